@@ -1,0 +1,352 @@
+"""2-D convolution: forward, gradient with respect to the input, gradient with respect to the filters.
+
+x (N, H, W, C), w (KH, KW, C / groups, K), y and dy (N, OH, OW, K), all C-contiguous.
+
+This module states each pass as one or more *problems* of the kernels and shares their items out among threads;
+the arithmetic is in kernels/.  The forward pass is one problem.  The gradient with respect to the input is a
+forward problem too, with dy as its input and the filters flipped and transposed; with strides it falls apart into
+one problem per residue of the output position modulo the stride, each of which reads dy densely and writes every
+stride-th pixel of dx.
+"""
+
+from math import gcd
+
+cimport cython
+from cython.parallel cimport parallel, prange, threadid
+from libc.stdint cimport int64_t
+from libc.stdlib cimport calloc, free
+
+from fastconv._ext._core cimport (
+    Op,
+    Workspace,
+    activation_code,
+    current_table,
+    element_kind,
+    pointer,
+    round_up_64,
+    threads_for,
+)
+from fastconv._ext._kernels cimport (
+    FC_PAD_EDGE,
+    FC_PAD_REFLECT,
+    FC_PAD_ZEROS,
+    fc_conv,
+    fc_filter_gradient,
+    fc_filter_view,
+    fc_table,
+)
+
+cdef dict _padding_modes = {"zeros": FC_PAD_ZEROS, "edge": FC_PAD_EDGE, "reflect": FC_PAD_REFLECT}
+
+
+def _check_shapes(geometry, x, w, y):
+    """The arrays of a pass, under their forward names, must be what the geometry says."""
+    g = geometry
+    expected = (
+        (g.batch, g.height, g.width, g.channels),
+        (g.kernel_h, g.kernel_w, g.channels // g.groups, g.filters),
+        (g.batch, g.out_h, g.out_w, g.filters),
+    )
+    received = (x, w, y)
+    if received != expected:
+        raise ValueError(f"expected shapes (input, filters, output) {expected}, received {received}")
+
+
+def _is_depthwise(geometry):
+    return geometry.groups > 1 and geometry.groups == geometry.channels == geometry.filters
+
+
+def _residue_classes(size, out, kernel, stride, dilation, pad):
+    """How the gradient of one axis falls apart: a list of (first, count, taps, first_tap, tap_step, dilation, pad).
+
+    Input position i meets output o through tap k when i + pad = o*stride + k*dilation.  The positions first,
+    first + stride, ... (`count` of them) share their taps k = first_tap + j*tap_step, j < taps, because
+    k*dilation must leave the remainder (i + pad) mod stride.  As j grows o falls, so the taps are taken in
+    reverse: then the positions are a correlation over o with stride 1, the given dilation and padding.
+    """
+    classes = []
+    common = gcd(stride, dilation)
+    step = stride // common
+    for residue in range(stride):
+        first = (residue - pad) % stride
+        if first >= size:
+            continue
+        count = -(-(size - first) // stride)
+        matching = [k for k in range(min(step, kernel)) if k * dilation % stride == residue]
+        if not matching:
+            classes.append((first, count, 0, 0, step, 1, 0))
+            continue
+        first_tap = matching[0]
+        taps = -(-(kernel - first_tap) // step)
+        spread = dilation // common
+        base = (first + pad - first_tap * dilation) // stride
+        classes.append((first, count, taps, first_tap, step, spread, (taps - 1) * spread - base))
+    return classes
+
+
+cdef class _Problems(Op):
+    """Forward-like problems that run as one: pack all filters, then all items of all problems."""
+
+    cdef const fc_table *table
+    cdef int count
+    cdef fc_conv *problems
+    cdef fc_filter_view *views
+    cdef void **packed              # where each problem's packed filters begin
+    cdef int64_t *first_item        # prefix sums over problems
+    cdef int64_t *first_pack
+    cdef Workspace filters
+    cdef int64_t scratch_bytes
+    cdef double flops
+    cdef bint frozen, is_packed
+    cdef readonly str algorithm
+
+    cdef int _allocate(self, int count) except -1:
+        self.count = count
+        self.problems = <fc_conv *> calloc(count, sizeof(fc_conv))
+        self.views = <fc_filter_view *> calloc(count, sizeof(fc_filter_view))
+        self.packed = <void **> calloc(count, sizeof(void *))
+        self.first_item = <int64_t *> calloc(count + 1, sizeof(int64_t))
+        self.first_pack = <int64_t *> calloc(count + 1, sizeof(int64_t))
+        if not (self.problems and self.views and self.packed and self.first_item and self.first_pack):
+            raise MemoryError("cannot allocate the description of a convolution")
+        return 0
+
+    def __dealloc__(self):
+        free(self.problems)
+        free(self.views)
+        free(self.packed)
+        free(self.first_item)
+        free(self.first_pack)
+
+    cdef int _plan(self) except -1:
+        """Let the kernels divide every problem, and lay out the packed filters."""
+        cdef int i
+        cdef int64_t bytes = 0, scratch = 0
+        cdef fc_conv *p
+        for i in range(self.count):
+            p = &self.problems[i]
+            self.table.plan_conv(p)
+            self.first_item[i + 1] = self.first_item[i] + p.items
+            self.first_pack[i + 1] = self.first_pack[i] + self.table.pack_items(p)
+            bytes += round_up_64(p.packed_size * self.table.element_size)
+            scratch = max(scratch, p.scratch_bytes)
+            self.flops += (
+                2.0 * p.batch * p.out_h * p.out_w * p.kernel_h * p.kernel_w * p.channels
+                * (1.0 if p.depthwise else 1.0 * p.filters * p.groups)
+            )
+        self.scratch_bytes = round_up_64(scratch)
+        self.filters = Workspace()
+        self.filters.require(bytes)
+        cdef char *at = <char *> round_up_64(<int64_t> self.filters.data)
+        for i in range(self.count):
+            self.packed[i] = at
+            self.problems[i].w = at
+            at += round_up_64(self.problems[i].packed_size * self.table.element_size)
+        return 0
+
+    def freeze_weights(self, bint frozen):
+        """Pack the filters at the next run only (inference), or at every run (training, the default)."""
+        self.frozen = frozen
+        self.is_packed = False
+
+    def invalidate(self):
+        """Frozen filters have changed: pack them again at the next run."""
+        self.is_packed = False
+
+    cdef int64_t workspace_bytes(self, int num_threads) noexcept:
+        return self.scratch_bytes * num_threads
+
+    cdef void execute(self, int num_threads, char *workspace) noexcept nogil:
+        cdef int64_t items = self.first_item[self.count], packs = self.first_pack[self.count], i
+        cdef int threads = threads_for(num_threads, items, self.flops), problem
+        if self.is_packed:
+            packs = 0
+        with parallel(num_threads=threads, use_threads_if=threads > 1):
+            for i in prange(packs, schedule="static"):
+                self._pack(i)
+            for i in prange(items, schedule="dynamic", chunksize=1):
+                self._item(i, workspace + self.scratch_bytes * threadid())
+        self.is_packed = self.frozen
+
+    cdef void _pack(self, int64_t i) noexcept nogil:
+        cdef int problem = 0
+        while i >= self.first_pack[problem + 1]:
+            problem += 1
+        self.table.pack_item(
+            &self.problems[problem], &self.views[problem], self.packed[problem], i - self.first_pack[problem]
+        )
+
+    cdef void _item(self, int64_t i, char *scratch) noexcept nogil:
+        cdef int problem = 0
+        while i >= self.first_item[problem + 1]:
+            problem += 1
+        self.table.conv_item(&self.problems[problem], i - self.first_item[problem], scratch)
+
+
+def _direct_only(str algorithm):
+    if algorithm not in ("auto", "direct"):
+        raise ValueError(f"unknown `algorithm` {algorithm!r}; expected 'auto' or 'direct'")
+    return "direct"
+
+
+@cython.final
+cdef class Conv2DForward(_Problems):
+    """y = activation(conv2d(x, w) + b)"""
+
+    def __init__(self, geometry, x, w, b, y, str activation="linear", double slope=0.0, str algorithm="auto"):
+        g = geometry
+        self.algorithm = _direct_only(algorithm)
+        self.arrays = (x, w, b, y)
+        self.table = current_table(element_kind(self.arrays))
+        _check_shapes(g, x.shape, w.shape, y.shape)
+        if b is not None and b.shape != (g.filters,):
+            raise ValueError(f"expected a bias of shape {(g.filters,)}, received {b.shape}")
+        self._allocate(1)
+        cdef fc_conv *p = &self.problems[0]
+        cdef fc_filter_view *view = &self.views[0]
+        cdef bint depthwise = _is_depthwise(g)
+        cdef int64_t groups = g.groups, C = g.channels, K = g.filters
+        p.depthwise = depthwise
+        p.groups = 1 if depthwise else groups
+        p.channels = C // p.groups
+        p.filters = K // p.groups
+        p.batch, p.in_h, p.in_w, p.out_h, p.out_w = g.batch, g.height, g.width, g.out_h, g.out_w
+        p.x_sw = C
+        p.x_sh = p.in_w * C
+        p.x_sn = p.in_h * p.x_sh
+        p.y_sw = K
+        p.y_sh = p.out_w * K
+        p.y_sn = p.out_h * p.y_sh
+        p.kernel_h, p.kernel_w = g.kernel_h, g.kernel_w
+        p.stride_h, p.stride_w = g.stride_h, g.stride_w
+        p.dilation_h, p.dilation_w = g.dilation_h, g.dilation_w
+        p.pad_top, p.pad_left = g.pad_top, g.pad_left
+        p.padding_mode = _padding_modes[g.padding_mode]
+        p.activation = activation_code(activation)
+        p.slope = slope
+        p.x, p.bias, p.y = pointer(x), pointer(b), pointer(y)
+        view.w = pointer(w)
+        view.sk = 1
+        view.sc = K
+        view.skw = (C // groups) * K
+        view.skh = p.kernel_w * view.skw
+        view.sg = 1 if depthwise else p.filters
+        self._plan()
+
+
+@cython.final
+cdef class Conv2DBackwardInput(_Problems):
+    """dx, the gradient with respect to the input of conv2d, from dy and w."""
+
+    def __init__(self, geometry, dy, w, dx, str algorithm="auto"):
+        g = geometry
+        if g.padding_mode != "zeros":
+            raise ValueError(f"gradients need padding_mode 'zeros', received {g.padding_mode!r}")
+        self.algorithm = _direct_only(algorithm)
+        self.arrays = (dy, w, dx)
+        cdef int kind = element_kind(self.arrays)
+        self.table = current_table(kind)
+        _check_shapes(g, dx.shape, w.shape, dy.shape)
+        rows = _residue_classes(g.height, g.out_h, g.kernel_h, g.stride_h, g.dilation_h, g.pad_top)
+        cols = _residue_classes(g.width, g.out_w, g.kernel_w, g.stride_w, g.dilation_w, g.pad_left)
+        self._allocate(len(rows) * len(cols))
+        cdef bint depthwise = _is_depthwise(g)
+        cdef int64_t groups = g.groups, C = g.channels, K = g.filters, H = g.height, W = g.width
+        cdef int64_t first_h, first_w
+        cdef int i = 0
+        cdef fc_conv *p
+        cdef fc_filter_view *view
+        for row in rows:
+            for col in cols:
+                p = &self.problems[i]
+                view = &self.views[i]
+                i += 1
+                first_h, p.out_h, taps_h, tap_h, step_h, p.dilation_h, p.pad_top = row
+                first_w, p.out_w, taps_w, tap_w, step_w, p.dilation_w, p.pad_left = col
+                if taps_h == 0 or taps_w == 0:  # no filter element reaches these pixels: zeros
+                    taps_h = taps_w = 0
+                p.depthwise = depthwise
+                p.groups = 1 if depthwise else groups
+                p.channels = K // p.groups
+                p.filters = C // p.groups
+                p.batch, p.in_h, p.in_w = g.batch, g.out_h, g.out_w
+                p.x_sw = K
+                p.x_sh = p.in_w * K
+                p.x_sn = p.in_h * p.x_sh
+                p.y_sw = g.stride_w * C
+                p.y_sh = g.stride_h * W * C
+                p.y_sn = H * W * C
+                p.kernel_h, p.kernel_w = taps_h, taps_w
+                p.stride_h = p.stride_w = 1
+                p.x = pointer(dy)
+                p.y = <char *> pointer(dx) + (first_h * W + first_w) * C * (8 if kind else 4)
+                view.w = pointer(w)
+                view.sc = 1
+                view.sk = K
+                view.skw = -step_w * (C // groups) * K
+                view.skh = -step_h * g.kernel_w * (C // groups) * K
+                view.sg = 1 if depthwise else p.channels
+                view.base = -(max(taps_h - 1, 0) * view.skh + max(taps_w - 1, 0) * view.skw)
+                view.base += (tap_h * g.kernel_w + tap_w) * (C // groups) * K
+        self._plan()
+
+
+@cython.final
+cdef class Conv2DBackwardKernel(Op):
+    """dw and db, the gradients with respect to the filters and the bias of conv2d, from x and dy."""
+
+    cdef const fc_table *table
+    cdef fc_filter_gradient problem
+    cdef double flops
+    cdef int64_t partial_bytes
+    cdef readonly str algorithm
+
+    def __init__(self, geometry, x, dy, dw, db, str algorithm="auto"):
+        g = geometry
+        if g.padding_mode != "zeros":
+            raise ValueError(f"gradients need padding_mode 'zeros', received {g.padding_mode!r}")
+        self.algorithm = _direct_only(algorithm)
+        self.arrays = (x, dy, dw, db)
+        self.table = current_table(element_kind(self.arrays))
+        _check_shapes(g, x.shape, dw.shape, dy.shape)
+        if db is not None and db.shape != (g.filters,):
+            raise ValueError(f"expected a bias gradient of shape {(g.filters,)}, received {db.shape}")
+        cdef fc_filter_gradient *p = &self.problem
+        cdef int64_t C = g.channels, K = g.filters
+        p.depthwise = _is_depthwise(g)
+        p.groups = 1 if p.depthwise else g.groups
+        p.channels = C // p.groups
+        p.filters = K // p.groups
+        p.batch, p.in_h, p.in_w, p.out_h, p.out_w = g.batch, g.height, g.width, g.out_h, g.out_w
+        p.x_sw = C
+        p.x_sh = p.in_w * C
+        p.x_sn = p.in_h * p.x_sh
+        p.dy_sw = K
+        p.dy_sh = p.out_w * K
+        p.dy_sn = p.out_h * p.dy_sh
+        p.kernel_h, p.kernel_w = g.kernel_h, g.kernel_w
+        p.stride_h, p.stride_w = g.stride_h, g.stride_w
+        p.dilation_h, p.dilation_w = g.dilation_h, g.dilation_w
+        p.pad_top, p.pad_left = g.pad_top, g.pad_left
+        p.x, p.dy, p.dw, p.db = pointer(x), pointer(dy), pointer(dw), pointer(db)
+        self.table.plan_filter_gradient(p)
+        p.scratch_bytes = round_up_64(p.scratch_bytes)
+        self.partial_bytes = round_up_64(p.partial_size * self.table.element_size)
+        self.flops = 2.0 * p.batch * p.out_h * p.out_w * p.kernel_h * p.kernel_w * p.channels
+        if not p.depthwise:
+            self.flops *= K
+
+    cdef int64_t workspace_bytes(self, int num_threads) noexcept:
+        return self.partial_bytes + self.problem.scratch_bytes * num_threads
+
+    cdef void execute(self, int num_threads, char *workspace) noexcept nogil:
+        cdef fc_filter_gradient *p = &self.problem
+        cdef int threads = threads_for(num_threads, p.items, self.flops)
+        cdef int64_t i
+        cdef char *scratch = workspace + self.partial_bytes
+        p.partial = workspace
+        with parallel(num_threads=threads, use_threads_if=threads > 1):
+            for i in prange(p.items, schedule="dynamic", chunksize=1):
+                self.table.filter_gradient_item(p, i, scratch + p.scratch_bytes * threadid())
+            for i in prange(p.reduce_items, schedule="static"):
+                self.table.filter_gradient_reduce(p, i)

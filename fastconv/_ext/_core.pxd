@@ -1,0 +1,46 @@
+# What the other extension modules share: the kernel table in use, the base class of ops, the thread count rule.
+# Free functions rather than methods wherever possible: adding one does not change the layout of a class.
+from libc.stdint cimport int64_t
+from fastconv._ext._kernels cimport fc_table
+
+# The table for float32 or float64 of the selected instruction set.
+cdef const fc_table *current_table(bint is_double) noexcept
+
+# float32 -> 0, float64 -> 1; anything else, or arrays that disagree, is an error.
+cdef int element_kind(tuple arrays) except -1
+
+# The data pointer of a C-contiguous array; NULL for None.
+cdef void *pointer(array) except? NULL
+
+cdef int activation_code(str name) except -1
+
+cdef enum:
+    BREAK_EVEN = 200000  # floating-point operations (or bytes moved) that repay waking one more thread
+
+
+# Threads for `items` pieces of `work`: the same results come out whatever it says.
+cdef inline int threads_for(int num_threads, int64_t items, double work) noexcept nogil:
+    cdef int64_t most = <int64_t> (work / BREAK_EVEN)
+    if most > items:
+        most = items
+    if most > num_threads:
+        most = num_threads
+    return <int> most if most > 1 else 1
+
+
+cdef inline int64_t round_up_64(int64_t n) noexcept nogil:
+    return (n + 63) & ~(<int64_t> 63)
+
+
+cdef class Workspace:
+    cdef char *data
+    cdef int64_t size
+    cdef int require(self, int64_t size) except -1
+
+
+# One operation of a network, bound to its arrays.
+cdef class Op:
+    cdef readonly tuple arrays
+    cdef Workspace own_workspace
+    cdef int64_t workspace_bytes(self, int num_threads) noexcept
+    cdef void execute(self, int num_threads, char *workspace) noexcept nogil

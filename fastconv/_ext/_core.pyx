@@ -1,0 +1,256 @@
+"""The selected kernel table, and what every op is built on.
+
+This is the only module that links the C objects.  The instruction set is chosen once, at import: the best
+compiled target that the CPU and the operating system support, or the one that `FASTCONV_ISA` names.
+
+An *op* is one operation of a network bound to its arrays for life: the functions of `fastconv.ops` make one, run it once and
+drop it; a plan makes many and runs them over and over.  `execute` runs without the GIL, allocates nothing and
+touches no Python object; all scratch memory comes from a workspace that its caller provides.
+"""
+
+import os
+
+cimport cython
+from cython.parallel cimport prange
+from libc.stdint cimport int64_t, uintptr_t
+from libc.stdlib cimport free, malloc
+cimport numpy as cnp
+import numpy as np
+
+from fastconv._ext._kernels cimport (
+    FC_ISA_COUNT,
+    FC_LEAKY_RELU,
+    FC_LINEAR,
+    FC_RELU,
+    FC_SIGMOID,
+    FC_TANH,
+    fc_get_table,
+    fc_isa_compiled,
+    fc_isa_name,
+    fc_isa_supported,
+    fc_table,
+)
+
+cdef extern from *:
+    """
+    #ifdef _OPENMP
+    #define FASTCONV_OPENMP 1
+    #else
+    #define FASTCONV_OPENMP 0
+    #endif
+    """
+    int FASTCONV_OPENMP
+
+cnp.import_array()
+
+cdef int selected = 0
+
+_PREFERENCE = ("avx512", "avx2", "neon", "scalar")
+
+
+def _number(name):
+    for isa in range(FC_ISA_COUNT):
+        if fc_isa_name(isa).decode() == name:
+            return isa
+    return None
+
+
+def compiled_isas():
+    """The targets in this build, best first."""
+    return tuple(name for name in _PREFERENCE if fc_isa_compiled(_number(name)))
+
+
+def available_isas():
+    """The targets in this build that this machine can run, best first."""
+    return tuple(name for name in compiled_isas() if fc_isa_supported(_number(name)))
+
+
+def isa():
+    """The target in use."""
+    return fc_isa_name(selected).decode()
+
+
+def set_isa(name):
+    """Use target `name` for every op constructed from now on.
+
+    Raises ValueError for a name that is no target of this build and RuntimeError for one that this machine
+    cannot run.
+    """
+    global selected
+    if name not in compiled_isas():
+        valid = ", ".join(compiled_isas())
+        raise ValueError(f"unknown instruction set {name!r}; this build has: {valid}")
+    if name not in available_isas():
+        valid = ", ".join(available_isas())
+        raise RuntimeError(
+            f"instruction set {name!r} is not supported by this CPU or operating system; it supports: {valid}"
+        )
+    selected = _number(name)
+
+
+def openmp_enabled():
+    """Whether this build runs its loops on several threads."""
+    return bool(FASTCONV_OPENMP)
+
+
+def fma_peak(int num_threads, double seconds=0.05):
+    """The rate of independent fused multiply-adds in registers, float32, in GFLOP/s on `num_threads` threads.
+
+    The physical limit of every direct kernel on this machine, to be measured in the same run as the kernels.
+    """
+    import time
+
+    cdef const fc_table *table = current_table(False)
+    cdef int64_t iterations = 20000, i, chunks = num_threads
+    cdef double flops
+    while True:
+        start = time.perf_counter()
+        flops = 0
+        for i in prange(chunks, nogil=True, num_threads=num_threads, schedule="static", chunksize=1):
+            flops += table.fma_loop(iterations)
+        elapsed = time.perf_counter() - start
+        if elapsed >= seconds:
+            return flops / elapsed / 1e9
+        iterations *= 2
+
+
+_forced = os.environ.get("FASTCONV_ISA")
+if _forced:
+    try:
+        set_isa(_forced)
+    except (ValueError, RuntimeError) as error:
+        raise type(error)(f"FASTCONV_ISA: {error}") from None
+else:
+    set_isa(available_isas()[0])
+
+
+# ---- for the other modules ----
+
+
+cdef const fc_table *current_table(bint is_double) noexcept:
+    return fc_get_table(selected, is_double)
+
+
+cdef int element_kind(tuple arrays) except -1:
+    cdef int kind = -1, type_number
+    for array in arrays:
+        if array is None:
+            continue
+        type_number = cnp.PyArray_TYPE(<cnp.ndarray?> array)
+        if type_number != cnp.NPY_FLOAT and type_number != cnp.NPY_DOUBLE:
+            raise TypeError(f"expected float32 or float64 arrays, received {array.dtype}")
+        if kind == -1:
+            kind = type_number == cnp.NPY_DOUBLE
+        elif kind != (type_number == cnp.NPY_DOUBLE):
+            raise TypeError("expected arrays of one dtype, received a mixture of float32 and float64")
+    return kind
+
+
+cdef void *pointer(array) except? NULL:
+    if array is None:
+        return NULL
+    if not cnp.PyArray_IS_C_CONTIGUOUS(<cnp.ndarray?> array):
+        raise ValueError("expected a C-contiguous array")
+    return cnp.PyArray_DATA(<cnp.ndarray> array)
+
+
+cdef dict _activations = {
+    "linear": FC_LINEAR,
+    "relu": FC_RELU,
+    "leaky_relu": FC_LEAKY_RELU,
+    "sigmoid": FC_SIGMOID,
+    "tanh": FC_TANH,
+}
+
+
+cdef int activation_code(str name) except -1:
+    code = _activations.get(name)
+    if code is None:
+        raise ValueError(f"unknown activation {name!r}; expected one of {', '.join(_activations)}")
+    return code
+
+
+@cython.final
+cdef class Workspace:
+    """Scratch memory that grows to the largest size asked for; 64-byte aligned."""
+
+    def __dealloc__(self):
+        free(self.data)
+
+    cdef int require(self, int64_t size) except -1:
+        if size <= self.size:
+            return 0
+        free(self.data)
+        self.size = 0
+        self.data = <char *> malloc(size + 64)
+        if self.data == NULL:
+            raise MemoryError(f"cannot allocate a workspace of {size} bytes")
+        self.size = size
+        return 0
+
+
+cdef char *aligned(Workspace workspace) noexcept nogil:
+    return <char *> ((<uintptr_t> workspace.data + 63) & ~(<uintptr_t> 63))
+
+
+cdef class Op:
+    """One operation, bound to its arrays."""
+
+    cdef int64_t workspace_bytes(self, int num_threads) noexcept:
+        return 0
+
+    cdef void execute(self, int num_threads, char *workspace) noexcept nogil:
+        pass
+
+    def run(self, int num_threads):
+        """Execute once on at most `num_threads` threads."""
+        if num_threads < 1:
+            raise ValueError(f"`num_threads` must be at least 1, received {num_threads}")
+        if self.own_workspace is None:
+            self.own_workspace = Workspace()
+        self.own_workspace.require(self.workspace_bytes(num_threads))
+        cdef char *workspace = aligned(self.own_workspace)
+        with nogil:
+            self.execute(num_threads, workspace)
+
+
+@cython.final
+cdef class Program(Op):
+    """Ops that run one after the other in a single call without the GIL, sharing one workspace."""
+
+    cdef void **ops
+    cdef int64_t count
+
+    def __cinit__(self, ops):
+        ops = tuple(ops)
+        self.arrays = ops  # keeps them alive
+        self.count = len(ops)
+        self.ops = <void **> malloc(max(1, self.count) * sizeof(void *))
+        if self.ops == NULL:
+            raise MemoryError(f"cannot allocate a program of {self.count} ops")
+        for i, op in enumerate(ops):
+            self.ops[i] = <void *> (<Op?> op)
+
+    def __dealloc__(self):
+        free(self.ops)
+
+    def __len__(self):
+        return self.count
+
+    @property
+    def ops(self):
+        """The ops, in the order in which they run."""
+        return self.arrays
+
+    cdef int64_t workspace_bytes(self, int num_threads) noexcept:
+        cdef int64_t most = 0, i, size
+        for i in range(self.count):
+            size = (<Op> self.ops[i]).workspace_bytes(num_threads)
+            if size > most:
+                most = size
+        return most
+
+    cdef void execute(self, int num_threads, char *workspace) noexcept nogil:
+        cdef int64_t i
+        for i in range(self.count):
+            (<Op> self.ops[i]).execute(num_threads, workspace)

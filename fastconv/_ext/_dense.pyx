@@ -1,0 +1,96 @@
+"""Dense layers: x (N, I), w (I, O), b (O,), y and dy (N, O); forward and both gradients."""
+
+cimport cython
+from cython.parallel cimport parallel, prange, threadid
+from libc.stdint cimport int64_t
+
+from fastconv._ext._core cimport (
+    Op,
+    activation_code,
+    current_table,
+    element_kind,
+    pointer,
+    round_up_64,
+    threads_for,
+)
+from fastconv._ext._kernels cimport fc_dense, fc_table
+
+ctypedef void (*item_function)(const fc_dense *, int64_t, void *) noexcept nogil
+
+
+cdef class _DenseOp(Op):
+    """One pass of a dense layer: its items, shared out among threads."""
+
+    cdef const fc_table *table
+    cdef fc_dense problem
+    cdef item_function item
+    cdef double work
+
+    cdef int _describe(self, x, w, y, b) except -1:
+        """Shapes of one pass under their forward names."""
+        rows, inputs = x.shape
+        outputs = w.shape[1]
+        if w.shape[0] != inputs or y.shape != (rows, outputs) or (b is not None and b.shape != (outputs,)):
+            raise ValueError(
+                f"inconsistent shapes: input {x.shape}, weights {w.shape}, output {y.shape}, "
+                f"bias {None if b is None else b.shape}"
+            )
+        self.problem.rows, self.problem.inputs, self.problem.outputs = rows, inputs, outputs
+        # Few rows: the time goes into reading the weights, not into arithmetic.
+        self.work = 2.0 * max(rows, 4) * inputs * outputs
+        return 0
+
+    cdef int64_t workspace_bytes(self, int num_threads) noexcept:
+        return self.problem.scratch_bytes * num_threads
+
+    cdef void execute(self, int num_threads, char *workspace) noexcept nogil:
+        cdef int threads = threads_for(num_threads, self.problem.items, self.work)
+        cdef int64_t i
+        for i in prange(
+            self.problem.items, num_threads=threads, use_threads_if=threads > 1, schedule="dynamic", chunksize=1
+        ):
+            self.item(&self.problem, i, workspace + self.problem.scratch_bytes * threadid())
+
+
+@cython.final
+cdef class DenseForward(_DenseOp):
+    """y = activation(x w + b)"""
+
+    def __init__(self, x, w, b, y, str activation="linear", double slope=0.0):
+        self.arrays = (x, w, b, y)
+        self.table = current_table(element_kind(self.arrays))
+        self._describe(x, w, y, b)
+        self.problem.x, self.problem.w, self.problem.bias = pointer(x), pointer(w), pointer(b)
+        self.problem.y = pointer(y)
+        self.problem.activation = activation_code(activation)
+        self.problem.slope = slope
+        self.table.plan_dense_forward(&self.problem)
+        self.problem.scratch_bytes = round_up_64(self.problem.scratch_bytes)
+        self.item = self.table.dense_forward_item
+
+
+@cython.final
+cdef class DenseBackwardInput(_DenseOp):
+    """dx = dy w'"""
+
+    def __init__(self, dy, w, dx):
+        self.arrays = (dy, w, dx)
+        self.table = current_table(element_kind(self.arrays))
+        self._describe(dx, w, dy, None)
+        self.problem.dy, self.problem.w, self.problem.dx = pointer(dy), pointer(w), pointer(dx)
+        self.table.plan_dense_backward_input(&self.problem)
+        self.item = self.table.dense_backward_input_item
+
+
+@cython.final
+cdef class DenseBackwardKernel(_DenseOp):
+    """dw = x' dy, db = column sums of dy"""
+
+    def __init__(self, x, dy, dw, db):
+        self.arrays = (x, dy, dw, db)
+        self.table = current_table(element_kind(self.arrays))
+        self._describe(x, dw, dy, db)
+        self.problem.x, self.problem.dy = pointer(x), pointer(dy)
+        self.problem.dw, self.problem.db = pointer(dw), pointer(db)
+        self.table.plan_dense_backward_kernel(&self.problem)
+        self.item = self.table.dense_backward_kernel_item

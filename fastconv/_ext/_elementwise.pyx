@@ -1,0 +1,265 @@
+"""Activations, softmax, losses and dropout: single passes over memory, shared out in fixed stretches."""
+
+cimport cython
+from cython.parallel cimport prange
+from libc.stdint cimport int64_t, uint64_t
+import numpy as np
+
+from fastconv._ext._core cimport Op, activation_code, current_table, element_kind, pointer, threads_for
+from fastconv._ext._kernels cimport fc_loss, fc_table
+
+cdef enum:
+    STRETCH = 8192  # elements of one item: 32 KiB of float32, an L1 cache
+
+
+def _same_shapes(*named):
+    (first, array), *rest = named
+    for name, other in rest:
+        if other is not None and other.shape != array.shape:
+            raise ValueError(f"expected {name} of the shape of {first}, {array.shape}, received {other.shape}")
+
+
+cdef class _Elementwise(Op):
+    cdef const fc_table *table
+    cdef int64_t size
+
+    cdef int _begin(self, arrays, named) except -1:
+        self.arrays = arrays
+        self.table = current_table(element_kind(arrays))
+        _same_shapes(*named)
+        self.size = arrays[0].size
+        return 0
+
+    cdef void _stretch(self, int64_t begin, int64_t n) noexcept nogil:
+        pass
+
+    cdef void execute(self, int num_threads, char *workspace) noexcept nogil:
+        cdef int64_t items = (self.size + STRETCH - 1) // STRETCH, i
+        cdef int threads = threads_for(num_threads, items, 8.0 * self.size)
+        for i in prange(items, num_threads=threads, use_threads_if=threads > 1, schedule="static"):
+            self._stretch(i * STRETCH, min(<int64_t> STRETCH, self.size - i * STRETCH))
+
+
+@cython.final
+cdef class ActivationForward(_Elementwise):
+    """y = act(x); y may be x."""
+
+    cdef int kind
+    cdef double slope
+    cdef char *x
+    cdef char *y
+
+    def __init__(self, str kind, x, y, double slope=0.0):
+        self._begin((x, y), (("x", x), ("y", y)))
+        self.kind = activation_code(kind)
+        self.slope = slope
+        self.x, self.y = <char *> pointer(x), <char *> pointer(y)
+
+    cdef void _stretch(self, int64_t begin, int64_t n) noexcept nogil:
+        cdef int64_t at = begin * self.table.element_size
+        self.table.activation(self.kind, self.slope, self.x + at, self.y + at, n)
+
+
+@cython.final
+cdef class ActivationBackward(_Elementwise):
+    """dx = dy * act'(x), from the output y = act(x); dx may be dy."""
+
+    cdef int kind
+    cdef double slope
+    cdef char *y
+    cdef char *dy
+    cdef char *dx
+
+    def __init__(self, str kind, y, dy, dx, double slope=0.0):
+        self._begin((y, dy, dx), (("y", y), ("dy", dy), ("dx", dx)))
+        self.kind = activation_code(kind)
+        self.slope = slope
+        self.y, self.dy, self.dx = <char *> pointer(y), <char *> pointer(dy), <char *> pointer(dx)
+
+    cdef void _stretch(self, int64_t begin, int64_t n) noexcept nogil:
+        cdef int64_t at = begin * self.table.element_size
+        self.table.activation_backward(self.kind, self.slope, self.y + at, self.dy + at, self.dx + at, n)
+
+
+@cython.final
+cdef class Dropout(_Elementwise):
+    """y = x / (1 - rate) where kept, 0 where dropped; every run draws a new mask.  y may be x."""
+
+    cdef char *x
+    cdef char *y
+    cdef readonly double rate
+    cdef uint64_t seed
+    cdef uint64_t draws
+
+    def __init__(self, x, y, double rate, uint64_t seed):
+        if not 0.0 <= rate < 1.0:
+            raise ValueError(f"`rate` must be in [0, 1), received {rate}")
+        self._begin((x, y), (("x", x), ("y", y)))
+        self.rate = rate
+        self.seed = seed
+        self.x, self.y = <char *> pointer(x), <char *> pointer(y)
+
+    def get_state(self):
+        """How many masks have been drawn."""
+        return self.draws
+
+    def set_state(self, uint64_t draws):
+        self.draws = draws
+
+    cdef uint64_t key(self) noexcept nogil:
+        return self.seed + self.draws * <uint64_t> 0xD1342543DE82EF95
+
+    cdef void execute(self, int num_threads, char *workspace) noexcept nogil:
+        self.draws += 1
+        _Elementwise.execute(self, num_threads, workspace)
+
+    cdef void _stretch(self, int64_t begin, int64_t n) noexcept nogil:
+        cdef int64_t at = begin * self.table.element_size
+        self.table.dropout(self.x + at, self.y + at, begin, n, self.rate, self.key())
+
+
+@cython.final
+cdef class DropoutBackward(_Elementwise):
+    """dx = dy under the mask of the last run of `forward`; dx may be dy."""
+
+    cdef Dropout forward
+    cdef char *dy
+    cdef char *dx
+
+    def __init__(self, Dropout forward not None, dy, dx):
+        self._begin((dy, dx), (("dy", dy), ("dx", dx)))
+        self.forward = forward
+        self.dy, self.dx = <char *> pointer(dy), <char *> pointer(dx)
+
+    cdef void _stretch(self, int64_t begin, int64_t n) noexcept nogil:
+        cdef int64_t at = begin * self.table.element_size
+        self.table.dropout(self.dy + at, self.dx + at, begin, n, self.forward.rate, self.forward.key())
+
+
+# ---- rows of classes ----
+
+
+cdef class _Rows(Op):
+    cdef const fc_table *table
+    cdef int64_t rows, classes
+
+    cdef int _begin(self, arrays, prediction) except -1:
+        self.arrays = arrays
+        if prediction.ndim != 2:
+            raise ValueError(f"expected an array of shape (rows, classes), received {prediction.shape}")
+        self.rows, self.classes = prediction.shape
+        return 0
+
+    cdef void _row(self, int64_t row) noexcept nogil:
+        pass
+
+    cdef void execute(self, int num_threads, char *workspace) noexcept nogil:
+        cdef int64_t i
+        # An exponential and a division per element: some twenty operations.
+        cdef int threads = threads_for(num_threads, self.rows, 20.0 * self.rows * self.classes)
+        for i in prange(self.rows, num_threads=threads, use_threads_if=threads > 1, schedule="static"):
+            self._row(i)
+
+
+@cython.final
+cdef class SoftmaxForward(_Rows):
+    """y = softmax(x) over the last axis of (rows, classes); y may be x."""
+
+    cdef char *x
+    cdef char *y
+
+    def __init__(self, x, y):
+        self.table = current_table(element_kind((x, y)))
+        self._begin((x, y), x)
+        _same_shapes(("x", x), ("y", y))
+        self.x, self.y = <char *> pointer(x), <char *> pointer(y)
+
+    cdef void _row(self, int64_t row) noexcept nogil:
+        cdef int64_t at = row * self.classes * self.table.element_size
+        self.table.softmax(self.x + at, self.y + at, 1, self.classes)
+
+
+@cython.final
+cdef class SoftmaxBackward(_Rows):
+    """dx = y * (dy - sum(y * dy)); dx may be dy."""
+
+    cdef char *y
+    cdef char *dy
+    cdef char *dx
+
+    def __init__(self, y, dy, dx):
+        self.table = current_table(element_kind((y, dy, dx)))
+        self._begin((y, dy, dx), y)
+        _same_shapes(("y", y), ("dy", dy), ("dx", dx))
+        self.y, self.dy, self.dx = <char *> pointer(y), <char *> pointer(dy), <char *> pointer(dx)
+
+    cdef void _row(self, int64_t row) noexcept nogil:
+        cdef int64_t at = row * self.classes * self.table.element_size
+        self.table.softmax_backward(self.y + at, self.dy + at, self.dx + at, 1, self.classes)
+
+
+cdef class _Loss(_Rows):
+    cdef fc_loss problem
+    cdef void (*row)(const fc_loss *, int64_t) noexcept nogil
+
+    cdef int _describe(self, prediction, targets, gradient, loss, sample_weight, probabilities, labels) except -1:
+        self._begin((prediction, targets, gradient, loss, sample_weight, probabilities), prediction)
+        floating = (prediction, gradient, sample_weight, probabilities)
+        _same_shapes(("prediction", prediction), ("gradient", gradient), ("probabilities", probabilities))
+        if loss.dtype != np.float64 or loss.shape != (self.rows,):
+            raise ValueError(
+                f"expected a loss array of float64 and shape {(self.rows,)}, received {loss.dtype} and {loss.shape}"
+            )
+        if sample_weight is not None and sample_weight.shape != (self.rows,):
+            raise ValueError(f"expected sample_weight of shape {(self.rows,)}, received {sample_weight.shape}")
+        cdef fc_loss *p = &self.problem
+        if labels and targets.ndim == 1:
+            if targets.dtype != np.int64 or targets.shape != (self.rows,):
+                raise ValueError(
+                    f"expected labels of int64 and shape {(self.rows,)}, received {targets.dtype} and {targets.shape}"
+                )
+            p.labels = <int64_t *> pointer(targets)
+        else:
+            _same_shapes(("prediction", prediction), ("targets", targets))
+            floating = (*floating, targets)
+            p.targets = pointer(targets)
+        self.table = current_table(element_kind(floating))
+        p.prediction, p.sample_weight = pointer(prediction), pointer(sample_weight)
+        p.gradient, p.probabilities = pointer(gradient), pointer(probabilities)
+        p.loss = <double *> pointer(loss)
+        p.rows, p.classes = self.rows, self.classes
+        return 0
+
+    cdef void _row(self, int64_t row) noexcept nogil:
+        self.row(&self.problem, row)
+
+
+@cython.final
+cdef class SoftmaxCrossEntropy(_Loss):
+    """Cross-entropy of softmax(logits) with targets (rows, classes) or labels (rows,) int64.
+
+    Writes the loss of each row (float64, unweighted), the gradient of the weighted mean with respect to the logits,
+    and the probabilities, the last two if arrays for them are given.  Labels must lie in [0, classes).
+    """
+
+    def __init__(self, logits, targets, dlogits, loss, sample_weight=None, probabilities=None):
+        self._describe(logits, targets, dlogits, loss, sample_weight, probabilities, True)
+        self.row = self.table.softmax_cross_entropy_row
+
+
+@cython.final
+cdef class CrossEntropy(_Loss):
+    """Cross-entropy of probabilities, which are divided by their sum and clipped to [1e-7, 1 - 1e-7] as Keras does."""
+
+    def __init__(self, probabilities, targets, dprobabilities, loss, sample_weight=None):
+        self._describe(probabilities, targets, dprobabilities, loss, sample_weight, None, True)
+        self.row = self.table.cross_entropy_row
+
+
+@cython.final
+cdef class MeanSquaredError(_Loss):
+    """mean((prediction - targets)^2) over the last axis of (rows, outputs)."""
+
+    def __init__(self, prediction, targets, dprediction, loss, sample_weight=None):
+        self._describe(prediction, targets, dprediction, loss, sample_weight, None, False)
+        self.row = self.table.mean_squared_error_row

@@ -1,0 +1,120 @@
+# The C side of the seam, as declared in fastconv_kernels.h; the meaning of every field is told there.
+from libc.stdint cimport int64_t, uint64_t
+
+cdef extern from "fastconv_kernels.h" nogil:
+    enum:
+        FC_LINEAR, FC_RELU, FC_LEAKY_RELU, FC_SIGMOID, FC_TANH
+        FC_PAD_ZEROS, FC_PAD_EDGE, FC_PAD_REFLECT
+        FC_ISA_COUNT
+
+    ctypedef struct fc_conv:
+        const void *x
+        const void *w
+        const void *bias
+        void *y
+        int64_t batch, in_h, in_w, channels, out_h, out_w, filters, groups
+        int64_t x_sn, x_sh, x_sw, y_sn, y_sh, y_sw
+        int64_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left
+        int padding_mode, activation
+        double slope
+        int depthwise
+        int64_t w_ld
+        int64_t items, packed_size, scratch_bytes
+
+    ctypedef struct fc_filter_view:
+        const void *w
+        int64_t base, sg, skh, skw, sc, sk
+
+    ctypedef struct fc_filter_gradient:
+        const void *x
+        const void *dy
+        void *dw
+        void *db
+        void *partial
+        int64_t batch, in_h, in_w, channels, out_h, out_w, filters, groups
+        int64_t x_sn, x_sh, x_sw, dy_sn, dy_sh, dy_sw
+        int64_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left
+        int depthwise
+        int64_t splits, items, reduce_items, partial_size, scratch_bytes
+
+    ctypedef struct fc_dense:
+        const void *x
+        const void *w
+        const void *bias
+        const void *dy
+        void *y
+        void *dx
+        void *dw
+        void *db
+        int64_t rows, inputs, outputs
+        int activation
+        double slope
+        int64_t items, scratch_bytes
+
+    ctypedef struct fc_pool:
+        const void *x
+        const void *dy
+        const void *relu_output
+        void *y
+        void *dx
+        void *argmax
+        int64_t batch, height, width, channels, pool_h, pool_w, out_h, out_w
+        int64_t stride_h, stride_w, pad_top, pad_left
+        int wide_argmax
+
+    ctypedef struct fc_loss:
+        const void *prediction
+        const void *targets
+        const void *sample_weight
+        const int64_t *labels
+        void *gradient
+        void *probabilities
+        double *loss
+        int64_t rows, classes
+
+    ctypedef struct fc_update:
+        void *w
+        void *slot0
+        void *slot1
+        void *slot2
+        const void *g
+        double a, b, c, d
+        int flag
+
+    ctypedef struct fc_table:
+        const char *isa
+        int element_size, lanes, panel
+        void (*plan_conv)(fc_conv *) noexcept nogil
+        int64_t (*pack_items)(const fc_conv *) noexcept nogil
+        void (*pack_item)(const fc_conv *, const fc_filter_view *, void *, int64_t) noexcept nogil
+        void (*conv_item)(const fc_conv *, int64_t, void *) noexcept nogil
+        void (*plan_filter_gradient)(fc_filter_gradient *) noexcept nogil
+        void (*filter_gradient_item)(const fc_filter_gradient *, int64_t, void *) noexcept nogil
+        void (*filter_gradient_reduce)(const fc_filter_gradient *, int64_t) noexcept nogil
+        void (*plan_dense_forward)(fc_dense *) noexcept nogil
+        void (*dense_forward_item)(const fc_dense *, int64_t, void *) noexcept nogil
+        void (*plan_dense_backward_input)(fc_dense *) noexcept nogil
+        void (*dense_backward_input_item)(const fc_dense *, int64_t, void *) noexcept nogil
+        void (*plan_dense_backward_kernel)(fc_dense *) noexcept nogil
+        void (*dense_backward_kernel_item)(const fc_dense *, int64_t, void *) noexcept nogil
+        void (*max_pool_row)(const fc_pool *, int64_t) noexcept nogil
+        void (*max_pool_backward_row)(const fc_pool *, int64_t) noexcept nogil
+        void (*average_pool_row)(const fc_pool *, int64_t) noexcept nogil
+        void (*average_pool_backward_row)(const fc_pool *, int64_t) noexcept nogil
+        void (*activation)(int, double, const void *, void *, int64_t) noexcept nogil
+        void (*activation_backward)(int, double, const void *, const void *, void *, int64_t) noexcept nogil
+        void (*softmax)(const void *, void *, int64_t, int64_t) noexcept nogil
+        void (*softmax_backward)(const void *, const void *, void *, int64_t, int64_t) noexcept nogil
+        void (*softmax_cross_entropy_row)(const fc_loss *, int64_t) noexcept nogil
+        void (*cross_entropy_row)(const fc_loss *, int64_t) noexcept nogil
+        void (*mean_squared_error_row)(const fc_loss *, int64_t) noexcept nogil
+        void (*dropout)(const void *, void *, int64_t, int64_t, double, uint64_t) noexcept nogil
+        void (*sgd)(const fc_update *, int64_t, int64_t) noexcept nogil
+        void (*rmsprop)(const fc_update *, int64_t, int64_t) noexcept nogil
+        void (*adam)(const fc_update *, int64_t, int64_t) noexcept nogil
+        double (*fma_loop)(int64_t) noexcept nogil
+
+    const char *fc_isa_name(int)
+    int fc_isa_compiled(int)
+    int fc_isa_supported(int)
+    const fc_table *fc_get_table(int, int)

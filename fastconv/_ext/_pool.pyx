@@ -1,0 +1,108 @@
+"""Max and average pooling: x (N, H, W, C), y and dy (N, OH, OW, C); forward and gradient.
+
+An item is one row of the result (of y, or of dx) of one image.
+"""
+
+cimport cython
+from cython.parallel cimport prange
+from libc.stdint cimport int64_t
+import numpy as np
+
+from fastconv._ext._core cimport Op, current_table, element_kind, pointer, threads_for
+from fastconv._ext._kernels cimport fc_pool, fc_table
+
+ctypedef void (*row_function)(const fc_pool *, int64_t) noexcept nogil
+
+
+cdef class _PoolOp(Op):
+    cdef const fc_table *table
+    cdef fc_pool problem
+    cdef row_function row
+    cdef int64_t rows
+    cdef double work
+
+    cdef int _describe(self, g, x, y, rows) except -1:
+        expected = ((g.batch, g.height, g.width, g.channels), (g.batch, g.out_h, g.out_w, g.channels))
+        if (x.shape, y.shape) != expected:
+            raise ValueError(f"expected shapes (input, output) {expected}, received {(x.shape, y.shape)}")
+        cdef fc_pool *p = &self.problem
+        p.batch, p.height, p.width, p.channels = g.batch, g.height, g.width, g.channels
+        p.pool_h, p.pool_w, p.out_h, p.out_w = g.pool_h, g.pool_w, g.out_h, g.out_w
+        p.stride_h, p.stride_w, p.pad_top, p.pad_left = g.stride_h, g.stride_w, g.pad_top, g.pad_left
+        p.wide_argmax = p.pool_h * p.pool_w > 256
+        self.rows = g.batch * rows
+        self.work = 1.0 * p.batch * p.channels * max(p.height * p.width, p.out_h * p.out_w * p.pool_h * p.pool_w)
+        return 0
+
+    cdef void *_argmax(self, argmax, y) except? NULL:
+        expected = np.int32 if self.problem.wide_argmax else np.uint8
+        if argmax.dtype != expected or argmax.shape != y.shape:
+            raise ValueError(
+                f"expected an argmax of {np.dtype(expected)} and shape {y.shape}, "
+                f"received {argmax.dtype} and {argmax.shape}"
+            )
+        return pointer(argmax)
+
+    cdef void execute(self, int num_threads, char *workspace) noexcept nogil:
+        cdef int threads = threads_for(num_threads, self.rows, self.work)
+        cdef int64_t i
+        for i in prange(self.rows, num_threads=threads, use_threads_if=threads > 1, schedule="static"):
+            self.row(&self.problem, i)
+
+
+@cython.final
+cdef class MaxPoolForward(_PoolOp):
+    """y = the maximum of each window; argmax, if given, its index in the window (row-major)."""
+
+    def __init__(self, geometry, x, y, argmax):
+        self.arrays = (x, y, argmax)
+        self.table = current_table(element_kind((x, y)))
+        self._describe(geometry, x, y, geometry.out_h)
+        self.problem.x, self.problem.y = pointer(x), pointer(y)
+        if argmax is not None:
+            self.problem.argmax = self._argmax(argmax, y)
+        self.row = self.table.max_pool_row
+
+
+@cython.final
+cdef class MaxPoolBackward(_PoolOp):
+    """dx = dy at the position of each window's maximum.
+
+    With `relu_output`, the output of a ReLU that followed (or, as it commutes with the maximum, preceded) the
+    pooling, dy counts only where that output is positive.
+    """
+
+    def __init__(self, geometry, dy, argmax, dx, relu_output=None):
+        self.arrays = (dy, argmax, dx, relu_output)
+        self.table = current_table(element_kind((dy, dx, relu_output)))
+        self._describe(geometry, dx, dy, geometry.height)
+        if relu_output is not None and relu_output.shape != dy.shape:
+            raise ValueError(f"expected relu_output of shape {dy.shape}, received {relu_output.shape}")
+        self.problem.dy, self.problem.dx = pointer(dy), pointer(dx)
+        self.problem.argmax = self._argmax(argmax, dy)
+        self.problem.relu_output = pointer(relu_output)
+        self.row = self.table.max_pool_backward_row
+
+
+@cython.final
+cdef class AveragePoolForward(_PoolOp):
+    """y = the mean of the pixels of each window that lie in the image."""
+
+    def __init__(self, geometry, x, y):
+        self.arrays = (x, y)
+        self.table = current_table(element_kind(self.arrays))
+        self._describe(geometry, x, y, geometry.out_h)
+        self.problem.x, self.problem.y = pointer(x), pointer(y)
+        self.row = self.table.average_pool_row
+
+
+@cython.final
+cdef class AveragePoolBackward(_PoolOp):
+    """dx = dy shared equally among the pixels of each window that lie in the image."""
+
+    def __init__(self, geometry, dy, dx):
+        self.arrays = (dy, dx)
+        self.table = current_table(element_kind(self.arrays))
+        self._describe(geometry, dx, dy, geometry.height)
+        self.problem.dy, self.problem.dx = pointer(dy), pointer(dx)
+        self.row = self.table.average_pool_backward_row

@@ -1,0 +1,167 @@
+/* fastconv_kernels.h: the contract between the C kernels and the Cython modules that call them.
+ *
+ * Every kernel is single-threaded, re-entrant, allocates nothing and knows no Python.  A pass over a layer is
+ * a *problem* (one of the structs below) that the kernel side divides into numbered, independent *items*; the
+ * Cython side hands the items to threads.  The division depends on the shape alone, never on the number of
+ * threads, and every output element belongs to exactly one item: so the result has the same bits at every
+ * thread count.
+ *
+ * Each instruction-set target compiles the same sources (the .inc files) against its own simd_<target>.h and
+ * exports two tables of entry points, one for float32 and one for float64, and nothing else.
+ *
+ * Sizes and strides are int64_t and count elements, not bytes.  Array pointers are void *: the table that a
+ * problem is handed to decides the element type.
+ */
+#ifndef FASTCONV_KERNELS_H
+#define FASTCONV_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { FC_LINEAR = 0, FC_RELU = 1, FC_LEAKY_RELU = 2, FC_SIGMOID = 3, FC_TANH = 4 };
+enum { FC_PAD_ZEROS = 0, FC_PAD_EDGE = 1, FC_PAD_REFLECT = 2 };
+
+/* y[n,oh,ow,k] = act(bias[k] + sum over kh,kw,c of x[n, oh*sh - pt + kh*dh, ow*sw - pl + kw*dw, c] * w[kh,kw,c,k])
+ *
+ * x is (batch, in_h, in_w, channels) and y (batch, out_h, out_w, filters), both addressed through strides, so the
+ * same problem describes a forward pass, one group of a grouped one, a dense layer (taps = 1) and one output
+ * phase of a gradient with respect to the input.  `channels` and `filters` are those of one group.
+ * Padding may be negative (a crop). */
+typedef struct {
+    const void *x, *w, *bias; /* w: packed panels; for depthwise the natural (taps, channels) layout */
+    void *y;
+    int64_t batch, in_h, in_w, channels, out_h, out_w, filters, groups;
+    int64_t x_sn, x_sh, x_sw; /* strides of x; a group begins `channels` further on */
+    int64_t y_sn, y_sh, y_sw; /* strides of y; a group begins `filters` further on */
+    int64_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left;
+    int padding_mode, activation;
+    double slope; /* of the leaky ReLU */
+    int depthwise; /* one input and one output channel per group: the vertical kernel */
+    int64_t w_ld; /* 0: w is packed in panels; otherwise w is a row-major matrix with this row stride */
+
+    /* Filled in by plan_conv. */
+    int copies_rows;         /* items gather their padded input rows into scratch first */
+    int64_t taps, run;       /* the reduction as `taps` stretches of `run` contiguous elements */
+    int64_t tap_block, run_block; /* how much of it one pass over a chunk of pixels takes */
+    int64_t rows_per_item, row_items, cols_per_item, col_items, panels, panels_per_item, panel_items, items;
+    int64_t packed_size;     /* elements of the packed filters of all groups */
+    int64_t scratch_bytes;   /* per thread */
+} fc_conv;
+
+/* How the filters of one convolution problem lie in memory before packing: element (kh, kw, c, k) of group g
+ * is w[base + g*sg + kh*skh + kw*skw + c*sc + k*sk]. */
+typedef struct {
+    const void *w;
+    int64_t base, sg, skh, skw, sc, sk;
+} fc_filter_view;
+
+/* dw[kh,kw,c,k] = sum over n,oh,ow of x[n, oh*sh - pt + kh*dh, ow*sw - pl + kw*dw, c] * dy[n,oh,ow,k], db = sum of dy.
+ *
+ * The reduction over pixels is cut into `splits` ranges of rows; each has a partial (dw, db) of its own in
+ * `partial`, and the partials are added as a binary tree.  With one split `partial` is not used. */
+typedef struct {
+    const void *x, *dy;
+    void *dw, *db, *partial; /* db may be NULL */
+    int64_t batch, in_h, in_w, channels, out_h, out_w, filters, groups;
+    int64_t x_sn, x_sh, x_sw, dy_sn, dy_sh, dy_sw;
+    int64_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left;
+    int depthwise;
+
+    /* Filled in by plan_filter_gradient. */
+    int merges_kernel_row;   /* (kw, c) is one contiguous stretch of a padded row copy: few channels */
+    int64_t taps, run, taps_per_item, tap_items, run_per_item, run_items, panels;
+    int64_t rows_per_block, rows_per_split, splits, items, reduce_items;
+    int64_t partial_size;    /* elements of `partial` */
+    int64_t scratch_bytes;
+} fc_filter_gradient;
+
+/* y (rows, outputs) from x (rows, inputs) and w (inputs, outputs), and the two gradients. */
+typedef struct {
+    const void *x, *w, *bias, *dy;
+    void *y, *dx, *dw, *db;
+    int64_t rows, inputs, outputs;
+    int activation;
+    double slope;
+    /* Filled in by plan_dense_*. */
+    int64_t rows_per_item, row_items, cols_per_item, col_items, items, scratch_bytes;
+} fc_dense;
+
+/* Pooling over windows of (pool_h, pool_w); argmax is uint8 or, for windows of more than 256 pixels, int32. */
+typedef struct {
+    const void *x, *dy, *relu_output;
+    void *y, *dx, *argmax;
+    int64_t batch, height, width, channels, pool_h, pool_w, out_h, out_w;
+    int64_t stride_h, stride_w, pad_top, pad_left;
+    int wide_argmax; /* int32 */
+} fc_pool;
+
+/* A class loss over (rows, classes).  Exactly one of `targets` and `labels` is set. */
+typedef struct {
+    const void *prediction, *targets, *sample_weight;
+    const int64_t *labels;
+    void *gradient, *probabilities; /* each may be NULL */
+    double *loss;                   /* one value per row */
+    int64_t rows, classes;
+} fc_loss;
+
+/* An optimizer update of n parameters; what slot0 and slot1 hold depends on the rule. */
+typedef struct {
+    void *w, *slot0, *slot1, *slot2;
+    const void *g;
+    double a, b, c, d; /* hyper-parameters, in the order of the rule's formula */
+    int flag;
+} fc_update;
+
+typedef struct {
+    const char *isa;
+    int element_size, lanes, panel; /* panel: filters in a full packed panel */
+
+    void (*plan_conv)(fc_conv *);
+    int64_t (*pack_items)(const fc_conv *);
+    void (*pack_item)(const fc_conv *, const fc_filter_view *, void *packed, int64_t item);
+    void (*conv_item)(const fc_conv *, int64_t item, void *scratch);
+
+    void (*plan_filter_gradient)(fc_filter_gradient *);
+    void (*filter_gradient_item)(const fc_filter_gradient *, int64_t item, void *scratch);
+    void (*filter_gradient_reduce)(const fc_filter_gradient *, int64_t item);
+
+    void (*plan_dense_forward)(fc_dense *);
+    void (*dense_forward_item)(const fc_dense *, int64_t item, void *scratch);
+    void (*plan_dense_backward_input)(fc_dense *);
+    void (*dense_backward_input_item)(const fc_dense *, int64_t item, void *scratch);
+    void (*plan_dense_backward_kernel)(fc_dense *);
+    void (*dense_backward_kernel_item)(const fc_dense *, int64_t item, void *scratch);
+
+    /* One item is one row of the output (forward) or of dx (backward) of one image. */
+    void (*max_pool_row)(const fc_pool *, int64_t row);
+    void (*max_pool_backward_row)(const fc_pool *, int64_t row);
+    void (*average_pool_row)(const fc_pool *, int64_t row);
+    void (*average_pool_backward_row)(const fc_pool *, int64_t row);
+
+    void (*activation)(int kind, double slope, const void *x, void *y, int64_t n);
+    void (*activation_backward)(int kind, double slope, const void *y, const void *dy, void *dx, int64_t n);
+    void (*softmax)(const void *x, void *y, int64_t rows, int64_t classes);
+    void (*softmax_backward)(const void *y, const void *dy, void *dx, int64_t rows, int64_t classes);
+    void (*softmax_cross_entropy_row)(const fc_loss *, int64_t row);
+    void (*cross_entropy_row)(const fc_loss *, int64_t row);
+    void (*mean_squared_error_row)(const fc_loss *, int64_t row);
+    void (*dropout)(const void *x, void *y, int64_t begin, int64_t n, double rate, uint64_t key);
+
+    void (*sgd)(const fc_update *, int64_t begin, int64_t n);
+    void (*rmsprop)(const fc_update *, int64_t begin, int64_t n);
+    void (*adam)(const fc_update *, int64_t begin, int64_t n);
+
+    /* Runs a loop of independent fused multiply-adds; returns the floating-point operations done. */
+    double (*fma_loop)(int64_t iterations);
+} fc_table;
+
+/* ---- dispatch.c ---- */
+
+enum { FC_ISA_SCALAR = 0, FC_ISA_AVX2 = 1, FC_ISA_AVX512 = 2, FC_ISA_NEON = 3, FC_ISA_COUNT = 4 };
+
+const char *fc_isa_name(int isa);
+int fc_isa_compiled(int isa);  /* the target is part of this build */
+int fc_isa_supported(int isa); /* this CPU and this operating system can run it */
+const fc_table *fc_get_table(int isa, int is_double); /* NULL when not compiled */
+
+#endif

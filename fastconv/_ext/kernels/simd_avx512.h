@@ -1,0 +1,71 @@
+/* simd_avx512.h: 512-bit vectors, AVX-512 F/BW/DQ/VL.  See simd_scalar.h for the conventions. */
+#include <immintrin.h>
+
+/* 32 registers: 24 accumulators leave room for four filter vectors and the broadcasts. */
+#define FC_PANEL_VECTORS 4
+#define FC_ROWS_1 14
+#define FC_ROWS_2 12
+#define FC_ROWS_3 8
+#define FC_ROWS_4 6
+#define FC_DOT_ROWS 5
+
+#if FC_DOUBLE
+typedef double real;
+typedef __m512d vec;
+typedef __mmask8 mask;
+#define VL 8
+#define FC_V(name) _mm512_##name##_pd
+#define FC_CMP _mm512_cmp_pd_mask
+#define FC_VECTOR_EXP 0
+static inline vec v_load_u8(const uint8_t *p)
+{
+    return _mm512_cvtepi32_pd(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)));
+}
+#else
+typedef float real;
+typedef __m512 vec;
+typedef __mmask16 mask;
+#define VL 16
+#define FC_V(name) _mm512_##name##_ps
+#define FC_CMP _mm512_cmp_ps_mask
+#define FC_VECTOR_EXP 1
+static inline vec v_load_u8(const uint8_t *p)
+{
+    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)));
+}
+static inline vec v_round(vec a)
+{
+    return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+/* 2^n for integral n in [-126, 127] */
+static inline vec v_pow2(vec n)
+{
+    __m512i e = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(e, 23));
+}
+#endif
+
+static inline mask FC(tail_mask)(int64_t n) { return (mask)((1u << n) - 1u); }
+
+static inline vec v_set1(real a) { return FC_V(set1)(a); }
+static inline vec v_load(const real *p) { return FC_V(loadu)(p); }
+static inline void v_store(real *p, vec a) { FC_V(storeu)(p, a); }
+static inline vec v_load_n(const real *p, int64_t n) { return FC_V(maskz_loadu)(FC(tail_mask)(n), p); }
+static inline void v_store_n(real *p, vec a, int64_t n) { FC_V(mask_storeu)(p, FC(tail_mask)(n), a); }
+static inline vec v_add(vec a, vec b) { return FC_V(add)(a, b); }
+static inline vec v_sub(vec a, vec b) { return FC_V(sub)(a, b); }
+static inline vec v_mul(vec a, vec b) { return FC_V(mul)(a, b); }
+static inline vec v_div(vec a, vec b) { return FC_V(div)(a, b); }
+static inline vec v_sqrt(vec a) { return FC_V(sqrt)(a); }
+static inline vec v_fma(vec a, vec b, vec c) { return FC_V(fmadd)(a, b, c); }
+static inline vec v_max(vec a, vec b) { return FC_V(max)(a, b); }
+static inline vec v_min(vec a, vec b) { return FC_V(min)(a, b); }
+static inline mask v_gt(vec a, vec b) { return FC_CMP(a, b, _CMP_GT_OQ); }
+static inline mask v_eq(vec a, vec b) { return FC_CMP(a, b, _CMP_EQ_OQ); }
+static inline mask v_not_le(vec a, vec b) { return FC_CMP(a, b, _CMP_NLE_UQ); }
+static inline mask v_ordered(vec a) { return FC_CMP(a, a, _CMP_ORD_Q); }
+static inline mask m_and(mask a, mask b) { return (mask)(a & b); }
+static inline vec v_select(mask m, vec a, vec b) { return FC_V(mask_blend)(m, b, a); }
+static inline real v_sum(vec a) { return FC_V(reduce_add)(a); }
+#undef FC_V
+#undef FC_CMP

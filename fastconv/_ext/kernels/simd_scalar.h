@@ -1,0 +1,53 @@
+/* simd_scalar.h: the vector type of the baseline target: one element.  Runs on anything that has a C compiler.
+ *
+ * Every simd_<target>.h defines, for the element type chosen by FC_DOUBLE: `real`, `vec`, `mask`, VL lanes,
+ * the register blocks of the micro-kernels (FC_PANEL_VECTORS: vectors in a full filter panel; FC_ROWS_<n>: rows
+ * beside a panel of n vectors; FC_DOT_ROWS: rows of a block of dot products) and the operations below.  Conventions that kernels rely on:
+ *   v_load_n / v_store_n touch exactly n elements, 0 <= n <= VL; the other lanes read as zero.
+ *   v_max(a, b) and v_min(a, b) give b when either operand is NaN.
+ *   v_fma(a, b, c) = a*b + c, fused where the hardware fuses.
+ */
+#if FC_DOUBLE
+typedef double real;
+#define FC_SQRT __builtin_sqrt
+#else
+typedef float real;
+#define FC_SQRT __builtin_sqrtf
+#endif
+typedef real vec;
+typedef int mask;
+
+#define VL 1
+#define FC_PANEL_VECTORS 4
+#define FC_ROWS_1 8
+#define FC_ROWS_2 6
+#define FC_ROWS_3 4
+#define FC_ROWS_4 3
+#define FC_DOT_ROWS 2
+#define FC_VECTOR_EXP 0
+
+static inline vec v_set1(real a) { return a; }
+static inline vec v_load(const real *p) { return *p; }
+static inline void v_store(real *p, vec a) { *p = a; }
+static inline vec v_load_n(const real *p, int64_t n) { return n > 0 ? *p : (real)0; }
+static inline void v_store_n(real *p, vec a, int64_t n)
+{
+    if (n > 0)
+        *p = a;
+}
+static inline vec v_add(vec a, vec b) { return a + b; }
+static inline vec v_sub(vec a, vec b) { return a - b; }
+static inline vec v_mul(vec a, vec b) { return a * b; }
+static inline vec v_div(vec a, vec b) { return a / b; }
+static inline vec v_sqrt(vec a) { return FC_SQRT(a); }
+static inline vec v_fma(vec a, vec b, vec c) { return a * b + c; }
+static inline vec v_max(vec a, vec b) { return a > b ? a : b; }
+static inline vec v_min(vec a, vec b) { return a < b ? a : b; }
+static inline mask v_gt(vec a, vec b) { return a > b; }
+static inline mask v_eq(vec a, vec b) { return a == b; }
+static inline mask v_not_le(vec a, vec b) { return !(a <= b); }
+static inline mask v_ordered(vec a) { return a == a; }
+static inline mask m_and(mask a, mask b) { return a & b; }
+static inline vec v_select(mask m, vec a, vec b) { return m ? a : b; }
+static inline real v_sum(vec a) { return a; }
+static inline vec v_load_u8(const uint8_t *p) { return (real)*p; }

@@ -1,0 +1,40 @@
+/* tuning.h: the sizes that the kernels choose their blocks by, in one place with the reason for each.
+ * They depend on the cache sizes of common x86-64 and aarch64 cores (32 to 64 KiB of L1, 512 KiB to 2 MiB of L2), never
+ * on the number of threads. */
+#ifndef FASTCONV_TUNING_H
+#define FASTCONV_TUNING_H
+
+/* conv */
+enum {
+    FC_FILTER_BLOCK_BYTES = 256 * 1024, /* of L2 for packed filters: half of the smallest common L2, 512 KiB */
+    FC_INPUT_BLOCK_BYTES = 256 * 1024,  /* of L2 for gathered input rows */
+    FC_MAX_PIXELS = 384,                /* in an item: px and py stay in L1 */
+    FC_ITEM_FLOPS = 400 * 1000,         /* aimed at: some microseconds, well above the cost of handing out an item */
+    FC_MAX_ITEMS = 512
+};
+
+/* depthwise */
+enum {
+    FC_DEPTHWISE_ROWS = 4
+};
+
+/* filter_gradient */
+enum {
+    FC_MERGE_CHANNELS = 16,                /* up to this many channels kernel rows are merged */
+    FC_GRADIENT_BLOCK_BYTES = 192 * 1024,  /* of L2 for the x and dy of a block */
+    FC_GRADIENT_ITEMS = 256,               /* aimed at */
+    FC_GRADIENT_ITEM_FLOPS = 1000 * 1000,  /* at least, as long as splits are what makes items */
+    FC_MAX_PARTIAL_BYTES = 64 * 1024 * 1024, /* for the partial sums of all splits */
+    FC_REDUCE_ELEMENTS = 2048              /* of dw in an item of the final reduction */
+};
+
+/* dense */
+enum {
+    FC_DENSE_BLOCK = 512,       /* of the reduction: a panel of it fits in half of L2 */
+    FC_DENSE_ROWS = 192,        /* rows of x that share one copy of a panel block */
+    FC_DENSE_STREAM_ROWS = 2,   /* up to here the forward pass streams */
+    FC_DENSE_STREAM_COLUMNS = 1024, /* sums of a streamed pass: 4 KiB of L1 */
+    FC_DOT_COLUMNS = 4          /* rows of w in a block of dot products */
+};
+
+#endif

@@ -44,3 +44,11 @@ cdef class Op:
     cdef Workspace own_workspace
     cdef int64_t workspace_bytes(self, int num_threads) noexcept
     cdef void execute(self, int num_threads, char *workspace) noexcept nogil
+
+
+# An op whose filters are rearranged ("packed") before they are used.
+cdef class FilterOp(Op):
+    cdef const fc_table *table
+    cdef Workspace filters
+    cdef bint frozen, is_packed
+    cdef char *filter_memory(self, int64_t bytes) except NULL

@@ -88,6 +88,11 @@ def set_isa(name):
     selected = _number(name)
 
 
+def lanes():
+    """float32 elements in a vector of the target in use."""
+    return current_table(False).lanes
+
+
 def openmp_enabled():
     """Whether this build runs its loops on several threads."""
     return bool(FASTCONV_OPENMP)
@@ -212,6 +217,24 @@ cdef class Op:
         cdef char *workspace = aligned(self.own_workspace)
         with nogil:
             self.execute(num_threads, workspace)
+
+
+cdef class FilterOp(Op):
+    """An op that packs its filters: at every run (training, the default), or once (inference)."""
+
+    cdef char *filter_memory(self, int64_t bytes) except NULL:
+        self.filters = Workspace()
+        self.filters.require(bytes)
+        return aligned(self.filters)
+
+    def freeze_weights(self, bint frozen):
+        """Pack the filters at the next run only, or at every run."""
+        self.frozen = frozen
+        self.is_packed = False
+
+    def invalidate(self):
+        """Frozen filters have changed: pack them again at the next run."""
+        self.is_packed = False
 
 
 @cython.final

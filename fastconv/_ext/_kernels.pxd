@@ -37,6 +37,33 @@ cdef extern from "fastconv_kernels.h" nogil:
         int depthwise
         int64_t splits, items, reduce_items, partial_size, scratch_bytes
 
+    ctypedef struct fc_winograd:
+        const void *x
+        const void *w
+        const void *bias
+        void *y
+        int64_t batch, in_h, in_w, channels, out_h, out_w, filters, pad_top, pad_left
+        int tile, activation
+        double slope
+        int64_t items, packed_size, pack_items, scratch_bytes
+
+    ctypedef struct fc_winograd_gradient:
+        const void *x
+        const void *dy
+        void *dw
+        void *db
+        int64_t batch, in_h, in_w, channels, out_h, out_w, filters, pad_top, pad_left
+        int tile
+        int64_t blocks, transform_items, product_items, finish_items, workspace_size
+
+    ctypedef struct fc_scatter:
+        const void *dy
+        const void *w
+        void *dx
+        int64_t batch, in_h, in_w, channels, out_h, out_w, filters
+        int64_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, pad_top, pad_left
+        int64_t items, packed_size, pack_items, scratch_bytes
+
     ctypedef struct fc_dense:
         const void *x
         const void *w
@@ -91,6 +118,17 @@ cdef extern from "fastconv_kernels.h" nogil:
         void (*plan_filter_gradient)(fc_filter_gradient *) noexcept nogil
         void (*filter_gradient_item)(const fc_filter_gradient *, int64_t, void *) noexcept nogil
         void (*filter_gradient_reduce)(const fc_filter_gradient *, int64_t) noexcept nogil
+        void (*plan_winograd)(fc_winograd *) noexcept nogil
+        void (*winograd_pack_item)(const fc_winograd *, const fc_filter_view *, void *, int64_t) noexcept nogil
+        void (*winograd_item)(const fc_winograd *, int64_t, void *) noexcept nogil
+        void (*plan_winograd_gradient)(fc_winograd_gradient *) noexcept nogil
+        void (*winograd_gradient_begin)(const fc_winograd_gradient *, void *) noexcept nogil
+        void (*winograd_gradient_transform)(const fc_winograd_gradient *, void *, int64_t, int64_t) noexcept nogil
+        void (*winograd_gradient_product)(const fc_winograd_gradient *, void *, int64_t, int64_t) noexcept nogil
+        void (*winograd_gradient_finish)(const fc_winograd_gradient *, void *, int64_t) noexcept nogil
+        void (*plan_scatter)(fc_scatter *) noexcept nogil
+        void (*scatter_pack_item)(const fc_scatter *, const void *, void *, int64_t) noexcept nogil
+        void (*scatter_item)(const fc_scatter *, int64_t, void *) noexcept nogil
         void (*plan_dense_forward)(fc_dense *) noexcept nogil
         void (*dense_forward_item)(const fc_dense *, int64_t, void *) noexcept nogil
         void (*plan_dense_backward_input)(fc_dense *) noexcept nogil

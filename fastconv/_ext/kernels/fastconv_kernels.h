@@ -75,6 +75,43 @@ typedef struct {
     int64_t scratch_bytes;
 } fc_filter_gradient;
 
+/* The same forward convolution for 3x3 filters, stride 1 and one group, by Winograd F(tile x tile, 3 x 3); x and y are
+ * contiguous, padding is zeros.  The caller checks that the shape qualifies. */
+typedef struct {
+    const void *x, *w, *bias; /* w: transformed filters */
+    void *y;
+    int64_t batch, in_h, in_w, channels, out_h, out_w, filters, pad_top, pad_left;
+    int tile, activation;
+    double slope;
+    /* Filled in by plan_winograd. */
+    int64_t tiles_h, tiles_w, tiles_per_item, tile_items, panels, panels_per_item, panel_items, items;
+    int64_t packed_size, pack_chunks, pack_items, scratch_bytes;
+} fc_winograd;
+
+/* ... and its filter gradient, F(3 x 3, tile x tile), in three phases that share one workspace. */
+typedef struct {
+    const void *x, *dy;
+    void *dw, *db;
+    int64_t batch, in_h, in_w, channels, out_h, out_w, filters, pad_top, pad_left;
+    int tile;
+    /* Filled in by plan_winograd_gradient; offsets and sizes in elements. */
+    int64_t tiles_h, tiles_w, tiles, tiles_per_block, blocks, tiles_per_item, panels, channels_per_item, channel_items;
+    int64_t transform_items, product_items, finish_items, bias_parts;
+    int64_t v_offset, y_offset, u_offset, bias_offset, workspace_size;
+} fc_winograd_gradient;
+
+/* The gradient with respect to the input as a product followed by a scatter: for few input channels, or small
+ * images under much padding.  x is dx's shape, y is dy's; one group, column dilation 1.  w: packed panels of the
+ * transposed filters, (filters) -> (kernel_h, kernel_w, channels). */
+typedef struct {
+    const void *dy, *w;
+    void *dx;
+    int64_t batch, in_h, in_w, channels, out_h, out_w, filters;
+    int64_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, pad_top, pad_left;
+    /* Filled in by plan_scatter. */
+    int64_t width, panels, rows_per_item, row_items, items, packed_size, pack_items, scratch_bytes;
+} fc_scatter;
+
 /* y (rows, outputs) from x (rows, inputs) and w (inputs, outputs), and the two gradients. */
 typedef struct {
     const void *x, *w, *bias, *dy;
@@ -124,6 +161,20 @@ typedef struct {
     void (*plan_filter_gradient)(fc_filter_gradient *);
     void (*filter_gradient_item)(const fc_filter_gradient *, int64_t item, void *scratch);
     void (*filter_gradient_reduce)(const fc_filter_gradient *, int64_t item);
+
+    void (*plan_winograd)(fc_winograd *);
+    void (*winograd_pack_item)(const fc_winograd *, const fc_filter_view *, void *packed, int64_t item);
+    void (*winograd_item)(const fc_winograd *, int64_t item, void *scratch);
+
+    void (*plan_winograd_gradient)(fc_winograd_gradient *);
+    void (*winograd_gradient_begin)(const fc_winograd_gradient *, void *workspace);
+    void (*winograd_gradient_transform)(const fc_winograd_gradient *, void *workspace, int64_t block, int64_t item);
+    void (*winograd_gradient_product)(const fc_winograd_gradient *, void *workspace, int64_t block, int64_t item);
+    void (*winograd_gradient_finish)(const fc_winograd_gradient *, void *workspace, int64_t item);
+
+    void (*plan_scatter)(fc_scatter *);
+    void (*scatter_pack_item)(const fc_scatter *, const void *w, void *packed, int64_t item);
+    void (*scatter_item)(const fc_scatter *, int64_t item, void *scratch);
 
     void (*plan_dense_forward)(fc_dense *);
     void (*dense_forward_item)(const fc_dense *, int64_t item, void *scratch);

@@ -28,6 +28,23 @@ enum {
     FC_REDUCE_ELEMENTS = 2048              /* of dw in an item of the final reduction */
 };
 
+/* winograd */
+enum {
+    FC_WINO_BLOCK_BYTES = 448 * 1024,   /* of L2 for the transformed tiles and products of an item */
+    FC_WINO_MIN_TILES = 48,             /* below, streaming the transformed filters would cost more than the products */
+    FC_WINO_MAX_TILES = 96,
+    FC_WINO_ITEMS = 32,                 /* aimed at by sharing out panels when tiles are few */
+    FC_WINO_PACK_CHANNELS = 16,         /* channels of filters gathered before they are transformed: on the stack */
+    FC_WINO_GRADIENT_L2_BYTES = 512 * 1024,
+    FC_WINO_GRADIENT_L3_BYTES = 16 * 1024 * 1024
+};
+
+/* scatter */
+enum {
+    FC_SCATTER_PIXELS = 96,             /* of dy, whose products stay in L1/L2 until they are scattered */
+    FC_SCATTER_ROWS_BYTES = 192 * 1024  /* of dx under construction */
+};
+
 /* dense */
 enum {
     FC_DENSE_BLOCK = 512,       /* of the reduction: a panel of it fits in half of L2 */

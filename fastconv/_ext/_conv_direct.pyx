@@ -1,4 +1,4 @@
-"""2-D convolution: forward, gradient with respect to the input, gradient with respect to the filters.
+"""Direct 2-D convolution: forward, gradient with respect to the input, gradient with respect to the filters.
 
 x (N, H, W, C), w (KH, KW, C / groups, K), y and dy (N, OH, OW, K), all C-contiguous.
 
@@ -6,7 +6,8 @@ This module states each pass as one or more *problems* of the kernels and shares
 the arithmetic is in kernels/.  The forward pass is one problem.  The gradient with respect to the input is a
 forward problem too, with dy as its input and the filters flipped and transposed; with strides it falls apart into
 one problem per residue of the output position modulo the stride, each of which reads dy densely and writes every
-stride-th pixel of dx.
+stride-th pixel of dx.  Where that would multiply mostly zeros or leave most lanes of a vector empty, the same
+gradient is a product followed by a scatter.
 """
 
 from math import gcd
@@ -17,8 +18,8 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
 
 from fastconv._ext._core cimport (
+    FilterOp,
     Op,
-    Workspace,
     activation_code,
     current_table,
     element_kind,
@@ -33,13 +34,14 @@ from fastconv._ext._kernels cimport (
     fc_conv,
     fc_filter_gradient,
     fc_filter_view,
+    fc_scatter,
     fc_table,
 )
 
 cdef dict _padding_modes = {"zeros": FC_PAD_ZEROS, "edge": FC_PAD_EDGE, "reflect": FC_PAD_REFLECT}
 
 
-def _check_shapes(geometry, x, w, y):
+def check_shapes(geometry, x, w, y):
     """The arrays of a pass, under their forward names, must be what the geometry says."""
     g = geometry
     expected = (
@@ -52,11 +54,11 @@ def _check_shapes(geometry, x, w, y):
         raise ValueError(f"expected shapes (input, filters, output) {expected}, received {received}")
 
 
-def _is_depthwise(geometry):
+def is_depthwise(geometry):
     return geometry.groups > 1 and geometry.groups == geometry.channels == geometry.filters
 
 
-def _residue_classes(size, out, kernel, stride, dilation, pad):
+def residue_classes(size, out, kernel, stride, dilation, pad):
     """How the gradient of one axis falls apart: a list of (first, count, taps, first_tap, tap_step, dilation, pad).
 
     Input position i meets output o through tap k when i + pad = o*stride + k*dilation.  The positions first,
@@ -67,10 +69,8 @@ def _residue_classes(size, out, kernel, stride, dilation, pad):
     classes = []
     common = gcd(stride, dilation)
     step = stride // common
-    for residue in range(stride):
-        first = (residue - pad) % stride
-        if first >= size:
-            continue
+    for first in range(min(stride, size)):
+        residue = (first + pad) % stride
         count = -(-(size - first) // stride)
         matching = [k for k in range(min(step, kernel)) if k * dilation % stride == residue]
         if not matching:
@@ -84,21 +84,17 @@ def _residue_classes(size, out, kernel, stride, dilation, pad):
     return classes
 
 
-cdef class _Problems(Op):
+cdef class _Problems(FilterOp):
     """Forward-like problems that run as one: pack all filters, then all items of all problems."""
 
-    cdef const fc_table *table
     cdef int count
     cdef fc_conv *problems
     cdef fc_filter_view *views
     cdef void **packed              # where each problem's packed filters begin
     cdef int64_t *first_item        # prefix sums over problems
     cdef int64_t *first_pack
-    cdef Workspace filters
     cdef int64_t scratch_bytes
     cdef double flops
-    cdef bint frozen, is_packed
-    cdef readonly str algorithm
 
     cdef int _allocate(self, int count) except -1:
         self.count = count
@@ -135,23 +131,12 @@ cdef class _Problems(Op):
                 * (1.0 if p.depthwise else 1.0 * p.filters * p.groups)
             )
         self.scratch_bytes = round_up_64(scratch)
-        self.filters = Workspace()
-        self.filters.require(bytes)
-        cdef char *at = <char *> round_up_64(<int64_t> self.filters.data)
+        cdef char *at = self.filter_memory(bytes)
         for i in range(self.count):
             self.packed[i] = at
             self.problems[i].w = at
             at += round_up_64(self.problems[i].packed_size * self.table.element_size)
         return 0
-
-    def freeze_weights(self, bint frozen):
-        """Pack the filters at the next run only (inference), or at every run (training, the default)."""
-        self.frozen = frozen
-        self.is_packed = False
-
-    def invalidate(self):
-        """Frozen filters have changed: pack them again at the next run."""
-        self.is_packed = False
 
     cdef int64_t workspace_bytes(self, int num_threads) noexcept:
         return self.scratch_bytes * num_threads
@@ -183,28 +168,21 @@ cdef class _Problems(Op):
         self.table.conv_item(&self.problems[problem], i - self.first_item[problem], scratch)
 
 
-def _direct_only(str algorithm):
-    if algorithm not in ("auto", "direct"):
-        raise ValueError(f"unknown `algorithm` {algorithm!r}; expected 'auto' or 'direct'")
-    return "direct"
-
-
 @cython.final
-cdef class Conv2DForward(_Problems):
+cdef class DirectForward(_Problems):
     """y = activation(conv2d(x, w) + b)"""
 
-    def __init__(self, geometry, x, w, b, y, str activation="linear", double slope=0.0, str algorithm="auto"):
+    def __init__(self, geometry, x, w, b, y, str activation="linear", double slope=0.0):
         g = geometry
-        self.algorithm = _direct_only(algorithm)
         self.arrays = (x, w, b, y)
         self.table = current_table(element_kind(self.arrays))
-        _check_shapes(g, x.shape, w.shape, y.shape)
+        check_shapes(g, x.shape, w.shape, y.shape)
         if b is not None and b.shape != (g.filters,):
             raise ValueError(f"expected a bias of shape {(g.filters,)}, received {b.shape}")
         self._allocate(1)
         cdef fc_conv *p = &self.problems[0]
         cdef fc_filter_view *view = &self.views[0]
-        cdef bint depthwise = _is_depthwise(g)
+        cdef bint depthwise = is_depthwise(g)
         cdef int64_t groups = g.groups, C = g.channels, K = g.filters
         p.depthwise = depthwise
         p.groups = 1 if depthwise else groups
@@ -235,22 +213,19 @@ cdef class Conv2DForward(_Problems):
 
 
 @cython.final
-cdef class Conv2DBackwardInput(_Problems):
+cdef class DirectBackwardInput(_Problems):
     """dx, the gradient with respect to the input of conv2d, from dy and w."""
 
-    def __init__(self, geometry, dy, w, dx, str algorithm="auto"):
+    def __init__(self, geometry, dy, w, dx):
         g = geometry
-        if g.padding_mode != "zeros":
-            raise ValueError(f"gradients need padding_mode 'zeros', received {g.padding_mode!r}")
-        self.algorithm = _direct_only(algorithm)
         self.arrays = (dy, w, dx)
         cdef int kind = element_kind(self.arrays)
         self.table = current_table(kind)
-        _check_shapes(g, dx.shape, w.shape, dy.shape)
-        rows = _residue_classes(g.height, g.out_h, g.kernel_h, g.stride_h, g.dilation_h, g.pad_top)
-        cols = _residue_classes(g.width, g.out_w, g.kernel_w, g.stride_w, g.dilation_w, g.pad_left)
+        check_shapes(g, dx.shape, w.shape, dy.shape)
+        rows = residue_classes(g.height, g.out_h, g.kernel_h, g.stride_h, g.dilation_h, g.pad_top)
+        cols = residue_classes(g.width, g.out_w, g.kernel_w, g.stride_w, g.dilation_w, g.pad_left)
         self._allocate(len(rows) * len(cols))
-        cdef bint depthwise = _is_depthwise(g)
+        cdef bint depthwise = is_depthwise(g)
         cdef int64_t groups = g.groups, C = g.channels, K = g.filters, H = g.height, W = g.width
         cdef int64_t first_h, first_w
         cdef int i = 0
@@ -292,28 +267,64 @@ cdef class Conv2DBackwardInput(_Problems):
 
 
 @cython.final
-cdef class Conv2DBackwardKernel(Op):
+cdef class ScatterBackwardInput(FilterOp):
+    """dx again, as a product and a scatter; one group, column dilation 1."""
+
+    cdef fc_scatter problem
+    cdef const void *w
+    cdef double flops
+
+    def __init__(self, geometry, dy, w, dx):
+        g = geometry
+        self.arrays = (dy, w, dx)
+        self.table = current_table(element_kind(self.arrays))
+        check_shapes(g, dx.shape, w.shape, dy.shape)
+        cdef fc_scatter *p = &self.problem
+        p.batch, p.in_h, p.in_w, p.channels = g.batch, g.height, g.width, g.channels
+        p.out_h, p.out_w, p.filters = g.out_h, g.out_w, g.filters
+        p.kernel_h, p.kernel_w, p.dilation_h = g.kernel_h, g.kernel_w, g.dilation_h
+        p.stride_h, p.stride_w, p.pad_top, p.pad_left = g.stride_h, g.stride_w, g.pad_top, g.pad_left
+        p.dy, p.dx = pointer(dy), pointer(dx)
+        self.w = pointer(w)
+        self.table.plan_scatter(p)
+        p.scratch_bytes = round_up_64(p.scratch_bytes)
+        p.w = self.filter_memory(p.packed_size * self.table.element_size)
+        self.flops = 2.0 * p.batch * p.out_h * p.out_w * p.kernel_h * p.kernel_w * p.channels * p.filters
+
+    cdef int64_t workspace_bytes(self, int num_threads) noexcept:
+        return self.problem.scratch_bytes * num_threads
+
+    cdef void execute(self, int num_threads, char *workspace) noexcept nogil:
+        cdef fc_scatter *p = &self.problem
+        cdef int threads = threads_for(num_threads, p.items, self.flops)
+        cdef int64_t packs = 0 if self.is_packed else p.pack_items, i
+        with parallel(num_threads=threads, use_threads_if=threads > 1):
+            for i in prange(packs, schedule="static"):
+                self.table.scatter_pack_item(p, self.w, <void *> p.w, i)
+            for i in prange(p.items, schedule="dynamic", chunksize=1):
+                self.table.scatter_item(p, i, workspace + p.scratch_bytes * threadid())
+        self.is_packed = self.frozen
+
+
+@cython.final
+cdef class DirectBackwardKernel(Op):
     """dw and db, the gradients with respect to the filters and the bias of conv2d, from x and dy."""
 
     cdef const fc_table *table
     cdef fc_filter_gradient problem
     cdef double flops
     cdef int64_t partial_bytes
-    cdef readonly str algorithm
 
-    def __init__(self, geometry, x, dy, dw, db, str algorithm="auto"):
+    def __init__(self, geometry, x, dy, dw, db):
         g = geometry
-        if g.padding_mode != "zeros":
-            raise ValueError(f"gradients need padding_mode 'zeros', received {g.padding_mode!r}")
-        self.algorithm = _direct_only(algorithm)
         self.arrays = (x, dy, dw, db)
         self.table = current_table(element_kind(self.arrays))
-        _check_shapes(g, x.shape, dw.shape, dy.shape)
+        check_shapes(g, x.shape, dw.shape, dy.shape)
         if db is not None and db.shape != (g.filters,):
             raise ValueError(f"expected a bias gradient of shape {(g.filters,)}, received {db.shape}")
         cdef fc_filter_gradient *p = &self.problem
         cdef int64_t C = g.channels, K = g.filters
-        p.depthwise = _is_depthwise(g)
+        p.depthwise = is_depthwise(g)
         p.groups = 1 if p.depthwise else g.groups
         p.channels = C // p.groups
         p.filters = K // p.groups

@@ -1,0 +1,94 @@
+# The short way around the project:
+#
+#   make demo     trains the MNIST network of the README and tests it
+#   make test     builds and runs the whole test suite
+#   make bench    measures speed
+#   make lint     checks style with ruff
+#   make wheel    builds dist/*.whl       make sdist    builds dist/*.tar.gz
+#   make build    only compiles, in place
+#   make clean    removes what was built   make distclean  removes .venv too
+#
+# All it needs is Python >= 3.10, make and a C compiler: everything else is installed into .venv.
+# Stamp files make repeated calls quick; a changed source or requirement makes again what it must.
+# `make PYTHON=/path/to/python3` chooses the interpreter for a new .venv.
+
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check install -q
+
+# The newest Python that has all the build needs; failing that, one that is new enough, so that what
+# it lacks can be named.
+CANDIDATES := python3.14 python3.13 python3.12 python3.11 python3.10 python3
+RECENT := import sys; assert sys.version_info >= (3, 10)
+COMPLETE := $(RECENT); import ensurepip, os, sysconfig; \
+	assert os.path.exists(sysconfig.get_path("include") + "/Python.h")
+first_that_runs = $(firstword $(foreach p,$(CANDIDATES),$(shell $(p) -c '$(1)' 2>/dev/null && echo $(p))))
+PYTHON ?= $(or $(call first_that_runs,$(COMPLETE)),$(call first_that_runs,$(RECENT)))
+
+# The list in pyproject.toml, without its commas (each name is quoted there).
+BUILD_REQUIRES = $(shell sed -n 's/^requires = \[\(.*\)\]$$/\1/p' pyproject.toml | tr ',' ' ')
+SOURCES := setup.py $(wildcard fastconv/_ext/*.py* fastconv/_ext/kernels/*)
+
+.PHONY: demo test bench lint build wheel sdist clean distclean
+
+demo: build
+	$(PY) examples/mnist_cnn.py
+
+test: build
+	$(PY) -m pytest
+
+bench: build
+	$(PY) -m pytest benchmarks --benchmark-only
+
+lint: $(VENV)/.installed
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+build: $(VENV)/.installed $(VENV)/.built
+
+wheel: $(VENV)/.ready
+	rm -rf build/lib.* build/bdist.* fastconv.egg-info
+	$(PY) setup.py -q bdist_wheel
+	@ls -l dist/*.whl
+
+sdist: $(VENV)/.ready
+	rm -rf fastconv.egg-info
+	$(PY) setup.py -q sdist
+	@ls -l dist/*.tar.gz
+
+# .ready: an environment with the build requirements.
+$(VENV)/.ready: pyproject.toml
+	@set -e; python=$$(command -v '$(PYTHON)' || true); \
+	if [ -z "$$python" ] || ! "$$python" -c '$(RECENT)' 2>/dev/null; then \
+	  echo "fastconv: Python 3.10 or newer was not found: install it (Debian/Ubuntu: apt install" \
+	    "python3 python3-venv python3-dev) or name it with make PYTHON=/path/to/python3." >&2; \
+	  exit 1; \
+	elif ! "$$python" -c 'import ensurepip, venv' 2>/dev/null; then \
+	  echo "fastconv: $$python cannot make virtual environments: install its venv module" \
+	    "(Debian/Ubuntu: apt install python3-venv)." >&2; \
+	  exit 1; \
+	fi; \
+	if ! $(PY) -m pip --version >/dev/null 2>&1; then \
+	  echo "fastconv: creating $(VENV) with $$("$$python" --version)"; \
+	  "$$python" -m venv --clear $(VENV); \
+	fi
+	$(PIP) $(BUILD_REQUIRES)
+	@touch $@
+
+# .built: the extension modules, compiled in place.  setup.py itself sees what is out of date.
+$(VENV)/.built: $(VENV)/.ready $(SOURCES)
+	$(PY) setup.py -q build_ext --inplace
+	@touch $@
+
+# .installed: the checkout itself as an editable package, with what it and its tests depend on.
+$(VENV)/.installed: pyproject.toml | $(VENV)/.built
+	$(PIP) --no-build-isolation -e '.[test,lint]'
+	@touch $@
+
+clean:
+	rm -rf build dist fastconv.egg-info fastconv/_ext/*.so $(VENV)/.built
+	rm -rf .pytest_cache .ruff_cache .hypothesis
+	find fastconv tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean
+	rm -rf $(VENV)

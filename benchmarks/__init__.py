@@ -1,0 +1,30 @@
+"""How fast fastconv is, and how that compares with the other CPU libraries installed.
+
+Run from a checkout, with fastconv installed; a peer is measured if it can be imported::
+
+    python -m benchmarks.convolutions --shapes peers   single convolutions, all three passes
+    python -m benchmarks.pooling                       pooling, forward and backward
+    python -m benchmarks.networks                      whole networks, inference, training step
+    python -m benchmarks.scaling                       the networks at 1, 2, ... threads
+    python -m benchmarks.epoch                         one epoch of MNIST training
+    python -m benchmarks.memory                        peak memory of a training process
+    python -m benchmarks.report                        all of these, into docs/benchmarks.md
+    pytest benchmarks/ --benchmark-only                ours alone, with pytest-benchmark
+
+How the numbers are made comparable (`timing`): the sides take turns in blocks of a fraction of a
+second, each block after a pause and a warm-up, because the worker threads of some libraries go on
+spinning for a while after a call and would take a core from the next one. Quoted are medians, and
+the median over rounds of the ratio within a round, so that a machine that slows down for a while
+slows both sides. Throughput is stated as a percentage of the multiply-add peak measured in the same
+run (`peak`), never of a figure from a data sheet.
+
+Dependencies point downwards:
+
+    report                                            all commands, one page
+    convolutions pooling | networks scaling epoch memory     the commands; all have `measure`
+    single_ops           | peers                      an operation, a network, as a call to be timed
+    shape_files          | nets, worker               what is measured; a library in its own process
+    timing  peak  tables  command                     clocks, units, output, options
+
+Nothing here is part of the test suite, and no library but fastconv is required.
+"""

@@ -1,0 +1,131 @@
+"""Peak memory of a process that trains a network, fastconv's and the peers'.
+
+    python -m benchmarks.memory
+    python -m benchmarks.memory --nets mnist --peer torch
+
+Every measurement is a process of its own that makes the model, trains three steps and asks the
+operating system for the largest amount of physical memory it ever held (interpreter and libraries
+included). The floor is what training cannot do without: the libraries' own weight before the first
+step, parameters, gradients, one optimizer slot, and the activations kept for the backward pass.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from benchmarks import command, peers
+from benchmarks.nets import NETS, Net, select
+from benchmarks.networks import names_for
+from benchmarks.tables import Table
+
+_STEPS = 3
+_MB = 1e6
+
+
+def floor_bytes(net: Net) -> int:
+    """Parameters, gradients and RMSprop's slot in float32, and what the backward pass reads."""
+    return 3 * 4 * net.parameters + net.kept_for_backward(net.training)
+
+
+def process_peak(name: str, net: Net, threads: int) -> dict[str, float]:
+    """``{"peak": ..., "before": ...}`` in bytes for a process that trains ``net`` with ``name``.
+
+    ``before`` is what the process holds when the library is imported and nothing is made yet.
+    Raises RuntimeError with the process's last words if it fails.
+    """
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "benchmarks.memory",
+            "--child",
+            name,
+            "--nets",
+            net.name,
+            "--threads",
+            str(threads),
+        ],
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"{name}, {net.title}: {done.stderr.strip()[-500:]}")
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def measure(nets: list[Net], *, names: list[str], threads: int) -> Table:
+    """One line per network, at its training batch."""
+    made = Table(
+        f"Peak memory of a training process, MB, {threads} threads",
+        [
+            "network, batch",
+            "fastconv",
+            "floor",
+            "over floor",
+            *names,
+            *(["share of the smallest"] if names else []),
+        ],
+    )
+    for net in nets:
+        ours = process_peak(peers.OURS, net, threads)
+        floor = ours["before"] + floor_bytes(net)
+        others = [process_peak(name, net, threads)["peak"] for name in names]
+        cells = [
+            f"{net.title}, {net.training}",
+            ours["peak"] / _MB,
+            floor / _MB,
+            ours["peak"] / floor,
+            *(peak / _MB for peak in others),
+        ]
+        made.add(*cells, *([ours["peak"] / min(others)] if names else []))
+    return made
+
+
+def _child(name: str, net: Net, threads: int) -> None:
+    peers.module(name)
+    before = _resident()["VmRSS"]
+    step = peers.session(name, "training", net.name, net.training, threads)
+    for _ in range(_STEPS):
+        step.call()
+    print(json.dumps({"peak": _resident()["VmHWM"], "before": before}))
+
+
+def _resident() -> dict[str, int]:
+    """Memory of this process in bytes: now (VmRSS) and at its largest (VmHWM).
+
+    Linux keeps the latter per address space. `resource.getrusage` would not do: its maximum is
+    inherited from the process that started this one.
+    """
+    status = Path("/proc/self/status")
+    if not status.exists():
+        raise RuntimeError("peak memory is read from /proc, which this system does not have")
+    fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
+    return {key: int(fields[key].split()[0]) * 1024 for key in ("VmRSS", "VmHWM")}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = command.parser(__doc__)
+    parser.add_argument(
+        "--nets",
+        type=lambda text: text.split(","),
+        default=None,
+        metavar="NAME,...",
+        help=f"among {', '.join(NETS)}",
+    )
+    parser.add_argument("--child", metavar="NAME", help="be the measured process of this library")
+    options = command.parse(parser, arguments)
+    try:
+        nets, chosen = select(options.nets), peers.choose(options.peer, isa=options.isa)
+    except ValueError as error:
+        parser.error(str(error))
+    if options.child:
+        _child(options.child, nets[0], options.threads)
+        return
+    measure(nets, names=names_for("training", chosen), threads=options.threads).show()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""The multiply-add peak of this machine, measured, which is what throughput is compared with.
+
+`fastconv._ext._core.fma_peak` runs a loop of independent fused multiply-adds in registers with the
+instruction set in use, so the peak of an AVX2 run is AVX2's. It is measured in the same run as the
+kernels, before and after them, because a shared machine changes its clock.
+"""
+
+from __future__ import annotations
+
+import statistics
+
+from fastconv._ext import _core
+
+
+class Peak:
+    """The peak for a number of threads: the median of all measurements so far.
+
+    >>> peak = Peak(1)
+    >>> peak.measure() > 0
+    True
+    """
+
+    def __init__(self, num_threads: int):
+        if num_threads < 1:
+            raise ValueError(f"`num_threads` must be at least 1, received {num_threads}")
+        self.num_threads = num_threads
+        self._measured: list[float] = []
+
+    def measure(self, times: int = 3) -> float:
+        """Measure ``times`` more times; return the median of everything measured, in GFLOP/s."""
+        for _ in range(times):
+            self._measured.append(_core.fma_peak(self.num_threads))
+        return self.gflops
+
+    @property
+    def gflops(self) -> float:
+        if not self._measured:
+            self.measure()
+        return statistics.median(self._measured)
+
+    def percent(self, gflops: float) -> float:
+        return 100 * gflops / self.gflops
+
+
+def main() -> None:
+    from benchmarks import command
+
+    options = command.parse(command.parser(__doc__, peers=False))
+    peak = Peak(options.threads)
+    print(f"{peak.measure():.0f} GFLOP/s on {options.threads} threads, {_core.isa()}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""The same networks in every library: a module per library, all with the same three functions.
+
+    version() -> str
+    inference(net, weights, x, threads) -> Session
+    training(net, weights, x, labels, threads) -> Session     (libraries that train)
+
+``net`` is a `benchmarks.nets.Net`, ``weights`` its arrays in Keras's layout, ``x`` NHWC float32
+images, ``labels`` integers. Whatever a library needs once (conversion, compilation, moving weights)
+happens in these functions; the session's call is one forward pass of the batch, from an array in
+the library's own layout to probabilities, or one whole training step: forward, cross-entropy,
+backward, RMSprop.
+
+Add a library by writing its module and one line in `PEERS`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Callable
+from types import ModuleType
+from typing import NamedTuple
+
+import numpy as np
+
+from benchmarks.nets import NETS
+
+# Steps are timed many times over on one batch. A rate this small keeps the weights where they are:
+# no network diverges into NaN or dies into zeros while it is measured, and losses stay comparable.
+LEARNING_RATE = 1e-6
+RHO = 0.9
+EPSILON = 1e-7
+
+
+class Session(NamedTuple):
+    """``result`` gives the probabilities of the last call; of a training step, its loss."""
+
+    call: Callable[[], object]
+    result: Callable[[], np.ndarray]
+
+
+class Library(NamedTuple):
+    """``module`` of this package; ``packages`` that it imports; whether it ``trains`` here."""
+
+    module: str
+    packages: tuple[str, ...]
+    trains: bool = False
+    # Whether its kernels can be held to AVX2, by a switch of its own (`benchmarks.command`).
+    restrictable: bool = False
+
+
+OURS = "fastconv"
+PEERS = {
+    "torch": Library("torch_peer", ("torch",), trains=True, restrictable=True),
+    "keras": Library("keras_peer", ("keras", "tensorflow"), trains=True),
+    "onnxruntime": Library("onnxruntime_peer", ("onnxruntime", "onnx")),
+    "openvino": Library("openvino_peer", ("openvino", "onnx"), restrictable=True),
+    "mnn": Library("mnn_peer", ("MNN", "onnx")),
+    "ncnn": Library("ncnn_peer", ("ncnn",)),
+}
+_LIBRARIES = {
+    OURS: Library("fastconv_side", ("fastconv",), trains=True, restrictable=True),
+    **PEERS,
+}
+
+
+def choose(wanted: list[str] | None, *, isa: str = "best") -> list[str]:
+    """The peers in ``wanted``, or all that are installed, that can be held to ``isa``.
+
+    Raises ValueError for a peer that is unknown, and, if asked for by name, for one that is not
+    installed or cannot be held to ``isa``: a peer must not drop out of a table unnoticed.
+    """
+    if wanted is None:
+        return [
+            name
+            for name in PEERS
+            if _installed(name) and (isa == "best" or PEERS[name].restrictable)
+        ]
+    for name in wanted:
+        if name not in PEERS:
+            raise ValueError(f"no peer named {name!r}; there are: {', '.join(PEERS)}")
+        if not _installed(name):
+            missing = [p for p in PEERS[name].packages if importlib.util.find_spec(p) is None]
+            raise ValueError(f"peer {name!r} is not installed: no {', '.join(missing)}")
+        if isa != "best" and not PEERS[name].restrictable:
+            raise ValueError(f"peer {name!r} cannot be held to {isa}")
+    return wanted
+
+
+def session(name: str, kind: str, net_name: str, batch: int, threads: int) -> Session:
+    """``kind`` ("inference" or "training") of a network by the library ``name``, ready to call.
+
+    Every library gets the same weights and images: they are made from the same seeds.
+    """
+    net = NETS[net_name]
+    x, labels = net.batch(batch)
+    library = module(name)
+    if kind == "inference":
+        return library.inference(net, net.weights(), x, threads)
+    if kind == "training":
+        return library.training(net, net.weights(), x, labels, threads)
+    raise ValueError(f"`kind` must be 'inference' or 'training', received {kind!r}")
+
+
+def version(name: str) -> str:
+    """Name and version, asked for in a process of its own: some libraries exclude each other."""
+    code = f"from benchmarks.peers import module; print(module({name!r}).version())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.strip().splitlines()[-1]
+
+
+def module(name: str) -> ModuleType:
+    """The adapter of a library, which imports the library."""
+    return importlib.import_module(f"{__name__}.{_LIBRARIES[name].module}")
+
+
+def _installed(name: str) -> bool:
+    return all(importlib.util.find_spec(package) is not None for package in PEERS[name].packages)
+
+
+def nchw(x: np.ndarray) -> np.ndarray:
+    """NHWC images in the layout of the libraries that want channels first."""
+    return np.ascontiguousarray(x.transpose(0, 3, 1, 2))

@@ -1,0 +1,64 @@
+"""fastconv trains and runs convolutional networks on CPUs.
+
+Keras's names and semantics on top, Cython and C kernels below:
+
+    from fastconv import layers, models
+    from fastconv.datasets import mnist
+    from fastconv.utils import to_categorical
+
+Submodules are imported when they are first used, so that `import fastconv` itself costs next to
+nothing; the first operation loads the compiled core, which then chooses its instruction set.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "FormatError",
+    "Input",
+    "Sequential",
+    "__version__",
+    "activations",
+    "callbacks",
+    "datasets",
+    "errors",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+    "ops",
+    "optimizers",
+    "plan",
+    "reference",
+    "runtime",
+    "saving",
+    "shapes",
+    "training",
+    "utils",
+]
+
+# Names that live in a submodule and are so common that they are offered here as well.
+_SHORTCUTS = {
+    "FormatError": "fastconv.errors",
+    "Input": "fastconv.layers",
+    "Sequential": "fastconv.models",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SHORTCUTS:
+        value = getattr(import_module(_SHORTCUTS[name]), name)
+        globals()[name] = value
+        return value
+    if name in __all__:
+        return import_module(f"fastconv.{name}")
+    raise AttributeError(f"module 'fastconv' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,176 @@
+"""2-D convolution ops: which algorithm runs a pass of a given shape.
+
+Algorithms, and the passes they exist for:
+
+    direct               all passes, any shape; sums in order, exact on small integers
+    scatter              backward_input: the same sums as a product and a scatter; one group, column dilation 1
+    winograd4, winograd2 all passes, 3x3 filters, stride 1, dilation 1, one group: F(4x4, 3x3) and F(2x2, 3x3)
+
+`"auto"` estimates the time of each that applies and takes the least.  The estimate counts vector
+operations; it looks at the shape and the instruction set, never at the number of threads, so that
+the choice (and with it every bit of the result) is the same on one thread and on many.  In float64,
+which is asked for where accuracy matters more than time, it leaves Winograd out.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastconv._ext import _core
+from fastconv._ext._conv_direct import (
+    DirectBackwardInput,
+    DirectBackwardKernel,
+    DirectForward,
+    ScatterBackwardInput,
+    is_depthwise,
+    residue_classes,
+)
+from fastconv._ext._conv_winograd import (
+    WinogradBackwardInput,
+    WinogradBackwardKernel,
+    WinogradForward,
+)
+
+ALGORITHMS = ("auto", "direct", "scatter", "winograd2", "winograd4")
+
+# Vector operations that a Winograd transform takes per tile and vector of channels, memory included,
+# measured against the micro-kernel's multiply-adds: (tile) -> (input, output or filter side).
+_TRANSFORM = {4: (130, 100), 2: (45, 35)}
+# Of adding one vector of a product to dx: a load, an add, a store that waits for its neighbour's.
+_SCATTER = 4
+# The gradient's planes live in L3, not in L2.
+_GRADIENT_TRANSFORM = 1.6
+
+
+POLICIES = ("auto", "direct")
+_policy = "auto"
+
+
+def policy():
+    """What `"auto"` may choose: anything ("auto"), or nothing but direct sums ("direct")."""
+    return _policy
+
+
+def set_policy(name):
+    """Set what `"auto"` may choose, for ops constructed from now on."""
+    global _policy
+    if name not in POLICIES:
+        raise ValueError(f"`policy` must be one of {', '.join(map(repr, POLICIES))}, received {name!r}")
+    _policy = name
+
+
+def _vectors(n, lanes):
+    return -(-n // lanes)
+
+
+def _direct_cost(g, lanes, pass_name):
+    if is_depthwise(g):
+        return 0  # always direct
+    c, k = g.channels // g.groups, g.filters // g.groups
+    if pass_name != "backward_input":
+        pixels = g.batch * g.out_h * g.out_w
+        return g.groups * pixels * g.kernel_h * g.kernel_w * c * _vectors(k, lanes)
+    rows = residue_classes(g.height, g.out_h, g.kernel_h, g.stride_h, g.dilation_h, g.pad_top)
+    cols = residue_classes(g.width, g.out_w, g.kernel_w, g.stride_w, g.dilation_w, g.pad_left)
+    positions = sum(count * taps for _, count, taps, *_ in rows)
+    positions *= sum(count * taps for _, count, taps, *_ in cols)
+    return g.groups * g.batch * positions * k * _vectors(c, lanes)
+
+
+def _scatter_cost(g, lanes):
+    pixels = g.batch * g.out_h * g.out_w
+    product = g.filters * _vectors(g.kernel_h * g.kernel_w * g.channels, lanes)
+    return pixels * (product + _SCATTER * g.kernel_h * _vectors(g.kernel_w * g.channels, lanes))
+
+
+def _winograd_cost(g, lanes, pass_name, tile):
+    out_h, out_w = (g.height, g.width) if pass_name == "backward_input" else (g.out_h, g.out_w)
+    tiles = g.batch * -(-out_h // tile) * -(-out_w // tile)
+    c, k = (g.filters, g.channels) if pass_name == "backward_input" else (g.channels, g.filters)
+    planes = (tile + 2) ** 2
+    near, far = _TRANSFORM[tile]
+    transforms = near * _vectors(c, lanes) + far * _vectors(k, lanes)
+    if pass_name == "backward_kernel":
+        transforms *= _GRADIENT_TRANSFORM
+    # The filters' own transform, once per call: some three operations per element of a plane.
+    filters = 3 * planes * c * _vectors(k, lanes)
+    return tiles * (planes * c * _vectors(k, lanes) + transforms) + filters
+
+
+def _winograd_obstacle(g):
+    """Why Winograd does not apply to a geometry, or None."""
+    if (g.kernel_h, g.kernel_w) != (3, 3):
+        return f"the filters are {g.kernel_h}x{g.kernel_w}, not 3x3"
+    if (g.stride_h, g.stride_w) != (1, 1):
+        return f"the strides are {(g.stride_h, g.stride_w)}, not (1, 1)"
+    if (g.dilation_h, g.dilation_w) != (1, 1):
+        return f"the dilation rate is {(g.dilation_h, g.dilation_w)}, not (1, 1)"
+    if g.groups != 1:
+        return f"there are {g.groups} groups, not 1"
+    if g.padding_mode != "zeros":
+        return f"the padding mode is {g.padding_mode!r}, not 'zeros'"
+    return None
+
+
+def _scatter_obstacle(g):
+    if g.groups != 1:
+        return f"there are {g.groups} groups, not 1"
+    if g.dilation_w != 1:
+        return f"the column dilation is {g.dilation_w}, not 1"
+    return None
+
+
+def choose_algorithm(geometry, pass_name, dtype, algorithm="auto"):
+    """The algorithm that runs `pass_name` ("forward", "backward_input" or "backward_kernel").
+
+    Raises ValueError for an unknown algorithm, or for a forced one that does not apply, saying why.
+    """
+    if algorithm not in ALGORITHMS or (algorithm == "scatter" and pass_name != "backward_input"):
+        names = [name for name in ALGORITHMS if name != "scatter" or pass_name == "backward_input"]
+        raise ValueError(
+            f"unknown `algorithm` {algorithm!r} for {pass_name}; expected one of: {', '.join(names)}"
+        )
+    if pass_name != "forward" and geometry.padding_mode != "zeros":
+        raise ValueError(
+            f"gradients need `padding_mode` 'zeros', received {geometry.padding_mode!r}"
+        )
+    winograd, scatter = _winograd_obstacle(geometry), _scatter_obstacle(geometry)
+    if algorithm != "auto":
+        obstacle = {"direct": None, "scatter": scatter}.get(algorithm, winograd)
+        if obstacle:
+            raise ValueError(f"`algorithm` {algorithm!r} does not apply here: {obstacle}")
+        return algorithm
+    lanes = _core.lanes()
+    costs = {"direct": _direct_cost(geometry, lanes, pass_name)}
+    if pass_name == "backward_input" and scatter is None:
+        costs["scatter"] = _scatter_cost(geometry, lanes)
+    if winograd is None and dtype == np.float32 and _policy == "auto":
+        for tile in (4, 2):
+            costs[f"winograd{tile}"] = _winograd_cost(geometry, lanes, pass_name, tile)
+    return min(costs, key=costs.get)
+
+
+def Conv2DForward(geometry, x, w, b, y, activation="linear", slope=0.0, algorithm="auto"):  # noqa: N802
+    """The op y = activation(conv2d(x, w) + b)."""
+    chosen = choose_algorithm(geometry, "forward", x.dtype, algorithm)
+    if chosen == "direct":
+        return DirectForward(geometry, x, w, b, y, activation, slope)
+    return WinogradForward(geometry, x, w, b, y, activation, slope, int(chosen[-1]))
+
+
+def Conv2DBackwardInput(geometry, dy, w, dx, algorithm="auto"):  # noqa: N802
+    """The op dx = gradient of conv2d with respect to its input."""
+    chosen = choose_algorithm(geometry, "backward_input", dy.dtype, algorithm)
+    if chosen == "direct":
+        return DirectBackwardInput(geometry, dy, w, dx)
+    if chosen == "scatter":
+        return ScatterBackwardInput(geometry, dy, w, dx)
+    return WinogradBackwardInput(geometry, dy, w, dx, int(chosen[-1]))
+
+
+def Conv2DBackwardKernel(geometry, x, dy, dw, db, algorithm="auto"):  # noqa: N802
+    """The op (dw, db) = gradients of conv2d with respect to its filters and bias."""
+    chosen = choose_algorithm(geometry, "backward_kernel", x.dtype, algorithm)
+    if chosen == "direct":
+        return DirectBackwardKernel(geometry, x, dy, dw, db)
+    return WinogradBackwardKernel(geometry, x, dy, dw, db, int(chosen[-1]))

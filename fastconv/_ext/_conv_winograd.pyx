@@ -1,0 +1,139 @@
+"""3x3 convolutions with stride 1 by Winograd's algorithm: all three passes.  The arithmetic is in kernels/winograd.inc.
+
+`tile` is m of F(m x m, 3 x 3), 4 or 2.  Forward and gradient with respect to the input are one class, because the latter
+is the former over dy, with the filters flipped and transposed and with padding 2 - p.
+"""
+
+cimport cython
+from cython.parallel cimport parallel, prange, threadid
+from libc.stdint cimport int64_t
+
+from fastconv._ext._core cimport (
+    FilterOp,
+    Op,
+    activation_code,
+    current_table,
+    element_kind,
+    pointer,
+    round_up_64,
+    threads_for,
+)
+from fastconv._ext._kernels cimport fc_filter_view, fc_table, fc_winograd, fc_winograd_gradient
+from fastconv._ext._conv_direct import check_shapes
+
+
+cdef class _Winograd(FilterOp):
+    cdef fc_winograd problem
+    cdef fc_filter_view view
+    cdef double flops
+
+    cdef int _plan(self) except -1:
+        cdef fc_winograd *p = &self.problem
+        self.table.plan_winograd(p)
+        p.scratch_bytes = round_up_64(p.scratch_bytes)
+        p.w = self.filter_memory(p.packed_size * self.table.element_size)
+        self.flops = 2.0 * p.batch * p.out_h * p.out_w * 9 * p.channels * p.filters
+        return 0
+
+    cdef int64_t workspace_bytes(self, int num_threads) noexcept:
+        return self.problem.scratch_bytes * num_threads
+
+    cdef void execute(self, int num_threads, char *workspace) noexcept nogil:
+        cdef fc_winograd *p = &self.problem
+        cdef int threads = threads_for(num_threads, p.items, self.flops)
+        cdef int64_t packs = 0 if self.is_packed else p.pack_items, i
+        with parallel(num_threads=threads, use_threads_if=threads > 1):
+            for i in prange(packs, schedule="static"):
+                self.table.winograd_pack_item(p, &self.view, <void *> p.w, i)
+            for i in prange(p.items, schedule="dynamic", chunksize=1):
+                self.table.winograd_item(p, i, workspace + p.scratch_bytes * threadid())
+        self.is_packed = self.frozen
+
+
+@cython.final
+cdef class WinogradForward(_Winograd):
+    """y = activation(conv2d(x, w) + b)"""
+
+    def __init__(self, geometry, x, w, b, y, str activation, double slope, int tile):
+        g = geometry
+        self.arrays = (x, w, b, y)
+        self.table = current_table(element_kind(self.arrays))
+        check_shapes(g, x.shape, w.shape, y.shape)
+        if b is not None and b.shape != (g.filters,):
+            raise ValueError(f"expected a bias of shape {(g.filters,)}, received {b.shape}")
+        cdef fc_winograd *p = &self.problem
+        p.batch, p.in_h, p.in_w, p.channels = g.batch, g.height, g.width, g.channels
+        p.out_h, p.out_w, p.filters = g.out_h, g.out_w, g.filters
+        p.pad_top, p.pad_left, p.tile = g.pad_top, g.pad_left, tile
+        p.activation, p.slope = activation_code(activation), slope
+        p.x, p.bias, p.y = pointer(x), pointer(b), pointer(y)
+        self.view.w = pointer(w)
+        self.view.sk = 1
+        self.view.sc = p.filters
+        self.view.skw = p.channels * p.filters
+        self.view.skh = 3 * self.view.skw
+        self._plan()
+
+
+@cython.final
+cdef class WinogradBackwardInput(_Winograd):
+    """dx from dy and w"""
+
+    def __init__(self, geometry, dy, w, dx, int tile):
+        g = geometry
+        self.arrays = (dy, w, dx)
+        self.table = current_table(element_kind(self.arrays))
+        check_shapes(g, dx.shape, w.shape, dy.shape)
+        cdef fc_winograd *p = &self.problem
+        p.batch, p.in_h, p.in_w, p.channels = g.batch, g.out_h, g.out_w, g.filters
+        p.out_h, p.out_w, p.filters = g.height, g.width, g.channels
+        p.pad_top, p.pad_left, p.tile = 2 - g.pad_top, 2 - g.pad_left, tile
+        p.x, p.y = pointer(dy), pointer(dx)
+        self.view.w = pointer(w)
+        self.view.sc = 1
+        self.view.sk = p.channels
+        self.view.skw = -p.channels * p.filters
+        self.view.skh = 3 * self.view.skw
+        self.view.base = 8 * p.channels * p.filters
+        self._plan()
+
+
+@cython.final
+cdef class WinogradBackwardKernel(Op):
+    """dw and db from x and dy"""
+
+    cdef const fc_table *table
+    cdef fc_winograd_gradient problem
+    cdef double flops
+
+    def __init__(self, geometry, x, dy, dw, db, int tile):
+        g = geometry
+        self.arrays = (x, dy, dw, db)
+        self.table = current_table(element_kind(self.arrays))
+        check_shapes(g, x.shape, dw.shape, dy.shape)
+        if db is not None and db.shape != (g.filters,):
+            raise ValueError(f"expected a bias gradient of shape {(g.filters,)}, received {db.shape}")
+        cdef fc_winograd_gradient *p = &self.problem
+        p.batch, p.in_h, p.in_w, p.channels = g.batch, g.height, g.width, g.channels
+        p.out_h, p.out_w, p.filters = g.out_h, g.out_w, g.filters
+        p.pad_top, p.pad_left, p.tile = g.pad_top, g.pad_left, tile
+        p.x, p.dy, p.dw, p.db = pointer(x), pointer(dy), pointer(dw), pointer(db)
+        self.table.plan_winograd_gradient(p)
+        self.flops = 2.0 * p.batch * p.out_h * p.out_w * 9 * p.channels * p.filters
+
+    cdef int64_t workspace_bytes(self, int num_threads) noexcept:
+        return self.problem.workspace_size * self.table.element_size
+
+    cdef void execute(self, int num_threads, char *workspace) noexcept nogil:
+        cdef fc_winograd_gradient *p = &self.problem
+        cdef int threads = threads_for(num_threads, p.product_items, self.flops)
+        cdef int64_t block, i
+        self.table.winograd_gradient_begin(p, workspace)
+        with parallel(num_threads=threads, use_threads_if=threads > 1):
+            for block in range(p.blocks):  # every thread walks the blocks; prange shares out each one's items
+                for i in prange(p.transform_items, schedule="static"):
+                    self.table.winograd_gradient_transform(p, workspace, block, i)
+                for i in prange(p.product_items, schedule="dynamic", chunksize=1):
+                    self.table.winograd_gradient_product(p, workspace, block, i)
+            for i in prange(p.finish_items, schedule="static"):
+                self.table.winograd_gradient_finish(p, workspace, i)

@@ -1,0 +1,200 @@
+"""Finds the files of a data set on this machine, or downloads them once.
+
+A data set is a few files with known names and SHA-256 sums.  `find_or_download` looks for a folder
+that holds *all* of them; mixing two folders could mix two versions.  Where a file is looked for,
+`name` and `name.gz` are equally good.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+__all__ = ["DataSet", "RemoteFile", "cache_folder", "find_or_download"]
+
+_TIMEOUT = 30  # seconds without a byte
+_CHUNK = 1 << 16
+
+# Called with a file's name and its length, if known, when it begins to arrive; returns what is to
+# be called with the number of bytes of each piece.
+Begin = Callable[[str, "int | None"], Callable[[int], None]]
+
+
+class RemoteFile(NamedTuple):
+    name: str  # without ".gz"
+    sha256: str  # of the content, decompressed: mirrors compress differently
+    max_bytes: int  # a download that grows beyond this is not this file
+
+
+class DataSet(NamedTuple):
+    name: str  # also the folder's name, below `data/` and the cache
+    files: tuple[RemoteFile, ...]
+    urls: tuple[str, ...]  # folders that offer `<file name>.gz`, in the order they are tried
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept: `$XDG_CACHE_HOME/fastconv`, by default `~/.cache/fastconv`."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    # The XDG base directory specification: a relative path there is invalid and ignored.
+    return (Path(base) if os.path.isabs(base) else Path.home() / ".cache") / "fastconv"
+
+
+def find_or_download(data: DataSet) -> list[Path]:
+    """The paths of the data set's files, in its order.
+
+    Raises:
+        ConnectionError: the files are not on this machine and no source delivered them; the
+            message says where to put them by hand.
+        OSError: the cache cannot be written.
+    """
+    for folder in _folders(data.name):
+        paths = files_in(folder, data)
+        if paths is not None:
+            return paths
+    return _download(data, cache_folder() / data.name)
+
+
+def files_in(folder: Path, data: DataSet) -> list[Path] | None:
+    """The data set's files in one folder; None unless all are there."""
+    paths = []
+    for file in data.files:
+        candidates = [folder / file.name, folder / f"{file.name}.gz"]
+        found = next((path for path in candidates if path.is_file()), None)
+        if found is None:
+            return None
+        paths.append(found)
+    return paths
+
+
+def _folders(name: str) -> Iterator[Path]:
+    """Where a data set may be, in the order of preference."""
+    chosen = os.environ.get("FASTCONV_DATA")
+    if chosen:
+        yield Path(chosen, name)
+        yield Path(chosen)
+    checkout = Path(__file__).resolve().parents[2]
+    # An installed package has no `data/` of its own above it, but perhaps somebody else's.
+    if (checkout / "pyproject.toml").is_file():
+        yield checkout / "data" / name
+    yield cache_folder() / name
+
+
+def _download(data: DataSet, folder: Path) -> list[Path]:
+    failures = []
+    for base in data.urls:
+        try:
+            with _progress() as begin:
+                for file in data.files:
+                    target = folder / f"{file.name}.gz"
+                    if not target.exists():
+                        _download_file(f"{base.rstrip('/')}/{target.name}", file, target, begin)
+        except _Refused as error:
+            failures.append(str(error))
+            continue
+        return [folder / f"{file.name}.gz" for file in data.files]
+    names = ", ".join(f"{file.name}.gz" for file in data.files)
+    raise ConnectionError(
+        f"the data set {data.name!r} is not on this machine and could not be downloaded "
+        f"({'; '.join(failures)}): put {names} into {folder}, or into a folder of your own that "
+        "the environment variable FASTCONV_DATA names"
+    )
+
+
+class _Refused(Exception):
+    """One source did not deliver a file; the next one is tried."""
+
+
+def _download_file(url: str, file: RemoteFile, target: Path, begin: Begin) -> None:
+    """Downloads to a temporary file beside `target`, which appears only whole and verified."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(prefix=".download-", dir=target.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as out:
+            check = _Checker(url, file)
+            for chunk in _chunks(url, file.name, begin):
+                check.update(chunk)
+                out.write(chunk)
+            check.finish()
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _chunks(url: str, name: str, begin: Begin) -> Iterator[bytes]:
+    """The bytes behind a URL.  Its errors mean "try another source"; a full disk does not."""
+    from http.client import HTTPException
+    from urllib.request import urlopen
+
+    try:
+        with urlopen(url, timeout=_TIMEOUT) as response:
+            length = response.headers.get("Content-Length", "")
+            report = begin(name, int(length) if length.isascii() and length.isdecimal() else None)
+            while chunk := response.read(_CHUNK):
+                report(len(chunk))
+                yield chunk
+    except (OSError, HTTPException) as error:
+        raise _Refused(f"{url}: {error}") from error
+
+
+class _Checker:
+    """Decompresses what arrives, only to hash it and to stop at what is too large."""
+
+    def __init__(self, url: str, file: RemoteFile) -> None:
+        self.url, self.file = url, file
+        self.stream = zlib.decompressobj(wbits=31)
+        self.hash = hashlib.sha256()
+        self.size = 0
+
+    def update(self, chunk: bytes) -> None:
+        try:
+            while chunk:
+                content = self.stream.decompress(chunk, _CHUNK)
+                self.size += len(content)
+                if self.size > self.file.max_bytes:
+                    raise _Refused(f"{self.url}: more than {self.file.max_bytes} bytes")
+                self.hash.update(content)
+                chunk = self.stream.unconsumed_tail
+        except zlib.error as error:
+            raise _Refused(f"{self.url}: not the gzip file expected ({error})") from None
+        if self.stream.unused_data:
+            raise _Refused(f"{self.url}: bytes follow after the end of the gzip data")
+
+    def finish(self) -> None:
+        if not self.stream.eof:
+            raise _Refused(f"{self.url}: the download ended early")
+        if self.hash.hexdigest() != self.file.sha256:
+            raise _Refused(
+                f"{self.url}: SHA-256 must be {self.file.sha256}, received {self.hash.hexdigest()}"
+            )
+
+
+@contextmanager
+def _progress() -> Iterator[Begin]:
+    """Live bars on standard error, one per file, where that is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda name, total: lambda arrived: None
+        return
+    from rich import console, progress
+
+    columns = (
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.DownloadColumn(),
+        progress.TransferSpeedColumn(),
+    )
+    with progress.Progress(*columns, console=console.Console(stderr=True)) as bar:
+
+        def begin(name: str, total: int | None) -> Callable[[int], None]:
+            task = bar.add_task(f"downloading {name}", total=total)
+            return lambda arrived: bar.advance(task, arrived)
+
+        yield begin

@@ -1,0 +1,316 @@
+"""How weights start: Keras's initializers, drawn from fastconv's own generator.
+
+The scaled ones keep the variance of a signal about the same from layer to layer. With fan_in inputs
+and fan_out outputs per unit,
+
+    s = scale / max(1, fan)            fan = fan_in, fan_out or their mean
+    uniform             U(-sqrt(3 s), sqrt(3 s))
+    untruncated_normal  N(0, s)
+    truncated_normal    N(0, s) cut at two standard deviations, widened so that the variance is s
+
+Glorot & Bengio 2010 (scale 1, mean fan), He et al. 2015, arXiv 1502.01852 (scale 2, fan_in), LeCun
+et al. 1998 (scale 1, fan_in); orthogonal after Saxe et al., arXiv 1312.6120.
+
+Every initializer is called with a shape and returns a new float32 array. With a `seed` it returns
+the same array at each call; without one it goes on in the stream that
+`fastconv.utils.set_random_seed` starts.
+
+>>> from fastconv import initializers
+>>> initializers.GlorotUniform(seed=1)((3, 3, 1, 32)).shape
+(3, 3, 1, 32)
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from fastconv import _random
+from fastconv.serialization import deserialize
+from fastconv.shapes import normalize_int
+
+# The standard deviation of a standard normal distribution that is cut at -2 and 2.
+_TRUNCATED_STDDEV = 0.87962566103423978
+
+_MODES = ("fan_in", "fan_out", "fan_avg")
+_DISTRIBUTIONS = ("truncated_normal", "untruncated_normal", "uniform")
+
+
+class Initializer:
+    """Base class: a callable from a shape to a float32 array, with Keras's configuration."""
+
+    module = "keras.initializers"  # where Keras's files say that the class lives
+
+    def __call__(self, shape: tuple[int, ...]) -> np.ndarray:
+        raise NotImplementedError(f"{type(self).__name__} does not define __call__(shape)")
+
+    def get_config(self) -> dict[str, Any]:
+        return {}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Initializer:
+        # Some versions of Keras write these two; None is what fastconv does.
+        optional = ("input_axes", "output_axes")
+        return cls(**{k: v for k, v in config.items() if v is not None or k not in optional})
+
+
+class Zeros(Initializer):
+    """All zeros."""
+
+    def __call__(self, shape):
+        return np.zeros(shape, np.float32)
+
+
+class Ones(Initializer):
+    """All ones."""
+
+    def __call__(self, shape):
+        return np.ones(shape, np.float32)
+
+
+class Constant(Initializer):
+    """One `value` everywhere."""
+
+    def __init__(self, value: float = 0.0):
+        self.value = float(value)
+
+    def __call__(self, shape):
+        return np.full(shape, self.value, np.float32)
+
+    def get_config(self):
+        return {"value": self.value}
+
+
+class _Random(Initializer):
+    """An initializer that draws: `seed` None goes on in the common stream."""
+
+    def __init__(self, seed: int | None = None):
+        self.seed = None if seed is None else normalize_int(seed, "seed", minimum=0)
+
+    def _generator(self) -> np.random.Generator:
+        return _random.generator() if self.seed is None else np.random.default_rng(self.seed)
+
+    def get_config(self):
+        return {"seed": self.seed}
+
+
+class RandomNormal(_Random):
+    """Normal distribution with the given `mean` and `stddev`."""
+
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None):
+        super().__init__(seed)
+        self.mean, self.stddev = float(mean), float(stddev)
+
+    def __call__(self, shape):
+        draws = self._generator().standard_normal(shape, dtype=np.float32)
+        return draws * np.float32(self.stddev) + np.float32(self.mean)
+
+    def get_config(self):
+        return {"mean": self.mean, "stddev": self.stddev, "seed": self.seed}
+
+
+class TruncatedNormal(RandomNormal):
+    """As `RandomNormal`, without the draws that lie more than two `stddev` from the mean."""
+
+    def __call__(self, shape):
+        draws = _truncated_normal(self._generator(), shape)
+        return draws * np.float32(self.stddev) + np.float32(self.mean)
+
+
+class RandomUniform(_Random):
+    """Uniform distribution from `minval` to `maxval`."""
+
+    def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: int | None = None):
+        super().__init__(seed)
+        self.minval, self.maxval = float(minval), float(maxval)
+
+    def __call__(self, shape):
+        return _uniform(self._generator(), shape, self.minval, self.maxval)
+
+    def get_config(self):
+        return {"minval": self.minval, "maxval": self.maxval, "seed": self.seed}
+
+
+class VarianceScaling(_Random):
+    """Variance `scale / fan`; see the formulas at the top of this module.
+
+    Raises ValueError if `scale` is not positive or `mode` or `distribution` is unknown.
+    """
+
+    def __init__(
+        self,
+        scale: float = 1.0,
+        mode: str = "fan_in",
+        distribution: str = "truncated_normal",
+        seed: int | None = None,
+    ):
+        super().__init__(seed)
+        if not scale > 0:
+            raise ValueError(f"`scale` must be positive, received {scale}")
+        if mode not in _MODES:
+            raise ValueError(f"`mode` must be one of {_MODES}, received {mode!r}")
+        if distribution == "normal":
+            distribution = "truncated_normal"
+        if distribution not in _DISTRIBUTIONS:
+            raise ValueError(
+                f"`distribution` must be one of {_DISTRIBUTIONS}, received {distribution!r}"
+            )
+        self.scale, self.mode, self.distribution = scale, mode, distribution
+
+    def __call__(self, shape):
+        fan_in, fan_out = compute_fans(shape)
+        fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
+        variance = self.scale / max(1.0, fan)
+        if self.distribution == "uniform":
+            limit = math.sqrt(3.0 * variance)
+            return _uniform(self._generator(), shape, -limit, limit)
+        if self.distribution == "untruncated_normal":
+            draws = self._generator().standard_normal(shape, dtype=np.float32)
+            return draws * np.float32(math.sqrt(variance))
+        draws = _truncated_normal(self._generator(), shape)
+        return draws * np.float32(math.sqrt(variance) / _TRUNCATED_STDDEV)
+
+    def get_config(self):
+        return {
+            "scale": self.scale,
+            "mode": self.mode,
+            "distribution": self.distribution,
+            "seed": self.seed,
+        }
+
+
+class _NamedScaling(VarianceScaling):
+    """A `VarianceScaling` whose class fixes everything but the seed."""
+
+    def __init__(self, seed: int | None = None):
+        super().__init__(*self._settings, seed=seed)
+
+    def get_config(self):
+        return {"seed": self.seed}
+
+
+class GlorotUniform(_NamedScaling):
+    """Uniform, variance 2 / (fan_in + fan_out): the default of `Dense` and `Conv2D`."""
+
+    _settings = (1.0, "fan_avg", "uniform")
+
+
+class GlorotNormal(_NamedScaling):
+    """Truncated normal, variance 2 / (fan_in + fan_out)."""
+
+    _settings = (1.0, "fan_avg", "truncated_normal")
+
+
+class HeUniform(_NamedScaling):
+    """Uniform, variance 2 / fan_in: keeps the scale of a signal through ReLU layers."""
+
+    _settings = (2.0, "fan_in", "uniform")
+
+
+class HeNormal(_NamedScaling):
+    """Truncated normal, variance 2 / fan_in."""
+
+    _settings = (2.0, "fan_in", "truncated_normal")
+
+
+class LecunUniform(_NamedScaling):
+    """Uniform, variance 1 / fan_in."""
+
+    _settings = (1.0, "fan_in", "uniform")
+
+
+class LecunNormal(_NamedScaling):
+    """Truncated normal, variance 1 / fan_in."""
+
+    _settings = (1.0, "fan_in", "truncated_normal")
+
+
+class Orthogonal(_Random):
+    """Orthogonal rows or columns, whichever are fewer, times `gain`; needs two dimensions or more."""
+
+    def __init__(self, gain: float = 1.0, seed: int | None = None):
+        super().__init__(seed)
+        self.gain = float(gain)
+
+    def __call__(self, shape):
+        if len(shape) < 2:
+            raise ValueError(f"Orthogonal needs at least 2 dimensions, received shape {shape}")
+        rows, columns = math.prod(shape[:-1]), shape[-1]
+        tall = (max(rows, columns), min(rows, columns))
+        q, r = np.linalg.qr(self._generator().standard_normal(tall))
+        q *= np.sign(np.diag(r))  # makes the draw uniform over the orthogonal matrices
+        matrix = q if rows >= columns else q.T
+        return (self.gain * matrix).reshape(shape).astype(np.float32)
+
+    def get_config(self):
+        return {"gain": self.gain, "seed": self.seed}
+
+
+def compute_fans(shape: tuple[int, ...]) -> tuple[int, int]:
+    """(fan_in, fan_out) of a weight of `shape`: inputs and outputs that one unit is connected to.
+
+    >>> compute_fans((576, 64)), compute_fans((3, 3, 32, 64))
+    ((576, 64), (288, 576))
+    """
+    if len(shape) < 2:
+        size = math.prod(shape)
+        return size, size
+    taps = math.prod(shape[:-2])
+    return taps * shape[-2], taps * shape[-1]
+
+
+def _uniform(rng, shape, low: float, high: float) -> np.ndarray:
+    draws = rng.random(shape, dtype=np.float32)
+    draws *= np.float32(high - low)
+    draws += np.float32(low)
+    return draws
+
+
+def _truncated_normal(rng, shape) -> np.ndarray:
+    """Standard normal draws, redrawn while they lie outside [-2, 2]."""
+    draws = rng.standard_normal(shape, dtype=np.float32).reshape(-1)
+    outside = np.flatnonzero(np.abs(draws) > 2)
+    while outside.size:
+        draws[outside] = rng.standard_normal(outside.size, dtype=np.float32)
+        outside = outside[np.abs(draws[outside]) > 2]
+    return draws.reshape(shape)
+
+
+CLASSES = {
+    cls.__name__: cls
+    for cls in (
+        Zeros, Ones, Constant, RandomNormal, TruncatedNormal, RandomUniform, VarianceScaling,
+        GlorotUniform, GlorotNormal, HeUniform, HeNormal, LecunUniform, LecunNormal, Orthogonal,
+    )
+}  # fmt: skip
+_ALIASES = {
+    "zeros": Zeros, "ones": Ones, "constant": Constant, "random_normal": RandomNormal,
+    "truncated_normal": TruncatedNormal, "random_uniform": RandomUniform,
+    "variance_scaling": VarianceScaling, "glorot_uniform": GlorotUniform,
+    "glorot_normal": GlorotNormal, "he_uniform": HeUniform, "he_normal": HeNormal,
+    "lecun_uniform": LecunUniform, "lecun_normal": LecunNormal, "orthogonal": Orthogonal,
+}  # fmt: skip
+
+
+def get(identifier: Any) -> Initializer:
+    """The initializer that a name ("glorot_uniform" or "GlorotUniform"), an initializer, a class or
+    a serialized configuration stands for.
+
+    Raises ValueError for an unknown name (the message lists the names), TypeError for anything else.
+    """
+    if isinstance(identifier, dict):
+        return deserialize(identifier, "initializers")
+    if isinstance(identifier, Initializer):
+        return identifier
+    if isinstance(identifier, type) and issubclass(identifier, Initializer):
+        return identifier()
+    if isinstance(identifier, str):
+        cls = _ALIASES.get(identifier) or CLASSES.get(identifier)
+        if cls is None:
+            raise ValueError(
+                f"an initializer must be one of {sorted(_ALIASES)}, received {identifier!r}"
+            )
+        return cls()
+    raise TypeError(f"an initializer must be a name or an Initializer, received {identifier!r}")

@@ -1,0 +1,298 @@
+"""What every layer is: hyper-parameters, the shapes they imply, the weights they need.
+
+A layer holds no per-batch state and computes nothing. It answers four questions:
+
+    compute_output_shape(input_shape)   which shape comes out; an error if it does not fit
+    build(input_shape)                  which weights there are, as `Variable`s
+    nodes(input_shape)                  which operations it is, for the plan (`fastconv.plan.nodes`)
+    get_config()                        the arguments that make an equal layer, as Keras writes them
+
+Shapes are tuples whose first entry, the batch, is None.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastconv import initializers
+from fastconv.naming import unique_name
+from fastconv.parameters import Variable, real_array
+from fastconv.plan.nodes import Node
+from fastconv.shapes import normalize_int, normalize_shape
+
+Shape = tuple[int | None, ...]
+
+DTYPE_POLICY = {
+    "module": "keras",
+    "class_name": "DTypePolicy",
+    "config": {"name": "float32"},
+    "registered_name": None,
+}
+
+
+class Layer:
+    """Base class of all layers.
+
+    Args:
+        name: unique within a model, without "/"; by default made of the class's name.
+        trainable: whether training changes the weights.
+        dtype: None or "float32", the one dtype that models compute in.
+        input_shape: of one sample, without the batch; only used by the first layer of a model.
+        input_dim: n, short for `input_shape=(n,)`.
+
+    Raises:
+        ValueError: a name with "/", another dtype, or a malformed input shape.
+        TypeError: an argument that the layer does not have.
+    """
+
+    module = "keras.layers"  # where Keras's files say that the class lives
+
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        trainable: bool = True,
+        dtype: Any = None,
+        input_shape: tuple[int, ...] | None = None,
+        input_dim: int | None = None,
+    ):
+        if name is not None and (not isinstance(name, str) or not name or "/" in name):
+            raise ValueError(f"`name` must be a non-empty string without '/', received {name!r}")
+        _check_dtype(dtype)
+        if input_dim is not None:
+            if input_shape is not None:
+                raise ValueError("only one of `input_shape` and `input_dim` may be given")
+            input_shape = (input_dim,)
+        self.name = name or unique_name(type(self).__name__)
+        self.input_shape_argument = None if input_shape is None else sample_shape(input_shape)
+        self.built = False
+        self.input_shape: Shape | None = None
+        self._trainable = bool(trainable)
+        self._variables: list[Variable] = []
+        self._model_id: int | None = None  # of the model that the layer has been added to
+
+    # The four questions ---------------------------------------------------------------------------
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """The shape that comes out when `input_shape` goes in; ValueError if it cannot go in."""
+        return tuple(input_shape)
+
+    def build(self, input_shape: Shape) -> None:
+        """Create the weights for inputs of `input_shape`. Layers with weights extend this."""
+        self.input_shape = tuple(input_shape)
+        self.built = True
+
+    def nodes(self, input_shape: Shape) -> list[Node]:
+        """The operations of the layer on inputs of `input_shape`."""
+        raise NotImplementedError(f"{type(self).__name__} does not define nodes")
+
+    def get_config(self) -> dict[str, Any]:
+        """Everything `from_config` needs, as plain data."""
+        return {"name": self.name, "trainable": self.trainable, "dtype": DTYPE_POLICY}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Layer:
+        """A new layer with the arguments in `config`."""
+        return cls(**config)
+
+    # Weights --------------------------------------------------------------------------------------
+
+    def add_weight(self, name: str, shape: tuple[int, ...], initializer: Any) -> Variable:
+        """Declare a weight; its values are drawn when the model is built."""
+        variable = Variable(name, shape, initializers.get(initializer), self.name)
+        variable.trainable = self._trainable
+        self._variables.append(variable)
+        return variable
+
+    @property
+    def weights(self) -> list[Variable]:
+        return list(self._variables)
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        return [variable for variable in self._variables if variable.trainable]
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        return [variable for variable in self._variables if not variable.trainable]
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the weights. Takes effect at the next `fit`."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
+        for variable in self._variables:
+            variable.trainable = self._trainable
+
+    @property
+    def output_shape(self) -> Shape:
+        """The shape that comes out; ValueError before the layer is built."""
+        if self.input_shape is None:
+            raise ValueError(f"layer {self.name!r} has no output shape before it is built")
+        return self.compute_output_shape(self.input_shape)
+
+    def count_params(self) -> int:
+        """The number of weights, each element counted; ValueError before the layer is built."""
+        if not self.built:
+            raise ValueError(
+                f"layer {self.name!r} has no parameters to count before it is built; call "
+                "build(input_shape) on its model"
+            )
+        return sum(variable.size for variable in self._variables)
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Copies of the weights, kernel before bias."""
+        return [variable.numpy().copy() for variable in self._variables]
+
+    def set_weights(self, weights: list[Any]) -> None:
+        """Overwrite the weights by arrays in the order of `get_weights`.
+
+        Raises ValueError if number or shapes differ, TypeError if they hold no numbers; nothing is
+        changed then.
+        """
+        assign_all(self._variables, weights, f"layer {self.name!r}")
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+
+class InputLayer(Layer):
+    """The shape of the samples that a model takes; see `Input`."""
+
+    def __init__(
+        self,
+        shape: tuple[int, ...] | None = None,
+        batch_size: int | None = None,
+        dtype: Any = None,
+        *,
+        batch_shape: tuple[int | None, ...] | None = None,
+        name: str | None = None,
+        sparse: bool = False,
+        ragged: bool = False,
+        optional: bool = False,
+    ):
+        if batch_shape is not None:
+            if shape is not None:
+                raise ValueError("only one of `shape` and `batch_shape` may be given")
+            batch_size, *shape = batch_shape
+        if shape is None:
+            raise ValueError("`shape` must be given, received None")
+        if batch_size is not None:
+            raise ValueError(
+                f"`batch_size` must be None, since a model takes batches of any size, "
+                f"received {batch_size!r}"
+            )
+        for option, value in {"sparse": sparse, "ragged": ragged, "optional": optional}.items():
+            if value:
+                raise ValueError(f"`{option}` inputs are not supported, received {value!r}")
+        super().__init__(name=name, dtype=dtype, input_shape=shape)
+        self.build((None, *self.input_shape_argument))
+
+    def nodes(self, input_shape):
+        return []
+
+    def get_config(self):
+        return {
+            "batch_shape": list(self.input_shape),
+            "dtype": "float32",
+            "sparse": False,
+            "ragged": False,
+            "name": self.name,
+            "optional": False,
+        }
+
+
+def Input(
+    shape: tuple[int, ...] | None = None,
+    batch_size: int | None = None,
+    dtype: Any = None,
+    **options: Any,
+) -> InputLayer:
+    """The first entry of a `Sequential`: the shape of one sample, without the batch.
+
+    Raises ValueError for a shape with an unknown or empty dimension, a fixed `batch_size` or a dtype
+    other than float32.
+
+    >>> from fastconv import layers
+    >>> layers.Input((28, 28, 1)).output_shape
+    (None, 28, 28, 1)
+    """
+    return InputLayer(shape, batch_size, dtype, **options)
+
+
+def sample_shape(shape: Any, name: str = "input_shape") -> tuple[int, ...]:
+    """`shape` as a tuple of sizes of at least 1; at least one of them, none unknown."""
+    if isinstance(shape, (tuple, list)) and (not shape or None in shape):
+        raise ValueError(
+            f"`{name}` must give at least one dimension and the size of each, received {shape}"
+        )
+    if not isinstance(shape, (tuple, list)):
+        raise TypeError(f"`{name}` must be a tuple of integers, received {shape!r}")
+    return normalize_shape(shape, name, ", ".join(f"axis {i + 1}" for i in range(len(shape))))
+
+
+def check_options(layer: str, **options: Any) -> None:
+    """Refuse arguments that Keras has and fastconv has not, unless they are off."""
+    for option, value in options.items():
+        if value is not None:
+            raise ValueError(f"`{option}` of {layer} is not supported, received {value!r}")
+
+
+def check_data_format(data_format: str | None) -> None:
+    """Images are (height, width, channels) in every layer and kernel."""
+    if data_format not in (None, "channels_last"):
+        raise ValueError(
+            "`data_format` must be None or 'channels_last', received "
+            f"{data_format!r}; np.moveaxis(x, 1, -1) turns channels-first images into that layout"
+        )
+
+
+def image_shape(layer: Layer, input_shape: Shape) -> tuple[int, int, int, int]:
+    """(1, H, W, C) of a batch of images: the batch takes no part in any shape rule."""
+    if len(input_shape) != 4:
+        raise ValueError(
+            f"layer {layer.name!r} takes images (batch, height, width, channels), "
+            f"received shape {tuple(input_shape)}"
+        )
+    return (1, *input_shape[1:])
+
+
+def assign_all(variables: list[Variable], weights: Any, owner: str) -> None:
+    """Assign `weights` to `variables` after all of them have been found to fit."""
+    weights = list(weights)
+    if len(weights) != len(variables):
+        raise ValueError(
+            f"`weights` for {owner} must hold {len(variables)} arrays, received {len(weights)}"
+        )
+    arrays = []
+    for index, (variable, value) in enumerate(zip(variables, weights, strict=True)):
+        array = real_array(value, f"`weights[{index}]`")
+        if array.shape != variable.shape:
+            raise ValueError(
+                f"`weights[{index}]` for {variable.path} must have shape {variable.shape}, "
+                f"received shape {array.shape}"
+            )
+        arrays.append(array)
+    for variable, array in zip(variables, arrays, strict=True):
+        variable.assign(array)
+
+
+def positive(value: Any, name: str) -> int:
+    """A count of units or filters."""
+    return normalize_int(value, name)
+
+
+def _check_dtype(dtype: Any) -> None:
+    if isinstance(dtype, dict):  # as Keras's files write it
+        dtype = dtype.get("config", {}).get("name")
+    if isinstance(dtype, type):
+        dtype = np.dtype(dtype)
+    if dtype is not None and str(dtype) != "float32":
+        raise ValueError(
+            f"`dtype` must be None or 'float32', the dtype that models compute in, received {dtype!r}"
+        )

@@ -1,0 +1,100 @@
+"""Full connection: every output is a weighted sum of all inputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastconv import activations, initializers
+from fastconv.layers.activation import fusible_nodes
+from fastconv.layers.base import Layer, check_options, positive
+from fastconv.plan import nodes
+from fastconv.serialization import serialize
+
+
+class Dense(Layer):
+    """y = activation(x w + b) over the last axis of an input of any rank from 2.
+
+    Args:
+        units: the size of the last axis that comes out.
+        activation: None, "relu", "leaky_relu", "sigmoid", "tanh" or "softmax".
+        use_bias: whether every unit has a number of its own to add.
+        kernel_initializer, bias_initializer: see `fastconv.initializers`.
+        kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint,
+        bias_constraint, lora_rank, quantization_config: must be None.
+        name, trainable, dtype, input_shape, input_dim: see `Layer`.
+
+    Weights: kernel (inputs, units), bias (units,).
+
+    Raises:
+        ValueError: `units` is not positive, or an unknown or unsupported option.
+        TypeError: `units` is no integer.
+
+    >>> from fastconv import layers
+    >>> layers.Dense(10).compute_output_shape((None, 7, 64))
+    (None, 7, 10)
+    """
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: None = None,
+        bias_regularizer: None = None,
+        activity_regularizer: None = None,
+        kernel_constraint: None = None,
+        bias_constraint: None = None,
+        lora_rank: None = None,
+        quantization_config: None = None,
+        **common: Any,
+    ):
+        super().__init__(**common)
+        check_options(
+            "Dense",
+            kernel_regularizer=kernel_regularizer,
+            bias_regularizer=bias_regularizer,
+            activity_regularizer=activity_regularizer,
+            kernel_constraint=kernel_constraint,
+            bias_constraint=bias_constraint,
+            lora_rank=lora_rank,
+            quantization_config=quantization_config,
+        )
+        self.units = positive(units, "units")
+        self.activation = activations.get(activation)
+        self.use_bias = bool(use_bias)
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel = self.bias = None
+
+    def compute_output_shape(self, input_shape):
+        if len(input_shape) < 2:
+            raise ValueError(
+                f"layer {self.name!r} takes inputs (batch, ..., features), "
+                f"received shape {tuple(input_shape)}"
+            )
+        return (*input_shape[:-1], self.units)
+
+    def build(self, input_shape):
+        shape = (input_shape[-1], self.units)
+        self.kernel = self.add_weight("kernel", shape, self.kernel_initializer)
+        if self.use_bias:
+            self.bias = self.add_weight("bias", (self.units,), self.bias_initializer)
+        super().build(input_shape)
+
+    def nodes(self, input_shape):
+        return [nodes.Product(self.kernel, self.bias), *fusible_nodes(self.activation)]
+
+    def get_config(self):
+        return super().get_config() | {
+            "units": self.units,
+            "activation": self.activation.__name__,
+            "use_bias": self.use_bias,
+            "kernel_initializer": serialize(self.kernel_initializer),
+            "bias_initializer": serialize(self.bias_initializer),
+            "kernel_regularizer": None,
+            "bias_regularizer": None,
+            "kernel_constraint": None,
+            "bias_constraint": None,
+        }

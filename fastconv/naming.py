@@ -1,0 +1,40 @@
+"""Names that nobody typed: `conv2d`, `conv2d_1`, `max_pooling2d`, in the way Keras counts them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+_used: Counter[str] = Counter()
+
+
+def snake_case(class_name: str) -> str:
+    """`MaxPooling2D` -> `max_pooling2d`, `ReLU` -> `re_lu`, as in Keras's files and summaries.
+
+    >>> [snake_case(name) for name in ("Conv2D", "MaxPooling2D", "LeakyReLU", "RMSprop")]
+    ['conv2d', 'max_pooling2d', 'leaky_re_lu', 'rm_sprop']
+    """
+    words = re.sub(r"(?<=.)(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])", "_", class_name)
+    return words.lower()
+
+
+def numbered(prefix: str, counter: Counter[str]) -> str:
+    """`prefix` at first, then `prefix_1`, `prefix_2` ...; `counter` remembers.
+
+    >>> seen = Counter()
+    >>> [numbered("dense", seen) for _ in range(3)]
+    ['dense', 'dense_1', 'dense_2']
+    """
+    count = counter[prefix]
+    counter[prefix] += 1
+    return f"{prefix}_{count}" if count else prefix
+
+
+def unique_name(class_name: str) -> str:
+    """A name for a new object of the class, unlike all that this process has made before."""
+    return numbered(snake_case(class_name), _used)
+
+
+def reset() -> None:
+    """Start counting again, so that the next convolution is `conv2d`."""
+    _used.clear()

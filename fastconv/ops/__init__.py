@@ -1,0 +1,84 @@
+"""The operations of a convolutional network as functions on NumPy arrays.
+
+Every function here checks its arguments, hands plain C-contiguous arrays to one kernel of the
+compiled core, and returns the result. The layers of a model do not pass through here: a plan binds
+the same kernels to its own buffers once and runs them many times. So this is the place for single
+computations, for tests, and for reading what an operation does; `fastconv.reference` defines each
+of them, under the same name, in a few lines of NumPy.
+
+    convolution       conv2d                           (N, H, W, C), (KH, KW, C / groups, K)
+                      conv2d_backward_input            -> (N, OH, OW, K) and back
+                      conv2d_backward_kernel
+    pooling           max_pool2d, max_pool2d_backward  (N, H, W, C) -> (N, OH, OW, C) and back
+                      avg_pool2d, avg_pool2d_backward
+    fully_connected   dense, dense_backward_input,     (N, I), (I, O) -> (N, O) and back
+                      dense_backward_kernel
+    activations       relu, leaky_relu, sigmoid, tanh  any shape; `*_backward` take the output y
+                      softmax                          (..., classes)
+    losses            softmax_cross_entropy,           (N, C) -> float and gradient
+                      cross_entropy,
+                      mean_squared_error
+    columns           im2col, col2im                   (N, H, W, C) <-> (KH KW C, N OH OW)
+
+What holds for all of them:
+
+- Arrays are channels-last NumPy arrays of float32 or float64, all operands of one call alike.
+  Nothing is converted between the two: another dtype, or a mixture, is a TypeError. Subclasses such
+  as `np.memmap` are welcome, lists and masked arrays are not.
+- Any memory layout is accepted (views, negative strides, foreign byte order, read-only); what is
+  not C-contiguous, aligned and native is copied first. The result does not depend on it.
+- `out=` receives the result and is returned; it must be writable, C-contiguous, of exactly the
+  right shape and dtype, and must not overlap an input. Element-wise functions may work in place.
+- `num_threads=` is for this call; the results are the same bits at any number of threads.
+- An empty batch (N = 0) gives an empty result and zero weight gradients; any other empty dimension
+  is a ValueError, except that element-wise functions take arrays of any shape.
+- All arguments are checked before anything is computed or written.
+"""
+
+from __future__ import annotations
+
+from .activations import (
+    leaky_relu,
+    leaky_relu_backward,
+    relu,
+    relu_backward,
+    sigmoid,
+    sigmoid_backward,
+    softmax,
+    softmax_backward,
+    tanh,
+    tanh_backward,
+)
+from .columns import col2im, im2col
+from .convolution import conv2d, conv2d_backward_input, conv2d_backward_kernel
+from .fully_connected import dense, dense_backward_input, dense_backward_kernel
+from .losses import cross_entropy, mean_squared_error, softmax_cross_entropy
+from .pooling import avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward
+
+__all__ = [
+    "avg_pool2d",
+    "avg_pool2d_backward",
+    "col2im",
+    "conv2d",
+    "conv2d_backward_input",
+    "conv2d_backward_kernel",
+    "cross_entropy",
+    "dense",
+    "dense_backward_input",
+    "dense_backward_kernel",
+    "im2col",
+    "leaky_relu",
+    "leaky_relu_backward",
+    "max_pool2d",
+    "max_pool2d_backward",
+    "mean_squared_error",
+    "relu",
+    "relu_backward",
+    "sigmoid",
+    "sigmoid_backward",
+    "softmax",
+    "softmax_backward",
+    "softmax_cross_entropy",
+    "tanh",
+    "tanh_backward",
+]

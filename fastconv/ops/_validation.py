@@ -1,0 +1,134 @@
+"""What every operation demands of its arrays, and how they are made fit for the kernels.
+
+The kernels take arrays that are C-contiguous, aligned, of native byte order and all of one dtype,
+float32 or float64, and believe what they are told. This module stands between them and the caller:
+`operand` admits an input, copying it only if its memory is laid out differently; `result` admits or
+allocates the array that is written. The order of judgement is always the same: first the types
+(TypeError), then the shapes and values (ValueError), and nothing is computed before all of them
+have passed.
+"""
+
+from __future__ import annotations
+
+import math
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+FLOAT_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
+ACTIVATIONS = ("linear", "relu", "leaky_relu", "sigmoid", "tanh", "softmax")
+LEAKY_RELU_SLOPE = 0.2  # Keras's default for the function; its layer of that name has 0.3
+
+# Whether two strided arrays share an element is a hard problem in general. This many steps decide
+# every case that occurs in practice; beyond them the arrays count as overlapping.
+_OVERLAP_STEPS = 10_000
+
+
+# ------------------------------------------------------------------------------------------ inputs
+
+
+def check_array(value: Any, name: str) -> np.ndarray:
+    """`value` as a plain ndarray on the same memory; TypeError for anything but a NumPy array."""
+    if not isinstance(value, np.ndarray):
+        raise TypeError(f"`{name}` must be a NumPy array, received {type(value).__name__}")
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"`{name}` must be a plain NumPy array, received a masked array")
+    return value.view(np.ndarray)
+
+
+def check_float(value: Any, name: str, like: np.ndarray | None = None, of: str = "") -> np.ndarray:
+    """A float32 or float64 array; of the dtype of `like`, which the caller calls `of`, if given."""
+    array = check_array(value, name)
+    if array.dtype.newbyteorder("=") not in FLOAT_DTYPES:
+        raise TypeError(f"`{name}` must be float32 or float64, received {array.dtype}")
+    if like is not None and array.dtype.newbyteorder("=") != like.dtype.newbyteorder("="):
+        raise TypeError(
+            f"`{name}` must have the dtype of `{of}`, {like.dtype}, received {array.dtype}"
+        )
+    return array
+
+
+def check_shape(array: np.ndarray, name: str, shape: tuple[int, ...], reason: str) -> None:
+    """ValueError unless `array` has exactly `shape`; `reason` says what demands it."""
+    if array.shape != shape:
+        raise ValueError(f"`{name}` must have shape {shape} {reason}, received {array.shape}")
+
+
+def operand(array: np.ndarray) -> np.ndarray:
+    """`array` as the kernels want it: itself if it fits, otherwise a copy."""
+    if array.flags.c_contiguous and array.flags.aligned and array.dtype.isnative:
+        return array
+    return np.require(array, array.dtype.newbyteorder("="), ("C_CONTIGUOUS", "ALIGNED"))
+
+
+# ----------------------------------------------------------------------------------------- outputs
+
+
+def result(
+    out: Any,
+    shape: tuple[int, ...],
+    like: np.ndarray,
+    inputs: dict[str, np.ndarray | None],
+    in_place: str = "",
+) -> np.ndarray:
+    """The array to write: `out` after its checks, or a new one of `shape` and the dtype of `like`.
+
+    `inputs` are the caller's own arrays by name; `out` must not share memory with them, except that
+    it may be exactly the one named `in_place`.
+    """
+    dtype = like.dtype.newbyteorder("=")
+    if out is None:
+        return np.empty(shape, dtype)
+    array = check_array(out, "out")
+    if array.dtype != dtype:
+        raise TypeError(f"`out` must have dtype {dtype}, received {array.dtype}")
+    check_shape(array, "out", shape, "to hold the result")
+    if not array.flags.writeable:
+        raise ValueError("`out` must be writable, received a read-only array")
+    if not array.flags.c_contiguous or not array.flags.aligned:
+        raise ValueError(
+            f"`out` must be C-contiguous and aligned, received strides {array.strides} "
+            f"for shape {array.shape}"
+        )
+    for name, value in inputs.items():
+        if value is None or (name == in_place and _same_memory(array, value)):
+            continue
+        if np.may_share_memory(array, value, max_work=_OVERLAP_STEPS):
+            raise ValueError(f"`out` must not overlap `{name}`, received arrays that share memory")
+    return array
+
+
+def _same_memory(a: np.ndarray, b: np.ndarray) -> bool:
+    """Both are the same elements in the same order; `a` is known to be C-contiguous."""
+    return a.ctypes.data == b.ctypes.data and a.shape == b.shape and b.flags.c_contiguous
+
+
+# ------------------------------------------------------------------------------------ other options
+
+
+def check_choice(value: Any, name: str, options: tuple[str, ...]) -> str:
+    """`value` if it is one of `options`; TypeError or a ValueError that lists them."""
+    if not isinstance(value, str):
+        raise TypeError(f"`{name}` must be a string, received {value!r}")
+    if value not in options:
+        listed = ", ".join(f'"{option}"' for option in options)
+        raise ValueError(f"`{name}` must be one of {listed}, received {value!r}")
+    return value
+
+
+def check_activation(activation: Any) -> str:
+    """The name of an activation; None is "linear"."""
+    return "linear" if activation is None else check_choice(activation, "activation", ACTIVATIONS)
+
+
+def check_slope(negative_slope: Any) -> float:
+    """A finite number that is not negative: else the output would not tell the input's sign."""
+    if isinstance(negative_slope, (bool, np.bool_)) or not isinstance(negative_slope, Real):
+        raise TypeError(f"`negative_slope` must be a number, received {negative_slope!r}")
+    slope = float(negative_slope)
+    if not (slope >= 0 and math.isfinite(slope)):
+        raise ValueError(
+            f"`negative_slope` must be finite and not negative, received {negative_slope!r}"
+        )
+    return slope

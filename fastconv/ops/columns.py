@@ -1,0 +1,158 @@
+"""im2col and col2im: images as matrices of receptive fields.
+
+Every receptive field of a convolution is stretched out into a column, so that the convolution turns
+into one matrix product, `w.reshape(-1, K).T @ im2col(x, kernel_size)`. The kernels of this package
+do without the matrix, which repeats every pixel once for each field that it lies in; these two
+functions are for looking at it and for computing with it in NumPy.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from .. import shapes
+from . import _validation as check
+
+
+def im2col(
+    x: np.ndarray,
+    kernel_size: Any,
+    *,
+    strides: Any = 1,
+    padding: Any = "valid",
+    dilation_rate: Any = 1,
+) -> np.ndarray:
+    """Stretch every receptive field out into a column.
+
+    Args:
+        x: (N, H, W, C), float32 or float64. N may be 0.
+        kernel_size: an int or (KH, KW).
+        strides, padding, dilation_rate: as for `conv2d`, padded with zeros.
+
+    Returns:
+        cols (KH * KW * C, N * OH * OW), the dtype of `x`. Down a column runs the field in the order
+        of a stored filter (row, column, channel); along a row run the places where the filter lies
+        (image, row, column). Always a copy.
+
+    Raises:
+        TypeError: `x` is not a float32 or float64 array, a number is not an integer.
+        ValueError: as `conv2d`.
+
+    >>> import numpy as np
+    >>> from fastconv import ops
+    >>> ops.im2col(np.zeros((1, 227, 227, 3)), 11, strides=4).shape
+    (363, 3025)
+    >>> ops.im2col(np.arange(6.0).reshape(1, 2, 3, 1), 2).tolist()
+    [[0.0, 1.0], [1.0, 2.0], [3.0, 4.0], [4.0, 5.0]]
+    """
+    x = check.check_float(x, "x")
+    g = _geometry(x.shape, kernel_size, strides, padding, dilation_rate, "x")
+    padded = np.zeros(_padded_shape(g), x.dtype.newbyteorder("="))
+    padded[_image(g)] = x
+    image, row, column, channel = padded.strides
+    fields = as_strided(
+        padded,
+        _field_shape(g),
+        (
+            row * g.dilation_h,
+            column * g.dilation_w,
+            channel,
+            image,
+            row * g.stride_h,
+            column * g.stride_w,
+        ),
+        writeable=False,
+    )
+    cols = np.empty(_field_shape(g), padded.dtype)
+    cols[...] = fields
+    return cols.reshape(_matrix_shape(g))
+
+
+def col2im(
+    cols: np.ndarray,
+    *,
+    input_shape: Any,
+    kernel_size: Any,
+    strides: Any = 1,
+    padding: Any = "valid",
+    dilation_rate: Any = 1,
+) -> np.ndarray:
+    """Lay columns back onto the image, adding up where receptive fields overlap.
+
+    This is the transpose of `im2col`, what a gradient needs, and not its inverse: a pixel that lies
+    in m fields comes back m times.
+
+    Args:
+        cols: (KH * KW * C, N * OH * OW), float32 or float64, ordered as by `im2col`.
+        input_shape: (N, H, W, C) of the images.
+        kernel_size, strides, padding, dilation_rate: as for `im2col`.
+
+    Returns:
+        x (N, H, W, C), the dtype of `cols`.
+
+    Raises:
+        TypeError, ValueError: as `im2col`; ValueError too if `cols` has another shape.
+
+    >>> import numpy as np
+    >>> from fastconv import ops
+    >>> ops.col2im(np.ones((4, 4)), input_shape=(1, 3, 3, 1), kernel_size=2)[0, :, :, 0].tolist()
+    [[1.0, 2.0, 1.0], [2.0, 4.0, 2.0], [1.0, 2.0, 1.0]]
+    """
+    cols = check.check_float(cols, "cols")
+    input_shape = shapes.normalize_shape(input_shape, "input_shape", "N, H, W, C")
+    g = _geometry(input_shape, kernel_size, strides, padding, dilation_rate, "input_shape")
+    check.check_shape(cols, "cols", _matrix_shape(g), "(KH * KW * C, N * OH * OW)")
+    fields = cols.reshape(_field_shape(g))
+    padded = np.zeros(_padded_shape(g), cols.dtype.newbyteorder("="))
+    for i in range(g.kernel_h):
+        for j in range(g.kernel_w):
+            top, left = i * g.dilation_h, j * g.dilation_w
+            rows = slice(top, top + (g.out_h - 1) * g.stride_h + 1, g.stride_h)
+            columns = slice(left, left + (g.out_w - 1) * g.stride_w + 1, g.stride_w)
+            padded[:, rows, columns] += np.moveaxis(fields[i, j], 0, -1)
+    return np.ascontiguousarray(padded[_image(g)])
+
+
+def _geometry(
+    input_shape: tuple[int, ...],
+    kernel_size: Any,
+    strides: Any,
+    padding: Any,
+    dilation_rate: Any,
+    input_name: str,
+) -> shapes.Conv2DGeometry:
+    """Receptive fields do not depend on the filters that look at them: one filter stands in."""
+    channels = shapes.normalize_shape(input_shape, input_name, "N, H, W, C")[3]
+    kernel_h, kernel_w = shapes.normalize_pair(kernel_size, "kernel_size")
+    g = shapes.conv2d_geometry(
+        input_shape,
+        (kernel_h, kernel_w, channels, 1),
+        strides=strides,
+        padding=padding,
+        dilation_rate=dilation_rate,
+        input_name=input_name,
+    )
+    shapes.checked_product((*_field_shape(g), 8), "the column matrix (in bytes)")
+    return g
+
+
+def _field_shape(g: shapes.Conv2DGeometry) -> tuple[int, ...]:
+    return (g.kernel_h, g.kernel_w, g.channels, g.batch, g.out_h, g.out_w)
+
+
+def _matrix_shape(g: shapes.Conv2DGeometry) -> tuple[int, int]:
+    return (g.kernel_h * g.kernel_w * g.channels, g.batch * g.out_h * g.out_w)
+
+
+def _padded_shape(g: shapes.Conv2DGeometry) -> tuple[int, ...]:
+    (top, bottom), (left, right) = g.padding
+    return (g.batch, top + g.height + bottom, left + g.width + right, g.channels)
+
+
+def _image(g: shapes.Conv2DGeometry) -> tuple[slice, ...]:
+    """Where the image lies within its padding."""
+    rows = slice(g.pad_top, g.pad_top + g.height)
+    return (slice(None), rows, slice(g.pad_left, g.pad_left + g.width))

@@ -1,0 +1,225 @@
+"""2-D convolution and its two gradients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import runtime, shapes
+from .._ext._conv import (
+    Conv2DBackwardInput,
+    Conv2DBackwardKernel,
+    Conv2DForward,
+    choose_algorithm,
+)
+from . import _validation as check
+from .activations import epilogue, softmax_in_place
+
+
+def conv2d(
+    x: np.ndarray,
+    w: np.ndarray,
+    b: np.ndarray | None = None,
+    *,
+    strides: Any = 1,
+    padding: Any = "valid",
+    padding_mode: str = "zeros",
+    dilation_rate: Any = 1,
+    groups: int = 1,
+    activation: str | None = None,
+    algorithm: str = "auto",
+    out: np.ndarray | None = None,
+    num_threads: int | None = None,
+) -> np.ndarray:
+    """Slide every filter over every image: y = activation(sum of pixels times filter values + b).
+
+    Args:
+        x: (N, H, W, C), float32 or float64. N may be 0.
+        w: (KH, KW, C / groups, K), the dtype of `x`. It is not flipped.
+        b: (K,), the dtype of `x`, or None for no bias.
+        strides: distance between windows, an int or (rows, columns).
+        padding: "valid", "same", an int, (ph, pw) or ((top, bottom), (left, right)).
+        padding_mode: what the padding holds: "zeros", "edge" (the border repeated) or "reflect"
+            (mirrored without repeating the border).
+        dilation_rate: distance between the taps of a filter, an int or (rows, columns).
+        groups: channels and filters fall into that many groups, and a filter sees the channels of
+            its own group only. `groups=C` is a depthwise convolution.
+        activation: None, "linear", "relu", "leaky_relu" (slope 0.2), "sigmoid", "tanh" or "softmax"
+            (over the filters).
+        algorithm: "direct" adds up the products as they are defined, without an im2col buffer
+            (Dukhan, *The Indirect Convolution Algorithm*, arXiv 1907.02129). "winograd4" and
+            "winograd2" save up to four and 2.25 times the multiplications of 3x3 filters with
+            stride and dilation 1 and one group (Lavin & Gray, arXiv 1509.09308) at the price of a
+            relative error (L2) of some 1e-6 instead of 1e-7; a NaN spreads over its tile. "auto"
+            estimates which is fastest for the shape; in float64 it never takes Winograd.
+        out: where to write y: writable, C-contiguous, of y's shape and dtype, apart from inputs.
+        num_threads: threads to use; None for `fastconv.runtime.get_num_threads()`. The result is
+            the same bits at any number.
+
+    Returns:
+        y (N, OH, OW, K), the dtype of `x`: `out` if given. The sizes are those of
+        `fastconv.shapes.conv2d_geometry`.
+
+    Raises:
+        TypeError: an operand is not a float32 or float64 array, or dtypes differ, or a number is
+            not an integer.
+        ValueError: shapes that do not fit together, a window larger than the padded image, an
+            unknown option, an unsuitable `out`.
+
+    >>> import numpy as np
+    >>> from fastconv import ops
+    >>> x = np.arange(16.0).reshape(1, 4, 4, 1)
+    >>> w = np.ones((3, 3, 1, 1))
+    >>> ops.conv2d(x, w)[0, :, :, 0].tolist()
+    [[45.0, 54.0], [81.0, 90.0]]
+    >>> ops.conv2d(x, w, strides=2, padding="same").shape
+    (1, 2, 2, 1)
+    """
+    x = check.check_float(x, "x")
+    w = check.check_float(w, "w", x, "x")
+    if b is not None:
+        b = check.check_float(b, "b", x, "x")
+    activation = check.check_activation(activation)
+    geometry = shapes.conv2d_geometry(
+        x.shape,
+        w.shape,
+        strides=strides,
+        padding=padding,
+        padding_mode=padding_mode,
+        dilation_rate=dilation_rate,
+        groups=groups,
+        input_name="x",
+        kernel_name="w",
+    )
+    if b is not None:
+        check.check_shape(b, "b", (geometry.filters,), "with one value per filter of `w`")
+    algorithm = choose_algorithm(geometry, "forward", x.dtype, algorithm)
+    threads = runtime.resolve_num_threads(num_threads)
+    y = check.result(out, geometry.output_shape, x, {"x": x, "w": w, "b": b})
+    if geometry.batch:
+        fused, slope = epilogue(activation)
+        x, w, b = check.operand(x), check.operand(w), None if b is None else check.operand(b)
+        Conv2DForward(geometry, x, w, b, y, fused, slope, algorithm).run(threads)
+        if activation == "softmax":
+            softmax_in_place(y, threads)
+    return y if out is None else out
+
+
+def conv2d_backward_input(
+    dy: np.ndarray,
+    w: np.ndarray,
+    *,
+    input_shape: Any,
+    strides: Any = 1,
+    padding: Any = "valid",
+    dilation_rate: Any = 1,
+    groups: int = 1,
+    algorithm: str = "auto",
+    out: np.ndarray | None = None,
+    num_threads: int | None = None,
+) -> np.ndarray:
+    """The gradient of a convolution (without activation) with respect to its input.
+
+    Args:
+        dy: (N, OH, OW, K), float32 or float64, the gradient with respect to the output.
+        w: (KH, KW, C / groups, K), the filters of the forward pass, the dtype of `dy`.
+        input_shape: (N, H, W, C) of the forward pass, which strides leave open otherwise.
+        strides, padding, dilation_rate, groups: those of the forward pass, padded with zeros.
+        algorithm, num_threads: as for `conv2d`; "scatter" besides (one group, column dilation 1):
+            the sums of "direct" as a matrix product and a scatter, for few channels.
+        out: where to write dx: writable, C-contiguous, of dx's shape and dtype, apart from inputs.
+
+    Returns:
+        dx (N, H, W, C), the dtype of `dy`: `out` if given. Pixels that no window covers get 0.
+
+    Raises:
+        TypeError, ValueError: as `conv2d`; ValueError too if `dy` has not the shape of the output.
+
+    >>> import numpy as np
+    >>> from fastconv import ops
+    >>> dy, w = np.ones((1, 2, 2, 1)), np.arange(1.0, 5.0).reshape(2, 2, 1, 1)
+    >>> ops.conv2d_backward_input(dy, w, input_shape=(1, 3, 3, 1))[0, :, :, 0].tolist()
+    [[1.0, 3.0, 2.0], [4.0, 10.0, 6.0], [3.0, 7.0, 4.0]]
+    """
+    dy = check.check_float(dy, "dy")
+    w = check.check_float(w, "w", dy, "dy")
+    geometry = shapes.conv2d_geometry(
+        input_shape,
+        w.shape,
+        strides=strides,
+        padding=padding,
+        dilation_rate=dilation_rate,
+        groups=groups,
+        kernel_name="w",
+    )
+    check.check_shape(dy, "dy", geometry.output_shape, "as the output of the forward pass")
+    algorithm = choose_algorithm(geometry, "backward_input", dy.dtype, algorithm)
+    threads = runtime.resolve_num_threads(num_threads)
+    dx = check.result(out, geometry.input_shape, dy, {"dy": dy, "w": w})
+    if geometry.batch:
+        dy, w = check.operand(dy), check.operand(w)
+        Conv2DBackwardInput(geometry, dy, w, dx, algorithm).run(threads)
+    return dx if out is None else out
+
+
+def conv2d_backward_kernel(
+    x: np.ndarray,
+    dy: np.ndarray,
+    *,
+    kernel_size: Any,
+    strides: Any = 1,
+    padding: Any = "valid",
+    dilation_rate: Any = 1,
+    groups: int = 1,
+    algorithm: str = "auto",
+    num_threads: int | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The gradients of a convolution (without activation) with respect to its filters and bias.
+
+    Args:
+        x: (N, H, W, C), float32 or float64, the input of the forward pass.
+        dy: (N, OH, OW, K), the dtype of `x`, the gradient with respect to the output.
+        kernel_size: an int or (KH, KW), which strides leave open otherwise.
+        strides, padding, dilation_rate, groups: those of the forward pass, padded with zeros.
+        algorithm, num_threads: as for `conv2d`.
+
+    Returns:
+        dw (KH, KW, C / groups, K) and db (K,), the dtype of `x`; zeros for an empty batch.
+
+    Raises:
+        TypeError, ValueError: as `conv2d`; ValueError too if `dy` has not the shape of the output.
+
+    >>> import numpy as np
+    >>> from fastconv import ops
+    >>> x, dy = np.arange(9.0).reshape(1, 3, 3, 1), np.ones((1, 2, 2, 1))
+    >>> dw, db = ops.conv2d_backward_kernel(x, dy, kernel_size=2)
+    >>> dw[:, :, 0, 0].tolist(), db.tolist()
+    ([[8.0, 12.0], [20.0, 24.0]], [4.0])
+    """
+    x = check.check_float(x, "x")
+    dy = check.check_float(dy, "dy", x, "x")
+    channels = shapes.normalize_shape(x.shape, "x", "N, H, W, C")[3]
+    filters = shapes.normalize_shape(dy.shape, "dy", "N, OH, OW, K")[3]
+    kernel_h, kernel_w = shapes.normalize_pair(kernel_size, "kernel_size")
+    groups = shapes.normalize_int(groups, "groups")
+    geometry = shapes.conv2d_geometry(
+        x.shape,
+        # At least one channel per group, so that too many groups fail for what is wrong with them.
+        (kernel_h, kernel_w, max(channels // groups, 1), filters),
+        strides=strides,
+        padding=padding,
+        dilation_rate=dilation_rate,
+        groups=groups,
+        input_name="x",
+        kernel_name="dy",
+    )
+    check.check_shape(dy, "dy", geometry.output_shape, "as the output of the forward pass")
+    algorithm = choose_algorithm(geometry, "backward_kernel", x.dtype, algorithm)
+    threads = runtime.resolve_num_threads(num_threads)
+    dtype = x.dtype.newbyteorder("=")
+    dw, db = np.zeros(geometry.kernel_shape, dtype), np.zeros(geometry.filters, dtype)
+    if geometry.batch:
+        x, dy = check.operand(x), check.operand(dy)
+        Conv2DBackwardKernel(geometry, x, dy, dw, db, algorithm).run(threads)
+    return dw, db

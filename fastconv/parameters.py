@@ -1,0 +1,181 @@
+"""Where the weights of a model live: one flat buffer, of which every weight is a view.
+
+So an optimizer's update is one pass over memory, a copy of all weights is one copy, and the
+gradients (a second buffer) and the optimizer's slots (one buffer each) have the same layout:
+
+    values    | kernel 0 .... | bias 0 . | kernel 1 ............ | bias 1 . |
+    gradient  | dkernel 0 ... | dbias 0  | dkernel 1 ........... | dbias 1  |
+    velocity  | ...
+
+Every weight starts at a multiple of 64 bytes. The few elements between two weights are zero in all
+buffers, and every update rule leaves zeros with zero gradient at zero.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastconv.shapes import checked_product
+
+if TYPE_CHECKING:
+    from fastconv.initializers import Initializer
+
+ALIGNMENT = 64  # bytes: a cache line, and the widest vector register
+_ELEMENTS = ALIGNMENT // 4
+
+
+class Variable:
+    """One weight of a layer: a name, a shape, and the values once they are there.
+
+    A variable has shape and initializer from the moment its layer is built, values when
+    `initialize` or `assign` gives them, and a place in a model's flat buffer when the model's
+    `Parameters` takes it in. `np.asarray(variable)` and `numpy()` give a read-only view; `assign`
+    is the one way to change it, so that the model knows.
+    """
+
+    def __init__(self, name: str, shape: tuple[int, ...], initializer: Initializer, owner: str):
+        checked_product((*shape, 4), f"the bytes of weight {owner}/{name}")
+        self.name = name
+        self.path = f"{owner}/{name}"
+        self.shape = tuple(shape)
+        self.size = math.prod(shape)
+        self.dtype = np.dtype(np.float32)
+        self.trainable = True
+        self.parameters: Parameters | None = None
+        self._initializer = initializer
+        self._value: np.ndarray | None = None
+
+    @property
+    def value(self) -> np.ndarray:
+        """The values, writable. Whoever writes calls `Parameters.touch` afterwards."""
+        if self._value is None:
+            self.initialize()
+        return self._value
+
+    def initialize(self) -> None:
+        """Draw the initial values, unless there are values already."""
+        if self._value is None:
+            value = np.asarray(self._initializer(self.shape), np.float32)
+            if value.shape != self.shape:
+                raise ValueError(
+                    f"the initializer of {self.path} must return shape {self.shape}, "
+                    f"received {value.shape}"
+                )
+            self._value = np.ascontiguousarray(value)
+
+    def move_to(self, view: np.ndarray, parameters: Parameters, draw: bool) -> None:
+        """Copy the values into `view`, a part of `parameters`, and live there from now on.
+
+        A variable without values draws them first, unless `draw` is False: then it is zero.
+        """
+        if draw or self._value is not None:
+            np.copyto(view, self.value)
+        self._value, self.parameters = view, parameters
+
+    def assign(self, value: Any) -> None:
+        """Overwrite the values. Raises ValueError if the shape differs, TypeError if not numbers."""
+        array = real_array(value, f"the value of {self.path}")
+        if array.shape != self.shape:
+            raise ValueError(
+                f"{self.path} must have shape {self.shape}, received shape {array.shape}"
+            )
+        if self._value is None:
+            self._value = np.array(array, np.float32, order="C")
+        else:
+            self._value[...] = array
+        if self.parameters is not None:
+            self.parameters.touch()
+
+    def numpy(self) -> np.ndarray:
+        """A read-only view of the values, float32."""
+        view = self.value.view()
+        view.flags.writeable = False
+        return view
+
+    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        view = self.numpy()
+        if dtype is not None and np.dtype(dtype) != view.dtype:
+            return view.astype(dtype)
+        return view.copy() if copy else view
+
+    def __repr__(self) -> str:
+        return f"<Variable {self.path} shape={self.shape}>"
+
+
+def real_array(value: Any, what: str) -> np.ndarray:
+    """`value` as an array of integers or floats; TypeError naming `what` for anything else."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "iuf":
+        raise TypeError(f"{what} must hold integers or floats, received dtype {array.dtype}")
+    return array
+
+
+def aligned_zeros(nbytes: int) -> np.ndarray:
+    """`nbytes` zero bytes that start at a multiple of `ALIGNMENT`."""
+    raw = np.zeros(nbytes + ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % ALIGNMENT
+    return raw[start : start + nbytes]
+
+
+class Parameters:
+    """The weights of one model, packed into one flat float32 buffer.
+
+    With `draw` False, weights without values stay zero; whoever asks for that fills them.
+
+    `version` counts the changes of the values, so that whoever keeps something derived from them
+    (packed filters) can tell that it is out of date. It changes after the values did.
+    """
+
+    def __init__(self, variables: list[Variable], draw: bool = True):
+        self.variables = list(variables)
+        self._starts = []
+        end = 0
+        for variable in self.variables:
+            self._starts.append(end)
+            end += -(-variable.size // _ELEMENTS) * _ELEMENTS
+        self.size = end
+        self.version = 0
+        self.values = self.new_buffer()
+        self._gradient: np.ndarray | None = None
+        # One at a time, so that at no moment two copies of all the weights exist.
+        for variable in self.variables:
+            variable.move_to(self.view(self.values, variable), self, draw)
+
+    def new_buffer(self) -> np.ndarray:
+        """A flat float32 buffer of zeros in the layout of `values`."""
+        return aligned_zeros(self.size * 4).view(np.float32)
+
+    @property
+    def gradient(self) -> np.ndarray:
+        """The flat gradient buffer; it exists from its first use on."""
+        if self._gradient is None:
+            self._gradient = self.new_buffer()
+        return self._gradient
+
+    def view(self, buffer: np.ndarray, variable: Variable) -> np.ndarray:
+        """The part of `buffer` that belongs to `variable`, in its shape."""
+        start = self._starts[self.variables.index(variable)]
+        return buffer[start : start + variable.size].reshape(variable.shape)
+
+    def trainable_runs(self) -> list[slice]:
+        """The parts of the buffer that training changes, joined where they touch.
+
+        One part if every layer trains; frozen layers split it.
+        """
+        runs: list[slice] = []
+        ends = [*self._starts[1:], self.size]
+        for variable, start, end in zip(self.variables, self._starts, ends, strict=True):
+            if not variable.trainable:
+                continue
+            if runs and runs[-1].stop == start:
+                runs[-1] = slice(runs[-1].start, end)
+            else:
+                runs.append(slice(start, end))
+        return runs
+
+    def touch(self) -> None:
+        """Say that the values have changed."""
+        self.version += 1

@@ -1,0 +1,31 @@
+"""The plan: how a chain of layers becomes one program over arrays.
+
+Running a network layer by layer from Python costs more than the arithmetic if the network is
+small. So layers only *describe* themselves (`nodes`), and a plan binds that description once to a
+batch shape and a mode, after which one call runs everything without entering Python:
+
+    layers ----> nodes ----> fuse ----> lowering ----> tape ----> arena ----> Program
+                 what        fewer      forward and     who uses   where       operations on
+                 they are    nodes      backward steps  what when  it lies     fixed arrays
+
+- *Fusion.* ReLU and its like run inside the convolution or product before them; softmax inside the
+  cross-entropy after it; the backward pass of a ReLU inside that of the max-pooling after it.
+- *No work for nobody.* The gradient with respect to the input of the first trainable layer is not
+  computed. Dropout does not exist outside of training.
+- *No memory for nobody.* Every array lives from its first to its last use, and arrays that do not
+  live at the same time share memory (`arena`). A steady-state step allocates nothing.
+- *Weights are not part of a plan*: they live in the flat buffer of `fastconv.parameters`, which all
+  plans of a model point into. Plans that do not train keep packed copies and renew them when the
+  buffer's version says so.
+
+Plans are kept by batch shape and mode (`PlanCache`), so the last, smaller batch of an epoch does
+not build anything anew.
+
+Together with `fastconv.ops` this package is the only importer of `fastconv._ext`.
+"""
+
+from fastconv.plan.cache import PlanCache
+from fastconv.plan.plan import MODES, Plan, fuse
+from fastconv.plan.updates import update_operations
+
+__all__ = ["MODES", "Plan", "PlanCache", "fuse", "update_operations"]

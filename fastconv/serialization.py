@@ -1,0 +1,52 @@
+"""Objects as plain data and back, in the form that Keras's files use.
+
+    {"module": "keras.layers", "class_name": "Dense", "config": {...}, "registered_name": null}
+
+The way back goes through closed lists of classes: a name that is not on the list of its kind is
+refused. Nothing is ever imported, looked up or executed because a file says so.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+# kind -> the module whose CLASSES may be made from a configuration
+_KINDS = {
+    "initializers": "fastconv.initializers",
+    "layers": "fastconv.layers",
+    "losses": "fastconv.losses",
+    "metrics": "fastconv.metrics",
+    "optimizers": "fastconv.optimizers",
+}
+
+
+def serialize(thing: Any) -> dict[str, Any]:
+    """`thing` as module, class name and configuration."""
+    return {
+        "module": thing.module,
+        "class_name": type(thing).__name__,
+        "config": thing.get_config(),
+        "registered_name": None,
+    }
+
+
+def deserialize(config: Any, kind: str) -> Any:
+    """The object of `kind` ("layers", "losses" ...) that `config` describes.
+
+    Raises ValueError if it is not such a description, its class is not one of fastconv's, or its
+    configuration asks for something unsupported; TypeError for arguments of the wrong type.
+    """
+    classes = import_module(_KINDS[kind]).CLASSES
+    name = config.get("class_name") if isinstance(config, dict) else None
+    settings = config.get("config") if isinstance(config, dict) else None
+    if not isinstance(name, str) or not isinstance(settings, dict):
+        raise ValueError(
+            f"expected a description of one of {kind} with 'class_name' and 'config', "
+            f"received {str(config)[:100]}"
+        )
+    if config.get("module") != f"keras.{kind}" or name not in classes:
+        raise ValueError(
+            f"{config.get('module')}.{name} is not supported; of {kind}, there are {sorted(classes)}"
+        )
+    return classes[name].from_config(settings)

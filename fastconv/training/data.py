@@ -1,0 +1,396 @@
+"""Where batches come from: arrays, iterables of batches, or indexable sequences of batches.
+
+A *source* knows its batches and how to load one into a plan:
+
+    prepare(model, loss)   check everything that can be checked before the first step
+    batches()              the batches of one pass over the data, as opaque items
+    size(item)             how many samples a batch has
+    load(item, plan)       fill input, targets and sample weights; return labels and weights
+
+Arrays are never copied as a whole: a batch is gathered row by row into the plan's input and cast
+to float32 there, so uint8 images stay uint8 in memory and a memory-mapped file stays on disk. A
+`Feed` cuts the endless or finite stream of batches into epochs.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from fastconv import _random
+from fastconv.losses import Loss, spread_weights
+from fastconv.parameters import real_array
+from fastconv.plan import Plan
+from fastconv.shapes import normalize_int
+
+DEFAULT_BATCH_SIZE = 32
+Shape = tuple[int | None, ...]
+
+
+def make_source(
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    *,
+    batch_size: int | None = None,
+    steps: int | None = None,
+    shuffle: bool = False,
+    class_weight: dict[int, float] | None = None,
+) -> Source:
+    """The source for the arguments that `fit`, `evaluate` and `predict` take.
+
+    Raises ValueError or TypeError if they contradict each other.
+    """
+    if x is None:
+        raise ValueError("`x` must be given, received None")
+    if isinstance(x, (list, tuple)) or hasattr(x, "__array__"):
+        return ArraySource(x, y, sample_weight, batch_size, steps, shuffle, class_weight)
+    if not isinstance(x, Iterable) and not (hasattr(x, "__getitem__") and hasattr(x, "__len__")):
+        raise TypeError(f"`x` must be an array or an iterable of batches, received {type(x)}")
+    unused = {
+        "y": y,
+        "sample_weight": sample_weight,
+        "batch_size": batch_size,
+        "class_weight": class_weight,
+    }
+    for name, value in unused.items():
+        if value is not None:
+            raise ValueError(
+                f"`{name}` must be None when `x` yields batches (x, y[, sample_weight]), "
+                f"received {type(value).__name__}"
+            )
+    if hasattr(x, "__getitem__") and hasattr(x, "__len__"):
+        return SequenceSource(x, shuffle)
+    return IterableSource(x)
+
+
+def split_validation(arrays: tuple[Any, ...], fraction: float) -> tuple[tuple, tuple]:
+    """(first part, last part) of each array; the last part is `fraction` of the samples.
+
+    Raises ValueError if `fraction` is not from 0 to 1, leaves one part empty, or `arrays` are none.
+    """
+    if isinstance(fraction, bool) or not 0 < fraction < 1:
+        raise ValueError(f"`validation_split` must be at least 0 and below 1, received {fraction}")
+    if not all(a is None or isinstance(a, (list, tuple)) or hasattr(a, "__array__") for a in arrays):
+        raise ValueError("`validation_split` needs arrays; give `validation_data` with iterables")
+    whole = [None if array is None else np.asarray(array) for array in arrays]
+    count = len(whole[0])
+    kept = math.floor(count * (1.0 - fraction))
+    if kept in (0, count):
+        raise ValueError(
+            f"`validation_split` {fraction} of {count} samples leaves {kept} to train on and "
+            f"{count - kept} to validate on; both must be positive"
+        )
+    first = tuple(None if array is None else array[:kept] for array in whole)
+    return first, tuple(None if array is None else array[kept:] for array in whole)
+
+
+class Source:
+    """Base class; see the top of this module."""
+
+    num_batches: int | None = None  # of one pass, if known
+    repeatable = True  # whether a second pass gives data again
+    weighted = False  # whether batches may come with sample weights
+    y_shape: tuple[int, ...] | None = None
+
+    def sample_shape(self) -> tuple[int, ...]:
+        """The shape of one sample, for a model that is not built yet."""
+        raise NotImplementedError
+
+    def prepare(self, input_shape: Shape, output_shape: Shape, loss: Loss | None) -> None:
+        """Check samples and, with a `loss`, labels against the model's shapes."""
+        raise NotImplementedError
+
+    def batches(self) -> Iterator[Any]:
+        raise NotImplementedError
+
+    def size(self, item: Any) -> int:
+        raise NotImplementedError
+
+    def is_weighted(self, item: Any) -> bool:
+        return self.weighted
+
+    def load(self, item: Any, plan: Plan) -> tuple[np.ndarray | None, np.ndarray | None]:
+        raise NotImplementedError
+
+
+class ArraySource(Source):
+    """Batches gathered from whole arrays; an item is the rows of a batch."""
+
+    def __init__(self, x, y, sample_weight, batch_size, steps, shuffle, class_weight):
+        if not isinstance(shuffle, (bool, np.bool_)):
+            raise ValueError(f"`shuffle` must be True or False, received {shuffle!r}")
+        self.x = real_array(x, "`x`")
+        if self.x.ndim == 0:
+            raise ValueError("`x` must have a batch axis, received a single number")
+        self.y = None if y is None else np.asarray(y)
+        self.count, self.shuffle = len(self.x), bool(shuffle)
+        if self.y is not None:
+            self._check_length("y", self.y)
+            self.y_shape = self.y.shape
+        if class_weight is not None:
+            if sample_weight is not None:
+                raise ValueError("only one of `class_weight` and `sample_weight` may be given")
+            sample_weight = weights_of_classes(self.y, class_weight)
+        self.sample_weight = None
+        if sample_weight is not None:
+            weight = real_array(sample_weight, "`sample_weight`")
+            self._check_length("sample_weight", weight)
+            self.sample_weight = weight.astype(np.float32, copy=False)
+            self.weighted = True
+        if batch_size is None and steps is not None:
+            batch_size = max(1, math.ceil(self.count / steps))
+        self.batch_size = (
+            DEFAULT_BATCH_SIZE if batch_size is None else normalize_int(batch_size, "batch_size")
+        )
+        self.num_batches = math.ceil(self.count / self.batch_size)
+
+    def _check_length(self, name: str, array: np.ndarray) -> None:
+        length = len(array) if array.ndim else 0
+        if length != self.count:
+            raise ValueError(
+                f"`x` and `{name}` must have one length, received {self.count} and {length} samples"
+            )
+
+    def sample_shape(self):
+        return self.x.shape[1:]
+
+    def prepare(self, input_shape, output_shape, loss):
+        self.x = fit_samples(self.x, input_shape)
+        self.row_shape = output_shape[1:-1]
+        if loss is not None:
+            if self.y is None:
+                raise ValueError("`y` must be given, received None")
+            self.y = loss.check_targets(self.y, output_shape)
+            if self.weighted:
+                spread_weights(self.sample_weight, (self.count, *self.row_shape))
+        self.loss = loss
+        # `take` into a given array is the fast way, but would copy all of a strided `x` each time.
+        self._take = self.x.flags.c_contiguous and self.x.dtype == np.float32
+
+    def batches(self):
+        size = self.batch_size
+        if not self.shuffle:
+            for start in range(0, self.count, size):
+                yield slice(start, min(start + size, self.count))
+            return
+        order = _random.generator().permutation(self.count)
+        for start in range(0, self.count, size):
+            yield order[start : start + size]
+
+    def size(self, item):
+        return item.stop - item.start if isinstance(item, slice) else len(item)
+
+    def load(self, item, plan):
+        if self._take and not isinstance(item, slice):
+            # The rows are in range, so `clip` clips nothing; it spares a buffer.
+            np.take(self.x, item, axis=0, out=plan.input, mode="clip")
+        else:
+            np.copyto(plan.input, self.x[item], casting="unsafe")
+        if self.loss is None:
+            return None, None
+        y = self.y[item]
+        self.loss.rows(y, plan.targets)
+        if not self.weighted:
+            return y, None
+        weight = self.sample_weight[item]
+        plan.sample_weight[...] = spread_weights(weight, (len(y), *self.row_shape)).reshape(-1)
+        return y, weight
+
+
+class IterableSource(Source):
+    """Batches that somebody else makes; an item is a checked (x, y, sample_weight).
+
+    An iterator gives its batches once; any other iterable starts again with every pass.
+    """
+
+    def __init__(self, batches: Iterable[Any]):
+        self._iterable = batches
+        self.repeatable = not isinstance(batches, Iterator)
+
+    def sample_shape(self):
+        first = self._peek()
+        return first[0].shape[1:]
+
+    def _peek(self) -> tuple:
+        """The first batch, which will still be given."""
+        iterator = iter(self._iterable)
+        try:
+            first = next(iterator)
+        except StopIteration:
+            raise ValueError("`x` must yield at least one batch, received none") from None
+        if not self.repeatable:
+            self._iterable = chain([first], iterator)
+        return unpack_batch(first)
+
+    def prepare(self, input_shape, output_shape, loss):
+        self.input_shape, self.output_shape, self.loss = input_shape, output_shape, loss
+        if loss is not None:
+            y = self._peek()[1]
+            self.y_shape = None if y is None else y.shape
+
+    def batches(self):
+        for batch in self._raw_batches():
+            yield self._checked(batch)
+
+    def _raw_batches(self) -> Iterable[Any]:
+        return iter(self._iterable)
+
+    def _checked(self, batch: Any) -> tuple:
+        x, y, weight = unpack_batch(batch)
+        x = fit_samples(x, self.input_shape)
+        if self.loss is None:
+            return x, None, None
+        if y is None:
+            raise ValueError("`x` must yield (x, y) or (x, y, sample_weight), received x alone")
+        y = self.loss.check_targets(y, self.output_shape)
+        for name, array in {"y": y, "sample_weight": weight}.items():
+            if array is not None and len(array) != len(x):
+                raise ValueError(
+                    f"`x` and `{name}` of a batch must have one length, "
+                    f"received {len(x)} and {len(array)} samples"
+                )
+        return x, y, weight
+
+    def size(self, item):
+        return len(item[0])
+
+    def is_weighted(self, item):
+        return item[2] is not None
+
+    def load(self, item, plan):
+        x, y, weight = item
+        np.copyto(plan.input, x, casting="unsafe")
+        if y is not None:
+            self.loss.rows(y, plan.targets)
+        if weight is not None:
+            rows = (len(x), *self.output_shape[1:-1])
+            plan.sample_weight[...] = spread_weights(weight, rows).reshape(-1)
+        return y, weight
+
+
+class SequenceSource(IterableSource):
+    """Batches by index, in a new order each pass if shuffled; Keras's `Sequence` is one.
+
+    `on_epoch_end`, if there is one, is called after every pass.
+    """
+
+    def __init__(self, batches: Any, shuffle: bool):
+        super().__init__(batches)
+        self.repeatable = True
+        self.shuffle = bool(shuffle)
+        self.num_batches = len(batches)
+
+    def _peek(self):
+        if not len(self._iterable):
+            raise ValueError("`x` must hold at least one batch, received none")
+        return unpack_batch(self._iterable[0])
+
+    def _raw_batches(self):
+        count = len(self._iterable)
+        order = _random.generator().permutation(count) if self.shuffle else range(count)
+        for index in order:
+            yield self._iterable[int(index)]
+        if hasattr(self._iterable, "on_epoch_end"):
+            self._iterable.on_epoch_end()
+
+
+class Feed:
+    """The batches of a source, epoch by epoch.
+
+    Without `steps` an epoch is one pass. With `steps` an epoch has so many batches, taken from where
+    the last epoch stopped; a source that can is started again when it ends. `exhausted` becomes
+    True, with a warning, when a source ends early and cannot start again.
+    """
+
+    def __init__(self, source: Source, steps: int | None, argument: str):
+        self.source = source
+        self._steps = None if steps is None else normalize_int(steps, argument)
+        self._argument = argument
+        self._current: Iterator[Any] | None = None
+        self.length = self._steps or source.num_batches  # batches per epoch, if known
+        self.exhausted = False
+
+    def epoch(self) -> Iterator[Any]:
+        """The batches of the next epoch."""
+        if self._steps is None:
+            seen = 0
+            for seen, item in enumerate(self.source.batches(), start=1):  # noqa: B007
+                yield item
+            if not seen:
+                self._warn("no batches")
+            self.length = self.length or seen
+            return
+        for step in range(self._steps):
+            item = self._next()
+            if item is None:
+                self._warn(f"{step} of {self._steps} batches")
+                return
+            yield item
+
+    def _next(self) -> Any:
+        if self._current is not None:
+            item = next(self._current, None)
+            if item is not None or not self.source.repeatable:
+                return item
+        self._current = self.source.batches()
+        return next(self._current, None)
+
+    def _warn(self, what: str) -> None:
+        self.exhausted = True
+        warnings.warn(
+            f"the data ran out: {what} in this epoch; an iterator must yield `{self._argument}` "
+            "times the number of epochs batches",
+            stacklevel=5,
+        )
+
+
+def unpack_batch(batch: Any) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+    """(x, y, sample_weight) of what an iterable yields: x, (x,), (x, y) or (x, y, sample_weight)."""
+    if not isinstance(batch, (tuple, list)):
+        batch = (batch,)
+    if not 1 <= len(batch) <= 3:
+        raise ValueError(
+            f"a batch must be (x, y) or (x, y, sample_weight), received {len(batch)} parts"
+        )
+    x, y, weight = (*batch, None, None)[:3]
+    x = real_array(x, "`x` of a batch")
+    if x.ndim == 0 or len(x) == 0:
+        raise ValueError(f"a batch must hold at least one sample, received `x` of shape {x.shape}")
+    if weight is not None:
+        weight = real_array(weight, "`sample_weight` of a batch").astype(np.float32, copy=False)
+    return x, None if y is None else np.asarray(y), weight
+
+
+def fit_samples(x: np.ndarray, input_shape: Shape) -> np.ndarray:
+    """`x` in the rank of the model's input; a last axis of 1 is added or dropped, as Keras does.
+
+    Raises ValueError with both shapes if `x` does not fit.
+    """
+    original = x.shape
+    if x.ndim == len(input_shape) - 1 and input_shape[-1] == 1:
+        x = x[..., None]
+    elif x.ndim == len(input_shape) + 1 and x.shape[-1] == 1:
+        x = x[..., 0]
+    if x.shape[1:] != input_shape[1:] or x.ndim != len(input_shape):
+        raise ValueError(f"`x` must have shape {input_shape}, received {original}")
+    return x
+
+
+def weights_of_classes(y: np.ndarray | None, class_weight: dict[int, float]) -> np.ndarray:
+    """One weight per sample by its class, 1 for classes that are not mentioned."""
+    if y is None:
+        raise ValueError("`class_weight` needs `y`, received None")
+    if y.ndim > 2:
+        raise ValueError(f"`class_weight` needs one label per sample, received `y` of shape {y.shape}")
+    if y.ndim == 2:
+        y = y.argmax(axis=1) if y.shape[1] > 1 else y[:, 0]
+    weights = np.ones(len(y), np.float32)
+    for label, weight in class_weight.items():
+        weights[y == label] = float(weight)
+    return weights

@@ -1,0 +1,157 @@
+"""What `fit`, `evaluate` and `predict` print, in Keras's format.
+
+    Epoch 1/5
+    938/938 ━━━━━━━━━━━━━━━━━━━━ 4s 4ms/step - accuracy: 0.9012 - loss: 0.3456
+
+On a terminal the line is redrawn while the work goes on, at most every 0.05 s. Anywhere else (a
+file, a pipe) it is written once, when the epoch has ended, without colours.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+_WIDTH = 20
+_INTERVAL = 0.05  # seconds between two drawings
+_BOLD, _GREEN, _WHITE, _OFF = "\x1b[1m", "\x1b[32m", "\x1b[37m", "\x1b[0m"
+
+
+class Progress:
+    """The display of one `fit`, `evaluate` or `predict`.
+
+    Args:
+        verbose: "auto" (1), 0 silent, 1 bar, 2 one line per epoch.
+        epochs: how many epochs there are in all.
+        steps: steps per epoch, if known.
+
+    Raises ValueError for another `verbose`.
+    """
+
+    def __init__(self, verbose: int | str, epochs: int = 1, steps: int | None = None):
+        if verbose not in ("auto", 0, 1, 2):
+            raise ValueError(f"`verbose` must be 'auto', 0, 1 or 2, received {verbose!r}")
+        self.verbose = 1 if verbose == "auto" else int(verbose)
+        self._epochs, self._steps = epochs, steps
+        self._out = sys.stdout
+        interactive = getattr(self._out, "isatty", lambda: False)() or "ipykernel" in sys.modules
+        self._live = self.verbose == 1 and interactive
+        self._line_open = False
+        self._begin()
+
+    def _begin(self) -> None:
+        self._start = time.perf_counter()
+        self._after_first = self._start
+        self._drawn_at = 0.0
+        self._drawn_width = 0
+
+    def epoch(self, epoch: int) -> None:
+        """The epoch with this index (from 0) begins."""
+        self._begin()
+        if self.verbose and self._epochs > 1:
+            self._write(f"Epoch {epoch + 1}/{self._epochs}\n")
+
+    def due(self, done: int) -> bool:
+        """Whether it is time to call `draw`; called after each of the `done` steps."""
+        if done == 1:
+            self._after_first = time.perf_counter()
+        return self._live and time.perf_counter() - self._drawn_at >= _INTERVAL
+
+    def draw(self, done: int, logs: dict[str, float]) -> None:
+        """Show the state after `done` steps."""
+        now = time.perf_counter()
+        self._drawn_at = now
+        per_step = self._per_step(done, now)
+        if self._steps:
+            info = f"{_BOLD}{_left(per_step * (self._steps - done))}{_OFF}"
+        else:
+            info = f"{_BOLD}{now - self._start:.0f}s{_OFF}"
+        self._redraw(f"{self._bar(done)} {info} {_duration(per_step)}/step{_metrics(logs)}")
+
+    def end(self, done: int, logs: dict[str, float]) -> None:
+        """The epoch has ended after `done` steps."""
+        if not self.verbose or not done:
+            return
+        self._steps = self._steps or done
+        now = time.perf_counter()
+        seconds = f"{now - self._start:.0f}s"
+        step = f"{_duration(self._per_step(done, now))}/step"
+        if self.verbose == 2:
+            self._write(f"{self._count(done)} - {seconds} - {step}{_metrics(logs)}\n")
+            return
+        if self._live:
+            seconds = f"{_BOLD}{seconds}{_OFF}"
+        line = f"{self._bar(done)} {seconds} {step}{_metrics(logs)}"
+        if self._live:
+            self._redraw(line)
+            self.close()
+        else:
+            self._write(line + "\n")
+
+    def close(self) -> None:
+        """End an unfinished line, so that whatever is printed next has its own."""
+        if self._line_open:
+            self._write("\n")
+            self._line_open = False
+
+    def _per_step(self, done: int, now: float) -> float:
+        """Seconds per step; the first one, which prepares a lot, does not count if there are more."""
+        if done > 1:
+            return (now - self._after_first) / (done - 1)
+        return (now - self._start) / max(done, 1)
+
+    def _count(self, done: int) -> str:
+        if not self._steps:
+            return f"{done:7d}/Unknown"
+        return f"{done:{len(str(self._steps))}d}/{self._steps}"
+
+    def _bar(self, done: int) -> str:
+        count = self._count(done)
+        if not self._steps:
+            return count
+        full = int(_WIDTH * min(done, self._steps) / self._steps)
+        mark = "━" if _can_print(self._out, "━") else "-"
+        if not self._live:
+            return f"{count} {mark * _WIDTH}"
+        return f"{_BOLD}{count}{_OFF} {_GREEN}{mark * full}{_WHITE}{mark * (_WIDTH - full)}{_OFF}"
+
+    def _redraw(self, line: str) -> None:
+        visible = line
+        for code in (_BOLD, _GREEN, _WHITE, _OFF):
+            visible = visible.replace(code, "")
+        padding = " " * max(0, self._drawn_width - len(visible))
+        self._write("\r" + line + padding)
+        self._drawn_width = len(visible)
+        self._line_open = True
+
+    def _write(self, text: str) -> None:
+        self._out.write(text)
+        self._out.flush()
+
+
+def _metrics(logs: dict[str, float]) -> str:
+    return "".join(
+        f" - {name}: {value:.4f}" if abs(value) > 1e-3 else f" - {name}: {value:.4e}"
+        for name, value in logs.items()
+    )
+
+
+def _duration(seconds: float) -> str:
+    if seconds >= 1 or seconds == 0:
+        return f"{seconds:.0f}s"
+    return f"{seconds * 1e3:.0f}ms" if seconds >= 1e-3 else f"{seconds * 1e6:.0f}us"
+
+
+def _left(seconds: float) -> str:
+    whole = int(seconds)
+    if whole > 3600:
+        return f"{whole // 3600}:{whole % 3600 // 60:02d}:{whole % 60:02d}"
+    return f"{whole // 60}:{whole % 60:02d}" if whole > 60 else f"{whole}s"
+
+
+def _can_print(stream, text: str) -> bool:
+    try:
+        text.encode(getattr(stream, "encoding", None) or "utf-8")
+    except UnicodeError:
+        return False
+    return True

@@ -1,0 +1,124 @@
+"""Small helpers with Keras's names: one-hot labels and the one seed for everything random."""
+
+from __future__ import annotations
+
+import operator
+import random
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+__all__ = ["set_random_seed", "to_categorical"]
+
+
+def to_categorical(x: ArrayLike, num_classes: int | None = None) -> np.ndarray:
+    """Turns integer class labels into one-hot rows.
+
+    Args:
+        x: labels 0, 1, ... of any shape; a last dimension of 1 is dropped first, as in Keras.
+            Floating-point labels are taken when they are whole numbers.
+        num_classes: the length of a row; by default the largest label plus one.
+
+    Returns:
+        A float32 array of `x`'s shape with a last dimension `num_classes` added.  (Keras returns
+        float64; the values are equal, and float32 is what a network computes in.)
+
+    Raises:
+        TypeError: `x` holds no numbers, or `num_classes` is no integer.
+        ValueError: a label is negative, no whole number or not below `num_classes` (the message
+            gives its index); there are no labels to take `num_classes` from; `num_classes` < 1.
+
+    >>> from fastconv.utils import to_categorical
+    >>> to_categorical([0, 2, 1])
+    array([[1., 0., 0.],
+           [0., 0., 1.],
+           [0., 1., 0.]], dtype=float32)
+    """
+    labels = np.asarray(x)
+    if labels.ndim > 1 and labels.shape[-1] == 1:
+        labels = labels[..., 0]
+    shape = labels.shape
+    labels = _whole_numbers(labels)
+    if num_classes is None:
+        if labels.size == 0:
+            raise ValueError("`x` has no labels: `num_classes` must be given, received None")
+        count = max(int(labels.max()), 0) + 1
+    else:
+        count = _class_count(num_classes)
+    wrong = np.flatnonzero((labels < 0) | (labels >= count))
+    if wrong.size:
+        where = _position(wrong[0], shape)
+        limit = "not be negative" if num_classes is None else f"be from 0 to {count - 1}"
+        raise ValueError(f"labels must {limit}, received {int(labels[wrong[0]])} at {where}")
+    rows = np.zeros((labels.size, count), dtype=np.float32)
+    rows[np.arange(labels.size), labels] = 1
+    return rows.reshape(*shape, count)
+
+
+def _whole_numbers(labels: np.ndarray) -> np.ndarray:
+    """The labels, flat, as int64; refuses what is no whole number."""
+    flat = labels.reshape(-1)
+    if labels.size == 0 and labels.dtype == np.float64:  # what NumPy makes of an empty list
+        return flat.astype(np.int64)
+    if labels.dtype.kind not in "biuf":
+        raise TypeError(f"`x` must hold integer labels, received dtype {labels.dtype}")
+    if labels.dtype.kind == "f":
+        with np.errstate(invalid="ignore"):
+            wrong = np.flatnonzero(~(np.abs(flat) < 2.0**63) | (np.trunc(flat) != flat))
+        if wrong.size:
+            where = _position(wrong[0], labels.shape)
+            raise ValueError(f"labels must be whole numbers, received {flat[wrong[0]]} at {where}")
+    if labels.dtype == np.uint64 and flat.size and int(flat.max()) >= 2**63:
+        raise ValueError(f"labels must be below 2**63, received {int(flat.max())}")
+    return flat.astype(np.int64)
+
+
+def _position(flat_index: int, shape: tuple[int, ...]) -> str:
+    return f"x[{', '.join(str(int(i)) for i in np.unravel_index(flat_index, shape))}]"
+
+
+def _class_count(num_classes: int) -> int:
+    if isinstance(num_classes, bool):
+        raise TypeError(f"`num_classes` must be an integer, received {num_classes}")
+    try:
+        count = operator.index(num_classes)
+    except TypeError:
+        raise TypeError(f"`num_classes` must be an integer, received {num_classes!r}") from None
+    if count < 1:
+        raise ValueError(f"`num_classes` must be at least 1, received {count}")
+    return count
+
+
+def set_random_seed(seed: int) -> None:
+    """Seeds Python's `random`, NumPy's global generator and fastconv's own, which draws initial
+    weights, permutations and dropout masks: the same program then computes the same bits.
+
+    Args:
+        seed: from 0 to 2**32 - 1.
+
+    Raises:
+        TypeError: `seed` is not an integer.
+        ValueError: `seed` is out of range.
+
+    >>> import numpy as np
+    >>> from fastconv.utils import set_random_seed
+    >>> set_random_seed(7)
+    >>> first = np.random.rand()
+    >>> set_random_seed(7)
+    >>> bool(first == np.random.rand())
+    True
+    """
+    message = f"`seed` must be an integer from 0 to 2**32 - 1, received {seed!r}"
+    if isinstance(seed, bool):
+        raise TypeError(message)
+    try:
+        seed = operator.index(seed)
+    except TypeError:
+        raise TypeError(message) from None
+    if not 0 <= seed < 2**32:
+        raise ValueError(message)
+    from fastconv import _random
+
+    random.seed(seed)
+    np.random.seed(seed)
+    _random.set_seed(seed)

@@ -1,0 +1,278 @@
+"""Compiles fastconv's extension modules; everything declarative is in pyproject.toml.
+
+Each `fastconv/_ext/*.pyx` becomes one extension module.  `_core` alone links the C kernels: the
+file `kernels/target_<isa>.c` is compiled once per instruction set, with that set's flags and no
+others, and `kernels/dispatch.c` with the baseline flags, because it decides *before* any of the
+targets may run which of them the CPU supports.
+
+setuptools gives one set of flags to a whole extension and recompiles nothing when a header
+changes, so `build_ext` below compiles every unit itself: in parallel, and only when the command
+line or one of the files the compiler read last time (its own dependency output) has changed.
+`CC`, `CFLAGS` and `LDFLAGS` are honoured.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext as setuptools_build_ext
+
+EXTENSIONS = Path("fastconv/_ext")
+KERNELS = EXTENSIONS / "kernels"
+GENERATED = Path("build/cython")  # Cython's C files: beside no source, in no sdist
+
+# Flags after the user's, so that they win: results must be the same bits whatever CFLAGS says.
+# No contraction (a kernel fuses multiply and add where it says so, nowhere else), no value-changing
+# arithmetic, and no link-time optimisation, which would let code move between instruction sets.
+FLAGS = [
+    "-O3", "-g0", "-fno-lto", "-fno-fast-math", "-ffp-contract=off", "-fno-math-errno",
+    "-fvisibility=hidden",
+]  # fmt: skip
+
+# For the C files that Cython writes: they read every object through casts, hence no strict aliasing.
+CYTHON_FLAGS = [
+    "-fno-strict-aliasing", "-Wno-unused", "-DNPY_NO_DEPRECATED_API=NPY_1_7_API_VERSION",
+]  # fmt: skip
+
+# instruction set: (preprocessor condition under which it belongs to this machine, flags, probe)
+TARGETS = {
+    # GCC 12's vectorizer reads past the end of strided groups here (found with guard pages), and a
+    # scalar target is the better oracle for the others when it is scalar.
+    "scalar": ("1", ["-fno-tree-vectorize", "-fno-tree-slp-vectorize"], "int probe;"),
+    "avx2": (
+        "defined(__x86_64__)",
+        ["-mavx2", "-mfma"],
+        "#include <immintrin.h>\n__m256 probe(__m256 a) { return _mm256_fmadd_ps(a, a, a); }",
+    ),
+    "avx512": (
+        "defined(__x86_64__)",
+        ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx2", "-mfma"],
+        "#include <immintrin.h>\n__m512 probe(__m512 a) { return _mm512_fmadd_ps(a, a, a); }",
+    ),
+    "neon": (
+        "defined(__aarch64__)",
+        [],
+        "#include <arm_neon.h>\nfloat32x4_t probe(float32x4_t a) { return vfmaq_f32(a, a, a); }",
+    ),
+}
+
+DIRECTIVES = {
+    "language_level": "3",
+    "boundscheck": False,
+    "wraparound": False,
+    "initializedcheck": False,
+    "cdivision": True,
+    "embedsignature": True,
+}
+
+
+def say(text: str) -> None:
+    print(f"fastconv: {text}", file=sys.stderr, flush=True)
+
+
+def stop(text: str) -> None:
+    """Ends the build with one sentence instead of a traceback."""
+    raise SystemExit(f"fastconv: {text}")
+
+
+class Compiler:
+    """The C compiler that setuptools chose, called directly, with per-unit flags."""
+
+    def __init__(self, command: list[str], include_dirs: list[str]) -> None:
+        self.command = command
+        self.includes = [f"-I{path}" for path in include_dirs]
+
+    def accepts(self, source: str, flags: list[str], *, link: bool = False) -> bool:
+        """Whether a small program compiles (and links)."""
+        with tempfile.TemporaryDirectory(prefix="fastconv-probe-") as folder:
+            path = Path(folder, "probe.c")
+            path.write_text(source + "\n")
+            stage = [] if link else ["-c"]
+            command = [*self.command, *self.includes, *flags, *stage, str(path)]
+            try:
+                result = subprocess.run(
+                    [*command, "-o", str(Path(folder, "probe.out"))], capture_output=True
+                )
+            except OSError:
+                return False
+            return result.returncode == 0
+
+    def compile(self, source: Path, target: Path, flags: list[str]) -> None:
+        """Compiles one unit unless it is up to date."""
+        read, made = target.with_suffix(".d"), target.with_suffix(".cmd")
+        command = [*self.command, *self.includes, *flags, "-c", str(source), "-o", str(target)]
+        if is_current(target, dependencies(read), command, made):
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        say(f"compiling {source}")
+        run([*command, "-MMD", "-MF", str(read)])
+        made.write_text(shlex.join(command))
+
+
+def run(command: list[str]) -> None:
+    result = subprocess.run(command, capture_output=True, text=True)
+    sys.stderr.write(result.stderr)
+    if result.returncode != 0:
+        stop(f"this command failed with exit code {result.returncode}: {shlex.join(command)}")
+
+
+def dependencies(record: Path) -> list[Path] | None:
+    """The files the compiler read when it last made this unit; None when that is not known."""
+    try:
+        text = record.read_text()
+    except OSError:
+        return None
+    _, _, names = text.replace("\\\n", " ").partition(": ")
+    # The compiler writes a space inside a name as "\ ".
+    return [Path(name.replace("\0", " ")) for name in names.replace("\\ ", "\0").split()]
+
+
+def is_current(target: Path, read: list[Path] | None, command: list[str], record: Path) -> bool:
+    """Whether `target` was made by this very command from files that have not changed since."""
+    if read is None:
+        return False
+    try:
+        made = target.stat().st_mtime_ns
+        unchanged = all(path.stat().st_mtime_ns <= made for path in read)
+        return unchanged and record.read_text() == shlex.join(command)
+    except OSError:
+        return False
+
+
+class build_ext(setuptools_build_ext):
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        # An editable install would otherwise compile into a throw-away folder, from nothing, and
+        # two interpreters sharing one checkout must not overwrite each other's objects.
+        tag = f"{sysconfig.get_platform()}-{sys.implementation.cache_tag}"
+        self.build_temp = str(Path("build") / f"objects-{tag}")
+
+    def build_extensions(self) -> None:
+        if not hasattr(self.compiler, "compiler_so") or os.name != "posix":
+            stop("only GCC and Clang on a POSIX system can build the kernels.")
+        compiler = self.checked_compiler()
+        openmp = openmp_flags(compiler)
+        jobs = self.parallel if isinstance(self.parallel, int) else os.cpu_count() or 1
+
+        units = {}  # object file: (source, flags)
+        linked = {}  # extension name: its object files
+        objects = Path(self.build_temp)
+        sources = cythonized(self.extensions, jobs)
+        for extension, source in zip(self.extensions, sources, strict=True):
+            target = objects / (extension.name.rpartition(".")[2] + ".o")
+            units[target] = (source, [*FLAGS, *CYTHON_FLAGS, *openmp])
+            linked[extension.name] = [target]
+        kernels = kernel_units(compiler, objects / "kernels")
+        units.update(kernels)
+        linked["fastconv._ext._core"] += list(kernels)
+
+        with ThreadPoolExecutor(max(jobs, 1)) as pool:
+            # The longest first: the generated files, then the widest instruction sets.
+            futures = [
+                pool.submit(compiler.compile, source, target, flags)
+                for target, (source, flags) in reversed(units.items())
+            ]
+            for future in futures:
+                future.result()
+        for extension in self.extensions:
+            self.link(extension, linked[extension.name], openmp)
+
+    def checked_compiler(self) -> Compiler:
+        """The compiler, once it is known to work and to find Python's headers."""
+        command = list(self.compiler.compiler_so)
+        bare = Compiler(command, [])
+        if not bare.accepts("int probe(void) { return 0; }", []):
+            stop(
+                f"the C compiler `{command[0]}` is missing or does not work: install gcc "
+                "(Debian/Ubuntu: apt install build-essential; Fedora: dnf install gcc) or name "
+                "another one in the environment variable CC."
+            )
+        python = sysconfig.get_paths()
+        folders = list(dict.fromkeys([python["include"], python["platinclude"]]))
+        if not Compiler(command, folders).accepts("#include <Python.h>\nint probe;", []):
+            stop(
+                f"the header Python.h of {sys.executable} was not found in {folders[0]}: install "
+                "Python's development files (Debian/Ubuntu: apt install python3-dev; Fedora: dnf "
+                "install python3-devel)."
+            )
+        import numpy
+
+        return Compiler(command, [*folders, numpy.get_include(), str(KERNELS)])
+
+    def link(self, extension: Extension, objects: list[Path], openmp: list[str]) -> None:
+        target = Path(self.get_ext_fullpath(extension.name))
+        command = [*self.compiler.linker_so, *map(str, objects), "-fno-lto", *openmp]
+        command += ["-lm", "-o", str(target)]
+        record = objects[0].with_suffix(".link")
+        if is_current(target, objects, command, record):
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)  # never write into a file that a process has mapped
+        run(command)
+        record.write_text(shlex.join(command))
+
+
+def openmp_flags(compiler: Compiler) -> list[str]:
+    program = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }"
+    if compiler.accepts(program, ["-fopenmp"], link=True):
+        return ["-fopenmp"]
+    say(
+        f"WARNING: `{compiler.command[0]}` cannot build OpenMP programs, so fastconv is built to "
+        "run on one thread; for all cores install gcc, or OpenMP for clang (Debian/Ubuntu: apt "
+        "install libomp-dev), and build again."
+    )
+    return []
+
+
+def cythonized(extensions: list[Extension], jobs: int) -> list[Path]:
+    """The C file of every extension, made again where its `.pyx` or a `.pxd` has changed."""
+    import Cython
+    from Cython.Build import cythonize
+
+    # Cython compares times of its sources only; what else shapes its output stands in this file.
+    stamp, now = GENERATED / "made-with.txt", f"{Cython.__version__} {DIRECTIVES}\n"
+    changed = not stamp.exists() or stamp.read_text() != now
+    results = cythonize(
+        extensions,
+        build_dir=str(GENERATED),
+        compiler_directives=DIRECTIVES,
+        nthreads=jobs if jobs > 1 else 0,
+        force=changed,
+        quiet=True,
+    )
+    stamp.parent.mkdir(parents=True, exist_ok=True)
+    stamp.write_text(now)
+    return [Path(extension.sources[0]) for extension in results]
+
+
+def kernel_units(compiler: Compiler, folder: Path) -> dict[Path, tuple[Path, list[str]]]:
+    """The kernels' object files with their source and flags: one per target, and the dispatcher."""
+    flags = [*FLAGS, "-std=gnu11", "-Wall"]
+    units, have = {}, []
+    for isa, (condition, isa_flags, probe) in TARGETS.items():
+        if not compiler.accepts(f"#if !({condition})\n#error\n#endif", []):
+            continue
+        if not compiler.accepts(probe, isa_flags):
+            say(f"note: `{compiler.command[0]}` cannot compile for {isa}; that target is left out.")
+            continue
+        units[folder / f"target_{isa}.o"] = (KERNELS / f"target_{isa}.c", [*flags, *isa_flags])
+        have.append(f"-DFASTCONV_HAVE_{isa.upper()}=1")
+    units[folder / "dispatch.o"] = (KERNELS / "dispatch.c", [*flags, *have])
+    return units
+
+
+def extensions() -> list[Extension]:
+    sources = sorted(EXTENSIONS.glob("*.pyx"))
+    return [Extension(f"fastconv._ext.{path.stem}", [str(path)]) for path in sources]
+
+
+if __name__ == "__main__":
+    setup(ext_modules=extensions(), cmdclass={"build_ext": build_ext})

@@ -1,0 +1,43 @@
+"""Every public operation documents itself with an example that runs, and has a definition."""
+
+from __future__ import annotations
+
+import doctest
+import inspect
+
+import pytest
+
+from fastconv import errors, ops, reference
+
+# Arguments that say how to compute or where to put the result, not what the result is.
+EXECUTION_ONLY = {"algorithm", "out", "num_threads"}
+
+
+@pytest.mark.parametrize("name", ops.__all__)
+def test_the_example_runs(name):
+    function = getattr(ops, name)
+    examples = doctest.DocTestFinder(recurse=False).find(function, name, globs={})
+    assert examples, f"{name} has no docstring"
+    assert examples[0].examples, f"{name} has no example"
+    report = []
+    runner = doctest.DocTestRunner(verbose=False)
+    runner.run(examples[0], out=report.append)
+    assert runner.failures == 0, "".join(report)
+
+
+@pytest.mark.parametrize("name", ops.__all__)
+def test_the_definition_takes_the_same_arguments(name):
+    operation = inspect.signature(getattr(ops, name)).parameters
+    definition = inspect.signature(getattr(reference, name)).parameters
+    wanted = [argument for argument in operation if argument not in EXECUTION_ONLY]
+    if "window" not in definition:  # **window takes the arguments that place a window
+        assert sorted(definition) == sorted(wanted)
+    positional = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    assert [n for n, p in operation.items() if p.kind is positional] == [
+        n for n, p in definition.items() if p.kind is positional
+    ]
+
+
+def test_the_example_of_the_errors_runs():
+    result = doctest.testmod(errors)
+    assert (result.failed, result.attempted) == (0, 2)

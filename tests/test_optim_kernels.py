@@ -1,0 +1,186 @@
+"""The optimizer updates of the extension against their formulas, step by step.
+
+Each formula below is the plain NumPy statement of one update, in float64. The kernels make one pass
+over flat buffers; what they compute must not depend on the length, the instruction set or the
+number of threads.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from oracle import assert_same_bits
+
+from fastconv._ext import _optim
+
+SIZES = (1, 3, 8, 17, 70, 1000, 93322)
+STEPS = 4
+TOLERANCE = {np.float32: 2e-6, np.float64: 1e-14}
+
+
+def sgd(w, g, state, lr, momentum, nesterov):
+    if momentum == 0:
+        return w - lr * g
+    state["velocity"] = m = momentum * state["velocity"] - lr * g
+    return w + (momentum * m - lr * g if nesterov else m)
+
+
+def rmsprop(w, g, state, lr, rho, momentum, epsilon):
+    state["v"] = v = rho * state["v"] + (1 - rho) * g**2
+    if "mean" in state:
+        state["mean"] = rho * state["mean"] + (1 - rho) * g
+        v = v - state["mean"] ** 2
+    step = lr * g / np.sqrt(v + epsilon)
+    if "momentum" in state:
+        state["momentum"] = step = momentum * state["momentum"] + step
+    return w - step
+
+
+def adam(w, g, state, lr, beta1, beta2, epsilon, t):
+    state["m"] = beta1 * state["m"] + (1 - beta1) * g
+    state["v"] = beta2 * state["v"] + (1 - beta2) * g**2
+    scale = lr * np.sqrt(1 - beta2**t) / (1 - beta1**t)
+    return w - scale * state["m"] / (np.sqrt(state["v"]) + epsilon)
+
+
+def gradients(size, dtype):
+    rng = np.random.default_rng(size)
+    w = rng.standard_normal(size).astype(dtype)
+    return w, [rng.standard_normal(size).astype(dtype) for _ in range(STEPS)]
+
+
+def assert_close(actual, expected, what):
+    tolerance = TOLERANCE[actual.dtype.type]
+    np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=tolerance, err_msg=what)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("momentum, nesterov", [(0.0, 0), (0.9, 0), (0.9, 1)])
+def test_sgd(isa, dtype, size, momentum, nesterov):
+    w, steps = gradients(size, dtype)
+    velocity = np.zeros(size, dtype) if momentum else None
+    g = np.empty(size, dtype)
+    update = _optim.SGD(w, g, velocity, np.array([0.05, momentum, nesterov], np.float64))
+    expected, state = w.astype(np.float64), {"velocity": np.zeros(size)}
+    for step in steps:
+        g[:] = step
+        update.run(2)
+        expected = sgd(expected, step.astype(np.float64), state, 0.05, momentum, nesterov)
+        assert_close(w, expected, "w")
+    if momentum:
+        assert_close(velocity, state["velocity"], "velocity")
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("centered", [False, True])
+@pytest.mark.parametrize("momentum", [0.0, 0.8])
+def test_rmsprop(isa, dtype, size, centered, momentum):
+    w, steps = gradients(size, dtype)
+    state = {"v": np.zeros(size)}
+    if centered:
+        state["mean"] = np.zeros(size)
+    if momentum:
+        state["momentum"] = np.zeros(size)
+    buffers = {name: np.zeros(size, dtype) for name in state}
+    g = np.empty(size, dtype)
+    hyper = np.array([0.01, 0.9, momentum, 1e-7], np.float64)
+    update = _optim.RMSprop(
+        w, g, buffers["v"], buffers.get("mean"), buffers.get("momentum"), hyper
+    )
+    expected = w.astype(np.float64)
+    for step in steps:
+        g[:] = step
+        update.run(2)
+        expected = rmsprop(expected, step.astype(np.float64), state, 0.01, 0.9, momentum, 1e-7)
+    # A centered step divides by a difference of nearly equal numbers, which magnifies rounding.
+    scale = 20 if centered else 1
+    tolerance = scale * TOLERANCE[dtype]
+    np.testing.assert_allclose(w, expected, rtol=tolerance, atol=tolerance)
+    for name, buffer in buffers.items():
+        np.testing.assert_allclose(
+            buffer, state[name], rtol=tolerance, atol=tolerance, err_msg=name
+        )
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_adam(isa, dtype, size):
+    w, steps = gradients(size, dtype)
+    m, v, g = np.zeros(size, dtype), np.zeros(size, dtype), np.empty(size, dtype)
+    hyper = np.array([0.01, 0.9, 0.999, 1e-7, 0.0], np.float64)
+    update = _optim.Adam(w, g, m, v, hyper)
+    expected, state = w.astype(np.float64), {"m": np.zeros(size), "v": np.zeros(size)}
+    for t, step in enumerate(steps, start=1):
+        g[:] = step
+        update.run(2)
+        expected = adam(expected, step.astype(np.float64), state, 0.01, 0.9, 0.999, 1e-7, t)
+        assert hyper[4] == t, "the update counts its own iterations"
+        assert_close(w, expected, "w")
+    assert_close(m, state["m"], "m")
+    assert_close(v, state["v"], "v")
+
+
+def test_hyper_parameters_are_read_at_each_run(isa):
+    """A learning-rate schedule writes one number; nothing is rebuilt."""
+    w, g = np.zeros(5, np.float32), np.ones(5, np.float32)
+    hyper = np.array([1.0, 0.0, 0.0])
+    update = _optim.SGD(w, g, None, hyper)
+    update.run(1)
+    hyper[0] = 0.25
+    update.run(1)
+    np.testing.assert_array_equal(w, np.full(5, -1.25, np.float32))
+
+
+RULES = {
+    "sgd": (_optim.SGD, ("velocity",), [0.1, 0.9, 1.0]),
+    "rmsprop": (_optim.RMSprop, ("v", "mean", "momentum"), [0.1, 0.9, 0.5, 1e-7]),
+    "adam": (_optim.Adam, ("m", "v"), [0.1, 0.9, 0.999, 1e-7, 2.0]),
+}
+
+
+def buffers_of(rule, size, dtype):
+    """g, then w and every slot of the rule; the variance lies above the square of any mean."""
+    w, (g, first, second, third) = gradients(size, dtype)
+    start = {"v": 1 + abs(second), "mean": abs(third) / 10}
+    return g, [w, *(start.get(slot, first).copy() for slot in RULES[rule][1])]
+
+
+def run_update(rule, g, buffers, threads=1):
+    update, _, hyper = RULES[rule]
+    update(buffers[0], g, *buffers[1:], np.array(hyper)).run(threads)
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("threads", [2, 3, 7])
+def test_n_threads_agnosticism(isa, dtype, rule, threads):
+    for size in (5, 64, 93322):
+        g, expected = buffers_of(rule, size, dtype)
+        actual = [array.copy() for array in expected]
+        run_update(rule, g, expected)
+        run_update(rule, g, actual, threads)
+        for name, one, many in zip(("w", *RULES[rule][1]), expected, actual):
+            assert_same_bits(many, one, rule, name, size)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_part_updates_as_the_whole_does(isa, dtype, rule):
+    """Where a parameter lies in the flat buffer, and at what alignment, changes nothing."""
+    begin, end = 13, 778
+    g, whole = buffers_of(rule, 1000, dtype)
+    part = [array.copy() for array in whole]
+    run_update(rule, g, whole)
+    run_update(rule, g[begin:end], [array[begin:end] for array in part])
+    untouched = buffers_of(rule, 1000, dtype)[1]
+    for expected, actual, before in zip(whole, part, untouched):
+        assert_same_bits(actual[begin:end], expected[begin:end], rule)
+        assert_same_bits(actual[:begin], before[:begin], rule)
+        assert_same_bits(actual[end:], before[end:], rule)
+
+
+def test_inconsistent_buffers_are_refused():
+    w, g = np.zeros(4, np.float32), np.zeros(5, np.float32)
+    with pytest.raises(ValueError):
+        _optim.SGD(w, g, None, np.array([0.1, 0.0, 0.0]))
+    with pytest.raises(ValueError):
+        _optim.Adam(w, w.copy(), w.copy(), g, np.array([0.1, 0.9, 0.999, 1e-7, 0.0]))
+    with pytest.raises((TypeError, ValueError)):
+        _optim.RMSprop(w, w.astype(np.float64), w.copy(), None, None, np.array([0.1, 0.9, 0, 1e-7]))

@@ -37,7 +37,7 @@ FLAGS = [
     "-fvisibility=hidden",
 ]  # fmt: skip
 
-# For the C files that Cython writes: they read every object through casts, hence no strict aliasing.
+# For the C that Cython writes: it reads every object through casts, hence no strict aliasing.
 CYTHON_FLAGS = [
     "-fno-strict-aliasing", "-Wno-unused", "-DNPY_NO_DEPRECATED_API=NPY_1_7_API_VERSION",
 ]  # fmt: skip

@@ -21,7 +21,6 @@ from oracle import (
 )
 
 from fastconv import ops, reference, shapes
-from fastconv._ext import _core
 from fastconv.reference import gamma
 
 WINOGRAD_L2 = 1e-5  # promised of "auto" in float32, wherever it leaves the direct algorithm
@@ -231,21 +230,3 @@ def test_auto_keeps_the_promise_on_accuracy(case, isa):
         dw, db = ops.conv2d_backward_kernel(x, dy, kernel_size=case.kernel_size, **case.options)
         assert relative_l2(dw, problem.dw) <= WINOGRAD_L2
         assert relative_l2(db, problem.db) <= WINOGRAD_L2
-
-
-@pytest.mark.parametrize("algorithm", ["winograd2", "winograd4"])
-def test_a_forced_algorithm_that_does_not_apply_says_why(isa, dtype, algorithm):
-    x, w = np.ones((1, 8, 8, 3), dtype), np.ones((5, 5, 3, 4), dtype)
-    with pytest.raises(ValueError, match=algorithm):
-        ops.conv2d(x, w, algorithm=algorithm)
-
-
-def test_every_available_target_can_be_selected():
-    before = _core.isa()
-    try:
-        for name in _core.available_isas():
-            _core.set_isa(name)
-            assert _core.isa() == name
-    finally:
-        _core.set_isa(before)
-    assert "scalar" in _core.available_isas(), "the baseline runs everywhere"

@@ -2,9 +2,10 @@
 
 Algorithms, and the passes they exist for:
 
-    direct               all passes, any shape; sums in order, exact on small integers
-    scatter              backward_input: the same sums as a product and a scatter; one group, column dilation 1
-    winograd4, winograd2 all passes, 3x3 filters, stride 1, dilation 1, one group: F(4x4, 3x3) and F(2x2, 3x3)
+    direct                any shape; sums in order, exact on small integers
+    scatter               backward_input only: the same sums as a product and a scatter;
+                          one group, column dilation 1
+    winograd4, winograd2  F(4x4, 3x3) and F(2x2, 3x3): 3x3 filters, stride 1, dilation 1, one group
 
 `"auto"` estimates the time of each that applies and takes the least.  The estimate counts vector
 operations; it looks at the shape and the instruction set, never at the number of threads, so that
@@ -33,8 +34,8 @@ from fastconv._ext._conv_winograd import (
 
 ALGORITHMS = ("auto", "direct", "scatter", "winograd2", "winograd4")
 
-# Vector operations that a Winograd transform takes per tile and vector of channels, memory included,
-# measured against the micro-kernel's multiply-adds: (tile) -> (input, output or filter side).
+# Vector operations that a Winograd transform takes per tile and vector of channels, memory
+# included, measured against the micro-kernel's multiply-adds: (input side, output or filter side).
 _TRANSFORM = {4: (130, 100), 2: (45, 35)}
 # Of adding one vector of a product to dx: a load, an add, a store that waits for its neighbour's.
 _SCATTER = 4
@@ -55,7 +56,8 @@ def set_policy(name):
     """Set what `"auto"` may choose, for ops constructed from now on."""
     global _policy
     if name not in POLICIES:
-        raise ValueError(f"`policy` must be one of {', '.join(map(repr, POLICIES))}, received {name!r}")
+        valid = ", ".join(map(repr, POLICIES))
+        raise ValueError(f"`policy` must be one of {valid}, received {name!r}")
     _policy = name
 
 
@@ -126,9 +128,10 @@ def choose_algorithm(geometry, pass_name, dtype, algorithm="auto"):
     Raises ValueError for an unknown algorithm, or for a forced one that does not apply, saying why.
     """
     if algorithm not in ALGORITHMS or (algorithm == "scatter" and pass_name != "backward_input"):
-        names = [name for name in ALGORITHMS if name != "scatter" or pass_name == "backward_input"]
+        apart = () if pass_name == "backward_input" else ("scatter",)
+        valid = ", ".join(repr(name) for name in ALGORITHMS if name not in apart)
         raise ValueError(
-            f"unknown `algorithm` {algorithm!r} for {pass_name}; expected one of: {', '.join(names)}"
+            f"unknown `algorithm` for {pass_name}: received {algorithm!r}, expected one of {valid}"
         )
     if pass_name != "forward" and geometry.padding_mode != "zeros":
         raise ValueError(
@@ -150,7 +153,7 @@ def choose_algorithm(geometry, pass_name, dtype, algorithm="auto"):
     return min(costs, key=costs.get)
 
 
-def Conv2DForward(geometry, x, w, b, y, activation="linear", slope=0.0, algorithm="auto"):  # noqa: N802
+def Conv2DForward(geometry, x, w, b, y, activation="linear", slope=0.0, algorithm="auto"):
     """The op y = activation(conv2d(x, w) + b)."""
     chosen = choose_algorithm(geometry, "forward", x.dtype, algorithm)
     if chosen == "direct":
@@ -158,7 +161,7 @@ def Conv2DForward(geometry, x, w, b, y, activation="linear", slope=0.0, algorith
     return WinogradForward(geometry, x, w, b, y, activation, slope, int(chosen[-1]))
 
 
-def Conv2DBackwardInput(geometry, dy, w, dx, algorithm="auto"):  # noqa: N802
+def Conv2DBackwardInput(geometry, dy, w, dx, algorithm="auto"):
     """The op dx = gradient of conv2d with respect to its input."""
     chosen = choose_algorithm(geometry, "backward_input", dy.dtype, algorithm)
     if chosen == "direct":
@@ -168,7 +171,7 @@ def Conv2DBackwardInput(geometry, dy, w, dx, algorithm="auto"):  # noqa: N802
     return WinogradBackwardInput(geometry, dy, w, dx, int(chosen[-1]))
 
 
-def Conv2DBackwardKernel(geometry, x, dy, dw, db, algorithm="auto"):  # noqa: N802
+def Conv2DBackwardKernel(geometry, x, dy, dw, db, algorithm="auto"):
     """The op (dw, db) = gradients of conv2d with respect to its filters and bias."""
     chosen = choose_algorithm(geometry, "backward_kernel", x.dtype, algorithm)
     if chosen == "direct":

@@ -129,11 +129,11 @@ cdef class WinogradBackwardKernel(Op):
         cdef int threads = threads_for(num_threads, p.product_items, self.flops)
         cdef int64_t block, i
         self.table.winograd_gradient_begin(p, workspace)
-        with parallel(num_threads=threads, use_threads_if=threads > 1):
-            for block in range(p.blocks):  # every thread walks the blocks; prange shares out each one's items
+        for block in range(p.blocks):
+            with parallel(num_threads=threads, use_threads_if=threads > 1):
                 for i in prange(p.transform_items, schedule="static"):
                     self.table.winograd_gradient_transform(p, workspace, block, i)
                 for i in prange(p.product_items, schedule="dynamic", chunksize=1):
                     self.table.winograd_gradient_product(p, workspace, block, i)
-            for i in prange(p.finish_items, schedule="static"):
-                self.table.winograd_gradient_finish(p, workspace, i)
+        for i in prange(p.finish_items, num_threads=threads, use_threads_if=threads > 1, schedule="static"):
+            self.table.winograd_gradient_finish(p, workspace, i)

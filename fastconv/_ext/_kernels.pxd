@@ -135,10 +135,11 @@ cdef extern from "fastconv_kernels.h" nogil:
         void (*dense_backward_input_item)(const fc_dense *, int64_t, void *) noexcept nogil
         void (*plan_dense_backward_kernel)(fc_dense *) noexcept nogil
         void (*dense_backward_kernel_item)(const fc_dense *, int64_t, void *) noexcept nogil
-        void (*max_pool_row)(const fc_pool *, int64_t) noexcept nogil
-        void (*max_pool_backward_row)(const fc_pool *, int64_t) noexcept nogil
-        void (*average_pool_row)(const fc_pool *, int64_t) noexcept nogil
-        void (*average_pool_backward_row)(const fc_pool *, int64_t) noexcept nogil
+        int64_t (*pool_backward_items)(const fc_pool *) noexcept nogil
+        void (*max_pool_item)(const fc_pool *, int64_t) noexcept nogil
+        void (*max_pool_backward_item)(const fc_pool *, int64_t) noexcept nogil
+        void (*average_pool_item)(const fc_pool *, int64_t) noexcept nogil
+        void (*average_pool_backward_item)(const fc_pool *, int64_t) noexcept nogil
         void (*activation)(int, double, const void *, void *, int64_t) noexcept nogil
         void (*activation_backward)(int, double, const void *, const void *, void *, int64_t) noexcept nogil
         void (*softmax)(const void *, void *, int64_t, int64_t) noexcept nogil

@@ -1,6 +1,6 @@
 """Max and average pooling: x (N, H, W, C), y and dy (N, OH, OW, C); forward and gradient.
 
-An item is one row of the result (of y, or of dx) of one image.
+Forward, an item is one row of y; backward, one row of dx, or the rows under one row of windows where windows tile.
 """
 
 cimport cython
@@ -11,17 +11,17 @@ import numpy as np
 from fastconv._ext._core cimport Op, current_table, element_kind, pointer, threads_for
 from fastconv._ext._kernels cimport fc_pool, fc_table
 
-ctypedef void (*row_function)(const fc_pool *, int64_t) noexcept nogil
+ctypedef void (*item_function)(const fc_pool *, int64_t) noexcept nogil
 
 
 cdef class _PoolOp(Op):
     cdef const fc_table *table
     cdef fc_pool problem
-    cdef row_function row
-    cdef int64_t rows
+    cdef item_function item
+    cdef int64_t items
     cdef double work
 
-    cdef int _describe(self, g, x, y, rows) except -1:
+    cdef int _describe(self, g, x, y) except -1:
         expected = ((g.batch, g.height, g.width, g.channels), (g.batch, g.out_h, g.out_w, g.channels))
         if (x.shape, y.shape) != expected:
             raise ValueError(f"expected shapes (input, output) {expected}, received {(x.shape, y.shape)}")
@@ -30,7 +30,7 @@ cdef class _PoolOp(Op):
         p.pool_h, p.pool_w, p.out_h, p.out_w = g.pool_h, g.pool_w, g.out_h, g.out_w
         p.stride_h, p.stride_w, p.pad_top, p.pad_left = g.stride_h, g.stride_w, g.pad_top, g.pad_left
         p.wide_argmax = p.pool_h * p.pool_w > 256
-        self.rows = g.batch * rows
+        self.items = g.batch * g.out_h
         self.work = 1.0 * p.batch * p.channels * max(p.height * p.width, p.out_h * p.out_w * p.pool_h * p.pool_w)
         return 0
 
@@ -44,10 +44,10 @@ cdef class _PoolOp(Op):
         return pointer(argmax)
 
     cdef void execute(self, int num_threads, char *workspace) noexcept nogil:
-        cdef int threads = threads_for(num_threads, self.rows, self.work)
+        cdef int threads = threads_for(num_threads, self.items, self.work)
         cdef int64_t i
-        for i in prange(self.rows, num_threads=threads, use_threads_if=threads > 1, schedule="static"):
-            self.row(&self.problem, i)
+        for i in prange(self.items, num_threads=threads, use_threads_if=threads > 1, schedule="static"):
+            self.item(&self.problem, i)
 
 
 @cython.final
@@ -57,11 +57,11 @@ cdef class MaxPoolForward(_PoolOp):
     def __init__(self, geometry, x, y, argmax):
         self.arrays = (x, y, argmax)
         self.table = current_table(element_kind((x, y)))
-        self._describe(geometry, x, y, geometry.out_h)
+        self._describe(geometry, x, y)
         self.problem.x, self.problem.y = pointer(x), pointer(y)
         if argmax is not None:
             self.problem.argmax = self._argmax(argmax, y)
-        self.row = self.table.max_pool_row
+        self.item = self.table.max_pool_item
 
 
 @cython.final
@@ -75,13 +75,14 @@ cdef class MaxPoolBackward(_PoolOp):
     def __init__(self, geometry, dy, argmax, dx, relu_output=None):
         self.arrays = (dy, argmax, dx, relu_output)
         self.table = current_table(element_kind((dy, dx, relu_output)))
-        self._describe(geometry, dx, dy, geometry.height)
+        self._describe(geometry, dx, dy)
         if relu_output is not None and relu_output.shape != dy.shape:
             raise ValueError(f"expected relu_output of shape {dy.shape}, received {relu_output.shape}")
         self.problem.dy, self.problem.dx = pointer(dy), pointer(dx)
         self.problem.argmax = self._argmax(argmax, dy)
         self.problem.relu_output = pointer(relu_output)
-        self.row = self.table.max_pool_backward_row
+        self.items = self.table.pool_backward_items(&self.problem)
+        self.item = self.table.max_pool_backward_item
 
 
 @cython.final
@@ -91,9 +92,9 @@ cdef class AveragePoolForward(_PoolOp):
     def __init__(self, geometry, x, y):
         self.arrays = (x, y)
         self.table = current_table(element_kind(self.arrays))
-        self._describe(geometry, x, y, geometry.out_h)
+        self._describe(geometry, x, y)
         self.problem.x, self.problem.y = pointer(x), pointer(y)
-        self.row = self.table.average_pool_row
+        self.item = self.table.average_pool_item
 
 
 @cython.final
@@ -103,6 +104,7 @@ cdef class AveragePoolBackward(_PoolOp):
     def __init__(self, geometry, dy, dx):
         self.arrays = (dy, dx)
         self.table = current_table(element_kind(self.arrays))
-        self._describe(geometry, dx, dy, geometry.height)
+        self._describe(geometry, dx, dy)
         self.problem.dy, self.problem.dx = pointer(dy), pointer(dx)
-        self.row = self.table.average_pool_backward_row
+        self.items = self.table.pool_backward_items(&self.problem)
+        self.item = self.table.average_pool_backward_item

@@ -183,11 +183,12 @@ typedef struct {
     void (*plan_dense_backward_kernel)(fc_dense *);
     void (*dense_backward_kernel_item)(const fc_dense *, int64_t item, void *scratch);
 
-    /* One item is one row of the output (forward) or of dx (backward) of one image. */
-    void (*max_pool_row)(const fc_pool *, int64_t row);
-    void (*max_pool_backward_row)(const fc_pool *, int64_t row);
-    void (*average_pool_row)(const fc_pool *, int64_t row);
-    void (*average_pool_backward_row)(const fc_pool *, int64_t row);
+    /* Forward an item is a row of the output; backward it is what pool_backward_items counts. */
+    int64_t (*pool_backward_items)(const fc_pool *);
+    void (*max_pool_item)(const fc_pool *, int64_t item);
+    void (*max_pool_backward_item)(const fc_pool *, int64_t item);
+    void (*average_pool_item)(const fc_pool *, int64_t item);
+    void (*average_pool_backward_item)(const fc_pool *, int64_t item);
 
     void (*activation)(int kind, double slope, const void *x, void *y, int64_t n);
     void (*activation_backward)(int kind, double slope, const void *y, const void *dy, void *dx, int64_t n);

@@ -26,6 +26,13 @@ static inline vec v_load_u8(const uint8_t *p)
     __builtin_memcpy(&four, p, 4);
     return _mm256_cvtepi32_pd(_mm_cvtepu8_epi32(_mm_cvtsi32_si128(four)));
 }
+static inline void v_store_u8(uint8_t *p, vec a)
+{
+    __m128i four = _mm256_cvttpd_epi32(a);
+    four = _mm_packus_epi16(_mm_packus_epi32(four, four), four);
+    const int32_t bytes = _mm_cvtsi128_si32(four);
+    __builtin_memcpy(p, &bytes, 4);
+}
 static inline real v_sum(vec a)
 {
     __m128d s = _mm_add_pd(_mm256_castpd256_pd128(a), _mm256_extractf128_pd(a, 1));
@@ -45,6 +52,12 @@ static inline __m256i FC(tail_mask)(int64_t n)
 static inline vec v_load_u8(const uint8_t *p)
 {
     return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)));
+}
+static inline void v_store_u8(uint8_t *p, vec a)
+{
+    const __m256i eight = _mm256_cvttps_epi32(a);
+    const __m128i words = _mm_packus_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
+    _mm_storel_epi64((__m128i *)p, _mm_packus_epi16(words, words));
 }
 static inline real v_sum(vec a)
 {

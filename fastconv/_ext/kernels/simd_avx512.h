@@ -21,6 +21,10 @@ static inline vec v_load_u8(const uint8_t *p)
 {
     return _mm512_cvtepi32_pd(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)));
 }
+static inline void v_store_u8(uint8_t *p, vec a)
+{
+    _mm_storel_epi64((__m128i *)p, _mm256_cvtepi32_epi8(_mm512_cvttpd_epi32(a)));
+}
 #else
 typedef float real;
 typedef __m512 vec;
@@ -32,6 +36,10 @@ typedef __mmask16 mask;
 static inline vec v_load_u8(const uint8_t *p)
 {
     return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)));
+}
+static inline void v_store_u8(uint8_t *p, vec a)
+{
+    _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(_mm512_cvttps_epi32(a)));
 }
 static inline vec v_round(vec a)
 {

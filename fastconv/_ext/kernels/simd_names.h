@@ -9,6 +9,7 @@
 #define v_load_n FC(v_load_n)
 #define v_store_n FC(v_store_n)
 #define v_load_u8 FC(v_load_u8)
+#define v_store_u8 FC(v_store_u8)
 #define v_add FC(v_add)
 #define v_sub FC(v_sub)
 #define v_mul FC(v_mul)

@@ -59,6 +59,13 @@ static inline vec v_load_u8(const uint8_t *p)
         lane[i] = (real)p[i];
     return v_load(lane);
 }
+static inline void v_store_u8(uint8_t *p, vec a)
+{
+    real lane[VL];
+    v_store(lane, a);
+    for (int i = 0; i < VL; i++)
+        p[i] = (uint8_t)lane[i];
+}
 static inline vec v_add(vec a, vec b) { return FC_V(vaddq)(a, b); }
 static inline vec v_sub(vec a, vec b) { return FC_V(vsubq)(a, b); }
 static inline vec v_mul(vec a, vec b) { return FC_V(vmulq)(a, b); }

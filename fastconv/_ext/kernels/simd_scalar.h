@@ -5,6 +5,7 @@
  * beside a panel of n vectors; FC_DOT_ROWS: rows of a block of dot products) and the operations below.  Conventions that kernels rely on:
  *   v_load_n / v_store_n touch exactly n elements, 0 <= n <= VL; the other lanes read as zero.
  *   v_max(a, b) and v_min(a, b) give b when either operand is NaN.
+ *   v_load_u8 / v_store_u8 convert VL bytes to and from small integers in lanes.
  *   v_fma(a, b, c) = a*b + c, fused where the hardware fuses.
  */
 #if FC_DOUBLE
@@ -51,3 +52,4 @@ static inline mask m_and(mask a, mask b) { return a & b; }
 static inline vec v_select(mask m, vec a, vec b) { return m ? a : b; }
 static inline real v_sum(vec a) { return a; }
 static inline vec v_load_u8(const uint8_t *p) { return (real)*p; }
+static inline void v_store_u8(uint8_t *p, vec a) { *p = (uint8_t)a; }

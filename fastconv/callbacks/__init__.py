@@ -1,0 +1,15 @@
+"""What happens beside the training: objects that `fit` calls at certain moments.
+
+    callback         Callback, the base class, and the list that calls callbacks
+    history          History, the record that `fit` returns
+    lambda_callback  LambdaCallback, a callback made of functions
+    monitor          the base of callbacks that watch one number
+    early_stopping   EarlyStopping
+"""
+
+from fastconv.callbacks.callback import Callback, CallbackList
+from fastconv.callbacks.early_stopping import EarlyStopping
+from fastconv.callbacks.history import History
+from fastconv.callbacks.lambda_callback import LambdaCallback
+
+__all__ = ["Callback", "CallbackList", "EarlyStopping", "History", "LambdaCallback"]

@@ -1,0 +1,133 @@
+"""The base class of callbacks, and the list that calls them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+HOOKS = tuple(
+    f"on_{event}_{when}"
+    for event in ("train", "epoch", "train_batch", "test", "test_batch", "predict", "predict_batch")
+    for when in ("begin", "end")
+)
+
+
+class Callback:
+    """Does something at certain moments of `fit`, `evaluate` and `predict`; override what you need.
+
+    `self.model` is the model and `self.params` a dict of "verbose", "epochs" and "steps". `logs`
+    holds the loss and the metrics so far; what is put into the logs of `on_epoch_end` is seen by the
+    callbacks after this one and recorded in the history. Setting `self.model.stop_training = True`
+    ends `fit` after the current batch.
+
+    >>> from fastconv.callbacks import Callback
+    >>> class Report(Callback):
+    ...     def on_epoch_end(self, epoch, logs=None):
+    ...         print(f"epoch {epoch}: {logs['loss']:.3f}")
+    """
+
+    def __init__(self):
+        self.model: Any = None
+        self.params: dict[str, Any] = {}
+
+    def set_model(self, model: Any) -> None:
+        self.model = model
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        self.params = params
+
+    def on_train_begin(self, logs=None):
+        """Before the first epoch."""
+
+    def on_train_end(self, logs=None):
+        """After the last epoch; `logs` are its logs."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Before epoch number `epoch`, counted from 0."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        """After the epoch and its validation."""
+
+    def on_batch_begin(self, batch, logs=None):
+        """An older name of `on_train_batch_begin`."""
+
+    def on_batch_end(self, batch, logs=None):
+        """An older name of `on_train_batch_end`."""
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Before training on batch number `batch` of the epoch."""
+        self.on_batch_begin(batch, logs)
+
+    def on_train_batch_end(self, batch, logs=None):
+        """After training on batch number `batch`; the weights have changed."""
+        self.on_batch_end(batch, logs)
+
+    def on_test_begin(self, logs=None):
+        """Before `evaluate`, also when `fit` validates."""
+
+    def on_test_end(self, logs=None):
+        """After `evaluate`."""
+
+    def on_test_batch_begin(self, batch, logs=None):
+        """Before evaluating batch number `batch`."""
+
+    def on_test_batch_end(self, batch, logs=None):
+        """After evaluating batch number `batch`."""
+
+    def on_predict_begin(self, logs=None):
+        """Before `predict`."""
+
+    def on_predict_end(self, logs=None):
+        """After `predict`."""
+
+    def on_predict_batch_begin(self, batch, logs=None):
+        """Before predicting batch number `batch`."""
+
+    def on_predict_batch_end(self, batch, logs=None):
+        """After predicting batch number `batch`; `logs` holds its "outputs"."""
+
+
+class CallbackList:
+    """Calls the callbacks of one run, each hook only for those that have something to do there.
+
+    Raises TypeError if one of `callbacks` is no `Callback`.
+    """
+
+    def __init__(
+        self, callbacks: Callback | Iterable[Callback] | None, model: Any, params: dict[str, Any]
+    ):
+        if callbacks is None:
+            callbacks = []
+        elif isinstance(callbacks, Callback):
+            callbacks = [callbacks]
+        self.callbacks = list(callbacks)
+        for callback in self.callbacks:
+            if not isinstance(callback, Callback):
+                raise TypeError(
+                    "`callbacks` must be instances of fastconv.callbacks.Callback, "
+                    f"received {callback!r}"
+                )
+            callback.set_model(model)
+            callback.set_params(params)
+        # A step may take less than a millisecond; asking every callback twice would show.
+        self._hooks = {
+            hook: [getattr(c, hook) for c in self.callbacks if _overrides(c, hook)]
+            for hook in HOOKS
+        }
+
+    def wants(self, hook: str) -> bool:
+        """Whether any callback has something to do at `hook`."""
+        return bool(self._hooks[hook])
+
+    def call(self, hook: str, *arguments: Any) -> None:
+        """Call `hook` of every callback that has it."""
+        for function in self._hooks[hook]:
+            function(*arguments)
+
+
+def _overrides(callback: Callback, hook: str) -> bool:
+    names = [hook, hook.replace("train_batch", "batch")]
+    return any(
+        name in vars(callback) or getattr(type(callback), name) is not getattr(Callback, name)
+        for name in names
+    )

@@ -1,0 +1,89 @@
+"""Ends training when it has stopped to help."""
+
+from __future__ import annotations
+
+from fastconv.callbacks.monitor import MonitorCallback
+
+
+class EarlyStopping(MonitorCallback):
+    """Stops `fit` when a watched number has not improved for some epochs.
+
+    Args:
+        monitor: the name in the logs.
+        min_delta: a change of no more than this is no improvement.
+        patience: stop after so many epochs in a row without improvement.
+        verbose: 1 prints when it stops and what it restores.
+        mode: "min", "max" or "auto", by the metric.
+        baseline: an improvement only resets the patience if it is also better than this.
+        restore_best_weights: at the end of training, go back to the weights of the best epoch, also
+            if training was not stopped.
+        start_from_epoch: epochs before this one do not count.
+
+    After training, `stopped_epoch` is the epoch that was the last (0 if it was not stopped),
+    `best_epoch` and `best` are the best epoch and its value. The first epoch never stops training.
+
+    Raises ValueError for another `mode`, or at the first epoch if "auto" cannot decide.
+
+    >>> from fastconv.callbacks import EarlyStopping
+    >>> EarlyStopping(monitor="loss", patience=3).patience
+    3
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        min_delta: float = 0,
+        patience: int = 0,
+        verbose: int = 0,
+        mode: str = "auto",
+        baseline: float | None = None,
+        restore_best_weights: bool = False,
+        start_from_epoch: int = 0,
+    ):
+        super().__init__(monitor, mode, min_delta)
+        self.patience = patience
+        self.verbose = verbose
+        self.baseline = baseline
+        self.restore_best_weights = restore_best_weights
+        self.start_from_epoch = start_from_epoch
+        self._reset()
+
+    def _reset(self) -> None:
+        self.wait = 0
+        self.stopped_epoch = 0
+        self.best: float | None = None
+        self.best_epoch = 0
+        self.best_weights = None
+
+    def on_train_begin(self, logs=None):
+        self._reset()
+
+    def on_epoch_end(self, epoch, logs=None):
+        value = self.monitored(logs)
+        if value is None or epoch < self.start_from_epoch:
+            return
+        self._direction()  # says at the first epoch what would otherwise come up at the second
+        if self.restore_best_weights and self.best_weights is None:
+            self._remember(epoch)
+        self.wait += 1
+        if self.is_improvement(value, self.best):
+            self.best = value
+            self._remember(epoch)
+            if self.baseline is None or self.is_improvement(value, self.baseline):
+                self.wait = 0
+        elif self.wait >= self.patience and epoch > 0:
+            self.stopped_epoch = epoch
+            self.model.stop_training = True
+
+    def _remember(self, epoch: int) -> None:
+        self.best_epoch = epoch
+        if self.restore_best_weights:
+            self.best_weights = self.model.get_weights()
+
+    def on_train_end(self, logs=None):
+        if self.stopped_epoch > 0 and self.verbose > 0:
+            print(f"Epoch {self.stopped_epoch + 1}: early stopping")
+        if self.best_weights is not None:
+            if self.verbose > 0:
+                print(f"Restoring model weights from the best epoch: {self.best_epoch + 1}.")
+            self.model.set_weights(self.best_weights)

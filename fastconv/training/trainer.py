@@ -1,0 +1,509 @@
+"""`compile`, `fit`, `evaluate` and `predict`: what a model does with data.
+
+A step is: take a plan for the batch's size, load the batch into it, run it, and add up loss and
+metrics from the small arrays that it leaves behind. Everything else here happens once per epoch or
+once per call.
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from fastconv import losses, metrics, optimizers
+from fastconv.callbacks import Callback, CallbackList, History
+from fastconv.plan import Plan, PlanCache, nodes, update_operations
+from fastconv.shapes import normalize_int
+from fastconv.training.data import Feed, Source, make_source, split_validation
+from fastconv.training.progress import Progress
+
+
+class Trainer:
+    """The half of a model that is about training; the other half (`fastconv.models`) is about layers.
+
+    It relies on `built`, `build`, `input_shape`, `output_shape`, `parameters` and `nodes()`.
+    """
+
+    def __init__(self):
+        self.optimizer: optimizers.Optimizer | None = None
+        self.loss: Any = None
+        self.compiled = False
+        self.stop_training = False
+        self.history: History | None = None
+        self._loss: losses.Loss | None = None
+        self._metrics: dict[str, list[metrics.Metric | str]] = {}
+        self._reported: _Report | None = None
+        self._plans = PlanCache()
+        self._fitting = threading.Lock()
+        self._draws = 0
+
+    # compile --------------------------------------------------------------------------------------
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: None = None,
+        metrics: Iterable[Any] | None = None,
+        weighted_metrics: Iterable[Any] | None = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: bool | str | None = "auto",
+        auto_scale_loss: bool = True,
+    ) -> None:
+        """Say how the model is trained.
+
+        Args:
+            optimizer: a name ("sgd", "rmsprop", "adam") or an `Optimizer`.
+            loss: a name ("categorical_crossentropy", "sparse_categorical_crossentropy", "mse") or
+                a `Loss`.
+            metrics: names ("accuracy") or metrics, reported without regard to sample weights.
+            weighted_metrics: the same, with regard to sample weights.
+            loss_weights, run_eagerly, steps_per_execution: known from Keras; only the defaults.
+            jit_compile, auto_scale_loss: accepted and without effect, as there is nothing to
+                compile and no reduced precision whose loss would need scaling.
+
+        Raises ValueError or TypeError for anything unknown or unsupported.
+        """
+        unsupported = {
+            "loss_weights": (loss_weights, None),
+            "run_eagerly": (bool(run_eagerly), False),
+            "steps_per_execution": (steps_per_execution, 1),
+        }
+        for option, (value, supported) in unsupported.items():
+            if value != supported:
+                raise ValueError(f"`{option}` must be {supported!r}, received {value!r}")
+        chosen = optimizers.get(optimizer)
+        self._loss = None if loss is None else losses.get(loss)
+        self._metrics = {
+            "metrics": _metric_list(metrics, "metrics"),
+            "weighted_metrics": _metric_list(weighted_metrics, "weighted_metrics"),
+        }
+        self.optimizer, self.loss = chosen, loss
+        self.compiled = True
+        self._reported = None
+        self._plans.clear()
+
+    @property
+    def metrics(self) -> list[metrics.Metric]:
+        """The loss and the metrics, once data has told which accuracy "accuracy" is."""
+        return self._reported.metrics if self._reported else []
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names of `metrics`, in the order in which `evaluate` returns their values."""
+        return [metric.name for metric in self.metrics]
+
+    # fit ------------------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: int | str = "auto",
+        callbacks: Callback | Iterable[Callback] | None = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: dict[int, float] | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int | Iterable[int] = 1,
+    ) -> History:
+        """Train the model.
+
+        Args:
+            x: samples (count, ...), any integer or float dtype; or an iterable that yields batches
+                (x, y[, sample_weight]); or an object with `len()` and `[index]` that does.
+            y: labels as the loss wants them; None with an iterable.
+            batch_size: samples per step, 32 by default; the last batch may be smaller.
+            epochs: train up to this epoch.
+            verbose: "auto" or 1 a progress bar, 2 one line per epoch, 0 nothing.
+            callbacks: see `fastconv.callbacks`.
+            validation_split: the last part of the samples, taken before shuffling, is validated on.
+            validation_data: (x, y[, sample_weight]) or an iterable to validate on after each epoch.
+            shuffle: a new order in every epoch; not for iterables.
+            class_weight: {class: weight} for the loss; classes that are absent weigh 1.
+            sample_weight: weights for the loss, one per sample or one per prediction vector.
+            initial_epoch: the epoch to begin with, counted from 0.
+            steps_per_epoch: steps that make an epoch; by default one pass over the data.
+            validation_steps: the same for validation.
+            validation_batch_size: by default `batch_size`.
+            validation_freq: validate after every so many epochs, or after the epochs listed
+                (counted from 1).
+
+        Returns:
+            A `History`: the loss and metrics per epoch. The loss is the mean over the samples,
+            measured while the weights change.
+
+        Raises:
+            ValueError: no samples, lengths that differ, shapes or labels that do not fit the model,
+                arguments that contradict each other.
+            TypeError: data that holds no numbers.
+            RuntimeError: the model is not compiled, or is being fitted already.
+
+        An exception or Ctrl-C leaves the weights as the last whole step left them.
+        """
+        self._check_compiled("fit")
+        if not self._fitting.acquire(blocking=False):
+            raise RuntimeError("this model is being fitted already; one fit at a time")
+        try:
+            if validation_split and validation_data is None:
+                (x, y, sample_weight), validation_data = split_validation(
+                    (x, y, sample_weight), validation_split
+                )
+            source = make_source(
+                x,
+                y,
+                sample_weight,
+                batch_size=batch_size,
+                steps=steps_per_epoch,
+                shuffle=shuffle,
+                class_weight=class_weight,
+            )
+            report = self._prepare(source)
+            feed = Feed(source, steps_per_epoch, "steps_per_epoch")
+            validation = None
+            if validation_data is not None:
+                validation = self._validation_feed(
+                    validation_data, validation_batch_size or batch_size, validation_steps
+                )
+            epochs = range(
+                normalize_int(initial_epoch, "initial_epoch", minimum=0),
+                normalize_int(epochs, "epochs"),
+            )
+            validated = _validated_epochs(validation_freq)
+            progress = Progress(verbose, epochs.stop, feed.length)
+            params = {"verbose": progress.verbose, "epochs": epochs.stop, "steps": feed.length}
+            history, callbacks = _with_history(callbacks)
+            run = CallbackList(callbacks, self, params)
+            try:
+                self._fit_epochs(epochs, feed, report, validation, validated, run, progress)
+            finally:
+                progress.close()
+            return history
+        finally:
+            self._fitting.release()
+
+    def _fit_epochs(self, epochs, feed, report, validation, validated, run, progress) -> None:
+        self.stop_training = False
+        self.optimizer.state_for(self.parameters)
+        logs: dict[str, float] = {}
+        run.call("on_train_begin")
+        for epoch in epochs:
+            report.reset()
+            progress.epoch(epoch)
+            run.call("on_epoch_begin", epoch)
+            steps = self._epoch(feed, report, run, progress, "train")
+            if not steps:
+                break
+            logs = report.logs()
+            if validation is not None and validated(epoch + 1):
+                report.reset()
+                run.call("on_test_begin")
+                if self._epoch(validation, report, run, None, "test"):
+                    validation_logs = report.logs()
+                    logs |= {f"val_{name}": value for name, value in validation_logs.items()}
+                    run.call("on_test_end", validation_logs)
+            run.call("on_epoch_end", epoch, logs)
+            progress.end(steps, logs)
+            if self.stop_training or feed.exhausted:
+                break
+        run.call("on_train_end", logs)
+
+    def _epoch(
+        self,
+        feed: Feed,
+        report: _Report,
+        run: CallbackList,
+        progress: Progress | None,
+        mode: str,
+    ) -> int:
+        """One epoch in "train" or "test" mode; returns the number of steps."""
+        source = feed.source
+        begin, end = f"on_{mode}_batch_begin", f"on_{mode}_batch_end"
+        wants_begin, wants_end = run.wants(begin), run.wants(end)
+        trained = self._trained_parts() if mode == "train" else ()
+        done = 0
+        for item in feed.epoch():
+            if wants_begin:
+                run.call(begin, done)
+            with self._plan(source.size(item), mode, source.is_weighted(item), trained) as plan:
+                y, weight = source.load(item, plan)
+                plan.run(self._draws)
+                if mode == "train":
+                    self._draws += 1
+                    self.optimizer.count_step()
+                report.add(plan, y, weight)
+            if wants_end:
+                run.call(end, done, report.logs())
+            done += 1
+            if progress is not None and progress.due(done):
+                progress.draw(done, report.logs())
+            if mode == "train" and self.stop_training:
+                break
+        return done
+
+    def _validation_feed(self, data: Any, batch_size: int | None, steps: int | None) -> Feed:
+        if isinstance(data, (tuple, list)):
+            if len(data) not in (2, 3):
+                raise ValueError(
+                    "`validation_data` must be (x, y) or (x, y, sample_weight), "
+                    f"received {len(data)} parts"
+                )
+            source = make_source(*data, batch_size=batch_size, steps=steps)
+        else:
+            source = make_source(data)
+        self._check_not_empty(source, "validation_data")
+        source.prepare(self.input_shape, self.output_shape, self._loss)
+        return Feed(source, steps, "validation_steps")
+
+    # evaluate -------------------------------------------------------------------------------------
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: int | str = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Callback | Iterable[Callback] | None = None,
+        return_dict: bool = False,
+    ) -> float | list[float] | dict[str, float]:
+        """Loss and metrics on data; the arguments are those of `fit`.
+
+        Args:
+            steps: stop after so many batches.
+            return_dict: return a dict of names and values.
+
+        Returns:
+            [loss, metrics in the order of `compile`]; the loss alone if there are no metrics.
+
+        Raises as `fit`.
+        """
+        self._check_compiled("evaluate")
+        source = make_source(x, y, sample_weight, batch_size=batch_size, steps=steps)
+        report = self._prepare(source)
+        feed = Feed(source, steps, "steps")
+        progress = Progress(verbose, 1, feed.length)
+        params = {"verbose": progress.verbose, "epochs": 1, "steps": feed.length}
+        run = CallbackList(callbacks, self, params)
+        report.reset()
+        try:
+            run.call("on_test_begin")
+            done = self._epoch(feed, report, run, progress, "test")
+            logs = report.logs()
+            run.call("on_test_end", logs)
+            progress.end(done, logs)
+        finally:
+            progress.close()
+        if return_dict:
+            return logs
+        values = [metric.result() for metric in report.metrics]
+        return values if len(values) > 1 else values[0]
+
+    # predict --------------------------------------------------------------------------------------
+
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: int | str = "auto",
+        steps: int | None = None,
+        callbacks: Callback | Iterable[Callback] | None = None,
+    ) -> np.ndarray:
+        """The outputs for the samples `x`, float32 (count, ...). Several threads may do this at once.
+
+        Arguments and errors are those of `fit`; no samples give an empty array.
+        """
+        source = make_source(x, batch_size=batch_size, steps=steps)
+        self._build_for(source)
+        source.prepare(self.input_shape, self.output_shape, None)
+        feed = Feed(source, steps, "steps")
+        progress = Progress(verbose, 1, feed.length)
+        params = {"verbose": progress.verbose, "epochs": 1, "steps": feed.length}
+        run = CallbackList(callbacks, self, params)
+        count = getattr(source, "count", None) if steps is None else None
+        outputs = _Outputs(count, self.output_shape)
+        done = 0
+        try:
+            run.call("on_predict_begin")
+            for item in feed.epoch() if count != 0 else ():
+                run.call("on_predict_batch_begin", done)
+                with self._plan(source.size(item), "infer", False) as plan:
+                    source.load(item, plan)
+                    plan.run()
+                    batch = outputs.add(plan.output)
+                run.call("on_predict_batch_end", done, {"outputs": batch})
+                done += 1
+                if progress.due(done):
+                    progress.draw(done, {})
+            run.call("on_predict_end")
+            progress.end(done, {})
+        finally:
+            progress.close()
+        return outputs.result()
+
+    # Shared ---------------------------------------------------------------------------------------
+
+    def _check_compiled(self, what: str) -> None:
+        if not self.compiled:
+            raise RuntimeError(f"call compile() before {what}()")
+        if self._loss is None:
+            raise ValueError(f"{what}() needs a loss; give `loss` to compile()")
+
+    @staticmethod
+    def _check_not_empty(source: Source, name: str) -> None:
+        if getattr(source, "count", None) == 0:
+            raise ValueError(f"`{name}` must hold at least one sample, received none")
+
+    def _build_for(self, source: Source) -> None:
+        if not self.built:
+            self.build((None, *source.sample_shape()))
+
+    def _prepare(self, source: Source) -> _Report:
+        """Make model, data and report fit each other."""
+        self._check_not_empty(source, "x")
+        self._build_for(source)
+        source.prepare(self.input_shape, self.output_shape, self._loss)
+        if self._reported is None:
+            y_shape = source.y_shape or self.output_shape
+            self._reported = _Report(self._metrics, y_shape, self.output_shape)
+        return self._reported
+
+    def _trained_parts(self) -> tuple[tuple[int, int], ...]:
+        """Which parts of the parameters a training plan updates, and so part of its key."""
+        return tuple((run.start, run.stop) for run in self.parameters.trainable_runs())
+
+    def _plan(self, count: int, mode: str, weighted: bool, trained: tuple = ()):
+        """Lends a plan for `count` samples; use as a context manager."""
+        key = (count, mode, weighted, trained)
+        return self._plans.lend(key, lambda: self._make_plan(count, mode, weighted))
+
+    def _make_plan(self, count: int, mode: str, weighted: bool) -> Plan:
+        chain, parameters = self.nodes(), self.parameters
+        options: dict[str, Any] = {}
+        if mode != "infer":
+            after_softmax = bool(chain) and isinstance(chain[-1], nodes.Softmax)
+            if after_softmax and getattr(self._loss, "from_logits", False):
+                warnings.warn(
+                    "the loss has from_logits=True, but the model ends in a softmax, whose outputs "
+                    "are no logits; the loss is computed from what goes into the softmax",
+                    stacklevel=4,
+                )
+            options = {"loss": self._loss.node(after_softmax), "weighted": weighted}
+        if mode == "train":
+            options["updates"] = update_operations(self.optimizer, parameters)
+            options["arena"] = self._plans.training_arena
+            if self.optimizer.clips:
+                options["between"] = lambda: self.optimizer.clip(parameters)
+        shape = (count, *self.input_shape[1:])
+        return Plan(chain, shape, parameters, mode=mode, **options)
+
+
+class _Report:
+    """Loss and metrics of an epoch: the sums, their names and their order."""
+
+    def __init__(self, chosen, y_shape, output_shape):
+        self._loss = metrics.Mean("loss")
+        self._plain = [metrics.resolve(m, y_shape, output_shape) for m in chosen["metrics"]]
+        self._weighted = [
+            metrics.resolve(m, y_shape, output_shape) for m in chosen["weighted_metrics"]
+        ]
+        self._names = {"loss": self._loss}
+        for group, prefix in ((self._plain, ""), (self._weighted, "weighted_")):
+            for metric in group:
+                self._names[self._free_name(metric.name, prefix)] = metric
+
+    def _free_name(self, name: str, prefix: str) -> str:
+        if name in self._names:
+            name = prefix + name
+        number, free = 0, name
+        while free in self._names:
+            number += 1
+            free = f"{name}_{number}"
+        return free
+
+    @property
+    def metrics(self) -> list[metrics.Metric]:
+        return list(self._names.values())
+
+    def reset(self) -> None:
+        for metric in self._names.values():
+            metric.reset_state()
+
+    def add(self, plan: Plan, y: np.ndarray, weight: np.ndarray | None) -> None:
+        """Take in what a plan has left behind after a batch."""
+        values, output, count = plan.loss, plan.output, len(y)
+        total = float(values.sum() if weight is None else values @ plan.sample_weight)
+        self._loss.add(total * count / len(values), count)
+        for metric in self._plain:
+            metric.update_state(y, output)
+        for metric in self._weighted:
+            metric.update_state(y, output, weight)
+
+    def logs(self) -> dict[str, float]:
+        """The values so far by name, in alphabetical order."""
+        return {name: self._names[name].result() for name in sorted(self._names)}
+
+
+class _Outputs:
+    """Gathers the outputs of `predict`: in place if their number is known, else in a list."""
+
+    def __init__(self, count: int | None, output_shape: tuple[int | None, ...]):
+        self._shape = output_shape[1:]
+        self._whole = None if count is None else np.empty((count, *self._shape), np.float32)
+        self._filled = 0
+        self._parts: list[np.ndarray] = []
+
+    def add(self, output: np.ndarray) -> np.ndarray:
+        """Copy a batch of outputs, which its plan will overwrite; return the copy."""
+        if self._whole is None:
+            self._parts.append(output.copy())
+            return self._parts[-1]
+        part = self._whole[self._filled : self._filled + len(output)]
+        part[...] = output
+        self._filled += len(output)
+        return part
+
+    def result(self) -> np.ndarray:
+        if self._whole is not None:
+            return self._whole
+        return np.concatenate([np.empty((0, *self._shape), np.float32), *self._parts])
+
+
+def _metric_list(chosen: Iterable[Any] | None, argument: str) -> list[metrics.Metric | str]:
+    if chosen is None:
+        return []
+    if not isinstance(chosen, (list, tuple)):
+        raise ValueError(f"`{argument}` must be a list, received {chosen!r}")
+    return [metrics.get(metric) for metric in chosen]
+
+
+def _with_history(callbacks: Any) -> tuple[History, list[Callback]]:
+    """The callbacks with a History at the end, unless there is one among them."""
+    callbacks = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or [])
+    for callback in callbacks:
+        if isinstance(callback, History):
+            return callback, callbacks
+    history = History()
+    return history, [*callbacks, history]
+
+
+def _validated_epochs(frequency: int | Iterable[int]):
+    """A function that tells whether an epoch, counted from 1, is validated."""
+    if isinstance(frequency, (list, tuple, set, range)):
+        epochs = {normalize_int(epoch, "validation_freq") for epoch in frequency}
+        return lambda epoch: epoch in epochs
+    every = normalize_int(frequency, "validation_freq")
+    return lambda epoch: epoch % every == 0

@@ -64,7 +64,7 @@ class Sequential(Trainer):
         self._input: InputLayer | None = None
         self._layers: list[Layer] = []
         self._parameters: Parameters | None = None
-        self._draw_weights = True
+        self.draw_weights = True  # False: new weights are left for whoever loads them
         self._lock = threading.RLock()
         for layer in layers or []:
             self.add(layer)
@@ -122,7 +122,7 @@ class Sequential(Trainer):
                 f"layer {layer.name!r} is built for inputs of shape {layer.input_shape}, "
                 f"received {tuple(input_shape)}"
             )
-        if self._draw_weights:
+        if self.draw_weights:
             for variable in layer.weights:
                 variable.initialize()
 
@@ -143,11 +143,12 @@ class Sequential(Trainer):
                     f"received {tuple(input_shape)}"
                 )
             return
-        shape = start = InputLayer(wanted)
-        shape = start.output_shape
-        for layer in self._layers:
+        start = InputLayer(wanted)
+        shapes = [start.output_shape]
+        for layer in self._layers:  # all must fit before the first one is built
+            shapes.append(layer.compute_output_shape(shapes[-1]))
+        for layer, shape in zip(self._layers, shapes, strict=False):
             self._build_layer(layer, shape)
-            shape = layer.output_shape
         self._input = start
         self._changed()
 
@@ -222,8 +223,7 @@ class Sequential(Trainer):
         self._check_built("weights")
         with self._lock:
             if self._parameters is None:
-                self._parameters = Parameters(self.weights, draw=self._draw_weights)
-                self._draw_weights = True
+                self._parameters = Parameters(self.weights, draw=self.draw_weights)
             return self._parameters
 
     @property
@@ -307,20 +307,19 @@ class Sequential(Trainer):
         return config
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Sequential:
-        """A new model with fresh weights from what `get_config` returns.
+    def from_config(cls, config: dict[str, Any], *, draw_weights: bool = True) -> Sequential:
+        """A new model from what `get_config` returns.
+
+        With `draw_weights` False no initial weights are drawn; the caller loads them and sets the
+        model's `draw_weights` to True.
 
         Raises ValueError or TypeError for anything but a description of a supported model.
         """
-        return cls._from_config(config, draw_weights=True)
-
-    @classmethod
-    def _from_config(cls, config: dict[str, Any], draw_weights: bool) -> Sequential:
         entries = config.get("layers") if isinstance(config, dict) else None
         if not isinstance(entries, list):
             raise ValueError("expected a configuration with a list of 'layers'")
         model = cls(name=config.get("name"))
-        model._draw_weights = draw_weights
+        model.draw_weights = draw_weights
         for entry in entries:
             model.add(deserialize(entry, "layers"))
         if not model.built and config.get("build_input_shape") is not None:
@@ -342,11 +341,7 @@ class Sequential(Trainer):
             "steps_per_execution": 1,
             "jit_compile": "auto",
         } | {
-            argument: [
-                serialize(m) if isinstance(m, metrics.Metric) and m.name not in _NAMES else m
-                for m in chosen
-            ]
-            or None
+            argument: [m if isinstance(m, str) else serialize(m) for m in chosen] or None
             for argument, chosen in self._metrics.items()
         }
 
@@ -361,7 +356,7 @@ class Sequential(Trainer):
                 config[argument] = [metrics.get(metric) for metric in config[argument]]
         loss = config.get("loss")
         config["loss"] = losses.get(loss) if isinstance(loss, dict) else loss
-        config["optimizer"] = optimizers.get(config.get("optimizer", "rmsprop"))
+        config["optimizer"] = optimizers.get(config.get("optimizer"))
         self.compile(**config)
 
 

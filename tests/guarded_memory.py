@@ -93,6 +93,21 @@ def blank(shape, dtype) -> np.ndarray:
 # ------------------------------------------------------------------------------ families of checks
 
 
+def algorithms(geometry, pass_name: str, dtype) -> list[str]:
+    """Every algorithm that can run the pass."""
+    from fastconv._ext import _conv
+
+    applicable = []
+    for name in _conv.ALGORITHMS:
+        try:
+            _conv.choose_algorithm(geometry, pass_name, np.dtype(dtype), name)
+        except ValueError:
+            continue
+        if name != "auto":
+            applicable.append(name)
+    return applicable
+
+
 def run_conv(dtype) -> None:
     from conv_cases import CASES
 
@@ -101,36 +116,39 @@ def run_conv(dtype) -> None:
 
     rng = np.random.default_rng(1)
     for case in CASES:
-        geometry = shapes.conv2d_geometry(
-            case.input_shape, case.kernel_shape, **case.forward_options
-        )
-        label = f"{case.name} {np.dtype(dtype)}"
+        g = shapes.conv2d_geometry(case.input_shape, case.kernel_shape, **case.forward_options)
         x, w, b, dy = (
             rng.standard_normal(shape).astype(dtype)
             for shape in (case.input_shape, case.kernel_shape, (case.filters,), case.output_shape)
         )
-        check(
-            f"forward {label}",
-            lambda x, w, b, y, g=geometry: _conv.Conv2DForward(g, x, w, b, y, algorithm="direct"),
-            {"x": x, "w": w, "b": b},
-            {"y": blank(dy.shape, dtype)},
-        )
+        label = f"{case.name} {np.dtype(dtype)}"
+        for name in algorithms(g, "forward", dtype):
+            check(
+                f"forward {name} {label}",
+                lambda x, w, b, y, g=g, name=name: _conv.Conv2DForward(
+                    g, x, w, b, y, "relu", 0.0, name
+                ),
+                {"x": x, "w": w, "b": b},
+                {"y": blank(dy.shape, dtype)},
+            )
         if not case.has_gradients:
             continue
-        check(
-            f"backward_input {label}",
-            lambda dy, w, dx, g=geometry: _conv.Conv2DBackwardInput(g, dy, w, dx, "direct"),
-            {"dy": dy, "w": w},
-            {"dx": blank(x.shape, dtype)},
-        )
-        check(
-            f"backward_kernel {label}",
-            lambda x, dy, dw, db, g=geometry: _conv.Conv2DBackwardKernel(
-                g, x, dy, dw, db, "direct"
-            ),
-            {"x": x, "dy": dy},
-            {"dw": blank(w.shape, dtype), "db": blank(b.shape, dtype)},
-        )
+        for name in algorithms(g, "backward_input", dtype):
+            check(
+                f"backward_input {name} {label}",
+                lambda dy, w, dx, g=g, name=name: _conv.Conv2DBackwardInput(g, dy, w, dx, name),
+                {"dy": dy, "w": w},
+                {"dx": blank(x.shape, dtype)},
+            )
+        for name in algorithms(g, "backward_kernel", dtype):
+            check(
+                f"backward_kernel {name} {label}",
+                lambda x, dy, dw, db, g=g, name=name: _conv.Conv2DBackwardKernel(
+                    g, x, dy, dw, db, name
+                ),
+                {"x": x, "dy": dy},
+                {"dw": blank(w.shape, dtype), "db": blank(b.shape, dtype)},
+            )
 
 
 def run_pool(dtype) -> None:

@@ -68,7 +68,7 @@ typedef struct {
     int depthwise;
 
     /* Filled in by plan_filter_gradient. */
-    int merges_kernel_row;   /* (kw, c) is one contiguous stretch of a padded row copy: few channels */
+    int merges_taps;         /* few channels: the run is (kh, kw, c), over a copy of the padded rows */
     int64_t taps, run, taps_per_item, tap_items, run_per_item, run_items, panels;
     int64_t rows_per_block, rows_per_split, splits, items, reduce_items;
     int64_t partial_size;    /* elements of `partial` */

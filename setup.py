@@ -253,8 +253,8 @@ def cythonized(extensions: list[Extension], jobs: int) -> list[Path]:
 
 def kernel_units(compiler: Compiler, folder: Path) -> dict[Path, tuple[Path, list[str]]]:
     """The kernels' object files with their source and flags: one per target, and the dispatcher."""
-    # The kernels are vectorized by hand. GCC 12's own vectorizer reads past the end of strided groups
-    # (found with guard pages), and the scalar target is the better oracle when it is scalar.
+    # The kernels are vectorized by hand.  GCC 12's own vectorizer reads past the end of strided
+    # groups (found with guard pages), and the scalar target is the better oracle when it is scalar.
     flags = [*FLAGS, "-std=gnu11", "-Wall", "-fno-tree-vectorize", "-fno-tree-slp-vectorize"]
     units, have = {}, []
     for isa, (condition, isa_flags, probe) in TARGETS.items():

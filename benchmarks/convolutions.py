@@ -38,12 +38,13 @@ def measure(
     """
     from benchmarks import single_ops
     from benchmarks.peak import Peak
+    from fastconv import runtime
 
     peak = Peak(threads)
     peak.measure()
     columns = ["layer", "pass", "algorithm", "ms", "GFLOP/s", "% of peak"]
     table = Table(
-        f"{title}, float32, {threads} threads",
+        f"{title}, float32, {runtime.isa()}, {threads} threads",
         columns + ([f"{peer} GFLOP/s", "ratio"] if peer else []),
     )
     ratios: dict[str, list[float]] = {direction: [] for direction in passes}

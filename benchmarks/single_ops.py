@@ -62,7 +62,7 @@ def fastconv_algorithm(row: Convolution, direction: str, algorithm: str = "auto"
     """What ``algorithm`` comes to for this pass: the choice that "auto" makes, or itself."""
     from fastconv._ext import _conv
 
-    return _conv.choose_algorithm(_geometry(row), direction, algorithm)
+    return _conv.choose_algorithm(_geometry(row), direction, np.float32, algorithm=algorithm)
 
 
 def _geometry(row: Convolution) -> shapes.Conv2DGeometry:

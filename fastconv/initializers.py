@@ -23,6 +23,7 @@ the same array at each call; without one it goes on in the stream that
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -38,13 +39,14 @@ _MODES = ("fan_in", "fan_out", "fan_avg")
 _DISTRIBUTIONS = ("truncated_normal", "untruncated_normal", "uniform")
 
 
-class Initializer:
+class Initializer(ABC):
     """Base class: a callable from a shape to a float32 array, with Keras's configuration."""
 
     module = "keras.initializers"  # where Keras's files say that the class lives
 
+    @abstractmethod
     def __call__(self, shape: tuple[int, ...]) -> np.ndarray:
-        raise NotImplementedError(f"{type(self).__name__} does not define __call__(shape)")
+        """The initial values of a weight of `shape`, a new float32 array."""
 
     def get_config(self) -> dict[str, Any]:
         return {}
@@ -228,7 +230,7 @@ class LecunNormal(_NamedScaling):
 
 
 class Orthogonal(_Random):
-    """Orthogonal rows or columns, whichever are fewer, times `gain`; needs two dimensions or more."""
+    """Orthogonal rows or columns, whichever are fewer, times `gain`; at least two dimensions."""
 
     def __init__(self, gain: float = 1.0, seed: int | None = None):
         super().__init__(seed)
@@ -298,7 +300,7 @@ def get(identifier: Any) -> Initializer:
     """The initializer that a name ("glorot_uniform" or "GlorotUniform"), an initializer, a class or
     a serialized configuration stands for.
 
-    Raises ValueError for an unknown name (the message lists the names), TypeError for anything else.
+    Raises ValueError for an unknown name (the message lists all), TypeError for anything else.
     """
     if isinstance(identifier, dict):
         return deserialize(identifier, "initializers")

@@ -5,7 +5,7 @@ A loss has one value per prediction vector (the last axis); the loss of a batch 
     sum over all prediction vectors of weight * value / number of prediction vectors
 
 (not divided by the sum of the weights). Inside a model the compiled core computes values and
-gradients; calling a loss computes the same from NumPy arrays in float64.
+gradients; calling a loss computes the same by the formulas of `fastconv.reference`, in float64.
 
 >>> import numpy as np
 >>> from fastconv import losses
@@ -15,19 +15,19 @@ gradients; calling a loss computes the same from NumPy arrays in float64.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
 
+from fastconv import reference
 from fastconv.naming import snake_case
 from fastconv.parameters import real_array
 from fastconv.plan import nodes
 from fastconv.serialization import deserialize
 
-_EPSILON = 1e-7  # Keras keeps probabilities this far from 0 and 1
 
-
-class Loss:
+class Loss(ABC):
     """Base class.
 
     Args:
@@ -52,38 +52,39 @@ class Loss:
             raise ValueError(f"`dtype` must be None or 'float32', received {dtype!r}")
         self.name = name or snake_case(type(self).__name__)
 
+    @abstractmethod
     def node(self, after_softmax: bool) -> nodes.Loss:
         """The operation in a plan; `after_softmax` tells whether the network ends in a softmax."""
-        raise NotImplementedError(f"{type(self).__name__} does not define node")
 
+    @abstractmethod
     def check_targets(self, y: Any, output_shape: tuple[int | None, ...]) -> np.ndarray:
         """`y` as an array that `rows` accepts; `output_shape` (None, ...) is the network's.
 
         Raises ValueError if shapes or labels do not fit, TypeError if `y` holds no numbers.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not define check_targets")
 
     def rows(self, y: np.ndarray, out: np.ndarray) -> None:
-        """Write checked targets into `out`, the targets of a plan: one row per prediction vector."""
+        """Write checked targets into `out`, a plan's targets: one row per prediction vector."""
         np.copyto(out, y.reshape(out.shape))
 
-    def values(self, y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
-        """The loss of every prediction vector, in float64; `y_true` is checked."""
-        raise NotImplementedError(f"{type(self).__name__} does not define values")
-
-    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> np.float64:
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> float:
         """The loss of a batch of predictions (batch, ..., outputs)."""
-        y_pred = real_array(y_pred, "`y_pred`").astype(np.float64)
+        y_pred = real_array(y_pred, "`y_pred`")
         y_true = self.check_targets(y_true, (None, *y_pred.shape[1:]))
         if len(y_true) != len(y_pred):
             raise ValueError(
-                f"`y_true` and `y_pred` must have one length, received {len(y_true)} and {len(y_pred)}"
+                f"`y_true` and `y_pred` must have one length, "
+                f"received {len(y_true)} and {len(y_pred)}"
             )
-        values = self.values(y_true, y_pred)
+        node = self.node(after_softmax=False)
+        prediction = y_pred.reshape(-1, y_pred.shape[-1])
+        targets = np.empty(len(prediction), np.int64) if node.sparse else np.empty(prediction.shape)
+        self.rows(y_true, targets)
         if sample_weight is not None:
-            weight = real_array(sample_weight, "`sample_weight`").astype(np.float64)
-            values = values * spread_weights(weight, values.shape)
-        return values.sum() / values.size
+            weight = real_array(sample_weight, "`sample_weight`")
+            sample_weight = spread_weights(weight, y_pred.shape[:-1]).reshape(-1)
+        formula = getattr(reference, node.kind)
+        return formula(prediction, targets, sample_weight=sample_weight)[0]
 
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name, "reduction": "sum_over_batch_size"}
@@ -115,13 +116,6 @@ class _CrossEntropy(Loss):
     def node(self, after_softmax):
         stable = self.from_logits or after_softmax
         return nodes.Loss("softmax_cross_entropy" if stable else "cross_entropy", self.sparse)
-
-    def log_probabilities(self, y_pred: np.ndarray) -> np.ndarray:
-        if self.from_logits:
-            shifted = y_pred - y_pred.max(axis=-1, keepdims=True)
-            return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-        probabilities = y_pred / y_pred.sum(axis=-1, keepdims=True)
-        return np.log(np.clip(probabilities, _EPSILON, 1 - _EPSILON))
 
     def get_config(self):
         return super().get_config() | {"from_logits": self.from_logits, "axis": -1}
@@ -164,11 +158,6 @@ class CategoricalCrossentropy(_CrossEntropy):
             out *= 1 - self.label_smoothing
             out += self.label_smoothing / out.shape[-1]
 
-    def values(self, y_true, y_pred):
-        smoothing = self.label_smoothing
-        smooth = y_true * (1 - smoothing) + smoothing / y_true.shape[-1]
-        return -(smooth * self.log_probabilities(y_pred)).sum(axis=-1)
-
     def get_config(self):
         return super().get_config() | {"label_smoothing": self.label_smoothing}
 
@@ -206,11 +195,6 @@ class SparseCategoricalCrossentropy(_CrossEntropy):
             )
         return check_labels(y.reshape(y.shape[:1] + wanted), output_shape[-1])
 
-    def values(self, y_true, y_pred):
-        return -np.take_along_axis(
-            self.log_probabilities(y_pred), y_true[..., None], axis=-1
-        )[..., 0]
-
     def get_config(self):
         return super().get_config() | {"ignore_class": None}
 
@@ -238,9 +222,6 @@ class MeanSquaredError(Loss):
     def rows(self, y, out):
         np.copyto(out, y.reshape(-1, y.shape[-1]))  # broadcasts one target to all outputs
 
-    def values(self, y_true, y_pred):
-        return np.square(y_true - y_pred).mean(axis=-1)
-
 
 CLASSES = {
     cls.__name__: cls
@@ -256,10 +237,10 @@ _ALIASES = {
 
 
 def get(identifier: Any) -> Loss:
-    """The loss that a name ("mse", "categorical_crossentropy", a class name), a loss or a serialized
-    configuration stands for.
+    """The loss that a name ("mse", "categorical_crossentropy", a class name), a loss or a
+    serialized configuration stands for.
 
-    Raises ValueError for an unknown name (the message lists the names), TypeError for anything else.
+    Raises ValueError for an unknown name (the message lists all), TypeError for anything else.
     """
     if isinstance(identifier, Loss):
         return identifier

@@ -12,6 +12,7 @@ A metric gathers batches (`update_state`), tells the value so far (`result`) and
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ _ACCURACY = ("accuracy", "acc")
 
 
 class Metric:
-    """Base class: the weighted mean of a value per prediction vector.
+    """Base class: a mean that is gathered piece by piece.
 
     Args:
         name: the name in logs and histories.
@@ -40,20 +41,10 @@ class Metric:
         self.name = name or snake_case(type(self).__name__)
         self.reset_state()
 
-    def values(self, y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
-        """The value of every prediction vector; `y_pred` (batch, ..., outputs)."""
-        raise NotImplementedError(f"{type(self).__name__} does not define values")
-
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Take in a batch."""
-        values = self.values(np.asarray(y_true), np.asarray(y_pred))
-        if sample_weight is None:
-            self._total += float(values.sum())
-            self._count += values.size
-        else:
-            weight = spread_weights(np.asarray(sample_weight, np.float64), values.shape)
-            self._total += float((values * weight).sum())
-            self._count += float(weight.sum())
+    def add(self, total: float, count: float) -> None:
+        """Take in `count` values whose sum is `total`."""
+        self._total += total
+        self._count += count
 
     def result(self) -> float:
         """The mean so far; 0.0 if there is nothing."""
@@ -73,16 +64,29 @@ class Metric:
 
 
 class Mean(Metric):
-    """The mean of numbers, each with a count; the loss is reported by one."""
+    """A plain mean, such as the one that reports the loss; smaller is better."""
 
     direction = "min"
 
-    def add(self, total: float, count: int) -> None:
-        self._total += total
-        self._count += count
+
+class _Accuracy(Metric, ABC):
+    """The weighted mean of a value per prediction vector."""
+
+    @abstractmethod
+    def values(self, y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
+        """The value of every prediction vector; `y_pred` (batch, ..., outputs)."""
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Take in a batch; ValueError if labels and predictions do not fit each other."""
+        values = self.values(np.asarray(y_true), np.asarray(y_pred))
+        if sample_weight is None:
+            self.add(float(values.sum()), values.size)
+        else:
+            weight = spread_weights(np.asarray(sample_weight, np.float64), values.shape)
+            self.add(float((values * weight).sum()), float(weight.sum()))
 
 
-class CategoricalAccuracy(Metric):
+class CategoricalAccuracy(_Accuracy):
     """How often the largest prediction is where the one-hot label has its 1."""
 
     def values(self, y_true, y_pred):
@@ -90,7 +94,7 @@ class CategoricalAccuracy(Metric):
         return y_true.argmax(axis=-1) == y_pred.argmax(axis=-1)
 
 
-class SparseCategoricalAccuracy(Metric):
+class SparseCategoricalAccuracy(_Accuracy):
     """How often the largest prediction is at the class number."""
 
     def values(self, y_true, y_pred):
@@ -100,7 +104,7 @@ class SparseCategoricalAccuracy(Metric):
         return y_true == y_pred.argmax(axis=-1)
 
 
-class BinaryAccuracy(Metric):
+class BinaryAccuracy(_Accuracy):
     """How often a prediction is on the side of `threshold` that the label, 0 or 1, says.
 
     Args:

@@ -115,7 +115,7 @@ class Sequential(Trainer):
 
     def _build_layer(self, layer: Layer, input_shape: Shape) -> None:
         layer.compute_output_shape(input_shape)  # raises if the layer does not fit
-        if not layer.built:
+        if not layer.weights:  # not built yet, or nothing that another shape could contradict
             layer.build(input_shape)
         elif layer.input_shape != tuple(input_shape):
             raise ValueError(

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import math
 import numbers
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -79,7 +80,7 @@ class _State:
         return views
 
 
-class Optimizer:
+class Optimizer(ABC):
     """Base class: the arguments that all optimizers share.
 
     Args:
@@ -153,9 +154,9 @@ class Optimizer:
         """The slots of the rule, in the order of its arguments, and whether each one is used."""
         return {}
 
+    @abstractmethod
     def hyper(self, iterations: int) -> list[float]:
         """The numbers that the rule reads at each run."""
-        raise NotImplementedError(f"{type(self).__name__} does not define hyper")
 
     # State ----------------------------------------------------------------------------------------
 
@@ -395,7 +396,7 @@ def get(identifier: Any) -> Optimizer:
     """The optimizer that a name ("rmsprop", any case), an optimizer or a serialized configuration
     stands for.
 
-    Raises ValueError for an unknown name (the message lists the names), TypeError for anything else.
+    Raises ValueError for an unknown name (the message lists all), TypeError for anything else.
     """
     if isinstance(identifier, Optimizer):
         return identifier
@@ -412,7 +413,7 @@ def get(identifier: Any) -> Optimizer:
 
 
 def _limit_norm(views: list[np.ndarray], square: float, limit: float) -> None:
-    """Scale all `views` by one factor so that their common norm, sqrt(`square`), is at most `limit`.
+    """Scale all `views` by one factor so that their norm, sqrt(`square`), is at most `limit`.
 
     A norm that is not finite makes the gradients NaN, so that it shows.
     """

@@ -76,7 +76,7 @@ class Variable:
         self._value, self.parameters = view, parameters
 
     def assign(self, value: Any) -> None:
-        """Overwrite the values. Raises ValueError if the shape differs, TypeError if not numbers."""
+        """Overwrite the values; ValueError if the shape differs, TypeError if not numbers."""
         array = real_array(value, f"the value of {self.path}")
         if array.shape != self.shape:
             raise ValueError(

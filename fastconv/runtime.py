@@ -31,8 +31,8 @@ from typing import Any, NamedTuple
 
 __all__ = [
     "MAX_THREADS",
-    "available_isas",
     "algorithm_policy",
+    "available_isas",
     "config",
     "get_num_threads",
     "isa",
@@ -293,7 +293,7 @@ def algorithm_policy() -> str:
     >>> runtime.algorithm_policy()
     'auto'
     """
-    from ._ext import _conv
+    from fastconv._ext import _conv
 
     return _conv.policy()
 
@@ -302,9 +302,9 @@ def set_algorithm_policy(policy: str) -> None:
     """Rule Winograd's algorithm out for the whole process ("direct"), or allow it again ("auto").
 
     Winograd's convolutions are two to three times as fast as direct ones on 3x3 filters; their
-    relative error (L2) is some 1e-6 instead of 1e-7, and a NaN spreads over a whole tile. The policy
-    binds every `algorithm="auto"` from now on, those of models included; models that are already
-    bound to a batch shape keep what they have until they are compiled again.
+    relative error (L2) is some 1e-6 instead of 1e-7, and a NaN spreads over a whole tile. The
+    policy binds every `algorithm="auto"` from now on, those of models included; models that are
+    already bound to a batch shape keep what they have until they are compiled again.
 
     Raises ValueError for another policy.
 
@@ -312,7 +312,7 @@ def set_algorithm_policy(policy: str) -> None:
     >>> runtime.set_algorithm_policy("direct")
     >>> runtime.set_algorithm_policy("auto")
     """
-    from ._ext import _conv
+    from fastconv._ext import _conv
 
     _conv.set_policy(policy)
 

@@ -47,6 +47,7 @@ def deserialize(config: Any, kind: str) -> Any:
         )
     if config.get("module") != f"keras.{kind}" or name not in classes:
         raise ValueError(
-            f"{config.get('module')}.{name} is not supported; of {kind}, there are {sorted(classes)}"
+            f"{config.get('module')}.{name} is not supported; "
+            f"of {kind}, there are {sorted(classes)}"
         )
     return classes[name].from_config(settings)

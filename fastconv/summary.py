@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from fastconv.parameters import Variable
@@ -45,7 +46,7 @@ def print_summary(
         positions = (*(0.9 * position for position in _POSITIONS), 1.0)
     line_length = line_length or min(widest, shutil.get_terminal_size().columns - 4)
     ends = [0, *(int(position * line_length) for position in positions)]
-    widths = [end - start for start, end in zip(ends, ends[1:], strict=False)]
+    widths = [end - start for start, end in pairwise(ends)]
     if min(widths) < 4:
         raise ValueError(f"`line_length` {line_length} leaves columns of {widths}, 4 is the least")
     justify = dict(zip(_HEADER, ("left", "left", "right"), strict=True))

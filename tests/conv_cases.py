@@ -79,7 +79,7 @@ class ConvCase:
         return resolve_padding(
             self.padding,
             self.input_shape[1:3],
-            [(k - 1) * d + 1 for k, d in zip(self.kernel_size, self.dilation_rate)],
+            [(k - 1) * d + 1 for k, d in zip(self.kernel_size, self.dilation_rate, strict=True)],
             self.strides,
         )
 
@@ -117,7 +117,7 @@ def resolve_padding(padding: Any, size: Any, window: Any, strides: Any) -> tuple
         return ((0, 0), (0, 0))
     if padding == "same":
         sides = []
-        for n, k, s in zip(size, window, strides):
+        for n, k, s in zip(size, window, strides, strict=True):
             windows = (n + s - 1) // s
             total = max((windows - 1) * s + k - n, 0)
             sides.append((total // 2, total - total // 2))
@@ -132,19 +132,25 @@ def count_windows(length: int, window: int, stride: int) -> int:
     return sum(1 for start in range(0, length, stride) if start + window <= length)
 
 
-# ------------------------------------------------------------------------------ the named families
+# ------------------------------------------------------------------------------- the named families
 
 
 def _width_cases():
     for index, width in enumerate(VECTOR_WIDTHS):
         batch = 1 + index % 5
         other = VECTOR_WIDTHS[(index * 8 + 5) % len(VECTOR_WIDTHS)]
-        yield ConvCase(f"width-same-c{width}-k{other}", (batch, 6, 5, width), other, (3, 3), padding="same")
+        yield ConvCase(
+            f"width-same-c{width}-k{other}", (batch, 6, 5, width), other, (3, 3), padding="same"
+        )
         yield ConvCase(f"width-c5-k{width}", (1, 7, 9, 5), width, (3, 3))
         yield ConvCase(f"width-1x1-c{width}-k{width}", (batch, 3, 5, width), width, (1, 1))
         if width > 1:
             yield ConvCase(
-                f"width-depthwise-c{width}", (1, 7, 6, width), width, (3, 3), padding="same",
+                f"width-depthwise-c{width}",
+                (1, 7, 6, width),
+                width,
+                (3, 3),
+                padding="same",
                 groups=width,
             )
     for width in (80, 96, 112, 127, 128, 130):
@@ -162,7 +168,18 @@ def _kernel_cases():
     for k in range(1, 12):
         yield ConvCase(f"kernel-{k}x{k}-valid", (1, 12, 13, 3), 9, (k, k))
         yield ConvCase(f"kernel-{k}x{k}-same", (2, 9, 8, 6), 17, (k, k), padding="same")
-    for kh, kw in ((1, 3), (3, 1), (1, 7), (7, 1), (2, 5), (5, 2), (1, 11), (11, 1), (4, 3), (9, 2)):
+    for kh, kw in (
+        (1, 3),
+        (3, 1),
+        (1, 7),
+        (7, 1),
+        (2, 5),
+        (5, 2),
+        (1, 11),
+        (11, 1),
+        (4, 3),
+        (9, 2),
+    ):
         yield ConvCase(f"kernel-{kh}x{kw}-same", (1, 11, 12, 8), 16, (kh, kw), padding="same")
         yield ConvCase(
             f"kernel-{kh}x{kw}-stride2-pad1", (1, 14, 13, 2), 5, (kh, kw), strides=(2, 2), padding=1
@@ -174,13 +191,19 @@ def _stride_cases():
         for padding in ("valid", "same", 2):
             for k, channels, filters in ((3, 16, 33), (5, 3, 8)):
                 yield ConvCase(
-                    f"stride-{stride}-k{k}-{padding}", (2, 13, 14, channels), filters, (k, k),
-                    strides=(stride, stride), padding=padding,
+                    f"stride-{stride}-k{k}-{padding}",
+                    (2, 13, 14, channels),
+                    filters,
+                    (k, k),
+                    strides=(stride, stride),
+                    padding=padding,
                 )
     for strides in ((1, 2), (2, 1), (1, 4), (3, 2), (4, 3)):
         tag = f"{strides[0]}x{strides[1]}"
         yield ConvCase(f"stride-{tag}-valid", (1, 12, 11, 9), 7, (3, 4), strides=strides)
-        yield ConvCase(f"stride-{tag}-same", (3, 11, 9, 4), 32, (3, 3), strides=strides, padding="same")
+        yield ConvCase(
+            f"stride-{tag}-same", (3, 11, 9, 4), 32, (3, 3), strides=strides, padding="same"
+        )
     # Pixels that no window touches: their input gradient must be zero, not left over.
     yield ConvCase("stride-beyond-kernel-1x1", (2, 9, 9, 17), 16, (1, 1), strides=(2, 2))
     yield ConvCase("stride-beyond-kernel-1x1-by-3", (1, 8, 10, 3), 48, (1, 1), strides=(3, 3))
@@ -190,26 +213,61 @@ def _stride_cases():
         "stride-beyond-kernel-same", (1, 10, 13, 6), 15, (2, 3), strides=(5, 4), padding="same"
     )
     yield ConvCase("stride-beyond-image", (2, 4, 3, 7), 12, (2, 2), strides=(6, 7))
-    yield ConvCase("stride-beyond-image-same", (1, 3, 2, 5), 8, (3, 3), strides=(4, 4), padding="same")
-    yield ConvCase("stride-tail-unequal", (1, 16, 9, 3), 6, (3, 2), strides=(4, 3), padding=((1, 0), (0, 2)))
+    yield ConvCase(
+        "stride-beyond-image-same", (1, 3, 2, 5), 8, (3, 3), strides=(4, 4), padding="same"
+    )
+    yield ConvCase("stride-misses-every-pixel", (2, 1, 1, 5), 9, (1, 1), strides=(1, 2), padding=1)
+    yield ConvCase(
+        "stride-misses-every-pixel-grouped",
+        (1, 1, 3, 6),
+        8,
+        (2, 1),
+        strides=(4, 1),
+        padding=2,
+        groups=2,
+    )
+    yield ConvCase(
+        "stride-tail-unequal", (1, 16, 9, 3), 6, (3, 2), strides=(4, 3), padding=((1, 0), (0, 2))
+    )
 
 
 def _padding_cases():
     forms = {
-        "1": 1, "2": 2, "3": 3, "0x2": (0, 2), "2x1": (2, 1), "top": ((2, 0), (0, 0)),
-        "bottom": ((0, 3), (0, 0)), "left": ((0, 0), (1, 0)), "right": ((0, 0), (0, 2)),
-        "asymmetric": ((1, 2), (0, 3)), "asymmetric-wide": ((3, 0), (4, 1)),
+        "1": 1,
+        "2": 2,
+        "3": 3,
+        "0x2": (0, 2),
+        "2x1": (2, 1),
+        "top": ((2, 0), (0, 0)),
+        "bottom": ((0, 3), (0, 0)),
+        "left": ((0, 0), (1, 0)),
+        "right": ((0, 0), (0, 2)),
+        "asymmetric": ((1, 2), (0, 3)),
+        "asymmetric-wide": ((3, 0), (4, 1)),
     }
     for tag, padding in forms.items():
         yield ConvCase(f"pad-{tag}", (2, 7, 6, 5), 17, (3, 3), padding=padding)
-        yield ConvCase(f"pad-{tag}-stride2", (1, 8, 9, 16), 8, (4, 3), strides=(2, 2), padding=padding)
+        yield ConvCase(
+            f"pad-{tag}-stride2", (1, 8, 9, 16), 8, (4, 3), strides=(2, 2), padding=padding
+        )
     # Windows that see padding only: their output is the bias alone.
     yield ConvCase("pad-beyond-kernel", (1, 4, 5, 3), 9, (3, 3), padding=5)
     yield ConvCase("pad-beyond-kernel-1x1", (2, 3, 3, 8), 16, (1, 1), padding=2)
-    yield ConvCase("pad-beyond-kernel-stride3", (1, 5, 4, 6), 7, (2, 2), strides=(3, 3), padding=((4, 5), (3, 6)))
+    yield ConvCase(
+        "pad-beyond-kernel-stride3",
+        (1, 5, 4, 6),
+        7,
+        (2, 2),
+        strides=(3, 3),
+        padding=((4, 5), (3, 6)),
+    )
     yield ConvCase("pad-same-2x2", (1, 5, 6, 3), 33, (2, 2), padding="same")
-    yield ConvCase("pad-same-4x4-stride2", (2, 7, 10, 4), 10, (4, 4), strides=(2, 2), padding="same")
-    yield ConvCase("pad-same-6x5-stride3", (1, 11, 13, 3), 15, (6, 5), strides=(3, 3), padding="same")
+    yield ConvCase(
+        "pad-same-4x4-stride2", (2, 7, 10, 4), 10, (4, 4), strides=(2, 2), padding="same"
+    )
+    yield ConvCase(
+        "pad-same-6x5-stride3", (1, 11, 13, 3), 15, (6, 5), strides=(3, 3), padding="same"
+    )
     yield ConvCase("pad-kernel-beyond-image", (2, 3, 4, 9), 16, (7, 9), padding="same")
 
 
@@ -221,14 +279,31 @@ def _dilation_cases():
             f"dilation-{tag}-same", (2, 9, 8, 16), 9, (3, 3), padding="same", dilation_rate=dilation
         )
         yield ConvCase(
-            f"dilation-{tag}-stride", (1, 14, 13, 3), 8, (3, 2), strides=(2, 3),
-            padding=((2, 1), (0, 3)), dilation_rate=dilation,
+            f"dilation-{tag}-stride",
+            (1, 14, 13, 3),
+            8,
+            (3, 2),
+            strides=(2, 3),
+            padding=((2, 1), (0, 3)),
+            dilation_rate=dilation,
         )
     yield ConvCase(
-        "dilation-equals-stride", (1, 12, 12, 8), 16, (3, 3), strides=(2, 2), padding=2, dilation_rate=(2, 2)
+        "dilation-equals-stride",
+        (1, 12, 12, 8),
+        16,
+        (3, 3),
+        strides=(2, 2),
+        padding=2,
+        dilation_rate=(2, 2),
     )
     yield ConvCase(
-        "dilation-depthwise", (1, 10, 9, 17), 17, (3, 3), padding="same", dilation_rate=(2, 2), groups=17
+        "dilation-depthwise",
+        (1, 10, 9, 17),
+        17,
+        (3, 3),
+        padding="same",
+        dilation_rate=(2, 2),
+        groups=17,
     )
     yield ConvCase(
         "dilation-grouped", (2, 10, 9, 12), 18, (3, 3), padding=2, dilation_rate=(2, 3), groups=3
@@ -238,8 +313,19 @@ def _dilation_cases():
 
 def _group_cases():
     for groups, per_group, filters_per_group in (
-        (2, 1, 3), (2, 8, 8), (2, 16, 16), (2, 17, 33), (3, 5, 7), (3, 16, 1), (4, 4, 4),
-        (4, 9, 16), (5, 2, 2), (8, 8, 8), (7, 3, 5), (16, 2, 4), (32, 2, 2),
+        (2, 1, 3),
+        (2, 8, 8),
+        (2, 16, 16),
+        (2, 17, 33),
+        (3, 5, 7),
+        (3, 16, 1),
+        (4, 4, 4),
+        (4, 9, 16),
+        (5, 2, 2),
+        (8, 8, 8),
+        (7, 3, 5),
+        (16, 2, 4),
+        (32, 2, 2),
     ):
         channels, filters = groups * per_group, groups * filters_per_group
         tag = f"{groups}x{per_group}to{filters_per_group}"
@@ -247,8 +333,13 @@ def _group_cases():
             f"groups-{tag}", (2, 6, 7, channels), filters, (3, 3), padding="same", groups=groups
         )
         yield ConvCase(
-            f"groups-{tag}-stride2", (1, 7, 8, channels), filters, (3, 2), strides=(2, 2),
-            padding=((0, 1), (1, 1)), groups=groups,
+            f"groups-{tag}-stride2",
+            (1, 7, 8, channels),
+            filters,
+            (3, 2),
+            strides=(2, 2),
+            padding=((0, 1), (1, 1)),
+            groups=groups,
         )
     yield ConvCase("groups-1x1", (3, 5, 4, 24), 36, (1, 1), groups=4)
     yield ConvCase("groups-5x5", (1, 8, 8, 6), 10, (5, 5), padding=2, groups=2)
@@ -257,18 +348,29 @@ def _group_cases():
 def _depthwise_cases():
     for channels, multiplier in ((3, 2), (4, 4), (8, 2), (16, 3), (17, 2), (5, 8), (2, 33), (9, 1)):
         yield ConvCase(
-            f"depthwise-c{channels}-times{multiplier}", (2, 6, 7, channels), channels * multiplier,
-            (3, 3), padding="same", groups=channels,
+            f"depthwise-c{channels}-times{multiplier}",
+            (2, 6, 7, channels),
+            channels * multiplier,
+            (3, 3),
+            padding="same",
+            groups=channels,
         )
     for stride in (2, 3):
         for k in (3, 5):
             yield ConvCase(
-                f"depthwise-{k}x{k}-stride{stride}", (2, 11, 12, 24), 24, (k, k),
-                strides=(stride, stride), padding="same", groups=24,
+                f"depthwise-{k}x{k}-stride{stride}",
+                (2, 11, 12, 24),
+                24,
+                (k, k),
+                strides=(stride, stride),
+                padding="same",
+                groups=24,
             )
     yield ConvCase("depthwise-7x7", (1, 9, 9, 33), 33, (7, 7), padding=3, groups=33)
     yield ConvCase("depthwise-1x1", (2, 4, 5, 16), 16, (1, 1), groups=16)
-    yield ConvCase("depthwise-asymmetric", (1, 8, 7, 20), 20, (3, 4), padding=((2, 0), (1, 3)), groups=20)
+    yield ConvCase(
+        "depthwise-asymmetric", (1, 8, 7, 20), 20, (3, 4), padding=((2, 0), (1, 3)), groups=20
+    )
     yield ConvCase(
         "depthwise-stride-beyond-kernel", (1, 9, 10, 8), 8, (2, 2), strides=(3, 4), groups=8
     )
@@ -292,32 +394,66 @@ def _pixel_cases():
 
 def _mode_cases():
     for mode in ("edge", "reflect"):
-        yield ConvCase(f"mode-{mode}-same", (2, 6, 7, 5), 17, (3, 3), padding="same", padding_mode=mode)
+        yield ConvCase(
+            f"mode-{mode}-same", (2, 6, 7, 5), 17, (3, 3), padding="same", padding_mode=mode
+        )
         yield ConvCase(f"mode-{mode}-2", (1, 5, 6, 16), 8, (5, 5), padding=2, padding_mode=mode)
         yield ConvCase(
-            f"mode-{mode}-asymmetric", (1, 7, 5, 3), 9, (3, 4), padding=((4, 1), (0, 3)), padding_mode=mode
-        )
-        yield ConvCase(
-            f"mode-{mode}-stride2", (2, 9, 8, 4), 33, (3, 3), strides=(2, 2), padding="same",
+            f"mode-{mode}-asymmetric",
+            (1, 7, 5, 3),
+            9,
+            (3, 4),
+            padding=((4, 1), (0, 3)),
             padding_mode=mode,
         )
         yield ConvCase(
-            f"mode-{mode}-dilated", (1, 8, 9, 6), 7, (3, 3), padding=((2, 3), (2, 1)), padding_mode=mode,
+            f"mode-{mode}-stride2",
+            (2, 9, 8, 4),
+            33,
+            (3, 3),
+            strides=(2, 2),
+            padding="same",
+            padding_mode=mode,
+        )
+        yield ConvCase(
+            f"mode-{mode}-dilated",
+            (1, 8, 9, 6),
+            7,
+            (3, 3),
+            padding=((2, 3), (2, 1)),
+            padding_mode=mode,
             dilation_rate=(2, 2),
         )
         yield ConvCase(
-            f"mode-{mode}-grouped", (1, 6, 6, 12), 15, (3, 3), padding=1, padding_mode=mode, groups=3
+            f"mode-{mode}-grouped",
+            (1, 6, 6, 12),
+            15,
+            (3, 3),
+            padding=1,
+            padding_mode=mode,
+            groups=3,
         )
         yield ConvCase(
-            f"mode-{mode}-depthwise", (1, 7, 6, 18), 18, (3, 3), padding="same", padding_mode=mode,
+            f"mode-{mode}-depthwise",
+            (1, 7, 6, 18),
+            18,
+            (3, 3),
+            padding="same",
+            padding_mode=mode,
             groups=18,
         )
         yield ConvCase(
             f"mode-{mode}-first-layer", (2, 10, 9, 1), 16, (7, 7), padding=3, padding_mode=mode
         )
-        yield ConvCase(f"mode-{mode}-1x1", (1, 4, 4, 8), 9, (1, 1), padding=((1, 2), (0, 1)), padding_mode=mode)
-    yield ConvCase("mode-edge-one-pixel", (2, 1, 1, 3), 4, (5, 5), padding="same", padding_mode="edge")
-    yield ConvCase("mode-edge-beyond-image", (1, 2, 3, 5), 8, (3, 3), padding=4, padding_mode="edge")
+        yield ConvCase(
+            f"mode-{mode}-1x1", (1, 4, 4, 8), 9, (1, 1), padding=((1, 2), (0, 1)), padding_mode=mode
+        )
+    yield ConvCase(
+        "mode-edge-one-pixel", (2, 1, 1, 3), 4, (5, 5), padding="same", padding_mode="edge"
+    )
+    yield ConvCase(
+        "mode-edge-beyond-image", (1, 2, 3, 5), 8, (3, 3), padding=4, padding_mode="edge"
+    )
 
 
 def _long_cases():
@@ -348,19 +484,27 @@ def _network_cases():
     yield ConvCase("net-bottleneck-1x1", (1, 7, 7, 160), 40, (1, 1))
     yield ConvCase("net-mobilenet-stem", (1, 24, 24, 3), 32, (3, 3), strides=(2, 2), padding="same")
     yield ConvCase(
-        "net-mobilenet-depthwise", (1, 14, 14, 72), 72, (3, 3), strides=(2, 2), padding="same", groups=72
+        "net-mobilenet-depthwise",
+        (1, 14, 14, 72),
+        72,
+        (3, 3),
+        strides=(2, 2),
+        padding="same",
+        groups=72,
     )
     yield ConvCase("net-inception-1x7", (1, 9, 9, 40), 24, (1, 7), padding="same")
     yield ConvCase("net-resnext", (1, 8, 8, 64), 64, (3, 3), padding=1, groups=16)
-    yield ConvCase("net-deeplab-atrous", (1, 13, 13, 24), 24, (3, 3), padding="same", dilation_rate=(4, 4))
+    yield ConvCase(
+        "net-deeplab-atrous", (1, 13, 13, 24), 24, (3, 3), padding="same", dilation_rate=(4, 4)
+    )
     yield ConvCase("net-patch-embedding", (1, 24, 24, 3), 70, (8, 8), strides=(8, 8))
 
 
-# ------------------------------------------------------------------------------------ random cases
+# ------------------------------------------------------------------------------------- random cases
 
 
 def random_case(rng: random.Random, name: str, max_macs: int = 400_000) -> ConvCase:
-    """A legal convolution whose hyper-parameters are all drawn together, at most `max_macs` large."""
+    """A legal convolution whose hyper-parameters are drawn together, at most `max_macs` large."""
     while True:
         grouped = rng.random() < 0.3
         groups = rng.choice((2, 3, 4, 5, 8)) if grouped else 1
@@ -373,14 +517,16 @@ def random_case(rng: random.Random, name: str, max_macs: int = 400_000) -> ConvC
         dilation = (rng.randint(1, 3), rng.randint(1, 3)) if rng.random() < 0.3 else (1, 1)
         padding = rng.choice(
             (
-                "valid", "same", "same", rng.randint(0, 3), (rng.randint(0, 3), rng.randint(0, 3)),
+                "valid",
+                "same",
+                "same",
+                rng.randint(0, 3),
+                (rng.randint(0, 3), rng.randint(0, 3)),
                 ((rng.randint(0, 4), rng.randint(0, 4)), (rng.randint(0, 4), rng.randint(0, 4))),
             )
         )
         shape = (rng.randint(1, 5), rng.randint(1, 15), rng.randint(1, 15), channels)
-        case = ConvCase(
-            name, shape, filters, kernel, stride, padding, "zeros", dilation, groups
-        )
+        case = ConvCase(name, shape, filters, kernel, stride, padding, "zeros", dilation, groups)
         if 0 not in case.output_shape and case.macs <= max_macs:
             return case
 
@@ -393,8 +539,18 @@ def _random_cases(count: int = 110, seed: int = 20240229):
 
 def _all_cases():
     for family in (
-        _width_cases, _tile_cases, _kernel_cases, _stride_cases, _padding_cases, _dilation_cases,
-        _group_cases, _depthwise_cases, _pixel_cases, _mode_cases, _long_cases, _network_cases,
+        _width_cases,
+        _tile_cases,
+        _kernel_cases,
+        _stride_cases,
+        _padding_cases,
+        _dilation_cases,
+        _group_cases,
+        _depthwise_cases,
+        _pixel_cases,
+        _mode_cases,
+        _long_cases,
+        _network_cases,
         _random_cases,
     ):
         yield from family()
@@ -426,4 +582,6 @@ def enlarged(case: ConvCase, macs: int = 720_000, elements: int = 400_000) -> Co
         case.output_shape[1] * case.output_shape[2] * case.output_shape[3],
     )
     batch = max(batch, min(-(-macs // per_image), elements // largest))
-    return replace(case, name=f"{case.name}-times{batch}", input_shape=(batch, *case.input_shape[1:]))
+    return replace(
+        case, name=f"{case.name}-times{batch}", input_shape=(batch, *case.input_shape[1:])
+    )

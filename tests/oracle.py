@@ -13,7 +13,7 @@ Two kinds of data serve two kinds of comparison:
 from __future__ import annotations
 
 import zlib
-from functools import lru_cache
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -69,7 +69,7 @@ def _solve_conv(case: ConvCase, x, w, b, dy) -> ConvProblem:
     return ConvProblem(x, w, b, dy, y, dx, dw, db)
 
 
-@lru_cache(maxsize=None)
+@cache
 def integer_conv(case: ConvCase) -> ConvProblem:
     rng = generator(case.name)
     problem = _solve_conv(
@@ -86,7 +86,7 @@ def integer_conv(case: ConvCase) -> ConvProblem:
     return problem
 
 
-@lru_cache(maxsize=None)
+@cache
 def normal_conv(case: ConvCase, dtype: type) -> tuple[ConvProblem, ConvProblem]:
     """A problem with standard normal operands, rounded to `dtype`, and its magnitudes.
 
@@ -99,7 +99,7 @@ def normal_conv(case: ConvCase, dtype: type) -> tuple[ConvProblem, ConvProblem]:
     return _solve_conv(case, *operands), _solve_conv(case, *map(np.abs, operands))
 
 
-@lru_cache(maxsize=None)
+@cache
 def integer_pool(case: PoolCase) -> PoolProblem:
     """Few distinct values make many ties, and `dy` is a multiple of every window's pixel count."""
     rng = generator(case.name)
@@ -122,7 +122,7 @@ def integer_pool(case: PoolCase) -> PoolProblem:
     return problem
 
 
-# -------------------------------------------------------------------------------------- assertions
+# --------------------------------------------------------------------------------------- assertions
 
 
 def describe(*parts) -> str:

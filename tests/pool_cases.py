@@ -1,12 +1,12 @@
 """The table of poolings, in the manner of `conv_cases`: plain data under telling names.
 
-    width-*    C around every vector width
-    window-*   windows of 1x1 to 17x17 (above 256 pixels the positions no longer fit in a byte)
-    stride-*   overlapping, adjoining and scattered windows
-    pad-*      every form of padding that leaves no window without a pixel
-    pixel-*    images of one pixel, one row, one column; windows that cover the image
-    net-*      layers of real networks
-    random-*   drawn from a seeded generator
+width-*    C around every vector width
+window-*   windows of 1x1 to 17x17 (above 256 pixels the positions no longer fit in a byte)
+stride-*   overlapping, adjoining and scattered windows
+pad-*      every form of padding that leaves no window without a pixel
+pixel-*    images of one pixel, one row, one column; windows that cover the image
+net-*      layers of real networks
+random-*   drawn from a seeded generator
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ class PoolCase:
         """In-image elements under each window along one axis."""
         size, window, step = self.input_shape[1 + axis], self.pool_size[axis], self.steps[axis]
         before, after = self.pads[axis]
-        starts = (i * step - before for i in range(count_windows(before + size + after, window, step)))
+        starts = (
+            i * step - before for i in range(count_windows(before + size + after, window, step))
+        )
         return [min(start + window, size) - max(start, 0) for start in starts]
 
     @property
@@ -137,13 +139,24 @@ def _random_cases(count: int = 40, seed: int = 20240301):
             pool = (rng.randint(1, 6), rng.randint(1, 6))
             case = PoolCase(
                 f"random-{index:03}",
-                (rng.randint(1, 5), rng.randint(1, 14), rng.randint(1, 14), rng.choice(VECTOR_WIDTHS)),
+                (
+                    rng.randint(1, 5),
+                    rng.randint(1, 14),
+                    rng.randint(1, 14),
+                    rng.choice(VECTOR_WIDTHS),
+                ),
                 pool,
                 rng.choice((None, (rng.randint(1, 4), rng.randint(1, 4)))),
                 rng.choice(
                     (
-                        "valid", "same", rng.randint(0, 2), (rng.randint(0, 2), rng.randint(0, 2)),
-                        ((rng.randint(0, 3), rng.randint(0, 3)), (rng.randint(0, 3), rng.randint(0, 3))),
+                        "valid",
+                        "same",
+                        rng.randint(0, 2),
+                        (rng.randint(0, 2), rng.randint(0, 2)),
+                        (
+                            (rng.randint(0, 3), rng.randint(0, 3)),
+                            (rng.randint(0, 3), rng.randint(0, 3)),
+                        ),
                     )
                 ),
             )
@@ -154,7 +167,12 @@ def _random_cases(count: int = 40, seed: int = 20240301):
 
 def _all_cases():
     for family in (
-        _width_cases, _window_cases, _stride_cases, _padding_cases, _pixel_cases, _network_cases,
+        _width_cases,
+        _window_cases,
+        _stride_cases,
+        _padding_cases,
+        _pixel_cases,
+        _network_cases,
         _random_cases,
     ):
         yield from family()

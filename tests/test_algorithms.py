@@ -1,9 +1,9 @@
-"""The algorithms behind `algorithm=`: each one forced, wherever it applies, and the choice of "auto".
+"""The algorithms behind `algorithm=`: each forced wherever it applies, and the choice of "auto".
 
 "direct" is the subject of `test_ops_conv`. Of the others, "scatter" adds the same products in
 another order, so that it is exact on small integers too; Winograd's algorithms divide by small
-numbers on the way, so that in float32 they have a bound on their relative L2 error and in float64 on
-integers they are right to nine digits after the point, or else wrong.
+numbers on the way, so that in float32 they have a bound on their relative L2 error, and in float64
+on integers they are right to nine digits after the point, or else wrong.
 """
 
 from __future__ import annotations
@@ -137,7 +137,9 @@ def test_a_nan_poisons_its_receptive_field_and_its_tiles_only(tile, isa, dtype):
         field[1, max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2] = True
         tiles = np.zeros(clean.shape, bool)
         rows = [i for i in range(15) if i // tile * tile - 1 <= row <= i // tile * tile + tile]
-        columns = [j for j in range(14) if j // tile * tile - 1 <= column <= j // tile * tile + tile]
+        columns = [
+            j for j in range(14) if j // tile * tile - 1 <= column <= j // tile * tile + tile
+        ]
         tiles[1, min(rows) : max(rows) + 1, min(columns) : max(columns) + 1] = True
         assert np.isnan(spoilt[field]).all()
         assert_same_bits(spoilt[~tiles], clean[~tiles], row, column)
@@ -188,7 +190,7 @@ def test_n_threads_agnosticism_of_scatter(case, isa):
         assert_same_bits(ops.conv2d_backward_input(dy, w, num_threads=threads, **options), expected)
 
 
-# -------------------------------------------------------------------------------------- the choice
+# --------------------------------------------------------------------------------------- the choice
 
 
 @pytest.mark.parametrize("algorithm", WINOGRAD)
@@ -222,7 +224,9 @@ def test_an_algorithm_that_does_not_apply_says_why(algorithm, kernel, options, w
 def test_padding_modes_are_direct():
     x, w = np.ones((1, 8, 8, 4), "f4"), np.ones((3, 3, 4, 6), "f4")
     for algorithm in WINOGRAD:
-        with pytest.raises(ValueError, match=f"'{algorithm}' does not apply.*padding mode is 'edge'"):
+        with pytest.raises(
+            ValueError, match=f"'{algorithm}' does not apply.*padding mode is 'edge'"
+        ):
             ops.conv2d(x, w, padding=1, padding_mode="edge", algorithm=algorithm)
 
 
@@ -281,9 +285,7 @@ def test_auto_gives_the_bits_of_the_algorithm_it_names(isa):
             if name == "forward":
                 expected = ops.conv2d(x, w, b, **options)
             elif name == "backward_input":
-                expected = ops.conv2d_backward_input(
-                    dy, w, input_shape=case.input_shape, **options
-                )
+                expected = ops.conv2d_backward_input(dy, w, input_shape=case.input_shape, **options)
             else:
                 expected, _ = ops.conv2d_backward_kernel(
                     x, dy, kernel_size=case.kernel_size, **options

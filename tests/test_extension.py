@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -112,19 +113,23 @@ def test_a_program_runs_its_ops_in_order(isa, dtype):
         x *= -1
 
 
-def test_programs_nest_and_may_be_empty():
+def test_a_program_runs_its_ops_in_order_and_may_be_empty():
     x = np.arange(-4, 4, dtype=np.float32)
     y, z = np.empty_like(x), np.empty_like(x)
-    inner = _program.Program([_elementwise.ActivationForward("relu", x, y)])
-    outer = _program.Program(
-        [inner, _program.Program([]), _elementwise.ActivationForward("tanh", y, z)]
+    steps = (
+        _elementwise.ActivationForward("relu", x, y),
+        _elementwise.ActivationForward("tanh", y, z),
     )
-    outer.run(1)
+    program = _program.Program(steps)
+    assert len(program) == 2
+    assert program.ops == steps
+    program.run(1)
     assert_same_bits(z, ops.tanh(ops.relu(x)))
+    _program.Program([]).run(2)
     with pytest.raises(TypeError):
         _program.Program([x])
     with pytest.raises(ValueError, match="num_threads"):
-        outer.run(0)
+        program.run(0)
 
 
 def test_an_op_runs_without_the_interpreter_lock():
@@ -140,6 +145,7 @@ def test_an_op_runs_without_the_interpreter_lock():
     def count():
         while running.is_set():
             ticks.append(None)
+            time.sleep(0)  # hands the lock back
 
     running.set()
     counter = threading.Thread(target=count)
@@ -188,7 +194,7 @@ def test_backward_kernel_without_a_bias(isa, dtype):
     assert_equal(dw, ops.dense_backward_kernel(x[:50], dy)[0])
 
 
-# --------------------------------------------------------------------------- the choice at import
+# ----------------------------------------------------------------------------- the choice at import
 
 
 def import_with(isa: str) -> subprocess.CompletedProcess:

@@ -25,7 +25,7 @@ def assert_derivatives(function, operands, gradients, rng, count=5):
 
     `count` single elements and one random direction through all of them are tried.
     """
-    for index, (operand, gradient) in enumerate(zip(operands, gradients)):
+    for index, (operand, gradient) in enumerate(zip(operands, gradients, strict=True)):
         assert gradient.shape == operand.shape
         directions = []
         for flat in rng.choice(operand.size, size=min(count, operand.size), replace=False):
@@ -53,7 +53,7 @@ def distinct(rng, shape, gap=0.01):
     return ((rng.permutation(size) - size // 2 + 0.5) * gap).reshape(shape)
 
 
-# ----------------------------------------------------------------------------- finite differences
+# ------------------------------------------------------------------------------- finite differences
 
 
 @pytest.mark.parametrize("case", sample(GRADIENT_CASES, 6), ids=str)
@@ -168,7 +168,7 @@ def test_a_whole_network_by_finite_differences(isa):
     assert_derivatives(loss, operands, (dx, dw1, db1, dw2, db2, dw3, db3), rng, count=10)
 
 
-# ------------------------------------------------------------------------------------ transposes
+# --------------------------------------------------------------------------------------- transposes
 
 
 def assert_inner_products_agree(pairs, dtype):

@@ -95,7 +95,8 @@ def test_n_threads_agnosticism_of_pooling(case, isa, dtype):
 
 
 @pytest.mark.parametrize(
-    "rows, inputs, outputs", [(64, 576, 64), (1, 3000, 500), (2, 700, 1100), (1000, 33, 65), (200, 128, 128)]
+    "rows, inputs, outputs",
+    [(64, 576, 64), (1, 3000, 500), (2, 700, 1100), (1000, 33, 65), (200, 128, 128)],
 )
 def test_n_threads_agnosticism_of_dense(rows, inputs, outputs, isa, dtype):
     rng = generator(f"{rows} {inputs} {outputs}")
@@ -183,7 +184,9 @@ def test_python_threads_may_compute_at_once(isa):
     operands = conv_operands(case, np.float32)
     expected = all_passes(case, *operands, num_threads=1)
     with ThreadPoolExecutor(16) as pool:
-        futures = [pool.submit(all_passes, case, *operands, num_threads=1 + i % 3) for i in range(32)]
+        futures = [
+            pool.submit(all_passes, case, *operands, num_threads=1 + i % 3) for i in range(32)
+        ]
         for future in futures:
             assert_same_results(future.result(), expected)
 
@@ -198,7 +201,8 @@ def test_a_forked_child_computes_and_does_not_hang():
         "y = ops.conv2d(x, w, num_threads=4)\n"
         "child = os.fork()\n"
         "if child == 0:\n"
-        "    same = (ops.conv2d(x, w, num_threads=4) == y).all() and (ops.conv2d(x, w) == y).all()\n"
+        "    same = (ops.conv2d(x, w, num_threads=4) == y).all()\n"
+        "    same &= (ops.conv2d(x, w) == y).all()\n"
         "    os._exit(0 if same else 1)\n"
         "print(os.waitpid(child, 0)[1])\n"
     )
@@ -213,7 +217,7 @@ def test_repetition_gives_the_same_bits(isa, dtype):
             assert_same_results(all_passes(case, *operands), expected, case)
 
 
-# -------------------------------------------------------------------------------- layout of memory
+# --------------------------------------------------------------------------------- layout of memory
 
 
 def at_offset(array: np.ndarray, offset: int) -> np.ndarray:
@@ -233,7 +237,9 @@ def with_gaps(array):
 
 
 def reversed_in_memory(array):
-    return array[(slice(None, None, -1),) * array.ndim].copy()[(slice(None, None, -1),) * array.ndim]
+    return array[(slice(None, None, -1),) * array.ndim].copy()[
+        (slice(None, None, -1),) * array.ndim
+    ]
 
 
 def transposed(array):
@@ -269,11 +275,10 @@ LAYOUTS = (
 LAYOUT_CASES = tuple(
     BY_NAME[name]
     for name in (
-        "width-same-c17-k70", "net-mnist-1", "depthwise-c5-times8", "groups-2x17to33",
-        "pad-asymmetric-stride2", "mode-reflect-asymmetric", "width-1x1-c33-k33", "dilation-2x3-same",
-        "long-channels-3x3",
+        "width-same-c9-k65", "net-mnist-1", "depthwise-c5-times8", "groups-2x17to33",
+        "pad-asymmetric-stride2", "mode-reflect-asymmetric", "width-1x1-c33-k33",
+        "dilation-2x3-same", "long-channels-3x3",
     )
-    if name in BY_NAME
 )  # fmt: skip
 
 
@@ -309,9 +314,8 @@ def test_layout_agnosticism_of_everything_else(layout, isa, dtype):
     y = ops.dense(x, w, b)
     assert_same_bits(ops.dense(layout(x), layout(w), layout(b)), y)
     assert_same_bits(ops.dense_backward_input(layout(y), layout(w)), ops.dense_backward_input(y, w))
-    for actual, expected in zip(
-        ops.dense_backward_kernel(layout(x), layout(y)), ops.dense_backward_kernel(x, y)
-    ):
+    results = ops.dense_backward_kernel(layout(x), layout(y))
+    for actual, expected in zip(results, ops.dense_backward_kernel(x, y), strict=True):
         assert_same_bits(actual, expected)
     for kind in ("relu", "leaky_relu", "sigmoid", "tanh", "softmax"):
         forward, backward = getattr(ops, kind), getattr(ops, f"{kind}_backward")
@@ -394,7 +398,7 @@ def test_memmap_backed_data(tmp_path, isa, dtype):
     assert_same_bits(np.load(tmp_path / "out.npy"), results["y"])
 
 
-# -------------------------------------------------------------------------------- parts of a batch
+# --------------------------------------------------------------------------------- parts of a batch
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.input_shape[0] > 1], ids=str)

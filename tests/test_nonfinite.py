@@ -104,7 +104,9 @@ def test_gradients_are_poisoned_exactly_where_they_depend_on_it(case, value, isa
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-@pytest.mark.parametrize("rows, inputs, outputs", [(1, 9, 17), (2, 70, 33), (7, 40, 65), (30, 5, 8)])
+@pytest.mark.parametrize(
+    "rows, inputs, outputs", [(1, 9, 17), (2, 70, 33), (7, 40, 65), (30, 5, 8)]
+)
 def test_dense_rows_do_not_mix(rows, inputs, outputs, value, isa, dtype):
     rng = generator(f"{rows} {inputs} {outputs}")
     x, w, dy = (
@@ -251,7 +253,7 @@ def test_denormals_are_preserved(isa, dtype):
 
 
 def test_the_floating_point_mode_is_left_alone():
-    """Neither the import nor parallel work turns on flushing of denormals in the caller's thread."""
+    """Neither the import nor parallel work makes the caller's thread flush denormals."""
     code = (
         f"import sys; sys.path.insert(0, {str(Path(fastconv.__file__).parents[1])!r})\n"
         "import numpy as np\n"

@@ -180,9 +180,7 @@ def test_loss_kernels_match_the_definition(shape, kind, weighted, isa, dtype):
     share = np.ones(rows) if weight is None else weight.astype(np.float64)
     probabilities = np.full(shape, np.nan, dtype)
     loss, gradient = np.full(rows, np.nan), np.full(shape, np.nan, dtype)
-    _elementwise.SoftmaxCrossEntropy(
-        logits, targets, gradient, loss, weight, probabilities
-    ).run(2)
+    _elementwise.SoftmaxCrossEntropy(logits, targets, gradient, loss, weight, probabilities).run(2)
     expected, want = reference.softmax_cross_entropy(logits, targets, sample_weight=weight)
     tolerance = (64 + 2 * shape[1]) * UNIT[dtype] * max(shape[1] if kind == "soft" else 1, 1)
     assert (share * loss).sum() / rows == pytest.approx(expected, rel=tolerance, abs=tolerance)
@@ -211,7 +209,10 @@ def test_each_sample_has_its_own_loss(isa, dtype):
     _elementwise.SoftmaxCrossEntropy(logits, np.array([1, 0, 1]), None, loss).run(1)
     np.testing.assert_allclose(loss, np.log([4 / 3, 2, 8]), rtol=1e-6)
     _elementwise.MeanSquaredError(
-        np.array([[1, 2], [0, 0], [3, 5]], dtype), np.array([[1, 4], [0, 0], [0, 1]], dtype), None, loss
+        np.array([[1, 2], [0, 0], [3, 5]], dtype),
+        np.array([[1, 4], [0, 0], [0, 1]], dtype),
+        None,
+        loss,
     ).run(1)
     assert_equal(loss, np.array([2.0, 0.0, 12.5]))
 

@@ -75,7 +75,7 @@ def test_rounding_is_that_of_a_plain_sum(size, isa, dtype):
     results = ops.dense_backward_kernel(x, dy)
     expected = reference.dense_backward_kernel(x, dy)
     magnitudes = reference.dense_backward_kernel(size_of[0], size_of[3])
-    for actual, want, magnitude in zip(results, expected, magnitudes):
+    for actual, want, magnitude in zip(results, expected, magnitudes, strict=True):
         assert_within(actual, want, bound(rows, magnitude))
     if dtype is np.float32:
         assert relative_l2(y, reference.dense(x, w, b)) < 2e-6

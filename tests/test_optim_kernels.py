@@ -84,9 +84,7 @@ def test_rmsprop(isa, dtype, size, centered, momentum):
     buffers = {name: np.zeros(size, dtype) for name in state}
     g = np.empty(size, dtype)
     hyper = np.array([0.01, 0.9, momentum, 1e-7], np.float64)
-    update = _optim.RMSprop(
-        w, g, buffers["v"], buffers.get("mean"), buffers.get("momentum"), hyper
-    )
+    update = _optim.RMSprop(w, g, buffers["v"], buffers.get("mean"), buffers.get("momentum"), hyper)
     expected = w.astype(np.float64)
     for step in steps:
         g[:] = step
@@ -157,7 +155,7 @@ def test_n_threads_agnosticism(isa, dtype, rule, threads):
         actual = [array.copy() for array in expected]
         run_update(rule, g, expected)
         run_update(rule, g, actual, threads)
-        for name, one, many in zip(("w", *RULES[rule][1]), expected, actual):
+        for name, one, many in zip(("w", *RULES[rule][1]), expected, actual, strict=True):
             assert_same_bits(many, one, rule, name, size)
 
 
@@ -170,7 +168,7 @@ def test_a_part_updates_as_the_whole_does(isa, dtype, rule):
     run_update(rule, g, whole)
     run_update(rule, g[begin:end], [array[begin:end] for array in part])
     untouched = buffers_of(rule, 1000, dtype)[1]
-    for expected, actual, before in zip(whole, part, untouched):
+    for expected, actual, before in zip(whole, part, untouched, strict=True):
         assert_same_bits(actual[begin:end], expected[begin:end], rule)
         assert_same_bits(actual[:begin], before[:begin], rule)
         assert_same_bits(actual[end:], before[end:], rule)
@@ -178,9 +176,9 @@ def test_a_part_updates_as_the_whole_does(isa, dtype, rule):
 
 def test_inconsistent_buffers_are_refused():
     w, g = np.zeros(4, np.float32), np.zeros(5, np.float32)
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="one shape"):
         _optim.SGD(w, g, None, np.array([0.1, 0.0, 0.0]))
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="one shape"):
         _optim.Adam(w, w.copy(), w.copy(), g, np.array([0.1, 0.9, 0.999, 1e-7, 0.0]))
     with pytest.raises((TypeError, ValueError)):
         _optim.RMSprop(w, w.astype(np.float64), w.copy(), None, None, np.array([0.1, 0.9, 0, 1e-7]))

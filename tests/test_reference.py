@@ -21,7 +21,10 @@ from fastconv import reference
 # By hand: a 4x4 image under a 3x3 filter that is not symmetric, so that a flip would show.
 IMAGE = [[1, 2, 0, 1], [3, 1, 1, 0], [0, 2, 4, 1], [1, 0, 2, 3]]
 FILTER = [[1, 0, -1], [2, 0, -2], [0, 1, 3]]
-BY_HAND = [[1 + 6 + 2 + 12 - 0 - 2, 2 + 2 + 4 + 3 - 1 - 0], [3 + 0 + 0 + 6 - 1 - 8, 1 + 4 + 2 + 9 - 0 - 2]]
+BY_HAND = [
+    [1 + 6 + 2 + 12 - 0 - 2, 2 + 2 + 4 + 3 - 1 - 0],
+    [3 + 0 + 0 + 6 - 1 - 8, 1 + 4 + 2 + 9 - 0 - 2],
+]
 
 
 def test_convolution_by_hand():
@@ -82,9 +85,7 @@ def test_convolution_with_loops(case):
 @pytest.mark.parametrize("case", (*SMALL, *sample(tuple(BY_NAME.values()), 3)), ids=str)
 def test_the_two_ways_of_convolution_agree(case):
     problem = integer_conv(case)
-    by_columns = reference.conv2d_im2col(
-        problem.x, problem.w, problem.b, **case.forward_options
-    )
+    by_columns = reference.conv2d_im2col(problem.x, problem.w, problem.b, **case.forward_options)
     assert_equal(by_columns, problem.y)
 
 

@@ -226,18 +226,22 @@ def test_an_argument_wins_over_the_setting(fresh):
 # ---- other processes ----
 
 
-def python(program: str, **environment: str) -> str:
-    """Runs a program in a process of its own and returns what it printed; a hang is a failure."""
+def python(program: str, *, errors: bool = False, **environment: str) -> str:
+    """Runs a program in a process of its own and returns what it printed; a hang is a failure.
+
+    An empty value removes a variable from its environment.
+    """
+    variables = {name: text for name, text in {**os.environ, **environment}.items() if text}
     result = subprocess.run(
         [sys.executable, "-c", program],
         cwd=CHECKOUT,
-        env={**os.environ, **environment},
+        env=variables,
         capture_output=True,
         text=True,
         timeout=120,
     )
     assert result.returncode == 0, result.stderr
-    return result.stdout
+    return result.stderr if errors else result.stdout
 
 
 def test_a_forked_child_computes_on_one_thread_and_never_hangs():
@@ -283,6 +287,26 @@ except ValueError as error:
     assert "FASTCONV_ISA" in said
     assert "'sse9'" in said
     assert all(isa in said for isa in runtime.available_isas())
+
+
+@pytest.mark.parametrize(
+    ("environment", "spins"),
+    [
+        ({}, "10000"),
+        ({"GOMP_SPINCOUNT": "77"}, "77"),
+        ({"OMP_WAIT_POLICY": "passive"}, "0"),
+    ],
+)
+def test_waiting_threads_soon_leave_the_cpu_unless_the_user_says_otherwise(environment, spins):
+    """GCC's OpenMP library shows its settings when asked to; the environment stays as it was."""
+    program = (
+        "import os; before = dict(os.environ); from fastconv import runtime; runtime.isa(); "
+        "assert dict(os.environ) == before"
+    )
+    clean = dict.fromkeys(("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"), "") | environment
+    shown = python(program, errors=True, OMP_DISPLAY_ENV="verbose", **clean)
+    # Another OpenMP library (a build without GCC's) shows other settings, and has no such variable.
+    assert f"GOMP_SPINCOUNT = '{spins}'" in shown or "GOMP_" not in shown
 
 
 def test_show_config_prints_every_fact(capsys):

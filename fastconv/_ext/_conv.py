@@ -147,7 +147,7 @@ def choose_algorithm(geometry, pass_name, dtype, algorithm="auto"):
     costs = {"direct": _direct_cost(geometry, lanes, pass_name)}
     if pass_name == "backward_input" and scatter is None:
         costs["scatter"] = _scatter_cost(geometry, lanes)
-    if winograd is None and dtype == np.float32 and _policy == "auto":
+    if winograd is None and np.dtype(dtype).itemsize == 4 and _policy == "auto":
         for tile in (4, 2):
             costs[f"winograd{tile}"] = _winograd_cost(geometry, lanes, pass_name, tile)
     return min(costs, key=costs.get)
@@ -157,23 +157,32 @@ def Conv2DForward(geometry, x, w, b, y, activation="linear", slope=0.0, algorith
     """The op y = activation(conv2d(x, w) + b)."""
     chosen = choose_algorithm(geometry, "forward", x.dtype, algorithm)
     if chosen == "direct":
-        return DirectForward(geometry, x, w, b, y, activation, slope)
-    return WinogradForward(geometry, x, w, b, y, activation, slope, int(chosen[-1]))
+        op = DirectForward(geometry, x, w, b, y, activation, slope)
+    else:
+        op = WinogradForward(geometry, x, w, b, y, activation, slope, int(chosen[-1]))
+    op.algorithm = chosen
+    return op
 
 
 def Conv2DBackwardInput(geometry, dy, w, dx, algorithm="auto"):
     """The op dx = gradient of conv2d with respect to its input."""
     chosen = choose_algorithm(geometry, "backward_input", dy.dtype, algorithm)
     if chosen == "direct":
-        return DirectBackwardInput(geometry, dy, w, dx)
-    if chosen == "scatter":
-        return ScatterBackwardInput(geometry, dy, w, dx)
-    return WinogradBackwardInput(geometry, dy, w, dx, int(chosen[-1]))
+        op = DirectBackwardInput(geometry, dy, w, dx)
+    elif chosen == "scatter":
+        op = ScatterBackwardInput(geometry, dy, w, dx)
+    else:
+        op = WinogradBackwardInput(geometry, dy, w, dx, int(chosen[-1]))
+    op.algorithm = chosen
+    return op
 
 
 def Conv2DBackwardKernel(geometry, x, dy, dw, db, algorithm="auto"):
     """The op (dw, db) = gradients of conv2d with respect to its filters and bias."""
     chosen = choose_algorithm(geometry, "backward_kernel", x.dtype, algorithm)
     if chosen == "direct":
-        return DirectBackwardKernel(geometry, x, dy, dw, db)
-    return WinogradBackwardKernel(geometry, x, dy, dw, db, int(chosen[-1]))
+        op = DirectBackwardKernel(geometry, x, dy, dw, db)
+    else:
+        op = WinogradBackwardKernel(geometry, x, dy, dw, db, int(chosen[-1]))
+    op.algorithm = chosen
+    return op

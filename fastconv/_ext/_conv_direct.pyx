@@ -13,7 +13,6 @@ gradient is a product followed by a scatter.
 from math import gcd
 
 cimport cython
-from cython.parallel cimport parallel, prange, threadid
 from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
 
@@ -25,7 +24,6 @@ from fastconv._ext._core cimport (
     element_kind,
     pointer,
     round_up_64,
-    threads_for,
 )
 from fastconv._ext._kernels cimport (
     FC_PAD_EDGE,
@@ -93,8 +91,6 @@ cdef class _Problems(FilterOp):
     cdef void **packed              # where each problem's packed filters begin
     cdef int64_t *first_item        # prefix sums over problems
     cdef int64_t *first_pack
-    cdef int64_t scratch_bytes
-    cdef double flops
 
     cdef int _allocate(self, int count) except -1:
         self.count = count
@@ -126,7 +122,7 @@ cdef class _Problems(FilterOp):
             self.first_pack[i + 1] = self.first_pack[i] + self.table.pack_items(p)
             bytes += round_up_64(p.packed_size * self.table.element_size)
             scratch = max(scratch, p.scratch_bytes)
-            self.flops += (
+            self.work += (
                 2.0 * p.batch * p.out_h * p.out_w * p.kernel_h * p.kernel_w * p.channels
                 * (1.0 if p.depthwise else 1.0 * p.filters * p.groups)
             )
@@ -138,34 +134,20 @@ cdef class _Problems(FilterOp):
             at += round_up_64(self.problems[i].packed_size * self.table.element_size)
         return 0
 
-    cdef int64_t workspace_bytes(self, int num_threads) noexcept:
-        return self.scratch_bytes * num_threads
+    cdef int64_t phase_items(self, int phase) noexcept nogil:
+        if phase == 0:
+            return 0 if self.is_packed else self.first_pack[self.count]
+        return self.first_item[self.count]
 
-    cdef void execute(self, int num_threads, char *workspace) noexcept nogil:
-        cdef int64_t items = self.first_item[self.count], packs = self.first_pack[self.count], i
-        cdef int threads = threads_for(num_threads, items, self.flops), problem
-        if self.is_packed:
-            packs = 0
-        with parallel(num_threads=threads, use_threads_if=threads > 1):
-            for i in prange(packs, schedule="static"):
-                self._pack(i)
-            for i in prange(items, schedule="dynamic", chunksize=1):
-                self._item(i, workspace + self.scratch_bytes * threadid())
-        self.is_packed = self.frozen
-
-    cdef void _pack(self, int64_t i) noexcept nogil:
-        cdef int problem = 0
-        while i >= self.first_pack[problem + 1]:
-            problem += 1
-        self.table.pack_item(
-            &self.problems[problem], &self.views[problem], self.packed[problem], i - self.first_pack[problem]
-        )
-
-    cdef void _item(self, int64_t i, char *scratch) noexcept nogil:
-        cdef int problem = 0
-        while i >= self.first_item[problem + 1]:
-            problem += 1
-        self.table.conv_item(&self.problems[problem], i - self.first_item[problem], scratch)
+    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+        cdef int64_t *first = self.first_pack if phase == 0 else self.first_item
+        cdef int i = 0
+        while item >= first[i + 1]:
+            i += 1
+        if phase == 0:
+            self.table.pack_item(&self.problems[i], &self.views[i], self.packed[i], item - first[i])
+        else:
+            self.table.conv_item(&self.problems[i], item - first[i], scratch)
 
 
 @cython.final
@@ -272,7 +254,6 @@ cdef class ScatterBackwardInput(FilterOp):
 
     cdef fc_scatter problem
     cdef const void *w
-    cdef double flops
 
     def __init__(self, geometry, dy, w, dx):
         g = geometry
@@ -287,23 +268,20 @@ cdef class ScatterBackwardInput(FilterOp):
         p.dy, p.dx = pointer(dy), pointer(dx)
         self.w = pointer(w)
         self.table.plan_scatter(p)
-        p.scratch_bytes = round_up_64(p.scratch_bytes)
+        self.scratch_bytes = round_up_64(p.scratch_bytes)
         p.w = self.filter_memory(p.packed_size * self.table.element_size)
-        self.flops = 2.0 * p.batch * p.out_h * p.out_w * p.kernel_h * p.kernel_w * p.channels * p.filters
+        self.work = 2.0 * p.batch * p.out_h * p.out_w * p.kernel_h * p.kernel_w * p.channels * p.filters
 
-    cdef int64_t workspace_bytes(self, int num_threads) noexcept:
-        return self.problem.scratch_bytes * num_threads
+    cdef int64_t phase_items(self, int phase) noexcept nogil:
+        if phase == 0:
+            return 0 if self.is_packed else self.problem.pack_items
+        return self.problem.items
 
-    cdef void execute(self, int num_threads, char *workspace) noexcept nogil:
-        cdef fc_scatter *p = &self.problem
-        cdef int threads = threads_for(num_threads, p.items, self.flops)
-        cdef int64_t packs = 0 if self.is_packed else p.pack_items, i
-        with parallel(num_threads=threads, use_threads_if=threads > 1):
-            for i in prange(packs, schedule="static"):
-                self.table.scatter_pack_item(p, self.w, <void *> p.w, i)
-            for i in prange(p.items, schedule="dynamic", chunksize=1):
-                self.table.scatter_item(p, i, workspace + p.scratch_bytes * threadid())
-        self.is_packed = self.frozen
+    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+        if phase == 0:
+            self.table.scatter_pack_item(&self.problem, self.w, <void *> self.problem.w, item)
+        else:
+            self.table.scatter_item(&self.problem, item, scratch)
 
 
 @cython.final
@@ -312,8 +290,7 @@ cdef class DirectBackwardKernel(Op):
 
     cdef const fc_table *table
     cdef fc_filter_gradient problem
-    cdef double flops
-    cdef int64_t partial_bytes
+    cdef public str algorithm
 
     def __init__(self, geometry, x, dy, dw, db):
         g = geometry
@@ -341,23 +318,22 @@ cdef class DirectBackwardKernel(Op):
         p.pad_top, p.pad_left = g.pad_top, g.pad_left
         p.x, p.dy, p.dw, p.db = pointer(x), pointer(dy), pointer(dw), pointer(db)
         self.table.plan_filter_gradient(p)
-        p.scratch_bytes = round_up_64(p.scratch_bytes)
-        self.partial_bytes = round_up_64(p.partial_size * self.table.element_size)
-        self.flops = 2.0 * p.batch * p.out_h * p.out_w * p.kernel_h * p.kernel_w * p.channels
+        self.scratch_bytes = round_up_64(p.scratch_bytes)
+        self.shared_bytes = round_up_64(p.partial_size * self.table.element_size)
+        self.phases = 2
+        self.begins = True
+        self.work = 2.0 * p.batch * p.out_h * p.out_w * p.kernel_h * p.kernel_w * p.channels
         if not p.depthwise:
-            self.flops *= K
+            self.work *= K
 
-    cdef int64_t workspace_bytes(self, int num_threads) noexcept:
-        return self.partial_bytes + self.problem.scratch_bytes * num_threads
+    cdef void begin(self, char *workspace) noexcept nogil:
+        self.problem.partial = workspace
 
-    cdef void execute(self, int num_threads, char *workspace) noexcept nogil:
-        cdef fc_filter_gradient *p = &self.problem
-        cdef int threads = threads_for(num_threads, p.items, self.flops)
-        cdef int64_t i
-        cdef char *scratch = workspace + self.partial_bytes
-        p.partial = workspace
-        with parallel(num_threads=threads, use_threads_if=threads > 1):
-            for i in prange(p.items, schedule="dynamic", chunksize=1):
-                self.table.filter_gradient_item(p, i, scratch + p.scratch_bytes * threadid())
-            for i in prange(p.reduce_items, schedule="static"):
-                self.table.filter_gradient_reduce(p, i)
+    cdef int64_t phase_items(self, int phase) noexcept nogil:
+        return self.problem.items if phase == 0 else self.problem.reduce_items
+
+    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+        if phase == 0:
+            self.table.filter_gradient_item(&self.problem, item, scratch)
+        else:
+            self.table.filter_gradient_reduce(&self.problem, item)

@@ -5,7 +5,6 @@ is the former over dy, with the filters flipped and transposed and with padding 
 """
 
 cimport cython
-from cython.parallel cimport parallel, prange, threadid
 from libc.stdint cimport int64_t
 
 from fastconv._ext._core cimport (
@@ -16,7 +15,6 @@ from fastconv._ext._core cimport (
     element_kind,
     pointer,
     round_up_64,
-    threads_for,
 )
 from fastconv._ext._kernels cimport fc_filter_view, fc_table, fc_winograd, fc_winograd_gradient
 from fastconv._ext._conv_direct import check_shapes
@@ -25,29 +23,25 @@ from fastconv._ext._conv_direct import check_shapes
 cdef class _Winograd(FilterOp):
     cdef fc_winograd problem
     cdef fc_filter_view view
-    cdef double flops
 
     cdef int _plan(self) except -1:
         cdef fc_winograd *p = &self.problem
         self.table.plan_winograd(p)
-        p.scratch_bytes = round_up_64(p.scratch_bytes)
+        self.scratch_bytes = round_up_64(p.scratch_bytes)
         p.w = self.filter_memory(p.packed_size * self.table.element_size)
-        self.flops = 2.0 * p.batch * p.out_h * p.out_w * 9 * p.channels * p.filters
+        self.work = 2.0 * p.batch * p.out_h * p.out_w * 9 * p.channels * p.filters
         return 0
 
-    cdef int64_t workspace_bytes(self, int num_threads) noexcept:
-        return self.problem.scratch_bytes * num_threads
+    cdef int64_t phase_items(self, int phase) noexcept nogil:
+        if phase == 0:
+            return 0 if self.is_packed else self.problem.pack_items
+        return self.problem.items
 
-    cdef void execute(self, int num_threads, char *workspace) noexcept nogil:
-        cdef fc_winograd *p = &self.problem
-        cdef int threads = threads_for(num_threads, p.items, self.flops)
-        cdef int64_t packs = 0 if self.is_packed else p.pack_items, i
-        with parallel(num_threads=threads, use_threads_if=threads > 1):
-            for i in prange(packs, schedule="static"):
-                self.table.winograd_pack_item(p, &self.view, <void *> p.w, i)
-            for i in prange(p.items, schedule="dynamic", chunksize=1):
-                self.table.winograd_item(p, i, workspace + p.scratch_bytes * threadid())
-        self.is_packed = self.frozen
+    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+        if phase == 0:
+            self.table.winograd_pack_item(&self.problem, &self.view, <void *> self.problem.w, item)
+        else:
+            self.table.winograd_item(&self.problem, item, scratch)
 
 
 @cython.final
@@ -104,7 +98,7 @@ cdef class WinogradBackwardKernel(Op):
 
     cdef const fc_table *table
     cdef fc_winograd_gradient problem
-    cdef double flops
+    cdef public str algorithm
 
     def __init__(self, geometry, x, dy, dw, db, int tile):
         g = geometry
@@ -119,21 +113,24 @@ cdef class WinogradBackwardKernel(Op):
         p.pad_top, p.pad_left, p.tile = g.pad_top, g.pad_left, tile
         p.x, p.dy, p.dw, p.db = pointer(x), pointer(dy), pointer(dw), pointer(db)
         self.table.plan_winograd_gradient(p)
-        self.flops = 2.0 * p.batch * p.out_h * p.out_w * 9 * p.channels * p.filters
+        self.phases = 2 * p.blocks + 1
+        self.begins = True
+        self.shared_bytes = round_up_64(p.workspace_size * self.table.element_size)
+        self.work = 2.0 * p.batch * p.out_h * p.out_w * 9 * p.channels * p.filters
 
-    cdef int64_t workspace_bytes(self, int num_threads) noexcept:
-        return self.problem.workspace_size * self.table.element_size
+    cdef void begin(self, char *workspace) noexcept nogil:
+        self.table.winograd_gradient_begin(&self.problem, workspace)
 
-    cdef void execute(self, int num_threads, char *workspace) noexcept nogil:
-        cdef fc_winograd_gradient *p = &self.problem
-        cdef int threads = threads_for(num_threads, p.product_items, self.flops)
-        cdef int64_t block, i
-        self.table.winograd_gradient_begin(p, workspace)
-        for block in range(p.blocks):
-            with parallel(num_threads=threads, use_threads_if=threads > 1):
-                for i in prange(p.transform_items, schedule="static"):
-                    self.table.winograd_gradient_transform(p, workspace, block, i)
-                for i in prange(p.product_items, schedule="dynamic", chunksize=1):
-                    self.table.winograd_gradient_product(p, workspace, block, i)
-        for i in prange(p.finish_items, num_threads=threads, use_threads_if=threads > 1, schedule="static"):
-            self.table.winograd_gradient_finish(p, workspace, i)
+    # Two phases for every block of tiles, and one at last.
+    cdef int64_t phase_items(self, int phase) noexcept nogil:
+        if phase == self.phases - 1:
+            return self.problem.finish_items
+        return self.problem.product_items if phase % 2 else self.problem.transform_items
+
+    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+        if phase == self.phases - 1:
+            self.table.winograd_gradient_finish(&self.problem, workspace, item)
+        elif phase % 2:
+            self.table.winograd_gradient_product(&self.problem, workspace, phase // 2, item)
+        else:
+            self.table.winograd_gradient_transform(&self.problem, workspace, phase // 2, item)

@@ -38,12 +38,19 @@ cdef class Workspace:
     cdef int require(self, int64_t size) except -1
 
 
-# One operation of a network, bound to its arrays.
+# One operation of a network, bound to its arrays: some loops ("phases") over independent items.
 cdef class Op:
     cdef readonly tuple arrays
+    cdef double work        # floating-point operations or bytes, for threads_for
+    cdef int phases
+    cdef bint begins        # `begin` has something to do
     cdef Workspace own_workspace
-    cdef int64_t workspace_bytes(self, int num_threads) noexcept
-    cdef void execute(self, int num_threads, char *workspace) noexcept nogil
+    # Scratch: `shared_bytes` for the op and `scratch_bytes` for each thread, which is how items find theirs.
+    cdef int64_t shared_bytes, scratch_bytes
+    cdef void begin(self, char *workspace) noexcept nogil
+    cdef int64_t phase_items(self, int phase) noexcept nogil
+    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil
+    cdef void end(self) noexcept nogil
 
 
 # An op whose filters are rearranged ("packed") before they are used.
@@ -51,4 +58,5 @@ cdef class FilterOp(Op):
     cdef const fc_table *table
     cdef Workspace filters
     cdef bint frozen, is_packed
+    cdef public str algorithm  # of a convolution: see _conv.py
     cdef char *filter_memory(self, int64_t bytes) except NULL

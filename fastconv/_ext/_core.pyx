@@ -3,15 +3,20 @@
 This is the only module that links the C objects.  The instruction set is chosen once, at import: the best
 compiled target that the CPU and the operating system support, or the one that `FASTCONV_ISA` names.
 
-An *op* is one operation of a network bound to its arrays for life: the functions of `fastconv.ops` make one, run it once and
-drop it; a plan makes many and runs them over and over.  `execute` runs without the GIL, allocates nothing and
-touches no Python object; all scratch memory comes from a workspace that its caller provides.
+An *op* is one operation of a network bound to its arrays for life: the functions of `fastconv.ops` make one, run
+it once and drop it; a plan makes many and runs them over and over.  It consists of phases, loops over independent
+items, each of which needs the one before it to be complete.
+
+All parallelism is in `_run_team`: one parallel region for a whole list of ops, whose threads take the items of each
+phase from a shared counter and meet between phases (kernels/team.h).  An op too small to repay a second thread is done
+by the first alone.  Within the region nothing is allocated and no Python object is touched; scratch memory comes from a
+workspace that is made beforehand.  Which thread computes an item never shows in the result.
 """
 
 import os
 
 cimport cython
-from cython.parallel cimport prange
+from cython.parallel cimport parallel, prange, threadid
 from libc.stdint cimport int64_t, uintptr_t
 from libc.stdlib cimport free, malloc
 cimport numpy as cnp
@@ -198,33 +203,136 @@ cdef char *aligned(Workspace workspace) noexcept nogil:
     return <char *> ((<uintptr_t> workspace.data + 63) & ~(<uintptr_t> 63))
 
 
+cdef extern from "team.h" nogil:
+    ctypedef struct fc_team:
+        pass
+    void fc_team_init(fc_team *)
+    int fc_team_size()
+    void fc_team_wait(fc_team *, int)
+    int64_t fc_team_take(fc_team *, int64_t, int64_t)
+    void fc_team_reset_next(fc_team *, int64_t)
+
+
 cdef class Op:
     """One operation, bound to its arrays."""
 
-    cdef int64_t workspace_bytes(self, int num_threads) noexcept:
+    def __cinit__(self):
+        self.phases = 1
+
+    cdef void begin(self, char *workspace) noexcept nogil:
+        """Done by one thread before the first phase."""
+
+    cdef int64_t phase_items(self, int phase) noexcept nogil:
         return 0
 
-    cdef void execute(self, int num_threads, char *workspace) noexcept nogil:
+    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
         pass
+
+    cdef void end(self) noexcept nogil:
+        """Done by one thread after the last phase."""
 
     def run(self, int num_threads):
         """Execute once on at most `num_threads` threads."""
-        if num_threads < 1:
-            raise ValueError(f"`num_threads` must be at least 1, received {num_threads}")
+        cdef void *op = <void *> self
         if self.own_workspace is None:
             self.own_workspace = Workspace()
-        self.own_workspace.require(self.workspace_bytes(num_threads))
-        cdef char *workspace = aligned(self.own_workspace)
-        with nogil:
-            self.execute(num_threads, workspace)
+        _run(&op, 1, self.own_workspace, num_threads)
+
+
+cdef int _threads_of(Op op, int size) noexcept nogil:
+    cdef int64_t most = 0, items
+    cdef int phase
+    for phase in range(op.phases):
+        items = op.phase_items(phase)
+        if items > most:
+            most = items
+    return threads_for(size, most, op.work)
+
+
+cdef int _run(void **ops, int64_t count, Workspace workspace, int num_threads) except -1:
+    """Runs ops in order on a team of threads, with one workspace for all."""
+    if num_threads < 1:
+        raise ValueError(f"`num_threads` must be at least 1, received {num_threads}")
+    cdef int64_t bytes = 0, i
+    cdef int threads = 1, wanted
+    for i in range(count):
+        wanted = _threads_of(<Op> ops[i], num_threads)
+        threads = max(threads, wanted)
+        bytes = max(bytes, (<Op> ops[i]).shared_bytes + (<Op> ops[i]).scratch_bytes * wanted)
+    workspace.require(bytes)
+    cdef char *memory = aligned(workspace)
+    cdef fc_team team
+    fc_team_init(&team)
+    with nogil:
+        if threads == 1:
+            _run_team(ops, count, memory, &team, 0, 1)
+        else:
+            with parallel(num_threads=threads):
+                _run_team(ops, count, memory, &team, threadid(), fc_team_size())
+    return 0
+
+
+cdef void _run_team(
+    void **ops, int64_t count, char *workspace, fc_team *team, int rank, int size
+) noexcept nogil:
+    """What each thread of the team does; all of them take the same way through the branches that hold a barrier."""
+    cdef int64_t i, loop = 0, items, chunk, item, stop
+    cdef int phase, threads
+    cdef bint alone = False  # thread 0 has worked alone since the last barrier
+    cdef char *scratch
+    for i in range(count):
+        threads = _threads_of(<Op> ops[i], size)
+        scratch = workspace + (<Op> ops[i]).shared_bytes + (<Op> ops[i]).scratch_bytes * rank
+        if threads == 1:
+            if rank == 0:
+                (<Op> ops[i]).begin(workspace)
+                for phase in range((<Op> ops[i]).phases):
+                    for item in range((<Op> ops[i]).phase_items(phase)):
+                        (<Op> ops[i]).phase_item(phase, item, workspace, scratch)
+                (<Op> ops[i]).end()
+            alone = True
+            continue
+        if (<Op> ops[i]).begins:
+            if rank == 0:
+                (<Op> ops[i]).begin(workspace)
+            alone = True
+        if alone:
+            fc_team_wait(team, size)
+            alone = False
+        for phase in range((<Op> ops[i]).phases):
+            items = (<Op> ops[i]).phase_items(phase)
+            if items == 0:
+                continue
+            if rank == 0:
+                fc_team_reset_next(team, loop)
+            if rank < threads:
+                # Few large items are taken one by one, many small ones in handfuls.
+                chunk = 1 + items // (16 * threads)
+                item = fc_team_take(team, loop, chunk)
+                while item < items:
+                    stop = min(item + chunk, items)
+                    while item < stop:
+                        (<Op> ops[i]).phase_item(phase, item, workspace, scratch)
+                        item += 1
+                    item = fc_team_take(team, loop, chunk)
+            fc_team_wait(team, size)
+            loop += 1
+        if rank == 0:
+            (<Op> ops[i]).end()
 
 
 cdef class FilterOp(Op):
-    """An op that packs its filters: at every run (training, the default), or once (inference)."""
+    """An op that packs its filters in phase 0: at every run (training, the default), or once (inference)."""
+
+    def __cinit__(self):
+        self.phases = 2
+
+    cdef void end(self) noexcept nogil:
+        self.is_packed = self.frozen
 
     cdef char *filter_memory(self, int64_t bytes) except NULL:
         self.filters = Workspace()
-        self.filters.require(bytes)
+        self.filters.require(max(bytes, 64))  # there may be no filter elements at all
         return aligned(self.filters)
 
     def freeze_weights(self, bint frozen):
@@ -238,42 +346,35 @@ cdef class FilterOp(Op):
 
 
 @cython.final
-cdef class Program(Op):
+cdef class Program:
     """Ops that run one after the other in a single call without the GIL, sharing one workspace."""
 
-    cdef void **ops
+    cdef readonly tuple ops
+    cdef void **pointers
     cdef int64_t count
+    cdef Workspace workspace
 
     def __cinit__(self, ops):
-        ops = tuple(ops)
-        self.arrays = ops  # keeps them alive
-        self.count = len(ops)
-        self.ops = <void **> malloc(max(1, self.count) * sizeof(void *))
-        if self.ops == NULL:
+        self.ops = tuple(ops)  # keeps them alive
+        self.count = len(self.ops)
+        self.workspace = Workspace()
+        self.pointers = <void **> malloc(max(1, self.count) * sizeof(void *))
+        if self.pointers == NULL:
             raise MemoryError(f"cannot allocate a program of {self.count} ops")
-        for i, op in enumerate(ops):
-            self.ops[i] = <void *> (<Op?> op)
+        for i, op in enumerate(self.ops):
+            self.pointers[i] = <void *> (<Op?> op)
 
     def __dealloc__(self):
-        free(self.ops)
+        free(self.pointers)
 
     def __len__(self):
         return self.count
 
     @property
-    def ops(self):
-        """The ops, in the order in which they run."""
-        return self.arrays
+    def workspace_bytes(self):
+        """Scratch memory in use, for as many threads as the program has run on."""
+        return self.workspace.size
 
-    cdef int64_t workspace_bytes(self, int num_threads) noexcept:
-        cdef int64_t most = 0, i, size
-        for i in range(self.count):
-            size = (<Op> self.ops[i]).workspace_bytes(num_threads)
-            if size > most:
-                most = size
-        return most
-
-    cdef void execute(self, int num_threads, char *workspace) noexcept nogil:
-        cdef int64_t i
-        for i in range(self.count):
-            (<Op> self.ops[i]).execute(num_threads, workspace)
+    def run(self, int num_threads):
+        """Execute all ops once on at most `num_threads` threads."""
+        _run(self.pointers, self.count, self.workspace, num_threads)

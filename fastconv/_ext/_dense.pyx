@@ -1,7 +1,6 @@
 """Dense layers: x (N, I), w (I, O), b (O,), y and dy (N, O); forward and both gradients."""
 
 cimport cython
-from cython.parallel cimport parallel, prange, threadid
 from libc.stdint cimport int64_t
 
 from fastconv._ext._core cimport (
@@ -11,7 +10,6 @@ from fastconv._ext._core cimport (
     element_kind,
     pointer,
     round_up_64,
-    threads_for,
 )
 from fastconv._ext._kernels cimport fc_dense, fc_table
 
@@ -24,7 +22,6 @@ cdef class _DenseOp(Op):
     cdef const fc_table *table
     cdef fc_dense problem
     cdef item_function item
-    cdef double work
 
     cdef int _describe(self, x, w, y, b) except -1:
         """Shapes of one pass under their forward names."""
@@ -40,16 +37,11 @@ cdef class _DenseOp(Op):
         self.work = 2.0 * max(rows, 4) * inputs * outputs
         return 0
 
-    cdef int64_t workspace_bytes(self, int num_threads) noexcept:
-        return self.problem.scratch_bytes * num_threads
+    cdef int64_t phase_items(self, int phase) noexcept nogil:
+        return self.problem.items
 
-    cdef void execute(self, int num_threads, char *workspace) noexcept nogil:
-        cdef int threads = threads_for(num_threads, self.problem.items, self.work)
-        cdef int64_t i
-        for i in prange(
-            self.problem.items, num_threads=threads, use_threads_if=threads > 1, schedule="dynamic", chunksize=1
-        ):
-            self.item(&self.problem, i, workspace + self.problem.scratch_bytes * threadid())
+    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+        self.item(&self.problem, item, scratch)
 
 
 @cython.final
@@ -65,7 +57,7 @@ cdef class DenseForward(_DenseOp):
         self.problem.activation = activation_code(activation)
         self.problem.slope = slope
         self.table.plan_dense_forward(&self.problem)
-        self.problem.scratch_bytes = round_up_64(self.problem.scratch_bytes)
+        self.scratch_bytes = round_up_64(self.problem.scratch_bytes)
         self.item = self.table.dense_forward_item
 
 

@@ -1,11 +1,10 @@
 """Activations, softmax, losses and dropout: single passes over memory, shared out in fixed stretches."""
 
 cimport cython
-from cython.parallel cimport prange
 from libc.stdint cimport int64_t, uint64_t
 import numpy as np
 
-from fastconv._ext._core cimport Op, activation_code, current_table, element_kind, pointer, threads_for
+from fastconv._ext._core cimport Op, activation_code, current_table, element_kind, pointer
 from fastconv._ext._kernels cimport fc_loss, fc_table
 
 cdef enum:
@@ -28,16 +27,17 @@ cdef class _Elementwise(Op):
         self.table = current_table(element_kind(arrays))
         _same_shapes(*named)
         self.size = arrays[0].size
+        self.work = 8.0 * self.size  # bytes moved
         return 0
 
     cdef void _stretch(self, int64_t begin, int64_t n) noexcept nogil:
         pass
 
-    cdef void execute(self, int num_threads, char *workspace) noexcept nogil:
-        cdef int64_t items = (self.size + STRETCH - 1) // STRETCH, i
-        cdef int threads = threads_for(num_threads, items, 8.0 * self.size)
-        for i in prange(items, num_threads=threads, use_threads_if=threads > 1, schedule="static"):
-            self._stretch(i * STRETCH, min(<int64_t> STRETCH, self.size - i * STRETCH))
+    cdef int64_t phase_items(self, int phase) noexcept nogil:
+        return (self.size + STRETCH - 1) // STRETCH
+
+    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+        self._stretch(item * STRETCH, min(<int64_t> STRETCH, self.size - item * STRETCH))
 
 
 @cython.final
@@ -95,6 +95,7 @@ cdef class Dropout(_Elementwise):
         if not 0.0 <= rate < 1.0:
             raise ValueError(f"`rate` must be in [0, 1), received {rate}")
         self._begin((x, y), (("x", x), ("y", y)))
+        self.begins = True
         self.rate = rate
         self.seed = seed
         self.x, self.y = <char *> pointer(x), <char *> pointer(y)
@@ -109,9 +110,8 @@ cdef class Dropout(_Elementwise):
     cdef uint64_t key(self) noexcept nogil:
         return self.seed + self.draws * <uint64_t> 0xD1342543DE82EF95
 
-    cdef void execute(self, int num_threads, char *workspace) noexcept nogil:
+    cdef void begin(self, char *workspace) noexcept nogil:
         self.draws += 1
-        _Elementwise.execute(self, num_threads, workspace)
 
     cdef void _stretch(self, int64_t begin, int64_t n) noexcept nogil:
         cdef int64_t at = begin * self.table.element_size
@@ -148,17 +148,18 @@ cdef class _Rows(Op):
         if prediction.ndim != 2:
             raise ValueError(f"expected an array of shape (rows, classes), received {prediction.shape}")
         self.rows, self.classes = prediction.shape
+        # An exponential and a division per element: some twenty operations.
+        self.work = 20.0 * self.rows * self.classes
         return 0
 
     cdef void _row(self, int64_t row) noexcept nogil:
         pass
 
-    cdef void execute(self, int num_threads, char *workspace) noexcept nogil:
-        cdef int64_t i
-        # An exponential and a division per element: some twenty operations.
-        cdef int threads = threads_for(num_threads, self.rows, 20.0 * self.rows * self.classes)
-        for i in prange(self.rows, num_threads=threads, use_threads_if=threads > 1, schedule="static"):
-            self._row(i)
+    cdef int64_t phase_items(self, int phase) noexcept nogil:
+        return self.rows
+
+    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+        self._row(item)
 
 
 @cython.final

@@ -4,12 +4,11 @@
 """
 
 cimport cython
-from cython.parallel cimport prange
 from libc.math cimport pow, sqrt
 from libc.stdint cimport int64_t
 import numpy as np
 
-from fastconv._ext._core cimport Op, current_table, element_kind, pointer, threads_for
+from fastconv._ext._core cimport Op, current_table, element_kind, pointer
 from fastconv._ext._kernels cimport fc_table, fc_update
 
 cdef enum:
@@ -36,20 +35,18 @@ cdef class _Update(Op):
             )
         self.hyper = <double *> pointer(hyper)
         self.size = w.size
+        self.work = 16.0 * self.size  # bytes moved
+        self.begins = True
         self.problem.w, self.problem.g = pointer(w), pointer(g)
         self.problem.slot0, self.problem.slot1 = pointer(slot0), pointer(slot1)
         self.problem.slot2 = pointer(slot2)
         return 0
 
-    cdef void _prepare(self) noexcept nogil:
-        pass
+    cdef int64_t phase_items(self, int phase) noexcept nogil:
+        return (self.size + STRETCH - 1) // STRETCH
 
-    cdef void execute(self, int num_threads, char *workspace) noexcept nogil:
-        cdef int64_t items = (self.size + STRETCH - 1) // STRETCH, i
-        cdef int threads = threads_for(num_threads, items, 16.0 * self.size)
-        self._prepare()
-        for i in prange(items, num_threads=threads, use_threads_if=threads > 1, schedule="static"):
-            self.rule(&self.problem, i * STRETCH, min(<int64_t> STRETCH, self.size - i * STRETCH))
+    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+        self.rule(&self.problem, item * STRETCH, min(<int64_t> STRETCH, self.size - item * STRETCH))
 
 
 @cython.final
@@ -60,7 +57,7 @@ cdef class SGD(_Update):
         self._bind(w, g, velocity, None, None, hyper, ("lr", "momentum", "nesterov"))
         self.rule = self.table.sgd
 
-    cdef void _prepare(self) noexcept nogil:
+    cdef void begin(self, char *workspace) noexcept nogil:
         self.problem.a = self.hyper[0]
         self.problem.b = self.hyper[1]
         self.problem.flag = self.hyper[2] != 0.0
@@ -74,7 +71,7 @@ cdef class RMSprop(_Update):
         self._bind(w, g, v, mean_gradient, momentum, hyper, ("lr", "rho", "momentum", "epsilon"))
         self.rule = self.table.rmsprop
 
-    cdef void _prepare(self) noexcept nogil:
+    cdef void begin(self, char *workspace) noexcept nogil:
         self.problem.a = self.hyper[0]
         self.problem.b = self.hyper[1]
         self.problem.c = self.hyper[2]
@@ -89,7 +86,7 @@ cdef class Adam(_Update):
         self._bind(w, g, m, v, None, hyper, ("lr", "beta_1", "beta_2", "epsilon", "iterations"))
         self.rule = self.table.adam
 
-    cdef void _prepare(self) noexcept nogil:
+    cdef void begin(self, char *workspace) noexcept nogil:
         cdef double t
         self.hyper[4] += 1.0
         t = self.hyper[4]

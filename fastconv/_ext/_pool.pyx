@@ -4,11 +4,10 @@ Forward, an item is one row of y; backward, one row of dx, or the rows under one
 """
 
 cimport cython
-from cython.parallel cimport prange
 from libc.stdint cimport int64_t
 import numpy as np
 
-from fastconv._ext._core cimport Op, current_table, element_kind, pointer, threads_for
+from fastconv._ext._core cimport Op, current_table, element_kind, pointer
 from fastconv._ext._kernels cimport fc_pool, fc_table
 
 ctypedef void (*item_function)(const fc_pool *, int64_t) noexcept nogil
@@ -19,7 +18,6 @@ cdef class _PoolOp(Op):
     cdef fc_pool problem
     cdef item_function item
     cdef int64_t items
-    cdef double work
 
     cdef int _describe(self, g, x, y) except -1:
         expected = ((g.batch, g.height, g.width, g.channels), (g.batch, g.out_h, g.out_w, g.channels))
@@ -43,11 +41,11 @@ cdef class _PoolOp(Op):
             )
         return pointer(argmax)
 
-    cdef void execute(self, int num_threads, char *workspace) noexcept nogil:
-        cdef int threads = threads_for(num_threads, self.items, self.work)
-        cdef int64_t i
-        for i in prange(self.items, num_threads=threads, use_threads_if=threads > 1, schedule="static"):
-            self.item(&self.problem, i)
+    cdef int64_t phase_items(self, int phase) noexcept nogil:
+        return self.items
+
+    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+        self.item(&self.problem, item)
 
 
 @cython.final

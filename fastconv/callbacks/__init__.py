@@ -5,6 +5,8 @@
     lambda_callback  LambdaCallback, a callback made of functions
     monitor          the base of callbacks that watch one number
     early_stopping   EarlyStopping
+
+Names and semantics are Keras's.
 """
 
 from fastconv.callbacks.callback import Callback, CallbackList

@@ -16,9 +16,9 @@ class Callback:
     """Does something at certain moments of `fit`, `evaluate` and `predict`; override what you need.
 
     `self.model` is the model and `self.params` a dict of "verbose", "epochs" and "steps". `logs`
-    holds the loss and the metrics so far; what is put into the logs of `on_epoch_end` is seen by the
-    callbacks after this one and recorded in the history. Setting `self.model.stop_training = True`
-    ends `fit` after the current batch.
+    holds the loss and the metrics so far; what is put into the logs of `on_epoch_end` is seen by
+    the callbacks after this one and recorded in the history. `self.model.stop_training = True` ends
+    `fit` after the current batch.
 
     >>> from fastconv.callbacks import Callback
     >>> class Report(Callback):

@@ -34,7 +34,7 @@ class MonitorCallback(Callback):
         return value - self.min_delta > reference
 
     def _direction(self) -> str:
-        """"min" or "max"; ValueError if the metric is unknown and `mode` does not say."""
+        """Which way is better; ValueError if the metric is unknown and `mode` does not say."""
         if self.mode != "auto":
             return self.mode
         name = self.monitor.removeprefix("val_")

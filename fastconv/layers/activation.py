@@ -1,4 +1,4 @@
-"""Activations as layers of their own. The plan still runs them inside the layer before if it can."""
+"""Activations as layers of their own; the plan still runs them inside the layer before."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class LeakyReLU(Layer):
     """x where x > 0, else negative_slope * x.
 
     Args:
-        negative_slope: at least 0; the layer's default is 0.3, that of the function 0.2, as in Keras.
+        negative_slope: at least 0; by default 0.3 (the activation function has 0.2), as in Keras.
 
     Raises ValueError for a negative slope.
     """
@@ -121,7 +121,7 @@ class Softmax(Layer):
 
 
 def _slope(value: Any) -> float:
-    """A slope of at least 0: with a negative one, the output would not tell the sign of the input."""
+    """A slope of at least 0: with a negative one, the output would not tell the input's sign."""
     if isinstance(value, (bool, str)) or value is None or not 0 <= float(value) < float("inf"):
         raise ValueError(f"`negative_slope` must be a finite number >= 0, received {value!r}")
     return float(value)

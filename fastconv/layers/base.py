@@ -12,6 +12,7 @@ Shapes are tuples whose first entry, the batch, is None.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ DTYPE_POLICY = {
 }
 
 
-class Layer:
+class Layer(ABC):
     """Base class of all layers.
 
     Args:
@@ -84,9 +85,9 @@ class Layer:
         self.input_shape = tuple(input_shape)
         self.built = True
 
+    @abstractmethod
     def nodes(self, input_shape: Shape) -> list[Node]:
         """The operations of the layer on inputs of `input_shape`."""
-        raise NotImplementedError(f"{type(self).__name__} does not define nodes")
 
     def get_config(self) -> dict[str, Any]:
         """Everything `from_config` needs, as plain data."""
@@ -215,8 +216,8 @@ def Input(
 ) -> InputLayer:
     """The first entry of a `Sequential`: the shape of one sample, without the batch.
 
-    Raises ValueError for a shape with an unknown or empty dimension, a fixed `batch_size` or a dtype
-    other than float32.
+    Raises ValueError for a shape with an unknown or empty dimension, a fixed `batch_size` or a
+    dtype other than float32.
 
     >>> from fastconv import layers
     >>> layers.Input((28, 28, 1)).output_shape
@@ -294,5 +295,5 @@ def _check_dtype(dtype: Any) -> None:
         dtype = np.dtype(dtype)
     if dtype is not None and str(dtype) != "float32":
         raise ValueError(
-            f"`dtype` must be None or 'float32', the dtype that models compute in, received {dtype!r}"
+            f"`dtype` must be None or 'float32', which models compute in, received {dtype!r}"
         )

@@ -1,4 +1,4 @@
-"""Convolution: a small window slides over an image; at each place, every filter gives one number."""
+"""Convolution: a small window slides over an image; at each place every filter gives a number."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class Conv2D(Layer):
     Weights: kernel (kernel height, kernel width, channels / groups, filters), bias (filters,).
 
     Raises:
-        ValueError: a size is not positive, `filters` or the channels are no multiple of `groups`, the
-            window is larger than the padded image, an unknown or unsupported option.
+        ValueError: a size is not positive, `filters` or the channels are no multiple of `groups`,
+            the window is larger than the padded image, an unknown or unsupported option.
         TypeError: a size is no integer.
 
     >>> from fastconv import layers
@@ -114,7 +114,7 @@ class Conv2D(Layer):
                 groups=self.groups,
             )
         except ValueError as error:
-            raise ValueError(f"layer {self.name!r} on an input of {input_shape}: {error}") from error
+            raise ValueError(f"layer {self.name!r} on input {input_shape}: {error}") from error
         return (None, *geometry.output_shape[1:])
 
     def build(self, input_shape):

@@ -38,7 +38,7 @@ class _Pooling2D(Layer):
                 padding=self.padding,
             )
         except ValueError as error:
-            raise ValueError(f"layer {self.name!r} on an input of {input_shape}: {error}") from error
+            raise ValueError(f"layer {self.name!r} on input {input_shape}: {error}") from error
         return (None, *geometry.output_shape[1:])
 
     def nodes(self, input_shape):

@@ -16,7 +16,7 @@ class PlanCache:
     """Lends plans by key, each to one thread at a time; makes one when none is idle.
 
     At most `capacity` idle plans are kept, the least recently used are dropped: a last partial
-    batch finds its plan again each epoch, a stream of ever new batch sizes does not fill the memory.
+    batch finds its plan again each epoch, ever new batch sizes do not fill the memory.
 
     Training plans share one arena, since only one of them runs at a time (a model is trained by
     one `fit` at a time): two batch sizes need the memory of the larger only.

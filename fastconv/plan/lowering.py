@@ -10,6 +10,7 @@ to the one node that it is handed to, which may overwrite it.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -25,7 +26,7 @@ from fastconv.shapes import conv2d_geometry, pool2d_geometry
 _BYTE_WINDOW = 256
 
 
-class Lowering:
+class Lowering(ABC):
     """Base: a node, the tape to record on, the weights, and whether a backward pass follows."""
 
     def __init__(self, node: Any, tape: Tape, parameters: Parameters, training: bool):
@@ -36,11 +37,13 @@ class Lowering:
         """Whether the backward pass has a weight gradient to compute here."""
         return False
 
+    @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
-        raise NotImplementedError(f"{type(self).__name__} does not define forward")
+        """Record the forward step on `x`; return its output."""
 
+    @abstractmethod
     def backward(self, dy: Tensor, need_dx: bool) -> Tensor | None:
-        raise NotImplementedError(f"{type(self).__name__} does not define backward")
+        """Record the gradients for the output's gradient `dy`; return the input's if needed."""
 
     def gradient_of(self, variable: Variable | None) -> np.ndarray | None:
         """The part of the flat gradient buffer that belongs to `variable`."""
@@ -89,17 +92,21 @@ class _Weighted(Lowering):
         self.tape.emit(self.make_backward_input(dy, dx), dy, dx)
         return dx
 
+    @abstractmethod
     def output_shape(self, x: Tensor) -> tuple[int, ...]:
-        raise NotImplementedError
+        """The shape of y."""
 
+    @abstractmethod
     def make_forward(self, kernel, bias, kind, slope) -> Callable[[], Any]:
-        raise NotImplementedError
+        """A function that makes the forward operation."""
 
+    @abstractmethod
     def make_backward_kernel(self, dy, dw, db) -> Callable[[], Any]:
-        raise NotImplementedError
+        """A function that makes the operation for the weights' gradients."""
 
+    @abstractmethod
     def make_backward_input(self, dy, dx) -> Callable[[], Any]:
-        raise NotImplementedError
+        """A function that makes the operation for the input's gradient."""
 
 
 class Convolution(_Weighted):
@@ -202,9 +209,7 @@ class Activation(Lowering):
         kind, slope = self.node.kind, self.node.slope
         # In place, unless the backward pass of the operation before may want its output.
         y = self.y = self.tape.tensor(x.shape) if self.training else x
-        self.tape.emit(
-            lambda: _elementwise.ActivationForward(kind, x.array, y.array, slope), x, y
-        )
+        self.tape.emit(lambda: _elementwise.ActivationForward(kind, x.array, y.array, slope), x, y)
         return y
 
     def backward(self, dy, need_dx):
@@ -244,9 +249,7 @@ class Dropout(Lowering):
         y = self.tape.tensor(x.shape)
 
         def make():
-            self.operation = _elementwise.Dropout(
-                x.array, y.array, self.node.rate, self.node.seed
-            )
+            self.operation = _elementwise.Dropout(x.array, y.array, self.node.rate, self.node.seed)
             return self.operation
 
         self.tape.emit(make, x, y)
@@ -255,9 +258,7 @@ class Dropout(Lowering):
     def backward(self, dy, need_dx):
         if not need_dx:
             return None
-        self.tape.emit(
-            lambda: _elementwise.DropoutBackward(self.operation, dy.array, dy.array), dy
-        )
+        self.tape.emit(lambda: _elementwise.DropoutBackward(self.operation, dy.array, dy.array), dy)
         return dy
 
 

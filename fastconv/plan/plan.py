@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -34,8 +35,9 @@ class Plan:
         arena: returns the memory for everything between input and output, given its bytes.
 
     After construction these arrays are bound (None if the plan has no such thing): `input` (N, ...)
-    and `targets`, `sample_weight` (one row per prediction vector) to be filled before `run`;
-    `output` (N, ...) and `loss` (float64, one per row, not weighted) to be read after it.
+    and `targets`, `sample_weight` (one row per prediction vector) to be filled before each `run`,
+    which may reuse their memory; `output` (N, ...) and `loss` (float64, one per row, not weighted)
+    to be read after it.
     `peak_bytes` is the size of the arena.
 
     A plan serves one thread at a time.
@@ -158,7 +160,7 @@ def _hand_relu_masks_to_pools(lowered: list[lowering.Lowering]) -> None:
     Where the maximum of a window of ReLU outputs is positive, the gradient passes both to the
     element that was the maximum; where it is zero, the ReLU stops it, whichever element that was.
     """
-    for step, after in zip(lowered, lowered[1:], strict=False):
+    for step, after in pairwise(lowered):
         activation = getattr(step.node, "activation", None)
         if (
             activation is not None
@@ -170,7 +172,7 @@ def _hand_relu_masks_to_pools(lowered: list[lowering.Lowering]) -> None:
 
 
 def _backward(lowered: list[lowering.Lowering], gradient: Any) -> None:
-    """Record the backward pass down to the first trainable node; below it nobody needs a gradient."""
+    """Record the backward pass down to the first trainable node; nobody needs a gradient below."""
     trainable = [index for index, step in enumerate(lowered) if step.trainable]
     if not trainable:
         return

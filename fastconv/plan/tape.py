@@ -49,9 +49,7 @@ class Tensor:
         """The same memory in another shape; -1 stands for what is left."""
         if -1 in shape:
             known = math.prod(size for size in shape if size != -1)
-            shape = tuple(
-                math.prod(self.shape) // known if size == -1 else size for size in shape
-            )
+            shape = tuple(math.prod(self.shape) // known if size == -1 else size for size in shape)
         return Tensor(shape, self.dtype, self._storage)
 
     @property

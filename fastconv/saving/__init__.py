@@ -11,8 +11,8 @@ A `.keras` file is a ZIP archive, not compressed, with three members:
     atomic        replaces a file in one go
 
 Reading trusts nothing. A file that is damaged, hostile, of a newer format or about anything that
-fastconv does not have raises `fastconv.FormatError`, before anything is changed and before memory is
-taken for what the file claims to hold.
+fastconv does not have raises `fastconv.FormatError`, before anything is changed and before memory
+is taken for what the file claims to hold.
 """
 
 from fastconv.saving.model_file import load_model, save_model

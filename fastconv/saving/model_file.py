@@ -114,7 +114,8 @@ def _members(file: BinaryIO, path: Path) -> dict[str, bytes]:
                     raise FormatError(f"{path}: {entry.filename} must not be compressed")
                 if entry.file_size != entry.compress_size or entry.file_size > size:
                     raise FormatError(
-                        f"{path}: {entry.filename} claims {entry.file_size} bytes in a file of {size}"
+                        f"{path}: {entry.filename} claims {entry.file_size} bytes "
+                        f"in a file of {size}"
                     )
             return {entry.filename: archive.read(entry) for entry in entries}
     except FormatError:

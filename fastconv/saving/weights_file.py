@@ -149,12 +149,11 @@ def _read_optimizer(
     shapes: list[tuple[int, ...]] = [(), ()]
     if count > 2 and model.built:
         shapes += [view.shape for view in _slots(model)]
-    iteration, rate, *slots = [
-        dataset[()] for dataset in _datasets(h5, "optimizer", shapes, path)
-    ]
-    if not (0 <= int(iteration) and 0 <= float(rate) < np.inf):
+    iteration, rate, *slots = [dataset[()] for dataset in _datasets(h5, "optimizer", shapes, path)]
+    if int(iteration) < 0 or not 0 <= float(rate) < np.inf:
         raise FormatError(
-            f"{path}: iteration and learning rate must not be negative, received {iteration}, {rate}"
+            f"{path}: iteration and learning rate must not be negative, "
+            f"received {iteration} and {rate}"
         )
     # Keras stores the rate in float32; the shortest number with the same float32 is what was meant.
     return int(iteration), float(str(np.float32(rate))), slots
@@ -225,11 +224,9 @@ def _datasets(
         inside = properties.get_layout() in (h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT)
         if not inside or properties.get_external_count() or properties.get_nfilters():
             raise FormatError(f"{where} must lie in the file as one uncompressed block")
-        stored = dataset.id.get_storage_size()
-        if stored != dataset.size * dataset.dtype.itemsize:
-            raise FormatError(
-                f"{where} must store {dataset.size * dataset.dtype.itemsize} bytes, received {stored}"
-            )
+        needed, stored = dataset.size * dataset.dtype.itemsize, dataset.id.get_storage_size()
+        if stored != needed:
+            raise FormatError(f"{where} must store {needed} bytes, received {stored}")
         datasets.append(dataset)
     return datasets
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
@@ -48,7 +49,7 @@ def make_source(
     """
     if x is None:
         raise ValueError("`x` must be given, received None")
-    if isinstance(x, (list, tuple)) or hasattr(x, "__array__"):
+    if is_array_like(x):
         return ArraySource(x, y, sample_weight, batch_size, steps, shuffle, class_weight)
     if not isinstance(x, Iterable) and not (hasattr(x, "__getitem__") and hasattr(x, "__len__")):
         raise TypeError(f"`x` must be an array or an iterable of batches, received {type(x)}")
@@ -69,6 +70,11 @@ def make_source(
     return IterableSource(x)
 
 
+def is_array_like(x: Any) -> bool:
+    """Whether `x` is data itself, and not something that yields batches of data."""
+    return isinstance(x, (list, tuple)) or hasattr(x, "__array__")
+
+
 def split_validation(arrays: tuple[Any, ...], fraction: float) -> tuple[tuple, tuple]:
     """(first part, last part) of each array; the last part is `fraction` of the samples.
 
@@ -76,7 +82,7 @@ def split_validation(arrays: tuple[Any, ...], fraction: float) -> tuple[tuple, t
     """
     if isinstance(fraction, bool) or not 0 < fraction < 1:
         raise ValueError(f"`validation_split` must be at least 0 and below 1, received {fraction}")
-    if not all(a is None or isinstance(a, (list, tuple)) or hasattr(a, "__array__") for a in arrays):
+    if not all(array is None or is_array_like(array) for array in arrays):
         raise ValueError("`validation_split` needs arrays; give `validation_data` with iterables")
     whole = [None if array is None else np.asarray(array) for array in arrays]
     count = len(whole[0])
@@ -90,7 +96,7 @@ def split_validation(arrays: tuple[Any, ...], fraction: float) -> tuple[tuple, t
     return first, tuple(None if array is None else array[kept:] for array in whole)
 
 
-class Source:
+class Source(ABC):
     """Base class; see the top of this module."""
 
     num_batches: int | None = None  # of one pass, if known
@@ -98,25 +104,29 @@ class Source:
     weighted = False  # whether batches may come with sample weights
     y_shape: tuple[int, ...] | None = None
 
+    @abstractmethod
     def sample_shape(self) -> tuple[int, ...]:
         """The shape of one sample, for a model that is not built yet."""
-        raise NotImplementedError
 
+    @abstractmethod
     def prepare(self, input_shape: Shape, output_shape: Shape, loss: Loss | None) -> None:
         """Check samples and, with a `loss`, labels against the model's shapes."""
-        raise NotImplementedError
 
+    @abstractmethod
     def batches(self) -> Iterator[Any]:
-        raise NotImplementedError
+        """The batches of one pass."""
 
+    @abstractmethod
     def size(self, item: Any) -> int:
-        raise NotImplementedError
+        """How many samples a batch has."""
 
     def is_weighted(self, item: Any) -> bool:
+        """Whether a batch has sample weights."""
         return self.weighted
 
+    @abstractmethod
     def load(self, item: Any, plan: Plan) -> tuple[np.ndarray | None, np.ndarray | None]:
-        raise NotImplementedError
+        """Fill the arrays of `plan`; return labels and sample weights for the metrics."""
 
 
 class ArraySource(Source):
@@ -303,9 +313,9 @@ class SequenceSource(IterableSource):
 class Feed:
     """The batches of a source, epoch by epoch.
 
-    Without `steps` an epoch is one pass. With `steps` an epoch has so many batches, taken from where
-    the last epoch stopped; a source that can is started again when it ends. `exhausted` becomes
-    True, with a warning, when a source ends early and cannot start again.
+    Without `steps` an epoch is one pass. With `steps` an epoch has so many batches, taken from
+    where the last epoch stopped; a source that can is started again when it ends. `exhausted`
+    becomes True, with a warning, when a source ends early and cannot start again.
     """
 
     def __init__(self, source: Source, steps: int | None, argument: str):
@@ -351,7 +361,7 @@ class Feed:
 
 
 def unpack_batch(batch: Any) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
-    """(x, y, sample_weight) of what an iterable yields: x, (x,), (x, y) or (x, y, sample_weight)."""
+    """(x, y, sample_weight) of what is yielded: x, (x,), (x, y) or (x, y, sample_weight)."""
     if not isinstance(batch, (tuple, list)):
         batch = (batch,)
     if not 1 <= len(batch) <= 3:
@@ -387,7 +397,7 @@ def weights_of_classes(y: np.ndarray | None, class_weight: dict[int, float]) -> 
     if y is None:
         raise ValueError("`class_weight` needs `y`, received None")
     if y.ndim > 2:
-        raise ValueError(f"`class_weight` needs one label per sample, received `y` of shape {y.shape}")
+        raise ValueError(f"`class_weight` needs one label per sample, received shape {y.shape}")
     if y.ndim == 2:
         y = y.argmax(axis=1) if y.shape[1] > 1 else y[:, 0]
     weights = np.ones(len(y), np.float32)

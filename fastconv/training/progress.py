@@ -95,7 +95,7 @@ class Progress:
             self._line_open = False
 
     def _per_step(self, done: int, now: float) -> float:
-        """Seconds per step; the first one, which prepares a lot, does not count if there are more."""
+        """Seconds per step, without the first one, which prepares a lot, if there are more."""
         if done > 1:
             return (now - self._after_first) / (done - 1)
         return (now - self._start) / max(done, 1)

@@ -23,7 +23,7 @@ from fastconv.training.progress import Progress
 
 
 class Trainer:
-    """The half of a model that is about training; the other half (`fastconv.models`) is about layers.
+    """The half of a model that is about training; the other (`fastconv.models`) is about layers.
 
     It relies on `built`, `build`, `input_shape`, `output_shape`, `parameters` and `nodes()`.
     """
@@ -322,7 +322,7 @@ class Trainer:
         steps: int | None = None,
         callbacks: Callback | Iterable[Callback] | None = None,
     ) -> np.ndarray:
-        """The outputs for the samples `x`, float32 (count, ...). Several threads may do this at once.
+        """The outputs for the samples `x`, float32 (count, ...). Threads may do this at once.
 
         Arguments and errors are those of `fit`; no samples give an empty array.
         """

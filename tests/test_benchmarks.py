@@ -1,0 +1,145 @@
+"""The measuring instruments: shapes, networks, medians and pages. Nothing here is timed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks import (
+    convolutions,
+    nets,
+    peers,
+    report,
+    scaling,
+    shape_files,
+    single_ops,
+    tables,
+    timing,
+)
+from fastconv.shapes import conv2d_geometry
+
+
+@pytest.mark.parametrize("name", shape_files.names())
+def test_shape_file_agrees_with_the_geometry(name):
+    rows = shape_files.read(name)
+    assert len({row.name for row in rows}) == len(rows)
+    for row in rows:
+        geometry = conv2d_geometry(
+            row.input_shape,
+            row.kernel_shape,
+            strides=row.stride,
+            padding=row.padding,
+            groups=row.groups,
+        )
+        output_shape = (geometry.batch, geometry.out_h, geometry.out_w, geometry.filters)
+        assert output_shape == row.output_shape, row.name
+
+
+def test_shape_file_errors_name_what_there_is():
+    with pytest.raises(ValueError, match="no shape file 'lenet'; there are: .*peers"):
+        shape_files.read("lenet")
+    with pytest.raises(ValueError, match="no row named nothing; there are: lenet_c1"):
+        shape_files.select(shape_files.read("peers"), ["lenet_c1", "nothing"])
+
+
+@pytest.mark.parametrize("direction", shape_files.PASSES)
+def test_a_forced_algorithm_is_the_one_reported(direction):
+    (row,) = shape_files.select(shape_files.read("peers"), ["mnist_c3"])
+    for algorithm in ("direct", "winograd2", "winograd4"):
+        assert single_ops.fastconv_algorithm(row, direction, algorithm) == algorithm
+    assert single_ops.fastconv_algorithm(row, direction) in convolutions.ALGORITHMS
+
+
+def test_networks_have_their_published_numbers_of_parameters():
+    parameters = {name: net.parameters for name, net in nets.NETS.items()}
+    assert parameters == {
+        "mnist": 93_322,
+        "lenet5": 61_706,
+        "cifar": 550_570,
+        "alexnet": 62_378_344,
+        "vgg16": 138_357_544,
+    }
+
+
+def test_kept_for_backward_counts_outputs_and_one_byte_per_window():
+    tiny = nets.Net("tiny", "", (4, 4, 1), (nets.Conv(3, 3), nets.Pool(), nets.Flatten()), (1,), 1)
+    assert tiny.shapes() == [(2, 2, 3), (1, 1, 3), (3,)]
+    assert tiny.kept_for_backward(batch=5) == 5 * (4 * 12 + 4 * 3 + 3)
+
+
+def test_fastconv_builds_the_networks_as_described():
+    from benchmarks.peers import fastconv_side
+
+    for name in ("mnist", "lenet5", "cifar"):
+        net = nets.NETS[name]
+        model = fastconv_side.model(net, net.weights())
+        shape, shapes = (None, *net.input_shape), []
+        for layer in model.layers:
+            shape = layer.compute_output_shape(shape)
+            shapes.append(shape[1:])
+        assert shapes == net.shapes(), name
+
+
+def test_unknown_peers_and_networks_are_refused():
+    with pytest.raises(ValueError, match="no peer named 'caffe'; there are: torch"):
+        peers.choose(["caffe"])
+    with pytest.raises(ValueError, match="no network named zfnet; there are: mnist"):
+        nets.select(["zfnet"])
+
+
+def test_blocks_alternate_and_rotate():
+    order = []
+    sides = {name: lambda protocol, name=name: order.append(name) or [1.0] for name in "abc"}
+    timing.alternate_blocks(sides, timing.Protocol(rounds=3))
+    assert "".join(order) == "abcbcacab"
+
+
+def test_median_of_blocks_and_ratio_within_rounds():
+    blocks = {"ours": iter([[1.0, 9.0, 1.0], [2.0], [4.0]]), "peer": iter([[3.0], [4.0], [20.0]])}
+    sides = {name: lambda protocol, name=name: next(blocks[name]) for name in blocks}
+    timings = timing.alternate_blocks(sides, timing.Protocol(rounds=3))
+    assert timings["ours"].blocks == (1.0, 2.0, 4.0)
+    assert timings["ours"].median == 2.0
+    assert timings["ours"].best == 1.0
+    assert timing.ratio(timings["peer"], timings["ours"]) == 3.0
+    assert timing.fastest(timings) == "ours"
+
+
+def test_a_block_counts_every_call():
+    calls = []
+    times = timing.run_block(lambda: calls.append(1), timing.Protocol(1, 1e-3, 0.0, warm_up=0.0))
+    assert len(times) == len(calls) >= 1
+    assert all(np.isfinite(times))
+
+
+def test_protocol_refuses_nonsense():
+    with pytest.raises(ValueError, match="`rounds` must be at least 1, received 0"):
+        timing.Protocol(rounds=0)
+    with pytest.raises(ValueError, match="`block` must be positive"):
+        timing.Protocol(block=0.0)
+
+
+def test_table_and_its_markdown():
+    table = tables.Table("Title", ["layer", "ms"])
+    table.add("conv", 0.01234)
+    table.add("pool", None)
+    assert "| conv | 0.012 |\n| pool | - |" in table.markdown()
+    with pytest.raises(ValueError, match="a row needs 2 cells, received 1"):
+        table.add("conv")
+
+
+def test_thread_counts_are_powers_of_two_and_the_most():
+    assert scaling.thread_counts(1) == [1]
+    assert scaling.thread_counts(8) == [1, 2, 4, 8]
+    assert scaling.thread_counts(6) == [1, 2, 4, 6]
+
+
+def test_results_replace_those_of_the_last_run():
+    page = report.PAGE.read_text(encoding="utf-8")
+    once = report.replace_results(page, "first")
+    twice = report.replace_results(once, "second")
+    assert "second" in twice
+    assert "first" not in twice.split(report.BEGIN)[1]
+    assert twice.split(report.BEGIN)[0] == page.split(report.BEGIN)[0]
+    with pytest.raises(ValueError, match="the page must hold the lines"):
+        report.replace_results("no markers", "results")

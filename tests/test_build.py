@@ -368,7 +368,9 @@ def test_make_says_what_an_interpreter_lacks(tmp_path, interpreter, sentence):
     path = tmp_path / "fake-python"
     path.write_text(interpreter)
     path.chmod(0o755)
-    result = run("make", "-s", f"PYTHON={path}", ".venv/.ready", cwd=tmp_path, MAKEFLAGS="")
+    result = run(
+        "make", "-s", f"PYTHON={path}", ".venv/.ready", cwd=tmp_path, MAKEFLAGS="", MAKELEVEL=""
+    )
     assert result.returncode == 2
     said = result.stderr.splitlines()
     assert said[0].startswith("fastconv: ")

@@ -191,7 +191,7 @@ def test_lambda_callback():
     callback = callbacks.LambdaCallback(
         on_epoch_begin=lambda epoch, logs: seen.append(("epoch", epoch)),
         on_train_end=lambda logs: seen.append(("train", "loss" in logs)),
-        on_test_begin=lambda logs=None: seen.append("test"),
+        on_test_begin=lambda logs: seen.append("test"),
     )
     model().fit(X, X[:, :1], epochs=2, verbose=0, callbacks=[callback],
                 validation_data=(X, X[:, :1]))  # fmt: skip

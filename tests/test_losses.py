@@ -166,7 +166,11 @@ def test_whole_float_labels_and_boolean_targets_are_accepted():
         (lambda: losses.SparseCategoricalCrossentropy(ignore_class=0), ValueError, "`ignore_class"),
         (lambda: metrics.get("auc"), ValueError, "must be one of .*'accuracy'.* received 'auc'"),
         (lambda: metrics.get(abs), TypeError, "a metric must be a name or a Metric"),
-        (lambda: losses.MeanSquaredError()(np.ones((2, 1)), np.ones((3, 1))), ValueError, "2 and 3"),
+        (
+            lambda: losses.MeanSquaredError()(np.ones((2, 1)), np.ones((3, 1))),
+            ValueError,
+            "2 and 3",
+        ),
     ],
 )
 def test_refusals(make, error, message):

@@ -32,8 +32,7 @@ def simulated(update, steps=4):
         if hasattr(update, "together"):
             gradients = update.together(gradients)
         weights = [
-            update(t, w, g, state)
-            for w, g, state in zip(weights, gradients, states, strict=True)
+            update(t, w, g, state) for w, g, state in zip(weights, gradients, states, strict=True)
         ]
     return weights
 
@@ -239,5 +238,10 @@ def test_refusals(make, error, message):
 
 
 def test_names():
-    for name, cls in {"sgd": "SGD", "RMSprop": "RMSprop", "rmsprop": "RMSprop", "Adam": "Adam"}.items():
+    for name, cls in {
+        "sgd": "SGD",
+        "RMSprop": "RMSprop",
+        "rmsprop": "RMSprop",
+        "Adam": "Adam",
+    }.items():
         assert type(optimizers.get(name)).__name__ == cls

@@ -79,8 +79,8 @@ def test_a_network_learns():
         layers.Input((8, 8, 1)), layers.Conv2D(8, 3, activation="relu"), layers.MaxPooling2D(),
         layers.Flatten(), layers.Dense(2, activation="softmax"),
     ])  # fmt: skip
-    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    history = model.fit(x, labels, epochs=30, batch_size=50, verbose=0).history
+    model.compile(optimizers.Adam(0.01), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    history = model.fit(x, labels, epochs=40, batch_size=50, verbose=0).history
     assert history["loss"][-1] < 0.5 * history["loss"][0]
     assert model.evaluate(x, labels, verbose=0)[1] > 0.9
 
@@ -169,7 +169,7 @@ def test_batches_of_arrays_and_of_iterables_are_the_same_training():
     }.items():
         actual, other = fit(x, None, epochs=2, batch_size=None, **arguments)
         assert_same_weights(actual, expected)
-        assert other == pytest.approx(history)
+        assert other["loss"] == pytest.approx(history["loss"])
     assert indexed.ended == 2
 
 
@@ -179,7 +179,7 @@ def test_weighted_batches_from_a_generator():
     generator = ((X[i : i + 6], Y[i : i + 6], weight[i : i + 6]) for i in range(0, 20, 6))
     actual, other = fit(generator, None, batch_size=None)
     assert_same_weights(actual, expected)
-    assert other == pytest.approx(history)
+    assert other["loss"] == pytest.approx(history["loss"])
 
 
 def test_a_generator_that_ends_early_gives_a_warning_and_a_valid_history():

@@ -238,6 +238,21 @@ cdef class Op:
             self.own_workspace = Workspace()
         _run(&op, 1, self.own_workspace, num_threads)
 
+    def split(self, int num_threads):
+        """How `num_threads` threads share each phase: a list of (items, items taken at a time, threads).
+
+        Threads take turns, so of `items` the busiest one of `threads` gets at most
+        ceil(items / chunk / threads) * chunk; the others have less.
+        """
+        cdef int threads = _threads_of(self, num_threads)
+        phases = [self.phase_items(phase) for phase in range(self.phases)]
+        return [(items, _chunk(items, threads), threads) for items in phases if items]
+
+
+cdef int64_t _chunk(int64_t items, int threads) noexcept nogil:
+    """Few large items are taken one by one, many small ones in handfuls."""
+    return 1 + items // (16 * threads)
+
 
 cdef int _threads_of(Op op, int size) noexcept nogil:
     cdef int64_t most = 0, items
@@ -306,8 +321,7 @@ cdef void _run_team(
             if rank == 0:
                 fc_team_reset_next(team, loop)
             if rank < threads:
-                # Few large items are taken one by one, many small ones in handfuls.
-                chunk = 1 + items // (16 * threads)
+                chunk = _chunk(items, threads)
                 item = fc_team_take(team, loop, chunk)
                 while item < items:
                     stop = min(item + chunk, items)

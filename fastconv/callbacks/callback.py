@@ -119,10 +119,10 @@ class CallbackList:
         """Whether any callback has something to do at `hook`."""
         return bool(self._hooks[hook])
 
-    def call(self, hook: str, *arguments: Any) -> None:
-        """Call `hook` of every callback that has it."""
+    def call(self, hook: str, *index: int, logs: dict[str, Any] | None = None) -> None:
+        """Call `hook` of every callback that has it, with the number of the epoch or batch."""
         for function in self._hooks[hook]:
-            function(*arguments)
+            function(*index, {} if logs is None else logs)
 
 
 def _overrides(callback: Callback, hook: str) -> bool:

@@ -33,25 +33,29 @@ DEFAULT_BATCH_SIZE = 32
 Shape = tuple[int | None, ...]
 
 
-def make_source(
-    x: Any,
-    y: Any = None,
-    sample_weight: Any = None,
+def make_feed(
+    data: tuple[Any, ...],
     *,
     batch_size: int | None = None,
     steps: int | None = None,
+    steps_name: str = "steps",
     shuffle: bool = False,
     class_weight: dict[int, float] | None = None,
-) -> Source:
-    """The source for the arguments that `fit`, `evaluate` and `predict` take.
+) -> Feed:
+    """The batches of `data`, (x[, y[, sample_weight]]), for what `fit` and its like were given.
 
-    Raises ValueError or TypeError if they contradict each other.
+    Raises ValueError or TypeError if the arguments contradict each other.
     """
+    x, y, sample_weight = (*data, None, None)[:3]
+    if steps is not None:
+        steps = normalize_int(steps, steps_name)
     if x is None:
         raise ValueError("`x` must be given, received None")
     if is_array_like(x):
-        return ArraySource(x, y, sample_weight, batch_size, steps, shuffle, class_weight)
-    if not isinstance(x, Iterable) and not (hasattr(x, "__getitem__") and hasattr(x, "__len__")):
+        source = ArraySource(x, y, sample_weight, batch_size, steps, shuffle, class_weight)
+        return Feed(source, steps, steps_name)
+    indexable = hasattr(x, "__getitem__") and hasattr(x, "__len__")
+    if not indexable and not isinstance(x, Iterable):
         raise TypeError(f"`x` must be an array or an iterable of batches, received {type(x)}")
     unused = {
         "y": y,
@@ -65,9 +69,8 @@ def make_source(
                 f"`{name}` must be None when `x` yields batches (x, y[, sample_weight]), "
                 f"received {type(value).__name__}"
             )
-    if hasattr(x, "__getitem__") and hasattr(x, "__len__"):
-        return SequenceSource(x, shuffle)
-    return IterableSource(x)
+    source = SequenceSource(x, shuffle) if indexable else IterableSource(x)
+    return Feed(source, steps, steps_name)
 
 
 def is_array_like(x: Any) -> bool:
@@ -318,10 +321,9 @@ class Feed:
     becomes True, with a warning, when a source ends early and cannot start again.
     """
 
-    def __init__(self, source: Source, steps: int | None, argument: str):
+    def __init__(self, source: Source, steps: int | None, steps_name: str):
         self.source = source
-        self._steps = None if steps is None else normalize_int(steps, argument)
-        self._argument = argument
+        self._steps, self._steps_name = steps, steps_name
         self._current: Iterator[Any] | None = None
         self.length = self._steps or source.num_batches  # batches per epoch, if known
         self.exhausted = False
@@ -354,7 +356,7 @@ class Feed:
     def _warn(self, what: str) -> None:
         self.exhausted = True
         warnings.warn(
-            f"the data ran out: {what} in this epoch; an iterator must yield `{self._argument}` "
+            f"the data ran out: {what} in this epoch; an iterator must yield `{self._steps_name}` "
             "times the number of epochs batches",
             stacklevel=5,
         )

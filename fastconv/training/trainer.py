@@ -18,7 +18,7 @@ from fastconv import losses, metrics, optimizers
 from fastconv.callbacks import Callback, CallbackList, History
 from fastconv.plan import Plan, PlanCache, nodes, update_operations
 from fastconv.shapes import normalize_int
-from fastconv.training.data import Feed, Source, make_source, split_validation
+from fastconv.training.data import Feed, Source, make_feed, split_validation
 from fastconv.training.progress import Progress
 
 
@@ -161,17 +161,15 @@ class Trainer:
                 (x, y, sample_weight), validation_data = split_validation(
                     (x, y, sample_weight), validation_split
                 )
-            source = make_source(
-                x,
-                y,
-                sample_weight,
+            feed = make_feed(
+                (x, y, sample_weight),
                 batch_size=batch_size,
                 steps=steps_per_epoch,
+                steps_name="steps_per_epoch",
                 shuffle=shuffle,
                 class_weight=class_weight,
             )
-            report = self._prepare(source)
-            feed = Feed(source, steps_per_epoch, "steps_per_epoch")
+            report = self._prepare(feed.source)
             validation = None
             if validation_data is not None:
                 validation = self._validation_feed(
@@ -213,12 +211,12 @@ class Trainer:
                 if self._epoch(validation, report, run, None, "test"):
                     validation_logs = report.logs()
                     logs |= {f"val_{name}": value for name, value in validation_logs.items()}
-                    run.call("on_test_end", validation_logs)
-            run.call("on_epoch_end", epoch, logs)
+                    run.call("on_test_end", logs=validation_logs)
+            run.call("on_epoch_end", epoch, logs=logs)
             progress.end(steps, logs)
             if self.stop_training or feed.exhausted:
                 break
-        run.call("on_train_end", logs)
+        run.call("on_train_end", logs=logs)
 
     def _epoch(
         self,
@@ -245,7 +243,7 @@ class Trainer:
                     self.optimizer.count_step()
                 report.add(plan, y, weight)
             if wants_end:
-                run.call(end, done, report.logs())
+                run.call(end, done, logs=report.logs())
             done += 1
             if progress is not None and progress.due(done):
                 progress.draw(done, report.logs())
@@ -254,18 +252,17 @@ class Trainer:
         return done
 
     def _validation_feed(self, data: Any, batch_size: int | None, steps: int | None) -> Feed:
-        if isinstance(data, (tuple, list)):
-            if len(data) not in (2, 3):
-                raise ValueError(
-                    "`validation_data` must be (x, y) or (x, y, sample_weight), "
-                    f"received {len(data)} parts"
-                )
-            source = make_source(*data, batch_size=batch_size, steps=steps)
-        else:
-            source = make_source(data)
-        self._check_not_empty(source, "validation_data")
-        source.prepare(self.input_shape, self.output_shape, self._loss)
-        return Feed(source, steps, "validation_steps")
+        if not isinstance(data, (tuple, list)):
+            data, batch_size = (data,), None
+        elif len(data) not in (2, 3):
+            raise ValueError(
+                "`validation_data` must be (x, y) or (x, y, sample_weight), "
+                f"received {len(data)} parts"
+            )
+        feed = make_feed(data, batch_size=batch_size, steps=steps, steps_name="validation_steps")
+        self._check_not_empty(feed.source, "validation_data")
+        feed.source.prepare(self.input_shape, self.output_shape, self._loss)
+        return feed
 
     # evaluate -------------------------------------------------------------------------------------
 
@@ -292,9 +289,8 @@ class Trainer:
         Raises as `fit`.
         """
         self._check_compiled("evaluate")
-        source = make_source(x, y, sample_weight, batch_size=batch_size, steps=steps)
-        report = self._prepare(source)
-        feed = Feed(source, steps, "steps")
+        feed = make_feed((x, y, sample_weight), batch_size=batch_size, steps=steps)
+        report = self._prepare(feed.source)
         progress = Progress(verbose, 1, feed.length)
         params = {"verbose": progress.verbose, "epochs": 1, "steps": feed.length}
         run = CallbackList(callbacks, self, params)
@@ -303,7 +299,7 @@ class Trainer:
             run.call("on_test_begin")
             done = self._epoch(feed, report, run, progress, "test")
             logs = report.logs()
-            run.call("on_test_end", logs)
+            run.call("on_test_end", logs=logs)
             progress.end(done, logs)
         finally:
             progress.close()
@@ -326,10 +322,10 @@ class Trainer:
 
         Arguments and errors are those of `fit`; no samples give an empty array.
         """
-        source = make_source(x, batch_size=batch_size, steps=steps)
+        feed = make_feed((x,), batch_size=batch_size, steps=steps)
+        source = feed.source
         self._build_for(source)
         source.prepare(self.input_shape, self.output_shape, None)
-        feed = Feed(source, steps, "steps")
         progress = Progress(verbose, 1, feed.length)
         params = {"verbose": progress.verbose, "epochs": 1, "steps": feed.length}
         run = CallbackList(callbacks, self, params)
@@ -344,7 +340,7 @@ class Trainer:
                     source.load(item, plan)
                     plan.run()
                     batch = outputs.add(plan.output)
-                run.call("on_predict_batch_end", done, {"outputs": batch})
+                run.call("on_predict_batch_end", done, logs={"outputs": batch})
                 done += 1
                 if progress.due(done):
                     progress.draw(done, {})

@@ -84,7 +84,7 @@ class Sequential(Trainer):
                 raise ValueError(f"{layer.name!r} must be the first entry of {self.name!r}")
             self._input = layer
             return
-        if layer._model_id is not None:
+        if layer.in_model:
             raise ValueError(f"layer {layer.name!r} has been added to a model already")
         if layer.name in {other.name for other in self._layers}:
             raise ValueError(
@@ -96,7 +96,7 @@ class Sequential(Trainer):
             self._input = start
         elif self._input is not None:
             self._build_layer(layer, self.output_shape)
-        layer._model_id = id(self)
+        layer.in_model = True
         self._layers.append(layer)
         self._changed()
 
@@ -105,7 +105,7 @@ class Sequential(Trainer):
         if not self._layers:
             raise ValueError(f"{self.name!r} has no layers to take off")
         layer = self._layers.pop()
-        layer._model_id = None
+        layer.in_model = False
         self._changed()
         return layer
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -15,15 +14,21 @@ from fastconv import runtime
 # Test modules share tables and helpers that lie beside them, whichever import mode pytest uses.
 sys.path.insert(0, str(Path(__file__).parent))
 
-# A kernel that is compiled or page-faulted on first use is not slow, so no example has a deadline.
-# In continuous integration every run draws the same examples: a failure there is a regression.
+# Every run of the suite draws the same examples, so that a failure is a regression and not luck;
+# `pytest --hypothesis-profile=explore` looks for new ones. A kernel whose pages are touched for the
+# first time is not slow, so no example has a deadline.
 settings.register_profile(
-    "fastconv", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    "repeatable",
+    derandomize=True,
+    max_examples=250,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 settings.register_profile(
-    "fastconv-ci", settings.get_profile("fastconv"), derandomize=True, database=None
+    "explore", settings.get_profile("repeatable"), derandomize=False, max_examples=2000
 )
-settings.load_profile("fastconv-ci" if os.environ.get("CI") else "fastconv")
+settings.load_profile("repeatable")
 
 
 def pytest_generate_tests(metafunc):

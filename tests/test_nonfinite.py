@@ -52,9 +52,8 @@ def assert_poisoned(clean, spoilt, where, value, context):
     assert_same_bits(spoilt[~where], clean[~where], context)
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("case", FIELD_CASES, ids=str)
-def test_one_pixel_poisons_exactly_its_receptive_field(case, value, isa, dtype):
+def test_one_pixel_poisons_exactly_its_receptive_field(case, isa, dtype):
     rng = generator(case.name, salt=7)
     x, w, b = (
         rng.uniform(0.5, 1.5, shape).astype(dtype)
@@ -63,8 +62,10 @@ def test_one_pixel_poisons_exactly_its_receptive_field(case, value, isa, dtype):
     options = {"algorithm": "direct", **case.forward_options}
     clean = ops.conv2d(x, w, b, **options)
     at = one_pixel(case.name, case.input_shape)
-    x[at] = value
-    assert_poisoned(clean, ops.conv2d(x, w, b, **options), reach(case, at), value, "y")
+    where = reach(case, at)
+    for value in (np.nan, np.inf, -np.inf):
+        x[at] = value
+        assert_poisoned(clean, ops.conv2d(x, w, b, **options), where, value, "y")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

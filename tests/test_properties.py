@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 from conv_cases import ConvCase, resolve_padding
-from hypothesis import event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 from oracle import assert_equal, integers
 from pool_cases import PoolCase
@@ -117,7 +117,6 @@ def assert_conv_is_right(case: ConvCase, dtype, isa, threads, seed) -> None:
             assert_equal(actual, want, name)
 
 
-@settings(max_examples=300)
 @given(conv_cases(), DTYPES, ISAS, THREADS, st.integers(0, 2**32 - 1))
 def test_a_legal_convolution_equals_the_definition(case, dtype, isa, threads, seed):
     if conv_is_legal(case):
@@ -138,7 +137,6 @@ def assert_conv_is_refused(case: ConvCase) -> None:
         shapes.conv2d_geometry(x.shape, w.shape, **case.forward_options)
 
 
-@settings(max_examples=300)
 @given(conv_cases(lowest=-1), DTYPES, ISAS)
 def test_any_convolution_is_computed_or_refused(case, dtype, isa):
     if conv_is_legal(case):
@@ -149,7 +147,6 @@ def test_any_convolution_is_computed_or_refused(case, dtype, isa):
         assert_conv_is_refused(case)
 
 
-@settings(max_examples=150)
 @given(conv_cases(), st.integers(0, 2**32 - 1))
 def test_linearity(case, seed):
     """conv(a x1 + x2) = a conv(x1) + conv(x2), exactly on integers."""
@@ -175,7 +172,6 @@ JUNK = st.one_of(
 )
 
 
-@settings(max_examples=400)
 @given(
     name=st.sampled_from(
         ["strides", "padding", "dilation_rate", "groups", "padding_mode", "activation",
@@ -250,7 +246,6 @@ def assert_pool_is_refused(case: PoolCase) -> None:
             pool(x, **case.options)
 
 
-@settings(max_examples=250)
 @given(pool_cases(), DTYPES, ISAS, THREADS, st.integers(0, 2**32 - 1))
 def test_a_legal_pooling_equals_the_definition(case, dtype, isa, threads, seed):
     if pool_is_legal(case):
@@ -261,7 +256,6 @@ def test_a_legal_pooling_equals_the_definition(case, dtype, isa, threads, seed):
         assert_pool_is_refused(case)
 
 
-@settings(max_examples=250)
 @given(pool_cases(lowest=-1), DTYPES, ISAS)
 def test_any_pooling_is_computed_or_refused(case, dtype, isa):
     if pool_is_legal(case):
@@ -275,7 +269,6 @@ def test_any_pooling_is_computed_or_refused(case, dtype, isa):
 # -------------------------------------------------------------------------------- the rest, briefly
 
 
-@settings(max_examples=100)
 @given(pairs(1, 80), st.integers(1, 80), DTYPES, ISAS, THREADS, st.integers(0, 2**32 - 1))
 def test_a_dense_layer_equals_the_definition(size, outputs, dtype, isa, threads, seed):
     rows, inputs = size
@@ -291,7 +284,6 @@ def test_a_dense_layer_equals_the_definition(size, outputs, dtype, isa, threads,
     assert_equal(db, dy.sum(axis=0))
 
 
-@settings(max_examples=150)
 @given(
     st.integers(1, 40),
     st.integers(1, 6),
@@ -320,7 +312,6 @@ def test_output_length_by_counting(length, kernel, stride, padding, dilation):
             shapes.conv_output_length(length, kernel, stride, padding, dilation)
 
 
-@settings(max_examples=100)
 @given(conv_cases(), st.integers(0, 2**32 - 1))
 def test_columns_multiply_to_the_convolution(case, seed):
     if not conv_is_legal(case) or case.groups > 1 or not case.has_gradients:

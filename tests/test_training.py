@@ -432,6 +432,7 @@ def test_the_bar_is_plain_where_its_character_is_unknown(monkeypatch):
             ValueError,
             "only one of `class_weight` and `sample_weight`",
         ),
+        ({"class_weight": [1.0, 2.0]}, TypeError, "`class_weight` must be a dict, received"),
         ({"callbacks": [3]}, TypeError, "`callbacks` must be instances of .*received 3"),
     ],
 )
@@ -580,6 +581,35 @@ except KeyboardInterrupt:
         process.send_signal(signal.SIGINT)
         assert process.stdout.read() == "whole\n"
     assert process.returncode == 0
+
+
+def test_a_forked_child_predicts_after_a_fit_on_several_threads(tmp_path):
+    script = tmp_path / "fork.py"
+    script.write_text("""
+import os, warnings
+import numpy as np
+from fastconv import layers, models, runtime
+runtime.set_num_threads(2)
+model = models.Sequential([layers.Input((16, 16, 8)), layers.Conv2D(32, 3), layers.Flatten(),
+                           layers.Dense(3)])
+model.compile("sgd", "mse")
+x = np.random.default_rng(0).standard_normal((64, 16, 16, 8)).astype(np.float32)
+model.fit(x, np.zeros((64, 3)), verbose=0)
+expected = model.predict(x, verbose=0)
+warnings.simplefilter("ignore")
+child = os.fork()
+if child == 0:
+    os._exit(0 if np.array_equal(model.predict(x, verbose=0), expected) else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+""")
+    result = subprocess.run(
+        [sys.executable, str(script)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])},
+    )
+    assert result.stdout == "0\n", result.stderr
 
 
 def test_the_lectures_callback_listing():

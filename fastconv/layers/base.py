@@ -21,7 +21,7 @@ from fastconv import initializers
 from fastconv.naming import unique_name
 from fastconv.parameters import Variable, real_array
 from fastconv.plan.nodes import Node
-from fastconv.shapes import normalize_int, normalize_shape
+from fastconv.shapes import normalize_shape
 
 Shape = tuple[int | None, ...]
 
@@ -72,7 +72,7 @@ class Layer(ABC):
         self.input_shape: Shape | None = None
         self._trainable = bool(trainable)
         self._variables: list[Variable] = []
-        self._model_id: int | None = None  # of the model that the layer has been added to
+        self.in_model = False  # whether a model has the layer; no second one can
 
     # The four questions ---------------------------------------------------------------------------
 
@@ -281,11 +281,6 @@ def assign_all(variables: list[Variable], weights: Any, owner: str) -> None:
         arrays.append(array)
     for variable, array in zip(variables, arrays, strict=True):
         variable.assign(array)
-
-
-def positive(value: Any, name: str) -> int:
-    """A count of units or filters."""
-    return normalize_int(value, name)
 
 
 def _check_dtype(dtype: Any) -> None:

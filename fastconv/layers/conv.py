@@ -11,11 +11,10 @@ from fastconv.layers.base import (
     check_data_format,
     check_options,
     image_shape,
-    positive,
 )
 from fastconv.plan import nodes
 from fastconv.serialization import serialize
-from fastconv.shapes import conv2d_geometry, normalize_padding, normalize_pair
+from fastconv.shapes import conv2d_geometry, normalize_int, normalize_padding, normalize_pair
 
 
 class Conv2D(Layer):
@@ -81,12 +80,12 @@ class Conv2D(Layer):
             kernel_constraint=kernel_constraint,
             bias_constraint=bias_constraint,
         )
-        self.filters = positive(filters, "filters")
+        self.filters = normalize_int(filters, "filters")
         self.kernel_size = normalize_pair(kernel_size, "kernel_size")
         self.strides = normalize_pair(strides, "strides")
         self.padding = check_padding(padding)
         self.dilation_rate = normalize_pair(dilation_rate, "dilation_rate")
-        self.groups = positive(groups, "groups")
+        self.groups = normalize_int(groups, "groups")
         if self.filters % self.groups:
             raise ValueError(
                 f"`filters` (={self.filters}) must be a multiple of `groups` (={self.groups})"

@@ -6,9 +6,10 @@ from typing import Any
 
 from fastconv import activations, initializers
 from fastconv.layers.activation import fusible_nodes
-from fastconv.layers.base import Layer, check_options, positive
+from fastconv.layers.base import Layer, check_options
 from fastconv.plan import nodes
 from fastconv.serialization import serialize
+from fastconv.shapes import normalize_int
 
 
 class Dense(Layer):
@@ -61,7 +62,7 @@ class Dense(Layer):
             lora_rank=lora_rank,
             quantization_config=quantization_config,
         )
-        self.units = positive(units, "units")
+        self.units = normalize_int(units, "units")
         self.activation = activations.get(activation)
         self.use_bias = bool(use_bias)
         self.kernel_initializer = initializers.get(kernel_initializer)

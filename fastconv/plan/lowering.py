@@ -158,6 +158,7 @@ class Product(_Weighted):
 
 class Pooling(Lowering):
     mask_relu = False  # the input is the output of a ReLU that leaves its backward pass to us
+    argmax: Tensor | None = None
 
     def forward(self, x):
         node = self.node
@@ -169,10 +170,10 @@ class Pooling(Lowering):
         if node.kind == "average":
             self.tape.emit(lambda: _pool.AveragePoolForward(geometry, x.array, y.array), x, y)
             return y
-        argmax = self.argmax = None
         if self.training:
             small = geometry.pool_h * geometry.pool_w <= _BYTE_WINDOW
-            argmax = self.argmax = self.tape.tensor(y.shape, np.uint8 if small else np.int32)
+            self.argmax = self.tape.tensor(y.shape, np.uint8 if small else np.int32)
+        argmax = self.argmax
         self.tape.emit(
             lambda: _pool.MaxPoolForward(geometry, x.array, y.array, argmax and argmax.array),
             x,
@@ -184,7 +185,7 @@ class Pooling(Lowering):
     def backward(self, dy, need_dx):
         if not need_dx:
             return None
-        geometry, argmax = self.geometry, getattr(self, "argmax", None)
+        geometry, argmax = self.geometry, self.argmax
         dx = self.tape.tensor(self.x_shape)
         if self.node.kind == "average":
             self.tape.emit(lambda: _pool.AveragePoolBackward(geometry, dy.array, dx.array), dy, dx)

@@ -398,6 +398,8 @@ def weights_of_classes(y: np.ndarray | None, class_weight: dict[int, float]) -> 
     """One weight per sample by its class, 1 for classes that are not mentioned."""
     if y is None:
         raise ValueError("`class_weight` needs `y`, received None")
+    if not isinstance(class_weight, dict):
+        raise TypeError(f"`class_weight` must be a dict, received {class_weight!r}")
     if y.ndim > 2:
         raise ValueError(f"`class_weight` needs one label per sample, received shape {y.shape}")
     if y.ndim == 2:

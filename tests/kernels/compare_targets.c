@@ -1,0 +1,264 @@
+/* compare_targets.c: every kernel of one target against the scalar target, in plain C.
+ *
+ * The Python tests run every target of the machine they are on; this program is for the others: it needs no Python, so it
+ * can be cross-compiled and run under an emulator.  Small-integer data makes all sums exact: equality, no tolerance
+ * (Winograd's transforms have thirds in them: relative 1e-5 for float32).
+ *
+ *     K=fastconv/_ext/kernels
+ *     aarch64-linux-gnu-gcc -O2 -std=gnu11 -ffp-contract=off -DFASTCONV_HAVE_NEON -I$K \
+ *         tests/kernels/compare_targets.c $K/target_scalar.c $K/target_neon.c $K/dispatch.c -lm -static -o compare
+ *     qemu-aarch64 ./compare neon
+ */
+#include "fastconv_kernels.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static unsigned long long state = 1;
+static int failures, checks;
+
+static double small_integer(void)
+{
+    state = state * 6364136223846793005ull + 1442695040888963407ull;
+    return (double)((state >> 33) % 7) - 3.0;
+}
+
+static double at(const void *p, int64_t i, int size) { return size == 8 ? ((const double *)p)[i] : ((const float *)p)[i]; }
+
+static void *numbers(int64_t n, int size)
+{
+    char *p = malloc((size_t)(n * size + 64));
+    for (int64_t i = 0; i < n; i++)
+        if (size == 8)
+            ((double *)p)[i] = small_integer();
+        else
+            ((float *)p)[i] = (float)small_integer();
+    return p;
+}
+
+static void check(const char *what, const void *a, const void *b, int64_t n, int size, double tolerance)
+{
+    double error = 0, norm = 0;
+    for (int64_t i = 0; i < n; i++) {
+        const double d = at(a, i, size) - at(b, i, size);
+        error += d * d;
+        norm += at(b, i, size) * at(b, i, size);
+    }
+    checks++;
+    if (!(sqrt(error) <= tolerance * sqrt(norm))) {
+        failures++;
+        printf("FAILED %s (%d bytes): relative error %g\n", what, size, sqrt(error / norm));
+    }
+}
+
+/* Runs one problem on one target; the caller compares the outputs. */
+static void run_conv(const fc_table *t, fc_conv p, const fc_filter_view *view)
+{
+    t->plan_conv(&p);
+    void *packed = calloc((size_t)p.packed_size + 64, (size_t)t->element_size), *scratch = malloc((size_t)p.scratch_bytes + 64);
+    for (int64_t i = 0; i < t->pack_items(&p); i++)
+        t->pack_item(&p, view, packed, i);
+    p.w = packed;
+    for (int64_t i = 0; i < p.items; i++)
+        t->conv_item(&p, i, scratch);
+    free(packed);
+    free(scratch);
+}
+
+static void run_filter_gradient(const fc_table *t, fc_filter_gradient p)
+{
+    t->plan_filter_gradient(&p);
+    void *scratch = malloc((size_t)p.scratch_bytes + 64);
+    p.partial = malloc((size_t)(p.partial_size + 1) * (size_t)t->element_size);
+    for (int64_t i = 0; i < p.items; i++)
+        t->filter_gradient_item(&p, i, scratch);
+    for (int64_t i = 0; i < p.reduce_items; i++)
+        t->filter_gradient_reduce(&p, i);
+    free(p.partial);
+    free(scratch);
+}
+
+static void run_winograd(const fc_table *t, fc_winograd p, const fc_filter_view *view)
+{
+    t->plan_winograd(&p);
+    void *packed = calloc((size_t)p.packed_size + 64, (size_t)t->element_size), *scratch = malloc((size_t)p.scratch_bytes + 64);
+    for (int64_t i = 0; i < p.pack_items; i++)
+        t->winograd_pack_item(&p, view, packed, i);
+    p.w = packed;
+    for (int64_t i = 0; i < p.items; i++)
+        t->winograd_item(&p, i, scratch);
+    free(packed);
+    free(scratch);
+}
+
+static void compare_convolution(const fc_table *t, const fc_table *oracle, int64_t N, int64_t H, int64_t C, int64_t K,
+                                int64_t k, int64_t stride, int64_t pad, int64_t dilation, int depthwise)
+{
+    const int size = t->element_size;
+    const int64_t extent = (k - 1) * dilation + 1, O = (H + 2 * pad - extent) / stride + 1;
+    const int64_t nx = N * H * H * C, ny = N * O * O * K, nw = k * k * (depthwise ? 1 : C) * K;
+    void *x = numbers(nx, size), *w = numbers(nw, size), *b = numbers(K, size), *dy = numbers(ny, size);
+    void *y[2] = {numbers(ny, size), numbers(ny, size)}, *dw[2] = {numbers(nw, size), numbers(nw, size)};
+    void *db[2] = {numbers(K, size), numbers(K, size)};
+    const fc_table *tables[2] = {t, oracle};
+    for (int i = 0; i < 2; i++) {
+        fc_conv p = {.x = x, .bias = b, .y = y[i], .batch = N, .in_h = H, .in_w = H, .channels = C, .out_h = O, .out_w = O,
+                     .filters = K, .groups = 1, .x_sn = H * H * C, .x_sh = H * C, .x_sw = C, .y_sn = O * O * K,
+                     .y_sh = O * K, .y_sw = K, .kernel_h = k, .kernel_w = k, .stride_h = stride, .stride_w = stride,
+                     .dilation_h = dilation, .dilation_w = dilation, .pad_top = pad, .pad_left = pad,
+                     .activation = FC_RELU, .depthwise = depthwise};
+        const int64_t c_w = depthwise ? 1 : C;
+        fc_filter_view view = {.w = w, .sg = depthwise ? 1 : K, .skh = k * c_w * K, .skw = c_w * K, .sc = K, .sk = 1};
+        run_conv(tables[i], p, &view);
+        fc_filter_gradient g = {.x = x, .dy = dy, .dw = dw[i], .db = db[i], .batch = N, .in_h = H, .in_w = H,
+                                .channels = C, .out_h = O, .out_w = O, .filters = K, .groups = 1, .x_sn = H * H * C,
+                                .x_sh = H * C, .x_sw = C, .dy_sn = O * O * K, .dy_sh = O * K, .dy_sw = K,
+                                .kernel_h = k, .kernel_w = k, .stride_h = stride, .stride_w = stride,
+                                .dilation_h = dilation, .dilation_w = dilation, .pad_top = pad, .pad_left = pad,
+                                .depthwise = depthwise};
+        run_filter_gradient(tables[i], g);
+    }
+    check("conv forward", y[0], y[1], ny, size, 0);
+    check("conv filter gradient", dw[0], dw[1], nw, size, 0);
+    check("conv bias gradient", db[0], db[1], K, size, 0);
+    if (k == 3 && stride == 1 && dilation == 1 && !depthwise)
+        for (int tile = 2; tile <= 4; tile += 2) {
+            fc_winograd p = {.x = x, .bias = b, .y = y[0], .batch = N, .in_h = H, .in_w = H, .channels = C, .out_h = O,
+                             .out_w = O, .filters = K, .pad_top = pad, .pad_left = pad, .tile = tile,
+                             .activation = FC_RELU};
+            fc_filter_view view = {.w = w, .skh = 3 * C * K, .skw = C * K, .sc = K, .sk = 1};
+            run_winograd(t, p, &view);
+            check("winograd forward", y[0], y[1], ny, size, size == 8 ? 1e-13 : 1e-5);
+            fc_winograd_gradient g = {.x = x, .dy = dy, .dw = dw[0], .db = db[0], .batch = N, .in_h = H, .in_w = H,
+                                      .channels = C, .out_h = O, .out_w = O, .filters = K, .pad_top = pad,
+                                      .pad_left = pad, .tile = tile};
+            t->plan_winograd_gradient(&g);
+            void *workspace = malloc((size_t)g.workspace_size * (size_t)size + 64);
+            t->winograd_gradient_begin(&g, workspace);
+            for (int64_t block = 0; block < g.blocks; block++) {
+                for (int64_t i = 0; i < g.transform_items; i++)
+                    t->winograd_gradient_transform(&g, workspace, block, i);
+                for (int64_t i = 0; i < g.product_items; i++)
+                    t->winograd_gradient_product(&g, workspace, block, i);
+            }
+            for (int64_t i = 0; i < g.finish_items; i++)
+                t->winograd_gradient_finish(&g, workspace, i);
+            free(workspace);
+            check("winograd filter gradient", dw[0], dw[1], nw, size, size == 8 ? 1e-13 : 1e-5);
+            check("winograd bias gradient", db[0], db[1], K, size, 0);
+        }
+    void *all[] = {x, w, b, dy, y[0], y[1], dw[0], dw[1], db[0], db[1]};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        free(all[i]);
+}
+
+static void compare_dense(const fc_table *t, const fc_table *oracle, int64_t rows, int64_t inputs, int64_t outputs)
+{
+    const int size = t->element_size;
+    void *x = numbers(rows * inputs, size), *w = numbers(inputs * outputs, size), *b = numbers(outputs, size);
+    void *dy = numbers(rows * outputs, size), *y[2], *dx[2], *dw[2], *db[2];
+    const fc_table *tables[2] = {t, oracle};
+    for (int i = 0; i < 2; i++) {
+        y[i] = numbers(rows * outputs, size), dx[i] = numbers(rows * inputs, size);
+        dw[i] = numbers(inputs * outputs, size), db[i] = numbers(outputs, size);
+        fc_dense p = {.x = x, .w = w, .bias = b, .dy = dy, .y = y[i], .dx = dx[i], .dw = dw[i], .db = db[i],
+                      .rows = rows, .inputs = inputs, .outputs = outputs, .activation = FC_LEAKY_RELU, .slope = 0.25};
+        fc_dense q = p, r = p;
+        tables[i]->plan_dense_forward(&p);
+        tables[i]->plan_dense_backward_input(&q);
+        tables[i]->plan_dense_backward_kernel(&r);
+        void *scratch = malloc((size_t)p.scratch_bytes + 64);
+        for (int64_t item = 0; item < p.items; item++)
+            tables[i]->dense_forward_item(&p, item, scratch);
+        for (int64_t item = 0; item < q.items; item++)
+            tables[i]->dense_backward_input_item(&q, item, scratch);
+        for (int64_t item = 0; item < r.items; item++)
+            tables[i]->dense_backward_kernel_item(&r, item, scratch);
+        free(scratch);
+    }
+    check("dense forward", y[0], y[1], rows * outputs, size, 0);
+    check("dense backward input", dx[0], dx[1], rows * inputs, size, 0);
+    check("dense backward kernel", dw[0], dw[1], inputs * outputs, size, 0);
+    check("dense bias gradient", db[0], db[1], outputs, size, 0);
+}
+
+static void compare_pool(const fc_table *t, const fc_table *oracle, int64_t H, int64_t C, int64_t pool, int64_t stride)
+{
+    const int size = t->element_size;
+    const int64_t N = 2, O = (H - pool) / stride + 1, nx = N * H * H * C, ny = N * O * O * C;
+    void *x = numbers(nx, size), *dy = numbers(ny, size), *y[2], *dx[2], *average[2], *shared[2];
+    unsigned char *argmax[2];
+    const fc_table *tables[2] = {t, oracle};
+    for (int i = 0; i < 2; i++) {
+        y[i] = numbers(ny, size), dx[i] = numbers(nx, size), average[i] = numbers(ny, size), shared[i] = numbers(nx, size);
+        argmax[i] = malloc((size_t)ny);
+        fc_pool p = {.x = x, .dy = dy, .y = y[i], .dx = dx[i], .argmax = argmax[i], .batch = N, .height = H, .width = H,
+                     .channels = C, .pool_h = pool, .pool_w = pool, .out_h = O, .out_w = O, .stride_h = stride,
+                     .stride_w = stride};
+        for (int64_t item = 0; item < N * O; item++)
+            tables[i]->max_pool_item(&p, item);
+        for (int64_t item = 0; item < tables[i]->pool_backward_items(&p); item++)
+            tables[i]->max_pool_backward_item(&p, item);
+        p.y = average[i], p.dx = shared[i];
+        for (int64_t item = 0; item < N * O; item++)
+            tables[i]->average_pool_item(&p, item);
+        for (int64_t item = 0; item < tables[i]->pool_backward_items(&p); item++)
+            tables[i]->average_pool_backward_item(&p, item);
+    }
+    check("max pool", y[0], y[1], ny, size, 0);
+    check("max pool backward", dx[0], dx[1], nx, size, 0);
+    check("average pool", average[0], average[1], ny, size, 0);
+    check("average pool backward", shared[0], shared[1], nx, size, 0);
+    checks++;
+    if (memcmp(argmax[0], argmax[1], (size_t)ny)) {
+        failures++;
+        printf("FAILED argmax (%d bytes)\n", size);
+    }
+}
+
+static void compare_activations(const fc_table *t, const fc_table *oracle)
+{
+    enum { N = 1003 };
+    const int size = t->element_size;
+    void *x = numbers(N, size), *a = numbers(N, size), *b = numbers(N, size);
+    for (int kind = FC_RELU; kind <= FC_TANH; kind++) {
+        t->activation(kind, 0.25, x, a, N);
+        oracle->activation(kind, 0.25, x, b, N);
+        check("activation", a, b, N, size, 1e-6);
+        t->activation_backward(kind, 0.25, a, x, a, N);
+        oracle->activation_backward(kind, 0.25, b, x, b, N);
+        check("activation backward", a, b, N, size, 1e-6);
+    }
+    t->softmax(x, a, 17, 59);
+    oracle->softmax(x, b, 17, 59);
+    check("softmax", a, b, N, size, 1e-6);
+}
+
+int main(int count, char **words)
+{
+    const char *name = count > 1 ? words[1] : "scalar";
+    int isa = 0;
+    while (isa < FC_ISA_COUNT && strcmp(fc_isa_name(isa), name))
+        isa++;
+    if (isa == FC_ISA_COUNT || !fc_isa_compiled(isa) || !fc_isa_supported(isa)) {
+        printf("target %s is not compiled in or does not run here\n", name);
+        return 2;
+    }
+    static const int64_t widths[] = {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 64, 70};
+    for (int is_double = 0; is_double < 2; is_double++) {
+        const fc_table *t = fc_get_table(isa, is_double), *oracle = fc_get_table(FC_ISA_SCALAR, is_double);
+        for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
+            const int64_t c = widths[i], k = widths[(i * 7 + 3) % 16];
+            compare_convolution(t, oracle, 2, 7, c, k, 3, 1, i % 3, 1, 0);
+            compare_convolution(t, oracle, 1, 9, c, k, 1 + (int64_t)i % 5, 1 + (int64_t)i % 3, 1, 1 + (int64_t)i % 2, 0);
+            compare_convolution(t, oracle, 2, 8, c, c, 3, 1 + (int64_t)i % 2, 1, 1, 1);
+            compare_dense(t, oracle, 1 + (int64_t)(i * 5) % 20, c * 3, k);
+            compare_pool(t, oracle, 9, c, 2 + (int64_t)i % 2, 2);
+        }
+        compare_activations(t, oracle);
+    }
+    printf("%s: %d checks, %d failed\n", name, checks, failures);
+    return failures != 0;
+}

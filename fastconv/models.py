@@ -212,8 +212,7 @@ class Sequential(Trainer):
 
     def __call__(self, x: Any) -> np.ndarray:
         """The outputs for one batch `x`, computed at once; see `predict` for many samples."""
-        x = np.asarray(x)
-        return self.predict(x, batch_size=max(1, len(x)), verbose=0)
+        return self.predict_on_batch(x)
 
     # Weights --------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from fastconv import runtime
 
-# Test modules share tables and helpers that lie beside them, whichever import mode pytest uses.
+# Test modules share tables and functions that lie beside them, whichever import mode pytest uses.
 sys.path.insert(0, str(Path(__file__).parent))
 
 # Every run of the suite draws the same examples, so that a failure is a regression and not luck;

@@ -25,7 +25,7 @@ PACKAGE_ROOT = Path(fastconv.__file__).parents[1]
 
 
 def run_python(*arguments: str) -> subprocess.CompletedProcess:
-    """A Python process that finds the test helpers and the package under test."""
+    """A Python process that finds the test modules and the package under test."""
     path = f"import sys; sys.path[:0] = [{str(HERE)!r}, {str(PACKAGE_ROOT)!r}]; "
     return subprocess.run(
         [sys.executable, "-c", path + arguments[0], *arguments[1:]],
@@ -62,8 +62,6 @@ def test_the_canaries_do_tell():
     guarded = guarded_memory.Guarded(10, np.float32, "end", 1.0)
     assert guarded.surroundings_intact()
     inside = guarded.array.__array_interface__["data"][0]
-    import ctypes
-
     ctypes.memset(inside - 1, 0, 1)
     assert not guarded.surroundings_intact()
 

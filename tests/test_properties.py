@@ -7,6 +7,7 @@ be refused, and no illegal one computed, without a contradiction showing.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -51,25 +52,59 @@ def paddings(low, high):
 
 
 @st.composite
-def conv_cases(draw, lowest=1):
-    """Any convolution; with `lowest` = 0 or less, sizes and steps may be impossible."""
-    groups = draw(st.one_of(st.just(1), st.integers(lowest, 5)))
-    multiple = max(groups, 1)
-    channels = draw(st.integers(lowest, 6)) * multiple
-    filters = draw(st.integers(lowest, 9)) * multiple
-    if lowest < 1 and draw(st.integers(0, 4)) == 0:
-        channels, filters = channels + draw(st.integers(0, 1)), filters + draw(st.integers(0, 1))
+def conv_cases(draw):
+    """A convolution whose numbers are all possible; whether the window fits is left to chance."""
+    groups = draw(st.one_of(st.just(1), st.integers(1, 5)))
     return ConvCase(
         "drawn",
-        (draw(st.integers(0, 4)), *draw(pairs(max(lowest, 0), 9)), max(channels, 0)),
-        max(filters, 0),
-        draw(pairs(max(lowest, 0), 5)),
-        draw(pairs(lowest, 4)),
-        draw(paddings(min(lowest, 0) if lowest < 1 else 0, 4)),
+        (draw(st.integers(0, 4)), *draw(pairs(1, 12)), draw(st.integers(1, 6)) * groups),
+        draw(st.integers(1, 9)) * groups,
+        draw(pairs(1, 5)),
+        draw(pairs(1, 4)),
+        draw(paddings(0, 4)),
         draw(st.sampled_from(["zeros", "zeros", "edge", "reflect"])),
-        draw(pairs(lowest, 3)),
+        draw(pairs(1, 3)),
         groups,
     )
+
+
+def with_one_part(draw, values, part):
+    """The tuple `values` with one of its parts, drawn, replaced by `part`."""
+    index = draw(st.integers(0, len(values) - 1))
+    return (*values[:index], part, *values[index + 1 :])
+
+
+@st.composite
+def spoilt_conv_cases(draw):
+    """A convolution with one number changed, most often to one that cannot be."""
+    case = draw(conv_cases())
+    field = draw(
+        st.sampled_from(
+            [
+                "input_shape",
+                "filters",
+                "kernel_size",
+                "strides",
+                "padding",
+                "dilation_rate",
+                "groups",
+            ]
+        )
+    )
+    if field == "input_shape":
+        sizes = with_one_part(draw, case.input_shape[1:], draw(st.integers(0, 2)))
+        value = (case.input_shape[0], *sizes)
+    elif field == "filters":
+        value = draw(st.integers(0, 12))
+    elif field == "groups":
+        value = draw(st.integers(-1, 7))
+    elif field == "padding":
+        value = draw(paddings(-2, 2))
+    elif field == "kernel_size":
+        value = with_one_part(draw, case.kernel_size, draw(st.sampled_from([0, 1, 14])))
+    else:
+        value = with_one_part(draw, getattr(case, field), draw(st.integers(-2, 2)))
+    return replace(case, **{field: value})
 
 
 def smallest_part(padding):
@@ -137,7 +172,7 @@ def assert_conv_is_refused(case: ConvCase) -> None:
         shapes.conv2d_geometry(x.shape, w.shape, **case.forward_options)
 
 
-@given(conv_cases(lowest=-1), DTYPES, ISAS)
+@given(spoilt_conv_cases(), DTYPES, ISAS)
 def test_any_convolution_is_computed_or_refused(case, dtype, isa):
     if conv_is_legal(case):
         event("legal")
@@ -197,18 +232,30 @@ def test_junk_is_refused_or_means_something(name, value):
 
 
 @st.composite
-def pool_cases(draw, lowest=1):
+def pool_cases(draw):
+    """A pooling whose numbers are all possible; whether a window misses the image is not known."""
     return PoolCase(
         "drawn",
-        (
-            draw(st.integers(0, 3)),
-            *draw(pairs(max(lowest, 0), 10)),
-            draw(st.integers(max(lowest, 0), 20)),
-        ),
-        draw(pairs(lowest, 5)),
-        draw(st.one_of(st.none(), pairs(lowest, 4))),
-        draw(paddings(0 if lowest == 1 else -1, 3)),
+        (draw(st.integers(0, 3)), *draw(pairs(1, 12)), draw(st.integers(1, 20))),
+        draw(pairs(1, 5)),
+        draw(st.one_of(st.none(), pairs(1, 4))),
+        draw(paddings(0, 2)),
     )
+
+
+@st.composite
+def spoilt_pool_cases(draw):
+    """A pooling with one number changed, most often to one that cannot be."""
+    case = draw(pool_cases())
+    field = draw(st.sampled_from(["input_shape", "pool_size", "strides", "padding"]))
+    if field == "input_shape":
+        sizes = with_one_part(draw, case.input_shape[1:], draw(st.integers(0, 2)))
+        value = (case.input_shape[0], *sizes)
+    elif field == "padding":
+        value = draw(paddings(-1, 6))
+    else:
+        value = with_one_part(draw, case.steps, draw(st.integers(-2, 14)))
+    return replace(case, **{field: value})
 
 
 def pool_is_legal(case: PoolCase) -> bool:
@@ -256,7 +303,7 @@ def test_a_legal_pooling_equals_the_definition(case, dtype, isa, threads, seed):
         assert_pool_is_refused(case)
 
 
-@given(pool_cases(lowest=-1), DTYPES, ISAS)
+@given(spoilt_pool_cases(), DTYPES, ISAS)
 def test_any_pooling_is_computed_or_refused(case, dtype, isa):
     if pool_is_legal(case):
         event("legal")

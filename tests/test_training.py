@@ -621,3 +621,28 @@ def test_the_lectures_callback_listing():
         history = model.fit(np.arange(100).reshape(5, 20), np.zeros(5),
                             epochs=10, batch_size=1, callbacks=[stop], verbose=0)  # fmt: skip
     assert 4 <= len(history.history["loss"]) <= 10
+
+
+def test_single_batches_do_what_fit_and_evaluate_do():
+    fitted, history = fit(batch_size=20)
+    stepped = linear()
+    assert stepped.train_on_batch(X, Y, return_dict=True) == {"loss": history["loss"][0]}
+    assert_same_weights(fitted, stepped)
+    stepped.reset_metrics()
+    assert stepped.test_on_batch(X, Y) == fitted.evaluate(X, Y, batch_size=20, verbose=0)
+    np.testing.assert_array_equal(
+        stepped.predict_on_batch(X), fitted.predict(X, batch_size=20, verbose=0)
+    )
+    assert stepped.predict_on_batch(X[:0]).shape == (0, 3)
+    with pytest.raises(ValueError, match=r"`x` must have shape \(None, 5\), received \(20, 4\)"):
+        stepped.predict_on_batch(X[:, :4])
+    with pytest.raises(ValueError, match="at least one sample"):
+        stepped.train_on_batch(X[:0], Y[:0])
+
+
+def test_values_of_single_batches_are_means_until_they_are_reset():
+    model = linear(optimizer=optimizers.SGD(0.0))
+    first, second = model.train_on_batch(X[:5], Y[:5]), model.train_on_batch(X[5:10], Y[5:10])
+    model.reset_metrics()
+    alone = model.train_on_batch(X[5:10], Y[5:10])
+    assert second == pytest.approx((first + alone) / 2)

@@ -19,8 +19,11 @@ def version() -> str:
     return f"fastconv {fastconv.__version__} ({runtime.isa()})"
 
 
-def model(net: Net, weights: list[np.ndarray]) -> Sequential:
-    made = models.Sequential([layers.Input(net.input_shape)])
+def model(net: Net, weights: list[np.ndarray] | None = None) -> Sequential:
+    """The network with `weights`; without them all are zero, in memory that nothing has touched."""
+    made = models.Sequential()
+    made.draw_weights = False
+    made.add(layers.Input(net.input_shape))
     for layer in net.layers:
         if isinstance(layer, Conv):
             made.add(
@@ -39,7 +42,8 @@ def model(net: Net, weights: list[np.ndarray]) -> Sequential:
             made.add(layers.Dense(layer.units, activation=layer.activation))
         else:
             made.add(layers.Flatten())
-    made.set_weights(weights)
+    if weights is not None:
+        made.set_weights(weights)
     return made
 
 

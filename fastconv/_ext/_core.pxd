@@ -15,7 +15,7 @@ cdef void *pointer(array) except? NULL
 cdef int activation_code(str name) except -1
 
 cdef enum:
-    BREAK_EVEN = 200000  # floating-point operations (or bytes moved) that repay waking one more thread
+    BREAK_EVEN = 100000  # floating-point operations (or bytes moved) that repay one more thread: about a microsecond
 
 
 # Threads for `items` pieces of `work`: the same results come out whatever it says.

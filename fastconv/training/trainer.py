@@ -16,9 +16,10 @@ import numpy as np
 
 from fastconv import losses, metrics, optimizers
 from fastconv.callbacks import Callback, CallbackList, History
+from fastconv.parameters import real_array
 from fastconv.plan import Plan, PlanCache, nodes, update_operations
 from fastconv.shapes import normalize_int
-from fastconv.training.data import Feed, Source, make_feed, split_validation
+from fastconv.training.data import Feed, Source, fit_samples, make_feed, split_validation
 from fastconv.training.progress import Progress
 
 
@@ -305,8 +306,7 @@ class Trainer:
             progress.close()
         if return_dict:
             return logs
-        values = [metric.result() for metric in report.metrics]
-        return values if len(values) > 1 else values[0]
+        return report.values()
 
     # predict --------------------------------------------------------------------------------------
 
@@ -349,6 +349,70 @@ class Trainer:
         finally:
             progress.close()
         return outputs.result()
+
+    # single batches -------------------------------------------------------------------------------
+
+    def predict_on_batch(self, x: Any) -> np.ndarray:
+        """The outputs for one batch `x` (N, ...), float32: the shortest way into a plan.
+
+        Raises ValueError or TypeError for data that does not fit. Threads may do this at once.
+        """
+        x = real_array(x, "`x`")
+        if not self.built:
+            self.build((None, *x.shape[1:]))
+        x = fit_samples(x, self.input_shape)
+        if len(x) == 0:
+            return np.empty((0, *self.output_shape[1:]), np.float32)
+        with self._plan(len(x), "infer", False) as plan:
+            np.copyto(plan.input, x, casting="unsafe")
+            plan.run()
+            return plan.output.copy()
+
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: dict[int, float] | None = None,
+        return_dict: bool = False,
+    ) -> float | list[float] | dict[str, float]:
+        """One step of training on one batch.
+
+        Returns what `evaluate` does; as in Keras the values are means over all batches since the
+        last `reset_metrics`. Raises as `fit`.
+        """
+        return self._on_batch("train", x, y, sample_weight, class_weight, return_dict)
+
+    def test_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
+    ) -> float | list[float] | dict[str, float]:
+        """Loss and metrics of one batch; returns and raises as `train_on_batch`."""
+        return self._on_batch("test", x, y, sample_weight, None, return_dict)
+
+    def reset_metrics(self) -> None:
+        """Begin new means of loss and metrics."""
+        if self._reported is not None:
+            self._reported.reset()
+
+    def _on_batch(self, mode, x, y, sample_weight, class_weight, return_dict):
+        self._check_compiled(f"{mode}_on_batch")
+        x = real_array(x, "`x`")
+        size = max(1, len(x)) if x.ndim else 1
+        feed = make_feed((x, y, sample_weight), batch_size=size, class_weight=class_weight)
+        report = self._prepare(feed.source)
+        run = CallbackList(None, self, {})
+        if mode == "test":
+            self._epoch(feed, report, run, None, mode)
+        else:
+            if not self._fitting.acquire(blocking=False):
+                raise RuntimeError("this model is being fitted already; one step at a time")
+            try:
+                self.stop_training = False
+                self.optimizer.state_for(self.parameters)
+                self._epoch(feed, report, run, None, mode)
+            finally:
+                self._fitting.release()
+        return report.logs() if return_dict else report.values()
 
     # Shared ---------------------------------------------------------------------------------------
 
@@ -447,6 +511,11 @@ class _Report:
             metric.update_state(y, output)
         for metric in self._weighted:
             metric.update_state(y, output, weight)
+
+    def values(self) -> float | list[float]:
+        """The values so far in the order of `compile`; the loss alone if there are no metrics."""
+        values = [metric.result() for metric in self.metrics]
+        return values if len(values) > 1 else values[0]
 
     def logs(self) -> dict[str, float]:
         """The values so far by name, in alphabetical order."""

@@ -9,7 +9,9 @@ enum {
     FC_FILTER_BLOCK_BYTES = 256 * 1024, /* of L2 for packed filters: half of the smallest common L2, 512 KiB */
     FC_INPUT_BLOCK_BYTES = 256 * 1024,  /* of L2 for gathered input rows */
     FC_MAX_PIXELS = 384,                /* in an item: px and py stay in L1 */
-    FC_ITEM_FLOPS = 400 * 1000,         /* aimed at: some microseconds, well above the cost of handing out an item */
+    FC_ITEM_FLOPS = 400 * 1000,         /* aimed at: some microseconds, well above the cost of handing out an item, */
+    FC_SMALL_ITEM_FLOPS = 60 * 1000,    /* but a small layer is cut finer, as long as it makes no more than */
+    FC_FEW_ITEMS = 8,                   /* so many: a network of a few microseconds wants its threads as well */
     FC_MAX_ITEMS = 512
 };
 

@@ -87,7 +87,7 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/.built
 
 clean:
 	rm -rf build dist fastconv.egg-info fastconv/_ext/*.so $(VENV)/.built
-	rm -rf .pytest_cache .ruff_cache .hypothesis
+	rm -rf .pytest_cache .ruff_cache .hypothesis .benchmarks __pycache__
 	find fastconv tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean

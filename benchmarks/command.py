@@ -1,7 +1,8 @@
 """The options that all benchmark commands share.
 
-Importing this module imports neither fastconv nor a peer: the instruction set that a run is held to
-is passed on in environment variables, and every library reads its own when it is imported.
+Importing this module loads neither fastconv's compiled core nor a peer: the instruction set that a
+run is held to is passed on in environment variables, and every library reads its own when it is
+loaded.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from benchmarks.timing import Protocol
+from fastconv.bench.timing import Protocol
 
 # What makes the libraries keep to AVX2. ONNX Runtime, MNN, ncnn and TensorFlow's own kernels know
 # no such switch and are left out of a held-down run (`peers.PEERS`).

@@ -13,9 +13,10 @@ from __future__ import annotations
 import importlib.util
 
 from benchmarks import command
-from benchmarks.shape_files import PASSES, Convolution, names, read, select
-from benchmarks.tables import Table, geometric_mean
-from benchmarks.timing import Protocol, alternate, ratio
+from benchmarks.shape_files import names, read, select
+from benchmarks.timing import Protocol, alternate, geometric_mean, ratio
+from fastconv.bench.operations import PASSES, Convolution
+from fastconv.bench.tables import Table
 
 ALGORITHMS = ("auto", "direct", "scatter", "winograd2", "winograd4")
 
@@ -37,8 +38,9 @@ def measure(
     left out and named in the notes.
     """
     from benchmarks import single_ops
-    from benchmarks.peak import Peak
     from fastconv import runtime
+    from fastconv.bench import operations
+    from fastconv.bench.peak import Peak
 
     peak = Peak(threads)
     peak.measure()
@@ -52,7 +54,7 @@ def measure(
         arrays = row.arrays()
         for direction in passes:
             try:
-                ours = single_ops.fastconv_convolution(
+                ours = operations.convolution(
                     row, direction, arrays, threads, algorithm, frozen=frozen
                 )
             except ValueError as error:
@@ -69,7 +71,7 @@ def measure(
             peak.measure(1)
             seconds = timings["fastconv"].median
             gflops = row.flops / seconds / 1e9
-            chosen = single_ops.fastconv_algorithm(row, direction, algorithm)
+            chosen = operations.algorithm_of(row, direction, algorithm)
             cells = [row.name, direction, chosen, seconds * 1e3, gflops, peak.percent(gflops)]
             if peer:
                 times_faster = ratio(timings[peer], timings["fastconv"])

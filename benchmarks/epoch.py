@@ -18,9 +18,9 @@ import numpy as np
 from benchmarks import command, peers
 from benchmarks.nets import NETS
 from benchmarks.peers import EPSILON, RHO, Session
-from benchmarks.tables import Table
 from benchmarks.timing import Protocol, alternate_blocks, ratio
 from benchmarks.worker import Worker
+from fastconv.bench.tables import Table
 
 BATCH = 64
 SAMPLES = 60_000

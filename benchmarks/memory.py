@@ -7,6 +7,9 @@ Every measurement is a process of its own that makes the model, trains three ste
 operating system for the largest amount of physical memory it ever held (interpreter and libraries
 included). The floor is what training cannot do without: the libraries' own weight before the first
 step, parameters, gradients, one optimizer slot, and the activations kept for the backward pass.
+
+The second table holds the model's own count (`plan.peak_bytes`, the arena, and the flat buffers)
+against what was measured beyond the interpreter with its libraries.
 """
 
 from __future__ import annotations
@@ -15,11 +18,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from benchmarks import command, peers
 from benchmarks.nets import NETS, Net, select
 from benchmarks.networks import names_for
-from benchmarks.tables import Table
+from fastconv.bench.tables import Table
 
 _STEPS = 3
 _MB = 1e6
@@ -30,35 +34,25 @@ def floor_bytes(net: Net) -> int:
     return 3 * 4 * net.parameters + net.kept_for_backward(net.training)
 
 
-def process_peak(name: str, net: Net, threads: int) -> dict[str, float]:
-    """``{"peak": ..., "before": ...}`` in bytes for a process that trains ``net`` with ``name``.
+def process_peak(name: str, net: Net, threads: int) -> dict[str, Any]:
+    """Memory, in bytes, of a process that trains ``net`` with ``name``.
 
-    ``before`` is what the process holds when the library is imported and nothing is made yet.
-    Raises RuntimeError with the process's last words if it fails.
+    ``peak`` is the most it ever held, ``before`` what it held when the library was imported and
+    nothing made yet, ``batch`` the size of the training batch, and ``account`` the library's own
+    count by purpose (empty if it keeps none). Raises RuntimeError with the process's last words if
+    it fails.
     """
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "benchmarks.memory",
-            "--child",
-            name,
-            "--nets",
-            net.name,
-            "--threads",
-            str(threads),
-        ],
-        capture_output=True,
-        text=True,
-    )
+    command_line = [sys.executable, "-m", "benchmarks.memory", "--child", name]
+    command_line += ["--nets", net.name, "--threads", str(threads)]
+    done = subprocess.run(command_line, capture_output=True, text=True)
     if done.returncode != 0:
         raise RuntimeError(f"{name}, {net.title}: {done.stderr.strip()[-500:]}")
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def measure(nets: list[Net], *, names: list[str], threads: int) -> Table:
-    """One line per network, at its training batch."""
-    made = Table(
+def measure(nets: list[Net], *, names: list[str], threads: int) -> list[Table]:
+    """Two tables, one line per network at its training batch: processes, and our own count."""
+    processes = Table(
         f"Peak memory of a training process, MB, {threads} threads",
         [
             "network, batch",
@@ -69,28 +63,46 @@ def measure(nets: list[Net], *, names: list[str], threads: int) -> Table:
             *(["share of the smallest"] if names else []),
         ],
     )
+    counts = Table(
+        f"What fastconv's training holds beyond the imported libraries, MB, {threads} threads",
+        [
+            "network, batch",
+            "arena",
+            "parameters, gradients, slots",
+            "scratch",
+            "batch",
+            "sum",
+            "measured",
+            "sum / measured",
+        ],
+    )
     for net in nets:
+        title = f"{net.title}, {net.training}"
         ours = process_peak(peers.OURS, net, threads)
         floor = ours["before"] + floor_bytes(net)
         others = [process_peak(name, net, threads)["peak"] for name in names]
-        cells = [
-            f"{net.title}, {net.training}",
-            ours["peak"] / _MB,
-            floor / _MB,
-            ours["peak"] / floor,
-            *(peak / _MB for peak in others),
-        ]
-        made.add(*cells, *([ours["peak"] / min(others)] if names else []))
-    return made
+        cells = [title, ours["peak"] / _MB, floor / _MB, ours["peak"] / floor]
+        cells += [peak / _MB for peak in others]
+        processes.add(*cells, *([ours["peak"] / min(others)] if names else []))
+        account = ours["account"]
+        flat = account["parameters"] + account["gradients"] + account["slots"]
+        total = sum(account.values()) + ours["batch"]
+        measured = ours["peak"] - ours["before"]
+        cells = [account["arena"], flat, account["scratch"], ours["batch"], total, measured]
+        counts.add(title, *(cell / _MB for cell in cells), total / measured)
+    return [processes, counts]
 
 
 def _child(name: str, net: Net, threads: int) -> None:
     peers.module(name)
     before = _resident()["VmRSS"]
-    step = peers.session(name, "training", net.name, net.training, threads)
+    session = peers.session(name, "training", net.name, net.training, threads)
     for _ in range(_STEPS):
-        step.call()
-    print(json.dumps({"peak": _resident()["VmHWM"], "before": before}))
+        session.call()
+    peak = _resident()["VmHWM"]
+    account = session.account() if session.account else {}
+    batch = sum(array.nbytes for array in net.batch(net.training))
+    print(json.dumps({"peak": peak, "before": before, "batch": batch, "account": account}))
 
 
 def _resident() -> dict[str, int]:
@@ -124,7 +136,8 @@ def main(arguments: list[str] | None = None) -> None:
     if options.child:
         _child(options.child, nets[0], options.threads)
         return
-    measure(nets, names=names_for("training", chosen), threads=options.threads).show()
+    for made in measure(nets, names=names_for("training", chosen), threads=options.threads):
+        made.show()
 
 
 if __name__ == "__main__":

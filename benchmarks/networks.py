@@ -18,9 +18,16 @@ import numpy as np
 
 from benchmarks import command, peers
 from benchmarks.nets import NETS, Net, select
-from benchmarks.tables import Table, geometric_mean
-from benchmarks.timing import Protocol, Timing, alternate_blocks, fastest, ratio
+from benchmarks.timing import (
+    Protocol,
+    Timing,
+    alternate_blocks,
+    fastest,
+    geometric_mean,
+    ratio,
+)
 from benchmarks.worker import Worker, WorkerError
+from fastconv.bench.tables import Table
 
 KINDS = ("inference", "training")
 # Probabilities and losses of different summation orders, and of Winograd, agree to this.

@@ -1,53 +1,20 @@
-"""The multiply-add peak of this machine, measured, which is what throughput is compared with.
+"""The multiply-add peak of this machine by itself: see `fastconv.bench.peak`.
 
-`fastconv._ext._core.fma_peak` runs a loop of independent fused multiply-adds in registers with the
-instruction set in use, so the peak of an AVX2 run is AVX2's. It is measured in the same run as the
-kernels, before and between them, because a shared machine changes its clock; the largest counts,
-since whatever else ran at the time can only have made a measurement smaller.
+python -m benchmarks.peak --threads 1
 """
 
 from __future__ import annotations
 
-
-class Peak:
-    """The peak for a number of threads: the largest of all measurements so far.
-
-    >>> peak = Peak(1)
-    >>> peak.measure() > 0
-    True
-    """
-
-    def __init__(self, num_threads: int):
-        if num_threads < 1:
-            raise ValueError(f"`num_threads` must be at least 1, received {num_threads}")
-        self.num_threads = num_threads
-        self._measured: list[float] = []
-
-    def measure(self, times: int = 3) -> float:
-        """Measure ``times`` more times; return the largest of everything measured, in GFLOP/s."""
-        from fastconv._ext import _core  # not before the options have chosen an instruction set
-
-        for _ in range(times):
-            self._measured.append(_core.fma_peak(self.num_threads))
-        return self.gflops
-
-    @property
-    def gflops(self) -> float:
-        if not self._measured:
-            self.measure()
-        return max(self._measured)
-
-    def percent(self, gflops: float) -> float:
-        return 100 * gflops / self.gflops
+from benchmarks import command
 
 
-def main() -> None:
-    from benchmarks import command
+def main(arguments: list[str] | None = None) -> None:
+    options = command.parse(command.parser(__doc__, peers=False), arguments)
     from fastconv import runtime
+    from fastconv.bench.peak import Peak
 
-    options = command.parse(command.parser(__doc__, peers=False))
-    peak = Peak(options.threads)
-    print(f"{peak.measure():.0f} GFLOP/s on {options.threads} threads, {runtime.isa()}")
+    peak = Peak(options.threads).measure(options.rounds)
+    print(f"{peak:.0f} GFLOP/s on {options.threads} threads, {runtime.isa()}")
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ import numpy as np
 
 from benchmarks import command
 from benchmarks.convolutions import torch_or_none
-from benchmarks.tables import Table, geometric_mean
-from benchmarks.timing import Protocol, alternate, ratio
+from benchmarks.timing import Protocol, alternate, geometric_mean, ratio
+from fastconv.bench.tables import Table
 
 # (N, H, W, C), pool, stride: the lecture's MNIST network, VGG16's first pool, AlexNet's first pool.
 SHAPES = [((64, 26, 26, 32), 2, 2), ((4, 224, 224, 64), 2, 2), ((16, 55, 55, 96), 3, 2)]
@@ -27,6 +27,7 @@ def measure(
 ) -> Table:
     """Every shape, kind and direction as one line of the table."""
     from benchmarks import single_ops
+    from fastconv.bench import operations
 
     columns = ["input, pool/stride", "pooling", "pass", "ms", "GB/s"]
     table = Table(
@@ -39,7 +40,7 @@ def measure(
             for direction in DIRECTIONS:
                 what = f"{kind} {direction} {shape}"
                 settings = (kind, direction, x, dy, pool, stride, threads)
-                ours = single_ops.fastconv_pooling(*settings)
+                ours = operations.pooling(*settings)
                 sides = {"fastconv": ours.call}
                 if peer:
                     other = single_ops.torch_pooling(*settings)
@@ -47,7 +48,7 @@ def measure(
                     sides[peer] = other.call
                 timings = alternate(sides, protocol)
                 seconds = timings["fastconv"].median
-                moved = x.nbytes + dy.nbytes + (dy.size if kind == "max" else 0)
+                moved = operations.pooling_bytes(kind, x, dy)
                 cells = [
                     "x".join(map(str, shape)) + f", {pool}/{stride}",
                     kind,

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks import command, peers
-from benchmarks.tables import Table
+from fastconv.bench.tables import Table
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 BEGIN = "<!-- results: begin (written by python -m benchmarks.report) -->"
@@ -58,7 +58,7 @@ def run(part: str, options) -> Iterator[Table]:
         both = [name for name in epoch.NAMES if name == peers.OURS or name in chosen]
         yield epoch.measure(names=both, **common)
     elif part == "memory":
-        yield memory.measure(
+        yield from memory.measure(
             everything, names=networks.names_for("training", chosen), threads=options.threads
         )
 

@@ -14,9 +14,9 @@ from contextlib import ExitStack
 from benchmarks import command, peers
 from benchmarks.nets import NETS, Net, select
 from benchmarks.networks import KINDS
-from benchmarks.tables import Table
 from benchmarks.timing import Protocol, alternate_blocks, ratio
 from benchmarks.worker import Worker
+from fastconv.bench.tables import Table
 
 
 def thread_counts(most: int) -> list[int]:

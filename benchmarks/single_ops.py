@@ -1,102 +1,17 @@
-"""One convolution or pooling pass as a call without arguments, by fastconv and by PyTorch.
+"""One convolution or pooling pass by PyTorch, the counterpart of `fastconv.bench.operations`.
 
 Each function binds all arrays before anything is timed and returns a `Side`: the call, and a
 function that gives its result in fastconv's layout, so that the two sides can be compared before
-they are timed. fastconv's ops are the classes that a training plan binds: filters are packed (and
-transformed, for Winograd) inside the timed call, as PyTorch reorders its own. PyTorch works on
-channels_last tensors that share memory with the NHWC arrays.
+they are timed. PyTorch works on channels_last tensors that share memory with the NHWC arrays; it
+reorders its filters inside the timed call, as fastconv packs (and transforms, for Winograd) its
+own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
-
 import numpy as np
 
-from benchmarks.shape_files import Convolution
-from fastconv import shapes
-
-
-class Side(NamedTuple):
-    call: Callable[[], object]
-    result: Callable[[], dict[str, np.ndarray]]
-
-
-# ---------------------------------------------------------------------------------------- fastconv
-
-
-def fastconv_convolution(
-    row: Convolution,
-    direction: str,
-    arrays: dict[str, np.ndarray],
-    threads: int,
-    algorithm: str = "auto",
-    *,
-    frozen: bool = False,
-) -> Side:
-    """The pass ``direction`` of ``row``; ``frozen`` packs the filters of a forward pass once."""
-    from fastconv._ext import _conv
-
-    geometry = _geometry(row)
-    x, w, b, dy = (arrays[name] for name in ("x", "w", "b", "dy"))
-    if direction == "forward":
-        y = np.zeros(row.output_shape, np.float32)
-        op = _conv.Conv2DForward(geometry, x, w, b, y, algorithm=algorithm)
-        op.freeze_weights(frozen)
-        outputs = {"y": y}
-    elif direction == "backward_input":
-        dx = np.zeros_like(x)
-        op = _conv.Conv2DBackwardInput(geometry, dy, w, dx, algorithm=algorithm)
-        outputs = {"dx": dx}
-    elif direction == "backward_kernel":
-        dw, db = np.zeros_like(w), np.zeros_like(b)
-        op = _conv.Conv2DBackwardKernel(geometry, x, dy, dw, db, algorithm=algorithm)
-        outputs = {"dw": dw, "db": db}
-    else:
-        raise ValueError(f"no pass named {direction!r}")
-    return Side(lambda: op.run(threads), lambda: outputs)
-
-
-def fastconv_algorithm(row: Convolution, direction: str, algorithm: str = "auto") -> str:
-    """What ``algorithm`` comes to for this pass: the choice that "auto" makes, or itself."""
-    from fastconv._ext import _conv
-
-    return _conv.choose_algorithm(_geometry(row), direction, np.float32, algorithm=algorithm)
-
-
-def _geometry(row: Convolution) -> shapes.Conv2DGeometry:
-    return shapes.conv2d_geometry(
-        row.input_shape,
-        row.kernel_shape,
-        strides=row.stride,
-        padding=row.padding,
-        groups=row.groups,
-    )
-
-
-def fastconv_pooling(
-    kind: str, direction: str, x: np.ndarray, dy: np.ndarray, pool: int, stride: int, threads: int
-) -> Side:
-    """Max or average pooling; the forward pass of max pooling records where the maxima are."""
-    from fastconv._ext import _pool
-
-    geometry = shapes.pool2d_geometry(x.shape, pool_size=pool, strides=stride)
-    y, dx = np.zeros_like(dy), np.zeros_like(x)
-    if kind == "max":
-        argmax = np.zeros(dy.shape, np.uint8)
-        forward = _pool.MaxPoolForward(geometry, x, y, argmax)
-        backward = _pool.MaxPoolBackward(geometry, dy, argmax, dx)
-    else:
-        forward = _pool.AveragePoolForward(geometry, x, y)
-        backward = _pool.AveragePoolBackward(geometry, dy, dx)
-    forward.run(threads)  # the backward pass of max pooling reads what this recorded
-    if direction == "forward":
-        return Side(lambda: forward.run(threads), lambda: {"y": y})
-    return Side(lambda: backward.run(threads), lambda: {"dx": dx})
-
-
-# ----------------------------------------------------------------------------------------- PyTorch
+from fastconv.bench.operations import Convolution, Side
 
 
 def torch_convolution(
@@ -181,9 +96,6 @@ def _channels_last(array: np.ndarray):
 
 def _nhwc(tensor) -> np.ndarray:
     return tensor.permute(0, 2, 3, 1).contiguous().numpy()
-
-
-# -------------------------------------------------------------------------------------- comparison
 
 
 def check_agreement(ours: Side, other: Side, what: str, tolerance: float = 1e-4) -> float:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.pooling import DIRECTIONS, KINDS, SHAPES, arrays
-from benchmarks.single_ops import fastconv_pooling
 from fastconv import runtime
+from fastconv.bench import operations
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
@@ -17,6 +17,6 @@ from fastconv import runtime
 def test_pooling(benchmark, case, kind, direction):
     shape, pool, stride = case
     x, dy = arrays(shape, pool, stride)
-    side = fastconv_pooling(kind, direction, x, dy, pool, stride, runtime.get_num_threads())
+    side = operations.pooling(kind, direction, x, dy, pool, stride, runtime.get_num_threads())
     benchmark.group = f"{kind} {direction}"
     benchmark(side.call)

@@ -1,41 +1,20 @@
 """Timing several ways of doing the same thing while they disturb each other as little as possible.
 
 Each side runs in *blocks*: a pause (worker threads of the side before go to sleep), a warm-up (this
-side's threads wake, caches fill), then calls until the block's time is over. The sides take turns,
-and the order rotates from round to round. A block yields the median of its calls; a side's time is
-the median of its blocks.
+side's threads wake, caches fill), then calls until the block's time is over (`run_block`, which
+`fastconv.bench.timing` defines). The sides take turns, and the order rotates from round to round.
+A block yields the median of its calls; a side's time is the median of its blocks.
 """
 
 from __future__ import annotations
 
-import gc
+import math
 import statistics
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-# A pair of clock reads takes some 50 ns; calls shorter than this are timed in groups.
-_SHORTEST_TIMED = 100e-6
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """How long and how often to measure. Times in seconds; ``warm_up`` is a share of a block."""
-
-    rounds: int = 5
-    block: float = 0.2
-    pause: float = 0.08
-    warm_up: float = 0.2
-
-    def __post_init__(self):
-        if self.rounds < 1:
-            raise ValueError(f"`rounds` must be at least 1, received {self.rounds}")
-        if self.block <= 0 or self.pause < 0 or self.warm_up < 0:
-            raise ValueError(
-                f"`block` must be positive, `pause` and `warm_up` not negative, "
-                f"received {self.block}, {self.pause} and {self.warm_up}"
-            )
+from fastconv.bench.timing import Protocol, run_block
 
 
 @dataclass(frozen=True)
@@ -94,42 +73,13 @@ def fastest(timings: Mapping[str, Timing]) -> str:
     return min(timings, key=lambda name: timings[name].median)
 
 
-def run_block(call: Callable[[], object], protocol: Protocol) -> list[float]:
-    """Pause, warm up, then time ``call`` until the block is over; seconds per call."""
-    time.sleep(protocol.pause)
-    group = 1
-    if protocol.warm_up > 0:
-        estimate = _warm_up(call, protocol.block * protocol.warm_up)
-        group = max(1, round(_SHORTEST_TIMED / max(estimate, 1e-9)))
-    clock = time.perf_counter
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        times = []
-        end = clock() + protocol.block
-        while True:
-            start = clock()
-            for _ in range(group):
-                call()
-            now = clock()
-            times.append((now - start) / group)
-            # A call that takes longer than a block is made once; the rounds repeat it.
-            if now >= end:
-                return times
-    finally:
-        if collecting:
-            gc.enable()
+def geometric_mean(values: Iterable[float]) -> float:
+    """The mean that treats twice and half alike; NaN for no values.
 
-
-def _warm_up(call: Callable[[], object], seconds: float) -> float:
-    """Call for so long, at least once; return the time of the fastest call."""
-    clock = time.perf_counter
-    end = clock() + seconds
-    shortest = float("inf")
-    while True:
-        start = clock()
-        call()
-        now = clock()
-        shortest = min(shortest, now - start)
-        if now >= end:
-            return shortest
+    >>> geometric_mean([0.5, 2.0])
+    1.0
+    """
+    values = list(values)
+    if not values:
+        return math.nan
+    return math.exp(sum(map(math.log, values)) / len(values))

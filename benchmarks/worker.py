@@ -17,7 +17,7 @@ from types import TracebackType
 import numpy as np
 
 from benchmarks.peers import Session
-from benchmarks.timing import Protocol, run_block
+from fastconv.bench.timing import Protocol, run_block
 
 
 class WorkerError(RuntimeError):

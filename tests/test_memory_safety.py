@@ -7,6 +7,7 @@ which does step over the edge is reported by name and does not take the test run
 
 from __future__ import annotations
 
+import ctypes
 import signal
 import subprocess
 import sys

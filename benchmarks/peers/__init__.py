@@ -35,10 +35,14 @@ EPSILON = 1e-7
 
 
 class Session(NamedTuple):
-    """``result`` gives the probabilities of the last call; of a training step, its loss."""
+    """``result`` gives the probabilities of the last call; of a training step, its loss.
+
+    ``account``, where a library keeps one, gives the bytes that it says it holds, by purpose.
+    """
 
     call: Callable[[], object]
     result: Callable[[], np.ndarray]
+    account: Callable[[], dict[str, int]] | None = None
 
 
 class Library(NamedTuple):

@@ -1,4 +1,4 @@
-"""fastconv itself, through the interface that users have: a call, and `fit` of one batch."""
+"""fastconv itself, through the interface that users have for single batches."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def inference(net: Net, weights: list[np.ndarray], x: np.ndarray, threads: int) 
     latest = [None]
 
     def call():
-        latest[0] = network(x)
+        latest[0] = network.predict_on_batch(x)
 
     return Session(call, lambda: latest[0])
 
@@ -68,7 +68,23 @@ def training(
     latest = [None]
 
     def call():
-        history = network.fit(x, labels, batch_size=len(x), shuffle=False, verbose=0).history
-        latest[0] = history["loss"][0]
+        latest[0] = network.train_on_batch(x, labels)
 
-    return Session(call, lambda: np.asarray(latest[0]))
+    return Session(call, lambda: np.asarray(latest[0]), lambda: _account(network, len(x)))
+
+
+def _account(network: Sequential, batch: int) -> dict[str, int]:
+    """The bytes of everything that a training step of `batch` samples uses, by the model's count.
+
+    To be asked for after a step, which is when the program's scratch memory has its size.
+    """
+    parameters = network.parameters
+    slots = network.optimizer.state_for(parameters).slots
+    with network._plan(batch, "train", False, network._trained_parts()) as plan:
+        return {
+            "arena": plan.peak_bytes,
+            "scratch": plan._program.workspace_bytes,
+            "parameters": parameters.values.nbytes,
+            "gradients": parameters.gradient.nbytes,
+            "slots": sum(slot.nbytes for slot in slots if slot is not None),
+        }

@@ -36,11 +36,15 @@ ALGORITHMS = ("auto", "direct", "scatter", "winograd2", "winograd4")
 
 # Vector operations that a Winograd transform takes per tile and vector of channels, memory
 # included, measured against the micro-kernel's multiply-adds: (input side, output or filter side).
-_TRANSFORM = {4: (130, 100), 2: (45, 35)}
-# Of adding one vector of a product to dx: a load, an add, a store that waits for its neighbour's.
-_SCATTER = 4
-# The gradient's planes live in L3, not in L2.
-_GRADIENT_TRANSFORM = 1.6
+_TRANSFORM = {4: (340, 310), 2: (150, 135)}
+# The gradient's planes live in L3, not in L2, and are streamed by ...
+_GRADIENT_TRANSFORM = 1.75
+# ... products of at least so many rows: fewer channels do not make them faster.
+_GRADIENT_ROWS = 8
+# Of writing and reading a vector of transformed filters, in a cache of so many bytes or beyond it.
+_FILTER_CACHE, _FILTER_MEMORY, _CACHE_BYTES = 8, 40, 8 << 20
+# Of adding one vector of a product to dx, a whole one and the part of one at the end of a stretch.
+_SCATTER, _SCATTER_TAIL = 8, 15
 
 
 POLICIES = ("auto", "direct")
@@ -82,7 +86,8 @@ def _direct_cost(g, lanes, pass_name):
 def _scatter_cost(g, lanes):
     pixels = g.batch * g.out_h * g.out_w
     product = g.filters * _vectors(g.kernel_h * g.kernel_w * g.channels, lanes)
-    return pixels * (product + _SCATTER * g.kernel_h * _vectors(g.kernel_w * g.channels, lanes))
+    whole, tail = divmod(g.kernel_w * g.channels, lanes)
+    return pixels * (product + g.kernel_h * (_SCATTER * whole + _SCATTER_TAIL * bool(tail)))
 
 
 def _winograd_cost(g, lanes, pass_name, tile):
@@ -92,11 +97,14 @@ def _winograd_cost(g, lanes, pass_name, tile):
     planes = (tile + 2) ** 2
     near, far = _TRANSFORM[tile]
     transforms = near * _vectors(c, lanes) + far * _vectors(k, lanes)
+    rows = c
     if pass_name == "backward_kernel":
         transforms *= _GRADIENT_TRANSFORM
-    # The filters' own transform, once per call: some three operations per element of a plane.
-    filters = 3 * planes * c * _vectors(k, lanes)
-    return tiles * (planes * c * _vectors(k, lanes) + transforms) + filters
+        rows = max(c, _GRADIENT_ROWS)
+    # The filters' own transform, once per call: written and read again through whatever holds them.
+    size = planes * c * _vectors(k, lanes)
+    filters = size * (_FILTER_MEMORY if 4 * size * lanes > _CACHE_BYTES else _FILTER_CACHE)
+    return tiles * (planes * rows * _vectors(k, lanes) + transforms) + filters
 
 
 def _winograd_obstacle(g):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 
@@ -62,15 +62,3 @@ def text(cell: object) -> str:
             return f"{cell:.1f}"
         return f"{cell:.2f}" if size >= 0.1 or size == 0 else f"{cell:.2g}"
     return str(cell)
-
-
-def geometric_mean(values: Iterable[float]) -> float:
-    """The mean that treats twice and half alike; NaN for no values.
-
-    >>> geometric_mean([0.5, 2.0])
-    1.0
-    """
-    values = list(values)
-    if not values:
-        return math.nan
-    return math.exp(sum(map(math.log, values)) / len(values))

@@ -1,0 +1,162 @@
+"""One pass of a convolution or pooling, bound to its arrays, ready to be timed.
+
+These are the operations that a plan binds. Filters are packed (and transformed, for Winograd's
+algorithm) inside the timed call, as training has to, unless they are `frozen`.
+
+The compiled core chooses its instruction set when it is loaded, so it is loaded by the functions
+that need it and not before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from fastconv import shapes
+
+PASSES = ("forward", "backward_input", "backward_kernel")
+
+
+class Side(NamedTuple):
+    """A call without arguments, and a function that gives the result of the last one by name."""
+
+    call: Callable[[], object]
+    result: Callable[[], dict[str, np.ndarray]]
+
+
+class Convolution(NamedTuple):
+    """A convolution of a real network: `padding` is per side, `groups == channels` is depthwise.
+
+    >>> row = Convolution("stem", 1, 32, 32, 3, 64, 7, 7, 2, 3, 1)
+    >>> row.output_shape
+    (1, 16, 16, 64)
+    """
+
+    name: str
+    batch: int
+    height: int
+    width: int
+    channels: int
+    filters: int
+    kernel_h: int
+    kernel_w: int
+    stride: int
+    padding: int
+    groups: int
+
+    @property
+    def input_shape(self) -> tuple[int, int, int, int]:
+        return self.batch, self.height, self.width, self.channels
+
+    @property
+    def kernel_shape(self) -> tuple[int, int, int, int]:
+        return self.kernel_h, self.kernel_w, self.channels // self.groups, self.filters
+
+    @property
+    def output_shape(self) -> tuple[int, int, int, int]:
+        out_h = (self.height + 2 * self.padding - self.kernel_h) // self.stride + 1
+        out_w = (self.width + 2 * self.padding - self.kernel_w) // self.stride + 1
+        return self.batch, out_h, out_w, self.filters
+
+    @property
+    def flops(self) -> float:
+        """Two per multiply-add of the direct algorithm, taps on padding included; any pass."""
+        return 2.0 * np.prod(self.output_shape) * np.prod(self.kernel_shape[:3])
+
+    @property
+    def geometry(self) -> shapes.Conv2DGeometry:
+        """The same in the terms of `fastconv.shapes`; ValueError if it is no convolution."""
+        return shapes.conv2d_geometry(
+            self.input_shape,
+            self.kernel_shape,
+            strides=self.stride,
+            padding=self.padding,
+            groups=self.groups,
+        )
+
+    def arrays(self, seed: int = 1) -> dict[str, np.ndarray]:
+        """Random float32 `x`, `w`, `b` and `dy` of this convolution."""
+        rng = np.random.default_rng(seed)
+        wanted = {
+            "x": self.input_shape,
+            "w": self.kernel_shape,
+            "b": (self.filters,),
+            "dy": self.output_shape,
+        }
+        arrays = {k: rng.standard_normal(s, dtype=np.float32) for k, s in wanted.items()}
+        arrays["w"] *= np.float32(np.prod(self.kernel_shape[:3]) ** -0.5)
+        return arrays
+
+
+def convolution(
+    row: Convolution,
+    direction: str,
+    arrays: dict[str, np.ndarray],
+    threads: int,
+    algorithm: str = "auto",
+    *,
+    frozen: bool = False,
+) -> Side:
+    """The pass `direction` of `row`; `frozen` packs the filters of a forward pass once.
+
+    Raises ValueError for an unknown pass, or an algorithm that does not apply.
+    """
+    from fastconv._ext import _conv
+
+    geometry = row.geometry
+    x, w, b, dy = (arrays[name] for name in ("x", "w", "b", "dy"))
+    if direction == "forward":
+        y = np.zeros(row.output_shape, np.float32)
+        op = _conv.Conv2DForward(geometry, x, w, b, y, algorithm=algorithm)
+        op.freeze_weights(frozen)
+        outputs = {"y": y}
+    elif direction == "backward_input":
+        dx = np.zeros_like(x)
+        op = _conv.Conv2DBackwardInput(geometry, dy, w, dx, algorithm=algorithm)
+        outputs = {"dx": dx}
+    elif direction == "backward_kernel":
+        dw, db = np.zeros_like(w), np.zeros_like(b)
+        op = _conv.Conv2DBackwardKernel(geometry, x, dy, dw, db, algorithm=algorithm)
+        outputs = {"dw": dw, "db": db}
+    else:
+        raise ValueError(f"`direction` must be one of {PASSES}, received {direction!r}")
+    return Side(lambda: op.run(threads), lambda: outputs)
+
+
+def algorithm_of(row: Convolution, direction: str, algorithm: str = "auto") -> str:
+    """What `algorithm` comes to for this pass: the choice that "auto" makes, or itself."""
+    from fastconv._ext import _conv
+
+    return _conv.choose_algorithm(row.geometry, direction, np.float32, algorithm=algorithm)
+
+
+def pooling(
+    kind: str, direction: str, x: np.ndarray, dy: np.ndarray, pool: int, stride: int, threads: int
+) -> Side:
+    """ "max" or "average" pooling, "forward" or "backward", of `x` (N,H,W,C) with `dy` (N,OH,OW,C).
+
+    The forward pass of max pooling records where the maxima are, as training needs it.
+    """
+    from fastconv._ext import _pool
+
+    geometry = shapes.pool2d_geometry(x.shape, pool_size=pool, strides=stride)
+    y, dx = np.zeros_like(dy), np.zeros_like(x)
+    if kind == "max":
+        argmax = np.zeros(dy.shape, np.uint8)
+        forward = _pool.MaxPoolForward(geometry, x, y, argmax)
+        backward = _pool.MaxPoolBackward(geometry, dy, argmax, dx)
+    else:
+        forward = _pool.AveragePoolForward(geometry, x, y)
+        backward = _pool.AveragePoolBackward(geometry, dy, dx)
+    forward.run(threads)  # the backward pass of max pooling reads what this recorded
+    if direction == "forward":
+        return Side(lambda: forward.run(threads), lambda: {"y": y})
+    return Side(lambda: backward.run(threads), lambda: {"dx": dx})
+
+
+def pooling_bytes(kind: str, x: np.ndarray, dy: np.ndarray) -> int:
+    """Bytes that have to move once, in either direction: input, output, and for max pooling one
+    byte per window that says where the maximum was."""
+    return x.nbytes + dy.nbytes + (dy.size if kind == "max" else 0)

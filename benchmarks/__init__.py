@@ -6,6 +6,7 @@ Run from a checkout, with fastconv installed; a peer is measured if it can be im
     python -m benchmarks.pooling                       pooling, forward and backward
     python -m benchmarks.networks                      whole networks, inference, training step
     python -m benchmarks.scaling                       the networks at 1, 2, ... threads
+    python -m benchmarks.work_split                    how evenly threads share the work, up to 128
     python -m benchmarks.epoch                         one epoch of MNIST training
     python -m benchmarks.memory                        peak memory of a training process
     python -m benchmarks.report                        all of these, into docs/benchmarks.md
@@ -16,15 +17,17 @@ second, each block after a pause and a warm-up, because the worker threads of so
 spinning for a while after a call and would take a core from the next one. Quoted are medians, and
 the median over rounds of the ratio within a round, so that a machine that slows down for a while
 slows both sides. Throughput is stated as a percentage of the multiply-add peak measured in the same
-run (`peak`), never of a figure from a data sheet.
+run, never of a figure from a data sheet.
 
-Dependencies point downwards:
+Dependencies point downwards; `fastconv.bench` is part of the package, because `python -m fastconv
+bench` measures the user's machine with it:
 
     report                                            all commands, one page
-    convolutions pooling | networks scaling epoch memory     the commands; all have `measure`
+    convolutions pooling | networks scaling epoch memory work_split   the commands, each a `measure`
     single_ops           | peers                      an operation, a network, as a call to be timed
     shape_files          | nets, worker               what is measured; a library in its own process
-    timing  peak  tables  command                     clocks, units, output, options
+    timing  command                                   sides that take turns, options
+    fastconv.bench                                    clocks, peak, tables, our own operations
 
-Nothing here is part of the test suite, and no library but fastconv is required.
+Nothing timed is part of the test suite, and no library but fastconv is required.
 """

@@ -23,12 +23,21 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 BEGIN = "<!-- results: begin (written by python -m benchmarks.report) -->"
 END = "<!-- results: end -->"
 
-PARTS = ("convolutions", "pooling", "networks", "scaling", "epoch", "memory")
+PARTS = ("convolutions", "pooling", "networks", "scaling", "work_split", "epoch", "memory")
 
 
 def run(part: str, options) -> Iterator[Table]:
     """The tables of one part, each as soon as it is measured."""
-    from benchmarks import convolutions, epoch, memory, nets, networks, pooling, scaling
+    from benchmarks import (
+        convolutions,
+        epoch,
+        memory,
+        nets,
+        networks,
+        pooling,
+        scaling,
+        work_split,
+    )
     from benchmarks.shape_files import names, read
 
     chosen, common = options.peer, {"threads": options.threads, "protocol": options.protocol}
@@ -54,6 +63,8 @@ def run(part: str, options) -> Iterator[Table]:
             yield networks.table(kind, rows, fitting, options.threads)
     elif part == "scaling":
         yield scaling.measure(everything, most_threads=options.threads, protocol=options.protocol)
+    elif part == "work_split":
+        yield from work_split.measure(everything)
     elif part == "epoch":
         both = [name for name in epoch.NAMES if name == peers.OURS or name in chosen]
         yield epoch.measure(names=both, **common)

@@ -39,14 +39,19 @@ AT = 32
 TARGET = 1.15
 
 # Costs in multiply-adds of the micro-kernel, which makes some 55e9 a second on one core of an
-# AVX-512 server: moving a byte (20 GB/s), rearranging an element of the filters, and, per tile and
-# channel, a Winograd transform.
+# AVX-512 server: moving a byte between memory and registers (18 GB/s) or cache and registers (three
+# times that), rearranging an element of the filters, and, per tile and channel, a Winograd
+# transform.
 _BYTE = 3
+_CACHED_BYTE, _CACHE = 1, 32e6
+_LANES = 16
 _REARRANGED = 20
 _TRANSFORM = 115
-# Floating-point operations, or bytes where there are none, that are worth one more thread: the core
-# counts in the same way.
+# Floating-point operations, or bytes where there are none, that are worth one more thread, as the
+# core counts. Its own judgement cannot be seen where an operation has few items.
 _BREAK_EVEN = 200_000
+# Operations that lose less of a step's time than this many percent are not listed.
+_LISTED = 2
 
 
 class Phase(NamedTuple):
@@ -84,7 +89,10 @@ def largest_share(items: int, chunk: int, threads: int) -> int:
 def phases(op: Any, threads: int, *, packed: bool = False) -> list[Phase]:
     """The phases of an operation on a team of ``threads``; without packing if ``packed``."""
     split = op.split(threads)
-    worth = max(*(used for *_, used in split), min(threads, int(_worth(op) / _BREAK_EVEN)))
+    used = split[0][-1]  # the same in every phase
+    worth = used
+    if used == max(items for items, *_ in split):  # there would have been no work for another one
+        worth = max(used, min(threads, _amount(op) // _BREAK_EVEN))
     found = [
         Phase(cost, *loop, worth) for cost, loop in zip(phase_costs(op, split), split, strict=True)
     ]
@@ -111,7 +119,7 @@ def _multiply_adds(y: Any, w: Any) -> int:
     return prod(y.shape[:-1]) * w.size
 
 
-def _worth(op: Any) -> int:
+def _amount(op: Any) -> int:
     """Floating-point operations, or bytes that are moved."""
     product = _product(op)
     return 2 * _multiply_adds(*product) if product else _bytes(op)
@@ -126,12 +134,15 @@ def phase_costs(op: Any, split: Sequence[tuple[int, int, int]]) -> list[float]:
 
     Raises ValueError if the operation has other phases than are known here.
     """
-    product, moved = _product(op), _BYTE * _bytes(op)
+    product, size = _product(op), _bytes(op)
+    moved = size * (_CACHED_BYTE if size < _CACHE else _BYTE)
     if product is None:
         return _checked(op, split, [moved])
     y, w = product
     algorithm = getattr(op, "algorithm", None) or "direct"
     main, rearranging = _multiply_adds(y, w), _REARRANGED * w.size
+    if not type(op).__name__.endswith("BackwardInput"):  # few filters leave a vector half empty
+        main = main / w.shape[-1] * _LANES * -(-w.shape[-1] // _LANES)
     if algorithm.startswith("winograd"):
         tile = int(algorithm[-1])
         *_, channels, filters = w.shape
@@ -203,9 +214,12 @@ def measure(nets: list[Net], *, batch: int = BATCH, at: int = AT) -> list[Table]
     shares = Table(
         "Work split: largest share over mean share, by threads", [*columns, f"worst up to {at}"]
     )
-    speed = Table("Work split: largest possible speed-up, by threads", columns)
+    speed = Table(
+        "Work split: largest possible speed-up, by threads",
+        [*columns, f"operations on fewer than {at}", "their work, %"],
+    )
     worst = Table(
-        f"Work split at {at} threads: the operations that lose most of the step's time",
+        f"Work split at {at} threads: operations that lose more than {_LISTED} % of a step's time",
         ["network, batch", "", "operation", "array", "items/threads", "largest / mean", "lost, %"],
     )
     above = []
@@ -217,8 +231,9 @@ def measure(nets: list[Net], *, batch: int = BATCH, at: int = AT) -> list[Table]
             shares.add(
                 made.title, made.kind, *(found[n][0] for n in THREADS), f"{uneven:.2f} at {count}"
             )
-            speed.add(made.title, made.kind, *(found[n][1] for n in THREADS))
-            speed.notes.append(f"{made.title}, {made.kind}: {_few_threads(made, at)}")
+            speed.add(
+                made.title, made.kind, *(found[n][1] for n in THREADS), *_few_threads(made, at)
+            )
             _add_worst(worst, made, at)
             if made.title == f"{net.title}, {batch}" and found[at][0] > TARGET:
                 above.append(f"{made.title} {made.kind} ({found[at][0]:.2f})")
@@ -228,24 +243,23 @@ def measure(nets: list[Net], *, batch: int = BATCH, at: int = AT) -> list[Table]
     return [shares, speed, worst]
 
 
-def _few_threads(made: Step, at: int) -> str:
-    """How many operations are given fewer threads, and how much of the work is in them."""
+def _few_threads(made: Step, at: int) -> tuple[str, float]:
+    """How many operations are given fewer threads, and the percentage of the work in them."""
     found = made.phases(at)
     work = [sum(phase.cost for phase in of_op) for of_op in found]
     few = [max(phase.threads for phase in of_op) < at for of_op in found]
     share = sum(w for w, is_few in zip(work, few, strict=True) if is_few) / sum(work)
-    return (
-        f"{sum(few)} of {len(few)} operations, with {100 * share:.1f} % of the work, "
-        f"use fewer than {at} threads"
-    )
+    return f"{sum(few)} of {len(few)}", 100 * share
 
 
-def _add_worst(table: Table, made: Step, at: int, rows: int = 3) -> None:
+def _add_worst(table: Table, made: Step, at: int) -> None:
     found = made.phases(at)
     total = sum(phase.longest for of_op in found for phase in of_op)
     lost = [sum(phase.longest - phase.mean for phase in of_op) for of_op in found]
-    for index in sorted(range(len(found)), key=lambda i: -lost[i])[:rows]:
+    for index in sorted(range(len(found)), key=lambda i: -lost[i]):
         op, of_op = made.ops[index], found[index]
+        if 100 * lost[index] / total < _LISTED:
+            break
         loops = dict.fromkeys(f"{phase.items}/{phase.threads}" for phase in of_op)
         table.add(
             made.title,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastconv import runtime
-from fastconv._ext._program import Program
+from fastconv._ext._core import Program
 from fastconv.parameters import Parameters, aligned_zeros
 from fastconv.plan import lowering, nodes
 from fastconv.plan.tape import Tape

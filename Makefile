@@ -3,16 +3,18 @@
 #   make demo     trains the MNIST network of the README and tests it
 #   make test     builds and runs the whole test suite
 #   make bench    measures speed
+#   make bench-peers     measures PyTorch and others beside it, into docs/benchmarks.md (takes long)
 #   make lint     checks style with ruff
 #   make wheel    builds dist/*.whl       make sdist    builds dist/*.tar.gz
 #   make build    only compiles, in place
-#   make clean    removes what was built   make distclean  removes .venv too
+#   make clean    removes what was built   make distclean  removes the environments too
 #
 # All it needs is Python >= 3.10, make and a C compiler: everything else is installed into .venv.
 # Stamp files make repeated calls quick; a changed source or requirement makes again what it must.
 # `make PYTHON=/path/to/python3` chooses the interpreter for a new .venv.
 
 VENV := .venv
+PEERS := .venv-peers
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check install -q
 
@@ -29,7 +31,7 @@ PYTHON ?= $(or $(call first_that_runs,$(COMPLETE)),$(call first_that_runs,$(RECE
 BUILD_REQUIRES = $(shell sed -n 's/^requires = \[\(.*\)\]$$/\1/p' pyproject.toml | tr ',' ' ')
 SOURCES := setup.py $(wildcard fastconv/_ext/*.py* fastconv/_ext/kernels/*)
 
-.PHONY: demo test bench lint build wheel sdist clean distclean
+.PHONY: demo test bench bench-peers lint build wheel sdist clean distclean
 
 demo: build
 	$(PY) examples/mnist_cnn.py
@@ -39,6 +41,9 @@ test: build
 
 bench: build
 	$(PY) -m pytest benchmarks --benchmark-only
+
+bench-peers: build $(PEERS)/.installed
+	$(PEERS)/bin/python -m benchmarks.report
 
 lint: $(VENV)/.installed
 	$(PY) -m ruff check .
@@ -85,10 +90,19 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/.built
 	$(PIP) --no-build-isolation -e '.[test,lint]'
 	@touch $@
 
+# The libraries fastconv is compared with, in an environment of the same Python: fastconv itself is
+# what `build` left in this folder, from where the benchmarks run.
+$(PEERS)/.installed: benchmarks/requirements-peers.txt | $(VENV)/.ready
+	$(PY) -m venv --clear $(PEERS)
+	$(PEERS)/bin/python -m pip --disable-pip-version-check install -q -r $< || { \
+	  echo "fastconv: the libraries to compare with could not be installed; $< says what pip needs" \
+	    "to find the CPU build of PyTorch." >&2; exit 1; }
+	@touch $@
+
 clean:
 	rm -rf build dist fastconv.egg-info fastconv/_ext/*.so $(VENV)/.built
 	rm -rf .pytest_cache .ruff_cache .hypothesis .benchmarks __pycache__
 	find fastconv tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(PEERS)

@@ -14,7 +14,7 @@ from fastconv.bench.timing import Protocol
 
 # What makes the libraries keep to AVX2. ONNX Runtime, MNN, ncnn and TensorFlow's own kernels know
 # no such switch and are left out of a held-down run (`peers.PEERS`).
-_AVX2 = {
+AVX2 = {
     "FASTCONV_ISA": "avx2",
     "ONEDNN_MAX_CPU_ISA": "AVX2",
     "DNNL_MAX_CPU_ISA": "AVX2",
@@ -58,7 +58,7 @@ def parse(made: argparse.ArgumentParser, arguments: list[str] | None = None) -> 
     options = made.parse_args(arguments)
     options.protocol = Protocol(options.rounds, options.block, options.pause)
     if options.isa == "avx2":
-        os.environ.update(_AVX2)
+        os.environ.update(AVX2)
     # Read by the OpenMP and Eigen pools of the peers; fastconv is told the number directly.
     os.environ["OMP_NUM_THREADS"] = str(options.threads)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

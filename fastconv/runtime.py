@@ -344,6 +344,7 @@ def config() -> dict[str, Any]:
         "instruction set": core.isa() + (f" (FASTCONV_ISA={forced})" if forced else ""),
         "available": ", ".join(core.available_isas()),
         "compiled": ", ".join(core.compiled_isas()),
+        "compiler": core.compiler(),
         "OpenMP": "yes" if core.openmp_enabled() else "no: everything runs on one thread",
         "threads": threads.threads,
         "threads limited by": threads.reason,

@@ -1,22 +1,24 @@
-"""The measuring instruments: shapes, networks, medians and pages. Nothing here is timed."""
+"""The measuring instruments: shapes, networks, medians, splits, pages. Nothing here is timed."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks import (
     convolutions,
+    memory,
     nets,
     peers,
     report,
     scaling,
     shape_files,
-    single_ops,
-    tables,
     timing,
+    work_split,
 )
-from fastconv.shapes import conv2d_geometry
+from fastconv.bench import operations
 
 
 @pytest.mark.parametrize("name", shape_files.names())
@@ -24,13 +26,7 @@ def test_shape_file_agrees_with_the_geometry(name):
     rows = shape_files.read(name)
     assert len({row.name for row in rows}) == len(rows)
     for row in rows:
-        geometry = conv2d_geometry(
-            row.input_shape,
-            row.kernel_shape,
-            strides=row.stride,
-            padding=row.padding,
-            groups=row.groups,
-        )
+        geometry = row.geometry
         output_shape = (geometry.batch, geometry.out_h, geometry.out_w, geometry.filters)
         assert output_shape == row.output_shape, row.name
 
@@ -42,12 +38,12 @@ def test_shape_file_errors_name_what_there_is():
         shape_files.select(shape_files.read("peers"), ["lenet_c1", "nothing"])
 
 
-@pytest.mark.parametrize("direction", shape_files.PASSES)
+@pytest.mark.parametrize("direction", operations.PASSES)
 def test_a_forced_algorithm_is_the_one_reported(direction):
     (row,) = shape_files.select(shape_files.read("peers"), ["mnist_c3"])
     for algorithm in ("direct", "winograd2", "winograd4"):
-        assert single_ops.fastconv_algorithm(row, direction, algorithm) == algorithm
-    assert single_ops.fastconv_algorithm(row, direction) in convolutions.ALGORITHMS
+        assert operations.algorithm_of(row, direction, algorithm) == algorithm
+    assert operations.algorithm_of(row, direction) in convolutions.ALGORITHMS
 
 
 def test_networks_have_their_published_numbers_of_parameters():
@@ -119,15 +115,6 @@ def test_protocol_refuses_nonsense():
         timing.Protocol(block=0.0)
 
 
-def test_table_and_its_markdown():
-    table = tables.Table("Title", ["layer", "ms"])
-    table.add("conv", 0.01234)
-    table.add("pool", None)
-    assert "| conv | 0.012 |\n| pool | - |" in table.markdown()
-    with pytest.raises(ValueError, match="a row needs 2 cells, received 1"):
-        table.add("conv")
-
-
 def test_thread_counts_are_powers_of_two_and_the_most():
     assert scaling.thread_counts(1) == [1]
     assert scaling.thread_counts(8) == [1, 2, 4, 8]
@@ -143,3 +130,77 @@ def test_results_replace_those_of_the_last_run():
     assert twice.split(report.BEGIN)[0] == page.split(report.BEGIN)[0]
     with pytest.raises(ValueError, match="the page must hold the lines"):
         report.replace_results("no markers", "results")
+
+
+# ---- the work split ----
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 7])
+@pytest.mark.parametrize("chunk", [1, 2, 5])
+@pytest.mark.parametrize("items", [1, 2, 6, 7, 29, 30])
+def test_largest_share_is_that_of_threads_in_turn(items, chunk, threads):
+    done = [0] * threads
+    for start in range(0, items, chunk):  # whoever has done least is ready first
+        first = done.index(min(done))
+        done[first] += min(chunk, items - start)
+    assert work_split.largest_share(items, chunk, threads) == max(done)
+
+
+@pytest.mark.parametrize("kind", ["inference", "training"])
+@pytest.mark.parametrize("name", ["mnist", "lenet5", "cifar"])
+def test_split_of_every_operation(name, kind):
+    made = work_split.step(nets.NETS[name], 4, kind)
+    assert made.unevenness(1) == (1.0, 1.0)
+    for threads in (2, 5, 32, 128):
+        uneven, speed_up = made.unevenness(threads)
+        assert uneven >= 1.0
+        assert 1.0 <= speed_up <= threads
+        for op, phases in zip(made.ops, made.phases(threads), strict=True):
+            for phase in phases:
+                assert 1 <= phase.threads <= phase.worth <= threads, op
+                assert phase.mean <= phase.longest <= phase.cost, op
+
+
+def test_split_of_operations_that_are_too_small():
+    """At one image hardly anything of LeNet-5 is worth two threads, and that is not uneven."""
+    made = work_split.step(nets.NETS["lenet5"], 1, "inference")
+    serial = [of_op for of_op in made.phases(32) if all(phase.worth == 1 for phase in of_op)]
+    assert len(serial) > len(made.ops) // 2
+    assert all(phase.longest == phase.mean for of_op in serial for phase in of_op)
+
+
+def test_split_refuses_phases_it_does_not_know():
+    op = work_split.step(nets.NETS["lenet5"], 1, "inference").ops[0]
+    with pytest.raises(ValueError, match="DirectForward has 3 phases, expected 2"):
+        work_split.phase_costs(op, [(1, 1, 1)] * 3)
+
+
+def test_split_tables():
+    shares, speed, worst = work_split.measure([nets.NETS["lenet5"]], batch=2, at=4)
+    assert [row[:2] for row in shares.rows] == [
+        ("LeNet-5, 2", "inference"),
+        ("LeNet-5, 2", "training"),
+    ]
+    assert len(speed.rows) == 2
+    assert shares.notes[0].startswith("above 1.15 at 4 threads and batch 2: ")
+    assert all(float(row[-1]) >= 2 for row in worst.rows)
+
+
+# ---- memory ----
+
+
+def test_account_of_a_training_step():
+    session = peers.session(peers.OURS, "training", "lenet5", 2, 1)
+    session.call()
+    account = session.account()
+    assert account["parameters"] == account["gradients"] == account["slots"]
+    assert account["parameters"] >= 4 * nets.NETS["lenet5"].parameters
+    assert account["arena"] >= nets.NETS["lenet5"].kept_for_backward(2)
+    assert account["scratch"] > 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="read from Linux's /proc")
+def test_peak_of_a_training_process():
+    found = memory.process_peak(peers.OURS, nets.NETS["lenet5"], 1)
+    assert found["peak"] - found["before"] > sum(found["account"].values()) / 2
+    assert found["batch"] == 64 * (4 * 32 * 32 + 8)

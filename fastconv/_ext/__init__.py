@@ -14,9 +14,9 @@ from importlib import import_module
 
 # GCC's OpenMP library lets a thread with nothing to do spin 300,000 times before it sleeps.  Where
 # other processes want the CPUs, threads that spin keep away the very thread they wait for: measured
-# with two busy processes beside it on two CPUs, a training step of the MNIST network took 35 ms,
-# and 9 ms with 1,000 to 30,000 spins.  On idle CPUs 10,000 cost nothing (3.7 ms each way; 100 spins
-# cost a seventh).  Who sets one of these variables, decides.
+# on two CPUs with two busy processes beside, three runs of each in turn, a training step of the
+# MNIST network took 16 to 52 ms with that, 9 to 18 ms with 10,000 spins.  On idle CPUs there was no
+# difference (a convolution of 0.9 ms either way).  Who sets one of these variables, decides.
 _SPINS = "10000"
 _SETTINGS = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 

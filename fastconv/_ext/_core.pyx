@@ -45,6 +45,7 @@ cdef extern from *:
     #endif
     """
     int FASTCONV_OPENMP
+    const char *__VERSION__
 
 cnp.import_array()
 
@@ -101,6 +102,11 @@ def lanes():
 def openmp_enabled():
     """Whether this build runs its loops on several threads."""
     return bool(FASTCONV_OPENMP)
+
+
+def compiler():
+    """The compiler that built this module, in its own words."""
+    return __VERSION__.decode()
 
 
 def fma_peak(int num_threads, double seconds=0.05):

@@ -153,6 +153,8 @@ def phase_costs(op: Any, split: Sequence[tuple[int, int, int]]) -> list[float]:
         transforms = tiles * _TRANSFORM * (channels + filters)
         rearranging = 3 * planes * channels * filters
         if type(op).__name__ == "WinogradBackwardKernel":
+            if len(split) < 3:  # splits with sums of their own, and then the sum of these
+                return [main + transforms + moved, rearranging][: len(split)]
             blocks = len(split) // 2
             of_a_block = [(transforms + moved) / blocks, main / blocks]
             return _checked(op, split, of_a_block * blocks + [rearranging])

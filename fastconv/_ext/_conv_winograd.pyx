@@ -113,7 +113,8 @@ cdef class WinogradBackwardKernel(Op):
         p.pad_top, p.pad_left, p.tile = g.pad_top, g.pad_left, tile
         p.x, p.dy, p.dw, p.db = pointer(x), pointer(dy), pointer(dw), pointer(db)
         self.table.plan_winograd_gradient(p)
-        self.phases = 2 * p.blocks + 1
+        self.phases = 2 if p.own_sums else 2 * p.blocks + 1
+        self.scratch_bytes = round_up_64(p.scratch_bytes)
         self.begins = True
         self.shared_bytes = round_up_64(p.workspace_size * self.table.element_size)
         self.work = 2.0 * p.batch * p.out_h * p.out_w * 9 * p.channels * p.filters
@@ -121,14 +122,21 @@ cdef class WinogradBackwardKernel(Op):
     cdef void begin(self, char *workspace) noexcept nogil:
         self.table.winograd_gradient_begin(&self.problem, workspace)
 
-    # Two phases for every block of tiles, and one at last.
+    # With sums of its own: splits, then their reduction.  Otherwise two phases for every block of tiles and one at last.
     cdef int64_t phase_items(self, int phase) noexcept nogil:
+        if self.problem.own_sums:
+            return self.problem.reduce_items if phase else self.problem.splits
         if phase == self.phases - 1:
             return self.problem.finish_items
         return self.problem.product_items if phase % 2 else self.problem.transform_items
 
     cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
-        if phase == self.phases - 1:
+        if self.problem.own_sums:
+            if phase == 0:
+                self.table.winograd_gradient_split(&self.problem, workspace, item, scratch)
+            else:
+                self.table.winograd_gradient_reduce(&self.problem, workspace, item)
+        elif phase == self.phases - 1:
             self.table.winograd_gradient_finish(&self.problem, workspace, item)
         elif phase % 2:
             self.table.winograd_gradient_product(&self.problem, workspace, phase // 2, item)

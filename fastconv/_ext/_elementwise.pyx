@@ -240,7 +240,7 @@ cdef class SoftmaxCrossEntropy(_Loss):
     """Cross-entropy of softmax(logits) with targets (rows, classes) or labels (rows,) int64.
 
     Writes the loss of each row (float64, unweighted), the gradient of the weighted mean with respect to the logits,
-    and the probabilities, the last two if arrays for them are given.  Labels must lie in [0, classes).
+    and the probabilities, the last two if arrays for them are given.  A label outside [0, classes) makes its row NaN.
     """
 
     def __init__(self, logits, targets, dlogits, loss, sample_weight=None, probabilities=None):

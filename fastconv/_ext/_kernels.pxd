@@ -55,6 +55,8 @@ cdef extern from "fastconv_kernels.h" nogil:
         int64_t batch, in_h, in_w, channels, out_h, out_w, filters, pad_top, pad_left
         int tile
         int64_t blocks, transform_items, product_items, finish_items, workspace_size
+        int own_sums
+        int64_t splits, reduce_items, scratch_bytes
 
     ctypedef struct fc_scatter:
         const void *dy
@@ -123,6 +125,8 @@ cdef extern from "fastconv_kernels.h" nogil:
         void (*winograd_item)(const fc_winograd *, int64_t, void *) noexcept nogil
         void (*plan_winograd_gradient)(fc_winograd_gradient *) noexcept nogil
         void (*winograd_gradient_begin)(const fc_winograd_gradient *, void *) noexcept nogil
+        void (*winograd_gradient_split)(const fc_winograd_gradient *, void *, int64_t, void *) noexcept nogil
+        void (*winograd_gradient_reduce)(const fc_winograd_gradient *, void *, int64_t) noexcept nogil
         void (*winograd_gradient_transform)(const fc_winograd_gradient *, void *, int64_t, int64_t) noexcept nogil
         void (*winograd_gradient_product)(const fc_winograd_gradient *, void *, int64_t, int64_t) noexcept nogil
         void (*winograd_gradient_finish)(const fc_winograd_gradient *, void *, int64_t) noexcept nogil

@@ -136,15 +136,21 @@ static void compare_convolution(const fc_table *t, const fc_table *oracle, int64
                                       .pad_left = pad, .tile = tile};
             t->plan_winograd_gradient(&g);
             void *workspace = malloc((size_t)g.workspace_size * (size_t)size + 64);
+            void *scratch = malloc((size_t)g.scratch_bytes + 64);
             t->winograd_gradient_begin(&g, workspace);
-            for (int64_t block = 0; block < g.blocks; block++) {
+            for (int64_t i = 0; g.own_sums && i < g.splits; i++)
+                t->winograd_gradient_split(&g, workspace, i, scratch);
+            for (int64_t i = 0; i < g.reduce_items; i++)
+                t->winograd_gradient_reduce(&g, workspace, i);
+            for (int64_t block = 0; !g.own_sums && block < g.blocks; block++) {
                 for (int64_t i = 0; i < g.transform_items; i++)
                     t->winograd_gradient_transform(&g, workspace, block, i);
                 for (int64_t i = 0; i < g.product_items; i++)
                     t->winograd_gradient_product(&g, workspace, block, i);
             }
-            for (int64_t i = 0; i < g.finish_items; i++)
+            for (int64_t i = 0; !g.own_sums && i < g.finish_items; i++)
                 t->winograd_gradient_finish(&g, workspace, i);
+            free(scratch);
             free(workspace);
             check("winograd filter gradient", dw[0], dw[1], nw, size, size == 8 ? 1e-13 : 1e-5);
             check("winograd bias gradient", db[0], db[1], K, size, 0);

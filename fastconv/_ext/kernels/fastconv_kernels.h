@@ -88,7 +88,8 @@ typedef struct {
     int64_t packed_size, pack_chunks, pack_items, scratch_bytes;
 } fc_winograd;
 
-/* ... and its filter gradient, F(3 x 3, tile x tile), in three phases that share one workspace. */
+/* ... and its filter gradient, F(3 x 3, tile x tile): with own_sums `splits` items and a reduction, otherwise three phases
+ * that share one workspace (kernels/winograd.inc says why). */
 typedef struct {
     const void *x, *dy;
     void *dw, *db;
@@ -98,6 +99,8 @@ typedef struct {
     int64_t tiles_h, tiles_w, tiles, tiles_per_block, blocks, tiles_per_item, panels, channels_per_item, channel_items;
     int64_t transform_items, product_items, finish_items, bias_parts;
     int64_t v_offset, y_offset, u_offset, bias_offset, workspace_size;
+    int own_sums;
+    int64_t splits, reduce_items, scratch_bytes;
 } fc_winograd_gradient;
 
 /* The gradient with respect to the input as a product followed by a scatter: for few input channels, or small
@@ -168,6 +171,8 @@ typedef struct {
 
     void (*plan_winograd_gradient)(fc_winograd_gradient *);
     void (*winograd_gradient_begin)(const fc_winograd_gradient *, void *workspace);
+    void (*winograd_gradient_split)(const fc_winograd_gradient *, void *workspace, int64_t split, void *scratch);
+    void (*winograd_gradient_reduce)(const fc_winograd_gradient *, void *workspace, int64_t item);
     void (*winograd_gradient_transform)(const fc_winograd_gradient *, void *workspace, int64_t block, int64_t item);
     void (*winograd_gradient_product)(const fc_winograd_gradient *, void *workspace, int64_t block, int64_t item);
     void (*winograd_gradient_finish)(const fc_winograd_gradient *, void *workspace, int64_t item);

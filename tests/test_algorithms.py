@@ -27,10 +27,13 @@ from fastconv._ext._conv import choose_algorithm
 PROMISED_L2 = 1e-5
 WINOGRAD = ("winograd2", "winograd4")
 
+# F(2x2, 5x5) shares its transforms with F(4x4, 3x3) and its name with F(2x2, 3x3).
+KERNELS = {"winograd2": ((3, 3), (5, 5)), "winograd4": ((3, 3),)}
+
 WINOGRAD_CASES = tuple(
     case
     for case in CASES
-    if case.kernel_size == (3, 3)
+    if case.kernel_size in KERNELS["winograd2"]
     and case.strides == case.dilation_rate == (1, 1)
     and case.groups == 1
     and case.has_gradients
@@ -42,6 +45,26 @@ TILE_CASES = tuple(
     for height, width in ((3, 3), (4, 5), (5, 4), (6, 7), (7, 6), (8, 9), (9, 8), (10, 11))
     for pad in (0, 1, 2, 4, ((0, 1), (2, 0)), ((3, 0), (0, 3)))
 )
+TILE_CASES += tuple(
+    ConvCase(f"5x5-{height}x{width}-pad{pad}", (2, height, width, 3), 7, (5, 5), padding=pad)
+    for height, width in ((5, 5), (6, 7), (9, 8))
+    for pad in (0, 2, 3, ((0, 1), (4, 0)))
+)
+
+
+def forced(cases):
+    """Every case with each algorithm that applies to it."""
+    pairs = [
+        (case, algorithm)
+        for case in cases
+        for algorithm in WINOGRAD
+        if case.kernel_size in KERNELS[algorithm]
+    ]
+    return pytest.mark.parametrize(
+        "case, algorithm", pairs, ids=[f"{case}-{algorithm}" for case, algorithm in pairs]
+    )
+
+
 SCATTER_CASES = tuple(
     case for case in GRADIENT_CASES if case.groups == 1 and case.dilation_rate[1] == 1
 )
@@ -70,8 +93,7 @@ def test_there_is_enough_to_compare():
     assert len(SCATTER_CASES) >= 250
 
 
-@pytest.mark.parametrize("algorithm", WINOGRAD)
-@pytest.mark.parametrize("case", (*WINOGRAD_CASES, *TILE_CASES), ids=str)
+@forced((*WINOGRAD_CASES, *TILE_CASES))
 def test_winograd_equals_the_definition_in_float64(case, algorithm, isa):
     problem = integer_conv(case)
     results = passes(case, *problem[:4], algorithm)
@@ -82,8 +104,7 @@ def test_winograd_equals_the_definition_in_float64(case, algorithm, isa):
         assert_equal(np.rint(result), expected, name)
 
 
-@pytest.mark.parametrize("algorithm", WINOGRAD)
-@pytest.mark.parametrize("case", WINOGRAD_CASES, ids=str)
+@forced(WINOGRAD_CASES)
 def test_winograd_keeps_its_bound_in_float32(case, algorithm, isa):
     problem, _ = normal_conv(case, np.float32)
     operands = [array.astype(np.float32) for array in problem[:4]]
@@ -92,9 +113,8 @@ def test_winograd_keeps_its_bound_in_float32(case, algorithm, isa):
         assert relative_l2(result, getattr(problem, name)) <= PROMISED_L2, name
 
 
-@pytest.mark.parametrize("algorithm", WINOGRAD)
 @pytest.mark.parametrize("activation", [None, "relu", "leaky_relu", "sigmoid", "tanh", "softmax"])
-@pytest.mark.parametrize("case", sample(WINOGRAD_CASES, 6), ids=str)
+@forced(sample(WINOGRAD_CASES, 6))
 def test_winograd_applies_bias_and_activation(case, activation, algorithm, isa, dtype):
     problem, _ = normal_conv(case, np.float32)
     x, w, b = (array.astype(dtype) for array in problem[:3])
@@ -108,8 +128,7 @@ def test_winograd_applies_bias_and_activation(case, activation, algorithm, isa, 
     np.testing.assert_allclose(y, expected, rtol=tolerance, atol=tolerance)
 
 
-@pytest.mark.parametrize("algorithm", WINOGRAD)
-@pytest.mark.parametrize("case", tuple(map(enlarged, sample(WINOGRAD_CASES, 4))), ids=str)
+@forced(tuple(map(enlarged, sample(WINOGRAD_CASES, 5))))
 def test_n_threads_agnosticism_of_winograd(case, algorithm, isa):
     rng = generator(case.name, salt=8)
     all_shapes = (case.input_shape, case.kernel_shape, (case.filters,), case.output_shape)
@@ -197,7 +216,7 @@ def test_n_threads_agnosticism_of_scatter(case, isa):
 @pytest.mark.parametrize(
     "kernel, options, why",
     [
-        ((5, 5), {}, "5x5, not 3x3"),
+        ((7, 7), {}, "7x7, not 3x3"),
         ((3, 1), {}, "3x1, not 3x3"),
         ((3, 3), {"strides": (1, 2)}, r"strides are \(1, 2\)"),
         ((3, 3), {"dilation_rate": 2}, r"dilation rate is \(2, 2\)"),

@@ -5,7 +5,8 @@ Algorithms, and the passes they exist for:
     direct                any shape; sums in order, exact on small integers
     scatter               backward_input only: the same sums as a product and a scatter;
                           one group, column dilation 1
-    winograd4, winograd2  F(4x4, 3x3) and F(2x2, 3x3): 3x3 filters, stride 1, dilation 1, one group
+    winograd4, winograd2  F(4x4, 3x3) and F(2x2, 3x3) for 3x3 filters, F(2x2, 5x5) for 5x5 ones;
+                          stride 1, dilation 1, one group
 
 `"auto"` estimates the time of each that applies and takes the least.  The estimate counts vector
 operations; it looks at the shape and the instruction set, never at the number of threads, so that
@@ -36,7 +37,7 @@ ALGORITHMS = ("auto", "direct", "scatter", "winograd2", "winograd4")
 
 # Vector operations that a Winograd transform takes per tile and vector of channels, memory
 # included, measured against the micro-kernel's multiply-adds: (input side, output or filter side).
-_TRANSFORM = {4: (340, 310), 2: (150, 135)}
+_TRANSFORM = {6: (340, 310), 4: (150, 135)}  # by the size of the input tile
 # The gradient's planes live in L3, not in L2, and are streamed by ...
 _GRADIENT_TRANSFORM = 1.75
 # ... products of at least so many rows: fewer channels do not make them faster.
@@ -94,8 +95,9 @@ def _winograd_cost(g, lanes, pass_name, tile):
     out_h, out_w = (g.height, g.width) if pass_name == "backward_input" else (g.out_h, g.out_w)
     tiles = g.batch * -(-out_h // tile) * -(-out_w // tile)
     c, k = (g.filters, g.channels) if pass_name == "backward_input" else (g.channels, g.filters)
-    planes = (tile + 2) ** 2
-    near, far = _TRANSFORM[tile]
+    side = tile + g.kernel_h - 1
+    planes = side**2
+    near, far = _TRANSFORM[side]
     transforms = near * _vectors(c, lanes) + far * _vectors(k, lanes)
     rows = c
     if pass_name == "backward_kernel":
@@ -107,10 +109,15 @@ def _winograd_cost(g, lanes, pass_name, tile):
     return tiles * (planes * rows * _vectors(k, lanes) + transforms) + filters
 
 
-def _winograd_obstacle(g):
-    """Why Winograd does not apply to a geometry, or None."""
-    if (g.kernel_h, g.kernel_w) != (3, 3):
-        return f"the filters are {g.kernel_h}x{g.kernel_w}, not 3x3"
+# The filters of each tile size.
+_WINOGRAD_KERNELS = {4: ((3, 3),), 2: ((3, 3), (5, 5))}
+
+
+def _winograd_obstacle(g, tile):
+    """Why F(tile x tile, ...) does not apply to a geometry, or None."""
+    if (g.kernel_h, g.kernel_w) not in _WINOGRAD_KERNELS[tile]:
+        valid = " or ".join(f"{h}x{w}" for h, w in _WINOGRAD_KERNELS[tile])
+        return f"the filters are {g.kernel_h}x{g.kernel_w}, not {valid}"
     if (g.stride_h, g.stride_w) != (1, 1):
         return f"the strides are {(g.stride_h, g.stride_w)}, not (1, 1)"
     if (g.dilation_h, g.dilation_w) != (1, 1):
@@ -145,19 +152,25 @@ def choose_algorithm(geometry, pass_name, dtype, algorithm="auto"):
         raise ValueError(
             f"gradients need `padding_mode` 'zeros', received {geometry.padding_mode!r}"
         )
-    winograd, scatter = _winograd_obstacle(geometry), _scatter_obstacle(geometry)
+    obstacles = {
+        "direct": None,
+        "scatter": _scatter_obstacle(geometry),
+        "winograd2": _winograd_obstacle(geometry, 2),
+        "winograd4": _winograd_obstacle(geometry, 4),
+    }
     if algorithm != "auto":
-        obstacle = {"direct": None, "scatter": scatter}.get(algorithm, winograd)
+        obstacle = obstacles[algorithm]
         if obstacle:
             raise ValueError(f"`algorithm` {algorithm!r} does not apply here: {obstacle}")
         return algorithm
     lanes = _core.lanes()
     costs = {"direct": _direct_cost(geometry, lanes, pass_name)}
-    if pass_name == "backward_input" and scatter is None:
+    if pass_name == "backward_input" and obstacles["scatter"] is None:
         costs["scatter"] = _scatter_cost(geometry, lanes)
-    if winograd is None and np.dtype(dtype).itemsize == 4 and _policy == "auto":
+    if np.dtype(dtype).itemsize == 4 and _policy == "auto":
         for tile in (4, 2):
-            costs[f"winograd{tile}"] = _winograd_cost(geometry, lanes, pass_name, tile)
+            if obstacles[f"winograd{tile}"] is None:
+                costs[f"winograd{tile}"] = _winograd_cost(geometry, lanes, pass_name, tile)
     return min(costs, key=costs.get)
 
 

@@ -1,7 +1,7 @@
-"""3x3 convolutions with stride 1 by Winograd's algorithm: all three passes.  The arithmetic is in kernels/winograd.inc.
+"""3x3 and 5x5 convolutions with stride 1 by Winograd's algorithm: all three passes.  The arithmetic is in kernels/winograd.inc.
 
-`tile` is m of F(m x m, 3 x 3), 4 or 2.  Forward and gradient with respect to the input are one class, because the latter
-is the former over dy, with the filters flipped and transposed and with padding 2 - p.
+`tile` is m of F(m x m, r x r): 4 or 2 for r = 3, 2 for r = 5.  The gradient with respect to the input is a forward pass
+over dy, with the filters flipped and transposed and with padding r - 1 - p.
 """
 
 cimport cython
@@ -29,7 +29,7 @@ cdef class _Winograd(FilterOp):
         self.table.plan_winograd(p)
         self.scratch_bytes = round_up_64(p.scratch_bytes)
         p.w = self.filter_memory(p.packed_size * self.table.element_size)
-        self.work = 2.0 * p.batch * p.out_h * p.out_w * 9 * p.channels * p.filters
+        self.work = 2.0 * p.batch * p.out_h * p.out_w * p.kernel * p.kernel * p.channels * p.filters
         return 0
 
     cdef int64_t phase_items(self, int phase) noexcept nogil:
@@ -58,14 +58,14 @@ cdef class WinogradForward(_Winograd):
         cdef fc_winograd *p = &self.problem
         p.batch, p.in_h, p.in_w, p.channels = g.batch, g.height, g.width, g.channels
         p.out_h, p.out_w, p.filters = g.out_h, g.out_w, g.filters
-        p.pad_top, p.pad_left, p.tile = g.pad_top, g.pad_left, tile
+        p.pad_top, p.pad_left, p.tile, p.kernel = g.pad_top, g.pad_left, tile, g.kernel_h
         p.activation, p.slope = activation_code(activation), slope
         p.x, p.bias, p.y = pointer(x), pointer(b), pointer(y)
         self.view.w = pointer(w)
         self.view.sk = 1
         self.view.sc = p.filters
         self.view.skw = p.channels * p.filters
-        self.view.skh = 3 * self.view.skw
+        self.view.skh = p.kernel * self.view.skw
         self._plan()
 
 
@@ -81,14 +81,15 @@ cdef class WinogradBackwardInput(_Winograd):
         cdef fc_winograd *p = &self.problem
         p.batch, p.in_h, p.in_w, p.channels = g.batch, g.out_h, g.out_w, g.filters
         p.out_h, p.out_w, p.filters = g.height, g.width, g.channels
-        p.pad_top, p.pad_left, p.tile = 2 - g.pad_top, 2 - g.pad_left, tile
+        p.tile, p.kernel = tile, g.kernel_h
+        p.pad_top, p.pad_left = p.kernel - 1 - g.pad_top, p.kernel - 1 - g.pad_left
         p.x, p.y = pointer(dy), pointer(dx)
         self.view.w = pointer(w)
         self.view.sc = 1
         self.view.sk = p.channels
         self.view.skw = -p.channels * p.filters
-        self.view.skh = 3 * self.view.skw
-        self.view.base = 8 * p.channels * p.filters
+        self.view.skh = p.kernel * self.view.skw
+        self.view.base = (p.kernel * p.kernel - 1) * p.channels * p.filters
         self._plan()
 
 
@@ -110,14 +111,14 @@ cdef class WinogradBackwardKernel(Op):
         cdef fc_winograd_gradient *p = &self.problem
         p.batch, p.in_h, p.in_w, p.channels = g.batch, g.height, g.width, g.channels
         p.out_h, p.out_w, p.filters = g.out_h, g.out_w, g.filters
-        p.pad_top, p.pad_left, p.tile = g.pad_top, g.pad_left, tile
+        p.pad_top, p.pad_left, p.tile, p.kernel = g.pad_top, g.pad_left, tile, g.kernel_h
         p.x, p.dy, p.dw, p.db = pointer(x), pointer(dy), pointer(dw), pointer(db)
         self.table.plan_winograd_gradient(p)
         self.phases = 2 if p.own_sums else 2 * p.blocks + 1
         self.scratch_bytes = round_up_64(p.scratch_bytes)
         self.begins = True
         self.shared_bytes = round_up_64(p.workspace_size * self.table.element_size)
-        self.work = 2.0 * p.batch * p.out_h * p.out_w * 9 * p.channels * p.filters
+        self.work = 2.0 * p.batch * p.out_h * p.out_w * p.kernel * p.kernel * p.channels * p.filters
 
     cdef void begin(self, char *workspace) noexcept nogil:
         self.table.winograd_gradient_begin(&self.problem, workspace)

@@ -43,7 +43,7 @@ cdef extern from "fastconv_kernels.h" nogil:
         const void *bias
         void *y
         int64_t batch, in_h, in_w, channels, out_h, out_w, filters, pad_top, pad_left
-        int tile, activation
+        int tile, kernel, activation
         double slope
         int64_t items, packed_size, pack_items, scratch_bytes
 
@@ -53,7 +53,7 @@ cdef extern from "fastconv_kernels.h" nogil:
         void *dw
         void *db
         int64_t batch, in_h, in_w, channels, out_h, out_w, filters, pad_top, pad_left
-        int tile
+        int tile, kernel
         int64_t blocks, transform_items, product_items, finish_items, workspace_size
         int own_sums
         int64_t splits, reduce_items, scratch_bytes

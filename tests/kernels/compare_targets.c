@@ -126,14 +126,14 @@ static void compare_convolution(const fc_table *t, const fc_table *oracle, int64
     if (k == 3 && stride == 1 && dilation == 1 && !depthwise)
         for (int tile = 2; tile <= 4; tile += 2) {
             fc_winograd p = {.x = x, .bias = b, .y = y[0], .batch = N, .in_h = H, .in_w = H, .channels = C, .out_h = O,
-                             .out_w = O, .filters = K, .pad_top = pad, .pad_left = pad, .tile = tile,
+                             .out_w = O, .filters = K, .pad_top = pad, .pad_left = pad, .tile = tile, .kernel = 3,
                              .activation = FC_RELU};
             fc_filter_view view = {.w = w, .skh = 3 * C * K, .skw = C * K, .sc = K, .sk = 1};
             run_winograd(t, p, &view);
             check("winograd forward", y[0], y[1], ny, size, size == 8 ? 1e-13 : 1e-5);
             fc_winograd_gradient g = {.x = x, .dy = dy, .dw = dw[0], .db = db[0], .batch = N, .in_h = H, .in_w = H,
                                       .channels = C, .out_h = O, .out_w = O, .filters = K, .pad_top = pad,
-                                      .pad_left = pad, .tile = tile};
+                                      .pad_left = pad, .tile = tile, .kernel = 3};
             t->plan_winograd_gradient(&g);
             void *workspace = malloc((size_t)g.workspace_size * (size_t)size + 64);
             void *scratch = malloc((size_t)g.scratch_bytes + 64);

@@ -75,26 +75,26 @@ typedef struct {
     int64_t scratch_bytes;
 } fc_filter_gradient;
 
-/* The same forward convolution for 3x3 filters, stride 1 and one group, by Winograd F(tile x tile, 3 x 3); x and y are
- * contiguous, padding is zeros.  The caller checks that the shape qualifies. */
+/* The same forward convolution for stride 1 and one group by Winograd F(tile x tile, kernel x kernel), (tile, kernel) one
+ * of (4, 3), (2, 3), (2, 5); x and y are contiguous, padding is zeros.  The caller checks that the shape qualifies. */
 typedef struct {
     const void *x, *w, *bias; /* w: transformed filters */
     void *y;
     int64_t batch, in_h, in_w, channels, out_h, out_w, filters, pad_top, pad_left;
-    int tile, activation;
+    int tile, kernel, activation;
     double slope;
     /* Filled in by plan_winograd. */
     int64_t tiles_h, tiles_w, tiles_per_item, tile_items, panels, panels_per_item, panel_items, items;
     int64_t packed_size, pack_chunks, pack_items, scratch_bytes;
 } fc_winograd;
 
-/* ... and its filter gradient, F(3 x 3, tile x tile): with own_sums `splits` items and a reduction, otherwise three phases
+/* ... and its filter gradient, F(kernel x kernel, tile x tile): with own_sums `splits` items and a reduction, otherwise three phases
  * that share one workspace (kernels/winograd.inc says why). */
 typedef struct {
     const void *x, *dy;
     void *dw, *db;
     int64_t batch, in_h, in_w, channels, out_h, out_w, filters, pad_top, pad_left;
-    int tile;
+    int tile, kernel;
     /* Filled in by plan_winograd_gradient; offsets and sizes in elements. */
     int64_t tiles_h, tiles_w, tiles, tiles_per_block, blocks, tiles_per_item, panels, channels_per_item, channel_items;
     int64_t transform_items, product_items, finish_items, bias_parts;

@@ -37,7 +37,7 @@ enum {
     FC_WINO_MAX_TILES = 96,
     FC_WINO_ITEMS = 32,                 /* aimed at by sharing out panels when tiles are few */
     FC_WINO_PACK_CHANNELS = 16,         /* channels of filters gathered before they are transformed: on the stack */
-    FC_WINO_OWN_SUMS_BYTES = 2400 * 1024, /* of L2 for the sums of a filter gradient that a thread keeps to itself */
+    FC_WINO_OWN_SUMS_BYTES = 4000 * 1024, /* of L2 for the sums of a filter gradient that a thread keeps to itself */
     FC_WINO_SPLITS = 16,                /* of such a gradient: each costs a dw of memory and a step of the final sum */
     FC_WINO_GRADIENT_L2_BYTES = 512 * 1024,
     FC_WINO_GRADIENT_L3_BYTES = 16 * 1024 * 1024

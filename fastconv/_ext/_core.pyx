@@ -8,7 +8,7 @@ it once and drop it; a plan makes many and runs them over and over.  It consists
 items, each of which needs the one before it to be complete.
 
 All parallelism is in `_run_team`: one parallel region for a whole list of ops, whose threads take the items of each
-phase from a shared counter and meet between phases (kernels/team.h).  An op too small to repay a second thread is done
+phase, first those of their own stretch, and meet between phases (kernels/team.h).  An op too small to repay a second thread is done
 by the first alone.  Within the region nothing is allocated and no Python object is touched; scratch memory comes from a
 workspace that is made beforehand.  Which thread computes an item never shows in the result.
 """
@@ -212,11 +212,12 @@ cdef char *aligned(Workspace workspace) noexcept nogil:
 cdef extern from "team.h" nogil:
     ctypedef struct fc_team:
         pass
-    void fc_team_init(fc_team *)
+    int64_t fc_team_bytes(int)
+    void fc_team_init(fc_team *, int)
     int fc_team_size()
     void fc_team_wait(fc_team *, int)
-    int64_t fc_team_take(fc_team *, int64_t, int64_t)
-    void fc_team_reset_next(fc_team *, int64_t)
+    bint fc_team_take(fc_team *, int64_t, int64_t, int64_t, int, int, int64_t *, int64_t *)
+    void fc_team_reset_next(fc_team *, int64_t, int)
 
 
 cdef class Op:
@@ -247,8 +248,8 @@ cdef class Op:
     def split(self, int num_threads):
         """How `num_threads` threads share each phase: a list of (items, items taken at a time, threads).
 
-        Threads take turns, so of `items` the busiest one of `threads` gets at most
-        ceil(items / chunk / threads) * chunk; the others have less.
+        Every thread begins with a stretch of its own, and who is done helps the others: with items of equal
+        length the busiest one of `threads` gets at most ceil(items / chunk / threads) * chunk of `items`.
         """
         cdef int threads = _threads_of(self, num_threads)
         phases = [self.phase_items(phase) for phase in range(self.phases)]
@@ -280,16 +281,17 @@ cdef int _run(void **ops, int64_t count, Workspace workspace, int num_threads) e
         wanted = _threads_of(<Op> ops[i], num_threads)
         threads = max(threads, wanted)
         bytes = max(bytes, (<Op> ops[i]).shared_bytes + (<Op> ops[i]).scratch_bytes * wanted)
-    workspace.require(bytes)
-    cdef char *memory = aligned(workspace)
-    cdef fc_team team
-    fc_team_init(&team)
+    cdef int64_t team_bytes = round_up_64(fc_team_bytes(threads))
+    workspace.require(team_bytes + bytes)
+    cdef fc_team *team = <fc_team *> aligned(workspace)
+    cdef char *memory = aligned(workspace) + team_bytes
+    fc_team_init(team, threads)
     with nogil:
         if threads == 1:
-            _run_team(ops, count, memory, &team, 0, 1)
+            _run_team(ops, count, memory, team, 0, 1)
         else:
             with parallel(num_threads=threads):
-                _run_team(ops, count, memory, &team, threadid(), fc_team_size())
+                _run_team(ops, count, memory, team, threadid(), fc_team_size())
     return 0
 
 
@@ -297,7 +299,7 @@ cdef void _run_team(
     void **ops, int64_t count, char *workspace, fc_team *team, int rank, int size
 ) noexcept nogil:
     """What each thread of the team does; all of them take the same way through the branches that hold a barrier."""
-    cdef int64_t i, loop = 0, items, chunk, item, stop
+    cdef int64_t i, loop = 0, items, chunk, item, stop = 0
     cdef int phase, threads
     cdef bint alone = False  # thread 0 has worked alone since the last barrier
     cdef char *scratch
@@ -324,17 +326,14 @@ cdef void _run_team(
             items = (<Op> ops[i]).phase_items(phase)
             if items == 0:
                 continue
-            if rank == 0:
-                fc_team_reset_next(team, loop)
+            fc_team_reset_next(team, loop, rank)
             if rank < threads:
                 chunk = _chunk(items, threads)
-                item = fc_team_take(team, loop, chunk)
-                while item < items:
-                    stop = min(item + chunk, items)
+                item = 0
+                while fc_team_take(team, loop, items, chunk, rank, threads, &item, &stop):
                     while item < stop:
                         (<Op> ops[i]).phase_item(phase, item, workspace, scratch)
                         item += 1
-                    item = fc_team_take(team, loop, chunk)
             fc_team_wait(team, size)
             loop += 1
         if rank == 0:

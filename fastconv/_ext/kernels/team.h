@@ -5,7 +5,11 @@
  * lets go of a core.  So a whole program runs in one region, and its threads meet at this barrier, which spins for a few
  * microseconds (the usual wait) and then yields the core until the others arrive.
  *
- * Items of a loop are taken from a shared counter; there are three, used in turn: while the threads are at loop k on counter
+ * Of a loop's items each thread first takes those of its own stretch, in order, and then helps out with what others have
+ * left.  Items are numbered image by image, so a thread meets the images that it computed in the loop before: their
+ * pixels are in its own caches, which matters where cores do not share one.
+ *
+ * A thread has three counters of the items taken from its stretch, used in turn: while the threads are at loop k on counter
  * k mod 3, nobody is at loop k - 2 any more (a barrier lies between), so counter (k + 1) mod 3 can be reset. */
 #ifndef FASTCONV_TEAM_H
 #define FASTCONV_TEAM_H
@@ -23,19 +27,27 @@
 enum { FC_TEAM_SPINS = 2000 }; /* some ten microseconds */
 
 typedef struct {
+    _Alignas(64) atomic_llong taken[3]; /* a cache line for each thread */
+} fc_team_counters;
+
+typedef struct {
     _Alignas(64) atomic_int arrived;
     _Alignas(64) atomic_int generation;
-    struct {
-        _Alignas(64) atomic_llong next;
-    } counters[3];
+    fc_team_counters threads[]; /* as many as the team has */
 } fc_team;
 
-static inline void fc_team_init(fc_team *team)
+static inline int64_t fc_team_bytes(int size)
+{
+    return (int64_t)sizeof(fc_team) + size * (int64_t)sizeof(fc_team_counters);
+}
+
+static inline void fc_team_init(fc_team *team, int size)
 {
     atomic_init(&team->arrived, 0);
     atomic_init(&team->generation, 0);
-    for (int i = 0; i < 3; i++)
-        atomic_init(&team->counters[i].next, 0);
+    for (int r = 0; r < size; r++)
+        for (int i = 0; i < 3; i++)
+            atomic_init(&team->threads[r].taken[i], 0);
 }
 
 /* Threads in the region this is called from. */
@@ -67,15 +79,29 @@ static inline void fc_team_wait(fc_team *team, int size)
     }
 }
 
-/* The first of the next `chunk` items of loop `loop`. */
-static inline int64_t fc_team_take(fc_team *team, int64_t loop, int64_t chunk)
+/* The next items, *begin <= i < *end, at most `chunk` of them, of a loop over `items` that `size` threads share; 0 when
+ * all are taken. */
+static inline int fc_team_take(fc_team *team, int64_t loop, int64_t items, int64_t chunk, int rank, int size,
+                               int64_t *begin, int64_t *end)
 {
-    return atomic_fetch_add_explicit(&team->counters[loop % 3].next, chunk, memory_order_relaxed);
+    for (int i = 0; i < size; i++) {
+        const int owner = rank + i < size ? rank + i : rank + i - size;
+        const int64_t first = items * owner / size, last = items * (owner + 1) / size;
+        atomic_llong *taken = &team->threads[owner].taken[loop % 3];
+        if (i && first + atomic_load_explicit(taken, memory_order_relaxed) >= last)
+            continue; /* a look costs less than a futile claim */
+        *begin = first + atomic_fetch_add_explicit(taken, chunk, memory_order_relaxed);
+        *end = *begin + chunk < last ? *begin + chunk : last;
+        if (*begin < last)
+            return 1;
+    }
+    return 0;
 }
 
-static inline void fc_team_reset_next(fc_team *team, int64_t loop)
+/* To be called by every thread when it comes to loop `loop`. */
+static inline void fc_team_reset_next(fc_team *team, int64_t loop, int rank)
 {
-    atomic_store_explicit(&team->counters[(loop + 1) % 3].next, 0, memory_order_relaxed);
+    atomic_store_explicit(&team->threads[rank].taken[(loop + 1) % 3], 0, memory_order_relaxed);
 }
 
 #endif

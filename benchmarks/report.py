@@ -43,9 +43,9 @@ def run(part: str, options) -> Iterator[Table]:
 
     chosen, common = options.peer, {"threads": options.threads, "protocol": options.protocol}
     torch = "torch" if "torch" in chosen else None
-    everything = nets.select(None)
+    everything = nets.select(options.nets)
     if part == "convolutions":
-        for name in sorted(names(), key=lambda name: (name != "peers", name)):
+        for name in options.shapes or sorted(names(), key=lambda name: (name != "peers", name)):
             yield convolutions.measure(
                 read(name), peer=torch, title=f"Convolutions of {name}", **common
             )
@@ -134,6 +134,13 @@ def main(arguments: list[str] | None = None) -> None:
         metavar="PART,...",
         help=f"among {', '.join(PARTS)}",
     )
+    for name, what in (("shapes", "files of convolutions"), ("nets", "networks")):
+        parser.add_argument(
+            f"--{name}",
+            type=lambda text: text.split(","),
+            metavar="NAME,...",
+            help=f"only these {what} (default: all)",
+        )
     options = command.parse(parser, arguments)
     unknown = set(options.parts) - set(PARTS)
     if unknown:

@@ -7,10 +7,10 @@ An *op* is one operation of a network bound to its arrays for life: the function
 it once and drop it; a plan makes many and runs them over and over.  It consists of phases, loops over independent
 items, each of which needs the one before it to be complete.
 
-All parallelism is in `_run_team`: one parallel region for a whole list of ops, whose threads take the items of each
-phase, first those of their own stretch, and meet between phases (kernels/team.h).  An op too small to repay a second thread is done
-by the first alone.  Within the region nothing is allocated and no Python object is touched; scratch memory comes from a
-workspace that is made beforehand.  Which thread computes an item never shows in the result.
+All parallelism is in `_run_team`: one parallel region for a whole list of ops, whose threads share out the items of each
+phase and meet before the next (kernels/team.h).  An op too small to repay a second thread is done by the first alone.
+Within the region nothing is allocated and no Python object is touched; scratch memory comes from a workspace that is
+made beforehand.  Which thread computes an item never shows in the result.
 """
 
 import os

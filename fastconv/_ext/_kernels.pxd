@@ -18,7 +18,6 @@ cdef extern from "fastconv_kernels.h" nogil:
         int padding_mode, activation
         double slope
         int depthwise
-        int64_t w_ld
         int64_t items, packed_size, scratch_bytes
 
     ctypedef struct fc_filter_view:

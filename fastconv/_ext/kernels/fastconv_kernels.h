@@ -37,7 +37,6 @@ typedef struct {
     int padding_mode, activation;
     double slope; /* of the leaky ReLU */
     int depthwise; /* one input and one output channel per group: the vertical kernel */
-    int64_t w_ld; /* 0: w is packed in panels; otherwise w is a row-major matrix with this row stride */
 
     /* Filled in by plan_conv. */
     int copies_rows;         /* items gather their padded input rows into scratch first */

@@ -83,7 +83,7 @@ def _account(network: Sequential, batch: int) -> dict[str, int]:
     with network._plan(batch, "train", False, network._trained_parts()) as plan:
         return {
             "arena": plan.peak_bytes,
-            "scratch": plan._program.workspace_bytes,
+            "scratch": plan.scratch_bytes,
             "parameters": parameters.values.nbytes,
             "gradients": parameters.gradient.nbytes,
             "slots": sum(slot.nbytes for slot in slots if slot is not None),

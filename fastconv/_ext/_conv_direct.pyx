@@ -127,12 +127,15 @@ cdef class _Problems(FilterOp):
                 * (1.0 if p.depthwise else 1.0 * p.filters * p.groups)
             )
         self.scratch_bytes = round_up_64(scratch)
-        cdef char *at = self.filter_memory(bytes)
-        for i in range(self.count):
-            self.packed[i] = at
-            self.problems[i].w = at
-            at += round_up_64(self.problems[i].packed_size * self.table.element_size)
+        self.need_filter_bytes(bytes)
         return 0
+
+    cdef void place_filters(self, char *memory) noexcept nogil:
+        cdef int i
+        for i in range(self.count):
+            self.packed[i] = memory
+            self.problems[i].w = memory
+            memory += round_up_64(self.problems[i].packed_size * self.table.element_size)
 
     cdef int64_t phase_items(self, int phase) noexcept nogil:
         if phase == 0:
@@ -269,8 +272,11 @@ cdef class ScatterBackwardInput(FilterOp):
         self.w = pointer(w)
         self.table.plan_scatter(p)
         self.scratch_bytes = round_up_64(p.scratch_bytes)
-        p.w = self.filter_memory(p.packed_size * self.table.element_size)
+        self.need_filter_bytes(p.packed_size * self.table.element_size)
         self.work = 2.0 * p.batch * p.out_h * p.out_w * p.kernel_h * p.kernel_w * p.channels * p.filters
+
+    cdef void place_filters(self, char *memory) noexcept nogil:
+        self.problem.w = memory
 
     cdef int64_t phase_items(self, int phase) noexcept nogil:
         if phase == 0:
@@ -321,7 +327,6 @@ cdef class DirectBackwardKernel(Op):
         self.scratch_bytes = round_up_64(p.scratch_bytes)
         self.shared_bytes = round_up_64(p.partial_size * self.table.element_size)
         self.phases = 2
-        self.begins = True
         self.work = 2.0 * p.batch * p.out_h * p.out_w * p.kernel_h * p.kernel_w * p.channels
         if not p.depthwise:
             self.work *= K

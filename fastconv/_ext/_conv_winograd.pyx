@@ -28,9 +28,12 @@ cdef class _Winograd(FilterOp):
         cdef fc_winograd *p = &self.problem
         self.table.plan_winograd(p)
         self.scratch_bytes = round_up_64(p.scratch_bytes)
-        p.w = self.filter_memory(p.packed_size * self.table.element_size)
+        self.need_filter_bytes(p.packed_size * self.table.element_size)
         self.work = 2.0 * p.batch * p.out_h * p.out_w * p.kernel * p.kernel * p.channels * p.filters
         return 0
+
+    cdef void place_filters(self, char *memory) noexcept nogil:
+        self.problem.w = memory
 
     cdef int64_t phase_items(self, int phase) noexcept nogil:
         if phase == 0:
@@ -116,7 +119,6 @@ cdef class WinogradBackwardKernel(Op):
         self.table.plan_winograd_gradient(p)
         self.phases = 2 if p.own_sums else 2 * p.blocks + 1
         self.scratch_bytes = round_up_64(p.scratch_bytes)
-        self.begins = True
         self.shared_bytes = round_up_64(p.workspace_size * self.table.element_size)
         self.work = 2.0 * p.batch * p.out_h * p.out_w * p.kernel * p.kernel * p.channels * p.filters
 

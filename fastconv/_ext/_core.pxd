@@ -43,7 +43,6 @@ cdef class Op:
     cdef readonly tuple arrays
     cdef double work        # floating-point operations or bytes, for threads_for
     cdef int phases
-    cdef bint begins        # `begin` has something to do
     cdef Workspace own_workspace
     # Scratch: `shared_bytes` for the op and `scratch_bytes` for each thread, which is how items find theirs.
     cdef int64_t shared_bytes, scratch_bytes
@@ -57,6 +56,8 @@ cdef class Op:
 cdef class FilterOp(Op):
     cdef const fc_table *table
     cdef Workspace filters
+    cdef readonly int64_t filter_bytes  # of the packed filters
     cdef bint frozen, is_packed
     cdef public str algorithm  # of a convolution: see _conv.py
-    cdef char *filter_memory(self, int64_t bytes) except NULL
+    cdef int need_filter_bytes(self, int64_t bytes) except -1
+    cdef void place_filters(self, char *memory) noexcept nogil

@@ -227,7 +227,7 @@ cdef class Op:
         self.phases = 1
 
     cdef void begin(self, char *workspace) noexcept nogil:
-        """Done by one thread before the first phase."""
+        """Done once per run, before any op of the program runs, where `shared_bytes` are known to lie."""
 
     cdef int64_t phase_items(self, int phase) noexcept nogil:
         return 0
@@ -287,6 +287,8 @@ cdef int _run(void **ops, int64_t count, Workspace workspace, int num_threads) e
     cdef char *memory = aligned(workspace) + team_bytes
     fc_team_init(team, threads)
     with nogil:
+        for i in range(count):
+            (<Op> ops[i]).begin(memory)
         if threads == 1:
             _run_team(ops, count, memory, team, 0, 1)
         else:
@@ -308,17 +310,12 @@ cdef void _run_team(
         scratch = workspace + (<Op> ops[i]).shared_bytes + (<Op> ops[i]).scratch_bytes * rank
         if threads == 1:
             if rank == 0:
-                (<Op> ops[i]).begin(workspace)
                 for phase in range((<Op> ops[i]).phases):
                     for item in range((<Op> ops[i]).phase_items(phase)):
                         (<Op> ops[i]).phase_item(phase, item, workspace, scratch)
                 (<Op> ops[i]).end()
             alone = True
             continue
-        if (<Op> ops[i]).begins:
-            if rank == 0:
-                (<Op> ops[i]).begin(workspace)
-            alone = True
         if alone:
             fc_team_wait(team, size)
             alone = False
@@ -341,23 +338,39 @@ cdef void _run_team(
 
 
 cdef class FilterOp(Op):
-    """An op that packs its filters in phase 0: at every run (training, the default), or once (inference)."""
+    """An op that packs its filters in phase 0.
+
+    In training, the default, that is done at every run, into scratch memory that all ops of a program share; with
+    frozen weights at the next run only, into memory of the op's own.
+    """
 
     def __cinit__(self):
         self.phases = 2
 
+    cdef void place_filters(self, char *memory) noexcept nogil:
+        """Packed filters are written to and read from `memory` from now on."""
+
+    cdef void begin(self, char *workspace) noexcept nogil:
+        if not self.frozen:
+            self.place_filters(workspace)
+
     cdef void end(self) noexcept nogil:
         self.is_packed = self.frozen
 
-    cdef char *filter_memory(self, int64_t bytes) except NULL:
-        self.filters = Workspace()
-        self.filters.require(max(bytes, 64))  # there may be no filter elements at all
-        return aligned(self.filters)
+    cdef int need_filter_bytes(self, int64_t bytes) except -1:
+        self.filter_bytes = self.shared_bytes = round_up_64(max(bytes, 64))  # there may be no elements at all
+        return 0
 
     def freeze_weights(self, bint frozen):
         """Pack the filters at the next run only, or at every run."""
         self.frozen = frozen
         self.is_packed = False
+        self.filters = None
+        self.shared_bytes = 0 if frozen else self.filter_bytes
+        if frozen:
+            self.filters = Workspace()
+            self.filters.require(self.filter_bytes)
+            self.place_filters(aligned(self.filters))
 
     def invalidate(self):
         """Frozen filters have changed: pack them again at the next run."""
@@ -393,6 +406,11 @@ cdef class Program:
     def workspace_bytes(self):
         """Scratch memory in use, for as many threads as the program has run on."""
         return self.workspace.size
+
+    @property
+    def filter_bytes(self):
+        """Memory of packed filters that are kept from run to run."""
+        return sum(op.filter_bytes for op in self.ops if isinstance(op, FilterOp) and (<FilterOp> op).frozen)
 
     def run(self, int num_threads):
         """Execute all ops once on at most `num_threads` threads."""

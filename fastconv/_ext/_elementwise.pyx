@@ -95,7 +95,6 @@ cdef class Dropout(_Elementwise):
         if not 0.0 <= rate < 1.0:
             raise ValueError(f"`rate` must be in [0, 1), received {rate}")
         self._begin((x, y), (("x", x), ("y", y)))
-        self.begins = True
         self.rate = rate
         self.seed = seed
         self.x, self.y = <char *> pointer(x), <char *> pointer(y)

@@ -36,7 +36,6 @@ cdef class _Update(Op):
         self.hyper = <double *> pointer(hyper)
         self.size = w.size
         self.work = 16.0 * self.size  # bytes moved
-        self.begins = True
         self.problem.w, self.problem.g = pointer(w), pointer(g)
         self.problem.slot0, self.problem.slot1 = pointer(slot0), pointer(slot1)
         self.problem.slot2 = pointer(slot2)

@@ -109,6 +109,11 @@ class Plan:
             self._between, self._updates = between, Program(list(updates))
         self._program = Program(operations)
 
+    @property
+    def scratch_bytes(self) -> int:
+        """Memory beside the arena: of the operations while they run, and of packed filters."""
+        return self._program.workspace_bytes + self._program.filter_bytes
+
     def run(self, draw: int = 0) -> None:
         """Run everything once. `draw` numbers the draws of dropout: equal numbers, equal masks.
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from fastconv import runtime
-from fastconv._ext._core import Program
 from fastconv.parameters import Parameters, aligned_zeros
 from fastconv.plan import lowering, nodes
+from fastconv.plan.program import make_program
 from fastconv.plan.tape import Tape
 
 MODES = ("infer", "test", "train")
@@ -29,7 +29,8 @@ class Plan:
             update).
         loss: what ends the chain in "test" and "train".
         weighted: whether every row of the loss has a weight of its own.
-        updates: the operations that change the weights, last in "train".
+        updates: the operations that change the weights, last in "train" (behind those that the
+            nodes have themselves: `Lowering.updates`).
         between: called after the gradients are there and before the updates run, if anything has
             to happen there; the program is then run in two parts.
         arena: returns the memory for everything between input and output, given its bytes.
@@ -102,12 +103,14 @@ class Plan:
             for op in self._frozen:
                 op.freeze_weights(True)
         self._version = parameters.version
+        if training:
+            updates = [*(op for step in lowered for op in step.updates()), *updates]
         self._between, self._updates = None, None
         if between is None:
             operations.extend(updates)
         elif updates:
-            self._between, self._updates = between, Program(list(updates))
-        self._program = Program(operations)
+            self._between, self._updates = between, make_program(updates)
+        self._program = make_program(operations)
 
     @property
     def scratch_bytes(self) -> int:

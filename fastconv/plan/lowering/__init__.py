@@ -1,0 +1,41 @@
+"""From a node to operations of the compiled core: one class per kind of node.
+
+    forward(x) -> y                 records the forward step, remembers what backward needs
+    backward(dy, need_dx) -> dx     records the gradients: into the gradient buffer for trainable
+                                    weights, into a new tensor for the input if anybody needs it
+    updates() -> operations         what changes other weights at the end of a training step
+
+Both passes record on a tape (`plan.tape`); x, y, dy, dx are tensors without memory as yet. A `dy`
+belongs to the one node that it is handed to, which may overwrite it.
+
+What is recorded is a function that makes an operation: an `Op` of the compiled core, or any object
+with `run_python()`, which the plan calls in its turn (`plan.program`).
+
+    base         Lowering
+    weighted     convolution and product
+    pooling, activation, dropout, reshape
+    loss         the end of a training or test plan
+"""
+
+from __future__ import annotations
+
+from fastconv.plan import nodes
+from fastconv.plan.lowering.activation import Activation, Softmax
+from fastconv.plan.lowering.base import Lowering
+from fastconv.plan.lowering.dropout import Dropout
+from fastconv.plan.lowering.loss import lower_loss
+from fastconv.plan.lowering.pooling import Pooling
+from fastconv.plan.lowering.reshape import Reshape
+from fastconv.plan.lowering.weighted import Convolution, Product
+
+LOWERINGS: dict[type, type[Lowering]] = {
+    nodes.Activation: Activation,
+    nodes.Convolution: Convolution,
+    nodes.Dropout: Dropout,
+    nodes.Pooling: Pooling,
+    nodes.Product: Product,
+    nodes.Reshape: Reshape,
+    nodes.Softmax: Softmax,
+}
+
+__all__ = ["LOWERINGS", "Dropout", "Lowering", "Pooling", "lower_loss"]

@@ -1,0 +1,60 @@
+"""Pooling; the positions of the maxima are kept for the backward pass, a byte each."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastconv._ext import _pool
+from fastconv.plan.lowering.base import Lowering
+from fastconv.plan.tape import Tensor
+from fastconv.shapes import pool2d_geometry
+
+# Largest window whose positions are stored in one byte each.
+_BYTE_WINDOW = 256
+
+
+class Pooling(Lowering):
+    mask_relu = False  # the input is the output of a ReLU that leaves its backward pass to us
+    argmax: Tensor | None = None
+
+    def forward(self, x):
+        node = self.node
+        geometry = pool2d_geometry(
+            x.shape, pool_size=node.pool_size, strides=node.strides, padding=node.padding
+        )
+        self.geometry, self.x_shape = geometry, x.shape
+        y = self.y = self.tape.tensor(geometry.output_shape)
+        if node.kind == "average":
+            self.tape.emit(lambda: _pool.AveragePoolForward(geometry, x.array, y.array), x, y)
+            return y
+        if self.training:
+            small = geometry.pool_h * geometry.pool_w <= _BYTE_WINDOW
+            self.argmax = self.tape.tensor(y.shape, np.uint8 if small else np.int32)
+        argmax = self.argmax
+        self.tape.emit(
+            lambda: _pool.MaxPoolForward(geometry, x.array, y.array, argmax and argmax.array),
+            x,
+            y,
+            argmax,
+        )
+        return y
+
+    def backward(self, dy, need_dx):
+        if not need_dx:
+            return None
+        geometry, argmax = self.geometry, self.argmax
+        dx = self.tape.tensor(self.x_shape)
+        if self.node.kind == "average":
+            self.tape.emit(lambda: _pool.AveragePoolBackward(geometry, dy.array, dx.array), dy, dx)
+            return dx
+        y = self.y if self.mask_relu else None
+        self.tape.emit(
+            lambda: _pool.MaxPoolBackward(
+                geometry, dy.array, argmax.array, dx.array, relu_output=y and y.array
+            ),
+            dy,
+            argmax,
+            dx,
+            y,
+        )
+        return dx

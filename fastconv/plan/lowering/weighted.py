@@ -1,0 +1,116 @@
+"""Operations with weights: convolution and product, each with the activation that follows it."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+from fastconv._ext import _conv, _dense, _elementwise
+from fastconv.plan.lowering.base import Lowering
+from fastconv.plan.tape import Tensor
+from fastconv.shapes import conv2d_geometry
+
+
+class Weighted(Lowering):
+    """y = activation(x * kernel + bias): what convolutions and products have in common.
+
+    The activation is part of the forward operation. A ReLU whose output goes into a max-pooling is
+    undone there (`mask_in_pool`): the maximum of a window is zero exactly if its gradient is.
+    """
+
+    mask_in_pool = False
+
+    @property
+    def trainable(self):
+        return self.node.kernel.trainable
+
+    def forward(self, x):
+        self.x = x
+        self.y = self.tape.tensor(self.output_shape(x))
+        bias = None if self.node.bias is None else self.node.bias.value
+        kernel, activation = self.node.kernel.value, self.node.activation
+        kind, slope = (activation.kind, activation.slope) if activation else ("linear", 0.0)
+        self.tape.emit(self.make_forward(kernel, bias, kind, slope), self.x, self.y)
+        return self.y
+
+    def backward(self, dy, need_dx):
+        node, y = self.node, self.y
+        if node.activation and not self.mask_in_pool:
+            kind, slope = node.activation.kind, node.activation.slope
+            self.tape.emit(
+                lambda: _elementwise.ActivationBackward(kind, y.array, dy.array, dy.array, slope),
+                y,
+                dy,
+            )
+        if self.trainable:
+            dw, db = self.gradient_of(node.kernel), self.gradient_of(node.bias)
+            self.tape.emit(self.make_backward_kernel(dy, dw, db), self.x, dy)
+        if not need_dx:
+            return None
+        dx = self.tape.tensor(self.x.shape)
+        self.tape.emit(self.make_backward_input(dy, dx), dy, dx)
+        return dx
+
+    @abstractmethod
+    def output_shape(self, x: Tensor) -> tuple[int, ...]:
+        """The shape of y."""
+
+    @abstractmethod
+    def make_forward(self, kernel, bias, kind, slope) -> Callable[[], Any]:
+        """A function that makes the forward operation."""
+
+    @abstractmethod
+    def make_backward_kernel(self, dy, dw, db) -> Callable[[], Any]:
+        """A function that makes the operation for the weights' gradients."""
+
+    @abstractmethod
+    def make_backward_input(self, dy, dx) -> Callable[[], Any]:
+        """A function that makes the operation for the input's gradient."""
+
+
+class Convolution(Weighted):
+    def output_shape(self, x):
+        self.geometry = conv2d_geometry(
+            x.shape,
+            self.node.kernel.shape,
+            strides=self.node.strides,
+            padding=self.node.padding,
+            dilation_rate=self.node.dilation_rate,
+            groups=self.node.groups,
+        )
+        return self.geometry.output_shape
+
+    def make_forward(self, kernel, bias, kind, slope):
+        x, y = self.x, self.y
+        return lambda: _conv.Conv2DForward(
+            self.geometry, x.array, kernel, bias, y.array, activation=kind, slope=slope
+        )
+
+    def make_backward_kernel(self, dy, dw, db):
+        return lambda: _conv.Conv2DBackwardKernel(self.geometry, self.x.array, dy.array, dw, db)
+
+    def make_backward_input(self, dy, dx):
+        kernel = self.node.kernel.value
+        return lambda: _conv.Conv2DBackwardInput(self.geometry, dy.array, kernel, dx.array)
+
+
+class Product(Weighted):
+    """Acts on the last axis; all others are rows."""
+
+    def output_shape(self, x):
+        return (*x.shape[:-1], self.node.kernel.shape[-1])
+
+    def make_forward(self, kernel, bias, kind, slope):
+        x, y = self.x.rows, self.y.rows
+        return lambda: _dense.DenseForward(
+            x.array, kernel, bias, y.array, activation=kind, slope=slope
+        )
+
+    def make_backward_kernel(self, dy, dw, db):
+        x, dy = self.x.rows, dy.rows
+        return lambda: _dense.DenseBackwardKernel(x.array, dy.array, dw, db)
+
+    def make_backward_input(self, dy, dx):
+        kernel, dy, dx = self.node.kernel.value, dy.rows, dx.rows
+        return lambda: _dense.DenseBackwardInput(dy.array, kernel, dx.array)

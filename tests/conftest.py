@@ -60,3 +60,12 @@ def restored_runtime():
     yield
     if runtime.get_num_threads() != threads:
         runtime.set_num_threads(threads)
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """An empty home, no variables set: only the checkout's `data/` is left to be found."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("FASTCONV_DATA", raising=False)
+    return tmp_path / "home"

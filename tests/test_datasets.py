@@ -9,46 +9,14 @@ import struct
 import threading
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import numpy as np
 import pytest
+from data_files import idx_bytes, write_mnist
 
 from fastconv import FormatError
 from fastconv.datasets import _files, digits, idx, mnist
 from fastconv.datasets._files import DataSet, RemoteFile
-
-
-def idx_bytes(array: np.ndarray) -> bytes:
-    """An array of bytes in the IDX format."""
-    return struct.pack(f">4B{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.tobytes()
-
-
-def write_mnist(folder: Path, *, count: int = 3, seed: int = 0, compress=gzip.compress) -> Path:
-    """A small set of files of MNIST's form; `compress=None` writes them plain."""
-    folder.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(seed)
-    for part in ("train", "t10k"):
-        images = rng.integers(0, 256, (count, 28, 28), dtype=np.uint8)
-        labels = rng.integers(0, 10, count, dtype=np.uint8)
-        for kind, array in (("images-idx3", images), ("labels-idx1", labels)):
-            content = idx_bytes(array)
-            name = f"{part}-{kind}-ubyte"
-            if compress:
-                (folder / f"{name}.gz").write_bytes(compress(content))
-            else:
-                (folder / name).write_bytes(content)
-    return folder
-
-
-@pytest.fixture
-def home(tmp_path, monkeypatch):
-    """An empty home, no variables set: only the checkout's `data/` is left to be found."""
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    monkeypatch.delenv("FASTCONV_DATA", raising=False)
-    return tmp_path / "home"
-
 
 # ---- the real data ----
 
@@ -243,6 +211,21 @@ def test_download_once_and_find_it_again(home, serve):
     assert [gzip.decompress(path.read_bytes()) for path in paths] == list(FILES.values())
     assert sorted(path.name for path in paths[0].parent.iterdir()) == ["one.gz", "two.gz"]
     assert _files.find_or_download(data._replace(urls=())) == paths
+
+
+def test_a_sum_may_be_that_of_the_gzipped_file(home, serve):
+    sent = gzip.compress(b"content")
+    known = RemoteFile("one", hashlib.sha256(sent).hexdigest(), len(sent), as_sent=True)
+    data = DataSet("example", (known,), (serve({"/one.gz": sent}),))
+    assert _files.find_or_download(data)[0].read_bytes() == sent
+    for received, message in (
+        (gzip.compress(b"content", compresslevel=1) + b"\0" * 9, "more than"),
+        (gzip.compress(b"context"), "SHA-256 must be"),
+        (sent[:-1], "ended early"),
+    ):
+        data = DataSet("other", (known,), (serve({"/one.gz": received}),))
+        with pytest.raises(ConnectionError, match=message):
+            _files.find_or_download(data)
 
 
 BAD = {

@@ -1,8 +1,9 @@
 """Finds the files of a data set on this machine, or downloads them once.
 
-A data set is a few files with known names and SHA-256 sums.  `find_or_download` looks for a folder
-that holds *all* of them; mixing two folders could mix two versions.  Where a file is looked for,
-`name` and `name.gz` are equally good.
+A data set is a few gzipped files with known names and SHA-256 sums.  `find_or_download` looks for a
+folder that holds *all* of them; mixing two folders could mix two versions.  Where a file is looked
+for, `name` and `name.gz` are equally good.  Only downloads are held against their sums: what people
+put into their folders themselves is theirs, and is checked by whoever reads it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["DataSet", "RemoteFile", "cache_folder", "find_or_download"]
+__all__ = ["DataSet", "RemoteFile", "cache_folder", "find_in", "find_or_download"]
 
 _TIMEOUT = 30  # seconds without a byte
 _CHUNK = 1 << 16
@@ -31,12 +32,14 @@ class RemoteFile(NamedTuple):
     name: str  # without ".gz"
     sha256: str  # of the content, decompressed: mirrors compress differently
     max_bytes: int  # a download that grows beyond this is not this file
+    as_sent: bool = False  # sum and length are of the gzipped file, since no others are published
 
 
 class DataSet(NamedTuple):
     name: str  # also the folder's name, below `data/` and the cache
     files: tuple[RemoteFile, ...]
     urls: tuple[str, ...]  # folders that offer `<file name>.gz`, in the order they are tried
+    shares_names: bool = False  # another data set's files are called the same
 
 
 def cache_folder() -> Path:
@@ -54,7 +57,7 @@ def find_or_download(data: DataSet) -> list[Path]:
             message says where to put them by hand.
         OSError: the cache cannot be written.
     """
-    for folder in _folders(data.name):
+    for folder in _folders(data):
         paths = files_in(folder, data)
         if paths is not None:
             return paths
@@ -73,12 +76,28 @@ def files_in(folder: Path, data: DataSet) -> list[Path] | None:
     return paths
 
 
-def _folders(name: str) -> Iterator[Path]:
+def find_in(path: str | os.PathLike[str], data: DataSet) -> list[Path]:
+    """The data set's files in the folder that a user named.
+
+    Raises FileNotFoundError unless all are there.
+    """
+    found = files_in(Path(path), data)
+    if found is None:
+        names = ", ".join(file.name for file in data.files)
+        raise FileNotFoundError(
+            f"`path` must be a folder that holds {names} (each may end in .gz), received "
+            f"{str(path)!r}"
+        )
+    return found
+
+
+def _folders(data: DataSet) -> Iterator[Path]:
     """Where a data set may be, in the order of preference."""
-    chosen = os.environ.get("FASTCONV_DATA")
+    chosen, name = os.environ.get("FASTCONV_DATA"), data.name
     if chosen:
         yield Path(chosen, name)
-        yield Path(chosen)
+        if not data.shares_names:
+            yield Path(chosen)
     checkout = Path(__file__).resolve().parents[2]
     # An installed package has no `data/` of its own above it, but perhaps somebody else's.
     if (checkout / "pyproject.toml").is_file():
@@ -102,8 +121,8 @@ def _download(data: DataSet, folder: Path) -> list[Path]:
     names = ", ".join(f"{file.name}.gz" for file in data.files)
     raise ConnectionError(
         f"the data set {data.name!r} is not on this machine and could not be downloaded "
-        f"({'; '.join(failures)}): put {names} into {folder}, or into a folder of your own that "
-        "the environment variable FASTCONV_DATA names"
+        f"({'; '.join(failures)}): put {names} into {folder}, or into the subfolder {data.name} of "
+        "a folder of your own that the environment variable FASTCONV_DATA names"
     )
 
 
@@ -156,17 +175,23 @@ class _Checker:
 
     def update(self, chunk: bytes) -> None:
         try:
+            if self.file.as_sent:
+                self._count(chunk)
             while chunk:
                 content = self.stream.decompress(chunk, _CHUNK)
-                self.size += len(content)
-                if self.size > self.file.max_bytes:
-                    raise _Refused(f"{self.url}: more than {self.file.max_bytes} bytes")
-                self.hash.update(content)
+                if not self.file.as_sent:
+                    self._count(content)
                 chunk = self.stream.unconsumed_tail
         except zlib.error as error:
             raise _Refused(f"{self.url}: not the gzip file expected ({error})") from None
         if self.stream.unused_data:
             raise _Refused(f"{self.url}: bytes follow after the end of the gzip data")
+
+    def _count(self, content: bytes) -> None:
+        self.size += len(content)
+        if self.size > self.file.max_bytes:
+            raise _Refused(f"{self.url}: more than {self.file.max_bytes} bytes")
+        self.hash.update(content)
 
     def finish(self) -> None:
         if not self.stream.eof:

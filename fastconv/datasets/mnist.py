@@ -6,13 +6,9 @@ By Yann LeCun, Corinna Cortes and Christopher J. C. Burges; licence CC BY-SA 3.0
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
-import numpy as np
-
-from fastconv.datasets import idx
-from fastconv.datasets._files import DataSet, RemoteFile, files_in, find_or_download
-from fastconv.errors import FormatError
+from fastconv.datasets._files import DataSet, RemoteFile
+from fastconv.datasets._image_pairs import Pair, load_pairs
 
 __all__ = ["load_data"]
 
@@ -49,8 +45,6 @@ _MNIST = DataSet(
     urls=URLS,
 )
 
-Pair = tuple[np.ndarray, np.ndarray]
-
 
 def load_data(path: str | os.PathLike[str] | None = None) -> tuple[Pair, Pair]:
     """Loads the images and their labels.
@@ -75,36 +69,4 @@ def load_data(path: str | os.PathLike[str] | None = None) -> tuple[Pair, Pair]:
     >>> x_train.shape, y_test.shape
     ((60000, 28, 28), (10000,))
     """
-    if path is None:
-        paths = find_or_download(_MNIST)
-    else:
-        found = files_in(Path(path), _MNIST)
-        if found is None:
-            names = ", ".join(file.name for file in _MNIST.files)
-            raise FileNotFoundError(
-                f"`path` must be a folder that holds {names} (each may end in .gz), received "
-                f"{str(path)!r}"
-            )
-        paths = found
-    return _read_pair(*paths[:2]), _read_pair(*paths[2:])
-
-
-def _read_pair(image_path: Path, label_path: Path) -> Pair:
-    images, labels = idx.read(image_path, ndim=3), idx.read(label_path, ndim=1)
-    for path, array in ((image_path, images), (label_path, labels)):
-        if array.dtype != np.uint8:
-            raise FormatError(f"{path}: elements must be unsigned bytes, received {array.dtype}")
-    if images.shape[1:] != (28, 28):
-        raise FormatError(f"{image_path}: images must be 28x28, received {images.shape[1:]}")
-    if len(images) != len(labels):
-        raise FormatError(
-            f"{label_path}: must hold one label for each of the {len(images)} images of "
-            f"{image_path.name}, received {len(labels)}"
-        )
-    wrong = np.flatnonzero(labels > 9)
-    if wrong.size:
-        raise FormatError(
-            f"{label_path}: labels must be from 0 to 9, received {labels[wrong[0]]} at index "
-            f"{wrong[0]}"
-        )
-    return images, labels
+    return load_pairs(_MNIST, path)

@@ -11,18 +11,24 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from fastconv.naming import snake_case
+
 # kind -> the module whose CLASSES may be made from a configuration
 _KINDS = {
+    "constraints": "fastconv.constraints",
     "initializers": "fastconv.initializers",
     "layers": "fastconv.layers",
     "losses": "fastconv.losses",
     "metrics": "fastconv.metrics",
     "optimizers": "fastconv.optimizers",
+    "regularizers": "fastconv.regularizers",
 }
 
 
-def serialize(thing: Any) -> dict[str, Any]:
-    """`thing` as module, class name and configuration."""
+def serialize(thing: Any) -> dict[str, Any] | None:
+    """`thing` as module, class name and configuration; None as None."""
+    if thing is None:
+        return None
     return {
         "module": thing.module,
         "class_name": type(thing).__name__,
@@ -51,3 +57,39 @@ def deserialize(config: Any, kind: str) -> Any:
             f"of {kind}, there are {sorted(classes)}"
         )
     return classes[name].from_config(settings)
+
+
+def find(
+    identifier: Any,
+    kind: str,
+    base: type,
+    *,
+    aliases: dict[str, type] | None = None,
+    optional: bool = False,
+) -> Any:
+    """The object of `kind` that a name, an object, its class or a serialized configuration means.
+
+    Names are those of the classes, the same in snake case, and `aliases`. None stays None where it
+    is `optional`.
+
+    Raises ValueError for an unknown name (the message lists all), TypeError for anything else.
+    """
+    singular = "loss" if kind == "losses" else kind.removesuffix("s")
+    if identifier is None and optional:
+        return None
+    if isinstance(identifier, base):
+        return identifier
+    if isinstance(identifier, dict):
+        return deserialize(identifier, kind)
+    if isinstance(identifier, type) and issubclass(identifier, base):
+        return identifier()
+    if isinstance(identifier, str):
+        classes = import_module(_KINDS[kind]).CLASSES
+        names = {snake_case(name): cls for name, cls in classes.items()} | (aliases or {})
+        cls = names.get(identifier) or classes.get(identifier)
+        if cls is None:
+            raise ValueError(f"`{singular}` must be one of {sorted(names)}, received {identifier!r}")
+        return cls()
+    raise TypeError(
+        f"`{singular}` must be a name or a {base.__name__}, received {identifier!r}"
+    )

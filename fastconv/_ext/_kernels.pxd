@@ -109,6 +109,11 @@ cdef extern from "fastconv_kernels.h" nogil:
         double a, b, c, d
         int flag
 
+    ctypedef struct fc_norms:
+        void *w
+        int64_t outer, reduced, inner
+        double low, high, rate, epsilon
+
     ctypedef struct fc_table:
         const char *isa
         int element_size, lanes, panel
@@ -154,6 +159,8 @@ cdef extern from "fastconv_kernels.h" nogil:
         void (*sgd)(const fc_update *, int64_t, int64_t) noexcept nogil
         void (*rmsprop)(const fc_update *, int64_t, int64_t) noexcept nogil
         void (*adam)(const fc_update *, int64_t, int64_t) noexcept nogil
+        double (*penalty)(const void *, void *, int64_t, double, double, double) noexcept nogil
+        void (*limit_norms)(const fc_norms *, int64_t, int64_t, int64_t) noexcept nogil
         double (*fma_loop)(int64_t) noexcept nogil
 
     const char *fc_isa_name(int)

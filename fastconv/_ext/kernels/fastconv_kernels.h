@@ -151,6 +151,13 @@ typedef struct {
     int flag;
 } fc_update;
 
+/* Norms of w (outer, reduced, inner) along its middle axis that are held between two bounds. */
+typedef struct {
+    void *w;
+    int64_t outer, reduced, inner;
+    double low, high, rate, epsilon;
+} fc_norms;
+
 typedef struct {
     const char *isa;
     int element_size, lanes, panel; /* panel: filters in a full packed panel */
@@ -206,6 +213,9 @@ typedef struct {
     void (*sgd)(const fc_update *, int64_t begin, int64_t n);
     void (*rmsprop)(const fc_update *, int64_t begin, int64_t n);
     void (*adam)(const fc_update *, int64_t begin, int64_t n);
+
+    double (*penalty)(const void *x, void *g, int64_t n, double l1, double l2, double scale);
+    void (*limit_norms)(const fc_norms *, int64_t outer, int64_t begin, int64_t n);
 
     /* Runs a loop of independent fused multiply-adds; returns the floating-point operations done. */
     double (*fma_loop)(int64_t iterations);

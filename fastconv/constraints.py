@@ -1,0 +1,159 @@
+"""What weights must satisfy: a projection that runs after every update.
+
+All but `NonNeg` limit the L2 norm of the weights along `axis`, for instance of everything that goes
+into one unit: axis 0 of a dense kernel (inputs, units), axes (0, 1, 2) of a convolution's
+(height, width, channels, filters). With that norm n,
+
+    w * desired / (1e-7 + n)        MaxNorm      desired = min(n, max_value)
+                                    UnitNorm     desired = 1
+                                    MinMaxNorm   desired = rate * clip(n, min_value, max_value)
+                                                           + (1 - rate) * n
+
+The plan computes these in the compiled core; a constraint of one's own is a subclass of
+`Constraint` whose call takes the weights and returns the projected ones.
+
+>>> import numpy as np
+>>> from fastconv import constraints
+>>> constraints.MaxNorm(1.0)(np.array([[3.0, 0.3], [4.0, 0.4]])).round(3)
+array([[0.6, 0.3],
+       [0.8, 0.4]])
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastconv.serialization import find
+from fastconv.shapes import normalize_int
+
+EPSILON = 1e-7
+
+
+class Constraint(ABC):
+    """Base class: a callable from weights to weights of the same shape."""
+
+    module = "keras.constraints"  # where Keras's files say that the class lives
+
+    @abstractmethod
+    def __call__(self, w: np.ndarray) -> np.ndarray:
+        """The weights nearest to `w` that are allowed, a new array."""
+
+    def get_config(self) -> dict[str, Any]:
+        return {}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Constraint:
+        return cls(**config)
+
+
+class NonNeg(Constraint):
+    """No weight is negative."""
+
+    def __call__(self, w):
+        return np.maximum(w, 0)
+
+
+class MinMaxNorm(Constraint):
+    """Every norm along `axis` lies between two bounds.
+
+    Args:
+        min_value, max_value: the bounds.
+        rate: 1 enforces them at once, less moves towards them at each step.
+        axis: the axis or axes that the norm sums over.
+
+    Raises:
+        ValueError: a bound is negative or not finite, the bounds are in the wrong order, `rate` is
+            not from 0 to 1; `axis` does not exist, found when called.
+        TypeError: `axis` is not made of integers.
+    """
+
+    def __init__(
+        self,
+        min_value: float = 0.0,
+        max_value: float = 1.0,
+        rate: float = 1.0,
+        axis: int | Sequence[int] = 0,
+    ):
+        self.min_value, self.max_value = _norm(min_value, "min_value"), _norm(max_value, "max_value")
+        if self.min_value > self.max_value:
+            raise ValueError(
+                f"`min_value` must be at most `max_value`, received {min_value} and {max_value}"
+            )
+        if not 0 <= rate <= 1:
+            raise ValueError(f"`rate` must be from 0 to 1, received {rate!r}")
+        self.rate = float(rate)
+        self.axis = axis if isinstance(axis, numbers.Integral) else list(axis)
+        for number in [axis] if isinstance(axis, numbers.Integral) else axis:
+            normalize_int(number, "axis", minimum=-32)
+
+    def axes(self, ndim: int) -> tuple[int, ...]:
+        """`axis` as sorted non-negative axes of an array of `ndim`; ValueError if one is missing."""
+        given = self.axis if isinstance(self.axis, list) else [self.axis]
+        axes = sorted({axis % ndim if ndim else axis for axis in given})
+        if any(not -ndim <= axis < ndim for axis in given):
+            raise ValueError(
+                f"`axis` of {type(self).__name__} must exist in weights of {ndim} dimensions, "
+                f"received {self.axis}"
+            )
+        return tuple(axes)
+
+    def __call__(self, w):
+        w = np.asarray(w)
+        square = np.square(w, dtype=np.float64).sum(axis=self.axes(w.ndim), keepdims=True)
+        norm = np.sqrt(square)
+        clipped = np.clip(norm, self.min_value, self.max_value)
+        desired = self.rate * clipped + (1 - self.rate) * norm
+        return (w * (desired / (EPSILON + norm))).astype(w.dtype)
+
+    def get_config(self):
+        return {
+            "min_value": self.min_value,
+            "max_value": self.max_value,
+            "rate": self.rate,
+            "axis": self.axis,
+        }
+
+
+class MaxNorm(MinMaxNorm):
+    """No norm along `axis` is larger than `max_value`; the rest is as for `MinMaxNorm`."""
+
+    def __init__(self, max_value: float = 2, axis: int | Sequence[int] = 0):
+        super().__init__(0.0, max_value, 1.0, axis)
+
+    def get_config(self):
+        return {"max_value": self.max_value, "axis": self.axis}
+
+
+class UnitNorm(MinMaxNorm):
+    """Every norm along `axis` is 1; the rest is as for `MinMaxNorm`."""
+
+    def __init__(self, axis: int | Sequence[int] = 0):
+        super().__init__(1.0, 1.0, 1.0, axis)
+
+    def get_config(self):
+        return {"axis": self.axis}
+
+
+CLASSES = {cls.__name__: cls for cls in (MaxNorm, MinMaxNorm, NonNeg, UnitNorm)}
+
+
+def get(identifier: Any) -> Constraint | None:
+    """The constraint that None, a name ("max_norm"), a constraint, its class or a serialized
+    configuration stands for.
+
+    Raises ValueError for an unknown name (the message lists all), TypeError for anything else.
+    """
+    return find(identifier, "constraints", Constraint, optional=True)
+
+
+def _norm(value: Any, name: str) -> float:
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not real or not math.isfinite(value) or value < 0:
+        raise ValueError(f"`{name}` must be a finite number of at least 0, received {value!r}")
+    return float(value)

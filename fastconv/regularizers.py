@@ -1,0 +1,165 @@
+"""Penalties that are added to the loss: on weights, and on what a layer gives out.
+
+    L1     l1 * sum |w|                 gradient  l1 * sign(w)
+    L2     l2 * sum w^2 (no half)       gradient  2 * l2 * w
+    L1L2   both
+    OrthogonalRegularizer               keeps the rows or columns of a matrix apart
+
+`kernel_regularizer` and `bias_regularizer` of a layer go on its weights while they are trainable;
+`activity_regularizer` goes on its output and is divided by the batch size. The reported loss
+contains all of them, as in Keras. The plan computes L1 and L2 in the compiled core.
+
+A penalty of one's own needs its gradient, which no plain function has:
+
+>>> import numpy as np
+>>> from fastconv import regularizers
+>>> class Quartic(regularizers.Regularizer):
+...     def __call__(self, x):
+...         return float((x**4).sum())
+...
+...     def gradient(self, x):
+...         return 4 * x**3
+>>> Quartic()(np.array([1.0, 2.0]))
+17.0
+>>> regularizers.get("l2")(np.array([[3.0, 4.0]]))
+0.25
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+
+from fastconv.serialization import find
+
+
+class Regularizer(ABC):
+    """Base class: a callable from an array to a number, with its gradient."""
+
+    module = "keras.regularizers"  # where Keras's files say that the class lives
+
+    @abstractmethod
+    def __call__(self, x: np.ndarray) -> float:
+        """The penalty for `x`, of any shape."""
+
+    @abstractmethod
+    def gradient(self, x: np.ndarray) -> np.ndarray:
+        """The derivative of the penalty with respect to every element of `x`, in its shape."""
+
+    def get_config(self) -> dict[str, Any]:
+        return {}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Regularizer:
+        return cls(**config)
+
+
+class L1L2(Regularizer):
+    """l1 * sum |x| + l2 * sum x^2; both factors 0 by default, but .01 for the name "l1_l2".
+
+    Raises ValueError unless `l1` and `l2` are finite and not negative.
+    """
+
+    def __init__(self, l1: float = 0.0, l2: float = 0.0):
+        self.l1, self.l2 = _factor(l1, "l1", 0.0), _factor(l2, "l2", 0.0)
+
+    def __call__(self, x):
+        x = np.asarray(x, np.float64)
+        return float(self.l1 * np.abs(x).sum() + self.l2 * np.square(x).sum())
+
+    def gradient(self, x):
+        return self.l1 * np.sign(x) + 2 * self.l2 * np.asarray(x)
+
+    def get_config(self):
+        return {"l1": self.l1, "l2": self.l2}
+
+
+class L1(L1L2):
+    """l1 * sum |x|: pulls weights to exactly zero."""
+
+    def __init__(self, l1: float = 0.01):
+        super().__init__(_factor(l1, "l1", 0.01), 0.0)
+
+    def get_config(self):
+        return {"l1": self.l1}
+
+
+class L2(L1L2):
+    """l2 * sum x^2: pulls large weights most."""
+
+    def __init__(self, l2: float = 0.01):
+        super().__init__(0.0, _factor(l2, "l2", 0.01))
+
+    def get_config(self):
+        return {"l2": self.l2}
+
+
+class OrthogonalRegularizer(Regularizer):
+    """factor * the mean over all pairs of rows of |cosine of the angle between them|.
+
+    Args:
+        factor: finite and not negative.
+        mode: "rows" or "columns" of the matrix.
+
+    Raises ValueError for other arguments, and when called on an array that is no matrix.
+    """
+
+    def __init__(self, factor: float = 0.01, mode: str = "rows"):
+        if mode not in ("rows", "columns"):
+            raise ValueError(f"`mode` must be 'rows' or 'columns', received {mode!r}")
+        self.factor, self.mode = _factor(factor, "factor", 0.01), mode
+
+    def _unit_rows(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+        """Rows of length 1, the lengths they had, and the factor per ordered pair."""
+        x = np.asarray(x, np.float64)
+        if x.ndim != 2:
+            raise ValueError(f"OrthogonalRegularizer needs a matrix, received shape {x.shape}")
+        rows = x if self.mode == "rows" else x.T
+        lengths = np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+        pairs = len(rows) * (len(rows) - 1)
+        return rows / lengths, lengths, self.factor / pairs if pairs else math.nan
+
+    def __call__(self, x):
+        unit, _, factor = self._unit_rows(x)
+        cosines = unit @ unit.T
+        np.fill_diagonal(cosines, 0.0)
+        return float(factor * np.abs(cosines).sum())
+
+    def gradient(self, x):
+        unit, lengths, factor = self._unit_rows(x)
+        signs = np.sign(unit @ unit.T)
+        np.fill_diagonal(signs, 0.0)
+        dunit = 2 * factor * (signs @ unit)  # a pair is counted from both of its ends
+        # Only what turns a row changes its direction; what stretches it does not.
+        drows = (dunit - unit * (unit * dunit).sum(axis=1, keepdims=True)) / lengths
+        return drows if self.mode == "rows" else drows.T
+
+    def get_config(self):
+        return {"factor": self.factor, "mode": self.mode}
+
+
+CLASSES = {cls.__name__: cls for cls in (L1, L2, L1L2, OrthogonalRegularizer)}
+
+
+def get(identifier: Any) -> Regularizer | None:
+    """The regularizer that None, a name ("l2"), a regularizer, its class or a serialized
+    configuration stands for.
+
+    Raises ValueError for an unknown name (the message lists all), TypeError for anything else; a
+    function has no gradient and is refused.
+    """
+    if identifier == "l1_l2":  # Keras's two defaults of one class
+        return L1L2(0.01, 0.01)
+    return find(identifier, "regularizers", Regularizer, optional=True)
+
+
+def _factor(value: Any, name: str, default: float) -> float:
+    value = default if value is None else value
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not real or not math.isfinite(value) or value < 0:
+        raise ValueError(f"`{name}` must be a finite number of at least 0, received {value!r}")
+    return float(value)

@@ -80,7 +80,10 @@ class MinMaxNorm(Constraint):
         rate: float = 1.0,
         axis: int | Sequence[int] = 0,
     ):
-        self.min_value, self.max_value = _norm(min_value, "min_value"), _norm(max_value, "max_value")
+        self.min_value, self.max_value = (
+            _norm(min_value, "min_value"),
+            _norm(max_value, "max_value"),
+        )
         if self.min_value > self.max_value:
             raise ValueError(
                 f"`min_value` must be at most `max_value`, received {min_value} and {max_value}"
@@ -88,12 +91,12 @@ class MinMaxNorm(Constraint):
         if not 0 <= rate <= 1:
             raise ValueError(f"`rate` must be from 0 to 1, received {rate!r}")
         self.rate = float(rate)
-        self.axis = axis if isinstance(axis, numbers.Integral) else list(axis)
-        for number in [axis] if isinstance(axis, numbers.Integral) else axis:
-            normalize_int(number, "axis", minimum=-32)
+        several = isinstance(axis, (list, tuple))
+        axes = [normalize_int(a, "axis", minimum=-32) for a in (axis if several else [axis])]
+        self.axis = axes if several else axes[0]
 
     def axes(self, ndim: int) -> tuple[int, ...]:
-        """`axis` as sorted non-negative axes of an array of `ndim`; ValueError if one is missing."""
+        """`axis` sorted and counted from 0, for `ndim` dimensions; ValueError if one is missing."""
         given = self.axis if isinstance(self.axis, list) else [self.axis]
         axes = sorted({axis % ndim if ndim else axis for axis in given})
         if any(not -ndim <= axis < ndim for axis in given):

@@ -198,7 +198,7 @@ class Sequential(Trainer):
 
     def nodes(self) -> list[nodes.Node]:
         """What the layers say to the plan, in order."""
-        return [node for layer in self._layers for node in layer.nodes(layer.input_shape)]
+        return [node for layer in self._layers for node in layer.all_nodes(layer.input_shape)]
 
     def summary(
         self,

@@ -21,7 +21,9 @@ import numpy as np
 from fastconv.shapes import checked_product
 
 if TYPE_CHECKING:
+    from fastconv.constraints import Constraint
     from fastconv.initializers import Initializer
+    from fastconv.regularizers import Regularizer
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector register
 _ELEMENTS = ALIGNMENT // 4
@@ -32,21 +34,42 @@ class Variable:
 
     A variable has shape and initializer from the moment its layer is built, values when
     `initialize` or `assign` gives them, and a place in a model's flat buffer when the model's
-    `Parameters` takes it in. `np.asarray(variable)` and `numpy()` give a read-only view; `assign`
+    `Parameters` takes it in. Its regularizer and its constraint, if any, are for the plan.
+    `np.asarray(variable)` and `numpy()` give a read-only view; `assign`
     is the one way to change it, so that the model knows.
     """
 
-    def __init__(self, name: str, shape: tuple[int, ...], initializer: Initializer, owner: str):
+    def __init__(
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        initializer: Initializer,
+        owner: str,
+        *,
+        trainable: bool = True,
+        regularizer: Regularizer | None = None,
+        constraint: Constraint | None = None,
+    ):
         checked_product((*shape, 4), f"the bytes of weight {owner}/{name}")
         self.name = name
         self.path = f"{owner}/{name}"
         self.shape = tuple(shape)
         self.size = math.prod(shape)
         self.dtype = np.dtype(np.float32)
-        self.trainable = True
+        self._can_train = self._trainable = bool(trainable)
+        self.regularizer, self.constraint = regularizer, constraint
         self.parameters: Parameters | None = None
         self._initializer = initializer
         self._value: np.ndarray | None = None
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the values; never true for a weight made with False."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value) and self._can_train
 
     @property
     def value(self) -> np.ndarray:

@@ -88,8 +88,8 @@ def find(
         names = {snake_case(name): cls for name, cls in classes.items()} | (aliases or {})
         cls = names.get(identifier) or classes.get(identifier)
         if cls is None:
-            raise ValueError(f"`{singular}` must be one of {sorted(names)}, received {identifier!r}")
+            raise ValueError(
+                f"`{singular}` must be one of {sorted(names)}, received {identifier!r}"
+            )
         return cls()
-    raise TypeError(
-        f"`{singular}` must be a name or a {base.__name__}, received {identifier!r}"
-    )
+    raise TypeError(f"`{singular}` must be a name or a {base.__name__}, received {identifier!r}")

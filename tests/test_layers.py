@@ -100,9 +100,9 @@ def test_config_makes_an_equal_layer(name):
             "'channels_last', received 'channels_first'",
         ),
         (
-            lambda: layers.Conv2D(4, 3, kernel_regularizer="l2"),
+            lambda: layers.Conv2D(4, 3, kernel_regularizer="l3"),
             ValueError,
-            "`kernel_regularizer` of Conv2D is not supported, received 'l2'",
+            "`regularizer` must be one of .*'l2'.* received 'l3'",
         ),
         (lambda: layers.Conv2D(4, 3, kernel_initializer="x"), ValueError, "initializer must be"),
         (lambda: layers.Conv2D(4, 3, nonsense=1), TypeError, "nonsense"),

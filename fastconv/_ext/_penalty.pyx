@@ -35,7 +35,6 @@ cdef class Penalty(Op):
         self.l1, self.l2, self.scale = l1, l2, scale
         self.size = x.size
         self.work = 8.0 * self.size  # bytes moved
-        self.begins = True
         self.shared_bytes = 8 * self.phase_items(0)
 
     cdef void begin(self, char *workspace) noexcept nogil:

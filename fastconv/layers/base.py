@@ -17,10 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from fastconv import initializers
+from fastconv import constraints, initializers, regularizers
 from fastconv.naming import unique_name
 from fastconv.parameters import Variable, real_array
-from fastconv.plan.nodes import Node
+from fastconv.plan.nodes import ActivityPenalty, Node
+from fastconv.serialization import serialize
 from fastconv.shapes import normalize_shape
 
 Shape = tuple[int | None, ...]
@@ -42,6 +43,7 @@ class Layer(ABC):
         dtype: None or "float32", the one dtype that models compute in.
         input_shape: of one sample, without the batch; only used by the first layer of a model.
         input_dim: n, short for `input_shape=(n,)`.
+        activity_regularizer: a penalty on what comes out: see `fastconv.regularizers`.
 
     Raises:
         ValueError: a name with "/", another dtype, or a malformed input shape.
@@ -58,6 +60,7 @@ class Layer(ABC):
         dtype: Any = None,
         input_shape: tuple[int, ...] | None = None,
         input_dim: int | None = None,
+        activity_regularizer: Any = None,
     ):
         if name is not None and (not isinstance(name, str) or not name or "/" in name):
             raise ValueError(f"`name` must be a non-empty string without '/', received {name!r}")
@@ -70,6 +73,7 @@ class Layer(ABC):
         self.input_shape_argument = None if input_shape is None else sample_shape(input_shape)
         self.built = False
         self.input_shape: Shape | None = None
+        self.activity_regularizer = regularizers.get(activity_regularizer)
         self._trainable = bool(trainable)
         self._variables: list[Variable] = []
         self.in_model = False  # whether a model has the layer; no second one can
@@ -89,9 +93,18 @@ class Layer(ABC):
     def nodes(self, input_shape: Shape) -> list[Node]:
         """The operations of the layer on inputs of `input_shape`."""
 
+    def all_nodes(self, input_shape: Shape) -> list[Node]:
+        """`nodes`, and the penalty on what comes out if there is one."""
+        if self.activity_regularizer is None:
+            return self.nodes(input_shape)
+        return [*self.nodes(input_shape), ActivityPenalty(self.activity_regularizer)]
+
     def get_config(self) -> dict[str, Any]:
         """Everything `from_config` needs, as plain data."""
-        return {"name": self.name, "trainable": self.trainable, "dtype": DTYPE_POLICY}
+        config = {"name": self.name, "trainable": self.trainable, "dtype": DTYPE_POLICY}
+        if self.activity_regularizer is not None:
+            config["activity_regularizer"] = serialize(self.activity_regularizer)
+        return config
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Layer:
@@ -100,9 +113,29 @@ class Layer(ABC):
 
     # Weights --------------------------------------------------------------------------------------
 
-    def add_weight(self, name: str, shape: tuple[int, ...], initializer: Any) -> Variable:
-        """Declare a weight; its values are drawn when the model is built."""
-        variable = Variable(name, shape, initializers.get(initializer), self.name)
+    def add_weight(
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        initializer: Any,
+        trainable: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+    ) -> Variable:
+        """Declare a weight; its values are drawn when the model is built.
+
+        A weight that is not `trainable` stays so whatever the layer says; one that is obeys the
+        layer. `regularizer` and `constraint` are for training.
+        """
+        variable = Variable(
+            name,
+            shape,
+            initializers.get(initializer),
+            self.name,
+            trainable=trainable,
+            regularizer=regularizers.get(regularizer),
+            constraint=constraints.get(constraint),
+        )
         variable.trainable = self._trainable
         self._variables.append(variable)
         return variable

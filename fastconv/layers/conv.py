@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastconv import activations, initializers
+from fastconv import activations, constraints, initializers, regularizers
 from fastconv.layers.activation import fusible_nodes
 from fastconv.layers.base import (
     Layer,
     check_data_format,
-    check_options,
     image_shape,
 )
 from fastconv.plan import nodes
@@ -34,8 +33,8 @@ class Conv2D(Layer):
         activation: None, "relu", "leaky_relu", "sigmoid", "tanh" or "softmax".
         use_bias: whether every filter has a number of its own to add.
         kernel_initializer, bias_initializer: see `fastconv.initializers`.
-        kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint,
-        bias_constraint: must be None.
+        kernel_regularizer, bias_regularizer, activity_regularizer: see `fastconv.regularizers`.
+        kernel_constraint, bias_constraint: see `fastconv.constraints`.
         name, trainable, dtype, input_shape: see `Layer`.
 
     Weights: kernel (kernel height, kernel width, channels / groups, filters), bias (filters,).
@@ -63,23 +62,15 @@ class Conv2D(Layer):
         use_bias: bool = True,
         kernel_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
-        kernel_regularizer: None = None,
-        bias_regularizer: None = None,
-        activity_regularizer: None = None,
-        kernel_constraint: None = None,
-        bias_constraint: None = None,
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
         **common: Any,
     ):
-        super().__init__(**common)
+        super().__init__(activity_regularizer=activity_regularizer, **common)
         check_data_format(data_format)
-        check_options(
-            "Conv2D",
-            kernel_regularizer=kernel_regularizer,
-            bias_regularizer=bias_regularizer,
-            activity_regularizer=activity_regularizer,
-            kernel_constraint=kernel_constraint,
-            bias_constraint=bias_constraint,
-        )
         self.filters = normalize_int(filters, "filters")
         self.kernel_size = normalize_pair(kernel_size, "kernel_size")
         self.strides = normalize_pair(strides, "strides")
@@ -94,6 +85,10 @@ class Conv2D(Layer):
         self.use_bias = bool(use_bias)
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
         self.kernel = self.bias = None
 
     def compute_output_shape(self, input_shape):
@@ -119,9 +114,21 @@ class Conv2D(Layer):
     def build(self, input_shape):
         channels = image_shape(self, input_shape)[-1]
         shape = (*self.kernel_size, channels // self.groups, self.filters)
-        self.kernel = self.add_weight("kernel", shape, self.kernel_initializer)
+        self.kernel = self.add_weight(
+            "kernel",
+            shape,
+            self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
         if self.use_bias:
-            self.bias = self.add_weight("bias", (self.filters,), self.bias_initializer)
+            self.bias = self.add_weight(
+                "bias",
+                (self.filters,),
+                self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
         super().build(input_shape)
 
     def nodes(self, input_shape):
@@ -143,11 +150,11 @@ class Conv2D(Layer):
             "use_bias": self.use_bias,
             "kernel_initializer": serialize(self.kernel_initializer),
             "bias_initializer": serialize(self.bias_initializer),
-            "kernel_regularizer": None,
-            "bias_regularizer": None,
-            "activity_regularizer": None,
-            "kernel_constraint": None,
-            "bias_constraint": None,
+            "kernel_regularizer": serialize(self.kernel_regularizer),
+            "bias_regularizer": serialize(self.bias_regularizer),
+            "activity_regularizer": serialize(self.activity_regularizer),
+            "kernel_constraint": serialize(self.kernel_constraint),
+            "bias_constraint": serialize(self.bias_constraint),
         }
 
 

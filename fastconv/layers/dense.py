@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastconv import activations, initializers
+from fastconv import activations, constraints, initializers, regularizers
 from fastconv.layers.activation import fusible_nodes
 from fastconv.layers.base import Layer, check_options
 from fastconv.plan import nodes
@@ -20,8 +20,9 @@ class Dense(Layer):
         activation: None, "relu", "leaky_relu", "sigmoid", "tanh" or "softmax".
         use_bias: whether every unit has a number of its own to add.
         kernel_initializer, bias_initializer: see `fastconv.initializers`.
-        kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint,
-        bias_constraint, lora_rank, quantization_config: must be None.
+        kernel_regularizer, bias_regularizer, activity_regularizer: see `fastconv.regularizers`.
+        kernel_constraint, bias_constraint: see `fastconv.constraints`.
+        lora_rank, quantization_config: must be None.
         name, trainable, dtype, input_shape, input_dim: see `Layer`.
 
     Weights: kernel (inputs, units), bias (units,).
@@ -42,23 +43,18 @@ class Dense(Layer):
         use_bias: bool = True,
         kernel_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
-        kernel_regularizer: None = None,
-        bias_regularizer: None = None,
-        activity_regularizer: None = None,
-        kernel_constraint: None = None,
-        bias_constraint: None = None,
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
         lora_rank: None = None,
         quantization_config: None = None,
         **common: Any,
     ):
-        super().__init__(**common)
+        super().__init__(activity_regularizer=activity_regularizer, **common)
         check_options(
             "Dense",
-            kernel_regularizer=kernel_regularizer,
-            bias_regularizer=bias_regularizer,
-            activity_regularizer=activity_regularizer,
-            kernel_constraint=kernel_constraint,
-            bias_constraint=bias_constraint,
             lora_rank=lora_rank,
             quantization_config=quantization_config,
         )
@@ -67,6 +63,10 @@ class Dense(Layer):
         self.use_bias = bool(use_bias)
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
         self.kernel = self.bias = None
 
     def compute_output_shape(self, input_shape):
@@ -79,9 +79,21 @@ class Dense(Layer):
 
     def build(self, input_shape):
         shape = (input_shape[-1], self.units)
-        self.kernel = self.add_weight("kernel", shape, self.kernel_initializer)
+        self.kernel = self.add_weight(
+            "kernel",
+            shape,
+            self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
         if self.use_bias:
-            self.bias = self.add_weight("bias", (self.units,), self.bias_initializer)
+            self.bias = self.add_weight(
+                "bias",
+                (self.units,),
+                self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
         super().build(input_shape)
 
     def nodes(self, input_shape):
@@ -94,8 +106,8 @@ class Dense(Layer):
             "use_bias": self.use_bias,
             "kernel_initializer": serialize(self.kernel_initializer),
             "bias_initializer": serialize(self.bias_initializer),
-            "kernel_regularizer": None,
-            "bias_regularizer": None,
-            "kernel_constraint": None,
-            "bias_constraint": None,
+            "kernel_regularizer": serialize(self.kernel_regularizer),
+            "bias_regularizer": serialize(self.bias_regularizer),
+            "kernel_constraint": serialize(self.kernel_constraint),
+            "bias_constraint": serialize(self.bias_constraint),
         }

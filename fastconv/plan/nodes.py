@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastconv.parameters import Variable
+from fastconv.regularizers import Regularizer
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,13 @@ class Reshape:
 
 
 @dataclass(frozen=True)
+class ActivityPenalty:
+    """y = x; while there is a loss, `regularizer(x) / N` is added to it."""
+
+    regularizer: Regularizer
+
+
+@dataclass(frozen=True)
 class Loss:
     """The end of a training or test plan: predictions and targets -> one number per row.
 
@@ -85,4 +93,4 @@ class Loss:
     sparse: bool = False
 
 
-Node = Activation | Convolution | Product | Pooling | Softmax | Dropout | Reshape
+Node = Activation | ActivityPenalty | Convolution | Product | Pooling | Softmax | Dropout | Reshape

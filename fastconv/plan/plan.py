@@ -12,6 +12,7 @@ import numpy as np
 from fastconv import runtime
 from fastconv.parameters import Parameters, aligned_zeros
 from fastconv.plan import lowering, nodes
+from fastconv.plan.penalties import weight_penalties
 from fastconv.plan.program import make_program
 from fastconv.plan.tape import Tape
 
@@ -64,6 +65,8 @@ class Plan:
         training = mode == "train"
         tape = Tape()
         chain = fuse(chain, training)
+        if loss is None:
+            chain = [node for node in chain if not isinstance(node, nodes.ActivityPenalty)]
         # The softmax before a cross-entropy is part of it: exact where the probability rounds to
         # 0 or 1, and its gradient is a subtraction.
         cross_entropy = loss is not None and loss.kind == "softmax_cross_entropy"
@@ -103,6 +106,11 @@ class Plan:
             for op in self._frozen:
                 op.freeze_weights(True)
         self._version = parameters.version
+        self._penalties = [step.penalty for step in lowered if step.penalty is not None]
+        if loss is not None:
+            penalties, values = weight_penalties(parameters, training)
+            operations.extend(penalties)
+            self._penalties += values
         if training:
             updates = [*(op for step in lowered for op in step.updates()), *updates]
         self._between, self._updates = None, None
@@ -111,6 +119,11 @@ class Plan:
         elif updates:
             self._between, self._updates = between, make_program(updates)
         self._program = make_program(operations)
+
+    @property
+    def penalty(self) -> float:
+        """What regularizers added to the loss of the last run."""
+        return sum(float(value[0]) for value in self._penalties)
 
     @property
     def scratch_bytes(self) -> int:

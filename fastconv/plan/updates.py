@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from fastconv._ext import _optim
 from fastconv.parameters import Parameters
+from fastconv.plan.penalties import constraint_operations
 
 if TYPE_CHECKING:
     from fastconv.optimizers import Optimizer
 
 
 def update_operations(optimizer: Optimizer, parameters: Parameters) -> list[Any]:
-    """One operation per trainable part of the buffer; before it the weight decay, if there is any.
+    """One operation per trainable part of the buffer; before it the weight decay, if there is any,
+    and after all of them the constraints.
 
     They read the optimizer's hyper-parameters at each run, and all plans of a model have their own
     operations on the same state: so a learning rate set by anyone is seen by all.
@@ -27,4 +29,4 @@ def update_operations(optimizer: Optimizer, parameters: Parameters) -> list[Any]
             operations.append(_optim.SGD(weights, weights, None, state.decay))
         slots = [slot if slot is None else slot[run] for slot in state.slots]
         operations.append(rule(weights, gradient, *slots, state.hyper_of_run(index)))
-    return operations
+    return operations + constraint_operations(parameters)

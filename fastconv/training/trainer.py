@@ -231,7 +231,7 @@ class Trainer:
         source = feed.source
         begin, end = f"on_{mode}_batch_begin", f"on_{mode}_batch_end"
         wants_begin, wants_end = run.wants(begin), run.wants(end)
-        trained = self._trained_parts() if mode == "train" else ()
+        trained = self._trained_parts()
         done = 0
         for item in feed.epoch():
             if wants_begin:
@@ -442,7 +442,7 @@ class Trainer:
         return self._reported
 
     def _trained_parts(self) -> tuple[tuple[int, int], ...]:
-        """Which parts of the parameters a training plan updates, and so part of its key."""
+        """Which parts of the parameters are trained, and penalised: part of the key of a plan."""
         return tuple((run.start, run.stop) for run in self.parameters.trainable_runs())
 
     def _plan(self, count: int, mode: str, weighted: bool, trained: tuple = ()):
@@ -506,7 +506,7 @@ class _Report:
         """Take in what a plan has left behind after a batch."""
         values, output, count = plan.loss, plan.output, len(y)
         total = float(values.sum() if weight is None else values @ plan.sample_weight)
-        self._loss.add(total * count / len(values), count)
+        self._loss.add(total * count / len(values) + plan.penalty * count, count)
         for metric in self._plain:
             metric.update_state(y, output)
         for metric in self._weighted:

@@ -14,6 +14,7 @@ with `run_python()`, which the plan calls in its turn (`plan.program`).
     base         Lowering
     weighted     convolution and product
     pooling, activation, dropout, reshape
+    penalty      of an activity regularizer
     loss         the end of a training or test plan
 """
 
@@ -24,12 +25,14 @@ from fastconv.plan.lowering.activation import Activation, Softmax
 from fastconv.plan.lowering.base import Lowering
 from fastconv.plan.lowering.dropout import Dropout
 from fastconv.plan.lowering.loss import lower_loss
+from fastconv.plan.lowering.penalty import ActivityPenalty
 from fastconv.plan.lowering.pooling import Pooling
 from fastconv.plan.lowering.reshape import Reshape
 from fastconv.plan.lowering.weighted import Convolution, Product
 
 LOWERINGS: dict[type, type[Lowering]] = {
     nodes.Activation: Activation,
+    nodes.ActivityPenalty: ActivityPenalty,
     nodes.Convolution: Convolution,
     nodes.Dropout: Dropout,
     nodes.Pooling: Pooling,

@@ -14,6 +14,8 @@ from fastconv.plan.tape import Tape, Tensor
 class Lowering(ABC):
     """Base: a node, the tape to record on, the weights, and whether a backward pass follows."""
 
+    penalty: np.ndarray | None = None  # one number that a run adds to the loss, if there is any
+
     def __init__(self, node: Any, tape: Tape, parameters: Parameters, training: bool):
         self.node, self.tape, self.parameters, self.training = node, tape, parameters, training
 

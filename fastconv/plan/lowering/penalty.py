@@ -1,0 +1,29 @@
+"""A penalty on what flows through: nothing happens to it, but its gradient gets an addition."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastconv.plan.lowering.base import Lowering
+from fastconv.plan.penalties import penalty_operation
+
+
+class ActivityPenalty(Lowering):
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.penalty = np.zeros(1)
+
+    def forward(self, x):
+        self.x = x
+        self.tape.emit(lambda: self._operation(None), x)
+        return x
+
+    def backward(self, dy, need_dx):
+        if not need_dx:
+            return None
+        self.tape.emit(lambda: self._operation(dy.array), self.x, dy)
+        return dy
+
+    def _operation(self, gradient):
+        scale = 1.0 / self.x.shape[0]  # the mean over the batch, so that its size does not matter
+        return penalty_operation(self.node.regularizer, self.x.array, gradient, self.penalty, scale)

@@ -1,0 +1,93 @@
+"""What regularizers and constraints of weights become: operations on the flat buffers.
+
+A penalty adds its gradient to what the backward pass has left in the gradient buffer, before any
+clipping, and leaves its value in a float64 array of one element, which the reported loss includes.
+A constraint runs after the update. L1, L2 and all norms run in the compiled core; what a user has
+written in NumPy runs there (`run_python`).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from fastconv._ext import _elementwise, _penalty
+from fastconv.constraints import EPSILON, Constraint, MinMaxNorm, NonNeg
+from fastconv.parameters import Parameters
+from fastconv.regularizers import L1L2, Regularizer
+
+
+class _PythonPenalty:
+    """value[0] = scale * penalty of x; its gradient is added to `gradient`, if that is given."""
+
+    def __init__(self, regularizer, x, gradient, value, scale):
+        self._regularizer, self._x, self._gradient = regularizer, x, gradient
+        self._value, self._scale = value, scale
+
+    def run_python(self) -> None:
+        self._value[0] = self._scale * float(self._regularizer(self._x))
+        if self._gradient is not None:
+            self._gradient += self._scale * np.asarray(self._regularizer.gradient(self._x))
+
+
+class _PythonConstraint:
+    """w becomes what the constraint makes of it."""
+
+    def __init__(self, constraint: Constraint, w: np.ndarray):
+        self._constraint, self._w = constraint, w
+
+    def run_python(self) -> None:
+        self._w[...] = self._constraint(self._w)
+
+
+def penalty_operation(
+    regularizer: Regularizer,
+    x: np.ndarray,
+    gradient: np.ndarray | None,
+    value: np.ndarray,
+    scale: float = 1.0,
+) -> Any:
+    """The operation that computes `scale` times the penalty for `x` (and adds its gradient)."""
+    if isinstance(regularizer, L1L2):
+        return _penalty.Penalty(x, gradient, value, regularizer.l1, regularizer.l2, scale)
+    return _PythonPenalty(regularizer, x, gradient, value, scale)
+
+
+def weight_penalties(parameters: Parameters, training: bool) -> tuple[list[Any], list[np.ndarray]]:
+    """(operations, values) of the penalties on all trainable weights; without gradients unless
+    `training`."""
+    operations, values = [], []
+    for variable in parameters.variables:
+        if variable.regularizer is not None and variable.trainable:
+            gradient = parameters.view(parameters.gradient, variable) if training else None
+            value = np.zeros(1)
+            operations.append(
+                penalty_operation(variable.regularizer, variable.value, gradient, value)
+            )
+            values.append(value)
+    return operations, values
+
+
+def constraint_operations(parameters: Parameters) -> list[Any]:
+    """What keeps the trainable weights within their constraints, to run after the update."""
+    return [
+        _constraint_operation(variable.constraint, variable.value)
+        for variable in parameters.variables
+        if variable.constraint is not None and variable.trainable
+    ]
+
+
+def _constraint_operation(constraint: Constraint, w: np.ndarray) -> Any:
+    if isinstance(constraint, NonNeg):
+        return _elementwise.ActivationForward("relu", w, w)
+    if isinstance(constraint, MinMaxNorm):
+        axes = constraint.axes(w.ndim)
+        first, last = axes[0], axes[-1]
+        if len(axes) == last - first + 1:  # neighbours, so that they are one axis of a view
+            middle = math.prod(w.shape[first : last + 1])
+            view = w.reshape(math.prod(w.shape[:first]), middle, math.prod(w.shape[last + 1 :]))
+            low, high, rate = constraint.min_value, constraint.max_value, constraint.rate
+            return _penalty.LimitNorms(view, low, high, rate, EPSILON)
+    return _PythonConstraint(constraint, w)

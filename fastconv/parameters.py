@@ -189,7 +189,7 @@ class Parameters:
         One part if every layer trains; frozen layers split it.
         """
         runs: list[slice] = []
-        ends = [*self._starts[1:], self.size]
+        ends = [*self._starts[1:], self.size] if self._starts else []
         for variable, start, end in zip(self.variables, self._starts, ends, strict=True):
             if not variable.trainable:
                 continue

@@ -23,6 +23,16 @@ def generator() -> np.random.Generator:
     return _State.generator
 
 
+def state() -> dict:
+    """Where the stream is, as plain data."""
+    return _State.generator.bit_generator.state
+
+
+def restore(state: dict) -> None:
+    """Go back, or forward, to where the stream was."""
+    _State.generator.bit_generator.state = state
+
+
 def draw_seed() -> int:
     """A fresh seed for something with a stream of its own, from the common stream."""
     return int(_State.generator.integers(2**63))

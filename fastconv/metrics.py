@@ -20,11 +20,12 @@ import numpy as np
 from fastconv.losses import spread_weights
 from fastconv.naming import snake_case
 from fastconv.serialization import deserialize
+from fastconv.state import Stateful
 
 _ACCURACY = ("accuracy", "acc")
 
 
-class Metric:
+class Metric(Stateful):
     """Base class: a mean that is gathered piece by piece.
 
     Args:
@@ -34,6 +35,7 @@ class Metric:
 
     module = "keras.metrics"  # where Keras's files say that the class lives
     direction = "max"  # whether larger ("max") or smaller ("min") is better
+    stateful = ("_total", "_count")
 
     def __init__(self, name: str | None = None, dtype: str | None = None):
         if dtype not in (None, "float32"):

@@ -234,12 +234,37 @@ class Optimizer(ABC):
         slots = self._state.slot_views() if self._state else []
         return values + [(f"slot_{index}", slot) for index, slot in enumerate(slots)]
 
-    def restore(self, iterations: int, learning_rate: float) -> None:
+    def go_on(self, iterations: int, learning_rate: float) -> None:
         """Go on from a stored iteration and learning rate; slots are written by their views."""
         self._iterations = iterations
         if self._state is not None:
             self._state.iterations = iterations
         self.learning_rate = learning_rate
+
+    def state(self) -> dict[str, Any]:
+        """Everything that training changes, exactly: see `fastconv.state`."""
+        slots = self._state.slots if self._state else []
+        return {
+            "iterations": self.iterations,
+            "learning_rate": self.learning_rate,
+            "slots": list(slots),
+        }
+
+    def restore(self, state: dict[str, Any], parameters: Parameters) -> None:
+        """Go on from `state()` of an equal optimizer; ValueError if its slots do not fit.
+
+        `parameters` are those of the model that is trained.
+        """
+        slots, values = self.state_for(parameters).slots, state["slots"]
+        wanted, received = (
+            [None if slot is None else slot.size for slot in some] for some in (slots, values)
+        )
+        if values and wanted != received:
+            raise ValueError(f"the optimizer's slots must have sizes {wanted}, received {received}")
+        for slot, value in zip(slots, values or [0] * len(slots), strict=True):
+            if slot is not None:
+                slot[...] = value
+        self.go_on(state["iterations"], state["learning_rate"])
 
     # Configuration --------------------------------------------------------------------------------
 

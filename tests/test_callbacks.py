@@ -103,7 +103,7 @@ def test_it_starts_again_with_every_fit():
 def test_what_it_says(capsys):
     epochs_run([3, 1, 2], verbose=1, restore_best_weights=True)
     assert capsys.readouterr().out == (
-        "Epoch 3: early stopping\nRestoring model weights from the best epoch: 2.\n"
+        "Epoch 3: early stopping\nRestoring model weights from the end of the best epoch: 2.\n"
     )
 
 

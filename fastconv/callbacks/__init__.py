@@ -1,5 +1,6 @@
 """What happens beside the training: objects that `fit` calls at certain moments.
 
+    backup           BackupAndRestore, for `fit`s that get interrupted
     callback         Callback, the base class, and the list that calls callbacks
     history          History, the record that `fit` returns
     lambda_callback  LambdaCallback, a callback made of functions
@@ -9,9 +10,17 @@
 Names and semantics are Keras's.
 """
 
+from fastconv.callbacks.backup import BackupAndRestore
 from fastconv.callbacks.callback import Callback, CallbackList
 from fastconv.callbacks.early_stopping import EarlyStopping
 from fastconv.callbacks.history import History
 from fastconv.callbacks.lambda_callback import LambdaCallback
 
-__all__ = ["Callback", "CallbackList", "EarlyStopping", "History", "LambdaCallback"]
+__all__ = [
+    "BackupAndRestore",
+    "Callback",
+    "CallbackList",
+    "EarlyStopping",
+    "History",
+    "LambdaCallback",
+]

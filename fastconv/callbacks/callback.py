@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from fastconv.state import Stateful
+
 HOOKS = tuple(
     f"on_{event}_{when}"
     for event in ("train", "epoch", "train_batch", "test", "test_batch", "predict", "predict_batch")
@@ -12,7 +14,7 @@ HOOKS = tuple(
 )
 
 
-class Callback:
+class Callback(Stateful):
     """Does something at certain moments of `fit`, `evaluate` and `predict`; override what you need.
 
     `self.model` is the model and `self.params` a dict of "verbose", "epochs" and "steps". `logs`
@@ -20,11 +22,16 @@ class Callback:
     the callbacks after this one and recorded in the history. `self.model.stop_training = True` ends
     `fit` after the current batch.
 
+    A callback with something to remember from epoch to epoch names the attributes in `stateful`, so
+    that `BackupAndRestore` can bring them back (`fastconv.state`).
+
     >>> from fastconv.callbacks import Callback
     >>> class Report(Callback):
     ...     def on_epoch_end(self, epoch, logs=None):
     ...         print(f"epoch {epoch}: {logs['loss']:.3f}")
     """
+
+    runs_last = False  # whether the callback comes after all others, wherever it is in their list
 
     def __init__(self):
         self.model: Any = None
@@ -109,6 +116,7 @@ class CallbackList:
                 )
             callback.set_model(model)
             callback.set_params(params)
+        self.callbacks.sort(key=lambda callback: callback.runs_last)
         # A step may take less than a millisecond; asking every callback twice would show.
         self._hooks = {
             hook: [getattr(c, hook) for c in self.callbacks if _overrides(c, hook)]

@@ -12,6 +12,8 @@ class History(Callback):
     epoch, `epoch` lists the numbers of the epochs, counted from 0.
     """
 
+    stateful = ("history", "epoch")
+
     def __init__(self):
         super().__init__()
         self.history: dict[str, list[float]] = {}

@@ -23,6 +23,7 @@ from fastconv.parameters import Variable, real_array
 from fastconv.plan.nodes import ActivityPenalty, Node
 from fastconv.serialization import serialize
 from fastconv.shapes import normalize_shape
+from fastconv.state import Stateful
 
 Shape = tuple[int | None, ...]
 
@@ -34,7 +35,7 @@ DTYPE_POLICY = {
 }
 
 
-class Layer(ABC):
+class Layer(Stateful, ABC):
     """Base class of all layers.
 
     Args:

@@ -26,6 +26,8 @@ class Dropout(Layer):
         TypeError: `rate` or `seed` is no number.
     """
 
+    stateful = ("_stream",)
+
     def __init__(
         self, rate: float, noise_shape: None = None, seed: int | None = None, **common: Any
     ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -35,6 +36,21 @@ def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
             os.unlink(temporary)
         raise
     _flush_directory(target.parent)
+
+
+def remove_leftovers(path: str | os.PathLike) -> None:
+    """Remove what processes have left behind that were killed while replacing `path`."""
+    path = Path(path)
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        leftover.unlink(missing_ok=True)
+
+
+def check_writable(directory: str | os.PathLike) -> None:
+    """OSError if a file cannot be replaced in `directory`: better now than after hours of work."""
+    probe = Path(directory) / f".{os.urandom(6).hex()}.probe"
+    with replacing(probe) as file:
+        file.write(b"0")
+    probe.unlink()
 
 
 def _flush_directory(directory: Path) -> None:

@@ -109,7 +109,7 @@ def read(model: Sequential, file: BinaryIO, path: Path) -> None:
         variable.assign(array)
     if restored is not None:
         iteration, rate, slots = restored
-        model.optimizer.restore(iteration, rate)
+        model.optimizer.go_on(iteration, rate)
         for index, view in enumerate(_slots(model) if slots or model.optimizer.built else ()):
             np.copyto(view, slots[index] if slots else 0)
 

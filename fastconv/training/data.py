@@ -3,13 +3,16 @@
 A *source* knows its batches and how to load one into a plan:
 
     prepare(model, loss)   check everything that can be checked before the first step
-    batches()              the batches of one pass over the data, as opaque items
+    batches(order, first)  the batches of one pass over the data, as opaque items
     size(item)             how many samples a batch has
     load(item, plan)       fill input, targets and sample weights; return labels and weights
 
 Arrays are never copied as a whole: a batch is gathered row by row into the plan's input and cast
 to float32 there, so uint8 images stay uint8 in memory and a memory-mapped file stays on disk. A
 `Feed` cuts the endless or finite stream of batches into epochs.
+
+The order of a shuffled pass is a function of two numbers, the feed's seed and the number of the
+pass, so a place in the data is three numbers and can be gone back to: `Feed.state`.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import math
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -53,7 +56,7 @@ def make_feed(
         raise ValueError("`x` must be given, received None")
     if is_array_like(x):
         source = ArraySource(x, y, sample_weight, batch_size, steps, shuffle, class_weight)
-        return Feed(source, steps, steps_name)
+        return Feed(source, steps, steps_name, shuffle)
     indexable = hasattr(x, "__getitem__") and hasattr(x, "__len__")
     if not indexable and not isinstance(x, Iterable):
         raise TypeError(f"`x` must be an array or an iterable of batches, received {type(x)}")
@@ -70,7 +73,7 @@ def make_feed(
                 f"received {type(value).__name__}"
             )
     source = SequenceSource(x, shuffle) if indexable else IterableSource(x)
-    return Feed(source, steps, steps_name)
+    return Feed(source, steps, steps_name, shuffle and indexable)
 
 
 def is_array_like(x: Any) -> bool:
@@ -116,8 +119,8 @@ class Source(ABC):
         """Check samples and, with a `loss`, labels against the model's shapes."""
 
     @abstractmethod
-    def batches(self) -> Iterator[Any]:
-        """The batches of one pass."""
+    def batches(self, order: tuple[int, int], first: int = 0) -> Iterator[Any]:
+        """The batches of one pass from number `first` on; `order` decides how they are shuffled."""
 
     @abstractmethod
     def size(self, item: Any) -> int:
@@ -186,15 +189,16 @@ class ArraySource(Source):
         # `take` into a given array is the fast way, but would copy all of a strided `x` each time.
         self._take = self.x.flags.c_contiguous and self.x.dtype == np.float32
 
-    def batches(self):
+    def batches(self, order, first=0):
         size = self.batch_size
+        starts = range(first * size, self.count, size)
         if not self.shuffle:
-            for start in range(0, self.count, size):
+            for start in starts:
                 yield slice(start, min(start + size, self.count))
             return
-        order = _random.generator().permutation(self.count)
-        for start in range(0, self.count, size):
-            yield order[start : start + size]
+        rows = np.random.default_rng(order).permutation(self.count)
+        for start in starts:
+            yield rows[start : start + size]
 
     def size(self, item):
         return item.stop - item.start if isinstance(item, slice) else len(item)
@@ -247,12 +251,12 @@ class IterableSource(Source):
             y = self._peek()[1]
             self.y_shape = None if y is None else y.shape
 
-    def batches(self):
-        for batch in self._raw_batches():
+    def batches(self, order, first=0):
+        for batch in self._raw_batches(order, first):
             yield self._checked(batch)
 
-    def _raw_batches(self) -> Iterable[Any]:
-        return iter(self._iterable)
+    def _raw_batches(self, order: tuple[int, int], first: int) -> Iterable[Any]:
+        return islice(iter(self._iterable), first, None)
 
     def _checked(self, batch: Any) -> tuple:
         x, y, weight = unpack_batch(batch)
@@ -304,10 +308,10 @@ class SequenceSource(IterableSource):
             raise ValueError("`x` must hold at least one batch, received none")
         return unpack_batch(self._iterable[0])
 
-    def _raw_batches(self):
+    def _raw_batches(self, order, first):
         count = len(self._iterable)
-        order = _random.generator().permutation(count) if self.shuffle else range(count)
-        for index in order:
+        indices = np.random.default_rng(order).permutation(count) if self.shuffle else range(count)
+        for index in indices[first:]:
             yield self._iterable[int(index)]
         if hasattr(self._iterable, "on_epoch_end"):
             self._iterable.on_epoch_end()
@@ -321,37 +325,84 @@ class Feed:
     becomes True, with a warning, when a source ends early and cannot start again.
     """
 
-    def __init__(self, source: Source, steps: int | None, steps_name: str):
+    def __init__(self, source: Source, steps: int | None, steps_name: str, shuffle: bool = False):
         self.source = source
         self._steps, self._steps_name = steps, steps_name
+        self._seed = _random.draw_seed() if shuffle else 0
+        self._passes = 0  # how many passes are over
+        self._taken = 0  # how many batches of the present pass have been taken
         self._current: Iterator[Any] | None = None
         self.length = self._steps or source.num_batches  # batches per epoch, if known
         self.exhausted = False
 
-    def epoch(self) -> Iterator[Any]:
-        """The batches of the next epoch."""
+    def epoch(self, skip: int = 0) -> Iterator[Any]:
+        """The batches of the next epoch, without the first `skip` of them."""
         if self._steps is None:
-            seen = 0
-            for seen, item in enumerate(self.source.batches(), start=1):  # noqa: B007
+            seen = skip
+            for seen, item in enumerate(self._pass(skip), start=skip + 1):  # noqa: B007
                 yield item
             if not seen:
                 self._warn("no batches")
             self.length = self.length or seen
+            self._passes += 1
             return
-        for step in range(self._steps):
+        self._leave_out(skip)
+        for step in range(skip, self._steps):
             item = self._next()
             if item is None:
                 self._warn(f"{step} of {self._steps} batches")
                 return
             yield item
 
+    def state(self) -> dict[str, Any]:
+        """Where the next epoch begins; only to be asked between two epochs."""
+        return {
+            "seed": self._seed,
+            "passes": self._passes,
+            "taken": self._taken,
+            "exhausted": self.exhausted,
+            "batches": self.source.num_batches,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go to where a feed of the same data was; ValueError if it is not of the same length.
+
+        Batches that were taken from an iterator, which cannot be asked for a place, are taken from
+        it again and left out.
+        """
+        if state["batches"] != self.source.num_batches:
+            raise ValueError(
+                f"the data must have {state['batches']} batches, as when the state was taken; "
+                f"received {self.source.num_batches}"
+            )
+        self._seed, self._passes, self._taken = state["seed"], state["passes"], state["taken"]
+        self.exhausted = state["exhausted"]
+        self._current = None
+
+    def _pass(self, first: int) -> Iterator[Any]:
+        return self.source.batches((self._seed, self._passes), first)
+
     def _next(self) -> Any:
-        if self._current is not None:
+        if self._current is None:
+            self._current = self._pass(self._taken)
+        item = next(self._current, None)
+        if item is None and self.source.repeatable:
+            self._passes, self._taken = self._passes + 1, 0
+            self._current = self._pass(0)
             item = next(self._current, None)
-            if item is not None or not self.source.repeatable:
-                return item
-        self._current = self.source.batches()
-        return next(self._current, None)
+        self._taken += item is not None
+        return item
+
+    def _leave_out(self, count: int) -> None:
+        if not count:
+            return
+        if self.source.num_batches and self.source.repeatable:
+            whole, self._taken = divmod(self._taken + count, self.source.num_batches)
+            self._passes += whole
+            self._current = None
+        else:
+            for _ in range(count):
+                self._next()
 
     def _warn(self, what: str) -> None:
         self.exhausted = True

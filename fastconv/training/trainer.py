@@ -21,6 +21,7 @@ from fastconv.plan import Plan, PlanCache, nodes, update_operations
 from fastconv.shapes import normalize_int
 from fastconv.training.data import Feed, Source, fit_samples, make_feed, split_validation
 from fastconv.training.progress import Progress
+from fastconv.training.run import TrainingRun
 
 
 class Trainer:
@@ -41,6 +42,7 @@ class Trainer:
         self._plans = PlanCache()
         self._fitting = threading.Lock()
         self._draws = 0
+        self.training_run: TrainingRun | None = None
 
     # compile --------------------------------------------------------------------------------------
 
@@ -184,58 +186,67 @@ class Trainer:
             progress = Progress(verbose, epochs.stop, feed.length)
             params = {"verbose": progress.verbose, "epochs": epochs.stop, "steps": feed.length}
             history, callbacks = _with_history(callbacks)
-            run = CallbackList(callbacks, self, params)
+            hooks = CallbackList(callbacks, self, params)
+            run = TrainingRun(self, report, hooks.callbacks, feed, validation, epochs.start)
+            self.training_run = run
             try:
-                self._fit_epochs(epochs, feed, report, validation, validated, run, progress)
+                self._fit_epochs(run, epochs.stop, validated, hooks, progress)
             finally:
                 progress.close()
             return history
         finally:
+            self.training_run = None
             self._fitting.release()
 
-    def _fit_epochs(self, epochs, feed, report, validation, validated, run, progress) -> None:
+    def _fit_epochs(self, run: TrainingRun, epochs, validated, hooks, progress) -> None:
         self.stop_training = False
         self.optimizer.state_for(self.parameters)
-        logs: dict[str, float] = {}
-        run.call("on_train_begin")
-        for epoch in epochs:
-            report.reset()
+        report, validation = run.report, run.validation
+        report.reset()
+        hooks.call("on_train_begin")
+        while run.epoch < epochs and not run.finished:
+            epoch = run.epoch
             progress.epoch(epoch)
-            run.call("on_epoch_begin", epoch)
-            steps = self._epoch(feed, report, run, progress, "train")
-            if not steps:
+            if not run.batch:
+                report.reset()
+                hooks.call("on_epoch_begin", epoch)
+            if not self._epoch(run.feed, report, hooks, progress, "train", run):
                 break
-            logs = report.logs()
+            steps, logs = run.batch, report.logs()
             if validation is not None and validated(epoch + 1):
                 report.reset()
-                run.call("on_test_begin")
-                if self._epoch(validation, report, run, None, "test"):
+                hooks.call("on_test_begin")
+                if self._epoch(validation, report, hooks, None, "test"):
                     validation_logs = report.logs()
                     logs |= {f"val_{name}": value for name, value in validation_logs.items()}
-                    run.call("on_test_end", logs=validation_logs)
-            run.call("on_epoch_end", epoch, logs=logs)
+                    hooks.call("on_test_end", logs=validation_logs)
+            run.logs = logs
+            run.epoch_is_over()
+            hooks.call("on_epoch_end", epoch, logs=logs)
             progress.end(steps, logs)
-            if self.stop_training or feed.exhausted:
-                break
-        run.call("on_train_end", logs=logs)
+            run.finished = self.stop_training or run.feed.exhausted
+        hooks.call("on_train_end", logs=run.logs)
 
     def _epoch(
         self,
         feed: Feed,
         report: _Report,
-        run: CallbackList,
+        hooks: CallbackList,
         progress: Progress | None,
         mode: str,
+        run: TrainingRun | None = None,
     ) -> int:
-        """One epoch in "train" or "test" mode; returns the number of steps."""
+        """One epoch in "train" or "test" mode, from where `run` is; returns the number of steps."""
         source = feed.source
         begin, end = f"on_{mode}_batch_begin", f"on_{mode}_batch_end"
-        wants_begin, wants_end = run.wants(begin), run.wants(end)
+        wants_begin, wants_end = hooks.wants(begin), hooks.wants(end)
         trained = self._trained_parts()
-        done = 0
-        for item in feed.epoch():
+        done = run.batch if run else 0
+        if done and self.stop_training:  # a state from between a callback's wish and its effect
+            return done
+        for item in feed.epoch(done):
             if wants_begin:
-                run.call(begin, done)
+                hooks.call(begin, done)
             with self._plan(source.size(item), mode, source.is_weighted(item), trained) as plan:
                 y, weight = source.load(item, plan)
                 plan.run(self._draws)
@@ -243,9 +254,11 @@ class Trainer:
                     self._draws += 1
                     self.optimizer.count_step()
                 report.add(plan, y, weight)
-            if wants_end:
-                run.call(end, done, logs=report.logs())
             done += 1
+            if run is not None:
+                run.batch = done
+            if wants_end:
+                hooks.call(end, done - 1, logs=report.logs())
             if progress is not None and progress.due(done):
                 progress.draw(done, report.logs())
             if mode == "train" and self.stop_training:
@@ -264,6 +277,34 @@ class Trainer:
         self._check_not_empty(feed.source, "validation_data")
         feed.source.prepare(self.input_shape, self.output_shape, self._loss)
         return feed
+
+    def state(self) -> dict[str, Any]:
+        """Everything that training changes in the model, exactly: see `fastconv.state`."""
+        self._check_compiled("state")
+        return {
+            "weights": [variable.numpy() for variable in self.weights],
+            "optimizer": self.optimizer.state(),
+            "layers": [layer.state() for layer in self.layers],
+            "draws": self._draws,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from `state()` of an equal model; ValueError if it has other layers."""
+        self._check_compiled("restore")
+        wanted = [variable.shape for variable in self.weights]
+        received = [array.shape for array in state["weights"]]
+        if wanted != received or len(self.layers) != len(state["layers"]):
+            raise ValueError(
+                f"the state of {self.name!r} must be that of a model with {len(self.layers)} "
+                f"layers and weights of shapes {wanted}, received {len(state['layers'])} layers "
+                f"and {received}"
+            )
+        self.optimizer.restore(state["optimizer"], self.parameters)
+        self.set_weights(state["weights"])
+        for layer, layer_state in zip(self.layers, state["layers"], strict=True):
+            layer.restore(layer_state)
+        self._draws = state["draws"]
+        self._plans.clear()  # they know the layers' old streams of random numbers
 
     # evaluate -------------------------------------------------------------------------------------
 
@@ -501,6 +542,15 @@ class _Report:
     def reset(self) -> None:
         for metric in self._names.values():
             metric.reset_state()
+
+    def state(self) -> list[dict[str, Any]]:
+        """The states of loss and metrics: see `fastconv.state`."""
+        return [metric.state() for metric in self.metrics]
+
+    def restore(self, state: list[dict[str, Any]]) -> None:
+        """Go on from `state()` of an equal report; ValueError if it has other metrics."""
+        for metric, metric_state in zip(self.metrics, state, strict=True):
+            metric.restore(metric_state)
 
     def add(self, plan: Plan, y: np.ndarray, weight: np.ndarray | None) -> None:
         """Take in what a plan has left behind after a batch."""

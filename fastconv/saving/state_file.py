@@ -1,0 +1,88 @@
+"""A state (`fastconv.state`) as a file: what a backup of a training run is.
+
+It is a safetensors file. Its arrays are those of the state, numbered; its metadata hold the rest as
+JSON, in which {"__array__": 3} stands for an array, and the SHA-256 of everything. JSON keeps
+integers and floats exactly, NaN and infinities included.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from typing import Any
+
+import numpy as np
+
+from fastconv.errors import FormatError
+from fastconv.saving import safetensors_file
+from fastconv.saving.atomic import replacing
+
+_FORMAT = "fastconv-state-1"
+_ARRAY = "__array__"
+
+
+def save_state(state: Any, path: str | os.PathLike) -> None:
+    """Write `state` to `path`, in one go (`fastconv.saving.atomic`); OSError if that fails."""
+    arrays: dict[str, np.ndarray] = {}
+    text = json.dumps(_without_arrays(state, arrays))
+    metadata = {"format": _FORMAT, "state": text, "sha256": _checksum(text, arrays)}
+    with replacing(path) as file:
+        safetensors_file.write(file, arrays, metadata)
+
+
+def load_state(path: str | os.PathLike) -> Any:
+    """The state that `save_state` has written to `path`.
+
+    Raises FormatError if the file is damaged or something else, OSError if it cannot be read.
+    """
+    with open(path, "rb") as file:
+        reader = safetensors_file.Reader(file, path)
+        if reader.metadata.get("format") != _FORMAT:
+            raise FormatError(
+                f"{path}: `format` must be {_FORMAT!r}, received {reader.metadata.get('format')!r}"
+            )
+        arrays = {name: reader.read(name) for name in reader.entries}
+    text = reader.metadata.get("state", "")
+    if _checksum(text, arrays) != reader.metadata.get("sha256"):
+        raise FormatError(f"{path}: the checksum is wrong, so the file is damaged")
+    return _with_arrays(json.loads(text), arrays)
+
+
+def _without_arrays(value: Any, arrays: dict[str, np.ndarray]) -> Any:
+    """`value` as JSON has it; its arrays go to `arrays`."""
+    if isinstance(value, dict):
+        wrong = [key for key in value if not isinstance(key, str) or key == _ARRAY]
+        if wrong:
+            raise TypeError(f"the keys of a state must be strings, received {wrong}")
+        return {key: _without_arrays(each, arrays) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_arrays(each, arrays) for each in value]
+    if isinstance(value, np.ndarray):
+        name = str(len(arrays))
+        arrays[name] = value
+        return {_ARRAY: name}
+    if isinstance(value, np.generic):
+        return value.item()
+    if value is None or isinstance(value, (str, bool, int, float)):
+        return value
+    raise TypeError(f"a state must be made of numbers, strings and arrays, received {value!r}")
+
+
+def _with_arrays(value: Any, arrays: dict[str, np.ndarray]) -> Any:
+    if isinstance(value, dict):
+        if _ARRAY in value:
+            return arrays[value[_ARRAY]]
+        return {key: _with_arrays(each, arrays) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_with_arrays(each, arrays) for each in value]
+    return value
+
+
+def _checksum(text: str, arrays: dict[str, np.ndarray]) -> str:
+    digest = hashlib.sha256(text.encode())
+    for name, array in arrays.items():
+        dtype = array.dtype.newbyteorder("<").str
+        digest.update(f"{name} {dtype} {array.shape};".encode())
+        digest.update(safetensors_file.little_endian_bytes(array))
+    return digest.hexdigest()

@@ -1,0 +1,87 @@
+"""How far one `fit` has come, and everything that it has changed on the way."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from fastconv import _random
+from fastconv.naming import numbered
+
+if TYPE_CHECKING:
+    from fastconv.callbacks import Callback
+    from fastconv.training.data import Feed
+    from fastconv.training.trainer import Trainer
+
+
+class TrainingRun:
+    """One call of `fit`; while it lasts, callbacks find it as `model.training_run`.
+
+    `epoch` counts the epochs that are over, `batch` the batches of the present one that are; when
+    `on_epoch_end` is called, the epoch is over. `logs` are those of the last epoch.
+
+    A state restored in `on_train_begin` makes `fit` go on from there. If that is in the middle of
+    an epoch, `on_epoch_begin` is not called again for it.
+    """
+
+    def __init__(
+        self,
+        model: Trainer,
+        report: Any,
+        callbacks: list[Callback],
+        feed: Feed,
+        validation: Feed | None,
+        epoch: int,
+    ):
+        self.model, self.report, self.feed, self.validation = model, report, feed, validation
+        counter: Counter[str] = Counter()
+        self._callbacks = {numbered(type(c).__name__, counter): c for c in callbacks}
+        self.epoch, self.batch = epoch, 0
+        self.logs: dict[str, Any] = {}
+        self.finished = False
+        self._mark()
+
+    def _mark(self) -> None:
+        # A feed may be read ahead, so it knows where it is only between two epochs.
+        self._feed_state = self.feed.state()
+
+    def epoch_is_over(self) -> None:
+        """Said by `fit` after the validation of an epoch, before `on_epoch_end`."""
+        self.epoch, self.batch = self.epoch + 1, 0
+        self._mark()
+
+    def state(self) -> dict[str, Any]:
+        """Everything that a new run needs to go on from here as if it were this one."""
+        return {
+            "epoch": self.epoch,
+            "batch": self.batch,
+            "logs": dict(self.logs),
+            "stop_training": self.model.stop_training,
+            "model": self.model.state(),
+            "report": self.report.state(),
+            "feed": self._feed_state,
+            "validation": self.validation and self.validation.state(),
+            "random": _random.state(),
+            "callbacks": {name: callback.state() for name, callback in self._callbacks.items()},
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from where a run with an equal model, data and callbacks gave `state`.
+
+        Callbacks are told apart by their classes; those that `state` does not know begin anew.
+        Raises ValueError if the model or the data are others.
+        """
+        self.feed.restore(state["feed"])
+        if self.validation is not None and state["validation"] is not None:
+            self.validation.restore(state["validation"])
+        self.model.restore(state["model"])
+        self.report.restore(state["report"])
+        for name, callback_state in state["callbacks"].items():
+            if name in self._callbacks:
+                self._callbacks[name].restore(callback_state)
+        _random.restore(state["random"])
+        self.epoch, self.batch = state["epoch"], state["batch"]
+        self.logs = dict(state["logs"])
+        self.model.stop_training = state["stop_training"]
+        self.finished = self.batch == 0 and (self.model.stop_training or self.feed.exhausted)
+        self._mark()

@@ -35,6 +35,7 @@ __all__ = [
     "ops",
     "optimizers",
     "plan",
+    "preprocessing",
     "reference",
     "regularizers",
     "runtime",

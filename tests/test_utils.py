@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pytest
 
-from fastconv.utils import set_random_seed, to_categorical
+from fastconv.utils import normalize, set_random_seed, to_categorical
 
 
 def test_one_hot_rows():
@@ -111,3 +111,15 @@ def test_seeds_out_of_range(seed):
 def test_seeds_that_are_no_integers(seed):
     with pytest.raises(TypeError, match="`seed` must be an integer"):
         set_random_seed(seed)
+
+
+def test_normalize():
+    x = np.random.default_rng(0).normal(size=(3, 4))
+    np.testing.assert_allclose(np.linalg.norm(normalize(x), axis=-1), 1)
+    np.testing.assert_allclose(np.abs(normalize(x, 0, 1)).sum(0), 1)
+    assert normalize(x.astype(np.float32)).dtype == np.float32
+    assert normalize(np.zeros((2, 2), int)).tolist() == [[0, 0], [0, 0]]
+    with pytest.raises(TypeError, match="`x` must hold real numbers, received dtype complex128"):
+        normalize([1j])
+    with pytest.raises(ValueError, match="`axis` must be from -2 to 1, received 2"):
+        normalize(x, 2)

@@ -1,14 +1,13 @@
-"""Small helpers with Keras's names: one-hot labels and the one seed for everything random."""
+"""Labels as one-hot rows."""
 
 from __future__ import annotations
 
 import operator
-import random
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["set_random_seed", "to_categorical"]
+__all__ = ["to_categorical"]
 
 
 def to_categorical(x: ArrayLike, num_classes: int | None = None) -> np.ndarray:
@@ -87,38 +86,3 @@ def _class_count(num_classes: int) -> int:
     if count < 1:
         raise ValueError(f"`num_classes` must be at least 1, received {count}")
     return count
-
-
-def set_random_seed(seed: int) -> None:
-    """Seeds Python's `random`, NumPy's global generator and fastconv's own, which draws initial
-    weights, permutations and dropout masks: the same program then computes the same bits.
-
-    Args:
-        seed: from 0 to 2**32 - 1.
-
-    Raises:
-        TypeError: `seed` is not an integer.
-        ValueError: `seed` is out of range.
-
-    >>> import numpy as np
-    >>> from fastconv.utils import set_random_seed
-    >>> set_random_seed(7)
-    >>> first = np.random.rand()
-    >>> set_random_seed(7)
-    >>> bool(first == np.random.rand())
-    True
-    """
-    message = f"`seed` must be an integer from 0 to 2**32 - 1, received {seed!r}"
-    if isinstance(seed, bool):
-        raise TypeError(message)
-    try:
-        seed = operator.index(seed)
-    except TypeError:
-        raise TypeError(message) from None
-    if not 0 <= seed < 2**32:
-        raise ValueError(message)
-    from fastconv import _random
-
-    random.seed(seed)
-    np.random.seed(seed)
-    _random.set_seed(seed)

@@ -28,7 +28,7 @@ from fastconv.layers.base import (
 )
 from fastconv.naming import unique_name
 from fastconv.parameters import Parameters, Variable
-from fastconv.plan import nodes
+from fastconv.plan import Graph
 from fastconv.serialization import deserialize, serialize
 from fastconv.summary import print_summary
 from fastconv.training import Trainer
@@ -196,9 +196,14 @@ class Sequential(Trainer):
                 "`input_shape`, begin with an Input, or call build(input_shape)"
             )
 
-    def nodes(self) -> list[nodes.Node]:
-        """What the layers say to the plan, in order."""
-        return [node for layer in self._layers for node in layer.all_nodes(layer.input_shape)]
+    def graph(self) -> Graph:
+        """What the layers say to the plan."""
+        graph = Graph()
+        value = graph.input(self.input_shape[1:])
+        for layer in self._layers:
+            value = graph.apply(layer.all_nodes(layer.input_shape), value)
+        graph.outputs = [value]
+        return graph
 
     def summary(
         self,

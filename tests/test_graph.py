@@ -96,7 +96,7 @@ def test_updates_run_after_everything_else_and_only_while_training(halving):
     model.compile(SGD(0.1), "mse")
     loss = losses.MeanSquaredError().node(after_softmax=False)
     updates = update_operations(model.optimizer, model.parameters)
-    plan = Plan(model.nodes(), (2, 4), model.parameters, mode="train", loss=loss, updates=updates)
+    plan = Plan(model.graph(), 2, model.parameters, mode="train", losses=[loss], updates=updates)
     names = [type(op).__name__ for op in plan._program.ops]
     assert names[-2:] == ["Step", "SGD"]
     assert names.count("Step") == 2  # forward and update; nobody needs a gradient below
@@ -125,5 +125,5 @@ def test_an_error_in_a_python_step_leaves_the_weights(halving, monkeypatch):
 
 def test_without_python_steps_there_is_one_program():
     model = models.Sequential([layers.Input((4,)), layers.Dense(3)])
-    plan = Plan(model.nodes(), (2, 4), model.parameters)
+    plan = Plan(model.graph(), 2, model.parameters)
     assert type(plan._program).__module__ == "fastconv._ext._core"

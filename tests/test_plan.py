@@ -80,15 +80,18 @@ def test_tensors_live_from_first_to_last_use():
 
 def chain_of(*stack, shape=(8, 8, 3)):
     model = models.Sequential([layers.Input(shape), *stack])
-    return model.nodes(), model
+    return model.graph(), model
+
+
+def nodes_of(graph):
+    return [application.node for application in graph.applications]
 
 
 def operations(model, mode, loss=None, batch=2):
     options = {}
     if mode != "infer":
-        options["loss"] = losses.get(loss or "mse").node(after_softmax=True)
-    plan = Plan(model.nodes(), (batch, *model.input_shape[1:]), model.parameters, mode=mode,
-                **options)  # fmt: skip
+        options["losses"] = [losses.get(loss or "mse").node(after_softmax=True)]
+    plan = Plan(model.graph(), batch, model.parameters, mode=mode, **options)
     return [describe(op) for op in plan._program.ops], plan
 
 
@@ -103,12 +106,13 @@ def describe(op):
 def test_activations_join_the_operation_before():
     chain, _ = chain_of(layers.Conv2D(2, 3, activation="relu"), layers.Flatten(), layers.Dense(2),
                         layers.Dropout(0.5), layers.Activation("tanh"), layers.ReLU())  # fmt: skip
-    kinds = [type(node).__name__ for node in fuse(chain, training=False)]
-    assert kinds == ["Convolution", "Reshape", "Product", "Activation"]
-    fused = fuse(chain, training=False)
+    fused = nodes_of(fuse(chain, "infer"))
+    assert [type(node).__name__ for node in fused] == [
+        "Convolution", "Reshape", "Product", "Activation",
+    ]  # fmt: skip
     assert fused[0].activation == nodes.Activation("relu")
     assert fused[2].activation == nodes.Activation("tanh")
-    kinds = [type(node).__name__ for node in fuse(chain, training=True)]
+    kinds = [type(node).__name__ for node in nodes_of(fuse(chain, "train"))]
     assert kinds == [
         "Convolution", "Reshape", "Product", "Dropout", "Activation", "Activation",
     ]  # fmt: skip
@@ -156,14 +160,14 @@ def test_memory_is_shared_and_counted():
 
 def gradients(model, x, y, loss):
     node = losses.get(loss).node(after_softmax=True)
-    plan = Plan(model.nodes(), x.shape, model.parameters, mode="train", loss=node)
+    plan = Plan(model.graph(), len(x), model.parameters, mode="train", losses=[node])
     run(plan, x, y)
     return plan, model.parameters.gradient.copy()
 
 
 def run(plan, x, y, draw=1):
     """One run; the inputs are written anew each time, since a run may reuse their memory."""
-    plan.input[...], plan.targets[...] = x, y
+    plan.inputs[0][...], plan.targets[0][...] = x, y
     plan.run(draw)
 
 
@@ -209,7 +213,7 @@ def test_gradient_is_the_slope_of_the_loss(name):
         for sign in (1, -1):
             model.parameters.values[...] = start + sign * epsilon * direction
             run(plan, x, y)
-            values.append(plan.loss.mean())
+            values.append(plan.losses[0].mean())
         slope = (values[0] - values[1]) / (2 * epsilon)
         errors.append(abs(slope - gradient.astype(np.float64) @ direction))
     # The median: some of the steps cross a kink of a ReLU, where there is no one slope.
@@ -251,7 +255,7 @@ def test_same_bits_at_any_number_of_threads():
     for threads in (1, 2, 3, 7):
         with runtime.num_threads(threads):
             plan, gradient = gradients(model, x, y, "categorical_crossentropy")
-            results.append((gradient, plan.output.copy(), plan.loss.copy()))
+            results.append((gradient, plan.outputs[0].copy(), plan.losses[0].copy()))
     for result in results[1:]:
         for a, b in zip(results[0], result, strict=True):
             np.testing.assert_array_equal(a, b)
@@ -265,7 +269,7 @@ def test_a_steady_state_step_allocates_nothing():
     optimizer = SGD(0.01, momentum=0.9)
     node = losses.get("categorical_crossentropy").node(after_softmax=True)
     plan = Plan(
-        model.nodes(), (8, 28, 28, 1), model.parameters, mode="train", loss=node,
+        model.graph(), 8, model.parameters, mode="train", losses=[node],
         updates=update_operations(optimizer, model.parameters),
     )  # fmt: skip
     plan.run()
@@ -298,11 +302,11 @@ def test_inference_sees_weights_that_have_changed():
 def test_dropout_masks_follow_the_draw():
     model = models.Sequential([layers.Input((500,)), layers.Dropout(0.4, seed=3), layers.Dense(1)])
     node = losses.get("mse").node(after_softmax=False)
-    plan = Plan(model.nodes(), (4, 500), model.parameters, mode="train", loss=node)
+    plan = Plan(model.graph(), 4, model.parameters, mode="train", losses=[node])
     outputs = []
     for draw in (1, 2, 1):
         run(plan, 1, 0, draw)
-        outputs.append(plan.output.copy())
+        outputs.append(plan.outputs[0].copy())
     np.testing.assert_array_equal(outputs[0], outputs[2])
     assert not np.array_equal(outputs[0], outputs[1])
 
@@ -351,6 +355,6 @@ def test_training_plans_share_the_arena():
 def test_mode_and_loss_belong_together():
     _, model = chain_of(layers.Flatten())
     with pytest.raises(ValueError, match="`mode` must be one of .*received 'learn'"):
-        Plan(model.nodes(), (1, 8, 8, 3), model.parameters, mode="learn")
+        Plan(model.graph(), 1, model.parameters, mode="learn")
     with pytest.raises(ValueError, match="a loss belongs to the modes"):
-        Plan(model.nodes(), (1, 8, 8, 3), model.parameters, mode="train")
+        Plan(model.graph(), 1, model.parameters, mode="train")

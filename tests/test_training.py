@@ -130,7 +130,7 @@ def test_every_epoch_has_a_new_order_of_all_samples():
 
     def remember(batch, logs):
         with model._plan(4 if batch < 2 else 2, "train", False, model._trained_parts()) as plan:
-            seen.extend(plan.output[:, 0].tolist())
+            seen.extend(plan.outputs[0][:, 0].tolist())
 
     model.fit(x, x, batch_size=4, epochs=3, verbose=0,
               callbacks=callbacks.LambdaCallback(on_train_batch_end=remember))  # fmt: skip

@@ -100,6 +100,29 @@ cdef extern from "fastconv_kernels.h" nogil:
         double *loss
         int64_t rows, classes
 
+    enum:
+        FC_ADD
+        FC_SUBTRACT
+        FC_MULTIPLY
+        FC_AVERAGE
+        FC_MAXIMUM
+        FC_MINIMUM
+        FC_BROADCAST_AXES
+
+    ctypedef struct fc_merge:
+        int kind, count
+        const void *const *x
+        const void *relu_output
+        void *y
+        bint relu
+
+    ctypedef struct fc_broadcast:
+        void *x
+        void *y
+        int axes
+        int64_t size[8]
+        int64_t stride[8]
+
     ctypedef struct fc_update:
         void *w
         void *slot0
@@ -156,6 +179,12 @@ cdef extern from "fastconv_kernels.h" nogil:
         void (*cross_entropy_row)(const fc_loss *, int64_t) noexcept nogil
         void (*mean_squared_error_row)(const fc_loss *, int64_t) noexcept nogil
         void (*dropout)(const void *, void *, int64_t, int64_t, double, uint64_t) noexcept nogil
+        void (*merge)(const fc_merge *, int64_t, int64_t) noexcept nogil
+        void (*merge_backward)(const fc_merge *, int, const void *, void *, int64_t, int64_t) noexcept nogil
+        void (*scale)(double, const void *, void *, int64_t) noexcept nogil
+        void (*broadcast_item)(const fc_broadcast *, int64_t) noexcept nogil
+        int64_t (*broadcast_backward_items)(const fc_broadcast *) noexcept nogil
+        void (*broadcast_backward_item)(const fc_broadcast *, int64_t) noexcept nogil
         void (*sgd)(const fc_update *, int64_t, int64_t) noexcept nogil
         void (*rmsprop)(const fc_update *, int64_t, int64_t) noexcept nogil
         void (*adam)(const fc_update *, int64_t, int64_t) noexcept nogil

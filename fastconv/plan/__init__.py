@@ -1,17 +1,21 @@
-"""The plan: how a chain of layers becomes one program over arrays.
+"""The plan: how a graph of layers becomes one program over arrays.
 
 Running a network layer by layer from Python costs more than the arithmetic if the network is
 small. So layers only *describe* themselves (`nodes`), and a plan binds that description once to a
 batch shape and a mode, after which one call runs everything without entering Python:
 
-    layers ----> nodes ----> fuse ----> lowering ----> tape ----> arena ----> Program
-                 what        fewer      forward and     who uses   where       operations on
-                 they are    nodes      backward steps  what when  it lies     fixed arrays
+    layers ----> graph ----> fusion ----> lowering ----> tape ----> arena ----> Program
+                 nodes       fewer        forward and     who uses   where       operations on
+                 and values  nodes        backward steps  what when  it lies     fixed arrays
 
 - *Fusion.* ReLU and its like run inside the convolution or product before them; softmax inside the
-  cross-entropy after it; the backward pass of a ReLU inside that of the max-pooling after it.
-- *No work for nobody.* The gradient with respect to the input of the first trainable layer is not
-  computed. Dropout does not exist outside of training.
+  cross-entropy after it; the backward pass of a ReLU inside that of the max-pooling after it, or
+  inside the sum of the gradients of its consumers.
+- *No work for nobody.* Gradients are computed only where a trainable weight lies below. Dropout
+  does not exist outside of training, and neither do nodes that lead to no output.
+- *Sums of gradients* (`gradients`). A value with several consumers, a weight that is used several
+  times: what their consumers hand back is added up. What goes through an addition is shared, not
+  copied.
 - *No memory for nobody.* Every array lives from its first to its last use, and arrays that do not
   live at the same time share memory (`arena`). A steady-state step allocates nothing.
 - *Weights are not part of a plan*: they live in the flat buffer of `fastconv.parameters`, which all
@@ -25,7 +29,9 @@ Together with `fastconv.ops` this package is the only importer of `fastconv._ext
 """
 
 from fastconv.plan.cache import PlanCache
-from fastconv.plan.plan import MODES, Plan, fuse
+from fastconv.plan.fusion import fuse
+from fastconv.plan.graph import Graph
+from fastconv.plan.plan import MODES, Plan
 from fastconv.plan.updates import update_operations
 
-__all__ = ["MODES", "Plan", "PlanCache", "fuse", "update_operations"]
+__all__ = ["MODES", "Graph", "Plan", "PlanCache", "fuse", "update_operations"]

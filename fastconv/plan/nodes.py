@@ -74,6 +74,25 @@ class Reshape:
 
 
 @dataclass(frozen=True)
+class Merge:
+    """Several x -> y element by element, from left to right; axes of size 1 are repeated.
+
+    kind "add", "subtract" (of two), "multiply", "average", "maximum" or "minimum". An x of lower
+    rank gets axes of size 1 behind the batch.
+    """
+
+    kind: str
+    activation: Activation | None = None
+
+
+@dataclass(frozen=True)
+class Concatenate:
+    """Several x -> y, one after the other along `axis`, which is not the batch (axis >= 1)."""
+
+    axis: int
+
+
+@dataclass(frozen=True)
 class ActivityPenalty:
     """y = x; while there is a loss, `regularizer(x) / N` is added to it."""
 
@@ -93,4 +112,22 @@ class Loss:
     sparse: bool = False
 
 
-Node = Activation | ActivityPenalty | Convolution | Product | Pooling | Softmax | Dropout | Reshape
+Node = (
+    Activation
+    | ActivityPenalty
+    | Concatenate
+    | Convolution
+    | Dropout
+    | Merge
+    | Pooling
+    | Product
+    | Reshape
+    | Softmax
+)
+
+
+def has_room_for(node: Node, activation: Activation) -> bool:
+    """Whether the operation of `node` can apply `activation` to what it writes."""
+    if isinstance(node, Merge):
+        return node.activation is None and activation.kind == "relu"
+    return isinstance(node, (Convolution, Product)) and node.activation is None

@@ -43,14 +43,14 @@ class Tensor:
     """An array to be: shape and dtype now, `array` after `Tape.bind`."""
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype, storage: _Storage):
-        self.shape, self.dtype, self._storage = shape, dtype, storage
+        self.shape, self.dtype, self.storage = shape, dtype, storage
 
     def reshape(self, *shape: int) -> Tensor:
         """The same memory in another shape; -1 stands for what is left."""
         if -1 in shape:
             known = math.prod(size for size in shape if size != -1)
             shape = tuple(math.prod(self.shape) // known if size == -1 else size for size in shape)
-        return Tensor(shape, self.dtype, self._storage)
+        return Tensor(shape, self.dtype, self.storage)
 
     @property
     def rows(self) -> Tensor:
@@ -59,7 +59,7 @@ class Tensor:
 
     @property
     def array(self) -> np.ndarray:
-        return self._storage.bytes.view(self.dtype).reshape(self.shape)
+        return self.storage.bytes.view(self.dtype).reshape(self.shape)
 
 
 class Tape:
@@ -80,12 +80,12 @@ class Tape:
     def input(self, shape: tuple[int, ...], dtype: Any = np.float32) -> Tensor:
         """A tensor that is filled from outside before the program runs."""
         tensor = self.tensor(shape, dtype)
-        tensor._storage.use(_BEFORE)
+        tensor.storage.use(_BEFORE)
         return tensor
 
     def keep(self, tensor: Tensor) -> Tensor:
         """Leave `tensor` alone until the program has ended, so that it can be read from outside."""
-        self._outputs.append(tensor._storage)
+        self._outputs.append(tensor.storage)
         return tensor
 
     def emit(self, make: Callable[[], Any], *tensors: Tensor | None) -> None:
@@ -94,7 +94,7 @@ class Tape:
         self._makers.append(make)
         for tensor in tensors:
             if tensor is not None:
-                tensor._storage.use(step)
+                tensor.storage.use(step)
 
     def bind(self, arena: Callable[[int], np.ndarray] = aligned_zeros) -> tuple[list[Any], int]:
         """Give every tensor its memory; return the operations in order and the bytes of the arena.

@@ -206,17 +206,17 @@ class ArraySource(Source):
     def load(self, item, plan):
         if self._take and not isinstance(item, slice):
             # The rows are in range, so `clip` clips nothing; it spares a buffer.
-            np.take(self.x, item, axis=0, out=plan.input, mode="clip")
+            np.take(self.x, item, axis=0, out=plan.inputs[0], mode="clip")
         else:
-            np.copyto(plan.input, self.x[item], casting="unsafe")
+            np.copyto(plan.inputs[0], self.x[item], casting="unsafe")
         if self.loss is None:
             return None, None
         y = self.y[item]
-        self.loss.rows(y, plan.targets)
+        self.loss.rows(y, plan.targets[0])
         if not self.weighted:
             return y, None
         weight = self.sample_weight[item]
-        plan.sample_weight[...] = spread_weights(weight, (len(y), *self.row_shape)).reshape(-1)
+        plan.sample_weights[0][...] = spread_weights(weight, (len(y), *self.row_shape)).reshape(-1)
         return y, weight
 
 
@@ -282,12 +282,12 @@ class IterableSource(Source):
 
     def load(self, item, plan):
         x, y, weight = item
-        np.copyto(plan.input, x, casting="unsafe")
+        np.copyto(plan.inputs[0], x, casting="unsafe")
         if y is not None:
-            self.loss.rows(y, plan.targets)
+            self.loss.rows(y, plan.targets[0])
         if weight is not None:
             rows = (len(x), *self.output_shape[1:-1])
-            plan.sample_weight[...] = spread_weights(weight, rows).reshape(-1)
+            plan.sample_weights[0][...] = spread_weights(weight, rows).reshape(-1)
         return y, weight
 
 

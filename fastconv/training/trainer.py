@@ -27,7 +27,7 @@ from fastconv.training.run import TrainingRun
 class Trainer:
     """The half of a model that is about training; the other (`fastconv.models`) is about layers.
 
-    It relies on `built`, `build`, `input_shape`, `output_shape`, `parameters` and `nodes()`.
+    It relies on `built`, `build`, `input_shape`, `output_shape`, `parameters` and `graph()`.
     """
 
     def __init__(self):
@@ -380,7 +380,7 @@ class Trainer:
                 with self._plan(source.size(item), "infer", False) as plan:
                     source.load(item, plan)
                     plan.run()
-                    batch = outputs.add(plan.output)
+                    batch = outputs.add(plan.outputs[0])
                 run.call("on_predict_batch_end", done, logs={"outputs": batch})
                 done += 1
                 if progress.due(done):
@@ -405,9 +405,9 @@ class Trainer:
         if len(x) == 0:
             return np.empty((0, *self.output_shape[1:]), np.float32)
         with self._plan(len(x), "infer", False) as plan:
-            np.copyto(plan.input, x, casting="unsafe")
+            np.copyto(plan.inputs[0], x, casting="unsafe")
             plan.run()
-            return plan.output.copy()
+            return plan.outputs[0].copy()
 
     def train_on_batch(
         self,
@@ -492,24 +492,24 @@ class Trainer:
         return self._plans.lend(key, lambda: self._make_plan(count, mode, weighted))
 
     def _make_plan(self, count: int, mode: str, weighted: bool) -> Plan:
-        chain, parameters = self.nodes(), self.parameters
+        graph, parameters = self.graph(), self.parameters
         options: dict[str, Any] = {}
         if mode != "infer":
-            after_softmax = bool(chain) and isinstance(chain[-1], nodes.Softmax)
+            maker = graph.makers().get(graph.outputs[0])
+            after_softmax = maker is not None and isinstance(maker.node, nodes.Softmax)
             if after_softmax and getattr(self._loss, "from_logits", False):
                 warnings.warn(
                     "the loss has from_logits=True, but the model ends in a softmax, whose outputs "
                     "are no logits; the loss is computed from what goes into the softmax",
                     stacklevel=4,
                 )
-            options = {"loss": self._loss.node(after_softmax), "weighted": weighted}
+            options = {"losses": [self._loss.node(after_softmax)], "weighted": weighted}
         if mode == "train":
             options["updates"] = update_operations(self.optimizer, parameters)
             options["arena"] = self._plans.training_arena
             if self.optimizer.clips:
                 options["between"] = lambda: self.optimizer.clip(parameters)
-        shape = (count, *self.input_shape[1:])
-        return Plan(chain, shape, parameters, mode=mode, **options)
+        return Plan(graph, count, parameters, mode=mode, **options)
 
 
 class _Report:
@@ -554,8 +554,8 @@ class _Report:
 
     def add(self, plan: Plan, y: np.ndarray, weight: np.ndarray | None) -> None:
         """Take in what a plan has left behind after a batch."""
-        values, output, count = plan.loss, plan.output, len(y)
-        total = float(values.sum() if weight is None else values @ plan.sample_weight)
+        values, output, count = plan.losses[0], plan.outputs[0], len(y)
+        total = float(values.sum() if weight is None else values @ plan.sample_weights[0])
         self._loss.add(total * count / len(values) + plan.penalty * count, count)
         for metric in self._plain:
             metric.update_state(y, output)

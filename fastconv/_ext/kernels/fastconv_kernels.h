@@ -143,6 +143,24 @@ typedef struct {
     int64_t rows, classes;
 } fc_loss;
 
+/* y from `count` arrays of one size; see merge.inc. */
+enum { FC_ADD, FC_SUBTRACT, FC_MULTIPLY, FC_AVERAGE, FC_MAXIMUM, FC_MINIMUM };
+typedef struct {
+    int kind, count;
+    const void *const *x;
+    const void *relu_output; /* may be NULL: y is set to zero where this is not positive */
+    void *y;
+    int relu;
+} fc_merge;
+
+/* x repeated along some axes of y: sizes of y, and the stride of x in elements, 0 where it is repeated. */
+enum { FC_BROADCAST_AXES = 8, FC_REDUCE_CHUNK = 64 /* elements that are summed side by side */ };
+typedef struct {
+    void *x, *y;
+    int axes;
+    int64_t size[FC_BROADCAST_AXES], stride[FC_BROADCAST_AXES];
+} fc_broadcast;
+
 /* An optimizer update of n parameters; what slot0 and slot1 hold depends on the rule. */
 typedef struct {
     void *w, *slot0, *slot1, *slot2;
@@ -209,6 +227,13 @@ typedef struct {
     void (*cross_entropy_row)(const fc_loss *, int64_t row);
     void (*mean_squared_error_row)(const fc_loss *, int64_t row);
     void (*dropout)(const void *x, void *y, int64_t begin, int64_t n, double rate, uint64_t key);
+
+    void (*merge)(const fc_merge *, int64_t begin, int64_t n);
+    void (*merge_backward)(const fc_merge *, int index, const void *dy, void *dx, int64_t begin, int64_t n);
+    void (*scale)(double factor, const void *x, void *y, int64_t n);
+    void (*broadcast_item)(const fc_broadcast *, int64_t item);
+    int64_t (*broadcast_backward_items)(const fc_broadcast *);
+    void (*broadcast_backward_item)(const fc_broadcast *, int64_t item);
 
     void (*sgd)(const fc_update *, int64_t begin, int64_t n);
     void (*rmsprop)(const fc_update *, int64_t begin, int64_t n);

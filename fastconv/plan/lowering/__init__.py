@@ -5,6 +5,8 @@
                                     weights, into a new tensor for the input if anybody needs it
     updates() -> operations         what changes other weights at the end of a training step
 
+    A node that merges takes forward(*xs), and backward(dy, needs) gives a list.
+
 Both passes record on a tape (`plan.tape`); x, y, dy, dx are tensors without memory as yet. A `dy`
 belongs to the one node that it is handed to, which may overwrite it.
 
@@ -14,6 +16,7 @@ with `run_python()`, which the plan calls in its turn (`plan.program`).
     base         Lowering
     weighted     convolution and product
     pooling, activation, dropout, reshape
+    merging      several values into one
     penalty      of an activity regularizer
     loss         the end of a training or test plan
 """
@@ -25,6 +28,7 @@ from fastconv.plan.lowering.activation import Activation, Softmax
 from fastconv.plan.lowering.base import Lowering
 from fastconv.plan.lowering.dropout import Dropout
 from fastconv.plan.lowering.loss import lower_loss
+from fastconv.plan.lowering.merging import Concatenate, Merge
 from fastconv.plan.lowering.penalty import ActivityPenalty
 from fastconv.plan.lowering.pooling import Pooling
 from fastconv.plan.lowering.reshape import Reshape
@@ -33,8 +37,10 @@ from fastconv.plan.lowering.weighted import Convolution, Product
 LOWERINGS: dict[type, type[Lowering]] = {
     nodes.Activation: Activation,
     nodes.ActivityPenalty: ActivityPenalty,
+    nodes.Concatenate: Concatenate,
     nodes.Convolution: Convolution,
     nodes.Dropout: Dropout,
+    nodes.Merge: Merge,
     nodes.Pooling: Pooling,
     nodes.Product: Product,
     nodes.Reshape: Reshape,

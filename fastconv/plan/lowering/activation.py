@@ -11,8 +11,7 @@ class Activation(Lowering):
 
     def forward(self, x):
         kind, slope = self.node.kind, self.node.slope
-        # In place, unless the backward pass of the operation before may want its output.
-        y = self.y = self.tape.tensor(x.shape) if self.training else x
+        y = self.y = x if self.may_overwrite else self.tape.tensor(x.shape)
         self.tape.emit(lambda: _elementwise.ActivationForward(kind, x.array, y.array, slope), x, y)
         return y
 
@@ -30,7 +29,7 @@ class Activation(Lowering):
 
 class Softmax(Lowering):
     def forward(self, x):
-        y = self.y = self.tape.tensor(x.shape) if self.training else x
+        y = self.y = x if self.may_overwrite else self.tape.tensor(x.shape)
         self.tape.emit(lambda: _elementwise.SoftmaxForward(x.rows.array, y.rows.array), x, y)
         return y
 

@@ -7,17 +7,37 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.parameters import Parameters, Variable
+from fastconv.parameters import Variable
+from fastconv.plan.gradients import WeightGradients
 from fastconv.plan.tape import Tape, Tensor
 
 
 class Lowering(ABC):
-    """Base: a node, the tape to record on, the weights, and whether a backward pass follows."""
+    """Base: a node, the tape to record on, the weights' gradients, and whether a backward pass
+    follows."""
 
     penalty: np.ndarray | None = None  # one number that a run adds to the loss, if there is any
+    starts_gradients = False  # `backward` has something to add even if no loss lies behind
+    merges = False  # takes several inputs: `forward(*xs)`, `backward(dy, needs)` gives a list
 
-    def __init__(self, node: Any, tape: Tape, parameters: Parameters, training: bool):
-        self.node, self.tape, self.parameters, self.training = node, tape, parameters, training
+    # Set by the plan: the first before `forward`, the second before `backward`.
+    may_overwrite = False  # nobody else will read x, so the output may take its memory
+    masked = False  # dy has been through the mask of the ReLU inside this operation already
+
+    def __init__(self, node: Any, tape: Tape, gradients: WeightGradients, training: bool):
+        self.node, self.tape, self.gradients, self.training = node, tape, gradients, training
+
+    @property
+    def ends_in_relu(self) -> bool:
+        """Whether a ReLU inside this operation gives its output, so that others can undo it."""
+        activation = getattr(self.node, "activation", None)
+        return activation is not None and activation.kind == "relu"
+
+    @property
+    def overwrites_dy(self) -> bool:
+        """Whether `backward` writes into dy. If dy is the gradient of other values, too, it gets a
+        copy then; otherwise it is spared one."""
+        return True
 
     @property
     def trainable(self) -> bool:
@@ -26,7 +46,8 @@ class Lowering(ABC):
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
-        """Record the forward step on `x`; return its output."""
+        """Record the forward step on `x`; return its output, which may be `x` itself if nothing
+        is written, or if `may_overwrite`."""
 
     @abstractmethod
     def backward(self, dy: Tensor, need_dx: bool) -> Tensor | None:
@@ -42,7 +63,5 @@ class Lowering(ABC):
         return []
 
     def gradient_of(self, variable: Variable | None) -> np.ndarray | None:
-        """The part of the flat gradient buffer that belongs to `variable`."""
-        if variable is None:
-            return None
-        return self.parameters.view(self.parameters.gradient, variable)
+        """Where the gradient of `variable` is to be written, in `backward` only."""
+        return None if variable is None else self.gradients.of(variable)

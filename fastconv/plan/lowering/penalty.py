@@ -9,6 +9,8 @@ from fastconv.plan.penalties import penalty_operation
 
 
 class ActivityPenalty(Lowering):
+    starts_gradients = True
+
     def __init__(self, *arguments):
         super().__init__(*arguments)
         self.penalty = np.zeros(1)

@@ -14,7 +14,15 @@ _BYTE_WINDOW = 256
 
 
 class Pooling(Lowering):
+    """A max-pooling undoes the ReLU before it, if there is one and nobody else reads its output:
+    that saves a pass over the larger array.
+
+    Where the maximum of a window of ReLU outputs is positive, the gradient passes both to the
+    element that was the maximum; where it is zero, the ReLU stops it, whichever element that was.
+    """
+
     mask_relu = False  # the input is the output of a ReLU that leaves its backward pass to us
+    overwrites_dy = False
     argmax: Tensor | None = None
 
     def forward(self, x):

@@ -15,15 +15,16 @@ from fastconv.shapes import conv2d_geometry
 class Weighted(Lowering):
     """y = activation(x * kernel + bias): what convolutions and products have in common.
 
-    The activation is part of the forward operation. A ReLU whose output goes into a max-pooling is
-    undone there (`mask_in_pool`): the maximum of a window is zero exactly if its gradient is.
+    The activation is part of the forward operation.
     """
-
-    mask_in_pool = False
 
     @property
     def trainable(self):
         return self.node.kernel.trainable
+
+    @property
+    def overwrites_dy(self):
+        return self.node.activation is not None and not self.masked
 
     def forward(self, x):
         self.x = x
@@ -36,7 +37,7 @@ class Weighted(Lowering):
 
     def backward(self, dy, need_dx):
         node, y = self.node, self.y
-        if node.activation and not self.mask_in_pool:
+        if self.overwrites_dy:
             kind, slope = node.activation.kind, node.activation.slope
             self.tape.emit(
                 lambda: _elementwise.ActivationBackward(kind, y.array, dy.array, dy.array, slope),

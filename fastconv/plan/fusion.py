@@ -1,0 +1,96 @@
+"""Fewer nodes for the same result, before anything is bound to memory.
+
+What is fused disappears as a value of its own, so it must have exactly one consumer: an activation
+joins the operation before it only if nobody else looks at what that operation would have given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from fastconv.plan import nodes
+from fastconv.plan.graph import Application, Graph
+
+
+def fuse(graph: Graph, mode: str) -> Graph:
+    """The graph without what `mode` does not need, and with activations inside other operations.
+
+    Dropout outside of training and penalties without a loss are nothing at all; nodes that lead to
+    no output are dropped.
+    """
+    return _join_activations(_live(_without_idle(graph, mode)))
+
+
+def _without_idle(graph: Graph, mode: str) -> Graph:
+    same: dict[int, int] = {}  # values that are the input of an idle node
+    kept = []
+    for application in graph.applications:
+        inputs = tuple(same.get(value, value) for value in application.inputs)
+        if _is_idle(application.node, mode):
+            same[application.output] = inputs[0]
+        else:
+            kept.append(replace(application, inputs=inputs))
+    outputs = [same.get(value, value) for value in graph.outputs]
+    return replace(graph, applications=kept, outputs=outputs)
+
+
+def _is_idle(node: nodes.Node, mode: str) -> bool:
+    if isinstance(node, nodes.Dropout):
+        return mode != "train" or node.rate == 0
+    return isinstance(node, nodes.ActivityPenalty) and mode == "infer"
+
+
+def _live(graph: Graph) -> Graph:
+    wanted = set(graph.outputs)
+    kept = []
+    for application in reversed(graph.applications):
+        if application.output in wanted:
+            wanted.update(application.inputs)
+            kept.append(application)
+    return replace(graph, applications=kept[::-1])
+
+
+def _join_activations(graph: Graph) -> Graph:
+    uses = graph.uses()
+    fused: list[Application] = []
+    places: dict[int, int] = {}  # where in `fused` a value is made
+    for application in graph.applications:
+        node, before = application.node, application.inputs[0]
+        place = places.get(before)
+        if isinstance(node, nodes.Activation) and place is not None and uses[before] == 1:
+            maker = fused[place]
+            if nodes.has_room_for(maker.node, node):
+                joined = replace(maker.node, activation=node)
+                fused[place] = Application(joined, maker.inputs, application.output)
+                places[application.output] = place
+                continue
+        places[application.output] = len(fused)
+        fused.append(application)
+    return replace(graph, applications=fused)
+
+
+def join_softmax(
+    graph: Graph, losses: Sequence[nodes.Loss | None]
+) -> tuple[Graph, list[int], list[bool]]:
+    """Let cross-entropies look at what goes into the softmax before them.
+
+    That is exact where a probability rounds to 0 or 1, and the gradient is a subtraction. Returns
+    the graph, the value that each loss looks at, and whether the loss has to give the probabilities
+    as well, because nobody but it needed the softmax.
+    """
+    makers, uses = graph.makers(), graph.uses()
+    seen, gives = [], []
+    for value, loss in zip(graph.outputs, losses, strict=True):
+        maker = makers.get(value)
+        behind_softmax = (
+            loss is not None
+            and loss.kind == "softmax_cross_entropy"
+            and maker is not None
+            and isinstance(maker.node, nodes.Softmax)
+        )
+        seen.append(maker.inputs[0] if behind_softmax else value)
+        gives.append(behind_softmax and uses[value] == 1)
+    given = {value for value, own in zip(graph.outputs, gives, strict=True) if own}
+    kept = [a for a in graph.applications if a.output not in given]
+    return replace(graph, applications=kept), seen, gives

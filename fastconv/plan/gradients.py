@@ -1,0 +1,114 @@
+"""Gradients that several consumers contribute to, while the backward pass is recorded.
+
+The gradient of a value is the sum of what its consumers hand back; the gradient of a weight that is
+used several times is the sum over its uses. Both are taken over as they are when there is only one.
+
+A tensor may be the gradient of several values at once (those that went into an addition), until one
+of them has to be changed: that one gets a tensor of its own (`own`), or is summed into a new one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from fastconv._ext import _merge
+from fastconv.parameters import Parameters, Variable, aligned_zeros
+from fastconv.plan.tape import Tape, Tensor
+
+_MOST_WAITING = 2  # contributions to one value that wait for their sum, and take up memory
+
+
+class ValueGradients:
+    """The gradients of all values for which there is one so far."""
+
+    def __init__(self, tape: Tape):
+        self._tape = tape
+        self._waiting: dict[int, list[Tensor]] = {}
+        self._holders: Counter = Counter()  # of each tensor's memory, how many gradients it is
+
+    def add(self, value: int, gradient: Tensor) -> None:
+        """One more contribution to the gradient of `value`."""
+        waiting = self._waiting.setdefault(value, [])
+        if len(waiting) == _MOST_WAITING:
+            waiting[:] = [self._sum(self._released(waiting))]
+            self._holders[waiting[0].storage] += 1
+        waiting.append(gradient)
+        self._holders[gradient.storage] += 1
+
+    def waiting(self, value: int) -> int:
+        """How many contributions `take` will sum up."""
+        return len(self._waiting.get(value, ()))
+
+    def take(self, value: int, relu_output: Tensor | None = None) -> Tensor | None:
+        """The gradient of `value`, which is complete; None if nobody has contributed.
+
+        With `relu_output`, which needs at least two contributions, it goes through the mask of that
+        ReLU on the way.
+        """
+        waiting = self._released(self._waiting.pop(value, []))
+        return self._sum(waiting, relu_output) if len(waiting) > 1 else next(iter(waiting), None)
+
+    def own(self, gradient: Tensor) -> Tensor:
+        """`gradient`, or a copy if it is the gradient of another value, too."""
+        if not self._holders[gradient.storage]:
+            return gradient
+        copy = self._tape.tensor(gradient.shape)
+        self._tape.emit(lambda: _merge.Scale(gradient.array, copy.array), gradient, copy)
+        return copy
+
+    def _released(self, gradients: list[Tensor]) -> list[Tensor]:
+        for gradient in gradients:
+            self._holders[gradient.storage] -= 1
+        return gradients
+
+    def _sum(self, gradients: list[Tensor], relu_output: Tensor | None = None) -> Tensor:
+        """Into one of them if nobody else has it, else into a new tensor."""
+        terms = list(gradients)
+        free = (term for term in terms if not self._holders[term.storage])
+        total = next(free, None) or self._tape.tensor(terms[0].shape)
+
+        def make():
+            return _merge.Merge(
+                "add",
+                [term.array for term in terms],
+                total.array,
+                relu_output=relu_output and relu_output.array,
+            )
+
+        self._tape.emit(make, *terms, total, relu_output)
+        return total
+
+
+class WeightGradients:
+    """Where the gradients of weights go: the first use of a weight writes into the flat gradient
+    buffer, every other one into a buffer beside it, which is then added."""
+
+    def __init__(self, parameters: Parameters, tape: Tape):
+        self._parameters, self._tape = parameters, tape
+        self._beside: dict[Variable, np.ndarray | None] = {}  # None: used once so far
+        self._to_add: list[Variable] = []
+
+    def of(self, variable: Variable) -> np.ndarray:
+        """Where the node that is being recorded writes the gradient of `variable`."""
+        if variable not in self._beside:
+            self._beside[variable] = None
+            return self._whole(variable)
+        if self._beside[variable] is None:
+            flat = aligned_zeros(variable.size * 4).view(np.float32)
+            self._beside[variable] = flat.reshape(variable.shape)
+        self._to_add.append(variable)
+        return self._beside[variable]
+
+    def end_of_node(self) -> None:
+        """Record the additions that the node has made necessary."""
+        for variable in self._to_add:
+            whole, part = self._whole(variable), self._beside[variable]
+            self._tape.emit(
+                lambda whole=whole, part=part: _merge.Merge("add", [whole, part], whole)
+            )
+        self._to_add.clear()
+
+    def _whole(self, variable: Variable) -> np.ndarray:
+        return self._parameters.view(self._parameters.gradient, variable)

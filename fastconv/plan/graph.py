@@ -1,0 +1,72 @@
+"""A network as the plan sees it: values, and nodes that make one value out of others.
+
+Values are numbers. Each is an input or is made by exactly one node, and the nodes stand in an order
+in which every value is made before it is used:
+
+    inputs 0, 1
+    Convolution (0,)   -> 2
+    Merge       (0, 2) -> 3        0 has two consumers: its gradient is the sum of two
+    Product     (3,)   -> 4
+    outputs 4, 2
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from fastconv.plan.nodes import Node
+
+
+@dataclass(frozen=True)
+class Application:
+    """`node` makes the value `output` out of the values `inputs`."""
+
+    node: Node
+    inputs: tuple[int, ...]
+    output: int
+
+
+@dataclass
+class Graph:
+    """Built by `input` and `apply`; then `outputs` are chosen.
+
+    >>> graph = Graph()
+    >>> x = graph.input((8, 8, 3))
+    >>> graph.outputs = [graph.apply([], x)]
+    """
+
+    inputs: list[int] = field(default_factory=list)
+    input_shapes: list[tuple[int, ...]] = field(default_factory=list)  # of one sample
+    applications: list[Application] = field(default_factory=list)
+    outputs: list[int] = field(default_factory=list)
+
+    def input(self, shape: Sequence[int]) -> int:
+        """A new input of samples of `shape`."""
+        self.inputs.append(self._next())
+        self.input_shapes.append(tuple(shape))
+        return self.inputs[-1]
+
+    def apply(self, chain: Sequence[Node], *inputs: int) -> int:
+        """What comes out of `chain`, whose first node takes all of `inputs`."""
+        if not chain and len(inputs) != 1:
+            raise ValueError(f"no nodes make nothing of {len(inputs)} values")
+        for node in chain:
+            self.applications.append(Application(node, inputs, self._next()))
+            inputs = (self.applications[-1].output,)
+        return inputs[0]
+
+    def _next(self) -> int:
+        return len(self.inputs) + len(self.applications)
+
+    def uses(self) -> Counter[int]:
+        """How many consumers each value has; to be an output counts as one."""
+        uses = Counter(self.outputs)
+        for application in self.applications:
+            uses.update(application.inputs)
+        return uses
+
+    def makers(self) -> dict[int, Application]:
+        """Which node makes a value; inputs have none."""
+        return {application.output: application for application in self.applications}

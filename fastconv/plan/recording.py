@@ -1,0 +1,126 @@
+"""The forward and the backward pass of a graph, recorded on a tape."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from fastconv._ext import _merge
+from fastconv.parameters import Parameters
+from fastconv.plan.gradients import ValueGradients, WeightGradients
+from fastconv.plan.graph import Graph
+from fastconv.plan.lowering import LOWERINGS, Pooling
+from fastconv.plan.tape import Tape, Tensor
+
+
+class Recording:
+    """One lowering per node, and the tensor of every value.
+
+    Args:
+        graph: fused (`fastconv.plan.fusion`).
+        tape: what to record on.
+        parameters: where the weights live.
+        batch_size: the first size of every value.
+        training: whether `backward` will follow `forward`.
+        watched: values that somebody else will read once more, such as losses, each as often as it
+            will be.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        tape: Tape,
+        parameters: Parameters,
+        batch_size: int,
+        training: bool,
+        watched: Sequence[int] = (),
+    ):
+        self._graph, self._tape, self._training = graph, tape, training
+        self._weights = WeightGradients(parameters, tape)
+        self._uses = graph.uses() + Counter(watched)
+        self.steps = [
+            LOWERINGS[type(application.node)](application.node, tape, self._weights, training)
+            for application in graph.applications
+        ]
+        self._makers = {
+            application.output: step
+            for application, step in zip(graph.applications, self.steps, strict=True)
+        }
+        self.tensors: dict[int, Tensor] = {}
+        self._readers: Counter = Counter()  # how often the memory of a tensor will still be read
+        for value, shape in zip(graph.inputs, graph.input_shapes, strict=True):
+            self._made(value, tape.input((batch_size, *shape)))
+
+    def forward(self) -> None:
+        """Record the forward pass of every node."""
+        for application, step in zip(self._graph.applications, self.steps, strict=True):
+            xs = [self.tensors[value] for value in application.inputs]
+            # The backward pass may want what is read here, even if the forward pass does not.
+            step.may_overwrite = not self._training and self._readers[xs[0].storage] == 1
+            self._made(application.output, step.forward(*xs))
+            for x in xs:
+                self._readers[x.storage] -= 1
+
+    def _made(self, value: int, tensor: Tensor) -> None:
+        self.tensors[value] = tensor
+        self._readers[tensor.storage] += self._uses[value]
+
+    def backward(self, ends: Sequence[tuple[int, Tensor]]) -> None:
+        """Record the backward pass from `ends`, (value, its gradient) for every loss.
+
+        Nothing is recorded that no trainable weight needs.
+        """
+        self._let_pools_undo_relus()
+        needed = self._needed()
+        gradients = ValueGradients(self._tape)
+        for value, gradient in ends:
+            if value in needed:
+                gradients.add(value, gradient)
+        pairs = zip(self._graph.applications, self.steps, strict=True)
+        for application, step in reversed(list(pairs)):
+            value = application.output
+            if value not in needed:
+                continue
+            if step.ends_in_relu and gradients.waiting(value) > 1:
+                step.masked = True
+                dy = gradients.take(value, self.tensors[value])
+            else:
+                dy = gradients.take(value)
+            if dy is None:
+                if not step.starts_gradients:
+                    continue
+                dy = self._zeros_like(self.tensors[value])
+            if step.overwrites_dy:
+                dy = gradients.own(dy)
+            needs = [value in needed for value in application.inputs]
+            dxs = step.backward(dy, needs) if step.merges else [step.backward(dy, needs[0])]
+            self._weights.end_of_node()
+            for input_value, dx, need in zip(application.inputs, dxs, needs, strict=True):
+                if need:
+                    gradients.add(input_value, dx)
+
+    def _let_pools_undo_relus(self) -> None:
+        for application, step in zip(self._graph.applications, self.steps, strict=True):
+            value = application.inputs[0]
+            maker = self._makers.get(value)
+            if (
+                maker is not None
+                and maker.ends_in_relu
+                and self._uses[value] == 1
+                and isinstance(step, Pooling)
+                and step.node.kind == "max"
+            ):
+                maker.masked = step.mask_relu = True
+
+    def _needed(self) -> set[int]:
+        """The values below which there is a trainable weight."""
+        needed: set[int] = set()
+        for application, step in zip(self._graph.applications, self.steps, strict=True):
+            if step.trainable or not needed.isdisjoint(application.inputs):
+                needed.add(application.output)
+        return needed
+
+    def _zeros_like(self, tensor: Tensor) -> Tensor:
+        zeros = self._tape.tensor(tensor.shape)
+        self._tape.emit(lambda: _merge.Scale(tensor.array, zeros.array, 0.0), tensor, zeros)
+        return zeros

@@ -1,0 +1,154 @@
+"""Merging: the operations against NumPy on every instruction set, and the layers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from oracle import assert_same_bits
+
+from fastconv._ext import _merge
+
+SIZES = (1, 3, 17, 8192, 20011)
+KINDS = {
+    "add": lambda *xs: sum(xs[1:], xs[0]),
+    "subtract": lambda a, b: a - b,
+    "multiply": lambda *xs: np.prod(xs, axis=0, dtype=xs[0].dtype),
+    "average": lambda *xs: sum(xs[1:], xs[0]) / xs[0].dtype.type(len(xs)),
+    "maximum": lambda *xs: np.max(xs, axis=0),
+    "minimum": lambda *xs: np.min(xs, axis=0),
+}
+
+
+def arrays(count, *shape, dtype=np.float32, seed=0):
+    """Small integers: sums and products are exact, and ties occur."""
+    rng = np.random.default_rng(seed)
+    return [rng.integers(-3, 4, shape).astype(dtype) for _ in range(count)]
+
+
+# ----------------------------------------------------------------------------- compiled operations
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_merge(isa, dtype, kind, size):
+    for count in (2,) if kind == "subtract" else (1, 2, 5):
+        xs = arrays(count, size, dtype=dtype)
+        expected = KINDS[kind](*xs)
+        for threads in (1, 3):
+            y = np.full(size, np.nan, dtype)
+            _merge.Merge(kind, xs, y).run(threads)
+            assert_same_bits(y, expected)
+        into = [x.copy() for x in xs]
+        _merge.Merge(kind, into, into[-1]).run(1)
+        assert_same_bits(into[-1], expected)
+        _merge.Merge(kind, xs, y, relu=True).run(2)
+        np.testing.assert_array_equal(y, np.maximum(expected, 0))
+        mask = arrays(1, size, dtype=dtype, seed=1)[0]
+        _merge.Merge(kind, xs, y, relu_output=mask).run(2)
+        np.testing.assert_array_equal(y, np.where(mask > 0, expected, 0))
+
+
+@pytest.mark.parametrize("kind", ["add", "multiply", "maximum", "minimum"])
+def test_merge_of_nan_is_nan(isa, dtype, kind):
+    for place in range(3):
+        xs = arrays(3, 21, dtype=dtype)
+        xs[place][5] = np.nan
+        y = np.zeros(21, dtype)
+        _merge.Merge(kind, xs, y, relu=True).run(1)
+        assert np.isnan(y[5])
+        assert np.isfinite(np.delete(y, 5)).all()
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("kind", ["multiply", "maximum", "minimum"])
+def test_merge_backward(isa, dtype, kind, size):
+    xs = arrays(3, size, dtype=dtype)
+    y, (dy,) = KINDS[kind](*xs), arrays(1, size, dtype=dtype, seed=2)
+    first = np.argmax(np.array(xs) == y, axis=0)  # the first one that is the maximum
+    for index in range(3):
+        others = [x for i, x in enumerate(xs) if i != index]
+        expected = dy * np.prod(others, axis=0) if kind == "multiply" else dy * (first == index)
+        for threads in (1, 3):
+            dx = np.full(size, np.nan, dtype)
+            _merge.MergeBackward(kind, xs, y, index, dy, dx).run(threads)
+            np.testing.assert_array_equal(dx, expected)
+        dx = dy.copy()
+        _merge.MergeBackward(kind, xs, y, index, dx, dx).run(1)
+        np.testing.assert_array_equal(dx, expected)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_scale(isa, dtype, size):
+    (x,) = arrays(1, size, dtype=dtype)
+    y = np.empty_like(x)
+    _merge.Scale(x, y, -0.5).run(2)
+    assert_same_bits(y, x * dtype(-0.5))
+
+
+@pytest.mark.parametrize(
+    "shapes, axis",
+    [
+        ([(4, 3), (4, 1), (4, 6)], 1),
+        ([(2, 5, 4, 3), (2, 5, 4, 2)], 3),
+        ([(2, 5, 4, 3), (2, 1, 4, 3)], 1),
+        ([(3, 40, 40, 16), (3, 40, 40, 16), (3, 40, 40, 5)], 3),
+    ],
+)
+def test_concatenate_and_split(dtype, shapes, axis):
+    pieces = [arrays(1, *shape, dtype=dtype, seed=i)[0] for i, shape in enumerate(shapes)]
+    expected = np.concatenate(pieces, axis)
+    for threads in (1, 3):
+        whole = np.full(expected.shape, np.nan, dtype)
+        _merge.Concatenate(pieces, whole, axis).run(threads)
+        assert_same_bits(whole, expected)
+        parts = [np.full_like(piece, np.nan) for piece in pieces]
+        _merge.Split(parts, whole, axis).run(threads)
+        for part, piece in zip(parts, pieces, strict=True):
+            assert_same_bits(part, piece)
+        parts[0][...] = np.nan
+        _merge.Split([parts[0], *(piece.shape[axis] for piece in pieces[1:])], whole, axis).run(1)
+        assert_same_bits(parts[0], pieces[0])
+
+
+@pytest.mark.parametrize(
+    "small, large",
+    [
+        ((2, 1, 1, 5), (2, 4, 3, 5)),
+        ((2, 4, 3, 1), (2, 4, 3, 70)),
+        ((2, 4, 1, 130), (2, 4, 3, 130)),
+        ((2, 1, 3, 1), (2, 4, 3, 5)),
+        ((2, 1, 1, 1), (2, 4, 3, 5)),
+        ((1, 1), (3, 1)),
+        ((2, 5), (2, 5)),
+        ((1, 1, 1), (1, 1, 1)),
+    ],
+)
+def test_repeat_and_its_backward(isa, dtype, small, large):
+    (x,), (dy,) = arrays(1, *small, dtype=dtype), arrays(1, *large, dtype=dtype, seed=3)
+    repeated = tuple(i for i, (a, b) in enumerate(zip(small, large, strict=True)) if a != b)
+    for threads in (1, 3):
+        y, dx = np.full(large, np.nan, dtype), np.full(small, np.nan, dtype)
+        _merge.Repeat(x, y).run(threads)
+        assert_same_bits(y, np.broadcast_to(x, large).copy())
+        _merge.RepeatBackward(dx, dy).run(threads)
+        np.testing.assert_array_equal(dx, dy.sum(axis=repeated, keepdims=True))
+
+
+def test_long_sums_are_exact_to_rounding():
+    """Sums over a whole image are taken in double."""
+    dy = np.random.default_rng(0).random((1, 200, 200, 3)).astype(np.float32)
+    dx = np.empty((1, 1, 1, 3), np.float32)
+    _merge.RepeatBackward(dx, dy).run(1)
+    np.testing.assert_allclose(dx[0, 0, 0], dy.astype(np.float64).sum((0, 1, 2)), rtol=1e-7)
+
+
+def test_operations_refuse_what_does_not_fit():
+    a, b = np.zeros(3, np.float32), np.zeros(4, np.float32)
+    with pytest.raises(ValueError, match="one shape"):
+        _merge.Merge("add", [a, b], a)
+    with pytest.raises(TypeError, match="mixture"):
+        _merge.Merge("add", [a, a.astype(np.float64)], a)
+    with pytest.raises(ValueError, match="fill axis"):
+        _merge.Concatenate([a[None], a[None]], b[None], 1)
+    with pytest.raises(ValueError, match="repeated"):
+        _merge.Repeat(a, b)

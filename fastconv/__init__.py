@@ -41,6 +41,7 @@ __all__ = [
     "runtime",
     "saving",
     "shapes",
+    "sklearn",
     "training",
     "utils",
 ]

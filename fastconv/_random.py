@@ -6,11 +6,16 @@ same in every run, whatever the number of threads.
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 
 
 class _State:
     generator = np.random.default_rng()
+    borrowed = threading.RLock()
 
 
 def set_seed(seed: int) -> None:
@@ -31,6 +36,22 @@ def state() -> dict:
 def restore(state: dict) -> None:
     """Go back, or forward, to where the stream was."""
     _State.generator.bit_generator.state = state
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """A stream of its own for the block, begun at `seed`; then the common stream goes on.
+
+    The generator is the whole process's, since whoever draws may do so in a thread of its own:
+    another thread that enters such a block waits until this one is over.
+    """
+    with _State.borrowed:
+        before = _State.generator
+        set_seed(seed)
+        try:
+            yield
+        finally:
+            _State.generator = before
 
 
 def draw_seed() -> int:

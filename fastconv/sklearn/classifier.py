@@ -1,0 +1,119 @@
+"""The classifier."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.special import softmax
+from sklearn.base import ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets, unique_labels
+from sklearn.utils.validation import column_or_1d, validate_data
+
+from fastconv import losses
+from fastconv.sklearn.estimator import _DTYPES, ConvEstimator
+from fastconv.utils import to_categorical
+
+__all__ = ["ConvClassifier"]
+
+
+class ConvClassifier(ClassifierMixin, ConvEstimator):
+    """A network that tells classes apart.
+
+    Args:
+        model: a function `(input_shape, outputs) -> network` that makes a `Sequential` (or other
+            model) for samples of `input_shape` with `outputs` probabilities at its end; it need not
+            be compiled. None for a small network with two convolutions for pictures, or one hidden
+            layer for tables. To go through pickles and processes it must be importable.
+        image_shape: (H, W) or (H, W, C): what the rows of a table are. Not needed for `X` of shape
+            (N, H, W) or (N, H, W, C).
+        epochs, batch_size, callbacks, verbose: see `Sequential.fit`.
+        validation_split: this part of the samples, drawn at random, is validated on after each
+            epoch.
+        optimizer: a name or an optimizer, of which a fresh copy is used.
+        loss: a name or a loss. Labels go to "sparse_categorical_crossentropy" as numbers, to all
+            others as one-hot rows.
+        warm_start: a second `fit` goes on with the network of the first.
+        random_state: an int for initial weights, order and dropout that are the same in every run.
+
+    Attributes:
+        classes_: the labels, sorted. model_: the network. history_: loss (and metrics) per epoch.
+        n_features_in_: columns, or pixels times channels. sample_shape_: (H, W, C) of a picture;
+        None for tables.
+
+    Samples should be scaled by the user: pixels to 0 .. 1, columns to unit variance. Integer and
+    float pixels are taken; uint8 stays uint8 in memory.
+
+    It passes scikit-learn's `check_estimator` but for `check_sample_weight_equivalence_*`: training
+    in batches of random order cannot make a sample of weight 2 and the same sample twice give the
+    same bits (weights of 0 and of 2 have the effect they should on the loss).
+    """
+
+    _activation = "softmax"
+
+    def __init__(
+        self,
+        model=None,
+        *,
+        image_shape=None,
+        epochs=20,
+        batch_size=32,
+        optimizer="adam",
+        loss="sparse_categorical_crossentropy",
+        callbacks=None,
+        validation_split=0.0,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+    ):
+        super().__init__(
+            model, image_shape, epochs, batch_size, optimizer, loss, callbacks,
+            validation_split, warm_start, random_state, verbose,
+        )  # fmt: skip
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> ConvClassifier:
+        """Train on samples X, (N, features), (N, H, W) or (N, H, W, C), and their labels y (N,).
+
+        Raises ValueError or TypeError for data that does not fit together or is not finite.
+        """
+        fresh = not self._continues()
+        return self._learn(X, y, None, sample_weight, fresh, self.epochs)
+
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+    ) -> ConvClassifier:
+        """Train for one more epoch; the first call must name all `classes`."""
+        fresh = not hasattr(self, "model_")
+        if fresh and classes is None:
+            raise ValueError("`classes` must be given in the first call of partial_fit")
+        return self._learn(X, y, classes, sample_weight, fresh, 1)
+
+    def _learn(self, X, y, classes, sample_weight, fresh, epochs):
+        if fresh:
+            X = self._learn_shape(X)
+        else:
+            X, _ = self._table(X)
+        X, y = validate_data(self, X, y, reset=fresh, dtype=_DTYPES)
+        check_classification_targets(y)
+        y = column_or_1d(y, warn=True)
+        if fresh:
+            self.classes_ = unique_labels(y if classes is None else classes)
+        labels = np.minimum(np.searchsorted(self.classes_, y), len(self.classes_) - 1)
+        unknown = self.classes_[labels] != y
+        if unknown.any():
+            raise ValueError(f"`y` must be among {self.classes_}, received {y[unknown][0]}")
+        if not isinstance(losses.get(self.loss), losses.SparseCategoricalCrossentropy):
+            labels = to_categorical(labels, len(self.classes_))
+        self._train(X, labels, len(self.classes_), sample_weight, fresh, epochs)
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """The probabilities of the classes, float32 (N, classes), in the order of `classes_`."""
+        outputs = self._predict(X)
+        logits = getattr(losses.get(self.loss), "from_logits", False)
+        return softmax(outputs, axis=1) if logits else outputs
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The most probable class of each sample, (N,)."""
+        outputs = self._predict(X)
+        return self.classes_[outputs.argmax(axis=1)]

@@ -1,0 +1,167 @@
+"""What the classifier and the regressor share: samples, building, training, pickling."""
+
+from __future__ import annotations
+
+import copy
+import math
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from fastconv import _random, losses, optimizers
+from fastconv.saving import load_model, save_model
+from fastconv.shapes import normalize_int
+from fastconv.sklearn.network import default_network
+
+# What samples are kept as; anything else becomes the first. A network computes in float32, and
+# bytes need not be four times as large before it does.
+_DTYPES = [np.float32, np.uint8]
+
+
+class ConvEstimator(BaseEstimator):
+    """Base class; parameters are those of `ConvClassifier`."""
+
+    _activation = "linear"  # of the default network's last layer
+
+    def __init__(
+        self, model, image_shape, epochs, batch_size, optimizer, loss, callbacks,
+        validation_split, warm_start, random_state, verbose,
+    ):  # fmt: skip
+        self.model = model
+        self.image_shape = image_shape
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.optimizer = optimizer
+        self.loss = loss
+        self.callbacks = callbacks
+        self.validation_split = validation_split
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    # Samples --------------------------------------------------------------------------------------
+
+    def _table(self, X: Any) -> tuple[Any, tuple[int, ...] | None]:
+        """Pictures as the table of their pixels, with the shape they had; tables as they are."""
+        shape = np.shape(X) if isinstance(X, np.ndarray) else ()
+        if len(shape) in (3, 4):
+            return X.reshape(len(X), math.prod(shape[1:])), _with_channels(shape[1:])
+        return X, None
+
+    def _learn_shape(self, X: Any) -> Any:
+        """`X` as a table, and `sample_shape_` from it or from `image_shape`."""
+        X, shape = self._table(X)
+        if self.image_shape is not None:
+            wanted = _with_channels(self.image_shape)
+            if shape not in (None, wanted):
+                raise ValueError(f"`X` must hold pictures of shape {wanted}, received {shape}")
+            shape = wanted
+        self.sample_shape_ = shape
+        return X
+
+    def _samples(self, X: np.ndarray) -> np.ndarray:
+        """A checked table in the shape that the network takes."""
+        shape = self.sample_shape_
+        if shape is None:
+            return X
+        if math.prod(shape) != X.shape[1]:
+            raise ValueError(
+                f"`image_shape` {shape} needs {math.prod(shape)} features, `X` has {X.shape[1]}"
+            )
+        return X.reshape(-1, *shape)
+
+    def _predict(self, X: Any) -> np.ndarray:
+        """The network's outputs (samples, outputs)."""
+        check_is_fitted(self, "model_")
+        X, shape = self._table(X)
+        if shape not in (None, self.sample_shape_):
+            raise ValueError(
+                f"`X` must hold samples of shape {self.sample_shape_}, received {shape}"
+            )
+        X = validate_data(self, X, reset=False, dtype=_DTYPES)
+        return self.model_.predict(self._samples(X), batch_size=self.batch_size, verbose=0)
+
+    # Training -------------------------------------------------------------------------------------
+
+    def _train(self, X, targets, outputs: int, sample_weight, fresh: bool, epochs: int) -> None:
+        """Train `model_`, which is built anew if `fresh`, on a checked table and targets."""
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(
+                sample_weight, X, dtype=np.float32, ensure_non_negative=True
+            )
+        samples = self._samples(X)
+        if fresh:
+            self._random_state = check_random_state(self.random_state)
+        with _random.seeded(int(self._random_state.randint(2**31 - 1))):
+            if fresh:
+                self.model_ = self._built(samples.shape[1:], outputs)
+            if self.validation_split:
+                # The network validates on the last samples; they should not be the last class.
+                order = _random.generator().permutation(len(samples))
+                samples, targets = samples[order], targets[order]
+                sample_weight = None if sample_weight is None else sample_weight[order]
+            self.history_ = self.model_.fit(
+                samples,
+                targets,
+                batch_size=self.batch_size,
+                epochs=epochs,
+                verbose=self.verbose,
+                callbacks=copy.deepcopy(self.callbacks),
+                validation_split=self.validation_split,
+                sample_weight=sample_weight,
+            ).history
+
+    def _built(self, input_shape: tuple[int, ...], outputs: int) -> Any:
+        if self.model is None:
+            network = default_network(input_shape, outputs, self._activation)
+        else:
+            network = self.model(input_shape, outputs)
+            if not network.built:
+                network.build((None, *input_shape))
+        if network.output_shape != (None, outputs):
+            raise ValueError(
+                f"`model` must make a network with outputs of shape {(None, outputs)}, "
+                f"received {network.output_shape}"
+            )
+        # The network changes its optimizer; parameters of an estimator stay as they were given.
+        chosen = optimizers.get(self.optimizer)
+        network.compile(type(chosen).from_config(chosen.get_config()), losses.get(self.loss))
+        return network
+
+    def _continues(self) -> bool:
+        """Whether `fit` goes on with the network that is there."""
+        return self.warm_start and hasattr(self, "model_")
+
+    # Pickling -------------------------------------------------------------------------------------
+
+    def __getstate__(self):
+        """The network as the bytes of a `.keras` file."""
+        state = dict(super().__getstate__())
+        if "model_" in state:
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder, "model.keras")
+                save_model(state["model_"], path)
+                state["model_"] = path.read_bytes()
+        return state
+
+    def __setstate__(self, state):
+        state = dict(state)
+        if "model_" in state:
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder, "model.keras")
+                path.write_bytes(state["model_"])
+                state["model_"] = load_model(path)
+        super().__setstate__(state)
+
+
+def _with_channels(shape: Any) -> tuple[int, ...]:
+    """(H, W, C) of (H, W) or (H, W, C)."""
+    if not isinstance(shape, (tuple, list)) or len(shape) not in (2, 3):
+        raise ValueError(f"`image_shape` must be (H, W) or (H, W, C), received {shape!r}")
+    sizes = tuple(normalize_int(size, "image_shape") for size in shape)
+    return sizes if len(sizes) == 3 else (*sizes, 1)

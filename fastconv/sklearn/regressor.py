@@ -1,0 +1,83 @@
+"""The regressor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import RegressorMixin
+from sklearn.utils.validation import validate_data
+
+from fastconv.sklearn.estimator import _DTYPES, ConvEstimator
+
+__all__ = ["ConvRegressor"]
+
+
+class ConvRegressor(RegressorMixin, ConvEstimator):
+    """A network that computes numbers.
+
+    Parameters, attributes and the exception from `check_estimator` are those of `ConvClassifier`,
+    but for `classes_`, and the `loss`, "mse". The network that `model` makes has as many outputs as
+    y has columns. Targets should be of unit size (`sklearn.compose.TransformedTargetRegressor`).
+    """
+
+    def __init__(
+        self,
+        model=None,
+        *,
+        image_shape=None,
+        epochs=20,
+        batch_size=32,
+        optimizer="adam",
+        loss="mse",
+        callbacks=None,
+        validation_split=0.0,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+    ):
+        super().__init__(
+            model, image_shape, epochs, batch_size, optimizer, loss, callbacks,
+            validation_split, warm_start, random_state, verbose,
+        )  # fmt: skip
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> ConvRegressor:
+        """Train on samples X, (N, features), (N, H, W) or (N, H, W, C), and their targets y, (N,)
+        or (N, columns).
+
+        Raises ValueError or TypeError for data that does not fit together or is not finite.
+        """
+        return self._learn(X, y, sample_weight, not self._continues(), self.epochs)
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> ConvRegressor:
+        """Train for one more epoch."""
+        return self._learn(X, y, sample_weight, not hasattr(self, "model_"), 1)
+
+    def _learn(self, X, y, sample_weight, fresh, epochs):
+        if fresh:
+            X = self._learn_shape(X)
+        else:
+            X, _ = self._table(X)
+        X, y = validate_data(
+            self, X, y, reset=fresh, dtype=_DTYPES, multi_output=True, y_numeric=True
+        )
+        targets = np.asarray(y, np.float32).reshape(len(y), -1)
+        if fresh:
+            self._flat = y.ndim == 1
+        elif targets.shape[1] != self.model_.output_shape[1]:
+            raise ValueError(
+                f"`y` must have {self.model_.output_shape[1]} columns, received {targets.shape[1]}"
+            )
+        self._train(X, targets, targets.shape[1], sample_weight, fresh, epochs)
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The network's outputs, (N,), or (N, columns) if y had columns; float64, as scikit-learn
+        wants numbers, though computed in float32."""
+        outputs = self._predict(X).astype(np.float64)
+        return outputs[:, 0] if self._flat else outputs

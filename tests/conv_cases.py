@@ -497,6 +497,10 @@ def _network_cases():
     yield ConvCase(
         "net-deeplab-atrous", (1, 13, 13, 24), 24, (3, 3), padding="same", dilation_rate=(4, 4)
     )
+    # Large enough for a filter gradient that goes through whole splits of the pixels.
+    yield ConvCase("net-large-down", (5, 41, 43, 40), 88, (3, 3), strides=(2, 2), padding="same")
+    yield ConvCase("net-large-1x1", (3, 65, 67, 70), 75, (1, 1))
+    yield ConvCase("net-large-grouped", (2, 60, 61, 48), 136, (3, 3), padding=1, groups=4)
     yield ConvCase("net-patch-embedding", (1, 24, 24, 3), 70, (8, 8), strides=(8, 8))
 
 

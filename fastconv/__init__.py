@@ -27,6 +27,7 @@ __all__ = [
     "constraints",
     "datasets",
     "errors",
+    "filters",
     "initializers",
     "layers",
     "losses",

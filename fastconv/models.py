@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections.abc import Callable, Iterable
@@ -290,6 +291,18 @@ class Sequential(Trainer):
         from fastconv.saving import load_weights
 
         load_weights(self, filepath)
+
+    def to_json(self, **options: Any) -> str:
+        """The model without its weights as JSON; `options` are those of `json.dumps`."""
+        return json.dumps(self._description(), **options)
+
+    def _description(self) -> dict[str, Any]:
+        """Everything but the weights, as Keras's files describe a model."""
+        description = serialize(self)
+        if self.built:
+            description["build_config"] = {"input_shape": list(self.input_shape)}
+        description["compile_config"] = self.get_compile_config() or {}
+        return description
 
     def get_config(self) -> dict[str, Any]:
         """The model without its weights, as Keras's files describe it."""

@@ -1,26 +1,50 @@
 """What happens beside the training: objects that `fit` calls at certain moments.
 
-    backup           BackupAndRestore, for `fit`s that get interrupted
-    callback         Callback, the base class, and the list that calls callbacks
-    history          History, the record that `fit` returns
-    lambda_callback  LambdaCallback, a callback made of functions
-    monitor          the base of callbacks that watch one number
-    early_stopping   EarlyStopping
+    callback          Callback, the base class, and the list that calls callbacks
+    history           History, the record that `fit` returns
+    lambda_callback   LambdaCallback, a callback made of functions
+    progbar_logger    ProgbarLogger, the progress bar
+    monitor           the base of callbacks that watch one number
+    early_stopping    EarlyStopping
+    learning_rate     LearningRateScheduler, ReduceLROnPlateau
+    terminate_on_nan  TerminateOnNaN
+    frequency         after how many batches to save, for
+    model_checkpoint  ModelCheckpoint
+    backup            BackupAndRestore, for `fit`s that get interrupted
+    csv_logger        CSVLogger
+    remote_monitor    RemoteMonitor
+    tensorboard       TensorBoard, which writes with
+    event_file        TensorBoard's file format
 
 Names and semantics are Keras's.
 """
 
 from fastconv.callbacks.backup import BackupAndRestore
 from fastconv.callbacks.callback import Callback, CallbackList
+from fastconv.callbacks.csv_logger import CSVLogger
 from fastconv.callbacks.early_stopping import EarlyStopping
 from fastconv.callbacks.history import History
 from fastconv.callbacks.lambda_callback import LambdaCallback
+from fastconv.callbacks.learning_rate import LearningRateScheduler, ReduceLROnPlateau
+from fastconv.callbacks.model_checkpoint import ModelCheckpoint
+from fastconv.callbacks.progbar_logger import ProgbarLogger
+from fastconv.callbacks.remote_monitor import RemoteMonitor
+from fastconv.callbacks.tensorboard import TensorBoard
+from fastconv.callbacks.terminate_on_nan import TerminateOnNaN
 
 __all__ = [
     "BackupAndRestore",
+    "CSVLogger",
     "Callback",
     "CallbackList",
     "EarlyStopping",
     "History",
     "LambdaCallback",
+    "LearningRateScheduler",
+    "ModelCheckpoint",
+    "ProgbarLogger",
+    "ReduceLROnPlateau",
+    "RemoteMonitor",
+    "TensorBoard",
+    "TerminateOnNaN",
 ]

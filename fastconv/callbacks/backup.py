@@ -56,6 +56,8 @@ class BackupAndRestore(Callback):
         self.double_checkpoint = double_checkpoint
         self.delete_checkpoint = delete_checkpoint
         self._frequency = BatchFrequency(save_freq)
+        if save_freq != "epoch":  # otherwise nobody has to be called after every batch
+            self.on_train_batch_end = self._after_batch
         self._latest = self.backup_dir / "latest.safetensors"
         self._previous = self.backup_dir / "previous.safetensors"
 
@@ -69,7 +71,7 @@ class BackupAndRestore(Callback):
         if state is not None:
             self.model.training_run.restore(state)
 
-    def on_train_batch_end(self, batch, logs=None):
+    def _after_batch(self, batch, logs=None):
         if self._frequency.due():
             self._save()
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from fastconv import losses, metrics, optimizers
-from fastconv.callbacks import Callback, CallbackList, History
+from fastconv.callbacks import Callback, CallbackList, History, ProgbarLogger
 from fastconv.parameters import real_array
 from fastconv.plan import Plan, PlanCache, nodes, update_operations
 from fastconv.shapes import normalize_int
@@ -183,10 +183,8 @@ class Trainer:
                 normalize_int(epochs, "epochs"),
             )
             validated = _validated_epochs(validation_freq)
-            progress = Progress(verbose, epochs.stop, feed.length)
-            params = {"verbose": progress.verbose, "epochs": epochs.stop, "steps": feed.length}
             history, callbacks = _with_history(callbacks)
-            hooks = CallbackList(callbacks, self, params)
+            hooks, progress = self._hooks(callbacks, verbose, epochs.stop, feed.length)
             run = TrainingRun(self, report, hooks.callbacks, feed, validation, epochs.start)
             self.training_run = run
             try:
@@ -333,9 +331,7 @@ class Trainer:
         self._check_compiled("evaluate")
         feed = make_feed((x, y, sample_weight), batch_size=batch_size, steps=steps)
         report = self._prepare(feed.source)
-        progress = Progress(verbose, 1, feed.length)
-        params = {"verbose": progress.verbose, "epochs": 1, "steps": feed.length}
-        run = CallbackList(callbacks, self, params)
+        run, progress = self._hooks(callbacks, verbose, 1, feed.length)
         report.reset()
         try:
             run.call("on_test_begin")
@@ -367,9 +363,7 @@ class Trainer:
         source = feed.source
         self._build_for(source)
         source.prepare(self.input_shape, self.output_shape, None)
-        progress = Progress(verbose, 1, feed.length)
-        params = {"verbose": progress.verbose, "epochs": 1, "steps": feed.length}
-        run = CallbackList(callbacks, self, params)
+        run, progress = self._hooks(callbacks, verbose, 1, feed.length)
         count = getattr(source, "count", None) if steps is None else None
         outputs = _Outputs(count, self.output_shape)
         done = 0
@@ -456,6 +450,15 @@ class Trainer:
         return report.logs() if return_dict else report.values()
 
     # Shared ---------------------------------------------------------------------------------------
+
+    def _hooks(self, callbacks, verbose, epochs, steps) -> tuple[CallbackList, Progress]:
+        """The callbacks of one run, and its display, silent if one of the callbacks is it."""
+        progress = Progress(verbose, epochs, steps)
+        params = {"verbose": progress.verbose, "epochs": epochs, "steps": steps}
+        hooks = CallbackList(callbacks, self, params)
+        if any(isinstance(callback, ProgbarLogger) for callback in hooks.callbacks):
+            progress = Progress(0)
+        return hooks, progress
 
     def _check_compiled(self, what: str) -> None:
         if not self.compiled:

@@ -1,0 +1,138 @@
+"""Saves the model while it is trained."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from fastconv.callbacks.frequency import BatchFrequency
+from fastconv.callbacks.monitor import MonitorCallback
+
+_WEIGHTS_SUFFIXES = (".weights.h5", ".safetensors")
+_MODEL_SUFFIXES = (".keras", ".h5")
+
+
+class ModelCheckpoint(MonitorCallback):
+    """Saves the model or its weights after every epoch, or only when it is the best so far.
+
+    Args:
+        filepath: where to; `{epoch}`, counted from 1, and the names in the logs are filled in, for
+            instance "{epoch:02d}-{val_loss:.2f}.keras". With a number as `save_freq` also
+            `{batch}`. Ends in ".keras" or ".h5", or, for weights alone, in ".weights.h5" or
+            ".safetensors".
+        monitor: the name in the logs that `save_best_only` looks at.
+        verbose: 1 prints what it does.
+        save_best_only: only save when the watched number is better than ever before.
+        save_weights_only: save the weights and the state of the optimizer.
+        mode: "min", "max" or "auto", by the metric.
+        save_freq: "epoch", or a number of batches after which to save.
+        initial_value_threshold: the first best value.
+
+    Raises:
+        ValueError: another `save_freq`, `mode` or suffix.
+        KeyError: while training, if `filepath` asks for a name that is not in the logs.
+        OSError: at the start of `fit`, if the directory cannot be written.
+
+    >>> from fastconv.callbacks import ModelCheckpoint
+    >>> ModelCheckpoint("best.keras", monitor="val_accuracy", save_best_only=True).mode
+    'auto'
+    """
+
+    def __init__(
+        self,
+        filepath: str | os.PathLike,
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        save_weights_only: bool = False,
+        mode: str = "auto",
+        save_freq: str | int = "epoch",
+        initial_value_threshold: float | None = None,
+    ):
+        super().__init__(monitor, mode, 0)
+        self.filepath = os.fspath(filepath)
+        self.verbose = verbose
+        self.save_best_only = save_best_only
+        self.save_weights_only = save_weights_only
+        self.save_freq = save_freq
+        self.best = initial_value_threshold
+        self._frequency = BatchFrequency(save_freq)
+        self._epoch = 0
+        suffixes = _WEIGHTS_SUFFIXES if save_weights_only else _MODEL_SUFFIXES
+        if not self.filepath.endswith(suffixes) or (
+            not save_weights_only and self.filepath.endswith(".weights.h5")
+        ):
+            raise ValueError(
+                f"`filepath` must end in one of {suffixes} when `save_weights_only` is "
+                f"{bool(save_weights_only)}, received {self.filepath!r}"
+            )
+        if save_freq != "epoch":  # otherwise nobody has to be called after every batch
+            self.on_train_batch_end = self._after_batch
+
+    def on_train_begin(self, logs=None):
+        from fastconv.saving.atomic import check_writable
+
+        directory = Path(self.filepath).parent
+        if "{" not in str(directory):
+            directory.mkdir(parents=True, exist_ok=True)
+            check_writable(directory)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch = epoch
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.save_freq == "epoch":
+            self._save(epoch, logs or {})
+
+    def _after_batch(self, batch, logs=None):
+        if self._frequency.due():
+            self._save(self._epoch, {"batch": batch + 1} | (logs or {}))
+
+    def state(self) -> dict[str, Any]:
+        return {"best": self.best, "epoch": self._epoch, "frequency": self._frequency.state()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.best, self._epoch = state["best"], state["epoch"]
+        self._frequency.restore(state["frequency"])
+
+    def _save(self, epoch: int, logs: dict[str, Any]) -> None:
+        path = self._path(epoch, logs)
+        if not self._is_to_be_saved(epoch, logs, path):
+            return
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        if self.save_weights_only:
+            self.model.save_weights(path)
+        else:
+            self.model.save(path)
+        self._say(epoch, f"finished saving model to {path}")
+
+    def _is_to_be_saved(self, epoch: int, logs: dict[str, Any], path: str) -> bool:
+        if not self.save_best_only:
+            self._say(epoch, f"saving model to {path}")
+            return True
+        value = self.monitored(logs)
+        if value is None:
+            return True  # better one too many than none
+        best = "None" if self.best is None else f"{self.best:.5f}"
+        if not self.is_improvement(value, self.best):
+            self._say(epoch, f"{self.monitor} did not improve from {best}")
+            return False
+        self._say(
+            epoch, f"{self.monitor} improved from {best} to {value:.5f}, saving model to {path}"
+        )
+        self.best = value
+        return True
+
+    def _path(self, epoch: int, logs: dict[str, Any]) -> str:
+        try:
+            return self.filepath.format(**{"epoch": epoch + 1} | logs)
+        except KeyError as error:
+            raise KeyError(
+                f"`filepath` {self.filepath!r} asks for {error}, "
+                f"but there are only {['epoch', *logs]}"
+            ) from error
+
+    def _say(self, epoch: int, text: str) -> None:
+        if self.verbose > 0:
+            print(f"\nEpoch {epoch + 1}: {text}")

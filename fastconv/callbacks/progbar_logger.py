@@ -1,0 +1,77 @@
+"""The progress bar as a callback."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastconv.callbacks.callback import Callback
+
+
+class ProgbarLogger(Callback):
+    """Prints what `fit`, `evaluate` and `predict` print by themselves, at its place among the
+    callbacks; they leave it to this one then.
+
+    With it in the middle of the list, callbacks after it print below the finished line, and what
+    they put into the logs is not in the line.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self._progress: Any = None
+        self._fitting = False
+
+    def _begin(self) -> None:
+        from fastconv.training.progress import Progress
+
+        params = self.params
+        self._progress = Progress(params["verbose"], params["epochs"], params["steps"])
+        self._done = 0
+
+    def _step(self, batch: int, logs: dict[str, Any]) -> None:
+        if self._progress is None:  # an epoch that was interrupted goes on
+            self._begin()
+        self._done = batch + 1
+        if self._progress.due(self._done):
+            self._progress.draw(self._done, logs)
+
+    def _end(self, logs: dict[str, Any] | None) -> None:
+        if self._progress is not None:
+            self._progress.end(self._done, logs or {})
+            self._progress = None
+
+    def on_train_begin(self, logs=None):
+        self._fitting = True
+
+    def on_train_end(self, logs=None):
+        self._fitting = False
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._begin()
+        self._progress.epoch(epoch)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._step(batch, logs)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._end(logs)
+
+    def on_test_begin(self, logs=None):
+        if not self._fitting:  # validation is silent
+            self._begin()
+
+    def on_test_batch_end(self, batch, logs=None):
+        if not self._fitting:
+            self._step(batch, logs)
+
+    def on_test_end(self, logs=None):
+        if not self._fitting:
+            self._end(logs)
+
+    def on_predict_begin(self, logs=None):
+        self._begin()
+
+    def on_predict_batch_end(self, batch, logs=None):
+        self._step(batch, {})
+
+    def on_predict_end(self, logs=None):
+        self._end({})

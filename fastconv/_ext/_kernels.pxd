@@ -5,6 +5,8 @@ cdef extern from "fastconv_kernels.h" nogil:
     enum:
         FC_LINEAR, FC_RELU, FC_LEAKY_RELU, FC_SIGMOID, FC_TANH
         FC_PAD_ZEROS, FC_PAD_EDGE, FC_PAD_REFLECT
+        FC_FILL_CONSTANT, FC_FILL_NEAREST, FC_FILL_REFLECT, FC_FILL_WRAP
+        FC_AXES
         FC_ISA_COUNT
 
     ctypedef struct fc_conv:
@@ -89,6 +91,33 @@ cdef extern from "fastconv_kernels.h" nogil:
         int64_t batch, height, width, channels, pool_h, pool_w, out_h, out_w
         int64_t stride_h, stride_w, pad_top, pad_left
         int wide_argmax
+
+    ctypedef struct fc_resample:
+        const void *x
+        void *y
+        int rank
+        int64_t size[8]  # FC_AXES
+        int64_t run
+        const int64_t *begin[8]
+        const int64_t *offset[8]
+        const int64_t *stretch
+        const double *weight[8]
+        double fill
+
+    ctypedef struct fc_transpose:
+        const void *x
+        void *y
+        int64_t rows, columns, tile_rows, tile_columns
+
+    ctypedef struct fc_warp:
+        const void *x
+        const void *dy
+        void *y
+        void *dx
+        const double *transforms
+        int64_t in_h, in_w, channels, out_h, out_w
+        int bilinear, fill
+        double fill_value
 
     ctypedef struct fc_loss:
         const void *prediction
@@ -185,6 +214,14 @@ cdef extern from "fastconv_kernels.h" nogil:
         void (*broadcast_item)(const fc_broadcast *, int64_t) noexcept nogil
         int64_t (*broadcast_backward_items)(const fc_broadcast *) noexcept nogil
         void (*broadcast_backward_item)(const fc_broadcast *, int64_t) noexcept nogil
+        void (*resample_item)(const fc_resample *, int64_t) noexcept nogil
+        void (*transpose_item)(const fc_transpose *, int64_t) noexcept nogil
+        void (*warp_item)(const fc_warp *, int64_t) noexcept nogil
+        void (*warp_backward_item)(const fc_warp *, int64_t) noexcept nogil
+        void (*scale_shift)(const void *, const void *, const void *, int, double, void *, int64_t) noexcept nogil
+        void (*masked_run)(const void *, const void *, int, void *, int64_t) noexcept nogil
+        void (*column_sums)(const void *, int64_t, int64_t, double, void *) noexcept nogil
+        void (*gaussian)(const void *, void *, int64_t, int64_t, double, uint64_t, int) noexcept nogil
         void (*sgd)(const fc_update *, int64_t, int64_t) noexcept nogil
         void (*rmsprop)(const fc_update *, int64_t, int64_t) noexcept nogil
         void (*adam)(const fc_update *, int64_t, int64_t) noexcept nogil

@@ -20,6 +20,8 @@
 
 enum { FC_LINEAR = 0, FC_RELU = 1, FC_LEAKY_RELU = 2, FC_SIGMOID = 3, FC_TANH = 4 };
 enum { FC_PAD_ZEROS = 0, FC_PAD_EDGE = 1, FC_PAD_REFLECT = 2 };
+enum { FC_FILL_CONSTANT = 0, FC_FILL_NEAREST = 1, FC_FILL_REFLECT = 2, FC_FILL_WRAP = 3 };
+enum { FC_AXES = 8 };
 
 /* y[n,oh,ow,k] = act(bias[k] + sum over kh,kw,c of x[n, oh*sh - pt + kh*dh, ow*sw - pl + kw*dw, c] * w[kh,kw,c,k])
  *
@@ -135,6 +137,33 @@ typedef struct {
     int wide_argmax; /* int32 */
 } fc_pool;
 
+/* A linear map along each axis by itself: kernels/resample.inc says what the fields mean. */
+typedef struct {
+    const void *x;
+    void *y;
+    int rank; /* axes of y before its runs; at least 1 */
+    int64_t size[FC_AXES], run;
+    const int64_t *begin[FC_AXES], *offset[FC_AXES], *stretch;
+    const double *weight[FC_AXES]; /* NULL: all ones */
+    double fill;
+} fc_resample;
+
+typedef struct {
+    const void *x;
+    void *y;
+    int64_t rows, columns, tile_rows, tile_columns;
+} fc_transpose;
+
+/* An affine map of places per image, six numbers each: kernels/warp.inc. */
+typedef struct {
+    const void *x, *dy;
+    void *y, *dx;
+    const double *transforms;
+    int64_t in_h, in_w, channels, out_h, out_w;
+    int bilinear, fill;
+    double fill_value;
+} fc_warp;
+
 /* A class loss over (rows, classes).  Exactly one of `targets` and `labels` is set. */
 typedef struct {
     const void *prediction, *targets, *sample_weight;
@@ -235,6 +264,14 @@ typedef struct {
     void (*broadcast_item)(const fc_broadcast *, int64_t item);
     int64_t (*broadcast_backward_items)(const fc_broadcast *);
     void (*broadcast_backward_item)(const fc_broadcast *, int64_t item);
+    void (*resample_item)(const fc_resample *, int64_t row);
+    void (*transpose_item)(const fc_transpose *, int64_t tile);
+    void (*warp_item)(const fc_warp *, int64_t row);
+    void (*warp_backward_item)(const fc_warp *, int64_t image);
+    void (*scale_shift)(const void *x, const void *scale, const void *shift, int kind, double slope, void *y, int64_t n);
+    void (*masked_run)(const void *x, const void *m, int one, void *y, int64_t n);
+    void (*column_sums)(const void *x, int64_t rows, int64_t channels, double scale, void *y);
+    void (*gaussian)(const void *x, void *y, int64_t begin, int64_t n, double stddev, uint64_t key, int multiply);
 
     void (*sgd)(const fc_update *, int64_t begin, int64_t n);
     void (*rmsprop)(const fc_update *, int64_t begin, int64_t n);

@@ -1,0 +1,204 @@
+"""Linear maps along the axes of an array (padding, cropping, repetition, interpolation, permuted axes), and affine maps of images.
+
+`Resample` takes what every axis does as a sparse matrix in rows (`fastconv.resampling.AxisMap`) or None where it does
+nothing; neighbouring axes that do nothing are merged, and the last of them becomes the run of contiguous elements that
+the kernel moves at a time.  Items are rows of y, images, or tiles: every element of the result has one owner.
+"""
+
+cimport cython
+from libc.stdint cimport int64_t
+import numpy as np
+
+from fastconv._ext._core cimport Op, current_table, element_kind, pointer
+from fastconv._ext._kernels cimport (
+    FC_AXES,
+    FC_FILL_CONSTANT,
+    FC_FILL_NEAREST,
+    FC_FILL_REFLECT,
+    FC_FILL_WRAP,
+    fc_resample,
+    fc_table,
+    fc_transpose,
+    fc_warp,
+)
+
+cdef enum:
+    TILE = 4096  # elements of one tile of a transposition: 16 KiB of float32, half an L1 cache
+
+
+def _merged(x_shape, maps, axes):
+    """The axes of y as [size, stride in x, map], neighbours that are contiguous in both arrays joined."""
+    strides = [int(np.prod(x_shape[axis + 1:], dtype=np.int64)) for axis in range(len(x_shape))]
+    merged = []
+    for axis in axes:
+        size, stride, axis_map = x_shape[axis], strides[axis], maps[axis]
+        if axis_map is not None:
+            if axis_map.input_size != size:
+                raise ValueError(f"expected a map of axis {axis} with {size} elements, received {axis_map.input_size}")
+            merged.append([axis_map.output_size, stride, axis_map])
+        elif merged and merged[-1][2] is None and merged[-1][1] == size * stride:
+            merged[-1][:2] = merged[-1][0] * size, stride
+        else:
+            merged.append([size, stride, None])
+    return merged
+
+
+def _stretches(begin, offset, weight, run):
+    """How many positions from each one on are one copy (positive) or nothing but fill (negative); 0 for a sum."""
+    count = np.diff(begin)
+    first = np.append(offset, 0)[np.minimum(begin[:-1], len(offset))]
+    single = count == 1
+    if weight is not None:
+        single &= np.append(weight, 0.0)[np.minimum(begin[:-1], len(offset))] == 1
+    follows = np.zeros(len(count), bool)  # position i continues the stretch of i - 1
+    follows[1:] = (single[1:] & single[:-1] & (np.diff(first) == run)) | ((count[1:] == 0) & (count[:-1] == 0))
+    ends = np.append(np.flatnonzero(~follows)[1:], len(count))
+    length = np.repeat(ends, np.diff(np.append(np.flatnonzero(~follows), len(count)))) - np.arange(len(count))
+    return np.where(single, length, np.where(count == 0, -length, 0)).astype(np.int64)
+
+
+@cython.final
+cdef class Resample(Op):
+    """y = x mapped along each axis by `maps` (one per axis of x, None for identity), its axes in the order `axes`.
+
+    Elements of y that no element of x reaches are `fill`.
+    """
+
+    cdef const fc_table *table
+    cdef fc_resample problem
+    cdef int64_t rows
+    cdef tuple kept  # the arrays that the problem points into
+
+    def __init__(self, x, y, maps, axes=None, double fill=0.0):
+        axes = tuple(range(x.ndim)) if axes is None else tuple(axes)
+        if len(maps) != x.ndim or sorted(axes) != list(range(x.ndim)):
+            raise ValueError(f"expected a map for each of {x.ndim} axes and a permutation of them, received {axes}")
+        merged = _merged(x.shape, maps, axes)
+        shape = tuple(x.shape[a] if maps[a] is None else maps[a].output_size for a in axes)
+        if y.shape != shape:
+            raise ValueError(f"expected y of shape {shape}, received {y.shape}")
+        run = merged.pop()[0] if merged and merged[-1][1] == 1 and merged[-1][2] is None else 1
+        if not merged:
+            merged = [[1, 0, None]]
+        if len(merged) > FC_AXES:
+            raise ValueError(f"expected at most {FC_AXES} axes, received {len(merged)}")
+        self.arrays = (x, y)
+        self.table = current_table(element_kind((x, y)))
+        cdef fc_resample *p = &self.problem
+        p.x, p.y, p.run, p.fill, p.rank = pointer(x), pointer(y), run, fill, len(merged)
+        kept = []
+        self.rows = 1
+        for a, (size, stride, axis_map) in enumerate(merged):
+            if axis_map is None:
+                begin, weight = np.arange(size + 1, dtype=np.int64), None
+                offset = np.arange(size, dtype=np.int64) * stride
+            else:
+                begin, weight = axis_map.begin, axis_map.weight
+                offset = axis_map.index * stride
+            kept += [begin, offset, weight]
+            p.size[a] = size
+            p.begin[a], p.offset[a] = <int64_t *> pointer(begin), <int64_t *> pointer(offset)
+            p.weight[a] = <double *> pointer(weight)
+            if a < len(merged) - 1:
+                self.rows *= size
+        stretch = _stretches(begin, offset, weight, run)
+        p.stretch = <int64_t *> pointer(stretch)
+        self.kept = (*kept, stretch)
+        self.work = 4.0 * (x.size + y.size)
+
+    cdef int64_t phase_items(self, int phase) noexcept nogil:
+        return self.rows
+
+    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+        self.table.resample_item(&self.problem, item)
+
+
+@cython.final
+cdef class Transpose(Op):
+    """x (batch, rows, columns) -> y (batch, columns, rows)."""
+
+    cdef const fc_table *table
+    cdef fc_transpose problem
+    cdef int64_t tiles
+
+    def __init__(self, x, y):
+        if x.ndim != 3 or y.shape != (x.shape[0], x.shape[2], x.shape[1]):
+            raise ValueError(f"expected shapes (b, r, c) and (b, c, r), received {x.shape} and {y.shape}")
+        self.arrays = (x, y)
+        self.table = current_table(element_kind(self.arrays))
+        batch, rows, columns = x.shape
+        cdef fc_transpose *p = &self.problem
+        p.x, p.y, p.rows, p.columns = pointer(x), pointer(y), rows, columns
+        side = 64  # 256 bytes of each row: whole cache lines, and long enough to be worth fetching ahead
+        p.tile_columns = min(columns, max(side, TILE // max(rows, 1)))
+        p.tile_rows = min(rows, max(side, TILE // max(columns, 1)))
+        self.tiles = batch * -(-rows // max(p.tile_rows, 1)) * -(-columns // max(p.tile_columns, 1))
+        self.work = 8.0 * x.size
+
+    cdef int64_t phase_items(self, int phase) noexcept nogil:
+        return self.tiles
+
+    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+        self.table.transpose_item(&self.problem, item)
+
+
+# ---- affine maps of images ----
+
+_FILL = {"constant": FC_FILL_CONSTANT, "nearest": FC_FILL_NEAREST, "reflect": FC_FILL_REFLECT, "wrap": FC_FILL_WRAP}
+
+
+cdef class _Warp(Op):
+    cdef const fc_table *table
+    cdef fc_warp problem
+    cdef int64_t items
+
+    cdef int _describe(self, image, output, transforms, interpolation, fill_mode, double fill_value) except -1:
+        if image.ndim != 4 or output.ndim != 4 or (image.shape[0], image.shape[3]) != (output.shape[0], output.shape[3]):
+            raise ValueError(f"expected shapes (n, h, w, c), equal in n and c, received {image.shape}, {output.shape}")
+        if transforms.dtype != np.float64 or transforms.shape != (image.shape[0], 6):
+            raise ValueError(
+                f"expected transforms of float64 and shape {(image.shape[0], 6)}, "
+                f"received {transforms.dtype} and {transforms.shape}"
+            )
+        self.arrays = (image, output, transforms)
+        self.table = current_table(element_kind((image, output)))
+        cdef fc_warp *p = &self.problem
+        p.in_h, p.in_w, p.channels = image.shape[1:]
+        p.out_h, p.out_w = output.shape[1:3]
+        p.transforms = <double *> pointer(transforms)
+        p.bilinear = {"nearest": 0, "bilinear": 1}[interpolation]
+        p.fill, p.fill_value = _FILL[fill_mode], fill_value
+        self.work = 20.0 * output.size + 60.0 * output.shape[0] * p.out_h * p.out_w
+        return 0
+
+    cdef int64_t phase_items(self, int phase) noexcept nogil:
+        return self.items
+
+
+@cython.final
+cdef class Warp(_Warp):
+    """y[n, i, j] = x[n] at column a0 j + a1 i + a2 and row b0 j + b1 i + b2; transforms[n] = (a0, a1, a2, b0, b1, b2).
+
+    `transforms` is read anew at every run.
+    """
+
+    def __init__(self, x, y, transforms, str interpolation="bilinear", str fill_mode="constant", double fill_value=0.0):
+        self._describe(x, y, transforms, interpolation, fill_mode, fill_value)
+        self.problem.x, self.problem.y = pointer(x), pointer(y)
+        self.items = y.shape[0] * y.shape[1]
+
+    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+        self.table.warp_item(&self.problem, item)
+
+
+@cython.final
+cdef class WarpBackward(_Warp):
+    """dx = each dy shared by the pixels that its output was taken from."""
+
+    def __init__(self, dy, dx, transforms, str interpolation="bilinear", str fill_mode="constant"):
+        self._describe(dx, dy, transforms, interpolation, fill_mode, 0.0)
+        self.problem.dy, self.problem.dx = pointer(dy), pointer(dx)
+        self.items = dx.shape[0]
+
+    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+        self.table.warp_backward_item(&self.problem, item)

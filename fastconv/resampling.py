@@ -1,0 +1,98 @@
+"""What an axis may do: padding, cropping, repetition and interpolation as one sparse matrix each.
+
+An `AxisMap` from an axis of n elements to one of m is an m x n matrix by rows: row i lists which
+elements make element i, and with which weights. The compiled core applies one such map per axis
+(`fastconv._ext._resample`), and the gradient of a map is its transpose:
+
+    pad (edge), n = 3:  a b c -> a a b c        repeat twice:  a b -> a a b b        crop: a b c -> b
+
+        1 . .                                       1 .                                  . 1 .
+        1 . .        transposed: da = d0 + d1       1 .
+        . 1 .                                       . 1
+        . . 1                                       . 1
+
+Interpolation follows TensorFlow and Keras: the centre of output pixel i lies at (i + 1/2) n / m of
+the input, and what lies beyond the outermost centres takes the outermost pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+PADDING_MODES = ("zeros", "edge", "reflect")
+INTERPOLATIONS = ("nearest", "bilinear")
+
+
+@dataclass(frozen=True, eq=False)
+class AxisMap:
+    """Element i of the output is the sum of weight[e] * input[index[e]], begin[i] <= e < begin[i+1].
+
+    Without entries it is the fill value. `weight` None: all ones.
+    """
+
+    input_size: int
+    begin: np.ndarray  # int64 (outputs + 1,)
+    index: np.ndarray  # int64 (entries,)
+    weight: np.ndarray | None = None  # float64 (entries,)
+
+    @property
+    def output_size(self) -> int:
+        return len(self.begin) - 1
+
+    @property
+    def transposed(self) -> AxisMap:
+        """The map of the gradient: from the output's axis to the input's."""
+        rows = np.repeat(np.arange(self.output_size, dtype=np.int64), np.diff(self.begin))
+        order = np.argsort(self.index, kind="stable")
+        begin = np.searchsorted(self.index[order], np.arange(self.input_size + 1))
+        weight = None if self.weight is None else self.weight[order]
+        return AxisMap(self.output_size, begin.astype(np.int64), rows[order], weight)
+
+
+def _selection(size: int, index: np.ndarray) -> AxisMap:
+    """One element per output, or none where `index` is negative."""
+    chosen = index >= 0
+    begin = np.concatenate([[0], np.cumsum(chosen)]).astype(np.int64)
+    return AxisMap(size, begin, np.ascontiguousarray(index[chosen], np.int64))
+
+
+def pad_axis(size: int, before: int, after: int, mode: str = "zeros") -> AxisMap:
+    """`before` and `after` more elements: fill, the outermost one, or mirrored about it."""
+    index = np.arange(-before, size + after)
+    if mode == "edge":
+        index = np.clip(index, 0, size - 1)
+    elif mode == "reflect":
+        index = np.abs(index)
+        index = np.where(index < size, index, 2 * (size - 1) - index)
+    else:
+        index[index >= size] = -1
+    return _selection(size, index)
+
+
+def crop_axis(size: int, before: int, after: int) -> AxisMap:
+    """Without the first `before` and the last `after` elements."""
+    return _selection(size, np.arange(before, size - after))
+
+
+def repeat_axis(size: int, times: int) -> AxisMap:
+    """Every element `times` times in a row."""
+    return _selection(size, np.repeat(np.arange(size), times))
+
+
+def resize_axis(size: int, output_size: int, interpolation: str = "bilinear") -> AxisMap:
+    """`output_size` samples at equal distances, the nearest element or between two of them."""
+    centre = (np.arange(output_size) + 0.5) * (size / output_size)
+    if interpolation == "nearest":
+        return _selection(size, np.minimum(np.floor(centre).astype(np.int64), size - 1))
+    place = np.clip(centre - 0.5, 0, size - 1)
+    left = np.minimum(np.floor(place).astype(np.int64), max(size - 2, 0))
+    part = place - left
+    if size == 1:
+        return _selection(1, np.zeros(output_size, np.int64))
+    index = np.stack([left, left + 1], axis=1).ravel()
+    weight = np.stack([1 - part, part], axis=1).ravel()
+    used = weight != 0  # exact places are plain copies
+    begin = np.concatenate([[0], np.cumsum(used.reshape(-1, 2).sum(axis=1))]).astype(np.int64)
+    return AxisMap(size, begin, index[used], weight[used])

@@ -5,7 +5,7 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy
 import numpy as np
 
-from fastconv._ext._core cimport Op, activation_code, current_table, element_kind, pointer
+from fastconv._ext._core cimport Op, activation_code, current_table, element_kind, pointer, round_up_64
 from fastconv._ext._kernels cimport FC_AXES, fc_table
 
 cdef enum:
@@ -32,6 +32,7 @@ cdef class ScaleShift(Op):
     cdef char *repeated[2]  # of a whole period
     cdef tuple kept
 
+    @cython.wraparound(True)
     def __init__(self, x, scale, shift, y, str activation="linear", double slope=0.0):
         if x.shape != y.shape:
             raise ValueError(f"expected y of shape {x.shape}, received {y.shape}")
@@ -52,11 +53,11 @@ cdef class ScaleShift(Op):
             if self.period > self.channels:
                 kept.append(np.empty(self.period, x.dtype))
                 self.repeated[i] = <char *> pointer(kept[-1])
-                self.begins = True
+                self.phases = 2  # the first one repeats the factors
         self.kept = tuple(kept)
         self.work = 8.0 * self.size
 
-    cdef void begin(self, char *workspace) noexcept nogil:
+    cdef void _repeat(self) noexcept nogil:
         cdef int64_t bytes = self.channels * self.table.element_size, at
         cdef int i
         for i in range(2):
@@ -68,11 +69,16 @@ cdef class ScaleShift(Op):
 
     cdef int64_t phase_items(self, int phase) noexcept nogil:
         cdef int64_t length = self.period * self.rows_per_item
+        if phase < self.phases - 1:
+            return 1
         return (self.size + length - 1) // length if length else 0
 
     cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
         cdef int64_t begin = item * self.rows_per_item * self.period
         cdef int64_t stop = min(self.size, begin + self.rows_per_item * self.period), at
+        if phase < self.phases - 1:
+            self._repeat()
+            return
         while begin < stop:
             at = begin * self.table.element_size
             self.table.scale_shift(
@@ -96,6 +102,7 @@ cdef class Masked(Op):
     cdef char *mask
     cdef char *y
 
+    @cython.wraparound(True)
     def __init__(self, x, mask, y):
         if x.shape != y.shape or mask.ndim != x.ndim or any(m not in (1, n) for m, n in zip(mask.shape, x.shape)):
             raise ValueError(f"expected a mask that fits {x.shape} and y of that shape, received {mask.shape}, {y.shape}")
@@ -156,10 +163,10 @@ cdef class ColumnSums(Op):
         self.table = current_table(element_kind(self.arrays))
         self.batch, self.rows, self.channels = x.shape
         self.scale = scale
-        self.block = max(SUM_ROWS, -(-self.rows // SUM_BLOCKS))
-        self.blocks = -(-self.rows // self.block)
+        self.block = max(<int64_t> SUM_ROWS, (self.rows + SUM_BLOCKS - 1) // SUM_BLOCKS)
+        self.blocks = (self.rows + self.block - 1) // self.block
         self.phases = 2
-        self.shared_bytes = -(-self.batch * self.blocks * self.channels * self.table.element_size // 64) * 64
+        self.shared_bytes = round_up_64(self.batch * self.blocks * self.channels * self.table.element_size)
         self.x, self.y = <char *> pointer(x), <char *> pointer(y)
         self.work = 4.0 * x.size
 

@@ -24,8 +24,10 @@ from fastconv._ext._kernels cimport (
 
 cdef enum:
     TILE = 4096  # elements of one tile of a transposition: 16 KiB of float32, half an L1 cache
+    SIDE = 64    # ... of at least so many rows and columns: whole cache lines, long enough to be fetched ahead
 
 
+@cython.wraparound(True)
 def _merged(x_shape, maps, axes):
     """The axes of y as [size, stride in x, map], neighbours that are contiguous in both arrays joined."""
     strides = [int(np.prod(x_shape[axis + 1:], dtype=np.int64)) for axis in range(len(x_shape))]
@@ -43,6 +45,7 @@ def _merged(x_shape, maps, axes):
     return merged
 
 
+@cython.wraparound(True)
 def _stretches(begin, offset, weight, run):
     """How many positions from each one on are one copy (positive) or nothing but fill (negative); 0 for a sum."""
     count = np.diff(begin)
@@ -69,6 +72,7 @@ cdef class Resample(Op):
     cdef int64_t rows
     cdef tuple kept  # the arrays that the problem points into
 
+    @cython.wraparound(True)
     def __init__(self, x, y, maps, axes=None, double fill=0.0):
         axes = tuple(range(x.ndim)) if axes is None else tuple(axes)
         if len(maps) != x.ndim or sorted(axes) != list(range(x.ndim)):
@@ -126,13 +130,14 @@ cdef class Transpose(Op):
             raise ValueError(f"expected shapes (b, r, c) and (b, c, r), received {x.shape} and {y.shape}")
         self.arrays = (x, y)
         self.table = current_table(element_kind(self.arrays))
+        cdef int64_t batch, rows, columns
         batch, rows, columns = x.shape
         cdef fc_transpose *p = &self.problem
         p.x, p.y, p.rows, p.columns = pointer(x), pointer(y), rows, columns
-        side = 64  # 256 bytes of each row: whole cache lines, and long enough to be worth fetching ahead
-        p.tile_columns = min(columns, max(side, TILE // max(rows, 1)))
-        p.tile_rows = min(rows, max(side, TILE // max(columns, 1)))
-        self.tiles = batch * -(-rows // max(p.tile_rows, 1)) * -(-columns // max(p.tile_columns, 1))
+        p.tile_columns = max(<int64_t> SIDE, TILE // max(rows, <int64_t> 1))
+        p.tile_rows = max(<int64_t> SIDE, TILE // max(columns, <int64_t> 1))
+        self.tiles = batch * ((rows + p.tile_rows - 1) // p.tile_rows)
+        self.tiles *= (columns + p.tile_columns - 1) // p.tile_columns
         self.work = 8.0 * x.size
 
     cdef int64_t phase_items(self, int phase) noexcept nogil:

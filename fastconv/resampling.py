@@ -4,12 +4,12 @@ An `AxisMap` from an axis of n elements to one of m is an m x n matrix by rows: 
 elements make element i, and with which weights. The compiled core applies one such map per axis
 (`fastconv._ext._resample`), and the gradient of a map is its transpose:
 
-    pad (edge), n = 3:  a b c -> a a b c        repeat twice:  a b -> a a b b        crop: a b c -> b
+    pad (edge):  a b c -> a a b c         repeat twice:  a b -> a a b b      crop:  a b c -> b
 
-        1 . .                                       1 .                                  . 1 .
-        1 . .        transposed: da = d0 + d1       1 .
-        . 1 .                                       . 1
-        . . 1                                       . 1
+        1 . .                                 1 .                                . 1 .
+        1 . .    transposed: da = d0 + d1     1 .
+        . 1 .                                 . 1
+        . . 1                                 . 1
 
 Interpolation follows TensorFlow and Keras: the centre of output pixel i lies at (i + 1/2) n / m of
 the input, and what lies beyond the outermost centres takes the outermost pixels.
@@ -17,17 +17,19 @@ the input, and what lies beyond the outermost centres takes the outermost pixels
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 PADDING_MODES = ("zeros", "edge", "reflect")
 INTERPOLATIONS = ("nearest", "bilinear")
+FILL_MODES = ("constant", "nearest", "reflect", "wrap")  # what lies outside of an image
 
 
 @dataclass(frozen=True, eq=False)
 class AxisMap:
-    """Element i of the output is the sum of weight[e] * input[index[e]], begin[i] <= e < begin[i+1].
+    """Element i of the output is the sum of weight[e] * input[index[e]] over e from begin[i] to
+    begin[i + 1] - 1.
 
     Without entries it is the fill value. `weight` None: all ones.
     """
@@ -49,6 +51,10 @@ class AxisMap:
         begin = np.searchsorted(self.index[order], np.arange(self.input_size + 1))
         weight = None if self.weight is None else self.weight[order]
         return AxisMap(self.output_size, begin.astype(np.int64), rows[order], weight)
+
+    def on_part_of(self, size: int, before: int) -> AxisMap:
+        """The same map from an axis of `size`, which it sees from element `before` on."""
+        return replace(self, input_size=size, index=self.index + before)
 
 
 def _selection(size: int, index: np.ndarray) -> AxisMap:

@@ -1,11 +1,11 @@
-"""The same for every row of channels: scale, shift and activation; masks; sums over rows; and normal noise."""
+"""The same for every row of channels: scale and shift; masks; sums over rows; and normal noise."""
 
 cimport cython
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy
 import numpy as np
 
-from fastconv._ext._core cimport Op, activation_code, current_table, element_kind, pointer, round_up_64
+from fastconv._ext._core cimport Op, current_table, element_kind, pointer, round_up_64
 from fastconv._ext._kernels cimport FC_AXES, fc_table
 
 cdef enum:
@@ -17,15 +17,13 @@ cdef enum:
 
 @cython.final
 cdef class ScaleShift(Op):
-    """y = act(x * scale + shift), x (..., C), scale and shift (C,) or None; y may be x.
+    """y = x * scale + shift, x (..., C), scale and shift (C,) or None; y may be x.
 
     scale and shift are read anew at every run.
     """
 
     cdef const fc_table *table
     cdef int64_t size, channels, period, rows_per_item
-    cdef int kind
-    cdef double slope
     cdef char *x
     cdef char *y
     cdef char *factors[2]   # of C
@@ -33,7 +31,7 @@ cdef class ScaleShift(Op):
     cdef tuple kept
 
     @cython.wraparound(True)
-    def __init__(self, x, scale, shift, y, str activation="linear", double slope=0.0):
+    def __init__(self, x, scale, shift, y):
         if x.shape != y.shape:
             raise ValueError(f"expected y of shape {x.shape}, received {y.shape}")
         self.arrays = (x, scale, shift, y)
@@ -41,7 +39,6 @@ cdef class ScaleShift(Op):
         self.size, self.channels = x.size, x.shape[-1]
         self.period = self.channels * max(1, PERIOD // max(self.channels, 1))
         self.rows_per_item = max(1, STRETCH // max(self.period, 1))
-        self.kind, self.slope = activation_code(activation), slope
         self.x, self.y = <char *> pointer(x), <char *> pointer(y)
         kept = []
         for i, factor in enumerate((scale, shift)):
@@ -82,8 +79,7 @@ cdef class ScaleShift(Op):
         while begin < stop:
             at = begin * self.table.element_size
             self.table.scale_shift(
-                self.x + at, self.repeated[0], self.repeated[1], self.kind, self.slope, self.y + at,
-                min(self.period, stop - begin),
+                self.x + at, self.repeated[0], self.repeated[1], self.y + at, min(self.period, stop - begin)
             )
             begin += self.period
 

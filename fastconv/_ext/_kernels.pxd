@@ -218,7 +218,7 @@ cdef extern from "fastconv_kernels.h" nogil:
         void (*transpose_item)(const fc_transpose *, int64_t) noexcept nogil
         void (*warp_item)(const fc_warp *, int64_t) noexcept nogil
         void (*warp_backward_item)(const fc_warp *, int64_t) noexcept nogil
-        void (*scale_shift)(const void *, const void *, const void *, int, double, void *, int64_t) noexcept nogil
+        void (*scale_shift)(const void *, const void *, const void *, void *, int64_t) noexcept nogil
         void (*masked_run)(const void *, const void *, int, void *, int64_t) noexcept nogil
         void (*column_sums)(const void *, int64_t, int64_t, double, void *) noexcept nogil
         void (*gaussian)(const void *, void *, int64_t, int64_t, double, uint64_t, int) noexcept nogil

@@ -1,46 +1,122 @@
 """The layers that models are made of, with Keras's names, arguments and defaults.
 
     base            Layer, Input: shapes, weights, configuration
-    conv            Conv2D
-    pooling         MaxPooling2D, AveragePooling2D
+    spatial         Spatial: images and sequences, channels last or first
+    conv            Conv1D, Conv2D
+    conv_transpose  Conv1DTranspose, Conv2DTranspose
+    depthwise       DepthwiseConv1D, DepthwiseConv2D, SeparableConv1D, SeparableConv2D
+    pooling         MaxPooling, AveragePooling, GlobalMaxPooling, GlobalAveragePooling, 1D and 2D
     dense           Dense
     activation      Activation, ReLU, LeakyReLU, Softmax
-    regularization  Dropout
-    reshaping       Flatten
+    reshaping       Flatten, Reshape, Permute, RepeatVector; ZeroPadding, Cropping, UpSampling
+    regularization  Dropout, SpatialDropout, GaussianNoise, GaussianDropout
+    augmentation    Rescaling, Resizing, CenterCrop; RandomFlip, RandomTranslation, RandomRotation,
+                    RandomZoom, RandomCrop
 
-Arguments that Keras has and fastconv has not are refused by an error, never ignored. All images are
-channels-last, (batch, height, width, channels), and all models compute in float32.
+Arguments that Keras has and fastconv has not are refused by an error, never ignored. All models
+compute in float32, and on channels-last images whatever the format of the layers.
 """
 
 from fastconv.layers.activation import Activation, LeakyReLU, ReLU, Softmax
+from fastconv.layers.augmentation import (
+    CenterCrop,
+    RandomCrop,
+    RandomFlip,
+    RandomRotation,
+    RandomTranslation,
+    RandomZoom,
+    Rescaling,
+    Resizing,
+)
 from fastconv.layers.base import Input, InputLayer, Layer
-from fastconv.layers.conv import Conv2D
+from fastconv.layers.conv import Conv1D, Conv2D
+from fastconv.layers.conv_transpose import Conv1DTranspose, Conv2DTranspose
 from fastconv.layers.dense import Dense
-from fastconv.layers.pooling import AveragePooling2D, MaxPooling2D
-from fastconv.layers.regularization import Dropout
-from fastconv.layers.reshaping import Flatten
-
-# What a file may ask for by name (`fastconv.serialization`).
-CLASSES = {
-    cls.__name__: cls
-    for cls in (
-        Activation, AveragePooling2D, Conv2D, Dense, Dropout, Flatten, InputLayer, LeakyReLU,
-        MaxPooling2D, ReLU, Softmax,
-    )
-}  # fmt: skip
+from fastconv.layers.depthwise import (
+    DepthwiseConv1D,
+    DepthwiseConv2D,
+    SeparableConv1D,
+    SeparableConv2D,
+)
+from fastconv.layers.pooling import (
+    AveragePooling1D,
+    AveragePooling2D,
+    GlobalAveragePooling1D,
+    GlobalAveragePooling2D,
+    GlobalMaxPooling1D,
+    GlobalMaxPooling2D,
+    MaxPooling1D,
+    MaxPooling2D,
+)
+from fastconv.layers.regularization import (
+    Dropout,
+    GaussianDropout,
+    GaussianNoise,
+    SpatialDropout1D,
+    SpatialDropout2D,
+)
+from fastconv.layers.reshaping import (
+    Cropping1D,
+    Cropping2D,
+    Flatten,
+    Permute,
+    RepeatVector,
+    Reshape,
+    UpSampling1D,
+    UpSampling2D,
+    ZeroPadding1D,
+    ZeroPadding2D,
+)
 
 __all__ = [
     "Activation",
+    "AveragePooling1D",
     "AveragePooling2D",
+    "CenterCrop",
+    "Conv1D",
+    "Conv1DTranspose",
     "Conv2D",
+    "Conv2DTranspose",
+    "Cropping1D",
+    "Cropping2D",
     "Dense",
+    "DepthwiseConv1D",
+    "DepthwiseConv2D",
     "Dropout",
     "Flatten",
+    "GaussianDropout",
+    "GaussianNoise",
+    "GlobalAveragePooling1D",
+    "GlobalAveragePooling2D",
+    "GlobalMaxPooling1D",
+    "GlobalMaxPooling2D",
     "Input",
     "InputLayer",
     "Layer",
     "LeakyReLU",
+    "MaxPooling1D",
     "MaxPooling2D",
+    "Permute",
+    "RandomCrop",
+    "RandomFlip",
+    "RandomRotation",
+    "RandomTranslation",
+    "RandomZoom",
     "ReLU",
+    "RepeatVector",
+    "Rescaling",
+    "Reshape",
+    "Resizing",
+    "SeparableConv1D",
+    "SeparableConv2D",
     "Softmax",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
+    "UpSampling1D",
+    "UpSampling2D",
+    "ZeroPadding1D",
+    "ZeroPadding2D",
 ]
+
+# What a file may ask for by name (`fastconv.serialization`).
+CLASSES = {name: globals()[name] for name in __all__ if name not in ("Input", "Layer")}

@@ -278,25 +278,6 @@ def check_options(layer: str, **options: Any) -> None:
             raise ValueError(f"`{option}` of {layer} is not supported, received {value!r}")
 
 
-def check_data_format(data_format: str | None) -> None:
-    """Images are (height, width, channels) in every layer and kernel."""
-    if data_format not in (None, "channels_last"):
-        raise ValueError(
-            "`data_format` must be None or 'channels_last', received "
-            f"{data_format!r}; np.moveaxis(x, 1, -1) turns channels-first images into that layout"
-        )
-
-
-def image_shape(layer: Layer, input_shape: Shape) -> tuple[int, int, int, int]:
-    """(1, H, W, C) of a batch of images: the batch takes no part in any shape rule."""
-    if len(input_shape) != 4:
-        raise ValueError(
-            f"layer {layer.name!r} takes images (batch, height, width, channels), "
-            f"received shape {tuple(input_shape)}"
-        )
-    return (1, *input_shape[1:])
-
-
 def assign_all(variables: list[Variable], weights: Any, owner: str) -> None:
     """Assign `weights` to `variables` after all of them have been found to fit."""
     weights = list(weights)

@@ -1,4 +1,9 @@
-"""Convolution: a small window slides over an image; at each place every filter gives a number."""
+"""Convolution: a small window slides over images; at each place every filter gives a number.
+
+`Convolutional` is what all of the family share: the window, what follows it (bias and activation),
+and how their weights are drawn, penalised and constrained. `conv_transpose` and `depthwise` hold
+the other members.
+"""
 
 from __future__ import annotations
 
@@ -6,57 +11,114 @@ from typing import Any
 
 from fastconv import activations, constraints, initializers, regularizers
 from fastconv.layers.activation import fusible_nodes
-from fastconv.layers.base import (
-    Layer,
-    check_data_format,
-    image_shape,
-)
+from fastconv.layers.spatial import Spatial, check_padding, normalize_sizes
+from fastconv.parameters import Variable
 from fastconv.plan import nodes
 from fastconv.serialization import serialize
-from fastconv.shapes import conv2d_geometry, normalize_int, normalize_padding, normalize_pair
+from fastconv.shapes import conv2d_geometry, normalize_int
 
 
-class Conv2D(Layer):
-    """2-D convolution of images (batch, height, width, channels).
+class Convolutional(Spatial):
+    """Base class of all convolutions.
 
-    y[n,i,j,k] = activation(b[k] + sum over (p,q,c) of x[n, i s + p d, j s + q d, c] w[p,q,c,k])
-
-    Args:
-        filters: how many numbers come out at each place.
-        kernel_size: (height, width) of the window, or one integer for both.
-        strides: how far the window moves, (rows, columns) or one integer.
-        padding: "valid", no padding, or "same", as many zeros as it takes for an output of
-            ceil(size / stride); an odd number of them puts the extra one at the end.
-        data_format: None or "channels_last".
-        dilation_rate: the distance of neighbouring taps, (rows, columns) or one integer.
-        groups: the channels are split into so many groups that do not see each other.
-        activation: None, "relu", "leaky_relu", "sigmoid", "tanh" or "softmax".
-        use_bias: whether every filter has a number of its own to add.
-        kernel_initializer, bias_initializer: see `fastconv.initializers`.
-        kernel_regularizer, bias_regularizer, activity_regularizer: see `fastconv.regularizers`.
-        kernel_constraint, bias_constraint: see `fastconv.constraints`.
-        name, trainable, dtype, input_shape: see `Layer`.
-
-    Weights: kernel (kernel height, kernel width, channels / groups, filters), bias (filters,).
-
-    Raises:
-        ValueError: a size is not positive, `filters` or the channels are no multiple of `groups`,
-            the window is larger than the padded image, an unknown or unsupported option.
-        TypeError: a size is no integer.
-
-    >>> from fastconv import layers
-    >>> layers.Conv2D(32, (3, 3), activation="relu").compute_output_shape((None, 28, 28, 1))
-    (None, 26, 26, 32)
+    `weights` says for every role ("kernel", "bias") the initializer, regularizer and constraint.
     """
+
+    paddings: tuple[str, ...] = ()  # that the layer has beside "valid" and "same"
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        strides: Any,
+        padding: str,
+        data_format: str | None,
+        dilation_rate: Any,
+        activation: Any,
+        use_bias: bool,
+        weights: dict[str, tuple[Any, Any, Any]],
+        **common: Any,
+    ):
+        super().__init__(data_format, **common)
+        self.kernel_size = normalize_sizes(kernel_size, self.rank, "kernel_size")
+        self.strides = normalize_sizes(strides, self.rank, "strides")
+        self.padding = check_padding(padding, *self.paddings)
+        self.dilation_rate = normalize_sizes(dilation_rate, self.rank, "dilation_rate")
+        self.activation = activations.get(activation)
+        self.use_bias = bool(use_bias)
+        self._roles = tuple(weights)
+        for role, (initializer, regularizer, constraint) in weights.items():
+            setattr(self, f"{role}_initializer", initializers.get(initializer))
+            setattr(self, f"{role}_regularizer", regularizers.get(regularizer))
+            setattr(self, f"{role}_constraint", constraints.get(constraint))
+        self.bias: Variable | None = None
+
+    def add(self, role: str, shape: tuple[int, ...], name: str | None = None) -> Variable:
+        """Declare the weight of a role."""
+        return self.add_weight(
+            name or role,
+            shape,
+            getattr(self, f"{role}_initializer"),
+            regularizer=getattr(self, f"{role}_regularizer"),
+            constraint=getattr(self, f"{role}_constraint"),
+        )
+
+    def add_bias(self, size: int) -> None:
+        """Declare the bias, if the layer has one."""
+        if self.use_bias:
+            self.bias = self.add("bias", (size,))
+
+    def window(self) -> dict[str, Any]:
+        """How the window moves, in rows and columns."""
+        padding: Any = self.padding
+        if padding == "causal":  # no output sees what comes after it
+            reach = (self.kernel_size[0] - 1) * self.dilation_rate[0]
+            padding = ((0, 0), (reach, 0))
+        return {
+            "strides": self.pair(self.strides),
+            "padding": padding,
+            "dilation_rate": self.pair(self.dilation_rate),
+        }
+
+    def activation_nodes(self) -> list[nodes.Node]:
+        """What follows every element by itself, so that it can run inside the convolution."""
+        following = fusible_nodes(self.activation)
+        return following if all(isinstance(n, nodes.Activation) for n in following) else []
+
+    def outer_nodes(self):
+        # A softmax is over the last axis, whatever that is.
+        return [] if self.activation_nodes() else fusible_nodes(self.activation)
+
+    def get_config(self):
+        return (
+            super().get_config()
+            | {
+                "kernel_size": list(self.kernel_size),
+                "strides": list(self.strides),
+                "padding": self.padding,
+                "dilation_rate": list(self.dilation_rate),
+                "activation": self.activation.__name__,
+                "use_bias": self.use_bias,
+                "activity_regularizer": serialize(self.activity_regularizer),
+            }
+            | {
+                f"{role}_{what}": serialize(getattr(self, f"{role}_{what}"))
+                for role in self._roles
+                for what in ("initializer", "regularizer", "constraint")
+            }
+        )
+
+
+class _Conv(Convolutional):
+    """Conv1D and Conv2D."""
 
     def __init__(
         self,
         filters: int,
-        kernel_size: int | tuple[int, int],
-        strides: int | tuple[int, int] = (1, 1),
+        kernel_size: int | tuple[int, ...],
+        strides: int | tuple[int, ...] = 1,
         padding: str = "valid",
         data_format: str | None = None,
-        dilation_rate: int | tuple[int, int] = (1, 1),
+        dilation_rate: int | tuple[int, ...] = 1,
         groups: int = 1,
         activation: Any = None,
         use_bias: bool = True,
@@ -69,97 +131,102 @@ class Conv2D(Layer):
         bias_constraint: Any = None,
         **common: Any,
     ):
-        super().__init__(activity_regularizer=activity_regularizer, **common)
-        check_data_format(data_format)
+        weights = {
+            "kernel": (kernel_initializer, kernel_regularizer, kernel_constraint),
+            "bias": (bias_initializer, bias_regularizer, bias_constraint),
+        }
+        super().__init__(
+            kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias,
+            weights, activity_regularizer=activity_regularizer, **common,
+        )  # fmt: skip
         self.filters = normalize_int(filters, "filters")
-        self.kernel_size = normalize_pair(kernel_size, "kernel_size")
-        self.strides = normalize_pair(strides, "strides")
-        self.padding = check_padding(padding)
-        self.dilation_rate = normalize_pair(dilation_rate, "dilation_rate")
         self.groups = normalize_int(groups, "groups")
         if self.filters % self.groups:
             raise ValueError(
                 f"`filters` (={self.filters}) must be a multiple of `groups` (={self.groups})"
             )
-        self.activation = activations.get(activation)
-        self.use_bias = bool(use_bias)
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
-        self.kernel = self.bias = None
+        self.kernel: Variable | None = None
 
-    def compute_output_shape(self, input_shape):
-        shape = image_shape(self, input_shape)
-        if shape[-1] % self.groups:
+    def _kernel_shape(self, channels: int) -> tuple[int, int, int, int]:
+        return (*self.pair(self.kernel_size), channels // self.groups, self.filters)
+
+    def image_output(self, image):
+        if image[-1] % self.groups:
             raise ValueError(
-                f"layer {self.name!r}: the input channels (={shape[-1]}) must be a multiple of "
-                f"`groups` (={self.groups})"
+                f"the input channels (={image[-1]}) must be a multiple of `groups` (={self.groups})"
             )
-        try:
-            geometry = conv2d_geometry(
-                shape,
-                (*self.kernel_size, shape[-1] // self.groups, self.filters),
-                strides=self.strides,
-                padding=self.padding,
-                dilation_rate=self.dilation_rate,
-                groups=self.groups,
-            )
-        except ValueError as error:
-            raise ValueError(f"layer {self.name!r} on input {input_shape}: {error}") from error
-        return (None, *geometry.output_shape[1:])
+        shape = self._kernel_shape(image[-1])
+        geometry = conv2d_geometry((1, *image), shape, groups=self.groups, **self.window())
+        return geometry.output_shape[1:]
 
     def build(self, input_shape):
-        channels = image_shape(self, input_shape)[-1]
-        shape = (*self.kernel_size, channels // self.groups, self.filters)
-        self.kernel = self.add_weight(
-            "kernel",
-            shape,
-            self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
-        if self.use_bias:
-            self.bias = self.add_weight(
-                "bias",
-                (self.filters,),
-                self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+        shape = self._kernel_shape(self.image_of(input_shape)[-1])
+        self.kernel = self.add("kernel", shape[2 - self.rank :])
+        self.add_bias(self.filters)
         super().build(input_shape)
 
-    def nodes(self, input_shape):
+    def image_nodes(self, image):
         convolution = nodes.Convolution(
-            self.kernel, self.bias, self.strides, self.padding, self.dilation_rate, self.groups
+            self.kernel,
+            self.bias,
+            **self.window(),
+            groups=self.groups,
+            kernel_shape=self._kernel_shape(image[-1]),
         )
-        return [convolution, *fusible_nodes(self.activation)]
+        return [convolution, *self.activation_nodes()]
 
     def get_config(self):
-        return super().get_config() | {
-            "filters": self.filters,
-            "kernel_size": list(self.kernel_size),
-            "strides": list(self.strides),
-            "padding": self.padding,
-            "data_format": "channels_last",
-            "dilation_rate": list(self.dilation_rate),
-            "groups": self.groups,
-            "activation": self.activation.__name__,
-            "use_bias": self.use_bias,
-            "kernel_initializer": serialize(self.kernel_initializer),
-            "bias_initializer": serialize(self.bias_initializer),
-            "kernel_regularizer": serialize(self.kernel_regularizer),
-            "bias_regularizer": serialize(self.bias_regularizer),
-            "activity_regularizer": serialize(self.activity_regularizer),
-            "kernel_constraint": serialize(self.kernel_constraint),
-            "bias_constraint": serialize(self.bias_constraint),
-        }
+        return super().get_config() | {"filters": self.filters, "groups": self.groups}
 
 
-def check_padding(padding: str) -> str:
-    """Layers pad by name only: "valid" or "same", in any case of letters."""
-    if not isinstance(padding, str) or padding.lower() not in ("valid", "same"):
-        raise ValueError(f"`padding` must be 'valid' or 'same', received {padding!r}")
-    return normalize_padding(padding)
+class Conv2D(_Conv):
+    """2-D convolution of images (batch, height, width, channels).
+
+    y[n,i,j,k] = activation(b[k] + sum over (p,q,c) of x[n, i s + p d, j s + q d, c] w[p,q,c,k])
+
+    Args:
+        filters: how many numbers come out at each place.
+        kernel_size: (height, width) of the window, or one integer for both.
+        strides: how far the window moves, (rows, columns) or one integer.
+        padding: "valid", no padding, or "same", as many zeros as it takes for an output of
+            ceil(size / stride); an odd number of them puts the extra one at the end.
+        data_format: None or "channels_last", or "channels_first" for images (batch, channels,
+            height, width).
+        dilation_rate: the distance of neighbouring taps, (rows, columns) or one integer.
+        groups: the channels are split into so many groups that do not see each other.
+        activation: None or one of `fastconv.activations`.
+        use_bias: whether every filter has a number of its own to add.
+        kernel_initializer, bias_initializer: see `fastconv.initializers`.
+        kernel_regularizer, bias_regularizer, activity_regularizer: see `fastconv.regularizers`.
+        kernel_constraint, bias_constraint: see `fastconv.constraints`.
+        name, trainable, dtype, input_shape: see `Layer`.
+
+    Weights: kernel (kernel height, kernel width, channels / groups, filters), bias (filters,).
+
+    Raises:
+        ValueError: a size is not positive, `filters` or the channels are no multiple of `groups`,
+            the window is larger than the padded image, an unknown option.
+        TypeError: a size is no integer.
+
+    >>> from fastconv import layers
+    >>> layers.Conv2D(32, (3, 3), activation="relu").compute_output_shape((None, 28, 28, 1))
+    (None, 26, 26, 32)
+    """
+
+
+class Conv1D(_Conv):
+    """1-D convolution of sequences (batch, steps, channels).
+
+    Arguments and errors are those of `Conv2D` with one number, or a tuple of one, instead of two;
+    `padding` may also be "causal": zeros before the beginning only, so that output t depends on no
+    input after t.
+
+    Weights: kernel (kernel size, channels / groups, filters), bias (filters,).
+
+    >>> from fastconv import layers
+    >>> layers.Conv1D(8, 3, padding="causal", dilation_rate=2).compute_output_shape((None, 20, 4))
+    (None, 20, 8)
+    """
+
+    rank = 1
+    paddings = ("causal",)

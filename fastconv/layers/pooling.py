@@ -1,66 +1,64 @@
-"""Pooling: one number per window and channel, the largest or the mean."""
+"""Pooling: one number per window and channel, the largest or the mean; or one per image."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from fastconv.layers.base import Layer, check_data_format, image_shape
-from fastconv.layers.conv import check_padding
+from fastconv.layers.spatial import Spatial, check_padding, normalize_sizes
 from fastconv.plan import nodes
-from fastconv.shapes import normalize_pair, pool2d_geometry
+from fastconv.shapes import pool2d_geometry
 
 
-class _Pooling2D(Layer):
-    """What both poolings share: everything but the kind."""
+class _Pooling(Spatial):
+    """What all poolings by windows share: everything but the kind."""
 
     kind = ""
 
     def __init__(
         self,
-        pool_size: int | tuple[int, int],
-        strides: int | tuple[int, int] | None = None,
+        pool_size: int | tuple[int, ...],
+        strides: int | tuple[int, ...] | None = None,
         padding: str = "valid",
         data_format: str | None = None,
         **common: Any,
     ):
-        super().__init__(**common)
-        check_data_format(data_format)
-        self.pool_size = normalize_pair(pool_size, "pool_size")
-        self.strides = self.pool_size if strides is None else normalize_pair(strides, "strides")
+        super().__init__(data_format, **common)
+        self.pool_size = normalize_sizes(pool_size, self.rank, "pool_size")
+        self.strides = (
+            self.pool_size if strides is None else normalize_sizes(strides, self.rank, "strides")
+        )
         self.padding = check_padding(padding)
 
-    def compute_output_shape(self, input_shape):
-        try:
-            geometry = pool2d_geometry(
-                image_shape(self, input_shape),
-                pool_size=self.pool_size,
-                strides=self.strides,
-                padding=self.padding,
-            )
-        except ValueError as error:
-            raise ValueError(f"layer {self.name!r} on input {input_shape}: {error}") from error
-        return (None, *geometry.output_shape[1:])
+    def image_output(self, image):
+        geometry = pool2d_geometry(
+            (1, *image),
+            pool_size=self.pair(self.pool_size),
+            strides=self.pair(self.strides),
+            padding=self.padding,
+        )
+        return geometry.output_shape[1:]
 
-    def nodes(self, input_shape):
-        return [nodes.Pooling(self.kind, self.pool_size, self.strides, self.padding)]
+    def image_nodes(self, image):
+        window, strides = self.pair(self.pool_size), self.pair(self.strides)
+        return [nodes.Pooling(self.kind, window, strides, self.padding)]
 
     def get_config(self):
         return super().get_config() | {
             "pool_size": list(self.pool_size),
             "padding": self.padding,
             "strides": list(self.strides),
-            "data_format": "channels_last",
         }
 
 
-class MaxPooling2D(_Pooling2D):
+class MaxPooling2D(_Pooling):
     """The largest value of each window of images (batch, height, width, channels).
 
     Args:
         pool_size: (height, width) of the window, or one integer for both.
         strides: how far the window moves; None for `pool_size`.
         padding: "valid" or "same"; padding never takes part in a maximum or a mean.
-        data_format: None or "channels_last".
+        data_format: None or "channels_last", or "channels_first" for images (batch, channels,
+            height, width).
         name, trainable, dtype, input_shape: see `Layer`.
 
     Raises:
@@ -86,7 +84,31 @@ class MaxPooling2D(_Pooling2D):
         super().__init__(pool_size, strides, padding, data_format, **common)
 
 
-class AveragePooling2D(_Pooling2D):
+class MaxPooling1D(_Pooling):
+    """The largest value of each window of sequences (batch, steps, channels).
+
+    Arguments and errors are those of `MaxPooling2D` with one number instead of two.
+
+    >>> from fastconv import layers
+    >>> layers.MaxPooling1D(3, strides=2).compute_output_shape((None, 13, 64))
+    (None, 6, 64)
+    """
+
+    kind = "max"
+    rank = 1
+
+    def __init__(
+        self,
+        pool_size: int | tuple[int] = 2,
+        strides: int | tuple[int] | None = None,
+        padding: str = "valid",
+        data_format: str | None = None,
+        **common: Any,
+    ):
+        super().__init__(pool_size, strides, padding, data_format, **common)
+
+
+class AveragePooling2D(_Pooling):
     """The mean of each window of images (batch, height, width, channels), taken over the pixels of
     the window that lie in the image.
 
@@ -98,3 +120,94 @@ class AveragePooling2D(_Pooling2D):
     """
 
     kind = "average"
+
+
+class AveragePooling1D(_Pooling):
+    """The mean of each window of sequences (batch, steps, channels).
+
+    Arguments and errors are those of `AveragePooling2D` with one number instead of two.
+
+    >>> from fastconv import layers
+    >>> layers.AveragePooling1D(2).compute_output_shape((None, 13, 64))
+    (None, 6, 64)
+    """
+
+    kind = "average"
+    rank = 1
+
+
+class _GlobalPooling(Spatial):
+    """What all poolings of whole images share."""
+
+    def __init__(self, data_format: str | None = None, keepdims: bool = False, **common: Any):
+        super().__init__(data_format, **common)
+        self.keepdims = bool(keepdims)
+
+    def image_output(self, image):
+        return (1, 1, image[-1])
+
+    def compute_output_shape(self, input_shape):
+        image = self.image_of(input_shape)
+        return self.shape_of(self.image_output(image)) if self.keepdims else (None, image[-1])
+
+    def nodes(self, input_shape):
+        image = self.image_of(input_shape)
+        if self.rank == 1:
+            there = [nodes.Reshape(image, source=image[1:])]
+        else:
+            there = []
+        shape = self.compute_output_shape(input_shape)[1:]
+        return [*self.to_last(), *there, *self.image_nodes(image), nodes.Reshape(shape)]
+
+    def get_config(self):
+        return super().get_config() | {"keepdims": self.keepdims}
+
+
+class _GlobalMaxPooling(_GlobalPooling):
+    def image_nodes(self, image):
+        return [nodes.Pooling("max", image[:2], image[:2], "valid")]
+
+
+class _GlobalAveragePooling(_GlobalPooling):
+    def image_nodes(self, image):
+        return [nodes.GlobalAverage()]
+
+
+class GlobalMaxPooling2D(_GlobalMaxPooling):
+    """The largest value of every channel of images (batch, height, width, channels).
+
+    Args:
+        data_format: None or "channels_last", or "channels_first".
+        keepdims: whether height and width stay as dimensions of 1.
+        name, trainable, dtype, input_shape: see `Layer`.
+
+    Raises ValueError for an unknown data format.
+
+    >>> from fastconv import layers
+    >>> layers.GlobalMaxPooling2D(keepdims=True).compute_output_shape((None, 7, 7, 512))
+    (None, 1, 1, 512)
+    """
+
+
+class GlobalMaxPooling1D(_GlobalMaxPooling):
+    """The largest value of every channel of sequences (batch, steps, channels); arguments and
+    errors are those of `GlobalMaxPooling2D`."""
+
+    rank = 1
+
+
+class GlobalAveragePooling2D(_GlobalAveragePooling):
+    """The mean of every channel of images (batch, height, width, channels); arguments and errors
+    are those of `GlobalMaxPooling2D`.
+
+    >>> from fastconv import layers
+    >>> layers.GlobalAveragePooling2D().compute_output_shape((None, 7, 7, 512))
+    (None, 512)
+    """
+
+
+class GlobalAveragePooling1D(_GlobalAveragePooling):
+    """The mean of every channel of sequences (batch, steps, channels); arguments and errors are
+    those of `GlobalMaxPooling2D`."""
+
+    rank = 1

@@ -1,48 +1,196 @@
-"""Layers that only do something while a model is trained."""
+"""Layers that are random while a model is trained, and do nothing otherwise.
+
+What they draw depends on their seed and the number of the training step alone, never on the number
+of threads.
+"""
 
 from __future__ import annotations
 
+import math
 import numbers
 from typing import Any
 
 from fastconv import _random
-from fastconv.layers.base import Layer, check_options
+from fastconv.layers.base import Layer
+from fastconv.layers.spatial import Spatial
 from fastconv.plan import nodes
 from fastconv.shapes import normalize_int
 
 
-class Dropout(Layer):
+class Seeded(Layer):
+    """A layer with a stream of random numbers."""
+
+    def __init__(self, seed: int | None = None, **common: Any):
+        super().__init__(**common)
+        self.seed = None if seed is None else normalize_int(seed, "seed", minimum=0)
+        self._stream = _random.draw_seed() if self.seed is None else self.seed
+
+    def get_config(self):
+        return super().get_config() | {"seed": self.seed}
+
+
+class Dropout(Seeded):
     """While training, sets a random part of the inputs to zero and scales up the rest, so that the
     expected sum stays the same (Srivastava et al. 2014); otherwise does nothing.
 
     Args:
         rate: the part that is dropped, 0 <= rate < 1.
-        noise_shape: must be None; every element is drawn by itself.
+        noise_shape: None, and every element is drawn by itself; or the shape of what is drawn, with
+            the batch, where a 1 stands for an axis whose elements share their fate and None for the
+            size of the input.
         seed: an integer >= 0 for masks of its own; None draws one from the stream that
             `fastconv.utils.set_random_seed` starts.
 
     Raises:
-        ValueError: `rate` is out of range or `noise_shape` is given.
-        TypeError: `rate` or `seed` is no number.
+        ValueError: `rate` is out of range, or `noise_shape` does not fit the input.
+        TypeError: `rate`, `seed` or a part of `noise_shape` is no number.
     """
 
     stateful = ("_stream",)
 
     def __init__(
-        self, rate: float, noise_shape: None = None, seed: int | None = None, **common: Any
+        self,
+        rate: float,
+        noise_shape: tuple[int | None, ...] | None = None,
+        seed: int | None = None,
+        **common: Any,
     ):
-        super().__init__(**common)
-        check_options("Dropout", noise_shape=noise_shape)
-        if isinstance(rate, bool) or not isinstance(rate, numbers.Real):
-            raise TypeError(f"`rate` must be a number, received {rate!r}")
-        if not 0 <= rate < 1:
-            raise ValueError(f"`rate` must be at least 0 and less than 1, received {rate!r}")
-        self.rate = float(rate)
-        self.seed = None if seed is None else normalize_int(seed, "seed", minimum=0)
-        self._stream = _random.draw_seed() if self.seed is None else self.seed
+        super().__init__(seed, **common)
+        self.rate = check_fraction(rate, "rate")
+        self.noise_shape = None
+        if noise_shape is not None:
+            if not isinstance(noise_shape, (tuple, list)):
+                raise TypeError(f"`noise_shape` must be None or a tuple, received {noise_shape!r}")
+            self.noise_shape = tuple(
+                None if size is None else normalize_int(size, "noise_shape") for size in noise_shape
+            )
+
+    def compute_output_shape(self, input_shape):
+        noise = self.noise_shape
+        if noise is not None and (
+            len(noise) != len(input_shape)
+            or noise[0] not in (None, 1)
+            or any(
+                n not in (None, 1, size) for n, size in zip(noise[1:], input_shape[1:], strict=True)
+            )
+        ):
+            raise ValueError(
+                f"layer {self.name!r}: `noise_shape` must have one entry per axis of the input "
+                f"{tuple(input_shape)}, 1 or None or its size (None or 1 for the batch), "
+                f"received {noise}"
+            )
+        return tuple(input_shape)
 
     def nodes(self, input_shape):
-        return [nodes.Dropout(self.rate, self._stream)]
+        return [nodes.Dropout(self.rate, self._stream, self.noise_shape)] if self.rate else []
 
     def get_config(self):
-        return super().get_config() | {"rate": self.rate, "seed": self.seed, "noise_shape": None}
+        noise = None if self.noise_shape is None else list(self.noise_shape)
+        return super().get_config() | {"rate": self.rate, "noise_shape": noise}
+
+
+class _SpatialDropout(Spatial, Seeded):
+    def __init__(
+        self, rate: float, data_format: str | None = None, seed: int | None = None, **common: Any
+    ):
+        super().__init__(data_format, seed=seed, **common)
+        self.rate = check_fraction(rate, "rate")
+
+    def image_output(self, image):
+        return image
+
+    def image_nodes(self, image):
+        if not self.rate:
+            return []
+        return [nodes.Dropout(self.rate, self._stream, (None, 1, 1, None))]
+
+    def get_config(self):
+        return super().get_config() | {"rate": self.rate}
+
+
+class SpatialDropout2D(_SpatialDropout):
+    """`Dropout` of whole channels of images (batch, height, width, channels), whose pixels are too
+    alike for single ones to matter (Tompson et al., arXiv 1411.4280).
+
+    Args:
+        rate, seed: those of `Dropout`.
+        data_format: None or "channels_last", or "channels_first".
+
+    Raises as `Dropout`.
+    """
+
+    def __init__(
+        self, rate: float, data_format: str | None = None, seed: int | None = None, **common: Any
+    ):
+        super().__init__(rate, data_format, seed, **common)
+
+
+class SpatialDropout1D(_SpatialDropout):
+    """`Dropout` of whole channels of sequences (batch, steps, channels).
+
+    Arguments and errors are those of `Dropout`.
+    """
+
+    rank = 1
+
+    def __init__(self, rate: float, seed: int | None = None, **common: Any):
+        super().__init__(rate, None, seed, **common)
+
+    def get_config(self):
+        config = super().get_config()
+        del config["data_format"]  # Keras's layer has none
+        return config
+
+
+class GaussianNoise(Seeded):
+    """While training, adds normal noise of mean 0 and standard deviation `stddev`.
+
+    Args:
+        stddev: 0 <= stddev <= 1.
+        seed: as that of `Dropout`.
+
+    Raises ValueError if `stddev` is out of range, TypeError if it is no number.
+    """
+
+    def __init__(self, stddev: float, seed: int | None = None, **common: Any):
+        super().__init__(seed, **common)
+        self.stddev = check_fraction(stddev, "stddev", with_one=True)
+
+    def nodes(self, input_shape):
+        return [nodes.GaussianNoise(self.stddev, self._stream)] if self.stddev else []
+
+    def get_config(self):
+        return super().get_config() | {"stddev": self.stddev}
+
+
+class GaussianDropout(Seeded):
+    """While training, multiplies by normal noise of mean 1 and the variance that `Dropout` has,
+    rate / (1 - rate).
+
+    Args:
+        rate: 0 <= rate < 1.
+        seed: as that of `Dropout`.
+
+    Raises as `Dropout`.
+    """
+
+    def __init__(self, rate: float, seed: int | None = None, **common: Any):
+        super().__init__(seed, **common)
+        self.rate = check_fraction(rate, "rate")
+
+    def nodes(self, input_shape):
+        stddev = math.sqrt(self.rate / (1 - self.rate))
+        return [nodes.GaussianNoise(stddev, self._stream, multiply=True)] if stddev else []
+
+    def get_config(self):
+        return super().get_config() | {"rate": self.rate}
+
+
+def check_fraction(value: Any, name: str, with_one: bool = False) -> float:
+    """A number from 0 to 1, which itself only belongs to them `with_one`."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"`{name}` must be a number, received {value!r}")
+    if not 0 <= value <= 1 or (value == 1 and not with_one):
+        end = "at most 1" if with_one else "less than 1"
+        raise ValueError(f"`{name}` must be at least 0 and {end}, received {value!r}")
+    return float(value)

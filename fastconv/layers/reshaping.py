@@ -1,19 +1,36 @@
-"""Layers that change the shape and not the values."""
+"""Layers that arrange values anew: other shapes, other orders, borders on and off, repetition."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-from fastconv.layers.base import Layer, check_data_format
+from fastconv.layers.base import Layer
+from fastconv.layers.spatial import (
+    Spatial,
+    channels_to_last,
+    check_data_format,
+    normalize_sizes,
+)
 from fastconv.plan import nodes
+from fastconv.resampling import (
+    INTERPOLATIONS,
+    PADDING_MODES,
+    AxisMap,
+    crop_axis,
+    pad_axis,
+    repeat_axis,
+    resize_axis,
+)
+from fastconv.shapes import normalize_int
 
 
 class Flatten(Layer):
     """Each sample as one vector, row-major: (batch, h, w, c) becomes (batch, h * w * c).
 
     Args:
-        data_format: None or "channels_last".
+        data_format: None or "channels_last"; with "channels_first" the channels, the first axis
+            after the batch, are put last before, so that the vector is the same in both formats.
 
     >>> from fastconv import layers
     >>> layers.Flatten().compute_output_shape((None, 3, 3, 64))
@@ -22,13 +39,410 @@ class Flatten(Layer):
 
     def __init__(self, data_format: str | None = None, **common: Any):
         super().__init__(**common)
-        check_data_format(data_format)
+        self.data_format = check_data_format(data_format)
 
     def compute_output_shape(self, input_shape):
         return (None, math.prod(input_shape[1:]))
 
     def nodes(self, input_shape):
+        flat = nodes.Reshape(self.compute_output_shape(input_shape)[1:])
+        if self.data_format == "channels_first" and len(input_shape) > 2:
+            return [channels_to_last(len(input_shape)), flat]
+        return [flat]
+
+    def get_config(self):
+        return super().get_config() | {"data_format": self.data_format}
+
+
+class Reshape(Layer):
+    """The same values in the same order under another shape.
+
+    Args:
+        target_shape: of a sample, without the batch; one size may be -1, for what is left.
+
+    Raises ValueError for sizes that are not positive, or do not make up the input; TypeError for
+    sizes that are no integers.
+
+    >>> from fastconv import layers
+    >>> layers.Reshape((4, -1)).compute_output_shape((None, 3, 8))
+    (None, 4, 6)
+    """
+
+    def __init__(self, target_shape: tuple[int, ...], **common: Any):
+        super().__init__(**common)
+        if not isinstance(target_shape, (tuple, list)):
+            raise TypeError(
+                f"`target_shape` must be a tuple of integers, received {target_shape!r}"
+            )
+        self.target_shape = tuple(
+            -1 if size == -1 else normalize_int(size, "target_shape") for size in target_shape
+        )
+        if self.target_shape.count(-1) > 1:
+            raise ValueError(f"`target_shape` may hold -1 once, received {target_shape!r}")
+
+    def compute_output_shape(self, input_shape):
+        size = math.prod(input_shape[1:])
+        known = math.prod(part for part in self.target_shape if part != -1)
+        shape = tuple(size // known if part == -1 else part for part in self.target_shape)
+        if math.prod(shape) != size:
+            raise ValueError(
+                f"layer {self.name!r} cannot give {size} values of shape {tuple(input_shape[1:])} "
+                f"the shape {self.target_shape}"
+            )
+        return (None, *shape)
+
+    def nodes(self, input_shape):
         return [nodes.Reshape(self.compute_output_shape(input_shape)[1:])]
 
     def get_config(self):
-        return super().get_config() | {"data_format": "channels_last"}
+        return super().get_config() | {"target_shape": list(self.target_shape)}
+
+
+class Permute(Layer):
+    """The axes in another order.
+
+    Args:
+        dims: axis i of the output is axis dims[i] of the input, counted from 1 without the batch.
+
+    Raises ValueError if `dims` is no permutation of 1 .. n, or the input has another rank.
+
+    >>> from fastconv import layers
+    >>> layers.Permute((3, 1, 2)).compute_output_shape((None, 10, 20, 3))
+    (None, 3, 10, 20)
+    """
+
+    def __init__(self, dims: tuple[int, ...], **common: Any):
+        super().__init__(**common)
+        if not isinstance(dims, (tuple, list)) or not dims:
+            raise TypeError(f"`dims` must be a tuple of integers, received {dims!r}")
+        self.dims = tuple(normalize_int(dim, "dims") for dim in dims)
+        if sorted(self.dims) != list(range(1, len(dims) + 1)):
+            raise ValueError(
+                f"`dims` must hold each of 1 .. {len(dims)} once, received {tuple(dims)}"
+            )
+
+    def compute_output_shape(self, input_shape):
+        if len(input_shape) != len(self.dims) + 1:
+            raise ValueError(
+                f"layer {self.name!r} takes inputs of {len(self.dims)} axes and the batch, "
+                f"received shape {tuple(input_shape)}"
+            )
+        return (None, *(input_shape[dim] for dim in self.dims))
+
+    def nodes(self, input_shape):
+        return [nodes.Transpose((0, *self.dims))]
+
+    def get_config(self):
+        return super().get_config() | {"dims": list(self.dims)}
+
+
+class RepeatVector(Layer):
+    """Every sample, a vector, `n` times: (batch, features) becomes (batch, n, features).
+
+    Raises ValueError if `n` is not positive or the input is no vector, TypeError if `n` is no
+    integer.
+
+    >>> from fastconv import layers
+    >>> layers.RepeatVector(3).compute_output_shape((None, 8))
+    (None, 3, 8)
+    """
+
+    def __init__(self, n: int, **common: Any):
+        super().__init__(**common)
+        self.n = normalize_int(n, "n")
+
+    def compute_output_shape(self, input_shape):
+        if len(input_shape) != 2:
+            raise ValueError(
+                f"layer {self.name!r} takes vectors (batch, features), "
+                f"received shape {tuple(input_shape)}"
+            )
+        return (None, self.n, input_shape[1])
+
+    def nodes(self, input_shape):
+        maps = (repeat_axis(1, self.n), None)
+        return [nodes.Reshape((1, input_shape[1])), nodes.AxisMaps(maps)]
+
+    def get_config(self):
+        return super().get_config() | {"n": self.n}
+
+
+class Mapped(Spatial):
+    """Layers that do something to the axes of space, each by itself."""
+
+    def axis_maps(self, image: tuple[int, int, int]) -> tuple[AxisMap | None, AxisMap | None]:
+        """What happens to rows and columns, None for nothing."""
+        raise NotImplementedError
+
+    def image_nodes(self, image):
+        return [nodes.AxisMaps((*self.axis_maps(image), None))]
+
+
+class _Padding(Mapped):
+    def __init__(self, padding: Any, data_format: str | None, padding_mode: str, **common: Any):
+        super().__init__(data_format, **common)
+        self.padding = _sides(padding, self.rank, "padding")
+        if padding_mode not in PADDING_MODES:
+            raise ValueError(
+                f"`padding_mode` must be one of {PADDING_MODES}, received {padding_mode!r}"
+            )
+        self.padding_mode = padding_mode
+
+    def image_output(self, image):
+        sides = _rows_and_columns(self.padding)
+        if self.padding_mode == "reflect" and any(
+            max(side) >= size for side, size in zip(sides, image, strict=False)
+        ):
+            raise ValueError(
+                f"`padding` must be smaller than the image for `padding_mode` 'reflect', "
+                f"received {self.padding}"
+            )
+        (top, bottom), (left, right) = sides
+        return (top + image[0] + bottom, left + image[1] + right, image[2])
+
+    def axis_maps(self, image):
+        rows, columns = _rows_and_columns(self.padding)
+        return (
+            pad_axis(image[0], *rows, self.padding_mode),
+            pad_axis(image[1], *columns, self.padding_mode),
+        )
+
+    def get_config(self):
+        config = super().get_config() | {"padding": _as_keras(self.padding)}
+        # Keras does not know the others, so a file says nothing about the one that it has.
+        if self.padding_mode != "zeros":
+            config["padding_mode"] = self.padding_mode
+        return config
+
+
+class ZeroPadding2D(_Padding):
+    """Zeros around images (batch, height, width, channels).
+
+    Args:
+        padding: an integer for all sides, (rows, columns), or ((top, bottom), (left, right)).
+        data_format: None or "channels_last", or "channels_first".
+        padding_mode: "zeros"; beyond Keras "edge", the outermost pixel again and again, or
+            "reflect", the image mirrored about its outermost pixel.
+        name, trainable, dtype, input_shape: see `Layer`.
+
+    Raises ValueError for negative sizes, an unknown mode, or more to reflect than there is;
+    TypeError for sizes that are no integers.
+
+    >>> from fastconv import layers
+    >>> layers.ZeroPadding2D(((1, 0), (2, 2))).compute_output_shape((None, 5, 5, 3))
+    (None, 6, 9, 3)
+    """
+
+    def __init__(
+        self,
+        padding: int | tuple[Any, Any] = (1, 1),
+        data_format: str | None = None,
+        padding_mode: str = "zeros",
+        **common: Any,
+    ):
+        super().__init__(padding, data_format, padding_mode, **common)
+
+
+class ZeroPadding1D(_Padding):
+    """Zeros before and after sequences (batch, steps, channels).
+
+    Args:
+        padding: an integer for both ends, or (before, after).
+        data_format, padding_mode, others: those of `ZeroPadding2D`, and so are the errors.
+
+    >>> from fastconv import layers
+    >>> layers.ZeroPadding1D((2, 0)).compute_output_shape((None, 5, 3))
+    (None, 7, 3)
+    """
+
+    rank = 1
+
+    def __init__(
+        self,
+        padding: int | tuple[int, int] = 1,
+        data_format: str | None = None,
+        padding_mode: str = "zeros",
+        **common: Any,
+    ):
+        super().__init__(padding, data_format, padding_mode, **common)
+
+
+class _Cropping(Mapped):
+    def __init__(self, cropping: Any, data_format: str | None, **common: Any):
+        super().__init__(data_format, **common)
+        self.cropping = _sides(cropping, self.rank, "cropping")
+
+    def image_output(self, image):
+        (top, bottom), (left, right) = _rows_and_columns(self.cropping)
+        height, width = image[0] - top - bottom, image[1] - left - right
+        if height < 1 or width < 1:
+            raise ValueError(
+                f"`cropping` must leave something of the image, received {self.cropping}"
+            )
+        return (height, width, image[2])
+
+    def axis_maps(self, image):
+        rows, columns = _rows_and_columns(self.cropping)
+        return crop_axis(image[0], *rows), crop_axis(image[1], *columns)
+
+    def get_config(self):
+        return super().get_config() | {"cropping": _as_keras(self.cropping)}
+
+
+class Cropping2D(_Cropping):
+    """Images (batch, height, width, channels) without their borders.
+
+    Args:
+        cropping: an integer for all sides, (rows, columns), or ((top, bottom), (left, right)).
+        data_format: None or "channels_last", or "channels_first".
+        name, trainable, dtype, input_shape: see `Layer`.
+
+    Raises ValueError for negative sizes or if nothing is left, TypeError for sizes that are no
+    integers.
+
+    >>> from fastconv import layers
+    >>> layers.Cropping2D(2).compute_output_shape((None, 28, 28, 3))
+    (None, 24, 24, 3)
+    """
+
+    def __init__(
+        self,
+        cropping: int | tuple[Any, Any] = ((0, 0), (0, 0)),
+        data_format: str | None = None,
+        **common: Any,
+    ):
+        super().__init__(cropping, data_format, **common)
+
+
+class Cropping1D(_Cropping):
+    """Sequences (batch, steps, channels) without their ends.
+
+    Args:
+        cropping: an integer for both ends, or (before, after).
+
+    Raises as `Cropping2D`.
+
+    >>> from fastconv import layers
+    >>> layers.Cropping1D((1, 2)).compute_output_shape((None, 10, 3))
+    (None, 7, 3)
+    """
+
+    rank = 1
+
+    def __init__(self, cropping: int | tuple[int, int] = (1, 1), **common: Any):
+        super().__init__(cropping, None, **common)
+
+    def get_config(self):
+        return _without_format(super().get_config())
+
+
+class _UpSampling(Mapped):
+    interpolation = "nearest"
+
+    def __init__(self, size: Any, data_format: str | None, **common: Any):
+        super().__init__(data_format, **common)
+        self._factors = normalize_sizes(size, self.rank, "size")
+
+    def image_output(self, image):
+        rows, columns = self.pair(self._factors)
+        return (image[0] * rows, image[1] * columns, image[2])
+
+    def axis_maps(self, image):
+        return tuple(
+            repeat_axis(size, factor)
+            if self.interpolation == "nearest"
+            else resize_axis(size, size * factor, self.interpolation)
+            for size, factor in zip(image, self.pair(self._factors), strict=False)
+        )
+
+
+class UpSampling2D(_UpSampling):
+    """Images (batch, height, width, channels) enlarged by whole factors.
+
+    Args:
+        size: (rows, columns) or one integer: the factors.
+        data_format: None or "channels_last", or "channels_first".
+        interpolation: "nearest", every pixel repeated, or "bilinear".
+        name, trainable, dtype, input_shape: see `Layer`.
+
+    Raises ValueError for factors that are not positive or another interpolation, TypeError for
+    factors that are no integers.
+
+    >>> from fastconv import layers
+    >>> layers.UpSampling2D((2, 3)).compute_output_shape((None, 4, 4, 8))
+    (None, 8, 12, 8)
+    """
+
+    def __init__(
+        self,
+        size: int | tuple[int, int] = (2, 2),
+        data_format: str | None = None,
+        interpolation: str = "nearest",
+        **common: Any,
+    ):
+        super().__init__(size, data_format, **common)
+        self.interpolation = check_interpolation(interpolation)
+        self.size = self._factors
+
+    def get_config(self):
+        return super().get_config() | {
+            "size": list(self.size),
+            "interpolation": self.interpolation,
+        }
+
+
+class UpSampling1D(_UpSampling):
+    """Every step of sequences (batch, steps, channels) `size` times in a row.
+
+    Raises ValueError if `size` is not positive, TypeError if it is no integer.
+
+    >>> from fastconv import layers
+    >>> layers.UpSampling1D(3).compute_output_shape((None, 4, 8))
+    (None, 12, 8)
+    """
+
+    rank = 1
+
+    def __init__(self, size: int = 2, **common: Any):
+        super().__init__(size, None, **common)
+        self.size = self._factors[0]
+
+    def get_config(self):
+        return _without_format(super().get_config()) | {"size": self.size}
+
+
+def check_interpolation(interpolation: str) -> str:
+    """One of the two ways to look between pixels, in any case of letters."""
+    if not isinstance(interpolation, str) or interpolation.lower() not in INTERPOLATIONS:
+        raise ValueError(
+            f"`interpolation` must be one of {INTERPOLATIONS}, received {interpolation!r}"
+        )
+    return interpolation.lower()
+
+
+def _sides(value: Any, rank: int, name: str) -> tuple[tuple[int, int], ...]:
+    """(before, after) for every axis of space."""
+    if rank == 1:
+        return (normalize_sizes(value, 2, name, minimum=0),)
+    if not isinstance(value, (tuple, list)):
+        value = (value, value)
+    if len(value) != 2:
+        raise ValueError(
+            f"`{name}` must be an integer, (rows, columns) or ((top, bottom), (left, right)), "
+            f"received {value!r}"
+        )
+    return tuple(normalize_sizes(side, 2, name, minimum=0) for side in value)
+
+
+def _rows_and_columns(sides: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+    return sides if len(sides) == 2 else ((0, 0), *sides)
+
+
+def _as_keras(sides: tuple[tuple[int, int], ...]) -> list[Any]:
+    lists = [list(side) for side in sides]
+    return lists if len(lists) == 2 else lists[0]
+
+
+def _without_format(config: dict[str, Any]) -> dict[str, Any]:
+    """Keras's layer has no `data_format`."""
+    return {key: value for key, value in config.items() if key != "data_format"}

@@ -11,8 +11,10 @@ batch shape and a mode, after which one call runs everything without entering Py
 - *Fusion.* ReLU and its like run inside the convolution or product before them; softmax inside the
   cross-entropy after it; the backward pass of a ReLU inside that of the max-pooling after it, or
   inside the sum of the gradients of its consumers.
-- *No work for nobody.* Gradients are computed only where a trainable weight lies below. Dropout
-  does not exist outside of training, and neither do nodes that lead to no output.
+- *No way there and back.* Transpositions and reshapes that undo each other do not happen
+  (`simplify`).
+- *No work for nobody.* Gradients are computed only where a trainable weight lies below. What
+  is random does not exist outside of training, and neither do nodes that lead to no output.
 - *Sums of gradients* (`gradients`). A value with several consumers, a weight that is used several
   times: what their consumers hand back is added up. What goes through an addition is shared, not
   copied.

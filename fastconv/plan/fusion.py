@@ -11,15 +11,16 @@ from dataclasses import replace
 
 from fastconv.plan import nodes
 from fastconv.plan.graph import Application, Graph
+from fastconv.plan.simplify import simplify
 
 
 def fuse(graph: Graph, mode: str) -> Graph:
     """The graph without what `mode` does not need, and with activations inside other operations.
 
-    Dropout outside of training and penalties without a loss are nothing at all; nodes that lead to
-    no output are dropped.
+    What is random outside of training and penalties without a loss are nothing at all; nodes that
+    lead to no output are dropped, and so is what only undoes what was done before.
     """
-    return _join_activations(_live(_without_idle(graph, mode)))
+    return _join_activations(_live(simplify(_without_idle(graph, mode))))
 
 
 def _without_idle(graph: Graph, mode: str) -> Graph:
@@ -27,17 +28,20 @@ def _without_idle(graph: Graph, mode: str) -> Graph:
     kept = []
     for application in graph.applications:
         inputs = tuple(same.get(value, value) for value in application.inputs)
-        if _is_idle(application.node, mode):
+        node = application.node
+        if mode != "train" and isinstance(node, nodes.TRAINING_ONLY):
+            node = getattr(node, "still", None)
+        if node is None or _is_idle(node, mode):
             same[application.output] = inputs[0]
         else:
-            kept.append(replace(application, inputs=inputs))
+            kept.append(Application(node, inputs, application.output))
     outputs = [same.get(value, value) for value in graph.outputs]
     return replace(graph, applications=kept, outputs=outputs)
 
 
 def _is_idle(node: nodes.Node, mode: str) -> bool:
     if isinstance(node, nodes.Dropout):
-        return mode != "train" or node.rate == 0
+        return node.rate == 0
     return isinstance(node, nodes.ActivityPenalty) and mode == "infer"
 
 

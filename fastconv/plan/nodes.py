@@ -6,11 +6,15 @@ about batch sizes, buffers, passes or fusion: all of that is the plan's to decid
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from fastconv.parameters import Variable
 from fastconv.regularizers import Regularizer
+from fastconv.resampling import AxisMap
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,10 @@ class Activation:
 
 @dataclass(frozen=True)
 class Convolution:
-    """x (N,H,W,C) with kernel (KH,KW,C/groups,K) -> y (N,OH,OW,K)."""
+    """x (N,H,W,C) with kernel (KH,KW,C/groups,K) -> y (N,OH,OW,K).
+
+    `kernel_shape` is that shape where the weight itself has another one (1-D, depthwise).
+    """
 
     kernel: Variable
     bias: Variable | None
@@ -32,6 +39,22 @@ class Convolution:
     dilation_rate: tuple[int, int]
     groups: int
     activation: Activation | None = None
+    kernel_shape: tuple[int, int, int, int] | None = None
+
+
+@dataclass(frozen=True)
+class TransposedConvolution:
+    """x (N,H,W,C) with kernel (KH,KW,K,C) -> y (N,OH,OW,K): what leads back from the output of a
+    convolution of `size` (OH,OW) to its input, plus the bias.
+    """
+
+    kernel: Variable
+    bias: Variable | None
+    size: tuple[int, int]
+    strides: tuple[int, int]
+    padding: Any
+    dilation_rate: tuple[int, int]
+    kernel_shape: tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -60,17 +83,83 @@ class Softmax:
 
 @dataclass(frozen=True)
 class Dropout:
-    """While training: zero with probability `rate`, else x / (1 - rate). Otherwise y = x."""
+    """While training: zero with probability `rate`, else x / (1 - rate). Otherwise y = x.
+
+    Along the axes where `noise_shape` (without the batch, if that has its own draws) is 1, all
+    elements share their fate.
+    """
 
     rate: float
     seed: int
+    noise_shape: tuple[int | None, ...] | None = None
+
+
+@dataclass(frozen=True)
+class GaussianNoise:
+    """While training: x + z, or with `multiply` x * (1 + z), z normal with `stddev`."""
+
+    stddev: float
+    seed: int
+    multiply: bool = False
 
 
 @dataclass(frozen=True)
 class Reshape:
-    """The same elements in the same order as samples of `shape`; costs nothing."""
+    """The same elements in the same order as samples of `shape`; costs nothing.
+
+    `source` is the shape that they had before, so that a way back can be seen to be one.
+    """
 
     shape: tuple[int, ...]
+    source: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Transpose:
+    """Axis i of the output is axis axes[i] of the input; axes[0] = 0, the batch."""
+
+    axes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class AxisMaps:
+    """What happens along every axis but the batch (`fastconv.resampling`), None for nothing.
+
+    Elements that no element of the input reaches are `fill`.
+    """
+
+    maps: tuple[AxisMap | None, ...]
+    fill: float = 0.0
+
+
+@dataclass(frozen=True)
+class GlobalAverage:
+    """x (N,...,C) -> y (N,C), the mean over all places."""
+
+
+@dataclass(frozen=True)
+class ScaleShift:
+    """y = x * scale + shift with constants (C,) of the last axis."""
+
+    scale: tuple[float, ...]
+    shift: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class RandomWarp:
+    """While training: every image x (N,H,W,C) seen through an affine map, y (N,*size,C).
+    Otherwise: `still`, or nothing at all.
+
+    `draw(generator, count)` returns the maps, (count, 6), as `fastconv.ops.warp` takes them.
+    """
+
+    draw: Callable[[np.random.Generator, int], np.ndarray]
+    seed: int
+    interpolation: str
+    fill_mode: str
+    fill_value: float
+    size: tuple[int, int] | None = None
+    still: AxisMaps | None = None
 
 
 @dataclass(frozen=True)
@@ -115,15 +204,25 @@ class Loss:
 Node = (
     Activation
     | ActivityPenalty
+    | AxisMaps
     | Concatenate
     | Convolution
     | Dropout
+    | GaussianNoise
+    | GlobalAverage
     | Merge
     | Pooling
     | Product
+    | RandomWarp
     | Reshape
+    | ScaleShift
     | Softmax
+    | Transpose
+    | TransposedConvolution
 )
+
+# Nothing outside of training, or what they say that they are then (`still`).
+TRAINING_ONLY = (Dropout, GaussianNoise, RandomWarp)
 
 
 def has_room_for(node: Node, activation: Activation) -> bool:

@@ -99,7 +99,7 @@ class Plan:
         )
 
         self._parameters, steps = parameters, recording.steps
-        self._dropouts = [step.operation for step in steps if isinstance(step, lowering.Dropout)]
+        self._random = [step for step in steps if isinstance(step, lowering.Random)]
         self._frozen = []
         if not training:  # the weights stay as they are from run to run, so they are packed once
             self._frozen = [op for op in operations if hasattr(op, "freeze_weights")]
@@ -131,14 +131,14 @@ class Plan:
         return self._program.workspace_bytes + self._program.filter_bytes
 
     def run(self, draw: int = 0) -> None:
-        """Run everything once. `draw` numbers the draws of dropout: equal numbers, equal masks.
+        """Run everything once. `draw` numbers what is random: equal numbers, equal draws.
 
         The weights change in one go at the end, so an exception (Ctrl-C) finds them as they were
         before this step or as they are after it.
         """
         threads = runtime.get_num_threads()
-        for dropout in self._dropouts:
-            dropout.set_state(draw)
+        for step in self._random:
+            step.set_draw(draw)
         if self.mode == "train":
             self._program.run(threads)
             if self._updates is not None:

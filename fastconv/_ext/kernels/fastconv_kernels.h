@@ -268,7 +268,7 @@ typedef struct {
     void (*transpose_item)(const fc_transpose *, int64_t tile);
     void (*warp_item)(const fc_warp *, int64_t row);
     void (*warp_backward_item)(const fc_warp *, int64_t image);
-    void (*scale_shift)(const void *x, const void *scale, const void *shift, int kind, double slope, void *y, int64_t n);
+    void (*scale_shift)(const void *x, const void *scale, const void *shift, void *y, int64_t n);
     void (*masked_run)(const void *x, const void *m, int one, void *y, int64_t n);
     void (*column_sums)(const void *x, int64_t rows, int64_t channels, double scale, void *y);
     void (*gaussian)(const void *x, void *y, int64_t begin, int64_t n, double stddev, uint64_t key, int multiply);

@@ -15,7 +15,10 @@ with `run_python()`, which the plan calls in its turn (`plan.program`).
 
     base         Lowering
     weighted     convolution and product
-    pooling, activation, dropout, reshape
+    transposed   transposed convolution
+    arrangement  transposition, padding, cropping, resizing, means over places
+    random       dropout, noise, random views of images
+    pooling, activation, reshape
     merging      several values into one
     penalty      of an activity regularizer
     loss         the end of a training or test plan
@@ -25,26 +28,35 @@ from __future__ import annotations
 
 from fastconv.plan import nodes
 from fastconv.plan.lowering.activation import Activation, Softmax
+from fastconv.plan.lowering.arrangement import AxisMaps, GlobalAverage, ScaleShift, Transpose
 from fastconv.plan.lowering.base import Lowering
-from fastconv.plan.lowering.dropout import Dropout
 from fastconv.plan.lowering.loss import lower_loss
 from fastconv.plan.lowering.merging import Concatenate, Merge
 from fastconv.plan.lowering.penalty import ActivityPenalty
 from fastconv.plan.lowering.pooling import Pooling
+from fastconv.plan.lowering.random import Dropout, GaussianNoise, Random, RandomWarp
 from fastconv.plan.lowering.reshape import Reshape
+from fastconv.plan.lowering.transposed import TransposedConvolution
 from fastconv.plan.lowering.weighted import Convolution, Product
 
 LOWERINGS: dict[type, type[Lowering]] = {
     nodes.Activation: Activation,
     nodes.ActivityPenalty: ActivityPenalty,
+    nodes.AxisMaps: AxisMaps,
     nodes.Concatenate: Concatenate,
     nodes.Convolution: Convolution,
     nodes.Dropout: Dropout,
+    nodes.GaussianNoise: GaussianNoise,
+    nodes.GlobalAverage: GlobalAverage,
     nodes.Merge: Merge,
     nodes.Pooling: Pooling,
     nodes.Product: Product,
+    nodes.RandomWarp: RandomWarp,
     nodes.Reshape: Reshape,
+    nodes.ScaleShift: ScaleShift,
     nodes.Softmax: Softmax,
+    nodes.Transpose: Transpose,
+    nodes.TransposedConvolution: TransposedConvolution,
 }
 
-__all__ = ["LOWERINGS", "Dropout", "Lowering", "Pooling", "lower_loss"]
+__all__ = ["LOWERINGS", "Lowering", "Pooling", "Random", "lower_loss"]

@@ -6,6 +6,8 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from fastconv._ext import _conv, _dense, _elementwise
 from fastconv.plan.lowering.base import Lowering
 from fastconv.plan.tape import Tensor
@@ -30,7 +32,7 @@ class Weighted(Lowering):
         self.x = x
         self.y = self.tape.tensor(self.output_shape(x))
         bias = None if self.node.bias is None else self.node.bias.value
-        kernel, activation = self.node.kernel.value, self.node.activation
+        kernel, activation = self.shaped(self.node.kernel.value), self.node.activation
         kind, slope = (activation.kind, activation.slope) if activation else ("linear", 0.0)
         self.tape.emit(self.make_forward(kernel, bias, kind, slope), self.x, self.y)
         return self.y
@@ -45,13 +47,17 @@ class Weighted(Lowering):
                 dy,
             )
         if self.trainable:
-            dw, db = self.gradient_of(node.kernel), self.gradient_of(node.bias)
+            dw, db = self.shaped(self.gradient_of(node.kernel)), self.gradient_of(node.bias)
             self.tape.emit(self.make_backward_kernel(dy, dw, db), self.x, dy)
         if not need_dx:
             return None
         dx = self.tape.tensor(self.x.shape)
         self.tape.emit(self.make_backward_input(dy, dx), dy, dx)
         return dx
+
+    def shaped(self, kernel: np.ndarray) -> np.ndarray:
+        """The kernel, or its gradient, in the shape that the operations take."""
+        return kernel
 
     @abstractmethod
     def output_shape(self, x: Tensor) -> tuple[int, ...]:
@@ -71,10 +77,13 @@ class Weighted(Lowering):
 
 
 class Convolution(Weighted):
+    def shaped(self, kernel):
+        return kernel.reshape(self.node.kernel_shape or kernel.shape)
+
     def output_shape(self, x):
         self.geometry = conv2d_geometry(
             x.shape,
-            self.node.kernel.shape,
+            self.node.kernel_shape or self.node.kernel.shape,
             strides=self.node.strides,
             padding=self.node.padding,
             dilation_rate=self.node.dilation_rate,
@@ -92,7 +101,7 @@ class Convolution(Weighted):
         return lambda: _conv.Conv2DBackwardKernel(self.geometry, self.x.array, dy.array, dw, db)
 
     def make_backward_input(self, dy, dx):
-        kernel = self.node.kernel.value
+        kernel = self.shaped(self.node.kernel.value)
         return lambda: _conv.Conv2DBackwardInput(self.geometry, dy.array, kernel, dx.array)
 
 

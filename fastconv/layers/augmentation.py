@@ -1,0 +1,507 @@
+"""Layers that prepare images: scaled and resized always, moved about at random while training.
+
+What is random is an affine map per image, drawn on the host from the seed of the layer and the
+number of the training step, and applied by one operation of the core (`fastconv.ops.warp`). Maps
+lead from places of the output to places of the input, (column, row), as in Keras:
+
+    column = a0 j + a1 i + a2,  row = b0 j + b1 i + b2        for row i and column j of the output
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+
+from fastconv.layers.base import Layer
+from fastconv.layers.regularization import Seeded
+from fastconv.layers.reshaping import Mapped, check_interpolation
+from fastconv.layers.spatial import Spatial
+from fastconv.plan import nodes
+from fastconv.resampling import FILL_MODES, AxisMap, crop_axis, pad_axis, resize_axis
+from fastconv.shapes import normalize_int
+
+
+class Rescaling(Layer):
+    """x * scale + offset.
+
+    Args:
+        scale, offset: a number, or one per channel (the last axis).
+
+    Raises TypeError if they are no numbers, ValueError if there is not one for each channel.
+
+    >>> from fastconv import layers
+    >>> layers.Rescaling(1 / 255).compute_output_shape((None, 28, 28, 1))
+    (None, 28, 28, 1)
+    """
+
+    def __init__(self, scale: Any, offset: Any = 0.0, **common: Any):
+        super().__init__(**common)
+        self.scale, self.offset = _numbers(scale, "scale"), _numbers(offset, "offset")
+
+    def compute_output_shape(self, input_shape):
+        for name, value in (("scale", self.scale), ("offset", self.offset)):
+            if isinstance(value, list) and len(value) != input_shape[-1]:
+                raise ValueError(
+                    f"layer {self.name!r}: `{name}` must be a number or one for each of the "
+                    f"{input_shape[-1]} channels, received {len(value)}"
+                )
+        return tuple(input_shape)
+
+    def nodes(self, input_shape):
+        channels = input_shape[-1]
+        scale, offset = (
+            tuple(value) if isinstance(value, list) else (value,) * channels
+            for value in (self.scale, self.offset)
+        )
+        return [nodes.ScaleShift(scale, offset)]
+
+    def get_config(self):
+        return super().get_config() | {"scale": self.scale, "offset": self.offset}
+
+
+class Resizing(Mapped):
+    """Images (batch, height, width, channels) as images of another size.
+
+    Args:
+        height, width: of the output.
+        interpolation: "bilinear" or "nearest"; pixels are not averaged when an image shrinks.
+        crop_to_aspect_ratio: cut the longer side first, so that nothing is distorted.
+        pad_to_aspect_ratio: fill the shorter side first, so that nothing is distorted or lost.
+        fill_mode: must be "constant".
+        fill_value: what to fill with.
+        antialias: must be False.
+        data_format: None or "channels_last", or "channels_first".
+        name, trainable, dtype, input_shape: see `Layer`.
+
+    Raises ValueError for sizes that are not positive and unknown or unsupported options, TypeError
+    for sizes that are no integers.
+
+    >>> from fastconv import layers
+    >>> layers.Resizing(32, 32).compute_output_shape((None, 28, 20, 3))
+    (None, 32, 32, 3)
+    """
+
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        interpolation: str = "bilinear",
+        crop_to_aspect_ratio: bool = False,
+        pad_to_aspect_ratio: bool = False,
+        fill_mode: str = "constant",
+        fill_value: float = 0.0,
+        antialias: bool = False,
+        data_format: str | None = None,
+        **common: Any,
+    ):
+        super().__init__(data_format, **common)
+        self.height, self.width = normalize_int(height, "height"), normalize_int(width, "width")
+        self.interpolation = check_interpolation(interpolation)
+        if crop_to_aspect_ratio and pad_to_aspect_ratio:
+            raise ValueError(
+                "only one of `crop_to_aspect_ratio` and `pad_to_aspect_ratio` may be True"
+            )
+        if fill_mode != "constant":
+            raise ValueError(f"`fill_mode` must be 'constant', received {fill_mode!r}")
+        if antialias:
+            raise ValueError(f"`antialias` of Resizing is not supported, received {antialias!r}")
+        self.crop_to_aspect_ratio = bool(crop_to_aspect_ratio)
+        self.pad_to_aspect_ratio = bool(pad_to_aspect_ratio)
+        self.fill_value = _number(fill_value, "fill_value")
+
+    def image_output(self, image):
+        return (self.height, self.width, image[2])
+
+    def image_nodes(self, image):
+        if self.crop_to_aspect_ratio:
+            return [_resized_middle(image, self.height, self.width, self.interpolation)]
+        framed, size = [], image[:2]
+        if self.pad_to_aspect_ratio:
+            whole = _filled_to_ratio(image, self.height, self.width)
+            frame = [(all_ - part) // 2 for all_, part in zip(whole, size, strict=True)]
+            maps = [pad_axis(n, border, border) for n, border in zip(size, frame, strict=True)]
+            framed = [nodes.AxisMaps((*maps, None), self.fill_value)]
+            size = tuple(axis_map.output_size for axis_map in maps)
+        rows = resize_axis(size[0], self.height, self.interpolation)
+        columns = resize_axis(size[1], self.width, self.interpolation)
+        return [*framed, nodes.AxisMaps((rows, columns, None))]
+
+    def get_config(self):
+        return super().get_config() | {
+            "height": self.height,
+            "width": self.width,
+            "interpolation": self.interpolation,
+            "crop_to_aspect_ratio": self.crop_to_aspect_ratio,
+            "pad_to_aspect_ratio": self.pad_to_aspect_ratio,
+            "fill_mode": "constant",
+            "fill_value": self.fill_value,
+            "antialias": False,
+        }
+
+
+class _Crop(Spatial):
+    """Layers that give images of one size."""
+
+    def __init__(self, height: int, width: int, data_format: str | None, **common: Any):
+        super().__init__(data_format, **common)
+        self.height, self.width = normalize_int(height, "height"), normalize_int(width, "width")
+
+    def image_output(self, image):
+        return (self.height, self.width, image[2])
+
+    def get_config(self):
+        return super().get_config() | {"height": self.height, "width": self.width}
+
+
+class CenterCrop(_Crop):
+    """The middle of images (batch, height, width, channels), of `height` x `width` pixels.
+
+    An image that is too small is cut to the aspect ratio of the output and enlarged to it
+    (bilinear).
+
+    Raises ValueError for sizes that are not positive, TypeError for sizes that are no integers.
+
+    >>> from fastconv import layers
+    >>> layers.CenterCrop(24, 24).compute_output_shape((None, 28, 28, 1))
+    (None, 24, 24, 1)
+    """
+
+    def __init__(self, height: int, width: int, data_format: str | None = None, **common: Any):
+        super().__init__(height, width, data_format, **common)
+
+    def image_nodes(self, image):
+        if image[0] >= self.height and image[1] >= self.width:
+            rows, columns = map(_centre_cut, image, (self.height, self.width))
+            return [nodes.AxisMaps((rows, columns, None))]
+        return [_resized_middle(image, self.height, self.width)]
+
+
+class _Random(Spatial, Seeded):
+    """Layers that see every image through a random affine map while training."""
+
+    def __init__(
+        self,
+        fill_mode: str = "constant",
+        interpolation: str = "nearest",
+        seed: int | None = None,
+        fill_value: float = 0.0,
+        data_format: str | None = None,
+        **common: Any,
+    ):
+        super().__init__(data_format, seed=seed, **common)
+        if fill_mode not in FILL_MODES:
+            raise ValueError(f"`fill_mode` must be one of {FILL_MODES}, received {fill_mode!r}")
+        self.fill_mode = fill_mode
+        self.interpolation = check_interpolation(interpolation)
+        self.fill_value = _number(fill_value, "fill_value")
+
+    @abstractmethod
+    def draw(self, generator: np.random.Generator, count: int, height: int, width: int) -> Any:
+        """The maps of `count` images of height x width, float64 (count, 6)."""
+
+    def image_output(self, image):
+        return image
+
+    def image_nodes(self, image):
+        height, width, _ = image
+        return [
+            nodes.RandomWarp(
+                lambda generator, count: self.draw(generator, count, height, width),
+                self._stream,
+                self.interpolation,
+                self.fill_mode,
+                self.fill_value,
+            )
+        ]
+
+
+class _RandomFilled(_Random):
+    """... that leave places of the output to be filled, in a way that the user chooses."""
+
+    def get_config(self):
+        return super().get_config() | {
+            "fill_mode": self.fill_mode,
+            "interpolation": self.interpolation,
+            "fill_value": self.fill_value,
+        }
+
+
+class RandomFlip(_Random):
+    """While training, mirrors every second image at random.
+
+    Args:
+        mode: "horizontal" (left and right change places), "vertical", or
+            "horizontal_and_vertical", both at once, as in Keras.
+        seed: as that of `Dropout`.
+        data_format: None or "channels_last", or "channels_first".
+
+    Raises ValueError for an unknown mode.
+    """
+
+    MODES = ("horizontal", "vertical", "horizontal_and_vertical")
+
+    def __init__(
+        self,
+        mode: str = "horizontal_and_vertical",
+        seed: int | None = None,
+        data_format: str | None = None,
+        **common: Any,
+    ):
+        super().__init__(seed=seed, data_format=data_format, **common)
+        if mode not in self.MODES:
+            raise ValueError(f"`mode` must be one of {self.MODES}, received {mode!r}")
+        self.mode = mode
+
+    def draw(self, generator, count, height, width):
+        return self.maps(generator.random(count) <= 0.5, height, width)
+
+    def maps(self, flips: np.ndarray, height: int, width: int) -> np.ndarray:
+        """... of images that are mirrored where `flips` says so."""
+        maps = np.tile([1.0, 0, 0, 0, 1, 0], (len(flips), 1))
+        if "horizontal" in self.mode:
+            maps[flips, 0], maps[flips, 2] = -1, width - 1
+        if "vertical" in self.mode:
+            maps[flips, 4], maps[flips, 5] = -1, height - 1
+        return maps
+
+    def get_config(self):
+        return super().get_config() | {"mode": self.mode}
+
+
+class RandomTranslation(_RandomFilled):
+    """While training, shifts every image by a random part of its size.
+
+    Args:
+        height_factor, width_factor: the largest shift as a part of the height and width, 0 to 1;
+            or (lower, upper), where positive is down and to the right.
+        fill_mode: what comes in from outside: "reflect" (d c b a | a b c d | d c b a), "wrap"
+            (a b c d | a b c d | a b c d), "nearest" (a a a a | a b c d | d d d d) or "constant".
+        interpolation: "bilinear" or "nearest".
+        seed: as that of `Dropout`.
+        fill_value: what "constant" is.
+        data_format: None or "channels_last", or "channels_first".
+
+    Raises ValueError for factors out of range and unknown options, TypeError for factors that are
+    no numbers.
+    """
+
+    def __init__(
+        self,
+        height_factor: float | tuple[float, float],
+        width_factor: float | tuple[float, float],
+        fill_mode: str = "reflect",
+        interpolation: str = "bilinear",
+        seed: int | None = None,
+        fill_value: float = 0.0,
+        data_format: str | None = None,
+        **common: Any,
+    ):
+        super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **common)
+        self.height_factor, self.width_factor = height_factor, width_factor
+        self._heights = _range(height_factor, "height_factor")
+        self._widths = _range(width_factor, "width_factor")
+
+    def draw(self, generator, count, height, width):
+        rows = generator.uniform(*self._heights, count) * height
+        columns = generator.uniform(*self._widths, count) * width
+        return self.maps(rows, columns)
+
+    def maps(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """... of images that are moved down by `rows` and to the right by `columns` pixels."""
+        one, zero = np.ones(len(rows)), np.zeros(len(rows))
+        return np.stack([one, zero, -columns, zero, one, -rows], axis=1)
+
+    def get_config(self):
+        return super().get_config() | {
+            "height_factor": _as_list(self.height_factor),
+            "width_factor": _as_list(self.width_factor),
+        }
+
+
+class RandomRotation(_RandomFilled):
+    """While training, turns every image about its middle by a random angle.
+
+    Args:
+        factor: the largest angle as a part of a whole turn, or (lower, upper); positive is
+            counter-clockwise.
+        all others: those of `RandomTranslation`.
+
+    Raises as `RandomTranslation`.
+    """
+
+    def __init__(
+        self,
+        factor: float | tuple[float, float],
+        fill_mode: str = "reflect",
+        interpolation: str = "bilinear",
+        seed: int | None = None,
+        fill_value: float = 0.0,
+        data_format: str | None = None,
+        **common: Any,
+    ):
+        super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **common)
+        self.factor = _range(factor, "factor")
+
+    def draw(self, generator, count, height, width):
+        return self.maps(generator.uniform(*self.factor, count) * 360, height, width)
+
+    def maps(self, degrees: np.ndarray, height: int, width: int) -> np.ndarray:
+        """... of images that are turned by `degrees`."""
+        angle = np.deg2rad(degrees)
+        cos, sin = np.cos(angle), np.sin(angle)
+        x, y = (width - 1) / 2, (height - 1) / 2  # what stays where it is
+        return np.stack([cos, -sin, x - x * cos + y * sin, sin, cos, y - x * sin - y * cos], axis=1)
+
+    def get_config(self):
+        return super().get_config() | {"factor": list(self.factor)}
+
+
+class RandomZoom(_RandomFilled):
+    """While training, shrinks or enlarges every image about its middle.
+
+    Args:
+        height_factor: the largest part by which the height shrinks (positive) or grows, or (lower,
+            upper), more than -1 and at most 1.
+        width_factor: the same for the width; None for the same as the height's, image by image.
+        all others: those of `RandomTranslation`.
+
+    Raises as `RandomTranslation`.
+    """
+
+    def __init__(
+        self,
+        height_factor: float | tuple[float, float],
+        width_factor: float | tuple[float, float] | None = None,
+        fill_mode: str = "reflect",
+        interpolation: str = "bilinear",
+        seed: int | None = None,
+        fill_value: float = 0.0,
+        data_format: str | None = None,
+        **common: Any,
+    ):
+        super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **common)
+        self.height_factor, self.width_factor = height_factor, width_factor
+        self._heights = _range(height_factor, "height_factor", open_below=True)
+        if width_factor is not None:
+            self._widths = _range(width_factor, "width_factor", open_below=True)
+
+    def draw(self, generator, count, height, width):
+        rows = columns = 1 + generator.uniform(*self._heights, count)
+        if self.width_factor is not None:
+            columns = 1 + generator.uniform(*self._widths, count)
+        return self.maps(rows, columns, height, width)
+
+    def maps(self, rows: np.ndarray, columns: np.ndarray, height: int, width: int) -> np.ndarray:
+        """... of images that show `rows` times their height and `columns` times their width."""
+        zero = np.zeros(len(rows))
+        x, y = (width - 1) / 2 * (1 - columns), (height - 1) / 2 * (1 - rows)
+        return np.stack([columns, zero, x, zero, rows, y], axis=1)
+
+    def get_config(self):
+        return super().get_config() | {
+            "height_factor": _as_list(self.height_factor),
+            "width_factor": _as_list(self.width_factor),
+        }
+
+
+class RandomCrop(_Crop, Seeded):
+    """While training, a random part of `height` x `width` pixels, the same place for all images of
+    a batch; otherwise, or where an image is too small for that, the middle of it with the aspect
+    ratio of the output, resized (bilinear).
+
+    Args:
+        height, width: of the output.
+        seed: as that of `Dropout`.
+        data_format: None or "channels_last", or "channels_first".
+
+    Raises ValueError for sizes that are not positive, TypeError for sizes that are no integers.
+
+    >>> from fastconv import layers
+    >>> layers.RandomCrop(24, 24).compute_output_shape((None, 28, 28, 1))
+    (None, 24, 24, 1)
+    """
+
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        seed: int | None = None,
+        data_format: str | None = None,
+        **common: Any,
+    ):
+        super().__init__(height, width, data_format, seed=seed, **common)
+
+    def image_nodes(self, image):
+        still = _resized_middle(image, self.height, self.width)
+        if image[0] <= self.height or image[1] <= self.width:
+            return [still]
+        rows, columns = image[0] - self.height, image[1] - self.width
+
+        def draw(generator, count):
+            top, left = generator.integers(rows + 1), generator.integers(columns + 1)
+            return np.tile([1.0, 0, left, 0, 1, top], (count, 1))
+
+        size = (self.height, self.width)
+        moving = nodes.RandomWarp(draw, self._stream, "nearest", "constant", 0.0, size, still)
+        return [moving]
+
+
+def _filled_to_ratio(image: tuple[int, ...], height: int, width: int) -> tuple[int, int]:
+    """The size of the smallest image with the aspect ratio height : width around one."""
+    rows = max(image[0], int(float(image[1] * height) / width))
+    columns = max(image[1], int(float(image[0] * width) / height))
+    return rows, columns
+
+
+def _resized_middle(
+    image: tuple[int, ...], height: int, width: int, interpolation: str = "bilinear"
+) -> nodes.AxisMaps:
+    """The largest part in the middle of an image with the aspect ratio height : width, resized."""
+    rows = max(min(image[0], int(float(image[1] * height) / width)), 1)
+    columns = max(min(image[1], int(float(image[0] * width) / height)), 1)
+    maps = []
+    for size, part, wanted in ((image[0], rows, height), (image[1], columns, width)):
+        resized = resize_axis(part, wanted, interpolation)
+        maps.append(resized.on_part_of(size, (size - part) // 2))
+    return nodes.AxisMaps((*maps, None))
+
+
+def _centre_cut(size: int, part: int) -> AxisMap:
+    before = (size - part) // 2
+    return crop_axis(size, before, size - part - before)
+
+
+def _number(value: Any, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
+        raise TypeError(f"`{name}` must be a finite number, received {value!r}")
+    return float(value)
+
+
+def _numbers(value: Any, name: str) -> float | list[float]:
+    """A number, or a list of one per channel."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, (list, tuple)):
+        return [_number(part, name) for part in value]
+    return _number(value, name)
+
+
+def _range(factor: Any, name: str, open_below: bool = False) -> tuple[float, float]:
+    """(lower, upper) of a factor between -1 and 1; one number is for both directions."""
+    ends = factor if isinstance(factor, (tuple, list)) else (factor,)
+    numbers_ = [_number(end, name) for end in ends]
+    if len(ends) > 2 or not ends or min(numbers_) < -1 or max(numbers_) > 1:
+        raise ValueError(f"`{name}` must be one number from -1 to 1 or two, received {factor!r}")
+    if open_below and min(numbers_) == -1:
+        raise ValueError(f"`{name}` must be more than -1, received {factor!r}")
+    if len(ends) == 1:
+        return -abs(numbers_[0]), abs(numbers_[0])
+    return min(numbers_), max(numbers_)
+
+
+def _as_list(factor: Any) -> Any:
+    return list(factor) if isinstance(factor, tuple) else factor

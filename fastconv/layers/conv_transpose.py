@@ -1,0 +1,140 @@
+"""Transposed convolution: every input spreads a filter over the output, `strides` apart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastconv.layers.conv import Convolutional
+from fastconv.layers.spatial import normalize_sizes
+from fastconv.parameters import Variable
+from fastconv.plan import nodes
+from fastconv.shapes import checked_product, effective_kernel, normalize_int
+
+
+class _ConvTranspose(Convolutional):
+    """Conv1DTranspose and Conv2DTranspose."""
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | tuple[int, ...],
+        strides: int | tuple[int, ...] = 1,
+        padding: str = "valid",
+        output_padding: int | tuple[int, ...] | None = None,
+        data_format: str | None = None,
+        dilation_rate: int | tuple[int, ...] = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        **common: Any,
+    ):
+        weights = {
+            "kernel": (kernel_initializer, kernel_regularizer, kernel_constraint),
+            "bias": (bias_initializer, bias_regularizer, bias_constraint),
+        }
+        super().__init__(
+            kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias,
+            weights, activity_regularizer=activity_regularizer, **common,
+        )  # fmt: skip
+        self.filters = normalize_int(filters, "filters")
+        self.output_padding = None
+        if output_padding is not None:
+            self.output_padding = normalize_sizes(
+                output_padding, self.rank, "output_padding", minimum=0
+            )
+            if any(p >= s for p, s in zip(self.output_padding, self.strides, strict=True)):
+                raise ValueError(
+                    f"`output_padding` must be less than `strides` (={self.strides}), "
+                    f"received {output_padding!r}"
+                )
+        self.kernel: Variable | None = None
+
+    def _kernel_shape(self, channels: int) -> tuple[int, int, int, int]:
+        return (*self.pair(self.kernel_size), self.filters, channels)
+
+    def _length(self, size: int, axis: int) -> int:
+        """The length that `size` becomes along an axis of space."""
+        stride = self.strides[axis]
+        span = effective_kernel(self.kernel_size[axis], self.dilation_rate[axis])
+        if self.output_padding is None:
+            extra = stride if self.padding == "same" else max(span, stride)
+        else:
+            extra = self.output_padding[axis]
+            extra += span % 2 if self.padding == "same" else span
+            if extra == 0:
+                raise ValueError(
+                    "`output_padding` must be at least 1 for an even kernel with padding 'same', "
+                    f"received {self.output_padding}"
+                )
+        return (size - 1) * stride + extra
+
+    def image_output(self, image):
+        space = [self._length(size, axis) for axis, size in enumerate(image[2 - self.rank : 2])]
+        checked_product((*space, self.filters, 8), "the output (in bytes, 8 per element)")
+        return (*self.pair(tuple(space)), self.filters)
+
+    def build(self, input_shape):
+        shape = self._kernel_shape(self.image_of(input_shape)[-1])
+        self.kernel = self.add("kernel", shape[2 - self.rank :])
+        self.add_bias(self.filters)
+        super().build(input_shape)
+
+    def image_nodes(self, image):
+        convolution = nodes.TransposedConvolution(
+            self.kernel,
+            self.bias,
+            self.image_output(image)[:2],
+            **self.window(),
+            kernel_shape=self._kernel_shape(image[-1]),
+        )
+        return [convolution, *self.activation_nodes()]
+
+    def get_config(self):
+        padding = None if self.output_padding is None else list(self.output_padding)
+        return super().get_config() | {"filters": self.filters, "output_padding": padding}
+
+
+class Conv2DTranspose(_ConvTranspose):
+    """The transpose of a 2-D convolution, which enlarges images where the convolution shrinks them.
+
+    y[n, i s + p d, j s + q d, k] += x[n,i,j,c] w[p,q,k,c], plus the bias; with padding "same" the
+    border is cut off. The passes are those of a convolution with their roles exchanged (Dumoulin &
+    Visin, arXiv 1603.07285, chapter 4).
+
+    Args:
+        output_padding: None for an output of size * stride ("same") or (size - 1) * stride +
+            max(window, stride) ("valid"); otherwise so many more rows and columns than
+            (size - 1) * stride + window % 2 ("same") or + window ("valid"), less than `strides`.
+        all others: those of `Conv2D`, without `groups`.
+
+    Weights: kernel (kernel height, kernel width, filters, channels), bias (filters,).
+
+    Raises as `Conv2D`, and ValueError for an unsuitable `output_padding`.
+
+    >>> from fastconv import layers
+    >>> layers.Conv2DTranspose(8, 3, strides=2, padding="same").compute_output_shape(
+    ...     (None, 7, 7, 16)
+    ... )
+    (None, 14, 14, 8)
+    """
+
+
+class Conv1DTranspose(_ConvTranspose):
+    """The transpose of a 1-D convolution of sequences (batch, steps, channels).
+
+    Arguments and errors are those of `Conv2DTranspose` with one number instead of two.
+
+    Weights: kernel (kernel size, filters, channels), bias (filters,).
+
+    >>> from fastconv import layers
+    >>> layers.Conv1DTranspose(8, 3, strides=2).compute_output_shape((None, 7, 16))
+    (None, 15, 8)
+    """
+
+    rank = 1

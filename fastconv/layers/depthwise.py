@@ -1,0 +1,228 @@
+"""Convolutions that look at every channel by itself, alone or followed by a mixture of channels.
+
+A depthwise convolution is a grouped one with a group per channel: its kernel (KH, KW, C, M) lies in
+memory exactly as the kernel (KH, KW, 1, C M) of C groups with M filters each.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastconv.layers.conv import Convolutional
+from fastconv.parameters import Variable
+from fastconv.plan import nodes
+from fastconv.shapes import conv2d_geometry, normalize_int
+
+
+class _Depthwise(Convolutional):
+    """What all of this file share: the depthwise part."""
+
+    depth_multiplier: int
+    kernel: Variable | None = None
+
+    def depthwise_shape(self, channels: int) -> tuple[int, int, int, int]:
+        """The kernel's shape as that of a grouped convolution."""
+        return (*self.pair(self.kernel_size), 1, channels * self.depth_multiplier)
+
+    def depthwise_output(self, image):
+        """The image that comes out of the depthwise part."""
+        channels = image[-1]
+        shape = self.depthwise_shape(channels)
+        geometry = conv2d_geometry((1, *image), shape, groups=channels, **self.window())
+        return geometry.output_shape[1:]
+
+    def depthwise_node(self, image, kernel: Variable, bias: Variable | None) -> nodes.Convolution:
+        return nodes.Convolution(
+            kernel,
+            bias,
+            **self.window(),
+            groups=image[-1],
+            kernel_shape=self.depthwise_shape(image[-1]),
+        )
+
+    def get_config(self):
+        return super().get_config() | {"depth_multiplier": self.depth_multiplier}
+
+
+class _DepthwiseConv(_Depthwise):
+    """DepthwiseConv1D and DepthwiseConv2D."""
+
+    def __init__(
+        self,
+        kernel_size: int | tuple[int, ...],
+        strides: int | tuple[int, ...] = 1,
+        padding: str = "valid",
+        depth_multiplier: int = 1,
+        data_format: str | None = None,
+        dilation_rate: int | tuple[int, ...] = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        depthwise_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        depthwise_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        depthwise_constraint: Any = None,
+        bias_constraint: Any = None,
+        **common: Any,
+    ):
+        weights = {
+            "depthwise": (depthwise_initializer, depthwise_regularizer, depthwise_constraint),
+            "bias": (bias_initializer, bias_regularizer, bias_constraint),
+        }
+        super().__init__(
+            kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias,
+            weights, activity_regularizer=activity_regularizer, **common,
+        )  # fmt: skip
+        self.depth_multiplier = normalize_int(depth_multiplier, "depth_multiplier")
+
+    def image_output(self, image):
+        return self.depthwise_output(image)
+
+    def build(self, input_shape):
+        channels = self.image_of(input_shape)[-1]
+        shape = (*self.kernel_size, channels, self.depth_multiplier)
+        self.kernel = self.add("depthwise", shape, "kernel")
+        self.add_bias(channels * self.depth_multiplier)
+        super().build(input_shape)
+
+    def image_nodes(self, image):
+        return [self.depthwise_node(image, self.kernel, self.bias), *self.activation_nodes()]
+
+
+class DepthwiseConv2D(_DepthwiseConv):
+    """A 2-D convolution in which every channel has `depth_multiplier` filters of its own.
+
+    y[n,i,j, c m + l] = activation(b[c m + l] + sum over (p,q) of x[n, i s + p d, j s + q d, c]
+    w[p,q,c,l]), with m = `depth_multiplier`.
+
+    Args:
+        depthwise_initializer, depthwise_regularizer, depthwise_constraint: those of the kernel.
+        all others: those of `Conv2D`, without `filters` and `groups`.
+
+    Weights: kernel (kernel height, kernel width, channels, depth_multiplier),
+    bias (channels * depth_multiplier,).
+
+    Raises as `Conv2D`.
+
+    >>> from fastconv import layers
+    >>> layers.DepthwiseConv2D(3, depth_multiplier=2).compute_output_shape((None, 9, 9, 4))
+    (None, 7, 7, 8)
+    """
+
+
+class DepthwiseConv1D(_DepthwiseConv):
+    """The same for sequences (batch, steps, channels), with one number instead of two.
+
+    Weights: kernel (kernel size, channels, depth_multiplier), bias (channels * depth_multiplier,).
+
+    >>> from fastconv import layers
+    >>> layers.DepthwiseConv1D(3, strides=2).compute_output_shape((None, 9, 4))
+    (None, 4, 4)
+    """
+
+    rank = 1
+
+
+class _SeparableConv(_Depthwise):
+    """SeparableConv1D and SeparableConv2D."""
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | tuple[int, ...],
+        strides: int | tuple[int, ...] = 1,
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: int | tuple[int, ...] = 1,
+        depth_multiplier: int = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        depthwise_initializer: Any = "glorot_uniform",
+        pointwise_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        depthwise_regularizer: Any = None,
+        pointwise_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        depthwise_constraint: Any = None,
+        pointwise_constraint: Any = None,
+        bias_constraint: Any = None,
+        **common: Any,
+    ):
+        weights = {
+            "depthwise": (depthwise_initializer, depthwise_regularizer, depthwise_constraint),
+            "pointwise": (pointwise_initializer, pointwise_regularizer, pointwise_constraint),
+            "bias": (bias_initializer, bias_regularizer, bias_constraint),
+        }
+        super().__init__(
+            kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias,
+            weights, activity_regularizer=activity_regularizer, **common,
+        )  # fmt: skip
+        self.filters = normalize_int(filters, "filters")
+        self.depth_multiplier = normalize_int(depth_multiplier, "depth_multiplier")
+        self.depthwise_kernel: Variable | None = None
+        self.pointwise_kernel: Variable | None = None
+
+    def image_output(self, image):
+        return (*self.depthwise_output(image)[:2], self.filters)
+
+    def build(self, input_shape):
+        channels = self.image_of(input_shape)[-1]
+        middle = channels * self.depth_multiplier
+        shape = (*self.kernel_size, channels, self.depth_multiplier)
+        self.depthwise_kernel = self.add("depthwise", shape, "depthwise_kernel")
+        shape = (*(1,) * self.rank, middle, self.filters)
+        self.pointwise_kernel = self.add("pointwise", shape, "pointwise_kernel")
+        self.add_bias(self.filters)
+        super().build(input_shape)
+
+    def image_nodes(self, image):
+        pointwise = nodes.Convolution(
+            self.pointwise_kernel,
+            self.bias,
+            strides=(1, 1),
+            padding="valid",
+            dilation_rate=(1, 1),
+            groups=1,
+            kernel_shape=(1, 1, image[-1] * self.depth_multiplier, self.filters),
+        )
+        depthwise = self.depthwise_node(image, self.depthwise_kernel, None)
+        return [depthwise, pointwise, *self.activation_nodes()]
+
+    def get_config(self):
+        return super().get_config() | {"filters": self.filters}
+
+
+class SeparableConv2D(_SeparableConv):
+    """A depthwise convolution without bias, followed by a 1x1 convolution that mixes the channels.
+
+    Args:
+        filters: how many numbers come out at each place.
+        depth_multiplier: how many filters every channel has in the depthwise part.
+        depthwise_initializer, pointwise_initializer, ...: those of the two kernels.
+        all others: those of `Conv2D`, without `groups`.
+
+    Weights: depthwise_kernel (kernel height, kernel width, channels, depth_multiplier),
+    pointwise_kernel (1, 1, channels * depth_multiplier, filters), bias (filters,).
+
+    Raises as `Conv2D`.
+
+    >>> from fastconv import layers
+    >>> layers.SeparableConv2D(16, 3, padding="same").compute_output_shape((None, 9, 9, 4))
+    (None, 9, 9, 16)
+    """
+
+
+class SeparableConv1D(_SeparableConv):
+    """The same for sequences (batch, steps, channels), with one number instead of two.
+
+    Weights: depthwise_kernel (kernel size, channels, depth_multiplier),
+    pointwise_kernel (1, channels * depth_multiplier, filters), bias (filters,).
+
+    >>> from fastconv import layers
+    >>> layers.SeparableConv1D(16, 3).compute_output_shape((None, 9, 4))
+    (None, 7, 16)
+    """
+
+    rank = 1

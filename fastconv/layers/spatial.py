@@ -1,0 +1,150 @@
+"""What layers over space have in common: images (batch, height, width, channels), sequences (batch,
+steps, channels), and both with `data_format="channels_first"`, the channels right after the batch.
+
+A subclass is written for one sort of data, channels-last images, and says
+
+    image_output(image) -> image     which (height, width, channels) come out of which
+    image_nodes(image) -> nodes      the operations on them
+
+A sequence is an image of one row. Channels-first data are turned round first and back at the end;
+between neighbours the plan leaves both out (`fastconv.plan.simplify`). The weights of a layer are
+the same in both formats.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+from fastconv.layers.base import Layer, Shape
+from fastconv.plan import nodes
+from fastconv.plan.nodes import Node
+from fastconv.shapes import normalize_int, normalize_padding
+
+Image = tuple[int, int, int]  # (height, width, channels)
+
+DATA_FORMATS = ("channels_last", "channels_first")
+
+
+class Spatial(Layer):
+    """Base class; `rank` is 2 for images and 1 for sequences."""
+
+    rank = 2
+
+    def __init__(self, data_format: str | None = None, **common: Any):
+        super().__init__(**common)
+        self.data_format = check_data_format(data_format)
+
+    @abstractmethod
+    def image_output(self, image: Image) -> Image:
+        """The image that comes out of an image; ValueError if it cannot go in."""
+
+    @abstractmethod
+    def image_nodes(self, image: Image) -> list[Node]:
+        """The operations on images of this size, channels last."""
+
+    def outer_nodes(self) -> list[Node]:
+        """Operations that follow on the layer's own format."""
+        return []
+
+    @property
+    def channels_first(self) -> bool:
+        return self.data_format == "channels_first"
+
+    def image_of(self, input_shape: Shape) -> Image:
+        """The image that `input_shape` stands for; ValueError if it has another rank."""
+        if len(input_shape) != self.rank + 2:
+            space = ("height", "width") if self.rank == 2 else ("steps",)
+            axes = ("channels", *space) if self.channels_first else (*space, "channels")
+            raise ValueError(
+                f"layer {self.name!r} takes {'images' if self.rank == 2 else 'sequences'} "
+                f"(batch, {', '.join(axes)}), received shape {tuple(input_shape)}"
+            )
+        sizes = input_shape[1:]
+        if self.channels_first:
+            sizes = (*sizes[1:], sizes[0])
+        return sizes if self.rank == 2 else (1, *sizes)
+
+    def shape_of(self, image: Image) -> Shape:
+        """The opposite of `image_of`."""
+        sizes = self._sizes(image)
+        return (None, sizes[-1], *sizes[:-1]) if self.channels_first else (None, *sizes)
+
+    def _sizes(self, image: Image) -> tuple[int, ...]:
+        return image if self.rank == 2 else image[1:]
+
+    def compute_output_shape(self, input_shape):
+        image = self.image_of(input_shape)
+        try:
+            return self.shape_of(self.image_output(image))
+        except ValueError as error:
+            raise ValueError(f"layer {self.name!r} on input {input_shape}: {error}") from error
+
+    def nodes(self, input_shape):
+        image = self.image_of(input_shape)
+        output = self.image_output(image)
+        inner = self.image_nodes(image)
+        if self.rank == 1:
+            there = nodes.Reshape(image, source=image[1:])
+            inner = [there, *inner, nodes.Reshape(output[1:], source=output)]
+        return [*self.to_last(), *inner, *self.to_first(), *self.outer_nodes()]
+
+    def to_last(self) -> list[Node]:
+        """From the layer's own format to channels-last."""
+        return [channels_to_last(self.rank + 2)] if self.channels_first else []
+
+    def to_first(self) -> list[Node]:
+        """... and back."""
+        if not self.channels_first:
+            return []
+        return [nodes.Transpose((0, self.rank + 1, *range(1, self.rank + 1)))]
+
+    def pair(self, sizes: tuple[int, ...]) -> tuple[int, int]:
+        """A size per axis of space as (rows, columns)."""
+        return sizes if self.rank == 2 else (1, *sizes)
+
+    def get_config(self):
+        return super().get_config() | {"data_format": self.data_format}
+
+
+def channels_to_last(rank: int) -> nodes.Transpose:
+    """From (N, C, ...) to (N, ..., C)."""
+    return nodes.Transpose((0, *range(2, rank), 1))
+
+
+def check_data_format(data_format: str | None) -> str:
+    """None is "channels_last"."""
+    if data_format is None:
+        return "channels_last"
+    if data_format not in DATA_FORMATS:
+        raise ValueError(
+            f"`data_format` must be None or one of {DATA_FORMATS}, received {data_format!r}"
+        )
+    return data_format
+
+
+def check_padding(padding: str, *others: str) -> str:
+    """Layers pad by name only: "valid", "same" or one of `others`, in any case of letters."""
+    if isinstance(padding, str) and padding.lower() in others:
+        return padding.lower()
+    if not isinstance(padding, str) or padding.lower() not in ("valid", "same"):
+        options = " or ".join(map(repr, ("valid", "same", *others)))
+        raise ValueError(f"`padding` must be {options}, received {padding!r}")
+    return normalize_padding(padding)
+
+
+def normalize_sizes(value: Any, rank: int, name: str, *, minimum: int = 1) -> tuple[int, ...]:
+    """One integer for all axes, or one for each, as a tuple of `rank`.
+
+    >>> normalize_sizes(3, 2, "strides"), normalize_sizes([3], 1, "strides")
+    ((3, 3), (3,))
+    """
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if not isinstance(value, (tuple, list)):
+        return (normalize_int(value, name, minimum=minimum),) * rank
+    if len(value) != rank:
+        raise ValueError(
+            f"`{name}` must be an integer or {rank} of them, received {value!r} with {len(value)}"
+        )
+    return tuple(normalize_int(part, name, minimum=minimum) for part in value)

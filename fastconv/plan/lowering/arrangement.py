@@ -1,0 +1,118 @@
+"""Elements that change places or are mixed along axes, with constants: linear maps without weights.
+
+Each of them has the transposed map as its gradient.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from fastconv._ext import _channels, _resample
+from fastconv.plan.lowering.base import Lowering
+from fastconv.plan.tape import Tape, Tensor
+from fastconv.resampling import AxisMap
+
+
+class AxisMaps(Lowering):
+    overwrites_dy = False
+
+    def forward(self, x):
+        self.x_shape, self.maps = x.shape, (None, *self.node.maps)
+        sizes = (
+            size if axis_map is None else axis_map.output_size
+            for size, axis_map in zip(x.shape, self.maps, strict=True)
+        )
+        return _resampled(self.tape, x, tuple(sizes), self.maps, self.node.fill)
+
+    def backward(self, dy, need_dx):
+        if not need_dx:
+            return None
+        maps = [axis_map and axis_map.transposed for axis_map in self.maps]
+        return _resampled(self.tape, dy, self.x_shape, maps)
+
+
+class Transpose(Lowering):
+    overwrites_dy = False
+
+    def forward(self, x):
+        return transposed(self.tape, x, self.node.axes)
+
+    def backward(self, dy, need_dx):
+        if not need_dx:
+            return None
+        return transposed(self.tape, dy, tuple(int(axis) for axis in np.argsort(self.node.axes)))
+
+
+class GlobalAverage(Lowering):
+    overwrites_dy = False
+
+    def forward(self, x):
+        self.x_shape, y = x.shape, self.tape.tensor((x.shape[0], x.shape[-1]))
+        places = self._places(x)
+        self.tape.emit(
+            lambda: _channels.ColumnSums(places.array, y.array, 1 / places.shape[1]), x, y
+        )
+        return y
+
+    def backward(self, dy, need_dx):
+        if not need_dx:
+            return None
+        dx = self.tape.tensor(self.x_shape)
+        places = self._places(dx)
+        count = places.shape[1]
+        entries = np.arange(count + 1, dtype=np.int64)
+        everywhere = AxisMap(1, entries, np.zeros(count, np.int64), np.full(count, 1 / count))
+        one = dy.reshape(dy.shape[0], 1, dy.shape[1])
+        self.tape.emit(
+            lambda: _resample.Resample(one.array, places.array, [None, everywhere, None]), dy, dx
+        )
+        return dx
+
+    def _places(self, image: Tensor) -> Tensor:
+        """(N, ..., C) as (N, places, C)."""
+        count = math.prod(self.x_shape[1:-1])
+        return image.reshape(self.x_shape[0], count, self.x_shape[-1])
+
+
+class ScaleShift(Lowering):
+    def forward(self, x):
+        y, node = x if self.may_overwrite else self.tape.tensor(x.shape), self.node
+        self._emit(x, y, np.array(node.scale, np.float32), np.array(node.shift, np.float32))
+        return y
+
+    def backward(self, dy, need_dx):
+        if not need_dx:
+            return None
+        self._emit(dy, dy, np.array(self.node.scale, np.float32), None)
+        return dy
+
+    def _emit(self, x, y, scale, shift):
+        self.tape.emit(lambda: _channels.ScaleShift(x.array, scale, shift, y.array), x, y)
+
+
+def _resampled(tape: Tape, x: Tensor, shape: tuple[int, ...], maps, fill: float = 0.0) -> Tensor:
+    y = tape.tensor(shape)
+    tape.emit(lambda: _resample.Resample(x.array, y.array, maps, fill=fill), x, y)
+    return y
+
+
+def transposed(tape: Tape, x: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """Record the permutation of axes of `x`; as matrices where it only exchanges two neighbours."""
+    y = tape.tensor(tuple(x.shape[axis] for axis in axes))
+    moved = next((i for i, axis in enumerate(axes) if axis != i), 0)
+    # a b | c d -> a | c d | b: the moved axes are one stretch that exchanges places with another
+    cut = axes[moved]
+    if axes == (*range(moved), *range(cut, len(axes)), *range(moved, cut)):
+        matrices = (
+            math.prod(x.shape[:moved]), math.prod(x.shape[moved:cut]), math.prod(x.shape[cut:])
+        )  # fmt: skip
+        if 1 in matrices[1:]:
+            return x.reshape(*y.shape)
+        flat_x, flat_y = x.reshape(*matrices), y.reshape(matrices[0], matrices[2], matrices[1])
+        tape.emit(lambda: _resample.Transpose(flat_x.array, flat_y.array), x, y)
+    else:
+        maps = [None] * len(axes)
+        tape.emit(lambda: _resample.Resample(x.array, y.array, maps, axes), x, y)
+    return y

@@ -1,0 +1,137 @@
+"""What is random while a model is trained: dropout, noise, images seen from elsewhere.
+
+The plan numbers its steps, and a number and the seed of the layer decide what is drawn. So nothing
+is stored for the backward pass that can be drawn again, and a run can be repeated.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+
+from fastconv._ext import _channels, _elementwise, _resample
+from fastconv.plan.lowering.base import Lowering
+
+
+class Random(Lowering):
+    """Only in training plans; `operation` is there once the tape is bound."""
+
+    operation: Any = None
+
+    def set_draw(self, draw: int) -> None:
+        """Number the next draw: equal numbers, equal draws."""
+        self.operation.set_state(draw)
+
+    def _emit(self, make, *tensors) -> None:
+        def remember():
+            self.operation = make()
+            return self.operation
+
+        self.tape.emit(remember, *tensors)
+
+    def backward(self, dy, need_dx):
+        return self.input_gradient(dy) if need_dx else None
+
+    @abstractmethod
+    def input_gradient(self, dy):
+        """Record dx for `dy`."""
+
+
+class Dropout(Random):
+    def forward(self, x):
+        node = self.node
+        self.mask = None
+        y = self.tape.tensor(x.shape)
+        if node.noise_shape is None:
+            self._emit(lambda: _elementwise.Dropout(x.array, y.array, node.rate, node.seed), x, y)
+            return y
+        shape = tuple(n if m is None else m for m, n in zip(node.noise_shape, x.shape, strict=True))
+        mask = self.mask = self.tape.tensor(shape)
+        ones = np.ones(shape, np.float32)
+        self._emit(lambda: _elementwise.Dropout(ones, mask.array, node.rate, node.seed), mask)
+        self.tape.emit(lambda: _channels.Masked(x.array, mask.array, y.array), x, mask, y)
+        return y
+
+    def input_gradient(self, dy):
+        mask = self.mask
+        if mask is None:
+            self.tape.emit(
+                lambda: _elementwise.DropoutBackward(self.operation, dy.array, dy.array), dy
+            )
+        else:
+            self.tape.emit(lambda: _channels.Masked(dy.array, mask.array, dy.array), dy, mask)
+        return dy
+
+
+class GaussianNoise(Random):
+    again: Any = None  # the same noise, on the gradient
+
+    @property
+    def overwrites_dy(self):
+        return self.node.multiply
+
+    def forward(self, x):
+        node, y = self.node, self.tape.tensor(x.shape)
+        self._emit(
+            lambda: _channels.Gaussian(x.array, y.array, node.stddev, node.seed, node.multiply),
+            x,
+            y,
+        )
+        return y
+
+    def input_gradient(self, dy):
+        node = self.node
+        if not node.multiply:
+            return dy
+
+        def make():
+            self.again = _channels.Gaussian(dy.array, dy.array, node.stddev, node.seed, True)
+            return self.again
+
+        self.tape.emit(make, dy)
+        return dy
+
+    def set_draw(self, draw):
+        super().set_draw(draw)
+        if self.again is not None:
+            self.again.set_state(draw)
+
+
+class RandomWarp(Random):
+    overwrites_dy = False
+
+    def forward(self, x):
+        node = self.node
+        self.transforms = np.zeros((x.shape[0], 6))
+        self.x_shape = x.shape
+        y = self.tape.tensor((x.shape[0], *(node.size or x.shape[1:3]), x.shape[3]))
+        self.tape.emit(
+            lambda: _resample.Warp(
+                x.array,
+                y.array,
+                self.transforms,
+                node.interpolation,
+                node.fill_mode,
+                node.fill_value,
+            ),
+            x,
+            y,
+        )
+        return y
+
+    def input_gradient(self, dy):
+        node, dx = self.node, self.tape.tensor(self.x_shape)
+        self.tape.emit(
+            lambda: _resample.WarpBackward(
+                dy.array, dx.array, self.transforms, node.interpolation, node.fill_mode
+            ),
+            dy,
+            dx,
+        )
+        return dx
+
+    def set_draw(self, draw):
+        generator = np.random.default_rng((self.node.seed, draw))
+        self.transforms[...] = self.node.draw(generator, len(self.transforms))

@@ -31,9 +31,10 @@ Together with `fastconv.ops` this package is the only importer of `fastconv._ext
 """
 
 from fastconv.plan.cache import PlanCache
+from fastconv.plan.differential import Differential
 from fastconv.plan.fusion import fuse
 from fastconv.plan.graph import Graph
 from fastconv.plan.plan import MODES, Plan
 from fastconv.plan.updates import update_operations
 
-__all__ = ["MODES", "Graph", "Plan", "PlanCache", "fuse", "update_operations"]
+__all__ = ["MODES", "Differential", "Graph", "Plan", "PlanCache", "fuse", "update_operations"]

@@ -65,13 +65,16 @@ class Recording:
         self.tensors[value] = tensor
         self._readers[tensor.storage] += self._uses[value]
 
-    def backward(self, ends: Sequence[tuple[int, Tensor]]) -> None:
+    def backward(
+        self, ends: Sequence[tuple[int, Tensor]], wanted: Sequence[int] = ()
+    ) -> list[Tensor | None]:
         """Record the backward pass from `ends`, (value, its gradient) for every loss.
 
-        Nothing is recorded that no trainable weight needs.
+        Nothing is recorded that neither a trainable weight needs nor one of the values `wanted`,
+        inputs of the graph, whose gradients are returned (None where no loss depends on one).
         """
         self._let_pools_undo_relus()
-        needed = self._needed()
+        needed = self._needed(wanted)
         gradients = ValueGradients(self._tape)
         for value, gradient in ends:
             if value in needed:
@@ -98,6 +101,7 @@ class Recording:
             for input_value, dx, need in zip(application.inputs, dxs, needs, strict=True):
                 if need:
                     gradients.add(input_value, dx)
+        return [gradients.take(value) for value in wanted]
 
     def _let_pools_undo_relus(self) -> None:
         for application, step in zip(self._graph.applications, self.steps, strict=True):
@@ -112,9 +116,9 @@ class Recording:
             ):
                 maker.masked = step.mask_relu = True
 
-    def _needed(self) -> set[int]:
-        """The values below which there is a trainable weight."""
-        needed: set[int] = set()
+    def _needed(self, wanted: Sequence[int]) -> set[int]:
+        """The values below which there is a trainable weight, or one of those that are wanted."""
+        needed = set(wanted)
         for application, step in zip(self._graph.applications, self.steps, strict=True):
             if step.trainable or not needed.isdisjoint(application.inputs):
                 needed.add(application.output)

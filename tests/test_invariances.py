@@ -22,7 +22,7 @@ import fastconv
 from fastconv import ops, runtime
 from fastconv._ext import _core
 
-THREADS = (2, 3, 7)
+THREADS = (2, 3, 7, 33)
 
 
 def conv_operands(case: ConvCase, dtype):

@@ -110,23 +110,31 @@ cdef class _Problems(FilterOp):
         free(self.first_item)
         free(self.first_pack)
 
-    cdef int _plan(self) except -1:
-        """Let the kernels divide every problem, and lay out the packed filters."""
+    cdef void fit(self, int threads) noexcept nogil:
         cdef int i
-        cdef int64_t bytes = 0, scratch = 0
         cdef fc_conv *p
+        self.scratch_bytes = 0
         for i in range(self.count):
             p = &self.problems[i]
+            p.threads = threads
             self.table.plan_conv(p)
             self.first_item[i + 1] = self.first_item[i] + p.items
             self.first_pack[i + 1] = self.first_pack[i] + self.table.pack_items(p)
+            self.scratch_bytes = max(self.scratch_bytes, round_up_64(p.scratch_bytes))
+
+    cdef int _plan(self) except -1:
+        """Let the kernels divide every problem, and lay out the packed filters."""
+        cdef int i
+        cdef int64_t bytes = 0
+        cdef fc_conv *p
+        self.fit(1)
+        for i in range(self.count):
+            p = &self.problems[i]
             bytes += round_up_64(p.packed_size * self.table.element_size)
-            scratch = max(scratch, p.scratch_bytes)
             self.work += (
                 2.0 * p.batch * p.out_h * p.out_w * p.kernel_h * p.kernel_w * p.channels
                 * (1.0 if p.depthwise else 1.0 * p.filters * p.groups)
             )
-        self.scratch_bytes = round_up_64(scratch)
         self.need_filter_bytes(bytes)
         return 0
 
@@ -323,13 +331,17 @@ cdef class DirectBackwardKernel(Op):
         p.dilation_h, p.dilation_w = g.dilation_h, g.dilation_w
         p.pad_top, p.pad_left = g.pad_top, g.pad_left
         p.x, p.dy, p.dw, p.db = pointer(x), pointer(dy), pointer(dw), pointer(db)
-        self.table.plan_filter_gradient(p)
-        self.scratch_bytes = round_up_64(p.scratch_bytes)
+        self.fit(1)
         self.shared_bytes = round_up_64(p.partial_size * self.table.element_size)
         self.phases = 2
         self.work = 2.0 * p.batch * p.out_h * p.out_w * p.kernel_h * p.kernel_w * p.channels
         if not p.depthwise:
             self.work *= K
+
+    cdef void fit(self, int threads) noexcept nogil:
+        self.problem.threads = threads
+        self.table.plan_filter_gradient(&self.problem)
+        self.scratch_bytes = round_up_64(self.problem.scratch_bytes)
 
     cdef void begin(self, char *workspace) noexcept nogil:
         self.problem.partial = workspace

@@ -26,11 +26,15 @@ cdef class _Winograd(FilterOp):
 
     cdef int _plan(self) except -1:
         cdef fc_winograd *p = &self.problem
-        self.table.plan_winograd(p)
-        self.scratch_bytes = round_up_64(p.scratch_bytes)
+        self.fit(1)
         self.need_filter_bytes(p.packed_size * self.table.element_size)
         self.work = 2.0 * p.batch * p.out_h * p.out_w * p.kernel * p.kernel * p.channels * p.filters
         return 0
+
+    cdef void fit(self, int threads) noexcept nogil:
+        self.problem.threads = threads
+        self.table.plan_winograd(&self.problem)
+        self.scratch_bytes = round_up_64(self.problem.scratch_bytes)
 
     cdef void place_filters(self, char *memory) noexcept nogil:
         self.problem.w = memory
@@ -116,11 +120,15 @@ cdef class WinogradBackwardKernel(Op):
         p.out_h, p.out_w, p.filters = g.out_h, g.out_w, g.filters
         p.pad_top, p.pad_left, p.tile, p.kernel = g.pad_top, g.pad_left, tile, g.kernel_h
         p.x, p.dy, p.dw, p.db = pointer(x), pointer(dy), pointer(dw), pointer(db)
-        self.table.plan_winograd_gradient(p)
+        self.fit(1)
         self.phases = 2 if p.own_sums else 2 * p.blocks + 1
-        self.scratch_bytes = round_up_64(p.scratch_bytes)
         self.shared_bytes = round_up_64(p.workspace_size * self.table.element_size)
         self.work = 2.0 * p.batch * p.out_h * p.out_w * p.kernel * p.kernel * p.channels * p.filters
+
+    cdef void fit(self, int threads) noexcept nogil:
+        self.problem.threads = threads
+        self.table.plan_winograd_gradient(&self.problem)
+        self.scratch_bytes = round_up_64(self.problem.scratch_bytes)
 
     cdef void begin(self, char *workspace) noexcept nogil:
         self.table.winograd_gradient_begin(&self.problem, workspace)
@@ -128,7 +136,7 @@ cdef class WinogradBackwardKernel(Op):
     # With sums of its own: splits, then their reduction.  Otherwise two phases for every block of tiles and one at last.
     cdef int64_t phase_items(self, int phase) noexcept nogil:
         if self.problem.own_sums:
-            return self.problem.reduce_items if phase else self.problem.splits
+            return self.problem.reduce_items if phase else self.problem.split_items
         if phase == self.phases - 1:
             return self.problem.finish_items
         return self.problem.product_items if phase % 2 else self.problem.transform_items

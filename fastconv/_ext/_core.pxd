@@ -18,11 +18,9 @@ cdef enum:
     BREAK_EVEN = 100000  # floating-point operations (or bytes moved) that repay one more thread: about a microsecond
 
 
-# Threads for `items` pieces of `work`: the same results come out whatever it says.
-cdef inline int threads_for(int num_threads, int64_t items, double work) noexcept nogil:
+# Threads that repay themselves on so much work.
+cdef inline int threads_for(int num_threads, double work) noexcept nogil:
     cdef int64_t most = <int64_t> (work / BREAK_EVEN)
-    if most > items:
-        most = items
     if most > num_threads:
         most = num_threads
     return <int> most if most > 1 else 1
@@ -46,6 +44,8 @@ cdef class Op:
     cdef Workspace own_workspace
     # Scratch: `shared_bytes` for the op and `scratch_bytes` for each thread, which is how items find theirs.
     cdef int64_t shared_bytes, scratch_bytes
+    cdef int fitted         # threads that its items are cut for
+    cdef void fit(self, int threads) noexcept nogil
     cdef void begin(self, char *workspace) noexcept nogil
     cdef int64_t phase_items(self, int phase) noexcept nogil
     cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil

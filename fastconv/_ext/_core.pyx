@@ -226,6 +226,12 @@ cdef class Op:
     def __cinit__(self):
         self.phases = 1
 
+    cdef void fit(self, int threads) noexcept nogil:
+        """Cut the phases into items enough for so many threads, and say how much scratch memory that takes.
+
+        This changes who computes what, and never the order of a sum.
+        """
+
     cdef void begin(self, char *workspace) noexcept nogil:
         """Done once per run, before any op of the program runs, where `shared_bytes` are known to lie."""
 
@@ -251,6 +257,7 @@ cdef class Op:
         Every thread begins with a stretch of its own, and who is done helps the others: with items of equal
         length the busiest one of `threads` gets at most ceil(items / chunk / threads) * chunk of `items`.
         """
+        _fit(self, num_threads)
         cdef int threads = _threads_of(self, num_threads)
         phases = [self.phase_items(phase) for phase in range(self.phases)]
         return [(items, _chunk(items, threads), threads) for items in phases if items]
@@ -268,7 +275,15 @@ cdef int _threads_of(Op op, int size) noexcept nogil:
         items = op.phase_items(phase)
         if items > most:
             most = items
-    return threads_for(size, most, op.work)
+    cdef int64_t threads = threads_for(size, op.work)
+    return <int> max(1, min(threads, most))
+
+
+cdef void _fit(Op op, int num_threads) noexcept nogil:
+    cdef int threads = threads_for(num_threads, op.work)
+    if op.fitted != threads:
+        op.fitted = threads
+        op.fit(threads)
 
 
 cdef int _run(void **ops, int64_t count, Workspace workspace, int num_threads) except -1:
@@ -278,6 +293,7 @@ cdef int _run(void **ops, int64_t count, Workspace workspace, int num_threads) e
     cdef int64_t bytes = 0, i
     cdef int threads = 1, wanted
     for i in range(count):
+        _fit(<Op> ops[i], num_threads)
         wanted = _threads_of(<Op> ops[i], num_threads)
         threads = max(threads, wanted)
         bytes = max(bytes, (<Op> ops[i]).shared_bytes + (<Op> ops[i]).scratch_bytes * wanted)

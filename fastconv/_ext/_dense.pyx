@@ -13,6 +13,7 @@ from fastconv._ext._core cimport (
 )
 from fastconv._ext._kernels cimport fc_dense, fc_table
 
+ctypedef void (*plan_function)(fc_dense *) noexcept nogil
 ctypedef void (*item_function)(const fc_dense *, int64_t, void *) noexcept nogil
 
 
@@ -22,6 +23,7 @@ cdef class _DenseOp(Op):
     cdef const fc_table *table
     cdef fc_dense problem
     cdef item_function item
+    cdef plan_function plan
 
     cdef int _describe(self, x, w, y, b) except -1:
         """Shapes of one pass under their forward names."""
@@ -36,6 +38,11 @@ cdef class _DenseOp(Op):
         # Few rows: the time goes into reading the weights, not into arithmetic.
         self.work = 2.0 * max(rows, 4) * inputs * outputs
         return 0
+
+    cdef void fit(self, int threads) noexcept nogil:
+        self.problem.threads = threads
+        self.plan(&self.problem)
+        self.scratch_bytes = round_up_64(self.problem.scratch_bytes)
 
     cdef int64_t phase_items(self, int phase) noexcept nogil:
         return self.problem.items
@@ -56,8 +63,7 @@ cdef class DenseForward(_DenseOp):
         self.problem.y = pointer(y)
         self.problem.activation = activation_code(activation)
         self.problem.slope = slope
-        self.table.plan_dense_forward(&self.problem)
-        self.scratch_bytes = round_up_64(self.problem.scratch_bytes)
+        self.plan = self.table.plan_dense_forward
         self.item = self.table.dense_forward_item
 
 
@@ -70,7 +76,7 @@ cdef class DenseBackwardInput(_DenseOp):
         self.table = current_table(element_kind(self.arrays))
         self._describe(dx, w, dy, None)
         self.problem.dy, self.problem.w, self.problem.dx = pointer(dy), pointer(w), pointer(dx)
-        self.table.plan_dense_backward_input(&self.problem)
+        self.plan = self.table.plan_dense_backward_input
         self.item = self.table.dense_backward_input_item
 
 
@@ -84,5 +90,5 @@ cdef class DenseBackwardKernel(_DenseOp):
         self._describe(x, dw, dy, db)
         self.problem.x, self.problem.dy = pointer(x), pointer(dy)
         self.problem.dw, self.problem.db = pointer(dw), pointer(db)
-        self.table.plan_dense_backward_kernel(&self.problem)
+        self.plan = self.table.plan_dense_backward_kernel
         self.item = self.table.dense_backward_kernel_item

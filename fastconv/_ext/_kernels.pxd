@@ -10,6 +10,7 @@ cdef extern from "fastconv_kernels.h" nogil:
         FC_ISA_COUNT
 
     ctypedef struct fc_conv:
+        int threads
         const void *x
         const void *w
         const void *bias
@@ -27,6 +28,7 @@ cdef extern from "fastconv_kernels.h" nogil:
         int64_t base, sg, skh, skw, sc, sk
 
     ctypedef struct fc_filter_gradient:
+        int threads
         const void *x
         const void *dy
         void *dw
@@ -39,6 +41,7 @@ cdef extern from "fastconv_kernels.h" nogil:
         int64_t splits, items, reduce_items, partial_size, scratch_bytes
 
     ctypedef struct fc_winograd:
+        int threads
         const void *x
         const void *w
         const void *bias
@@ -49,6 +52,7 @@ cdef extern from "fastconv_kernels.h" nogil:
         int64_t items, packed_size, pack_items, scratch_bytes
 
     ctypedef struct fc_winograd_gradient:
+        int threads
         const void *x
         const void *dy
         void *dw
@@ -57,7 +61,7 @@ cdef extern from "fastconv_kernels.h" nogil:
         int tile, kernel
         int64_t blocks, transform_items, product_items, finish_items, workspace_size
         int own_sums
-        int64_t splits, reduce_items, scratch_bytes
+        int64_t splits, split_items, reduce_items, scratch_bytes
 
     ctypedef struct fc_scatter:
         const void *dy
@@ -68,6 +72,7 @@ cdef extern from "fastconv_kernels.h" nogil:
         int64_t items, packed_size, pack_items, scratch_bytes
 
     ctypedef struct fc_dense:
+        int threads
         const void *x
         const void *w
         const void *bias

@@ -2,9 +2,9 @@
  *
  * Every kernel is single-threaded, re-entrant, allocates nothing and knows no Python.  A pass over a layer is
  * a *problem* (one of the structs below) that the kernel side divides into numbered, independent *items*; the
- * Cython side hands the items to threads.  The division depends on the shape alone, never on the number of
- * threads, and every output element belongs to exactly one item: so the result has the same bits at every
- * thread count.
+ * Cython side hands the items to threads.  Every output element belongs to exactly one item, and how its sum is
+ * cut depends on the shape alone: so the result has the same bits at every thread count.  How many items share out the
+ * elements may depend on `threads`, the size of the team that is to be kept busy.
  *
  * Each instruction-set target compiles the same sources (the .inc files) against its own simd_<target>.h and
  * exports two tables of entry points, one for float32 and one for float64, and nothing else.
@@ -40,8 +40,11 @@ typedef struct {
     double slope; /* of the leaky ReLU */
     int depthwise; /* one input and one output channel per group: the vertical kernel */
 
+    int threads;             /* that items shall suffice for; no sum depends on it */
+
     /* Filled in by plan_conv. */
     int copies_rows;         /* items gather their padded input rows into scratch first */
+    int prefetches;          /* the next pixels while these are computed */
     int64_t taps, run;       /* the reduction as `taps` stretches of `run` contiguous elements */
     int64_t tap_block, run_block; /* how much of it one pass over a chunk of pixels takes */
     int64_t rows_per_item, row_items, cols_per_item, col_items, panels, panels_per_item, panel_items, items;
@@ -68,11 +71,13 @@ typedef struct {
     int64_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left;
     int depthwise;
 
+    int threads;             /* that items shall suffice for; no sum depends on it */
+
     /* Filled in by plan_filter_gradient. */
     int merges_taps;         /* few channels: the run is (kh, kw, c), over a copy of the padded rows */
     int packs_dy;            /* an item is a whole split and copies each block of dy into panels */
     int64_t taps, run, taps_per_item, tap_items, run_per_item, run_items, panels, panels_per_item, panel_items;
-    int64_t rows_per_block, rows_per_split, splits, items, reduce_items;
+    int64_t rows_per_block, rows_per_split, splits, items, reduce_elements, reduce_items;
     int64_t partial_size;    /* elements of `partial` */
     int64_t scratch_bytes;
 } fc_filter_gradient;
@@ -85,9 +90,10 @@ typedef struct {
     int64_t batch, in_h, in_w, channels, out_h, out_w, filters, pad_top, pad_left;
     int tile, kernel, activation;
     double slope;
+    int threads;
     /* Filled in by plan_winograd. */
     int64_t tiles_h, tiles_w, tiles_per_item, tile_items, panels, panels_per_item, panel_items, items;
-    int64_t packed_size, pack_chunks, pack_items, scratch_bytes;
+    int64_t packed_size, pack_channels, pack_chunks, pack_items, scratch_bytes;
 } fc_winograd;
 
 /* ... and its filter gradient, F(kernel x kernel, tile x tile): with own_sums `splits` items and a reduction, otherwise three phases
@@ -97,12 +103,14 @@ typedef struct {
     void *dw, *db;
     int64_t batch, in_h, in_w, channels, out_h, out_w, filters, pad_top, pad_left;
     int tile, kernel;
+    int threads;
     /* Filled in by plan_winograd_gradient; offsets and sizes in elements. */
     int64_t tiles_h, tiles_w, tiles, tiles_per_block, blocks, tiles_per_item, panels, channels_per_item, channel_items;
     int64_t transform_items, product_items, finish_items, bias_parts;
     int64_t v_offset, y_offset, u_offset, bias_offset, workspace_size;
     int own_sums;
-    int64_t splits, reduce_items, scratch_bytes;
+    int64_t splits, channel_parts, filter_parts, split_items; /* a split's dw in parts: (channels, filters) */
+    int64_t reduce_elements, reduce_items, scratch_bytes;
 } fc_winograd_gradient;
 
 /* The gradient with respect to the input as a product followed by a scatter: for few input channels, or small
@@ -124,6 +132,7 @@ typedef struct {
     int64_t rows, inputs, outputs;
     int activation;
     double slope;
+    int threads;
     /* Filled in by plan_dense_*. */
     int64_t rows_per_item, row_items, cols_per_item, col_items, items, scratch_bytes;
 } fc_dense;

@@ -12,7 +12,8 @@ enum {
     FC_ITEM_FLOPS = 400 * 1000,         /* aimed at: some microseconds, well above the cost of handing out an item, */
     FC_SMALL_ITEM_FLOPS = 60 * 1000,    /* but a small layer is cut finer, as long as it makes no more than */
     FC_FEW_ITEMS = 8,                   /* so many: a network of a few microseconds wants its threads as well */
-    FC_MAX_ITEMS = 512
+    FC_MAX_ITEMS = 512,
+    FC_FEWEST_ROWS = 4                  /* of a micro-kernel call, for the sake of more threads than that */
 };
 
 /* depthwise */
@@ -31,7 +32,7 @@ enum {
     FC_GRADIENT_WHOLE_BYTES = 640 * 1024,  /* of dw stay in L2 */
     FC_GRADIENT_ITEM_FLOPS = 1000 * 1000,  /* at least, as long as splits are what makes items */
     FC_MAX_PARTIAL_BYTES = 64 * 1024 * 1024, /* for the partial sums of all splits */
-    FC_REDUCE_ELEMENTS = 2048              /* of dw in an item of the final reduction */
+    FC_REDUCE_ELEMENTS = 2048              /* at most, of dw in an item of the final reduction */
 };
 
 /* winograd */
@@ -40,7 +41,7 @@ enum {
     FC_WINO_MIN_TILES = 48,             /* below, streaming the transformed filters would cost more than the products */
     FC_WINO_MAX_TILES = 96,
     FC_WINO_ITEMS = 32,                 /* aimed at by sharing out panels when tiles are few */
-    FC_WINO_PACK_CHANNELS = 16,         /* channels of filters gathered before they are transformed: on the stack */
+    FC_WINO_PACK_CHANNELS = 16,         /* at most: channels of filters gathered before they are transformed: on the stack */
     FC_WINO_OWN_SUMS_BYTES = 4000 * 1024, /* of L2 for the sums of a filter gradient that a thread keeps to itself */
     FC_WINO_SPLITS = 16,                /* of such a gradient: each costs a dw of memory and a step of the final sum */
     FC_WINO_GRADIENT_L2_BYTES = 512 * 1024,

@@ -8,6 +8,8 @@ cdef extern from "fastconv_kernels.h" nogil:
         FC_FILL_CONSTANT, FC_FILL_NEAREST, FC_FILL_REFLECT, FC_FILL_WRAP
         FC_AXES
         FC_ISA_COUNT
+        FC_SGD, FC_RMSPROP, FC_ADAM, FC_NADAM, FC_ADAMAX, FC_ADAGRAD, FC_ADADELTA, FC_LION, FC_FTRL, FC_MOVING_AVERAGE
+        FC_UPDATES
 
     ctypedef struct fc_conv:
         int threads
@@ -159,12 +161,9 @@ cdef extern from "fastconv_kernels.h" nogil:
 
     ctypedef struct fc_update:
         void *w
-        void *slot0
-        void *slot1
-        void *slot2
+        void *slot[3]
         const void *g
-        double a, b, c, d
-        int flag
+        double h[6]
 
     ctypedef struct fc_norms:
         void *w
@@ -227,9 +226,7 @@ cdef extern from "fastconv_kernels.h" nogil:
         void (*masked_run)(const void *, const void *, int, void *, int64_t) noexcept nogil
         void (*column_sums)(const void *, int64_t, int64_t, double, void *) noexcept nogil
         void (*gaussian)(const void *, void *, int64_t, int64_t, double, uint64_t, int) noexcept nogil
-        void (*sgd)(const fc_update *, int64_t, int64_t) noexcept nogil
-        void (*rmsprop)(const fc_update *, int64_t, int64_t) noexcept nogil
-        void (*adam)(const fc_update *, int64_t, int64_t) noexcept nogil
+        void (*update[FC_UPDATES])(const fc_update *, int64_t, int64_t) noexcept nogil
         double (*penalty)(const void *, void *, int64_t, double, double, double) noexcept nogil
         void (*limit_norms)(const fc_norms *, int64_t, int64_t, int64_t) noexcept nogil
         double (*fma_loop)(int64_t) noexcept nogil

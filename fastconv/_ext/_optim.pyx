@@ -1,95 +1,91 @@
-"""Optimizer updates over flat buffers, one pass over memory each.  The rules stand in kernels/optim.inc.
-
-`hyper` is a float64 array that is read at every run, so that a schedule may change it between steps.
-"""
+"""Optimizer updates over flat buffers, one pass over memory each.  The rules stand in kernels/optim.inc."""
 
 cimport cython
-from libc.math cimport pow, sqrt
 from libc.stdint cimport int64_t
 import numpy as np
 
 from fastconv._ext._core cimport Op, current_table, element_kind, pointer
-from fastconv._ext._kernels cimport fc_table, fc_update
+from fastconv._ext._kernels cimport (
+    FC_ADADELTA,
+    FC_ADAGRAD,
+    FC_ADAM,
+    FC_ADAMAX,
+    FC_MOVING_AVERAGE,
+    FC_FTRL,
+    FC_LION,
+    FC_NADAM,
+    FC_RMSPROP,
+    FC_SGD,
+    fc_table,
+    fc_update,
+)
 
 cdef enum:
     STRETCH = 8192
+    HYPER = 6
+    SLOTS = 3
+
+# rule -> its place in the kernel table, and how many of its slots it cannot do without
+_RULES = {
+    "sgd": (FC_SGD, 0),
+    "rmsprop": (FC_RMSPROP, 1),
+    "adam": (FC_ADAM, 2),
+    "nadam": (FC_NADAM, 2),
+    "adamax": (FC_ADAMAX, 2),
+    "adagrad": (FC_ADAGRAD, 1),
+    "adadelta": (FC_ADADELTA, 2),
+    "lion": (FC_LION, 1),
+    "ftrl": (FC_FTRL, 2),
+    "average": (FC_MOVING_AVERAGE, 1),
+}
 
 
-cdef class _Update(Op):
+@cython.final
+cdef class Update(Op):
+    """w changes by `rule` with gradient g and `slots`, up to three buffers or None of which the rule may ask for.
+
+    `hyper` holds up to six float64 numbers, which are read at every run: a schedule may change them between steps.
+    """
+
     cdef const fc_table *table
     cdef fc_update problem
     cdef double *hyper
-    cdef int64_t size
+    cdef int64_t size, hyper_size
     cdef void (*rule)(const fc_update *, int64_t, int64_t) noexcept nogil
 
-    cdef int _bind(self, w, g, slot0, slot1, slot2, hyper, names) except -1:
-        arrays = (w, g, slot0, slot1, slot2)
+    def __init__(self, str rule, w, g, slots, hyper):
+        if rule not in _RULES:
+            raise ValueError(f"unknown rule {rule!r}; expected one of {', '.join(_RULES)}")
+        cdef int number
+        number, needed = _RULES[rule]
+        slots = tuple(slots) + (None,) * (SLOTS - len(slots))
+        if len(slots) > SLOTS or any(slot is None for slot in slots[:needed]):
+            raise ValueError(f"rule {rule!r} needs {needed} to {SLOTS} slots, received {slots}")
+        arrays = (w, g, *slots)
         self.table = current_table(element_kind(arrays))
         self.arrays = (*arrays, hyper)
         for array in arrays:
             if array is not None and array.shape != w.shape:
                 raise ValueError(f"expected buffers of one shape, {w.shape}, received {array.shape}")
-        if hyper.dtype != np.float64 or hyper.shape != (len(names),):
+        if hyper.dtype != np.float64 or hyper.ndim != 1 or hyper.size > HYPER:
             raise ValueError(
-                f"expected `hyper` to be float64 [{', '.join(names)}], received {hyper.dtype} of shape {hyper.shape}"
+                f"expected `hyper` to be up to {HYPER} numbers of float64, received {hyper.dtype} of shape {hyper.shape}"
             )
-        self.hyper = <double *> pointer(hyper)
+        self.hyper, self.hyper_size = <double *> pointer(hyper), hyper.size
+        self.rule = self.table.update[number]
         self.size = w.size
         self.work = 16.0 * self.size  # bytes moved
         self.problem.w, self.problem.g = pointer(w), pointer(g)
-        self.problem.slot0, self.problem.slot1 = pointer(slot0), pointer(slot1)
-        self.problem.slot2 = pointer(slot2)
-        return 0
+        for i in range(SLOTS):
+            self.problem.slot[<int> i] = pointer(slots[i])
+
+    cdef void begin(self, char *workspace) noexcept nogil:
+        cdef int64_t i
+        for i in range(self.hyper_size):
+            self.problem.h[i] = self.hyper[i]
 
     cdef int64_t phase_items(self, int phase) noexcept nogil:
         return (self.size + STRETCH - 1) // STRETCH
 
     cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
         self.rule(&self.problem, item * STRETCH, min(<int64_t> STRETCH, self.size - item * STRETCH))
-
-
-@cython.final
-cdef class SGD(_Update):
-    """hyper = [learning rate, momentum, Nesterov (0 or 1)]; no velocity buffer means no momentum."""
-
-    def __init__(self, w, g, velocity, hyper):
-        self._bind(w, g, velocity, None, None, hyper, ("lr", "momentum", "nesterov"))
-        self.rule = self.table.sgd
-
-    cdef void begin(self, char *workspace) noexcept nogil:
-        self.problem.a = self.hyper[0]
-        self.problem.b = self.hyper[1]
-        self.problem.flag = self.hyper[2] != 0.0
-
-
-@cython.final
-cdef class RMSprop(_Update):
-    """hyper = [learning rate, rho, momentum, epsilon]; optional mean gradient (centered) and momentum buffers."""
-
-    def __init__(self, w, g, v, mean_gradient, momentum, hyper):
-        self._bind(w, g, v, mean_gradient, momentum, hyper, ("lr", "rho", "momentum", "epsilon"))
-        self.rule = self.table.rmsprop
-
-    cdef void begin(self, char *workspace) noexcept nogil:
-        self.problem.a = self.hyper[0]
-        self.problem.b = self.hyper[1]
-        self.problem.c = self.hyper[2]
-        self.problem.d = self.hyper[3]
-
-
-@cython.final
-cdef class Adam(_Update):
-    """hyper = [learning rate, beta_1, beta_2, epsilon, iterations done]; a run adds one to the last."""
-
-    def __init__(self, w, g, m, v, hyper):
-        self._bind(w, g, m, v, None, hyper, ("lr", "beta_1", "beta_2", "epsilon", "iterations"))
-        self.rule = self.table.adam
-
-    cdef void begin(self, char *workspace) noexcept nogil:
-        cdef double t
-        self.hyper[4] += 1.0
-        t = self.hyper[4]
-        self.problem.a = self.hyper[0] * sqrt(1.0 - pow(self.hyper[2], t)) / (1.0 - pow(self.hyper[1], t))
-        self.problem.b = self.hyper[1]
-        self.problem.c = self.hyper[2]
-        self.problem.d = self.hyper[3]

@@ -201,11 +201,14 @@ typedef struct {
 } fc_broadcast;
 
 /* An optimizer update of n parameters; what slot0 and slot1 hold depends on the rule. */
+/* An optimizer update of parameters w by gradients g; what slots and hyper-parameters hold is told beside each rule. */
+enum {
+    FC_SGD, FC_RMSPROP, FC_ADAM, FC_NADAM, FC_ADAMAX, FC_ADAGRAD, FC_ADADELTA, FC_LION, FC_FTRL, FC_MOVING_AVERAGE, FC_UPDATES
+};
 typedef struct {
-    void *w, *slot0, *slot1, *slot2;
+    void *w, *slot[3];
     const void *g;
-    double a, b, c, d; /* hyper-parameters, in the order of the rule's formula */
-    int flag;
+    double h[6];
 } fc_update;
 
 /* Norms of w (outer, reduced, inner) along its middle axis that are held between two bounds. */
@@ -282,9 +285,7 @@ typedef struct {
     void (*column_sums)(const void *x, int64_t rows, int64_t channels, double scale, void *y);
     void (*gaussian)(const void *x, void *y, int64_t begin, int64_t n, double stddev, uint64_t key, int multiply);
 
-    void (*sgd)(const fc_update *, int64_t begin, int64_t n);
-    void (*rmsprop)(const fc_update *, int64_t begin, int64_t n);
-    void (*adam)(const fc_update *, int64_t begin, int64_t n);
+    void (*update[FC_UPDATES])(const fc_update *, int64_t begin, int64_t n);
 
     double (*penalty)(const void *x, void *g, int64_t n, double l1, double l2, double scale);
     void (*limit_norms)(const fc_norms *, int64_t outer, int64_t begin, int64_t n);

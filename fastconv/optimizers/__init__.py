@@ -1,0 +1,51 @@
+"""How gradients change weights: Keras's optimizers, with its arguments, formulas and numbers.
+
+    sgd        SGD (momentum, Nesterov), Lion
+    adaptive   RMSprop, Adagrad, Adadelta, Ftrl: steps relative to the size of past gradients
+    adam       Adam, AdamW, Nadam, Adamax: that and momentum
+    schedules  learning rates that change from step to step
+    base       Optimizer: the arguments that all share, and its state on a model's flat buffers
+
+One step is: clip the gradients, `w -= lr * weight_decay * w`, the rule of the class, the moving
+average of the weights, the constraints of the weights. Every rule is one compiled pass over the
+flat buffers (`fastconv.parameters`); what depends on the step alone (a scheduled rate, Adam's
+correction of its start) is computed here, between the steps. An optimizer object serves one model
+at a time.
+
+>>> from fastconv import optimizers
+>>> optimizers.get("rmsprop").learning_rate
+0.001
+>>> optimizers.SGD(optimizers.schedules.ExponentialDecay(0.1, 10, 0.5)).learning_rate
+0.1
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastconv.optimizers import schedules
+from fastconv.optimizers.adam import Adam, Adamax, AdamW, Nadam
+from fastconv.optimizers.adaptive import Adadelta, Adagrad, Ftrl, RMSprop
+from fastconv.optimizers.base import Optimizer
+from fastconv.optimizers.sgd import SGD, Lion
+from fastconv.serialization import find
+
+CLASSES = {
+    cls.__name__: cls
+    for cls in (SGD, RMSprop, Adam, AdamW, Nadam, Adamax, Adagrad, Adadelta, Lion, Ftrl)
+}
+
+
+def get(identifier: Any) -> Optimizer:
+    """The optimizer that a name ("rmsprop", any case), an optimizer, its class or a serialized
+    configuration stands for.
+
+    Raises ValueError for an unknown name (the message lists all), TypeError for anything else.
+    """
+    aliases = {name.lower(): cls for name, cls in CLASSES.items()}
+    if isinstance(identifier, str):
+        identifier = identifier.lower()
+    return find(identifier, "optimizers", Optimizer, aliases=aliases)
+
+
+__all__ = ["CLASSES", "Optimizer", "get", "schedules", *CLASSES]

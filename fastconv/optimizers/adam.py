@@ -1,0 +1,144 @@
+"""Momentum, and steps relative to the size of past gradients, corrected for their start at zero.
+
+    Adam      m = b1 m + (1 - b1) g,  v = b2 v + (1 - b2) g^2,
+              w -= lr sqrt(1 - b2^t) / (1 - b1^t)  m / (sqrt(v) + eps)
+              amsgrad: the largest v so far instead of v
+    AdamW     the same with a weight decay of .004
+    Nadam     u_t = b1 (1 - .5 * .96^t),  P = u_1 u_2 ... u_t,
+              w -= lr (u_{t+1} m / (1 - P u_{t+1}) + (1 - u_t) g / (1 - P))
+                   / (sqrt(v / (1 - b2^t)) + eps)
+    Adamax    u = max(b2 u, |g|),  w -= lr m / ((1 - b1^t) (u + eps))
+
+Adam and Adamax: Kingma & Ba, arXiv 1412.6980; amsgrad: Reddi, Kale & Kumar, arXiv 1904.09237; weight
+decay decoupled from the gradient: Loshchilov & Hutter, arXiv 1711.05101; Nadam: Dozat 2016.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from fastconv.checks import number
+from fastconv.optimizers.base import Optimizer
+
+
+class _Moments(Optimizer):
+    """What all of them have: two kinds of memory and an epsilon."""
+
+    settings = ("beta_1", "beta_2", "epsilon")
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        weight_decay: float | None = None,
+        **common: Any,
+    ):
+        self.beta_1 = number(beta_1, "beta_1", 0, 1, open_end=True)
+        self.beta_2 = number(beta_2, "beta_2", 0, 1, open_end=True)
+        self.epsilon = number(epsilon, "epsilon", 0)
+        super().__init__(learning_rate, weight_decay, **common)
+
+    def slots(self):
+        return [("momentum", "velocity")]
+
+
+class Adam(_Moments):
+    """Momentum and mean square of the gradients. Arguments as `Optimizer`, and:
+
+    Args:
+        beta_1: how long the mean of the gradients remembers.
+        beta_2: how long the mean of their squares remembers.
+        epsilon: added to the root.
+        amsgrad: let no weight's steps grow again, by the largest mean square so far.
+    """
+
+    rule = "adam"
+    rule_slots = ("momentum", "velocity", "velocity_hat")
+    settings = (*_Moments.settings, "amsgrad")
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        weight_decay: float | None = None,
+        **common: Any,
+    ):
+        self.amsgrad = bool(amsgrad)
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, weight_decay, **common)
+
+    def slots(self):
+        return super().slots() + ([("velocity_hat",)] if self.amsgrad else [])
+
+    def hyper(self, rate, step):
+        correction = math.sqrt(1 - self.beta_2**step) / (1 - self.beta_1**step)
+        return [rate * correction, self.beta_1, self.beta_2, self.epsilon]
+
+
+class AdamW(Adam):
+    """`Adam` with a weight decay, .004 unless told otherwise; None is refused."""
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        weight_decay: float = 0.004,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        **common: Any,
+    ):
+        if weight_decay is None:
+            raise ValueError("`weight_decay` of AdamW must be a number, received None")
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay, **common)
+
+
+class Nadam(_Moments):
+    """Adam with Nesterov's look-ahead; arguments as for `Adam`, without `amsgrad`."""
+
+    rule = "nadam"
+
+    def __init__(self, *arguments: Any, **common: Any):
+        self._product = (0, 1.0)  # step, and the product of u up to it
+        super().__init__(*arguments, **common)
+
+    def _u(self, step: int) -> float:
+        return self.beta_1 * (1 - 0.5 * 0.96**step)
+
+    def _product_at(self, step: int) -> float:
+        """u_1 u_2 ... u_step, going on from where the last call stopped if that is on the way."""
+        done, product = self._product if self._product[0] <= step else (0, 1.0)
+        for passed in range(done + 1, step + 1):
+            product *= self._u(passed)
+        self._product = (step, product)
+        return product
+
+    def hyper(self, rate, step):
+        now, following, product = self._u(step), self._u(step + 1), self._product_at(step)
+        momentum = rate * following / (1 - product * following)
+        gradient = rate * (1 - now) / (1 - product)
+        second = 1 / (1 - self.beta_2**step)
+        return [momentum, self.beta_1, self.beta_2, self.epsilon, gradient, second]
+
+    def extra_variables(self):
+        return [("u_product", np.float32(self._product_at(self.steps)))]
+
+
+class Adamax(_Moments):
+    """Adam with the largest recent gradient in place of the mean square; arguments as for `Adam`,
+    without `amsgrad`."""
+
+    rule = "adamax"
+
+    def slots(self):
+        return [("momentum", "norm")]
+
+    def hyper(self, rate, step):
+        return [rate / (1 - self.beta_1**step), self.beta_1, self.beta_2, self.epsilon]

@@ -1,0 +1,259 @@
+"""Learning rates that depend on the step, counted from 0; to be given as `learning_rate`.
+
+    ExponentialDecay        r0 rate^(step / decay_steps)
+    InverseTimeDecay        r0 / (1 + rate step / decay_steps)
+    PiecewiseConstantDecay  values[i] while step <= boundaries[i]
+    PolynomialDecay         (r0 - end) (1 - step / decay_steps)^power + end
+    CosineDecay             r0 ((1 - alpha) (1 + cos(pi step / decay_steps)) / 2 + alpha)
+    CosineDecayRestarts     the same again and again, each time `t_mul` as long and `m_mul` as high
+
+The last two: Loshchilov & Hutter, arXiv 1608.03983. A schedule of one's own is a subclass of
+`LearningRateSchedule`:
+
+>>> from fastconv.optimizers import schedules
+>>> class Halving(schedules.LearningRateSchedule):
+...     def __call__(self, step):
+...         return 0.1 / 2 ** (step // 100)
+>>> Halving()(250)
+0.025
+>>> schedules.PiecewiseConstantDecay([10, 20], [1.0, 0.5, 0.1])(11)
+0.5
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+from fastconv.checks import number
+
+
+class LearningRateSchedule(ABC):
+    """Base class: a callable from the number of steps done to the learning rate of the next one."""
+
+    module = "keras.optimizers.schedules"  # where Keras's files say that the class lives
+
+    @abstractmethod
+    def __call__(self, step: int) -> float:
+        """The rate for the step that `step` others precede."""
+
+    def get_config(self) -> dict[str, Any]:
+        return {}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> LearningRateSchedule:
+        return cls(**config)
+
+
+class _Keras(LearningRateSchedule):
+    """The schedules of Keras: their arguments are their configuration."""
+
+    settings: tuple[str, ...] = ()
+
+    def __init__(self, name: str | None = None, **values: Any):
+        """Keep `values` under their names; "steps" must be positive, all else finite."""
+        self.name = name or type(self).__name__
+        for key, value in values.items():
+            if value is not None:
+                value = number(value, key)
+                if key.endswith("decay_steps") and value <= 0:
+                    raise ValueError(f"`{key}` must be positive, received {value}")
+            setattr(self, key, value)
+
+    def get_config(self):
+        return {key: getattr(self, key) for key in (*self.settings, "name")}
+
+
+class _Rated(_Keras):
+    """A rate and a number of steps after which it has acted once, all at once with `staircase`."""
+
+    settings = ("initial_learning_rate", "decay_steps", "decay_rate", "staircase")
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        decay_rate: float,
+        staircase: bool = False,
+        name: str | None = None,
+    ):
+        super().__init__(
+            name,
+            initial_learning_rate=initial_learning_rate,
+            decay_steps=decay_steps,
+            decay_rate=decay_rate,
+        )
+        self.staircase = bool(staircase)
+
+    def _times(self, step: int) -> float:
+        times = step / self.decay_steps
+        return math.floor(times) if self.staircase else times
+
+
+class ExponentialDecay(_Rated):
+    """`decay_rate` times as much after every `decay_steps`; in jumps if `staircase`."""
+
+    def __call__(self, step):
+        return self.initial_learning_rate * self.decay_rate ** self._times(step)
+
+
+class InverseTimeDecay(_Rated):
+    """Divided by 1 + `decay_rate` times the number of `decay_steps`; in jumps if `staircase`."""
+
+    def __call__(self, step):
+        return self.initial_learning_rate / (1 + self.decay_rate * self._times(step))
+
+
+class PiecewiseConstantDecay(_Keras):
+    """`values[i]` up to and including step `boundaries[i]`, the last value after the last one.
+
+    Raises ValueError unless there is one value more than boundaries, which must ascend.
+    """
+
+    def __init__(self, boundaries: Sequence[int], values: Sequence[float], name: str | None = None):
+        super().__init__(name or "PiecewiseConstant")
+        self.boundaries = [number(boundary, "boundaries") for boundary in boundaries]
+        self.values = [number(value, "values") for value in values]
+        if len(self.values) != len(self.boundaries) + 1 or self.boundaries != sorted(
+            self.boundaries
+        ):
+            raise ValueError(
+                "`values` must be one more than `boundaries`, which must ascend, "
+                f"received {list(boundaries)} and {list(values)}"
+            )
+
+    def __call__(self, step):
+        for boundary, value in zip(self.boundaries, self.values, strict=False):
+            if step <= boundary:
+                return value
+        return self.values[-1]
+
+    settings = ("boundaries", "values")
+
+
+class PolynomialDecay(_Keras):
+    """From `initial_learning_rate` to `end_learning_rate` in `decay_steps`, along a power; with
+    `cycle` up again and down over twice, three times ... as many steps."""
+
+    settings = ("initial_learning_rate", "decay_steps", "end_learning_rate", "power", "cycle")
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        end_learning_rate: float = 0.0001,
+        power: float = 1.0,
+        cycle: bool = False,
+        name: str | None = None,
+    ):
+        super().__init__(
+            name,
+            initial_learning_rate=initial_learning_rate,
+            decay_steps=decay_steps,
+            end_learning_rate=end_learning_rate,
+            power=power,
+        )
+        self.cycle = bool(cycle)
+
+    def __call__(self, step):
+        span = self.decay_steps
+        if self.cycle:
+            span *= max(1, math.ceil(step / span))
+        left = 1 - min(step, span) / span
+        height = self.initial_learning_rate - self.end_learning_rate
+        return height * left**self.power + self.end_learning_rate
+
+
+class CosineDecay(_Keras):
+    """Down half a wave of the cosine in `decay_steps`, to `alpha` times the start.
+
+    With a `warmup_target` the rate first rises to it, in a line over `warmup_steps`, and descends
+    from there.
+    """
+
+    settings = ("initial_learning_rate", "decay_steps", "alpha", "warmup_target", "warmup_steps")
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        alpha: float = 0.0,
+        name: str | None = None,
+        warmup_target: float | None = None,
+        warmup_steps: int = 0,
+    ):
+        super().__init__(
+            name,
+            initial_learning_rate=initial_learning_rate,
+            decay_steps=decay_steps,
+            alpha=alpha,
+            warmup_target=warmup_target,
+            warmup_steps=warmup_steps,
+        )
+
+    def __call__(self, step):
+        top = self.initial_learning_rate
+        if self.warmup_target is not None:
+            if step < self.warmup_steps:
+                return top + (self.warmup_target - top) * step / self.warmup_steps
+            top, step = self.warmup_target, step - self.warmup_steps
+        wave = _half_wave(min(step, self.decay_steps) / self.decay_steps)
+        return top * ((1 - self.alpha) * wave + self.alpha)
+
+
+class CosineDecayRestarts(_Keras):
+    """`CosineDecay` that starts again: the first time after `first_decay_steps`, then after
+    `t_mul` times as many each time, at `m_mul` times the height each time."""
+
+    settings = ("initial_learning_rate", "first_decay_steps", "t_mul", "m_mul", "alpha")
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        first_decay_steps: int,
+        t_mul: float = 2.0,
+        m_mul: float = 1.0,
+        alpha: float = 0.0,
+        name: str | None = None,
+    ):
+        super().__init__(
+            name or "SGDRDecay",
+            initial_learning_rate=initial_learning_rate,
+            first_decay_steps=first_decay_steps,
+            t_mul=t_mul,
+            m_mul=m_mul,
+            alpha=alpha,
+        )
+
+    def __call__(self, step):
+        done = step / self.first_decay_steps
+        if self.t_mul == 1:
+            restarts = math.floor(done)
+            part = done - restarts
+        else:
+            # A restart falls on a whole number, which the logarithms may miss by their rounding.
+            restarts = math.log(1 - done * (1 - self.t_mul)) / math.log(self.t_mul)
+            restarts = math.floor(restarts + 1e-9)
+            before = (1 - self.t_mul**restarts) / (1 - self.t_mul)
+            part = (done - before) / self.t_mul**restarts
+        wave = self.m_mul**restarts * _half_wave(part)
+        return self.initial_learning_rate * ((1 - self.alpha) * wave + self.alpha)
+
+
+def _half_wave(part: float) -> float:
+    return 0.5 * (1 + math.cos(math.pi * part))
+
+
+CLASSES = {
+    cls.__name__: cls
+    for cls in (
+        ExponentialDecay,
+        InverseTimeDecay,
+        PiecewiseConstantDecay,
+        PolynomialDecay,
+        CosineDecay,
+        CosineDecayRestarts,
+    )
+}

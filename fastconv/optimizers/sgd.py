@@ -1,0 +1,76 @@
+"""Steps along the gradient or its sign.
+
+    SGD    w -= lr g;  with momentum  m = mu m - lr g,  w += m  (Nesterov: w += mu m - lr g)
+    Lion   w -= lr sign(b1 m + (1 - b1) g),  then  m = b2 m + (1 - b2) g
+
+Lion: Chen et al., arXiv 2302.06675.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastconv.checks import number
+from fastconv.optimizers.base import Optimizer
+
+
+class SGD(Optimizer):
+    """Gradient descent with momentum, Nesterov's if asked for. Arguments as `Optimizer`, and:
+
+    Args:
+        momentum: from 0 (none) to 1.
+        nesterov: look ahead along the momentum.
+    """
+
+    rule = "sgd"
+    settings = ("momentum", "nesterov")
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.01,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float | None = None,
+        **common: Any,
+    ):
+        self.momentum = number(momentum, "momentum", 0, 1)
+        self.nesterov = bool(nesterov)
+        super().__init__(learning_rate, weight_decay, **common)
+
+    def slots(self):
+        return [("momentum",)] if self.momentum else []
+
+    def hyper(self, rate, step):
+        return [rate, self.momentum, self.nesterov]
+
+
+class Lion(Optimizer):
+    """Steps of one size, along the sign of a momentum. Arguments as `Optimizer`, and:
+
+    Args:
+        beta_1: the share of the momentum in the direction, above 0.
+        beta_2: how long the momentum remembers.
+    """
+
+    rule = "lion"
+    settings = ("beta_1", "beta_2")
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.99,
+        weight_decay: float | None = None,
+        **common: Any,
+    ):
+        self.beta_1 = number(beta_1, "beta_1", 0, 1)
+        if not self.beta_1:
+            raise ValueError(f"`beta_1` must be above 0, received {beta_1!r}")
+        self.beta_2 = number(beta_2, "beta_2", 0, 1)
+        super().__init__(learning_rate, weight_decay, **common)
+
+    def slots(self):
+        return [("momentum",)]
+
+    def hyper(self, rate, step):
+        return [rate, self.beta_1, self.beta_2]

@@ -21,6 +21,7 @@ _KINDS = {
     "losses": "fastconv.losses",
     "metrics": "fastconv.metrics",
     "optimizers": "fastconv.optimizers",
+    "optimizers.schedules": "fastconv.optimizers.schedules",
     "regularizers": "fastconv.regularizers",
 }
 
@@ -92,4 +93,7 @@ def find(
                 f"`{singular}` must be one of {sorted(names)}, received {identifier!r}"
             )
         return cls()
-    raise TypeError(f"`{singular}` must be a name or a {base.__name__}, received {identifier!r}")
+    article = "an" if base.__name__[0] in "AEIO" else "a"
+    raise TypeError(
+        f"`{singular}` must be a name or {article} {base.__name__}, received {identifier!r}"
+    )

@@ -346,36 +346,27 @@ def run_optim(dtype) -> None:
         g, w, first = rng.standard_normal((3, size)).astype(dtype)
         second, third = rng.uniform(1, 2, (2, size)).astype(dtype)  # a variance above any mean
         third *= 0.1
-        check(
-            f"sgd {label}",
-            lambda g, w, hyper: ext.SGD(w, g, None, hyper),
-            {"g": g},
-            {"w": w, "hyper": np.array([0.1, 0.0, 0.0])},
-        )
-        check(
-            f"sgd with momentum {label}",
-            lambda g, w, velocity, hyper: ext.SGD(w, g, velocity, hyper),
-            {"g": g},
-            {"w": w, "velocity": first, "hyper": np.array([0.1, 0.9, 1.0])},
-        )
-        check(
-            f"rmsprop {label}",
-            lambda g, w, v, mean, momentum, hyper: ext.RMSprop(w, g, v, mean, momentum, hyper),
-            {"g": g},
-            {
-                "w": w,
-                "v": second,
-                "mean": third,
-                "momentum": first,
-                "hyper": np.array([0.1, 0.9, 0.5, 1e-7]),
-            },
-        )
-        check(
-            f"adam {label}",
-            lambda g, w, m, v, hyper: ext.Adam(w, g, m, v, hyper),
-            {"g": g},
-            {"w": w, "m": first, "v": second, "hyper": np.array([0.1, 0.9, 0.999, 1e-7, 3.0])},
-        )
+        hyper = np.array([0.1, 0.9, 0.5, 1e-7, 0.2, 1.5])
+        for rule, slots in {
+            "sgd": {},
+            "rmsprop": {"v": second, "mean": third, "momentum": first},
+            "adam": {"m": first, "v": second, "largest": second},
+            "nadam": {"m": first, "v": second},
+            "adamax": {"m": first, "v": second},
+            "adagrad": {"v": second},
+            "adadelta": {"v": second, "moved": second},
+            "lion": {"m": first},
+            "ftrl": {"v": second, "m": first},
+            "average": {"m": first},
+        }.items():
+            check(
+                f"{rule} {label}",
+                lambda g, w, hyper, rule=rule, **slots: ext.Update(
+                    rule, w, g, list(slots.values()), hyper
+                ),
+                {"g": g},
+                {"w": w, "hyper": hyper, **slots},
+            )
 
 
 FAMILIES = {

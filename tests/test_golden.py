@@ -14,7 +14,10 @@ import pytest
 from golden.golden_file import HERE, load
 
 from fastconv import initializers, layers, losses, models, ops, optimizers
-from fastconv._ext import _elementwise, _optim
+from fastconv._ext import _elementwise
+from fastconv.parameters import Parameters, Variable
+from fastconv.plan import update_operations
+from fastconv.plan.program import make_program
 
 LAYERS, LAYER_ARRAYS = load("layers.npz")
 LOSSES, LOSS_ARRAYS = load("losses.npz")
@@ -186,39 +189,20 @@ def test_loss_behind_a_saturated_softmax_is_not_clipped(case):
 # ------------------------------------------------------------------------------------- optimizers
 
 
-def update_op(case, w, g):
-    """The extension's update bound to ``w`` and ``g`` with the hyper-parameters Keras resolved."""
-    settings = case["resolved"]
-
-    def zeros(used):
-        return np.zeros_like(w) if used else None
-
-    if case["optimizer"] == "SGD":
-        hyper = [settings[k] for k in ("learning_rate", "momentum", "nesterov")]
-        return _optim.SGD(w, g, zeros(settings["momentum"]), np.array(hyper))
-    if case["optimizer"] == "RMSprop":
-        hyper = [settings[k] for k in ("learning_rate", "rho", "momentum", "epsilon")]
-        return _optim.RMSprop(
-            w,
-            g,
-            zeros(True),
-            zeros(settings["centered"]),
-            zeros(settings["momentum"]),
-            np.array(hyper),
-        )
-    hyper = [settings[k] for k in ("learning_rate", "beta_1", "beta_2", "epsilon")] + [0.0]
-    return _optim.Adam(w, g, zeros(True), zeros(True), np.array(hyper))
-
-
 @pytest.mark.parametrize("case", select(OPTIMIZERS, "optimizer", "SGD", "RMSprop", "Adam"))
 def test_optimizer_update(case):
-    w, g = OPTIMIZER_ARRAYS["w0"].copy(), np.empty_like(OPTIMIZER_ARRAYS["w0"])
-    op = update_op(case, w, g)
-    for step, gradient in enumerate(OPTIMIZER_ARRAYS["gradients"]):
-        g[:] = gradient
-        op.run(1)
+    optimizer = getattr(optimizers, case["optimizer"])(**case["settings"])
+    variable = Variable("w", OPTIMIZER_ARRAYS["w0"].shape, initializers.get("zeros"), "layer")
+    variable.assign(OPTIMIZER_ARRAYS["w0"])
+    parameters = Parameters([variable])
+    gradient = parameters.view(parameters.gradient, variable)
+    program = make_program(update_operations(optimizer, parameters))
+    for step, values in enumerate(OPTIMIZER_ARRAYS["gradients"]):
+        gradient[:] = values
+        program.run(1)
+        optimizer.count_step()
         assert_close(
-            w,
+            variable.numpy(),
             OPTIMIZER_ARRAYS[case["name"] + "/w"][step],
             rtol=1e-6,
             atol=3e-7,

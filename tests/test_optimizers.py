@@ -206,7 +206,7 @@ def test_config_makes_an_equal_optimizer(name):
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: optimizers.get("adamw"), ValueError, "`optimizer` must be one of .*'rmsprop'"),
+        (lambda: optimizers.get("muon"), ValueError, "`optimizer` must be one of .*'rmsprop'"),
         (lambda: optimizers.get(None), TypeError, "a name or an Optimizer, received None"),
         (lambda: optimizers.SGD("fast"), TypeError, "`learning_rate` must be a number, received"),
         (lambda: optimizers.SGD(lambda: 0.1), TypeError, "`learning_rate` must be a number"),
@@ -214,14 +214,21 @@ def test_config_makes_an_equal_optimizer(name):
         (lambda: optimizers.SGD(float("nan")), ValueError, "`learning_rate` must be finite"),
         (lambda: optimizers.SGD(momentum=1.5), ValueError, "0 <= momentum <= 1"),
         (lambda: optimizers.Adam(beta_1=1.0), ValueError, "0 <= beta_1 < 1"),
-        (lambda: optimizers.Adam(amsgrad=True), ValueError, "`amsgrad` is not supported"),
-        (lambda: optimizers.Adam(use_ema=True), ValueError, "`use_ema` is not supported"),
+        (lambda: optimizers.AdamW(weight_decay=None), ValueError, "`weight_decay` of AdamW must"),
+        (lambda: optimizers.Adam(ema_momentum=2), ValueError, "0 <= ema_momentum <= 1"),
         (
-            lambda: optimizers.Adam(gradient_accumulation_steps=2),
+            lambda: optimizers.Adam(use_ema=True, ema_overwrite_frequency=0),
             ValueError,
-            "`gradient_accumulation_steps` is not supported, received 2",
+            "`ema_overwrite_frequency` must be positive",
         ),
-        (lambda: optimizers.Adam(loss_scale_factor=2.0), ValueError, "`loss_scale_factor` is not"),
+        (
+            lambda: optimizers.Adam(gradient_accumulation_steps=1),
+            ValueError,
+            "`gradient_accumulation_steps` must be",
+        ),
+        (lambda: optimizers.Adam(loss_scale_factor=2.0), ValueError, "`loss_scale_factor` must be"),
+        (lambda: optimizers.Lion(beta_1=0), ValueError, "`beta_1` must be above 0"),
+        (lambda: optimizers.Ftrl(learning_rate_power=0.5), ValueError, "learning_rate_power <= 0"),
         (
             lambda: optimizers.SGD(clipnorm=1.0, clipvalue=1.0),
             ValueError,

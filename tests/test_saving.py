@@ -291,11 +291,11 @@ HOSTILE = {
         lambda s: edited(s, lambda c: c["compile_config"].update(loss={"class_name": "f"})),
         "cannot make this model",
     ),
-    "a learning rate schedule": (
+    "a learning rate schedule without a class": (
         lambda s: edited(
             s, lambda c: c["compile_config"]["optimizer"]["config"].update(learning_rate={})
         ),
-        "`learning_rate` must be a number",
+        "expected a description of one of optimizers.schedules",
     ),
     "weights that are not HDF5": (lambda s: rebuilt(s, model=b"x" * 999), "not a readable HDF5"),
     "a missing weight": (

@@ -9,8 +9,8 @@
                    / (sqrt(v / (1 - b2^t)) + eps)
     Adamax    u = max(b2 u, |g|),  w -= lr m / ((1 - b1^t) (u + eps))
 
-Adam and Adamax: Kingma & Ba, arXiv 1412.6980; amsgrad: Reddi, Kale & Kumar, arXiv 1904.09237; weight
-decay decoupled from the gradient: Loshchilov & Hutter, arXiv 1711.05101; Nadam: Dozat 2016.
+Adam and Adamax: Kingma & Ba, arXiv 1412.6980; amsgrad: Reddi, Kale & Kumar, arXiv 1904.09237;
+weight decay decoupled from the gradient: Loshchilov & Hutter, arXiv 1711.05101; Nadam: Dozat 2016.
 """
 
 from __future__ import annotations

@@ -35,8 +35,6 @@ class Plan:
         weighted: whether every row of the losses has a weight of its own.
         updates: the operations that change the weights, last in "train" (behind those that the
             nodes have themselves: `Lowering.updates`).
-        between: called after the gradients are there and before the updates run, if anything has
-            to happen there; the program is then run in two parts.
         arena: returns the memory for everything between input and output, given its bytes.
 
     After construction these lists of arrays are bound: `inputs` (N, ...) and, per output, `targets`
@@ -59,7 +57,6 @@ class Plan:
         loss_weights: Sequence[float] | None = None,
         weighted: bool = False,
         updates: Sequence[Any] = (),
-        between: Callable[[], None] | None = None,
         arena: Callable[[int], np.ndarray] = aligned_zeros,
     ):
         if mode not in MODES:
@@ -113,11 +110,7 @@ class Plan:
             self._penalties += values
         if training:
             updates = [*(op for step in steps for op in step.updates()), *updates]
-        self._between, self._updates = None, None
-        if between is None:
-            operations.extend(updates)
-        elif updates:
-            self._between, self._updates = between, make_program(updates)
+        operations.extend(updates)
         self._program = make_program(operations)
 
     @property
@@ -141,9 +134,6 @@ class Plan:
             step.set_draw(draw)
         if self.mode == "train":
             self._program.run(threads)
-            if self._updates is not None:
-                self._between()
-                self._updates.run(threads)
             self._parameters.touch()
             return
         version = self._parameters.version

@@ -108,10 +108,7 @@ def read(model: Sequential, file: BinaryIO, path: Path) -> None:
     for variable, array in zip(targets, arrays, strict=True):
         variable.assign(array)
     if restored is not None:
-        iteration, rate, slots = restored
-        model.optimizer.go_on(iteration, rate)
-        for index, view in enumerate(_slots(model) if slots or model.optimizer.built else ()):
-            np.copyto(view, slots[index] if slots else 0)
+        model.optimizer.load_variables(restored, model.parameters if model.built else None)
 
 
 def _groups(model: Sequential) -> Iterator[tuple[str, str, list[np.ndarray]]]:
@@ -133,30 +130,24 @@ def _layer_paths(model: Sequential) -> Iterator[tuple[str, Any]]:
         yield f"layers/{numbered(snake_case(type(layer).__name__), counter)}", layer
 
 
-def _slots(model: Sequential) -> list[np.ndarray]:
-    return model.optimizer.state_for(model.parameters).slot_views()
-
-
-def _read_optimizer(
-    model: Sequential, h5: h5py.File, path: Path
-) -> tuple[int, float, list[np.ndarray]] | None:
-    """(iteration, learning rate, slots) if the model is compiled and the file has them."""
+def _read_optimizer(model: Sequential, h5: h5py.File, path: Path) -> list[np.ndarray] | None:
+    """The optimizer's variables, if the model is compiled and the file has them."""
     if not model.compiled or _child(h5, "optimizer", path) is None:
         return None
-    count = len(_variables(h5, "optimizer", path))
+    optimizer, count = model.optimizer, len(_variables(h5, "optimizer", path))
     if count == 0:
         return None
-    shapes: list[tuple[int, ...]] = [(), ()]
-    if count > 2 and model.built:
-        shapes += [view.shape for view in _slots(model)]
-    iteration, rate, *slots = [dataset[()] for dataset in _datasets(h5, "optimizer", shapes, path)]
+    shapes = optimizer.stored_shapes(None)
+    if count > len(shapes) and model.built:
+        shapes = optimizer.stored_shapes(model.parameters)
+    values = [dataset[()] for dataset in _datasets(h5, "optimizer", shapes, path)]
+    iteration, rate = values[0], 0.0 if optimizer.scheduled else values[1]
     if int(iteration) < 0 or not 0 <= float(rate) < np.inf:
         raise FormatError(
             f"{path}: iteration and learning rate must not be negative, "
             f"received {iteration} and {rate}"
         )
-    # Keras stores the rate in float32; the shortest number with the same float32 is what was meant.
-    return int(iteration), float(str(np.float32(rate))), slots
+    return values
 
 
 # ------------------------------------------------------------------------- reading without trust

@@ -223,6 +223,7 @@ class Trainer:
             hooks.call("on_epoch_end", epoch, logs=logs)
             progress.end(steps, logs)
             run.finished = self.stop_training or run.feed.exhausted
+        self.optimizer.finalize_variable_values(self.trainable_weights)
         hooks.call("on_train_end", logs=run.logs)
 
     def _epoch(
@@ -510,8 +511,6 @@ class Trainer:
         if mode == "train":
             options["updates"] = update_operations(self.optimizer, parameters)
             options["arena"] = self._plans.training_arena
-            if self.optimizer.clips:
-                options["between"] = lambda: self.optimizer.clip(parameters)
         return Plan(graph, count, parameters, mode=mode, **options)
 
 

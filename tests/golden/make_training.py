@@ -9,6 +9,7 @@ or a name), and the arrays that Keras computed with it; inputs are multiples of 
 
 =======================  ==========================================================================
 ``training_weights``     regularizers and constraints, alone and in a network that trains
+``training_optimizers``  20 steps of every optimizer, its variables after them; schedules
 =======================  ==========================================================================
 """
 
@@ -143,7 +144,184 @@ def make_weights() -> tuple[list[dict], Arrays]:
     return cases, arrays
 
 
-MAKERS = {"weights": make_weights}
+# ------------------------------------------------------------------------- optimizers, schedules
+
+SCHEDULES = [
+    ("ExponentialDecay", {"initial_learning_rate": 0.1, "decay_steps": 7, "decay_rate": 0.5}),
+    (
+        "ExponentialDecay",
+        {
+            "initial_learning_rate": 0.1,
+            "decay_steps": 7,
+            "decay_rate": 0.5,
+            "staircase": True,
+        },
+    ),
+    ("InverseTimeDecay", {"initial_learning_rate": 0.1, "decay_steps": 7, "decay_rate": 0.5}),
+    (
+        "InverseTimeDecay",
+        {"initial_learning_rate": 0.1, "decay_steps": 7, "decay_rate": 0.5, "staircase": True},
+    ),
+    ("PiecewiseConstantDecay", {"boundaries": [3, 9], "values": [1.0, 0.5, 0.1]}),
+    ("PolynomialDecay", {"initial_learning_rate": 0.1, "decay_steps": 8}),
+    (
+        "PolynomialDecay",
+        {
+            "initial_learning_rate": 0.1,
+            "decay_steps": 8,
+            "end_learning_rate": 0.01,
+            "power": 2.0,
+            "cycle": True,
+        },
+    ),
+    ("CosineDecay", {"initial_learning_rate": 0.1, "decay_steps": 10}),
+    (
+        "CosineDecay",
+        {
+            "initial_learning_rate": 0.01,
+            "decay_steps": 10,
+            "alpha": 0.1,
+            "warmup_target": 0.2,
+            "warmup_steps": 4,
+        },
+    ),
+    ("CosineDecayRestarts", {"initial_learning_rate": 0.1, "first_decay_steps": 4}),
+    (
+        "CosineDecayRestarts",
+        {
+            "initial_learning_rate": 0.1,
+            "first_decay_steps": 5,
+            "t_mul": 1.0,
+            "m_mul": 0.8,
+            "alpha": 0.1,
+        },
+    ),
+    (
+        "CosineDecayRestarts",
+        {"initial_learning_rate": 0.1, "first_decay_steps": 5, "t_mul": 1.5, "m_mul": 0.9},
+    ),
+]
+OPTIMIZERS = [
+    ("SGD", {}),
+    ("SGD", {"learning_rate": 0.05, "momentum": 0.9, "weight_decay": 0.1}),
+    ("SGD", {"learning_rate": 0.05, "momentum": 0.9, "nesterov": True, "clipnorm": 2.0}),
+    ("RMSprop", {}),
+    ("RMSprop", {"learning_rate": 0.01, "rho": 0.8, "momentum": 0.7, "centered": True}),
+    ("Adam", {}),
+    ("Adam", {"learning_rate": 0.01, "amsgrad": True, "beta_2": 0.6}),
+    ("Adam", {"learning_rate": 0.01, "clipvalue": 0.5}),
+    ("Adam", {"learning_rate": 0.01, "global_clipnorm": 2.0, "weight_decay": 0.1}),
+    ("AdamW", {"learning_rate": 0.02}),
+    ("AdamW", {"learning_rate": 0.02, "weight_decay": 0.2}),
+    ("Nadam", {"learning_rate": 0.01}),
+    ("Nadam", {"learning_rate": 0.01, "beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-3}),
+    ("Adamax", {"learning_rate": 0.01}),
+    ("Adamax", {"learning_rate": 0.01, "beta_1": 0.8, "beta_2": 0.9}),
+    ("Adagrad", {"learning_rate": 0.1}),
+    ("Adagrad", {"learning_rate": 0.1, "initial_accumulator_value": 1.0, "epsilon": 1e-3}),
+    ("Adadelta", {"learning_rate": 1.0}),
+    ("Adadelta", {"learning_rate": 0.5, "rho": 0.8, "epsilon": 1e-4}),
+    ("Lion", {"learning_rate": 0.01}),
+    ("Lion", {"learning_rate": 0.01, "beta_1": 0.7, "beta_2": 0.8, "weight_decay": 0.1}),
+    ("Ftrl", {"learning_rate": 0.1}),
+    (
+        "Ftrl",
+        {
+            "learning_rate": 0.1,
+            "learning_rate_power": -0.7,
+            "l1_regularization_strength": 0.1,
+            "l2_regularization_strength": 0.2,
+            "l2_shrinkage_regularization_strength": 0.3,
+            "beta": 0.1,
+        },
+    ),
+    ("SGD", {"learning_rate": 0.05, "use_ema": True, "ema_momentum": 0.8}),
+    (
+        "Adam",
+        {
+            "learning_rate": 0.01,
+            "use_ema": True,
+            "ema_momentum": 0.9,
+            "ema_overwrite_frequency": 3,
+        },
+    ),
+    ("SGD", {"learning_rate": 0.05, "momentum": 0.9, "gradient_accumulation_steps": 3}),
+    (
+        "Nadam",
+        {
+            "learning_rate": 0.05,
+            "gradient_accumulation_steps": 2,
+            "use_ema": True,
+            "ema_overwrite_frequency": 2,
+            "clipnorm": 1.0,
+            "weight_decay": 0.1,
+        },
+    ),
+    ("SGD", {"learning_rate": SCHEDULES[0], "momentum": 0.9}),
+    ("Adam", {"learning_rate": SCHEDULES[9], "gradient_accumulation_steps": 2}),
+]
+STEPS = 20
+
+
+def make_optimizer(entry):
+    name, arguments = entry
+    rate = arguments.get("learning_rate")
+    if isinstance(rate, tuple):
+        arguments = arguments | {"learning_rate": make(keras.optimizers.schedules, rate)}
+    return make(keras.optimizers, (name, arguments))
+
+
+def make_optimizers() -> tuple[list[dict], Arrays]:
+    rng = np.random.default_rng(2)
+    cases, arrays = [], {}
+    starts = [grid_normal(rng, 3, 7), grid_normal(rng, 9)]
+    gradients = [grid_normal(rng, STEPS, *w.shape) for w in starts]
+    gradients[1][:, 0] = 0.0  # never a gradient
+    gradients[1][1:, 1] = 0.0  # one gradient, then what slots remember
+    gradients[1][:, 2] *= np.float32(2.0**-16)  # where the place of epsilon shows
+    for index, (w, g) in enumerate(zip(starts, gradients, strict=True)):
+        arrays |= {f"start/{index}": w, f"gradients/{index}": g}
+    for number, entry in enumerate(OPTIMIZERS):
+        optimizer = make_optimizer(entry)
+        weights = [keras.Variable(w, name=f"w{i}") for i, w in enumerate(starts)]
+        trails = [[] for _ in weights]
+        for step in range(STEPS):
+            optimizer.apply([tf.constant(g[step]) for g in gradients], weights)
+            for trail, w in zip(trails, weights, strict=True):
+                trail.append(w.numpy().copy())
+        name = f"optimizer{number}"
+        variables = [np.asarray(v.numpy()) for v in optimizer.variables]
+        cases.append(
+            {
+                "name": name,
+                "group": "optimizer",
+                "object": entry,
+                "variables": len(variables),
+                "config": keras.optimizers.serialize(optimizer)["config"],
+            }
+        )
+        for index, trail in enumerate(trails):
+            arrays[f"{name}/w/{index}"] = np.stack(trail)[[0, 1, 2, 5, 10, 19]]
+        for index, value in enumerate(variables):
+            arrays[f"{name}/variables/{index}"] = value
+    steps = list(range(30)) + [35, 60, 100]
+    for number, entry in enumerate(SCHEDULES):
+        schedule = make(keras.optimizers.schedules, entry)
+        name = f"schedule{number}"
+        cases.append(
+            {
+                "name": name,
+                "group": "schedule",
+                "object": entry,
+                "config": schedule.get_config(),
+                "steps": steps,
+            }
+        )
+        arrays[f"{name}/rates"] = np.float32([float(schedule(step)) for step in steps])
+    return cases, arrays
+
+
+MAKERS = {"weights": make_weights, "optimizers": make_optimizers}
 
 
 def main() -> None:

@@ -1,0 +1,201 @@
+"""Every optimizer for 20 steps, and every schedule, against what real Keras computed."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from golden.golden_file import load
+
+from fastconv import initializers, layers, models, optimizers
+from fastconv.optimizers import schedules
+from fastconv.parameters import Parameters, Variable
+from fastconv.plan import update_operations
+from fastconv.plan.program import make_program
+from fastconv.serialization import deserialize, serialize
+
+CASES, ARRAYS = load("training_optimizers.npz")
+KEPT = (0, 1, 2, 5, 10, 19)  # the steps after which Keras's weights are stored
+RNG = np.random.default_rng(9)
+
+
+def of(group):
+    return [pytest.param(case, id=case["name"]) for case in CASES if case["group"] == group]
+
+
+def make(case):
+    name, arguments = case["object"]
+    rate = arguments.get("learning_rate")
+    if isinstance(rate, list):
+        arguments = arguments | {"learning_rate": getattr(schedules, rate[0])(**rate[1])}
+    return getattr(optimizers, name)(**arguments)
+
+
+class Weights:
+    """Two weights and an optimizer, without a network."""
+
+    def __init__(self, optimizer):
+        self.optimizer = optimizer
+        self.variables = []
+        for index in range(2):
+            start = ARRAYS[f"start/{index}"]
+            variable = Variable(f"w{index}", start.shape, initializers.get("zeros"), "layer")
+            variable.assign(start)
+            self.variables.append(variable)
+        self.parameters = Parameters(self.variables)
+        self.program = make_program(update_operations(optimizer, self.parameters))
+
+    def step(self, number):
+        for index, variable in enumerate(self.variables):
+            gradient = self.parameters.view(self.parameters.gradient, variable)
+            gradient[...] = ARRAYS[f"gradients/{index}"][number]
+        self.program.run(2)
+        self.optimizer.count_step()
+
+
+def assert_close(actual, expected, what):
+    # Weights are of size 1; Keras computes the cosines of a schedule in float32.
+    np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=3e-6, err_msg=what)
+
+
+@pytest.mark.parametrize("case", of("optimizer"))
+def test_twenty_steps(case):
+    weights, name = Weights(make(case)), case["name"]
+    for number in range(20):
+        weights.step(number)
+        if number in KEPT:
+            for index, variable in enumerate(weights.variables):
+                expected = ARRAYS[f"{name}/w/{index}"][KEPT.index(number)]
+                assert_close(variable.numpy(), expected, f"weight {index} after step {number}")
+    stored = weights.optimizer.variables
+    assert len(stored) == case["variables"]
+    for index, (key, value) in enumerate(stored):
+        assert_close(value, ARRAYS[f"{name}/variables/{index}"], key)
+
+
+@pytest.mark.parametrize("case", of("optimizer"))
+def test_a_stored_state_goes_on(case):
+    """Ten steps, the variables into another optimizer, ten more: as if nothing had been."""
+    first, other = Weights(make(case)), Weights(make(case))
+    for number in range(10):
+        first.step(number)
+    stored = [np.array(value) for _, value in first.optimizer.variables]
+    assert [v.shape for v in stored] == other.optimizer.stored_shapes(other.parameters)
+    other.optimizer.load_variables(stored, other.parameters)
+    for variable, source in zip(other.variables, first.variables, strict=True):
+        variable.assign(source.numpy())
+    for number in range(10, 20):
+        first.step(number)
+        other.step(number)
+    for one, two in zip(first.variables, other.variables, strict=True):
+        np.testing.assert_array_equal(one.numpy(), two.numpy())
+
+
+@pytest.mark.parametrize("case", of("optimizer"))
+def test_configuration(case):
+    optimizer = make(case)
+    config, expected = optimizer.get_config(), case["config"]
+    assert set(config) == set(expected)
+    for key in set(config) - {"name", "learning_rate"}:
+        assert config[key] == pytest.approx(expected[key]), key
+    rate = expected["learning_rate"]
+    if isinstance(rate, dict):
+        assert config["learning_rate"]["class_name"] == rate["class_name"]
+        assert config["learning_rate"]["module"] == rate["module"]
+    else:
+        assert config["learning_rate"] == pytest.approx(rate)
+    copy = deserialize(serialize(optimizer), "optimizers")
+    assert copy.get_config() == config
+    assert deserialize(serialize(optimizer) | {"config": expected}, "optimizers")
+
+
+@pytest.mark.parametrize("case", of("schedule"))
+def test_schedules(case):
+    name, arguments = case["object"]
+    schedule = getattr(schedules, name)(**arguments)
+    rates = [schedule(step) for step in case["steps"]]
+    np.testing.assert_allclose(rates, ARRAYS[case["name"] + "/rates"], rtol=1e-5, atol=2e-8)
+    assert schedule.get_config() == case["config"]
+    copy = deserialize(serialize(schedule), "optimizers.schedules")
+    assert copy.get_config() == schedule.get_config()
+
+
+def linear(optimizer):
+    model = models.Sequential([layers.Input((3,)), layers.Dense(2)])
+    model.set_weights([np.arange(6.0).reshape(3, 2) / 4, np.ones(2)])
+    model.compile(optimizer, "mse")
+    return model
+
+
+X, Y = RNG.standard_normal((8, 3)), RNG.standard_normal((8, 2))
+
+
+def test_a_schedule_acts_at_each_step():
+    class Alternating(schedules.LearningRateSchedule):
+        def __call__(self, step):
+            return 0.1 * (step % 2)
+
+    model = linear(optimizers.SGD(Alternating()))
+    trail = [model.get_weights()[0]]
+    for _ in range(4):
+        model.train_on_batch(X, Y)
+        trail.append(model.get_weights()[0])
+    moved = [not np.array_equal(*pair) for pair in pairwise(trail)]
+    assert moved == [False, True, False, True]
+    with pytest.raises(TypeError, match="cannot be set; received 0.5"):
+        model.optimizer.learning_rate = 0.5
+
+
+def test_fit_ends_with_the_averages():
+    model = linear(optimizers.SGD(0.1, use_ema=True, ema_momentum=0.5))
+    model.fit(X, Y, epochs=3, batch_size=8, verbose=0)
+    kernel = model.layers[0].kernel
+    np.testing.assert_array_equal(kernel.numpy(), model.optimizer.average_of(kernel))
+    plain = linear(optimizers.SGD(0.1))
+    plain.fit(X, Y, epochs=3, batch_size=8, verbose=0)
+    assert not np.allclose(kernel.numpy(), plain.get_weights()[0])
+    with pytest.raises(ValueError, match="keeps no moving averages"):
+        plain.optimizer.average_of(plain.layers[0].kernel)
+
+
+def test_accumulated_batches_are_one_batch():
+    whole, parts = (
+        linear(optimizers.SGD(0.1, momentum=0.9, gradient_accumulation_steps=steps))
+        for steps in (None, 4)
+    )
+    whole.fit(X, Y, batch_size=8, epochs=3, shuffle=False, verbose=0)
+    parts.fit(X, Y, batch_size=2, epochs=3, shuffle=False, verbose=0)
+    np.testing.assert_allclose(parts.get_weights()[0], whole.get_weights()[0], rtol=1e-5)
+    assert parts.optimizer.iterations == whole.optimizer.iterations == 3
+
+
+def test_weights_without_decay():
+    optimizer = optimizers.SGD(1.0, weight_decay=0.5)
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    model = linear(optimizer)
+    kernel = model.get_weights()[0]
+    model.train_on_batch(np.zeros((1, 3)), np.ones((1, 2)))
+    np.testing.assert_allclose(model.get_weights()[0], kernel / 2)
+    np.testing.assert_array_equal(model.get_weights()[1], np.ones(2))
+    with pytest.raises(ValueError, match="before training begins"):
+        optimizer.exclude_from_weight_decay([model.layers[0].kernel])
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: schedules.CosineDecay(0.1, 0), ValueError, "`decay_steps` must be positive"),
+        (lambda: schedules.ExponentialDecay("a", 1, 0.5), TypeError, "`initial_learning_rate`"),
+        (lambda: schedules.PiecewiseConstantDecay([1], [1]), ValueError, "one more than `bound"),
+        (lambda: schedules.PiecewiseConstantDecay([2, 1], [1, 2, 3]), ValueError, "must ascend"),
+        (
+            lambda: Weights(optimizers.Adam()).optimizer.load_variables([0, 0.1, 3.0], None),
+            ValueError,
+            "slots need a model that is built",
+        ),
+    ],
+)
+def test_refusals(make, error, message):
+    with pytest.raises(error, match=message):
+        make()

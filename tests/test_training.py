@@ -483,7 +483,7 @@ def test_compile_comes_first_and_needs_a_loss():
         ({"steps_per_execution": 4}, "`steps_per_execution` must be 1, received 4"),
         ({"loss_weights": [1.0]}, "`loss_weights` must be None"),
         ({"metrics": "accuracy"}, "`metrics` must be a list, received 'accuracy'"),
-        ({"optimizer": "lion"}, "`optimizer` must be one of"),
+        ({"optimizer": "muon"}, "`optimizer` must be one of"),
         ({"loss": "hinge"}, "`loss` must be one of"),
     ],
 )

@@ -98,7 +98,7 @@ def test_updates_run_after_everything_else_and_only_while_training(halving):
     updates = update_operations(model.optimizer, model.parameters)
     plan = Plan(model.graph(), 2, model.parameters, mode="train", losses=[loss], updates=updates)
     names = [type(op).__name__ for op in plan._program.ops]
-    assert names[-2:] == ["Step", "SGD"]
+    assert names[-2:] == ["Step", "Update"]
     assert names.count("Step") == 2  # forward and update; nobody needs a gradient below
     model.predict(np.zeros((2, 4)), verbose=0)
     model.evaluate(np.zeros((2, 4)), np.zeros((2, 3)), verbose=0)

@@ -79,7 +79,7 @@ def _account(network: Sequential, batch: int) -> dict[str, int]:
     To be asked for after a step, which is when the program's scratch memory has its size.
     """
     parameters = network.parameters
-    slots = network.optimizer.state_for(parameters).slots
+    slots = network.optimizer.state_for(parameters).buffers.values()
     with network._plan(batch, "train", False, network._trained_parts()) as plan:
         return {
             "arena": plan.peak_bytes,

@@ -1,7 +1,7 @@
 """The activation functions that a layer's `activation=` may name.
 
-Each is an ordinary function on arrays; inside a model the plan runs the same formula fused into
-the layer before it where it can.
+Each is an ordinary function on arrays; inside a model the plan runs the same formula, fused into
+the layer before it where it can. `node` says what that is.
 
 >>> import numpy as np
 >>> from fastconv import activations
@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.plan import nodes
+
 LEAKY_RELU_SLOPE = 0.2  # of the function; the layer LeakyReLU has its own default
 
 
@@ -24,11 +26,23 @@ def linear(x: np.ndarray) -> np.ndarray:
     return x
 
 
-def relu(x: np.ndarray) -> np.ndarray:
-    """max(x, 0); NaN stays NaN."""
+def relu(
+    x: np.ndarray,
+    negative_slope: float = 0.0,
+    max_value: float | None = None,
+    threshold: float = 0.0,
+) -> np.ndarray:
+    """max(x, 0); NaN stays NaN.
+
+    In general min(x, max_value) where x > threshold, else negative_slope * (x - threshold).
+    """
     from fastconv import ops
 
-    return ops.relu(x)
+    if negative_slope == 0 and max_value is None and threshold == 0:
+        return ops.relu(x)
+    return ops.bounded_relu(
+        x, negative_slope=negative_slope, max_value=max_value, threshold=threshold
+    )
 
 
 def leaky_relu(x: np.ndarray, negative_slope: float = LEAKY_RELU_SLOPE) -> np.ndarray:
@@ -38,11 +52,67 @@ def leaky_relu(x: np.ndarray, negative_slope: float = LEAKY_RELU_SLOPE) -> np.nd
     return ops.leaky_relu(x, negative_slope=negative_slope)
 
 
+def relu6(x: np.ndarray) -> np.ndarray:
+    """min(max(x, 0), 6)."""
+    from fastconv import ops
+
+    return ops.relu6(x)
+
+
+def elu(x: np.ndarray, alpha: float = 1.0) -> np.ndarray:
+    """x where x > 0, else alpha * (exp(x) - 1) (Clevert et al. 2016, arXiv 1511.07289)."""
+    from fastconv import ops
+
+    return ops.elu(x, alpha=alpha)
+
+
+def selu(x: np.ndarray) -> np.ndarray:
+    """1.0507 * elu(x, 1.67326): keeps mean 0 and variance 1 (Klambauer et al. 2017)."""
+    from fastconv import ops
+
+    return ops.selu(x)
+
+
+def gelu(x: np.ndarray, approximate: bool = False) -> np.ndarray:
+    """x * P(X <= x) for a standard normal X; with `approximate`, by way of a tanh."""
+    from fastconv import ops
+
+    return ops.gelu(x, approximate=approximate)
+
+
+def silu(x: np.ndarray) -> np.ndarray:
+    """x * sigmoid(x), also called swish."""
+    from fastconv import ops
+
+    return ops.silu(x)
+
+
+def mish(x: np.ndarray) -> np.ndarray:
+    """x * tanh(softplus(x))."""
+    from fastconv import ops
+
+    return ops.mish(x)
+
+
+def hard_silu(x: np.ndarray) -> np.ndarray:
+    """x * hard_sigmoid(x), also called hard swish."""
+    from fastconv import ops
+
+    return ops.hard_silu(x)
+
+
 def sigmoid(x: np.ndarray) -> np.ndarray:
     """1 / (1 + exp(-x))."""
     from fastconv import ops
 
     return ops.sigmoid(x)
+
+
+def hard_sigmoid(x: np.ndarray) -> np.ndarray:
+    """min(max(x + 3, 0), 6) / 6."""
+    from fastconv import ops
+
+    return ops.hard_sigmoid(x)
 
 
 def tanh(x: np.ndarray) -> np.ndarray:
@@ -52,16 +122,64 @@ def tanh(x: np.ndarray) -> np.ndarray:
     return ops.tanh(x)
 
 
-def softmax(x: np.ndarray) -> np.ndarray:
-    """exp(x) / sum(exp(x)) over the last axis."""
+def softplus(x: np.ndarray) -> np.ndarray:
+    """log(1 + exp(x))."""
     from fastconv import ops
 
-    return ops.softmax(x)
+    return ops.softplus(x)
 
 
-FUNCTIONS = {
-    function.__name__: function for function in (linear, relu, leaky_relu, sigmoid, tanh, softmax)
-}
+def softsign(x: np.ndarray) -> np.ndarray:
+    """x / (1 + |x|)."""
+    from fastconv import ops
+
+    return ops.softsign(x)
+
+
+def exponential(x: np.ndarray) -> np.ndarray:
+    """exp(x)."""
+    from fastconv import ops
+
+    return ops.exponential(x)
+
+
+def softmax(x: np.ndarray, axis: int = -1) -> np.ndarray:
+    """exp(x) / sum(exp(x)) over one axis."""
+    from fastconv import ops
+
+    return np.moveaxis(ops.softmax(np.moveaxis(x, axis, -1)), -1, axis)
+
+
+def log_softmax(x: np.ndarray, axis: int = -1) -> np.ndarray:
+    """The logarithm of the softmax, finite where that rounds to zero."""
+    from fastconv import ops
+
+    return np.moveaxis(ops.log_softmax(np.moveaxis(x, axis, -1)), -1, axis)
+
+
+# What a layer with such an activation says to the plan (None: nothing to do).
+_NODES: dict[Callable[..., Any], nodes.Activation | nodes.Softmax | None] = {
+    linear: None,
+    leaky_relu: nodes.Activation("leaky_relu", LEAKY_RELU_SLOPE),
+    relu6: nodes.Activation("clipped_relu", 6.0),
+    elu: nodes.Activation("elu", 1.0),
+    softmax: nodes.Softmax(),
+    log_softmax: nodes.Softmax(log=True),
+} | {
+    function: nodes.Activation(function.__name__)
+    for function in (
+        relu, selu, gelu, silu, mish, hard_silu, sigmoid, hard_sigmoid, tanh, softplus, softsign,
+        exponential,
+    )
+}  # fmt: skip
+
+FUNCTIONS = {function.__name__: function for function in _NODES}
+_ALIASES = {"swish": silu, "hard_swish": hard_silu}
+
+
+def node(function: Callable[..., Any]) -> nodes.Activation | nodes.Softmax | None:
+    """The operation of one of these functions with its default arguments; None for linear."""
+    return _NODES[function]
 
 
 def get(identifier: str | Callable | None) -> Callable[..., Any]:
@@ -72,13 +190,24 @@ def get(identifier: str | Callable | None) -> Callable[..., Any]:
     """
     if identifier is None:
         return linear
+    names = FUNCTIONS | _ALIASES
     if isinstance(identifier, str):
-        if identifier not in FUNCTIONS:
-            raise ValueError(f"`activation` must be one of {[*FUNCTIONS]}, received {identifier!r}")
-        return FUNCTIONS[identifier]
+        if identifier not in names:
+            raise ValueError(f"`activation` must be one of {[*names]}, received {identifier!r}")
+        return names[identifier]
     if identifier in FUNCTIONS.values():
         return identifier
     raise TypeError(
-        f"`activation` must be None, one of {[*FUNCTIONS]} or a function of "
+        f"`activation` must be None, one of {[*names]} or a function of "
         f"fastconv.activations, received {identifier!r}"
     )
+
+
+def serialize(function: Callable[..., Any]) -> str:
+    """The name under which files know one of these functions; TypeError for anything else."""
+    return get(function).__name__
+
+
+def deserialize(name: str) -> Callable[..., Any]:
+    """The function of that name; ValueError for an unknown one."""
+    return get(name)

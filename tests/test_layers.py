@@ -92,7 +92,7 @@ def test_config_makes_an_equal_layer(name):
         (lambda: layers.Conv2D(4, 3, padding=1), ValueError, "'valid' or 'same', received 1"),
         (lambda: layers.Conv2D(4, 3, dilation_rate=0), ValueError, "`dilation_rate` must be pos"),
         (lambda: layers.Conv2D(4, 3, groups=3), ValueError, r"`filters` \(=4\) must be a multiple"),
-        (lambda: layers.Conv2D(4, 3, activation="gelu"), ValueError, "one of .*'relu'.*'gelu'"),
+        (lambda: layers.Conv2D(4, 3, activation="glu"), ValueError, "one of .*'relu'.*'glu'"),
         (lambda: layers.Conv2D(4, 3, activation=abs), TypeError, "`activation` must be"),
         (
             lambda: layers.Conv2D(4, 3, data_format="channels_middle"),
@@ -115,11 +115,15 @@ def test_config_makes_an_equal_layer(name):
         (lambda: layers.Dense(3, lora_rank=2), ValueError, "`lora_rank` of Dense is not supported"),
         (lambda: layers.Dense(3, input_dim=2, input_shape=(2,)), ValueError, "only one of `input_"),
         (lambda: layers.Flatten("channels"), ValueError, "`data_format` must be"),
-        (lambda: layers.ReLU(6), ValueError, "`max_value` of ReLU is not supported, received 6"),
-        (lambda: layers.ReLU(threshold=1), ValueError, "`threshold` of ReLU must be 0, received 1"),
+        (
+            lambda: layers.ReLU(-6),
+            ValueError,
+            "`max_value` must be a finite number >= 0, received -6",
+        ),
+        (lambda: layers.ReLU(threshold=-1), ValueError, "`threshold` must be a finite number >= 0"),
+        (lambda: layers.ELU(-1), ValueError, "`alpha` must be a finite number >= 0, received -1"),
         (lambda: layers.ReLU(negative_slope=-1), ValueError, "`negative_slope` must be a finite"),
         (lambda: layers.LeakyReLU(None), ValueError, "`negative_slope` must be a finite"),
-        (lambda: layers.Softmax(1), ValueError, "`axis` of Softmax must be -1.*received 1"),
         (lambda: layers.Dropout(1.0), ValueError, "`rate` must be at least 0 and less than 1"),
         (lambda: layers.Dropout("x"), TypeError, "`rate` must be a number, received 'x'"),
         (lambda: layers.Dropout(0.5, 3), TypeError, "`noise_shape` must be None or a tuple"),
@@ -131,7 +135,7 @@ def test_config_makes_an_equal_layer(name):
         (lambda: layers.Input((3,), batch_size=8), ValueError, "`batch_size` must be None"),
         (lambda: layers.Input((3,), dtype="float64"), ValueError, "`dtype` must be None or"),
         (lambda: layers.Input((3,), sparse=True), ValueError, "`sparse` inputs are not supported"),
-        (lambda: layers.Activation("relu6"), ValueError, "`activation` must be one of"),
+        (lambda: layers.Activation("relu7"), ValueError, "`activation` must be one of"),
     ],
 )
 def test_refusals(make, error, message):

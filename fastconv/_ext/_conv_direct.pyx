@@ -19,9 +19,9 @@ from libc.stdlib cimport calloc, free
 from fastconv._ext._core cimport (
     FilterOp,
     Op,
-    activation_code,
     current_table,
     element_kind,
+    fused_activation_code,
     pointer,
     round_up_64,
 )
@@ -193,7 +193,7 @@ cdef class DirectForward(_Problems):
         p.dilation_h, p.dilation_w = g.dilation_h, g.dilation_w
         p.pad_top, p.pad_left = g.pad_top, g.pad_left
         p.padding_mode = _padding_modes[g.padding_mode]
-        p.activation = activation_code(activation)
+        p.activation = fused_activation_code(activation)
         p.slope = slope
         p.x, p.bias, p.y = pointer(x), pointer(b), pointer(y)
         view.w = pointer(w)

@@ -10,9 +10,9 @@ from libc.stdint cimport int64_t
 from fastconv._ext._core cimport (
     FilterOp,
     Op,
-    activation_code,
     current_table,
     element_kind,
+    fused_activation_code,
     pointer,
     round_up_64,
 )
@@ -66,7 +66,7 @@ cdef class WinogradForward(_Winograd):
         p.batch, p.in_h, p.in_w, p.channels = g.batch, g.height, g.width, g.channels
         p.out_h, p.out_w, p.filters = g.out_h, g.out_w, g.filters
         p.pad_top, p.pad_left, p.tile, p.kernel = g.pad_top, g.pad_left, tile, g.kernel_h
-        p.activation, p.slope = activation_code(activation), slope
+        p.activation, p.slope = fused_activation_code(activation), slope
         p.x, p.bias, p.y = pointer(x), pointer(b), pointer(y)
         self.view.w = pointer(w)
         self.view.sk = 1

@@ -12,7 +12,9 @@ cdef int element_kind(tuple arrays) except -1
 # The data pointer of a C-contiguous array; NULL for None.
 cdef void *pointer(array) except? NULL
 
+# The number of an activation, and the same for one that ends a convolution or dense product.
 cdef int activation_code(str name) except -1
+cdef int fused_activation_code(str name) except -1
 
 cdef enum:
     BREAK_EVEN = 100000  # floating-point operations (or bytes moved) that repay one more thread: about a microsecond

@@ -23,11 +23,26 @@ cimport numpy as cnp
 import numpy as np
 
 from fastconv._ext._kernels cimport (
+    FC_BOUNDED_RELU,
+    FC_CAN_FUSE,
+    FC_CLIPPED_RELU,
+    FC_ELU,
+    FC_EXPONENTIAL,
+    FC_GELU,
+    FC_GELU_TANH,
+    FC_HARD_SIGMOID,
+    FC_HARD_SILU,
     FC_ISA_COUNT,
+    FC_KEEPS_INPUT,
     FC_LEAKY_RELU,
     FC_LINEAR,
+    FC_MISH,
     FC_RELU,
+    FC_SELU,
     FC_SIGMOID,
+    FC_SILU,
+    FC_SOFTPLUS,
+    FC_SOFTSIGN,
     FC_TANH,
     fc_get_table,
     fc_isa_compiled,
@@ -176,13 +191,37 @@ cdef dict _activations = {
     "leaky_relu": FC_LEAKY_RELU,
     "sigmoid": FC_SIGMOID,
     "tanh": FC_TANH,
+    "clipped_relu": FC_CLIPPED_RELU,
+    "elu": FC_ELU,
+    "selu": FC_SELU,
+    "exponential": FC_EXPONENTIAL,
+    "softplus": FC_SOFTPLUS,
+    "softsign": FC_SOFTSIGN,
+    "hard_sigmoid": FC_HARD_SIGMOID,
+    "gelu": FC_GELU,
+    "gelu_tanh": FC_GELU_TANH,
+    "silu": FC_SILU,
+    "hard_silu": FC_HARD_SILU,
+    "mish": FC_MISH,
+    "bounded_relu": FC_BOUNDED_RELU,
 }
+
+# Activations that can end a convolution or dense product, and those whose gradient needs the input.
+FUSIBLE = frozenset(name for name, code in _activations.items() if code <= FC_CAN_FUSE)
+KEEPS_INPUT = frozenset(name for name, code in _activations.items() if code >= FC_KEEPS_INPUT)
 
 
 cdef int activation_code(str name) except -1:
     code = _activations.get(name)
     if code is None:
         raise ValueError(f"unknown activation {name!r}; expected one of {', '.join(_activations)}")
+    return code
+
+
+cdef int fused_activation_code(str name) except -1:
+    code = activation_code(name)
+    if code > FC_CAN_FUSE:
+        raise ValueError(f"activation {name!r} cannot be fused; expected one of {', '.join(sorted(FUSIBLE))}")
     return code
 
 

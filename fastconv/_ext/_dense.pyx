@@ -5,9 +5,9 @@ from libc.stdint cimport int64_t
 
 from fastconv._ext._core cimport (
     Op,
-    activation_code,
     current_table,
     element_kind,
+    fused_activation_code,
     pointer,
     round_up_64,
 )
@@ -61,7 +61,7 @@ cdef class DenseForward(_DenseOp):
         self._describe(x, w, y, b)
         self.problem.x, self.problem.w, self.problem.bias = pointer(x), pointer(w), pointer(b)
         self.problem.y = pointer(y)
-        self.problem.activation = activation_code(activation)
+        self.problem.activation = fused_activation_code(activation)
         self.problem.slope = slope
         self.plan = self.table.plan_dense_forward
         self.item = self.table.dense_forward_item

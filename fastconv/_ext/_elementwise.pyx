@@ -40,45 +40,54 @@ cdef class _Elementwise(Op):
         self._stretch(item * STRETCH, min(<int64_t> STRETCH, self.size - item * STRETCH))
 
 
-@cython.final
-cdef class ActivationForward(_Elementwise):
-    """y = act(x); y may be x."""
-
+cdef class _Activation(_Elementwise):
     cdef int kind
-    cdef double slope
+    cdef double[3] parameters
+
+    cdef int _describe(self, str kind, double slope, double max_value, double threshold) except -1:
+        self.kind = activation_code(kind)
+        self.parameters = [slope, max_value, threshold]
+        return 0
+
+
+@cython.final
+cdef class ActivationForward(_Activation):
+    """y = f(x); y may be x.
+
+    `slope` is that of "leaky_relu", the factor of "elu", the bound of "clipped_relu"; "bounded_relu" has all three.
+    """
+
     cdef char *x
     cdef char *y
 
-    def __init__(self, str kind, x, y, double slope=0.0):
+    def __init__(self, str kind, x, y, double slope=0.0, double max_value=0.0, double threshold=0.0):
         self._begin((x, y), (("x", x), ("y", y)))
-        self.kind = activation_code(kind)
-        self.slope = slope
+        self._describe(kind, slope, max_value, threshold)
         self.x, self.y = <char *> pointer(x), <char *> pointer(y)
 
     cdef void _stretch(self, int64_t begin, int64_t n) noexcept nogil:
         cdef int64_t at = begin * self.table.element_size
-        self.table.activation(self.kind, self.slope, self.x + at, self.y + at, n)
+        self.table.activation(self.kind, self.parameters, self.x + at, self.y + at, n)
 
 
 @cython.final
-cdef class ActivationBackward(_Elementwise):
-    """dx = dy * act'(x), from the output y = act(x); dx may be dy."""
+cdef class ActivationBackward(_Activation):
+    """dx = dy * f'(x); `saved` is x for the kinds in `KEEPS_INPUT`, y = f(x) for all others; dx may be dy."""
 
-    cdef int kind
-    cdef double slope
-    cdef char *y
+    cdef char *saved
     cdef char *dy
     cdef char *dx
 
-    def __init__(self, str kind, y, dy, dx, double slope=0.0):
-        self._begin((y, dy, dx), (("y", y), ("dy", dy), ("dx", dx)))
-        self.kind = activation_code(kind)
-        self.slope = slope
-        self.y, self.dy, self.dx = <char *> pointer(y), <char *> pointer(dy), <char *> pointer(dx)
+    def __init__(self, str kind, saved, dy, dx, double slope=0.0, double max_value=0.0, double threshold=0.0):
+        self._begin((saved, dy, dx), (("saved", saved), ("dy", dy), ("dx", dx)))
+        self._describe(kind, slope, max_value, threshold)
+        self.saved, self.dy, self.dx = <char *> pointer(saved), <char *> pointer(dy), <char *> pointer(dx)
 
     cdef void _stretch(self, int64_t begin, int64_t n) noexcept nogil:
         cdef int64_t at = begin * self.table.element_size
-        self.table.activation_backward(self.kind, self.slope, self.y + at, self.dy + at, self.dx + at, n)
+        self.table.activation_backward(
+            self.kind, self.parameters, self.saved + at, self.dy + at, self.dx + at, n
+        )
 
 
 @cython.final
@@ -163,39 +172,43 @@ cdef class _Rows(Op):
 
 @cython.final
 cdef class SoftmaxForward(_Rows):
-    """y = softmax(x) over the last axis of (rows, classes); y may be x."""
+    """y = softmax(x) over the last axis of (rows, classes), or its logarithm; y may be x."""
 
     cdef char *x
     cdef char *y
+    cdef void (*kernel)(const void *, void *, int64_t, int64_t) noexcept nogil
 
-    def __init__(self, x, y):
+    def __init__(self, x, y, bint log=False):
         self.table = current_table(element_kind((x, y)))
         self._begin((x, y), x)
         _same_shapes(("x", x), ("y", y))
         self.x, self.y = <char *> pointer(x), <char *> pointer(y)
+        self.kernel = self.table.log_softmax if log else self.table.softmax
 
     cdef void _row(self, int64_t row) noexcept nogil:
         cdef int64_t at = row * self.classes * self.table.element_size
-        self.table.softmax(self.x + at, self.y + at, 1, self.classes)
+        self.kernel(self.x + at, self.y + at, 1, self.classes)
 
 
 @cython.final
 cdef class SoftmaxBackward(_Rows):
-    """dx = y * (dy - sum(y * dy)); dx may be dy."""
+    """dx = y * (dy - sum(y * dy)), or dy - exp(y) * sum(dy) of the logarithm; dx may be dy."""
 
     cdef char *y
     cdef char *dy
     cdef char *dx
+    cdef void (*kernel)(const void *, const void *, void *, int64_t, int64_t) noexcept nogil
 
-    def __init__(self, y, dy, dx):
+    def __init__(self, y, dy, dx, bint log=False):
         self.table = current_table(element_kind((y, dy, dx)))
         self._begin((y, dy, dx), y)
         _same_shapes(("y", y), ("dy", dy), ("dx", dx))
         self.y, self.dy, self.dx = <char *> pointer(y), <char *> pointer(dy), <char *> pointer(dx)
+        self.kernel = self.table.log_softmax_backward if log else self.table.softmax_backward
 
     cdef void _row(self, int64_t row) noexcept nogil:
         cdef int64_t at = row * self.classes * self.table.element_size
-        self.table.softmax_backward(self.y + at, self.dy + at, self.dx + at, 1, self.classes)
+        self.kernel(self.y + at, self.dy + at, self.dx + at, 1, self.classes)
 
 
 cdef class _Loss(_Rows):

@@ -3,7 +3,10 @@ from libc.stdint cimport int64_t, uint64_t
 
 cdef extern from "fastconv_kernels.h" nogil:
     enum:
-        FC_LINEAR, FC_RELU, FC_LEAKY_RELU, FC_SIGMOID, FC_TANH
+        FC_LINEAR, FC_RELU, FC_LEAKY_RELU, FC_SIGMOID, FC_TANH, FC_CLIPPED_RELU
+        FC_ELU, FC_SELU, FC_EXPONENTIAL, FC_SOFTPLUS, FC_SOFTSIGN, FC_HARD_SIGMOID
+        FC_GELU, FC_GELU_TANH, FC_SILU, FC_HARD_SILU, FC_MISH, FC_BOUNDED_RELU
+        FC_CAN_FUSE, FC_KEEPS_INPUT
         FC_PAD_ZEROS, FC_PAD_EDGE, FC_PAD_REFLECT
         FC_FILL_CONSTANT, FC_FILL_NEAREST, FC_FILL_REFLECT, FC_FILL_WRAP
         FC_AXES
@@ -204,10 +207,12 @@ cdef extern from "fastconv_kernels.h" nogil:
         void (*max_pool_backward_item)(const fc_pool *, int64_t) noexcept nogil
         void (*average_pool_item)(const fc_pool *, int64_t) noexcept nogil
         void (*average_pool_backward_item)(const fc_pool *, int64_t) noexcept nogil
-        void (*activation)(int, double, const void *, void *, int64_t) noexcept nogil
-        void (*activation_backward)(int, double, const void *, const void *, void *, int64_t) noexcept nogil
+        void (*activation)(int, const double *, const void *, void *, int64_t) noexcept nogil
+        void (*activation_backward)(int, const double *, const void *, const void *, void *, int64_t) noexcept nogil
         void (*softmax)(const void *, void *, int64_t, int64_t) noexcept nogil
         void (*softmax_backward)(const void *, const void *, void *, int64_t, int64_t) noexcept nogil
+        void (*log_softmax)(const void *, void *, int64_t, int64_t) noexcept nogil
+        void (*log_softmax_backward)(const void *, const void *, void *, int64_t, int64_t) noexcept nogil
         void (*softmax_cross_entropy_row)(const fc_loss *, int64_t) noexcept nogil
         void (*cross_entropy_row)(const fc_loss *, int64_t) noexcept nogil
         void (*mean_squared_error_row)(const fc_loss *, int64_t) noexcept nogil

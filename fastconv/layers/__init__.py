@@ -7,7 +7,7 @@
     depthwise       DepthwiseConv1D, DepthwiseConv2D, SeparableConv1D, SeparableConv2D
     pooling         MaxPooling, AveragePooling, GlobalMaxPooling, GlobalAveragePooling, 1D and 2D
     dense           Dense
-    activation      Activation, ReLU, LeakyReLU, Softmax
+    activation      Activation, ReLU, LeakyReLU, ELU, Softmax
     reshaping       Flatten, Reshape, Permute, RepeatVector; ZeroPadding, Cropping, UpSampling
     regularization  Dropout, SpatialDropout, GaussianNoise, GaussianDropout
     augmentation    Rescaling, Resizing, CenterCrop; RandomFlip, RandomTranslation, RandomRotation,
@@ -17,7 +17,7 @@ Arguments that Keras has and fastconv has not are refused by an error, never ign
 compute in float32, and on channels-last images whatever the format of the layers.
 """
 
-from fastconv.layers.activation import Activation, LeakyReLU, ReLU, Softmax
+from fastconv.layers.activation import ELU, Activation, LeakyReLU, ReLU, Softmax
 from fastconv.layers.augmentation import (
     CenterCrop,
     RandomCrop,
@@ -69,6 +69,7 @@ from fastconv.layers.reshaping import (
 )
 
 __all__ = [
+    "ELU",
     "Activation",
     "AveragePooling1D",
     "AveragePooling2D",

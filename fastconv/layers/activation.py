@@ -1,7 +1,8 @@
-"""Activations as layers of their own; the plan still runs them inside the layer before."""
+"""Activations as layers of their own; where it can, the plan runs them inside the layer before."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,25 +12,19 @@ from fastconv.plan import nodes
 from fastconv.plan.nodes import Node
 
 
-def fusible_nodes(function: Callable[..., Any], slope: float | None = None) -> list[Node]:
+def fusible_nodes(function: Callable[..., Any]) -> list[Node]:
     """The operations of an activation function, none for linear."""
-    if function is activations.linear:
-        return []
-    if function is activations.softmax:
-        return [nodes.Softmax()]
-    if function is activations.leaky_relu:
-        slope = activations.LEAKY_RELU_SLOPE if slope is None else slope
-        return [nodes.Activation("leaky_relu", slope) if slope else nodes.Activation("relu")]
-    return [nodes.Activation(function.__name__)]
+    node = activations.node(function)
+    return [] if node is None else [node]
 
 
 class Activation(Layer):
     """Applies an activation function to every element (softmax: to every vector).
 
     Args:
-        activation: "relu", "leaky_relu", "sigmoid", "tanh", "softmax", "linear" or None.
+        activation: a name or a function of `fastconv.activations`, or None for "linear".
 
-    Raises ValueError for an unknown one.
+    Raises ValueError for an unknown name, TypeError for any other function.
     """
 
     def __init__(self, activation: Any, **common: Any):
@@ -40,18 +35,18 @@ class Activation(Layer):
         return fusible_nodes(self.activation)
 
     def get_config(self):
-        return super().get_config() | {"activation": self.activation.__name__}
+        return super().get_config() | {"activation": activations.serialize(self.activation)}
 
 
 class ReLU(Layer):
-    """max(x, 0), or negative_slope * x where x < 0.
+    """min(x, max_value) where x > threshold, else negative_slope * (x - threshold).
 
     Args:
-        max_value: must be None.
+        max_value: at least 0, or None for no bound.
         negative_slope: at least 0.
-        threshold: must be 0.
+        threshold: at least 0.
 
-    Raises ValueError for a negative slope and for the two options that are not supported.
+    Raises ValueError for anything else.
     """
 
     def __init__(
@@ -62,20 +57,25 @@ class ReLU(Layer):
         **common: Any,
     ):
         super().__init__(**common)
-        if max_value is not None:
-            raise ValueError(f"`max_value` of ReLU is not supported, received {max_value!r}")
-        if threshold != 0:
-            raise ValueError(f"`threshold` of ReLU must be 0, received {threshold!r}")
-        self.negative_slope = _slope(negative_slope)
+        self.max_value = None if max_value is None else _not_negative("max_value", max_value)
+        self.negative_slope = _not_negative("negative_slope", negative_slope)
+        self.threshold = _not_negative("threshold", threshold)
 
     def nodes(self, input_shape):
-        return fusible_nodes(activations.leaky_relu, self.negative_slope)
+        slope, most, threshold = self.negative_slope, self.max_value, self.threshold
+        if threshold == 0 and most is None:
+            return _leaky(slope)
+        if threshold == 0 and slope == 0:
+            return [nodes.Activation("clipped_relu", most)]
+        return [
+            nodes.Activation("bounded_relu", slope, math.inf if most is None else most, threshold)
+        ]
 
     def get_config(self):
         return super().get_config() | {
-            "max_value": None,
+            "max_value": self.max_value,
             "negative_slope": self.negative_slope,
-            "threshold": 0.0,
+            "threshold": self.threshold,
         }
 
 
@@ -90,38 +90,85 @@ class LeakyReLU(Layer):
 
     def __init__(self, negative_slope: float = 0.3, **common: Any):
         super().__init__(**common)
-        self.negative_slope = _slope(negative_slope)
+        self.negative_slope = _not_negative("negative_slope", negative_slope)
 
     def nodes(self, input_shape):
-        return fusible_nodes(activations.leaky_relu, self.negative_slope)
+        return _leaky(self.negative_slope)
 
     def get_config(self):
         return super().get_config() | {"negative_slope": self.negative_slope}
 
 
-class Softmax(Layer):
-    """exp(x) / sum(exp(x)) over the last axis.
+class ELU(Layer):
+    """x where x > 0, else alpha * (exp(x) - 1) (Clevert et al. 2016, arXiv 1511.07289).
 
     Args:
-        axis: must be -1.
+        alpha: at least 0.
 
-    Raises ValueError for another axis.
+    Raises ValueError for a negative one.
     """
 
-    def __init__(self, axis: int = -1, **common: Any):
+    def __init__(self, alpha: float = 1.0, **common: Any):
         super().__init__(**common)
-        if axis != -1:
-            raise ValueError(f"`axis` of Softmax must be -1, the last one, received {axis!r}")
+        self.alpha = _not_negative("alpha", alpha)
 
     def nodes(self, input_shape):
-        return [nodes.Softmax()]
+        return [nodes.Activation("elu", self.alpha)]
 
     def get_config(self):
-        return super().get_config() | {"axis": -1}
+        return super().get_config() | {"alpha": self.alpha}
 
 
-def _slope(value: Any) -> float:
-    """A slope of at least 0: with a negative one, the output would not tell the input's sign."""
-    if isinstance(value, (bool, str)) or value is None or not 0 <= float(value) < float("inf"):
-        raise ValueError(f"`negative_slope` must be a finite number >= 0, received {value!r}")
+class Softmax(Layer):
+    """exp(x) / sum(exp(x)) over the last axis, or over the last axes together.
+
+    Args:
+        axis: the last axis, or a list of the last axes; negative, or counted with the batch as 0.
+
+    Raises ValueError for other axes, once the shape of the input is known.
+    """
+
+    def __init__(self, axis: int | list[int] = -1, **common: Any):
+        super().__init__(**common)
+        self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
+
+    def compute_output_shape(self, input_shape):
+        last_axes(self, self.axis, input_shape)
+        return tuple(input_shape)
+
+    def nodes(self, input_shape):
+        axes = last_axes(self, self.axis, input_shape)
+        if len(axes) == 1:
+            return [nodes.Softmax()]
+        sample = tuple(input_shape[1:])
+        joined = (*sample[: len(sample) - len(axes)], math.prod(sample[-len(axes) :]))
+        return [nodes.Reshape(joined), nodes.Softmax(), nodes.Reshape(sample)]
+
+    def get_config(self):
+        return super().get_config() | {"axis": self.axis}
+
+
+def last_axes(layer: Layer, axis: Any, input_shape: tuple[int | None, ...]) -> list[int]:
+    """`axis` as positive numbers in order; ValueError unless they are the last of the input."""
+    rank = len(input_shape)
+    axes = axis if isinstance(axis, list) else [axis]
+    if not all(isinstance(a, int) and not isinstance(a, bool) for a in axes):
+        raise TypeError(f"`axis` of {layer.name!r} must be integers, received {axis!r}")
+    axes = sorted(a + rank if a < 0 else a for a in axes)
+    if not axes or axes != list(range(rank - len(axes), rank)) or axes[0] < 1:
+        raise ValueError(
+            f"`axis` of {layer.name!r} must be the last axis or the last axes of inputs of shape "
+            f"{tuple(input_shape)}, received {axis!r}; a Permute layer can move axes there"
+        )
+    return axes
+
+
+def _leaky(slope: float) -> list[Node]:
+    return [nodes.Activation("leaky_relu", slope) if slope else nodes.Activation("relu")]
+
+
+def _not_negative(name: str, value: Any) -> float:
+    """A finite number of at least 0: with a negative slope, y would not tell the sign of x."""
+    if isinstance(value, (bool, str)) or value is None or not 0 <= float(value) < math.inf:
+        raise ValueError(f"`{name}` must be a finite number >= 0, received {value!r}")
     return float(value)

@@ -17,7 +17,7 @@ class Dense(Layer):
 
     Args:
         units: the size of the last axis that comes out.
-        activation: None, "relu", "leaky_relu", "sigmoid", "tanh" or "softmax".
+        activation: None, or one of `fastconv.activations` by name or as the function.
         use_bias: whether every unit has a number of its own to add.
         kernel_initializer, bias_initializer: see `fastconv.initializers`.
         kernel_regularizer, bias_regularizer, activity_regularizer: see `fastconv.regularizers`.

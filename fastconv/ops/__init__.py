@@ -13,8 +13,13 @@ of them, under the same name, in a few lines of NumPy.
                       avg_pool2d, avg_pool2d_backward
     fully_connected   dense, dense_backward_input,     (N, I), (I, O) -> (N, O) and back
                       dense_backward_kernel
-    activations       relu, leaky_relu, sigmoid, tanh  any shape; `*_backward` take the output y
-                      softmax                          (..., classes)
+    activations       relu, leaky_relu, relu6, elu,    any shape; `*_backward` take the output y
+                      selu, sigmoid, hard_sigmoid,
+                      tanh, softplus, softsign,
+                      exponential
+    gates             bounded_relu, gelu, silu,        any shape; `*_backward` take the input x
+                      hard_silu, mish
+    softmax           softmax, log_softmax             (..., classes)
     losses            softmax_cross_entropy,           (N, C) -> float and gradient
                       cross_entropy,
                       mean_squared_error
@@ -38,26 +43,53 @@ What holds for all of them:
 from __future__ import annotations
 
 from .activations import (
+    elu,
+    elu_backward,
+    exponential,
+    exponential_backward,
+    hard_sigmoid,
+    hard_sigmoid_backward,
     leaky_relu,
     leaky_relu_backward,
     relu,
+    relu6,
+    relu6_backward,
     relu_backward,
+    selu,
+    selu_backward,
     sigmoid,
     sigmoid_backward,
-    softmax,
-    softmax_backward,
+    softplus,
+    softplus_backward,
+    softsign,
+    softsign_backward,
     tanh,
     tanh_backward,
 )
 from .columns import col2im, im2col
 from .convolution import conv2d, conv2d_backward_input, conv2d_backward_kernel
 from .fully_connected import dense, dense_backward_input, dense_backward_kernel
+from .gates import (
+    bounded_relu,
+    bounded_relu_backward,
+    gelu,
+    gelu_backward,
+    hard_silu,
+    hard_silu_backward,
+    mish,
+    mish_backward,
+    silu,
+    silu_backward,
+)
 from .losses import cross_entropy, mean_squared_error, softmax_cross_entropy
 from .pooling import avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward
+from .softmax import log_softmax, log_softmax_backward, softmax, softmax_backward
 
 __all__ = [
     "avg_pool2d",
     "avg_pool2d_backward",
+    "bounded_relu",
+    "bounded_relu_backward",
     "col2im",
     "conv2d",
     "conv2d_backward_input",
@@ -66,19 +98,43 @@ __all__ = [
     "dense",
     "dense_backward_input",
     "dense_backward_kernel",
+    "elu",
+    "elu_backward",
+    "exponential",
+    "exponential_backward",
+    "gelu",
+    "gelu_backward",
+    "hard_sigmoid",
+    "hard_sigmoid_backward",
+    "hard_silu",
+    "hard_silu_backward",
     "im2col",
     "leaky_relu",
     "leaky_relu_backward",
+    "log_softmax",
+    "log_softmax_backward",
     "max_pool2d",
     "max_pool2d_backward",
     "mean_squared_error",
+    "mish",
+    "mish_backward",
     "relu",
+    "relu6",
+    "relu6_backward",
     "relu_backward",
+    "selu",
+    "selu_backward",
     "sigmoid",
     "sigmoid_backward",
+    "silu",
+    "silu_backward",
     "softmax",
     "softmax_backward",
     "softmax_cross_entropy",
+    "softplus",
+    "softplus_backward",
+    "softsign",
+    "softsign_backward",
     "tanh",
     "tanh_backward",
 ]

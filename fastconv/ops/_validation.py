@@ -124,11 +124,23 @@ def check_activation(activation: Any) -> str:
 
 def check_slope(negative_slope: Any) -> float:
     """A finite number that is not negative: else the output would not tell the input's sign."""
-    if isinstance(negative_slope, (bool, np.bool_)) or not isinstance(negative_slope, Real):
-        raise TypeError(f"`negative_slope` must be a number, received {negative_slope!r}")
-    slope = float(negative_slope)
-    if not (slope >= 0 and math.isfinite(slope)):
-        raise ValueError(
-            f"`negative_slope` must be finite and not negative, received {negative_slope!r}"
-        )
-    return slope
+    return check_factor(negative_slope, "negative_slope")
+
+
+def check_factor(value: Any, name: str) -> float:
+    """A finite number that is not negative."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
+        raise TypeError(f"`{name}` must be a number, received {value!r}")
+    number = float(value)
+    if not (number >= 0 and math.isfinite(number)):
+        raise ValueError(f"`{name}` must be finite and not negative, received {value!r}")
+    return number
+
+
+def check_bounds(negative_slope: Any, max_value: Any, threshold: Any) -> dict[str, float]:
+    """The three parameters of a bounded ReLU as its kernel takes them; no maximum is infinity."""
+    return {
+        "slope": check_slope(negative_slope),
+        "max_value": math.inf if max_value is None else check_factor(max_value, "max_value"),
+        "threshold": check_factor(threshold, "threshold"),
+    }

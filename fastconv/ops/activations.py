@@ -1,7 +1,8 @@
-"""Activation functions and their gradients.
+"""Element-wise activation functions and their gradients.
 
-Every backward function takes the *output* y of its forward function, not the input: the derivatives
-of all of them can be read off y, so that a network in training need not keep both.
+The backward functions take the *output* y of their forward function, not the input: the derivatives
+can be read off y, so that a network in training need not keep both. The functions whose derivatives
+cannot are in `gates`.
 """
 
 from __future__ import annotations
@@ -9,12 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import runtime
-from .._ext._elementwise import (
-    ActivationBackward,
-    ActivationForward,
-    SoftmaxBackward,
-    SoftmaxForward,
-)
+from .._ext._elementwise import ActivationBackward, ActivationForward
 from . import _validation as check
 
 
@@ -24,12 +20,6 @@ def epilogue(activation: str) -> tuple[str, float]:
     A softmax needs all the values of a row at once, so it runs afterwards.
     """
     return ("linear" if activation == "softmax" else activation), check.LEAKY_RELU_SLOPE
-
-
-def softmax_in_place(y: np.ndarray, threads: int) -> None:
-    """y = softmax(y) over the last axis, for a C-contiguous y that is not empty."""
-    rows = y.reshape(-1, y.shape[-1])
-    SoftmaxForward(rows, rows).run(threads)
 
 
 # ------------------------------------------------------------------------------------ element-wise
@@ -57,7 +47,7 @@ def relu(
     >>> ops.relu(np.array([-1.0, 0.0, 2.0])).tolist()
     [0.0, 0.0, 2.0]
     """
-    return _forward("relu", x, 0.0, out, num_threads)
+    return forward_pass("relu", x, 0.0, out, num_threads)
 
 
 def relu_backward(
@@ -86,7 +76,7 @@ def relu_backward(
     >>> ops.relu_backward(np.array([0.0, 0.0, 2.0]), np.array([5.0, 6.0, 7.0])).tolist()
     [0.0, 0.0, 7.0]
     """
-    return _backward("relu", y, dy, 0.0, out, num_threads)
+    return backward_pass("relu", y, dy, 0.0, out, num_threads)
 
 
 def leaky_relu(
@@ -105,7 +95,7 @@ def leaky_relu(
     >>> ops.leaky_relu(np.array([-8.0, 2.0]), negative_slope=0.25).tolist()
     [-2.0, 2.0]
     """
-    return _forward("leaky_relu", x, check.check_slope(negative_slope), out, num_threads)
+    return forward_pass("leaky_relu", x, check.check_slope(negative_slope), out, num_threads)
 
 
 def leaky_relu_backward(
@@ -127,7 +117,7 @@ def leaky_relu_backward(
     [1.0, 4.0]
     """
     slope = check.check_slope(negative_slope)
-    return _backward("leaky_relu", y, dy, slope, out, num_threads)
+    return backward_pass("leaky_relu", y, dy, slope, out, num_threads)
 
 
 def sigmoid(
@@ -140,7 +130,7 @@ def sigmoid(
     >>> ops.sigmoid(np.array([-1000.0, 0.0, 1000.0])).tolist()
     [0.0, 0.5, 1.0]
     """
-    return _forward("sigmoid", x, 0.0, out, num_threads)
+    return forward_pass("sigmoid", x, 0.0, out, num_threads)
 
 
 def sigmoid_backward(
@@ -157,7 +147,7 @@ def sigmoid_backward(
     >>> ops.sigmoid_backward(np.array([0.5, 1.0]), np.array([8.0, 8.0])).tolist()
     [2.0, 0.0]
     """
-    return _backward("sigmoid", y, dy, 0.0, out, num_threads)
+    return backward_pass("sigmoid", y, dy, 0.0, out, num_threads)
 
 
 def tanh(
@@ -170,7 +160,7 @@ def tanh(
     >>> ops.tanh(np.array([0.0, 1000.0])).tolist()
     [0.0, 1.0]
     """
-    return _forward("tanh", x, 0.0, out, num_threads)
+    return forward_pass("tanh", x, 0.0, out, num_threads)
 
 
 def tanh_backward(
@@ -187,114 +177,270 @@ def tanh_backward(
     >>> ops.tanh_backward(np.array([0.0, 0.5]), np.array([4.0, 4.0])).tolist()
     [4.0, 3.0]
     """
-    return _backward("tanh", y, dy, 0.0, out, num_threads)
+    return backward_pass("tanh", y, dy, 0.0, out, num_threads)
 
 
-def _forward(
-    kind: str, x: np.ndarray, slope: float, out: np.ndarray | None, num_threads: int | None
-) -> np.ndarray:
-    x = check.check_float(x, "x")
-    threads = runtime.resolve_num_threads(num_threads)
-    y = check.result(out, x.shape, x, {"x": x}, in_place="x")
-    if x.size:
-        ActivationForward(kind, check.operand(x).reshape(-1), y.reshape(-1), slope).run(threads)
-    return y if out is None else out
-
-
-def _backward(
-    kind: str,
-    y: np.ndarray,
-    dy: np.ndarray,
-    slope: float,
-    out: np.ndarray | None,
-    num_threads: int | None,
-) -> np.ndarray:
-    y = check.check_float(y, "y")
-    dy = check.check_float(dy, "dy", y, "y")
-    check.check_shape(dy, "dy", y.shape, "to match `y`")
-    threads = runtime.resolve_num_threads(num_threads)
-    dx = check.result(out, y.shape, y, {"y": y, "dy": dy}, in_place="dy")
-    if y.size:
-        flat = (check.operand(y).reshape(-1), check.operand(dy).reshape(-1), dx.reshape(-1))
-        ActivationBackward(kind, *flat, slope).run(threads)
-    return dx if out is None else out
-
-
-# ----------------------------------------------------------------------------------------- softmax
-
-
-def softmax(
+def relu6(
     x: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
 ) -> np.ndarray:
-    """y = exp(x) / sum(exp(x)) along the last axis, computed without overflow.
-
-    Args:
-        x: (..., classes), at least one axis and one class, float32 or float64.
-        out: where to write y, as for `relu`; may be `x`.
-        num_threads: as for `relu`.
-
-    Returns:
-        y, the shape and dtype of `x`: `out` if given. Each row adds up to 1.
-
-    Raises:
-        TypeError, ValueError: as `relu`; ValueError too if there is no class.
+    """y = min(max(x, 0), 6); NaN stays NaN. Everything else is as for `relu`.
 
     >>> import numpy as np
     >>> from fastconv import ops
-    >>> ops.softmax(np.array([[1000.0, 1000.0], [0.0, -1000.0]])).tolist()
-    [[0.5, 0.5], [1.0, 0.0]]
+    >>> ops.relu6(np.array([-1.0, 2.0, 9.0])).tolist()
+    [0.0, 2.0, 6.0]
     """
-    x = _check_rows(check.check_float(x, "x"), "x")
-    threads = runtime.resolve_num_threads(num_threads)
-    y = check.result(out, x.shape, x, {"x": x}, in_place="x")
-    if x.size:
-        classes = x.shape[-1]
-        rows = check.operand(x).reshape(-1, classes)
-        SoftmaxForward(rows, y.reshape(-1, classes)).run(threads)
-    return y if out is None else out
+    return forward_pass("clipped_relu", x, 6.0, out, num_threads)
 
 
-def softmax_backward(
+def relu6_backward(
     y: np.ndarray,
     dy: np.ndarray,
     *,
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> np.ndarray:
-    """dx = y * (dy - sum(dy * y)) along the last axis, from the output y of `softmax`.
-
-    Args:
-        y: (..., classes), float32 or float64, the output of `softmax`.
-        dy: the shape and dtype of `y`, the gradient with respect to `y`.
-        out: where to write dx, as for `relu`; may be `dy`.
-        num_threads: as for `relu`.
-
-    Returns:
-        dx, the shape and dtype of `y`: `out` if given.
-
-    Raises:
-        TypeError, ValueError: as `softmax`; ValueError too if the shapes differ.
+    """dx = dy where 0 < y < 6, else 0, from the output y of `relu6`. Else as for `relu_backward`.
 
     >>> import numpy as np
     >>> from fastconv import ops
-    >>> ops.softmax_backward(np.array([[0.5, 0.5]]), np.array([[4.0, 0.0]])).tolist()
-    [[1.0, -1.0]]
+    >>> ops.relu6_backward(np.array([0.0, 2.0, 6.0]), np.ones(3)).tolist()
+    [0.0, 1.0, 0.0]
     """
-    y = check.check_float(y, "y")
-    dy = check.check_float(dy, "dy", y, "y")
-    _check_rows(y, "y")
-    check.check_shape(dy, "dy", y.shape, "to match `y`")
+    return backward_pass("clipped_relu", y, dy, 6.0, out, num_threads)
+
+
+def elu(
+    x: np.ndarray,
+    *,
+    alpha: float = 1.0,
+    out: np.ndarray | None = None,
+    num_threads: int | None = None,
+) -> np.ndarray:
+    """y = x where x > 0, else alpha * (exp(x) - 1).
+
+    `alpha` must be finite and not negative. Everything else is as for `relu`.
+
+    >>> import numpy as np
+    >>> from fastconv import ops
+    >>> ops.elu(np.array([-1000.0, 2.0]), alpha=0.5).tolist()
+    [-0.5, 2.0]
+    """
+    return forward_pass("elu", x, check.check_factor(alpha, "alpha"), out, num_threads)
+
+
+def elu_backward(
+    y: np.ndarray,
+    dy: np.ndarray,
+    *,
+    alpha: float = 1.0,
+    out: np.ndarray | None = None,
+    num_threads: int | None = None,
+) -> np.ndarray:
+    """dx = dy where y > 0, else dy * (y + alpha), from the output y of `elu`.
+
+    Else as for `relu_backward`.
+
+    >>> import numpy as np
+    >>> from fastconv import ops
+    >>> ops.elu_backward(np.array([-0.25, 2.0]), np.ones(2), alpha=0.5).tolist()
+    [0.25, 1.0]
+    """
+    return backward_pass("elu", y, dy, check.check_factor(alpha, "alpha"), out, num_threads)
+
+
+def selu(
+    x: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
+) -> np.ndarray:
+    """y = 1.0507 * elu(x, alpha=1.67326) (Klambauer et al. 2017: mean 0 and variance 1 are kept).
+
+    Everything else is as for `relu`.
+
+    >>> import numpy as np
+    >>> from fastconv import ops
+    >>> ops.selu(np.array([-1000.0, 1.0])).round(4).tolist()
+    [-1.7581, 1.0507]
+    """
+    return forward_pass("selu", x, 0.0, out, num_threads)
+
+
+def selu_backward(
+    y: np.ndarray,
+    dy: np.ndarray,
+    *,
+    out: np.ndarray | None = None,
+    num_threads: int | None = None,
+) -> np.ndarray:
+    """dx = dy times 1.0507 where y >= 0, else times y + 1.7581, from the output y of `selu`.
+
+    Else as for `relu_backward`.
+
+    >>> import numpy as np
+    >>> from fastconv import ops
+    >>> ops.selu_backward(np.array([-1.0, 1.0]), np.ones(2)).round(4).tolist()
+    [0.7581, 1.0507]
+    """
+    return backward_pass("selu", y, dy, 0.0, out, num_threads)
+
+
+def exponential(
+    x: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
+) -> np.ndarray:
+    """y = exp(x). Everything else is as for `relu`.
+
+    >>> import numpy as np
+    >>> from fastconv import ops
+    >>> ops.exponential(np.array([0.0, -1000.0])).tolist()
+    [1.0, 0.0]
+    """
+    return forward_pass("exponential", x, 0.0, out, num_threads)
+
+
+def exponential_backward(
+    y: np.ndarray,
+    dy: np.ndarray,
+    *,
+    out: np.ndarray | None = None,
+    num_threads: int | None = None,
+) -> np.ndarray:
+    """dx = dy * y, from the output y of `exponential`. Else as for `relu_backward`.
+
+    >>> import numpy as np
+    >>> from fastconv import ops
+    >>> ops.exponential_backward(np.array([3.0]), np.array([2.0])).tolist()
+    [6.0]
+    """
+    return backward_pass("exponential", y, dy, 0.0, out, num_threads)
+
+
+def softplus(
+    x: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
+) -> np.ndarray:
+    """y = log(1 + exp(x)), without overflow for any x. Everything else is as for `relu`.
+
+    >>> import numpy as np
+    >>> from fastconv import ops
+    >>> ops.softplus(np.array([-1000.0, 1000.0])).tolist()
+    [0.0, 1000.0]
+    """
+    return forward_pass("softplus", x, 0.0, out, num_threads)
+
+
+def softplus_backward(
+    y: np.ndarray,
+    dy: np.ndarray,
+    *,
+    out: np.ndarray | None = None,
+    num_threads: int | None = None,
+) -> np.ndarray:
+    """dx = dy * (1 - exp(-y)), from the output y of `softplus`. Else as for `relu_backward`.
+
+    >>> import numpy as np
+    >>> from fastconv import ops
+    >>> ops.softplus_backward(np.array([0.0, 1000.0]), np.ones(2)).tolist()
+    [0.0, 1.0]
+    """
+    return backward_pass("softplus", y, dy, 0.0, out, num_threads)
+
+
+def softsign(
+    x: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
+) -> np.ndarray:
+    """y = x / (1 + |x|). Everything else is as for `relu`.
+
+    >>> import numpy as np
+    >>> from fastconv import ops
+    >>> ops.softsign(np.array([-1.0, 3.0])).tolist()
+    [-0.5, 0.75]
+    """
+    return forward_pass("softsign", x, 0.0, out, num_threads)
+
+
+def softsign_backward(
+    y: np.ndarray,
+    dy: np.ndarray,
+    *,
+    out: np.ndarray | None = None,
+    num_threads: int | None = None,
+) -> np.ndarray:
+    """dx = dy * (1 - |y|)^2, from the output y of `softsign`. Else as for `relu_backward`.
+
+    >>> import numpy as np
+    >>> from fastconv import ops
+    >>> ops.softsign_backward(np.array([-0.5, 0.75]), np.ones(2)).tolist()
+    [0.25, 0.0625]
+    """
+    return backward_pass("softsign", y, dy, 0.0, out, num_threads)
+
+
+def hard_sigmoid(
+    x: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
+) -> np.ndarray:
+    """y = min(max(x + 3, 0), 6) / 6. Everything else is as for `relu`.
+
+    >>> import numpy as np
+    >>> from fastconv import ops
+    >>> ops.hard_sigmoid(np.array([-4.0, 0.0, 4.0])).tolist()
+    [0.0, 0.5, 1.0]
+    """
+    return forward_pass("hard_sigmoid", x, 0.0, out, num_threads)
+
+
+def hard_sigmoid_backward(
+    y: np.ndarray,
+    dy: np.ndarray,
+    *,
+    out: np.ndarray | None = None,
+    num_threads: int | None = None,
+) -> np.ndarray:
+    """dx = dy / 6 where 0 < y < 1, else 0, from the output y of `hard_sigmoid`.
+
+    Else as for `relu_backward`.
+
+    >>> import numpy as np
+    >>> from fastconv import ops
+    >>> ops.hard_sigmoid_backward(np.array([0.0, 0.5]), np.array([3.0, 3.0])).tolist()
+    [0.0, 0.5]
+    """
+    return backward_pass("hard_sigmoid", y, dy, 0.0, out, num_threads)
+
+
+def forward_pass(
+    kind: str,
+    x: np.ndarray,
+    slope: float,
+    out: np.ndarray | None,
+    num_threads: int | None,
+    **bounds: float,
+) -> np.ndarray:
+    """y = f(x) by the kernel `kind`; the arguments are those of its operation."""
+    x = check.check_float(x, "x")
     threads = runtime.resolve_num_threads(num_threads)
-    dx = check.result(out, y.shape, y, {"y": y, "dy": dy}, in_place="dy")
-    if y.size:
-        rows = (array.reshape(-1, y.shape[-1]) for array in map(check.operand, (y, dy, dx)))
-        SoftmaxBackward(*rows).run(threads)
-    return dx if out is None else out
-
-
-def _check_rows(array: np.ndarray, name: str) -> np.ndarray:
-    if array.ndim == 0 or array.shape[-1] == 0:
-        raise ValueError(
-            f"`{name}` must have a last axis with at least one class, received shape {array.shape}"
+    y = check.result(out, x.shape, x, {"x": x}, in_place="x")
+    if x.size:
+        ActivationForward(kind, check.operand(x).reshape(-1), y.reshape(-1), slope, **bounds).run(
+            threads
         )
-    return array
+    return y if out is None else out
+
+
+def backward_pass(
+    kind: str,
+    y: np.ndarray,
+    dy: np.ndarray,
+    slope: float,
+    out: np.ndarray | None,
+    num_threads: int | None,
+    name: str = "y",
+    **bounds: float,
+) -> np.ndarray:
+    """dx = dy f'(x) by the kernel `kind`, from y or from x: what the caller calls `name`."""
+    y = check.check_float(y, name)
+    dy = check.check_float(dy, "dy", y, name)
+    check.check_shape(dy, "dy", y.shape, f"to match `{name}`")
+    threads = runtime.resolve_num_threads(num_threads)
+    dx = check.result(out, y.shape, y, {name: y, "dy": dy}, in_place="dy")
+    if y.size:
+        flat = (check.operand(y).reshape(-1), check.operand(dy).reshape(-1), dx.reshape(-1))
+        ActivationBackward(kind, *flat, slope, **bounds).run(threads)
+    return dx if out is None else out

@@ -14,7 +14,8 @@ from .._ext._conv import (
     choose_algorithm,
 )
 from . import _validation as check
-from .activations import epilogue, softmax_in_place
+from .activations import epilogue
+from .softmax import softmax_in_place
 
 
 def conv2d(

@@ -7,7 +7,8 @@ import numpy as np
 from .. import runtime, shapes
 from .._ext._dense import DenseBackwardInput, DenseBackwardKernel, DenseForward
 from . import _validation as check
-from .activations import epilogue, softmax_in_place
+from .activations import epilogue
+from .softmax import softmax_in_place
 
 
 def dense(

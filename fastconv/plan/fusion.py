@@ -91,7 +91,7 @@ def join_softmax(
             loss is not None
             and loss.kind == "softmax_cross_entropy"
             and maker is not None
-            and isinstance(maker.node, nodes.Softmax)
+            and maker.node == nodes.Softmax()
         )
         seen.append(maker.inputs[0] if behind_softmax else value)
         gives.append(behind_softmax and uses[value] == 1)

@@ -6,12 +6,14 @@ about batch sizes, buffers, passes or fusion: all of that is the plan's to decid
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from fastconv._ext._core import FUSIBLE, KEEPS_INPUT
 from fastconv.parameters import Variable
 from fastconv.regularizers import Regularizer
 from fastconv.resampling import AxisMap
@@ -19,10 +21,30 @@ from fastconv.resampling import AxisMap
 
 @dataclass(frozen=True)
 class Activation:
-    """y = f(x); kind "relu", "leaky_relu" (with `slope`), "sigmoid" or "tanh"."""
+    """y = f(x) element by element; `kind` is one that the compiled core knows.
+
+    `slope` is the slope of "leaky_relu", the alpha of "elu", the bound of "clipped_relu";
+    "bounded_relu" has all three parameters.
+    """
 
     kind: str
     slope: float = 0.0
+    max_value: float = math.inf
+    threshold: float = 0.0
+
+    @property
+    def fusible(self) -> bool:
+        """Whether it can end a convolution or product."""
+        return self.kind in FUSIBLE
+
+    @property
+    def keeps_input(self) -> bool:
+        """Whether the gradient is computed from the input; otherwise from the output."""
+        return self.kind in KEEPS_INPUT
+
+    @property
+    def parameters(self) -> tuple[float, float, float]:
+        return self.slope, self.max_value, self.threshold
 
 
 @dataclass(frozen=True)
@@ -78,7 +100,9 @@ class Pooling:
 
 @dataclass(frozen=True)
 class Softmax:
-    """Over the last axis."""
+    """Over the last axis, or its logarithm."""
+
+    log: bool = False
 
 
 @dataclass(frozen=True)
@@ -229,4 +253,5 @@ def has_room_for(node: Node, activation: Activation) -> bool:
     """Whether the operation of `node` can apply `activation` to what it writes."""
     if isinstance(node, Merge):
         return node.activation is None and activation.kind == "relu"
-    return isinstance(node, (Convolution, Product)) and node.activation is None
+    weighted = isinstance(node, (Convolution, Product))
+    return weighted and node.activation is None and activation.fusible

@@ -500,7 +500,7 @@ class Trainer:
         options: dict[str, Any] = {}
         if mode != "infer":
             maker = graph.makers().get(graph.outputs[0])
-            after_softmax = maker is not None and isinstance(maker.node, nodes.Softmax)
+            after_softmax = maker is not None and maker.node == nodes.Softmax()
             if after_softmax and getattr(self._loss, "from_logits", False):
                 warnings.warn(
                     "the loss has from_logits=True, but the model ends in a softmax, whose outputs "

@@ -229,14 +229,18 @@ static void compare_activations(const fc_table *t, const fc_table *oracle)
     enum { N = 1003 };
     const int size = t->element_size;
     void *x = numbers(N, size), *a = numbers(N, size), *b = numbers(N, size);
-    for (int kind = FC_RELU; kind <= FC_TANH; kind++) {
-        t->activation(kind, 0.25, x, a, N);
-        oracle->activation(kind, 0.25, x, b, N);
+    const double parameters[3] = {0.25, 2, 1};
+    for (int kind = FC_LINEAR; kind <= FC_BOUNDED_RELU; kind++) {
+        t->activation(kind, parameters, x, a, N);
+        oracle->activation(kind, parameters, x, b, N);
         check("activation", a, b, N, size, 1e-6);
-        t->activation_backward(kind, 0.25, a, x, a, N);
-        oracle->activation_backward(kind, 0.25, b, x, b, N);
+        t->activation_backward(kind, parameters, kind >= FC_KEEPS_INPUT ? x : a, x, a, N);
+        oracle->activation_backward(kind, parameters, kind >= FC_KEEPS_INPUT ? x : b, x, b, N);
         check("activation backward", a, b, N, size, 1e-6);
     }
+    t->log_softmax(x, a, 17, 59);
+    oracle->log_softmax(x, b, 17, 59);
+    check("log softmax", a, b, N, size, 1e-6);
     t->softmax(x, a, 17, 59);
     oracle->softmax(x, b, 17, 59);
     check("softmax", a, b, N, size, 1e-6);

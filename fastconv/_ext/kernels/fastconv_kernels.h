@@ -18,7 +18,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { FC_LINEAR = 0, FC_RELU = 1, FC_LEAKY_RELU = 2, FC_SIGMOID = 3, FC_TANH = 4 };
+/* Activations (activation.inc).  Those up to FC_CAN_FUSE may end a convolution or dense product; the gradients of those
+ * from FC_KEEPS_INPUT on are computed from the input, of all others from the output. */
+enum {
+    FC_LINEAR, FC_RELU, FC_LEAKY_RELU, FC_SIGMOID, FC_TANH, FC_CLIPPED_RELU,
+    FC_ELU, FC_SELU, FC_EXPONENTIAL, FC_SOFTPLUS, FC_SOFTSIGN, FC_HARD_SIGMOID,
+    FC_GELU, FC_GELU_TANH, FC_SILU, FC_HARD_SILU, FC_MISH, FC_BOUNDED_RELU,
+    FC_CAN_FUSE = FC_CLIPPED_RELU,
+    FC_KEEPS_INPUT = FC_GELU
+};
 enum { FC_PAD_ZEROS = 0, FC_PAD_EDGE = 1, FC_PAD_REFLECT = 2 };
 enum { FC_FILL_CONSTANT = 0, FC_FILL_NEAREST = 1, FC_FILL_REFLECT = 2, FC_FILL_WRAP = 3 };
 enum { FC_AXES = 8 };
@@ -261,10 +269,13 @@ typedef struct {
     void (*average_pool_item)(const fc_pool *, int64_t item);
     void (*average_pool_backward_item)(const fc_pool *, int64_t item);
 
-    void (*activation)(int kind, double slope, const void *x, void *y, int64_t n);
-    void (*activation_backward)(int kind, double slope, const void *y, const void *dy, void *dx, int64_t n);
+    /* `saved` is y, or x for a kind that keeps its input; `parameters` are three (slope or bound, maximum, threshold). */
+    void (*activation)(int kind, const double *parameters, const void *x, void *y, int64_t n);
+    void (*activation_backward)(int kind, const double *parameters, const void *saved, const void *dy, void *dx, int64_t n);
     void (*softmax)(const void *x, void *y, int64_t rows, int64_t classes);
     void (*softmax_backward)(const void *y, const void *dy, void *dx, int64_t rows, int64_t classes);
+    void (*log_softmax)(const void *x, void *y, int64_t rows, int64_t classes);
+    void (*log_softmax_backward)(const void *y, const void *dy, void *dx, int64_t rows, int64_t classes);
     void (*softmax_cross_entropy_row)(const fc_loss *, int64_t row);
     void (*cross_entropy_row)(const fc_loss *, int64_t row);
     void (*mean_squared_error_row)(const fc_loss *, int64_t row);

@@ -10,18 +10,25 @@ class Activation(Lowering):
     """An activation that could not join the operation before it."""
 
     def forward(self, x):
-        kind, slope = self.node.kind, self.node.slope
-        y = self.y = x if self.may_overwrite else self.tape.tensor(x.shape)
-        self.tape.emit(lambda: _elementwise.ActivationForward(kind, x.array, y.array, slope), x, y)
+        node = self.node
+        y = x if self.may_overwrite else self.tape.tensor(x.shape)
+        self.saved = x if node.keeps_input else y
+        self.tape.emit(
+            lambda: _elementwise.ActivationForward(node.kind, x.array, y.array, *node.parameters),
+            x,
+            y,
+        )
         return y
 
     def backward(self, dy, need_dx):
         if not need_dx:
             return None
-        kind, slope, y = self.node.kind, self.node.slope, self.y
+        node, saved = self.node, self.saved
         self.tape.emit(
-            lambda: _elementwise.ActivationBackward(kind, y.array, dy.array, dy.array, slope),
-            y,
+            lambda: _elementwise.ActivationBackward(
+                node.kind, saved.array, dy.array, dy.array, *node.parameters
+            ),
+            saved,
             dy,
         )
         return dy
@@ -29,15 +36,18 @@ class Activation(Lowering):
 
 class Softmax(Lowering):
     def forward(self, x):
+        log = self.node.log
         y = self.y = x if self.may_overwrite else self.tape.tensor(x.shape)
-        self.tape.emit(lambda: _elementwise.SoftmaxForward(x.rows.array, y.rows.array), x, y)
+        self.tape.emit(lambda: _elementwise.SoftmaxForward(x.rows.array, y.rows.array, log), x, y)
         return y
 
     def backward(self, dy, need_dx):
         if not need_dx:
             return None
-        y = self.y
+        y, log = self.y, self.node.log
         self.tape.emit(
-            lambda: _elementwise.SoftmaxBackward(y.rows.array, dy.rows.array, dy.rows.array), y, dy
+            lambda: _elementwise.SoftmaxBackward(y.rows.array, dy.rows.array, dy.rows.array, log),
+            y,
+            dy,
         )
         return dy

@@ -50,7 +50,45 @@ from typing import Any
 
 import numpy as np
 
-from . import shapes
+from fastconv import shapes
+from fastconv.reference.activations import (  # noqa: F401
+    bounded_relu,
+    bounded_relu_backward,
+    elu,
+    elu_backward,
+    exponential,
+    exponential_backward,
+    gelu,
+    gelu_backward,
+    hard_sigmoid,
+    hard_sigmoid_backward,
+    hard_silu,
+    hard_silu_backward,
+    leaky_relu,
+    leaky_relu_backward,
+    log_softmax,
+    log_softmax_backward,
+    mish,
+    mish_backward,
+    relu,
+    relu6,
+    relu6_backward,
+    relu_backward,
+    selu,
+    selu_backward,
+    sigmoid,
+    sigmoid_backward,
+    silu,
+    silu_backward,
+    softmax,
+    softmax_backward,
+    softplus,
+    softplus_backward,
+    softsign,
+    softsign_backward,
+    tanh,
+    tanh_backward,
+)
 
 CROSS_ENTROPY_EPSILON = 1e-7  # Keras's clip of probabilities before their logarithm is taken
 
@@ -331,67 +369,6 @@ def dense_backward_kernel(x: Any, dy: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 # ------------------------------------------------------------------------------------- activations
-#
-# Every backward function takes the *output* y of its forward function: what it needs to know of the
-# input can be read off the output, so that the input need not be kept.
-
-
-def relu(x: Any) -> np.ndarray:
-    """max(x, 0); NaN stays NaN"""
-    return np.maximum(*_float64(x), 0)
-
-
-def relu_backward(y: Any, dy: Any) -> np.ndarray:
-    return leaky_relu_backward(y, dy, negative_slope=0)
-
-
-def leaky_relu(x: Any, *, negative_slope: float = 0.2) -> np.ndarray:
-    """x where x > 0, else negative_slope * x"""
-    (x,) = _float64(x)
-    return np.where(x > 0, x, negative_slope * x)
-
-
-def leaky_relu_backward(y: Any, dy: Any, *, negative_slope: float = 0.2) -> np.ndarray:
-    """The derivative at 0, where there is none, is taken from the left."""
-    y, dy = _float64(y, dy)
-    return np.where(y <= 0, negative_slope * dy, dy)
-
-
-def sigmoid(x: Any) -> np.ndarray:
-    """1 / (1 + exp(-x)), in the form whose exponential cannot overflow for either sign"""
-    (x,) = _float64(x)
-    small = np.exp(-np.abs(x))
-    return np.where(x >= 0, 1, small) / (1 + small)
-
-
-def sigmoid_backward(y: Any, dy: Any) -> np.ndarray:
-    y, dy = _float64(y, dy)
-    return dy * y * (1 - y)
-
-
-def tanh(x: Any) -> np.ndarray:
-    return np.tanh(*_float64(x))
-
-
-def tanh_backward(y: Any, dy: Any) -> np.ndarray:
-    y, dy = _float64(y, dy)
-    return dy * (1 - y) * (1 + y)
-
-
-def softmax(x: Any) -> np.ndarray:
-    """exp(x) / sum(exp(x)) along the last axis, shifted by the maximum, which changes nothing else
-
-    >>> softmax([0, 0, np.log(2)]).round(3)
-    array([0.25, 0.25, 0.5 ])
-    """
-    (x,) = _float64(x)
-    e = np.exp(x - x.max(axis=-1, keepdims=True))
-    return e / e.sum(axis=-1, keepdims=True)
-
-
-def softmax_backward(y: Any, dy: Any) -> np.ndarray:
-    y, dy = _float64(y, dy)
-    return y * (dy - (dy * y).sum(axis=-1, keepdims=True))
 
 
 def activate(x: Any, activation: str | None) -> np.ndarray:

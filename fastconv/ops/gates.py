@@ -1,0 +1,199 @@
+"""Activation functions whose gradients take the *input* x: it cannot be told from the output.
+
+Most of them are x times a gate between 0 and 1 that opens as x grows.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import _validation as check
+from .activations import backward_pass, forward_pass
+
+
+def bounded_relu(
+    x: np.ndarray,
+    *,
+    negative_slope: float = 0.0,
+    max_value: float | None = None,
+    threshold: float = 0.0,
+    out: np.ndarray | None = None,
+    num_threads: int | None = None,
+) -> np.ndarray:
+    """y = min(x, max_value) where x > threshold, else negative_slope * (x - threshold).
+
+    All three must be finite and not negative, or None for no `max_value`.
+    Everything else is as for `relu`.
+
+    >>> import numpy as np
+    >>> from fastconv import ops
+    >>> ops.bounded_relu(np.array([-2.0, 2.0, 9.0]), negative_slope=0.5, max_value=6.0).tolist()
+    [-1.0, 2.0, 6.0]
+    """
+    options = check.check_bounds(negative_slope, max_value, threshold)
+    return forward_pass("bounded_relu", x, out=out, num_threads=num_threads, **options)
+
+
+def bounded_relu_backward(
+    x: np.ndarray,
+    dy: np.ndarray,
+    *,
+    negative_slope: float = 0.0,
+    max_value: float | None = None,
+    threshold: float = 0.0,
+    out: np.ndarray | None = None,
+    num_threads: int | None = None,
+) -> np.ndarray:
+    """dx = dy where threshold < x <= max_value, negative_slope * dy below, 0 above.
+
+    Else as for `relu_backward`, with x in the place of y.
+
+    >>> import numpy as np
+    >>> from fastconv import ops
+    >>> ops.bounded_relu_backward(np.array([-1.0, 9.0]), np.ones(2), max_value=6.0).tolist()
+    [0.0, 0.0]
+    """
+    options = check.check_bounds(negative_slope, max_value, threshold)
+    return backward_pass(
+        "bounded_relu", x, dy, out=out, num_threads=num_threads, name="x", **options
+    )
+
+
+def gelu(
+    x: np.ndarray,
+    *,
+    approximate: bool = False,
+    out: np.ndarray | None = None,
+    num_threads: int | None = None,
+) -> np.ndarray:
+    """y = x * P(X <= x) for a standard normal X (Hendrycks & Gimpel 2016, arXiv 1606.08415).
+
+    With `approximate`, x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))).
+    Everything else is as for `relu`.
+
+    >>> import numpy as np
+    >>> from fastconv import ops
+    >>> ops.gelu(np.array([-1000.0, 0.0, 1.0, 1000.0])).round(4).tolist()
+    [-0.0, 0.0, 0.8413, 1000.0]
+    """
+    kind = "gelu_tanh" if approximate else "gelu"
+    return forward_pass(kind, x, 0.0, out, num_threads)
+
+
+def gelu_backward(
+    x: np.ndarray,
+    dy: np.ndarray,
+    *,
+    approximate: bool = False,
+    out: np.ndarray | None = None,
+    num_threads: int | None = None,
+) -> np.ndarray:
+    """dx = dy * (P(X <= x) + x * density(x)), or the derivative of the approximation.
+
+    Else as for `relu_backward`, with x in the place of y.
+
+    >>> import numpy as np
+    >>> from fastconv import ops
+    >>> ops.gelu_backward(np.array([0.0, 1000.0]), np.ones(2)).tolist()
+    [0.5, 1.0]
+    """
+    kind = "gelu_tanh" if approximate else "gelu"
+    return backward_pass(kind, x, dy, 0.0, out, num_threads, "x")
+
+
+def silu(
+    x: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
+) -> np.ndarray:
+    """y = x * sigmoid(x), also called swish. Everything else is as for `relu`.
+
+    >>> import numpy as np
+    >>> from fastconv import ops
+    >>> ops.silu(np.array([-1000.0, 0.0, 1000.0])).tolist()
+    [-0.0, 0.0, 1000.0]
+    """
+    return forward_pass("silu", x, 0.0, out, num_threads)
+
+
+def silu_backward(
+    x: np.ndarray,
+    dy: np.ndarray,
+    *,
+    out: np.ndarray | None = None,
+    num_threads: int | None = None,
+) -> np.ndarray:
+    """dx = dy * s * (1 + x * (1 - s)) with s = sigmoid(x).
+
+    Else as for `relu_backward`, with x in the place of y.
+
+    >>> import numpy as np
+    >>> from fastconv import ops
+    >>> ops.silu_backward(np.array([0.0, 1000.0]), np.ones(2)).tolist()
+    [0.5, 1.0]
+    """
+    return backward_pass("silu", x, dy, 0.0, out, num_threads, "x")
+
+
+def hard_silu(
+    x: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
+) -> np.ndarray:
+    """y = x * hard_sigmoid(x), also called hard swish (Howard et al. 2019).
+
+    Everything else is as for `relu`.
+
+    >>> import numpy as np
+    >>> from fastconv import ops
+    >>> ops.hard_silu(np.array([-4.0, 1.5, 4.0])).tolist()
+    [-0.0, 1.125, 4.0]
+    """
+    return forward_pass("hard_silu", x, 0.0, out, num_threads)
+
+
+def hard_silu_backward(
+    x: np.ndarray,
+    dy: np.ndarray,
+    *,
+    out: np.ndarray | None = None,
+    num_threads: int | None = None,
+) -> np.ndarray:
+    """dx = dy * (x / 3 + 1 / 2) where |x| < 3, 0 below, dy above.
+
+    Else as for `relu_backward`, with x in the place of y.
+
+    >>> import numpy as np
+    >>> from fastconv import ops
+    >>> ops.hard_silu_backward(np.array([-4.0, 0.0, 4.0]), np.ones(3)).tolist()
+    [0.0, 0.5, 1.0]
+    """
+    return backward_pass("hard_silu", x, dy, 0.0, out, num_threads, "x")
+
+
+def mish(
+    x: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
+) -> np.ndarray:
+    """y = x * tanh(softplus(x)) (Misra 2019, arXiv 1908.08681). Everything else is as for `relu`.
+
+    >>> import numpy as np
+    >>> from fastconv import ops
+    >>> ops.mish(np.array([-1000.0, 0.0, 1000.0])).tolist()
+    [-0.0, 0.0, 1000.0]
+    """
+    return forward_pass("mish", x, 0.0, out, num_threads)
+
+
+def mish_backward(
+    x: np.ndarray,
+    dy: np.ndarray,
+    *,
+    out: np.ndarray | None = None,
+    num_threads: int | None = None,
+) -> np.ndarray:
+    """dx = dy * (t + x * sigmoid(x) * (1 - t^2)) with t = tanh(softplus(x)).
+
+    Else as for `relu_backward`, with x in the place of y.
+
+    >>> import numpy as np
+    >>> from fastconv import ops
+    >>> ops.mish_backward(np.array([0.0, 1000.0]), np.ones(2)).round(4).tolist()
+    [0.6, 1.0]
+    """
+    return backward_pass("mish", x, dy, 0.0, out, num_threads, "x")

@@ -29,6 +29,7 @@ __all__ = [
     "errors",
     "filters",
     "initializers",
+    "inner",
     "layers",
     "losses",
     "metrics",

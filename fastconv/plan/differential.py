@@ -2,40 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from typing import Any
+
 from fastconv import runtime
-from fastconv.parameters import Parameters
+from fastconv.parameters import Parameters, Variable
 from fastconv.plan import lowering
 from fastconv.plan.fusion import fuse
 from fastconv.plan.graph import Graph
+from fastconv.plan.nodes import Node
 from fastconv.plan.program import make_program
 from fastconv.plan.recording import Recording
 from fastconv.plan.tape import Tape
 
 
 class Differential:
-    """A graph and its gradients, bound to arrays, for one batch size, as it is in training.
+    """A graph and its gradients, bound to arrays, for one batch size.
 
     For `inputs` and `output_gradients`, which are to be filled before each `run`, it computes
-    `outputs` and `input_gradients` (None for an input that no output depends on); the gradients of
-    trainable weights are then in the gradient buffer of `parameters`.
+    `outputs` and `input_gradients` (None for an input that is not wanted, or that no output depends
+    on).
+
+    Args:
+        graph: what is differentiated.
+        batch_size: N >= 1.
+        parameters: the weights of the graph.
+        mode: "train" is as in training, and the gradients of trainable weights are afterwards in
+            the gradient buffer of `parameters`; "infer" is as in prediction, without dropout and
+            without gradients of weights.
+        wanted: the inputs whose gradients are wanted; by default all.
     """
 
-    def __init__(self, graph: Graph, batch_size: int, parameters: Parameters):
+    def __init__(
+        self,
+        graph: Graph,
+        batch_size: int,
+        parameters: Parameters,
+        *,
+        mode: str = "train",
+        wanted: Sequence[int] | None = None,
+    ):
         tape = Tape()
-        network = fuse(graph, "train")
+        network = fuse(graph, mode)
+        if mode == "infer":
+            network = _frozen(network)
+        wanted = network.inputs if wanted is None else wanted
         recording = Recording(network, tape, parameters, batch_size, True, network.outputs)
         recording.forward()
         tensors = recording.tensors
         outputs = [tape.keep(tensors[value]) for value in network.outputs]
         dys = [tape.input(tensor.shape) for tensor in outputs]
         ends = list(zip(network.outputs, dys, strict=True))
-        dxs = recording.backward(ends, network.inputs)
-        for tensor in (*(tensors[value] for value in network.inputs), *filter(None, dxs)):
+        dxs = dict(zip(wanted, recording.backward(ends, wanted), strict=True))
+        for tensor in (*(tensors[value] for value in network.inputs), *filter(None, dxs.values())):
             tape.keep(tensor)
         self._program = make_program(tape.bind()[0])
         self.inputs = [tensors[value].array for value in network.inputs]
         self.outputs = [tensor.array for tensor in outputs]
         self.output_gradients = [tensor.array for tensor in dys]
+        dxs = [dxs.get(value) for value in network.inputs]
         self.input_gradients = [tensor and tensor.array for tensor in dxs]
         self._random = [step for step in recording.steps if isinstance(step, lowering.Random)]
 
@@ -44,3 +70,27 @@ class Differential:
         for step in self._random:
             step.set_draw(draw)
         self._program.run(runtime.get_num_threads())
+
+
+class _Frozen:
+    """A weight that is used, but has no gradient."""
+
+    trainable = False
+
+    def __init__(self, variable: Variable):
+        self._variable = variable
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._variable, name)
+
+
+def _frozen(graph: Graph) -> Graph:
+    """The graph with all its weights frozen."""
+    applications = [replace(a, node=_frozen_node(a.node)) for a in graph.applications]
+    return replace(graph, applications=applications)
+
+
+def _frozen_node(node: Node) -> Node:
+    values = {field.name: getattr(node, field.name) for field in fields(node)}
+    weights = {name: value for name, value in values.items() if isinstance(value, Variable)}
+    return replace(node, **{name: _Frozen(variable) for name, variable in weights.items()})

@@ -20,6 +20,7 @@ __version__ = "0.1.0"
 __all__ = [
     "FormatError",
     "Input",
+    "Model",
     "Sequential",
     "__version__",
     "activations",
@@ -52,6 +53,7 @@ __all__ = [
 _SHORTCUTS = {
     "FormatError": "fastconv.errors",
     "Input": "fastconv.layers",
+    "Model": "fastconv.models",
     "Sequential": "fastconv.models",
 }
 

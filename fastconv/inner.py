@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastconv.layers.base import Layer
-from fastconv.models import Sequential
+from fastconv.models import Model
 from fastconv.parameters import real_array
 from fastconv.plan import Differential, Plan, nodes
 from fastconv.plan.graph import Graph
@@ -29,7 +29,7 @@ __all__ = ["Derivative", "Gradients", "gradients", "layer_outputs"]
 
 
 def layer_outputs(
-    model: Sequential, x: ArrayLike, layers: Sequence[Layer | str] | None = None
+    model: Model, x: ArrayLike, layers: Sequence[Layer | str] | None = None
 ) -> dict[str, np.ndarray]:
     """What layers give for samples.
 
@@ -72,7 +72,7 @@ class Gradients(NamedTuple):
 
 
 def gradients(
-    model: Sequential,
+    model: Model,
     x: ArrayLike,
     target: Any = None,
     *,
@@ -116,7 +116,7 @@ class Derivative:
 
     def __init__(
         self,
-        model: Sequential,
+        model: Model,
         batch_size: int,
         *,
         output: Layer | str | None = None,
@@ -177,25 +177,25 @@ def _fill(dy: np.ndarray, target: Any) -> None:
         sample[..., index] = 1
 
 
-def _traced(model: Sequential) -> tuple[Graph, dict[str, int]]:
-    """The model's graph, and the value that each layer makes."""
-    graph, values = Graph(), {}
-    value = graph.input(model.input_shape[1:])
+def _traced(model: Model) -> tuple[Graph, dict[str, int]]:
+    """The model's graph, and the value that each layer makes, at its first call."""
+    graph, network = Graph(), model.network
+    traced = network.trace(graph, [graph.input(tensor.shape[1:]) for tensor in network.inputs])
+    graph.outputs = [traced[tensor] for tensor in network.outputs]
+    values = {}
     for layer in model.layers:
-        value = graph.apply(layer.all_nodes(layer.input_shape), value)
-        values[layer.name] = value
-    graph.outputs = [value]
+        values[layer.name] = traced[network.calls_of(layer)[0].outputs[0]]
     return graph, values
 
 
-def _name(layer: Layer | str, values: dict[str, int], model: Sequential) -> str:
+def _name(layer: Layer | str, values: dict[str, int], model: Model) -> str:
     name = layer if isinstance(layer, str) else getattr(layer, "name", None)
     if name not in values:
         raise ValueError(f"{model.name!r} has no layer {name!r}; there are {list(values)}")
     return name
 
 
-def _plan(model: Sequential, graph: Graph, batch_size: int, wanted: list[int]) -> Plan:
+def _plan(model: Model, graph: Graph, batch_size: int, wanted: list[int]) -> Plan:
     """A plan that gives values of the graph."""
     return Plan(replace(graph, outputs=wanted), batch_size, model.parameters)
 

@@ -1,4 +1,4 @@
-"""Where the weights of a model live: one flat buffer, of which every weight is a view.
+"""Where the weights of models live: one flat buffer, of which every weight is a view.
 
 So an optimizer's update is one pass over memory, a copy of all weights is one copy, and the
 gradients (a second buffer) and the optimizer's slots (one buffer each) have the same layout:
@@ -14,6 +14,10 @@ buffers, and every update rule leaves zeros with zero gradient at zero.
 from __future__ import annotations
 
 import math
+import threading
+from collections.abc import Iterator, Sequence, Set
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -89,12 +93,12 @@ class Variable:
                 )
             self._value = np.ascontiguousarray(value)
 
-    def move_to(self, view: np.ndarray, parameters: Parameters, draw: bool) -> None:
+    def move_to(self, view: np.ndarray, parameters: Parameters) -> None:
         """Copy the values into `view`, a part of `parameters`, and live there from now on.
 
-        A variable without values draws them first, unless `draw` is False: then it is zero.
+        A variable without values draws them first, unless it is to stay zero (`undrawn_weights`).
         """
-        if draw or self._value is not None:
+        if self._value is not None or weights_are_drawn():
             np.copyto(view, self.value)
         self._value, self.parameters = view, parameters
 
@@ -144,28 +148,35 @@ def aligned_zeros(nbytes: int) -> np.ndarray:
 
 
 class Parameters:
-    """The weights of one model, packed into one flat float32 buffer.
+    """Weights packed into one flat float32 buffer: their home.
 
-    With `draw` False, weights without values stay zero; whoever asks for that fills them.
+    The weights of one model, or of several models that share layers. A weight has one home at a
+    time; when it moves into another one, the old one is `abandoned`, and whoever has its buffer has
+    to look for the new one (`parameters_of`).
 
     `version` counts the changes of the values, so that whoever keeps something derived from them
     (packed filters) can tell that it is out of date. It changes after the values did.
     """
 
-    def __init__(self, variables: list[Variable], draw: bool = True):
+    def __init__(self, variables: Sequence[Variable]):
         self.variables = list(variables)
-        self._starts = []
+        self._starts: dict[Variable, int] = {}
         end = 0
         for variable in self.variables:
-            self._starts.append(end)
+            self._starts[variable] = end
             end += -(-variable.size // _ELEMENTS) * _ELEMENTS
         self.size = end
         self.version = 0
+        self.abandoned = False
+        self.training = threading.Lock()  # held by the one `fit` that may change the values
         self.values = self.new_buffer()
         self._gradient: np.ndarray | None = None
+        old = {variable.parameters for variable in self.variables} - {None}
         # One at a time, so that at no moment two copies of all the weights exist.
         for variable in self.variables:
-            variable.move_to(self.view(self.values, variable), self, draw)
+            variable.move_to(self.view(self.values, variable), self)
+        for home in old:
+            home.abandoned = True
 
     def new_buffer(self) -> np.ndarray:
         """A flat float32 buffer of zeros in the layout of `values`."""
@@ -180,7 +191,7 @@ class Parameters:
 
     def view(self, buffer: np.ndarray, variable: Variable) -> np.ndarray:
         """The part of `buffer` that belongs to `variable`, in its shape."""
-        start = self._starts[self.variables.index(variable)]
+        start = self._starts[variable]
         return buffer[start : start + variable.size].reshape(variable.shape)
 
     def trainable_runs(self) -> list[slice]:
@@ -188,10 +199,14 @@ class Parameters:
 
         One part if every layer trains; frozen layers split it.
         """
+        return self.runs_of({variable for variable in self.variables if variable.trainable})
+
+    def runs_of(self, variables: Set[Variable]) -> list[slice]:
+        """The parts of the buffer that hold `variables`, joined where they touch."""
         runs: list[slice] = []
-        ends = [*self._starts[1:], self.size] if self._starts else []
-        for variable, start, end in zip(self.variables, self._starts, ends, strict=True):
-            if not variable.trainable:
+        ends = [*list(self._starts.values())[1:], self.size]
+        for (variable, start), end in zip(self._starts.items(), ends, strict=False):
+            if variable not in variables:
                 continue
             if runs and runs[-1].stop == start:
                 runs[-1] = slice(runs[-1].start, end)
@@ -202,3 +217,58 @@ class Parameters:
     def touch(self) -> None:
         """Say that the values have changed."""
         self.version += 1
+
+
+class PartOfParameters:
+    """Some weights of a home, for a model that has not all of its layers; used like `Parameters`.
+
+    Buffers are those of the whole home, or in its layout.
+    """
+
+    def __init__(self, home: Parameters, variables: Sequence[Variable]):
+        self.home, self.variables = home, list(variables)
+
+    def trainable_runs(self) -> list[slice]:
+        return self.home.runs_of({variable for variable in self.variables if variable.trainable})
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.home, name)
+
+
+def parameters_of(variables: Sequence[Variable]) -> Parameters | PartOfParameters:
+    """The home of `variables`, made if there is none that has all of them.
+
+    A new home takes in the weights of the old ones as well, so that models over those find all of
+    theirs in one place again.
+
+    Raises RuntimeError if the weights would have to move while a `fit` changes them.
+    """
+    homes = list(dict.fromkeys(v.parameters for v in variables if v.parameters is not None))
+    if len(homes) == 1 and all(variable.parameters is not None for variable in variables):
+        (home,) = homes
+    else:
+        if any(home.training.locked() for home in homes):
+            raise RuntimeError(
+                "layers that are being fitted cannot become part of another model; wait for the fit"
+            )
+        moving = [*variables, *(variable for home in homes for variable in home.variables)]
+        home = Parameters(list(dict.fromkeys(moving)))
+    return home if home.variables == list(variables) else PartOfParameters(home, variables)
+
+
+_drawn: ContextVar[bool] = ContextVar("weights_are_drawn", default=True)
+
+
+def weights_are_drawn() -> bool:
+    """Whether new weights get initial values."""
+    return _drawn.get()
+
+
+@contextmanager
+def undrawn_weights() -> Iterator[None]:
+    """In this block (of this thread) new weights are zero, for whoever is about to load them."""
+    token = _drawn.set(False)
+    try:
+        yield
+    finally:
+        _drawn.reset(token)

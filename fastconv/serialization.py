@@ -26,15 +26,20 @@ _KINDS = {
 }
 
 
+def class_name(thing: Any) -> str:
+    """What files call the class of `thing`: its attribute `class_name`, or the class's own name."""
+    return getattr(thing, "class_name", type(thing).__name__)
+
+
 def serialize(thing: Any) -> dict[str, Any] | None:
     """`thing` as module, class name and configuration; None as None."""
     if thing is None:
         return None
     return {
         "module": thing.module,
-        "class_name": type(thing).__name__,
+        "class_name": class_name(thing),
         "config": thing.get_config(),
-        "registered_name": None,
+        "registered_name": getattr(thing, "registered_name", None),
     }
 
 

@@ -8,29 +8,47 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from fastconv.parameters import Variable
+from fastconv.serialization import class_name
 
 if TYPE_CHECKING:
-    from fastconv.models import Sequential
+    from fastconv.layers import Layer
+    from fastconv.models import Model
+    from fastconv.models.network import Network
 
-_HEADER = ("Layer (type)", "Output Shape", "Param #")
-_POSITIONS = (0.45, 0.80, 1.0)  # where the columns end, relative to the line
-_LINE_LENGTH = 88
+# Columns: (header, alignment, where it ends as a part of the line)
+_CHAIN = (
+    ("Layer (type)", "left", 0.45),
+    ("Output Shape", "left", 0.80),
+    ("Param #", "right", 1.0),
+)
+_GRAPH = (
+    ("Layer (type)", "left", 0.30),
+    ("Output Shape", "left", 0.56),
+    ("Param #", "right", 0.74),
+    ("Connected to", "left", 1.0),
+)
+_CHAIN_LENGTH, _GRAPH_LENGTH = 88, 108
 _NONE, _NUMBER, _TYPE = "color(45)", "color(34)", "color(33)"
 
 
 def print_summary(
-    model: Sequential,
+    model: Model,
     line_length: int | None = None,
     positions: tuple[float, ...] | None = None,
     print_fn: Callable[[str], Any] | None = None,
+    expand_nested: bool = False,
     show_trainable: bool = False,
 ) -> None:
     """Print layers, output shapes and parameters of `model`, as Keras does.
 
+    If the layers are no chain, one more column says where the inputs of each layer come from, as
+    layer[number of the call][number of the output].
+
     Args:
-        line_length: of the table; by default what fits the terminal, at most 88.
+        line_length: of the table; by default what fits the terminal, at most 88 (108 for graphs).
         positions: where the columns end, as parts of the line.
         print_fn: called once with the whole text instead of printing it.
+        expand_nested: show the layers of models that are layers.
         show_trainable: one more column, Y or N for layers with weights.
 
     Raises ValueError if the columns have no room.
@@ -39,34 +57,45 @@ def print_summary(
     from rich.markup import escape
     from rich.table import Column, Table
 
-    header, widest = _HEADER, _LINE_LENGTH
-    positions = positions or _POSITIONS
+    graph = model.network if model.built and not _is_chain(model.network) else None
+    columns, widest = (_GRAPH, _GRAPH_LENGTH) if graph else (_CHAIN, _CHAIN_LENGTH)
+    ends = list(positions or (end for _, _, end in columns))
+    header = [(name, justify) for name, justify, _ in columns]
     if show_trainable:
-        header, widest = (*_HEADER, "Trainable"), _LINE_LENGTH + 12
-        positions = (*(0.9 * position for position in _POSITIONS), 1.0)
+        header, widest = [*header, ("Trainable", "center")], widest + 12
+        ends = [*(0.9 * end for end in ends), 1.0]
     line_length = line_length or min(widest, shutil.get_terminal_size().columns - 4)
-    ends = [0, *(int(position * line_length) for position in positions)]
-    widths = [end - start for start, end in pairwise(ends)]
+    edges = [0, *(int(end * line_length) for end in ends)]
+    widths = [right - left for left, right in pairwise(edges)]
     if min(widths) < 4:
         raise ValueError(f"`line_length` {line_length} leaves columns of {widths}, 4 is the least")
-    justify = dict(zip(_HEADER, ("left", "left", "right"), strict=True))
     table = Table(
         *(
-            Column(name, justify=justify.get(name, "center"), width=width)
-            for name, width in zip(header, widths, strict=True)
+            Column(name, justify=justify, width=width)
+            for (name, justify), width in zip(header, widths, strict=True)
         ),
         width=line_length,
         show_lines=True,
     )
-    for layer in model.layers:
-        shape, count = "?", f"{_color(0)} (unbuilt)"
-        if layer.built:
-            shape = f"({', '.join(_color(size) for size in layer.output_shape)})"
-            count = _color(f"{layer.count_params():,}")
-        row = [f"{escape(layer.name)} ([{_TYPE}]{type(layer).__name__}[/])", shape, count]
-        if show_trainable:
-            row.append(("Y" if layer.trainable else "N") if layer.weights else "-")
-        table.add_row(*row)
+
+    def add_rows(layers: list[Layer], network: Network | None, prefix: str) -> None:
+        for layer in layers:
+            shape, count = "?", f"{_color(0)} (unbuilt)"
+            if layer.built:
+                shape = _shape(layer.output_shape)
+                count = _color(f"{layer.count_params():,}")
+            name = f"{prefix}{escape(layer.name)} ([{_TYPE}]{class_name(layer)}[/])"
+            row = [name, shape, count]
+            if graph:
+                row.append(_connections(layer, network) if network else "-")
+            if show_trainable:
+                row.append(("Y" if layer.trainable else "N") if layer.weights else "-")
+            table.add_row(*row)
+            if expand_nested and hasattr(layer, "layers"):
+                inner = layer.network if layer.built else None
+                add_rows(layer.layers, inner, f"   {prefix.replace('└ ', '')}└ ")
+
+    add_rows(model.layers, graph, "")
 
     plain = {"force_terminal": False, "color_system": None} if print_fn else {}
     console = Console(highlight=False, **plain)
@@ -89,6 +118,35 @@ def print_summary(
         console.print(f"[bold] {what} params: [/]{_color(f'{total:,}')} ({_memory(4 * total)})")
     if print_fn:
         print_fn(console.end_capture())
+
+
+def _is_chain(network: Network) -> bool:
+    """Whether each call takes what the one before gives, and no layer is called twice."""
+    layers = [call.layer for call in network.calls]
+    return len(set(layers)) == len(layers) and all(
+        len(call.inputs) == 1 and call.inputs[0].call is before
+        for before, call in pairwise(network.calls)
+    )
+
+
+def _connections(layer: Layer, network: Network) -> str:
+    """Where the inputs of all calls of `layer` come from."""
+    sources = []
+    for call in network.calls_of(layer):
+        for tensor in call.inputs:
+            source = tensor.call.layer
+            number = network.calls_of(source).index(tensor.call)
+            sources.append(f"{source.name}\\[{_color(number)}]\\[{_color(tensor.index)}]")
+    return ", ".join(sources) or "-"
+
+
+def _shape(shape: Any) -> str:
+    """One shape, or a list or dict of them."""
+    if isinstance(shape, dict):
+        return f"{{{', '.join(f'{key}: {_shape(each)}' for key, each in shape.items())}}}"
+    if shape and isinstance(shape[0], (tuple, list)):
+        return f"\\[{', '.join(map(_shape, shape))}]"
+    return f"({', '.join(map(_color, shape))})"
 
 
 def _count(variables: list[Variable]) -> int:

@@ -24,7 +24,7 @@ LAYERS = {
     "leaky": lambda: layers.LeakyReLU(0.05),
     "softmax": layers.Softmax,
     "dropout": lambda: layers.Dropout(0.25, seed=9),
-    "input": lambda: layers.Input((4, 4, 2)),
+    "input": lambda: layers.InputLayer((4, 4, 2)),
 }  # fmt: skip
 
 

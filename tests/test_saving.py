@@ -272,7 +272,7 @@ HOSTILE = {
     ),
     "a functional model": (
         lambda s: edited(s, lambda c: c.update(class_name="Functional")),
-        "must describe a Sequential model, received keras.Functional",
+        "expected the configuration of a Functional model: no 'name'",
     ),
     "a class of anybody": (
         lambda s: edited(s, lambda c: c["config"]["layers"][1].update(module="os")),

@@ -1,6 +1,8 @@
 """The layers that models are made of, with Keras's names, arguments and defaults.
 
-    base            Layer, Input: shapes, weights, configuration
+    base            Layer: shapes, weights, calls, configuration
+    input           Input
+    symbolic        what layers are called on, and what comes of it
     spatial         Spatial: images and sequences, channels last or first
     conv            Conv1D, Conv2D
     conv_transpose  Conv1DTranspose, Conv2DTranspose
@@ -8,6 +10,7 @@
     pooling         MaxPooling, AveragePooling, GlobalMaxPooling, GlobalAveragePooling, 1D and 2D
     dense           Dense
     activation      Activation, ReLU, LeakyReLU, ELU, Softmax
+    merging         Add, Subtract, Multiply, Average, Maximum, Minimum, Concatenate
     reshaping       Flatten, Reshape, Permute, RepeatVector; ZeroPadding, Cropping, UpSampling
     regularization  Dropout, SpatialDropout, GaussianNoise, GaussianDropout
     augmentation    Rescaling, Resizing, CenterCrop; RandomFlip, RandomTranslation, RandomRotation,
@@ -28,7 +31,7 @@ from fastconv.layers.augmentation import (
     Rescaling,
     Resizing,
 )
-from fastconv.layers.base import Input, InputLayer, Layer
+from fastconv.layers.base import Layer
 from fastconv.layers.conv import Conv1D, Conv2D
 from fastconv.layers.conv_transpose import Conv1DTranspose, Conv2DTranspose
 from fastconv.layers.dense import Dense
@@ -37,6 +40,23 @@ from fastconv.layers.depthwise import (
     DepthwiseConv2D,
     SeparableConv1D,
     SeparableConv2D,
+)
+from fastconv.layers.input import Input, InputLayer
+from fastconv.layers.merging import (
+    Add,
+    Average,
+    Concatenate,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+    add,
+    average,
+    concatenate,
+    maximum,
+    minimum,
+    multiply,
+    subtract,
 )
 from fastconv.layers.pooling import (
     AveragePooling1D,
@@ -71,9 +91,12 @@ from fastconv.layers.reshaping import (
 __all__ = [
     "ELU",
     "Activation",
+    "Add",
+    "Average",
     "AveragePooling1D",
     "AveragePooling2D",
     "CenterCrop",
+    "Concatenate",
     "Conv1D",
     "Conv1DTranspose",
     "Conv2D",
@@ -97,6 +120,9 @@ __all__ = [
     "LeakyReLU",
     "MaxPooling1D",
     "MaxPooling2D",
+    "Maximum",
+    "Minimum",
+    "Multiply",
     "Permute",
     "RandomCrop",
     "RandomFlip",
@@ -113,11 +139,23 @@ __all__ = [
     "Softmax",
     "SpatialDropout1D",
     "SpatialDropout2D",
+    "Subtract",
     "UpSampling1D",
     "UpSampling2D",
     "ZeroPadding1D",
     "ZeroPadding2D",
+    "add",
+    "average",
+    "concatenate",
+    "maximum",
+    "minimum",
+    "multiply",
+    "subtract",
 ]
 
 # What a file may ask for by name (`fastconv.serialization`).
-CLASSES = {name: globals()[name] for name in __all__ if name not in ("Input", "Layer")}
+CLASSES = {
+    name: globals()[name]
+    for name in __all__
+    if isinstance(globals()[name], type) and name != "Layer"
+}

@@ -7,23 +7,29 @@ A layer holds no per-batch state and computes nothing. It answers four questions
     nodes(input_shape)                  which operations it is, for the plan (`fastconv.plan.nodes`)
     get_config()                        the arguments that make an equal layer, as Keras writes them
 
-Shapes are tuples whose first entry, the batch, is None.
+Shapes are tuples whose first entry, the batch, is None. A layer that merges (`merges`) takes
+several inputs, and gets a list of shapes wherever others get one.
+
+Calling a layer on a symbolic tensor (`fastconv.layers.symbolic`) builds it and records the call.
 """
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
 
 from fastconv import constraints, initializers, regularizers
+from fastconv.layers.symbolic import Call, SymbolicTensor
 from fastconv.naming import unique_name
-from fastconv.parameters import Variable, real_array
+from fastconv.parameters import Variable, real_array, weights_are_drawn
 from fastconv.plan.nodes import ActivityPenalty, Node
-from fastconv.serialization import serialize
+from fastconv.serialization import class_name, serialize
 from fastconv.shapes import normalize_shape
 from fastconv.state import Stateful
+from fastconv.structure import flatten, is_several
 
 Shape = tuple[int | None, ...]
 
@@ -52,6 +58,7 @@ class Layer(Stateful, ABC):
     """
 
     module = "keras.layers"  # where Keras's files say that the class lives
+    merges = False  # takes a list of inputs
 
     def __init__(
         self,
@@ -70,14 +77,13 @@ class Layer(Stateful, ABC):
             if input_shape is not None:
                 raise ValueError("only one of `input_shape` and `input_dim` may be given")
             input_shape = (input_dim,)
-        self.name = name or unique_name(type(self).__name__)
+        self.name = name or unique_name(class_name(self))
         self.input_shape_argument = None if input_shape is None else sample_shape(input_shape)
-        self.built = False
-        self.input_shape: Shape | None = None
+        self._input_shape: Any = None
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self._trainable = bool(trainable)
         self._variables: list[Variable] = []
-        self.in_model = False  # whether a model has the layer; no second one can
+        self.calls: list[Call] = []
 
     # The four questions ---------------------------------------------------------------------------
 
@@ -87,8 +93,7 @@ class Layer(Stateful, ABC):
 
     def build(self, input_shape: Shape) -> None:
         """Create the weights for inputs of `input_shape`. Layers with weights extend this."""
-        self.input_shape = tuple(input_shape)
-        self.built = True
+        self._input_shape = list(input_shape) if self.merges else tuple(input_shape)
 
     @abstractmethod
     def nodes(self, input_shape: Shape) -> list[Node]:
@@ -111,6 +116,67 @@ class Layer(Stateful, ABC):
     def from_config(cls, config: dict[str, Any]) -> Layer:
         """A new layer with the arguments in `config`."""
         return cls(**config)
+
+    # Calls ----------------------------------------------------------------------------------------
+
+    def __call__(self, inputs: Any) -> SymbolicTensor:
+        """Record one use of the layer on a symbolic tensor, or on a list of them if it merges.
+
+        Builds the layer. It may be called again, on inputs that suit the same weights.
+
+        Raises:
+            TypeError: `inputs` are not symbolic; for numbers, there is `predict` of a model.
+            ValueError: the layer takes a list and got one tensor or the reverse, or their shapes do
+                not fit.
+        """
+        tensors = flatten(inputs)
+        for tensor in tensors:
+            if not isinstance(tensor, SymbolicTensor):
+                raise TypeError(
+                    f"layer {self.name!r} must be called on what Input or another layer returns, "
+                    f"received {type(tensor).__name__}; numbers go through a model"
+                )
+        if is_several(inputs) != self.merges or isinstance(inputs, dict):
+            wanted = "a list of tensors" if self.merges else "one tensor"
+            raise ValueError(f"layer {self.name!r} must be called on {wanted}, received {inputs!r}")
+        shapes = [tensor.shape for tensor in tensors]
+        shape = shapes if self.merges else shapes[0]
+        self.build_on(shape)
+        return Call(self, inputs, tensors, [self.compute_output_shape(shape)]).outputs[0]
+
+    def build_on(self, input_shape: Any) -> None:
+        """Build the layer for `input_shape` and draw its weights; if it has weights already, check
+        that they suit it."""
+        self.compute_output_shape(input_shape)  # raises if the layer does not fit
+        if not self._variables:  # not built yet, or nothing that another shape could contradict
+            self.build(input_shape)
+        elif self._input_shape != input_shape:
+            other = copy.copy(self)
+            other._variables = []
+            other.build(input_shape)
+            if [v.shape for v in other._variables] != [v.shape for v in self._variables]:
+                raise ValueError(
+                    f"layer {self.name!r} is built for inputs of shape {self._input_shape}, "
+                    f"received {input_shape}"
+                )
+        if weights_are_drawn():
+            for variable in self._variables:
+                variable.initialize()
+
+    @property
+    def input(self) -> Any:
+        """What the layer was called on first; AttributeError if it was not called."""
+        return self._first_call("input").argument
+
+    @property
+    def output(self) -> Any:
+        """What came out of the first call; AttributeError if there was none."""
+        return self._first_call("output").outputs[0]
+
+    def _first_call(self, what: str) -> Call:
+        if not self.calls:
+            raise AttributeError(f"layer {self.name!r} has no {what} before it is called")
+        return self.calls[0]
 
     # Weights --------------------------------------------------------------------------------------
 
@@ -165,11 +231,21 @@ class Layer(Stateful, ABC):
             variable.trainable = self._trainable
 
     @property
+    def built(self) -> bool:
+        """Whether the layer knows the shape of its input, and so has its weights."""
+        return self._input_shape is not None
+
+    @property
+    def input_shape(self) -> Any:
+        """The shape (or list of them) that the layer is built for; None before that."""
+        return self._input_shape
+
+    @property
     def output_shape(self) -> Shape:
         """The shape that comes out; ValueError before the layer is built."""
-        if self.input_shape is None:
+        if self._input_shape is None:
             raise ValueError(f"layer {self.name!r} has no output shape before it is built")
-        return self.compute_output_shape(self.input_shape)
+        return self.compute_output_shape(self._input_shape)
 
     def count_params(self) -> int:
         """The number of weights, each element counted; ValueError before the layer is built."""
@@ -194,70 +270,6 @@ class Layer(Stateful, ABC):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
-
-
-class InputLayer(Layer):
-    """The shape of the samples that a model takes; see `Input`."""
-
-    def __init__(
-        self,
-        shape: tuple[int, ...] | None = None,
-        batch_size: int | None = None,
-        dtype: Any = None,
-        *,
-        batch_shape: tuple[int | None, ...] | None = None,
-        name: str | None = None,
-        sparse: bool = False,
-        ragged: bool = False,
-        optional: bool = False,
-    ):
-        if batch_shape is not None:
-            if shape is not None:
-                raise ValueError("only one of `shape` and `batch_shape` may be given")
-            batch_size, *shape = batch_shape
-        if shape is None:
-            raise ValueError("`shape` must be given, received None")
-        if batch_size is not None:
-            raise ValueError(
-                f"`batch_size` must be None, since a model takes batches of any size, "
-                f"received {batch_size!r}"
-            )
-        for option, value in {"sparse": sparse, "ragged": ragged, "optional": optional}.items():
-            if value:
-                raise ValueError(f"`{option}` inputs are not supported, received {value!r}")
-        super().__init__(name=name, dtype=dtype, input_shape=shape)
-        self.build((None, *self.input_shape_argument))
-
-    def nodes(self, input_shape):
-        return []
-
-    def get_config(self):
-        return {
-            "batch_shape": list(self.input_shape),
-            "dtype": "float32",
-            "sparse": False,
-            "ragged": False,
-            "name": self.name,
-            "optional": False,
-        }
-
-
-def Input(
-    shape: tuple[int, ...] | None = None,
-    batch_size: int | None = None,
-    dtype: Any = None,
-    **options: Any,
-) -> InputLayer:
-    """The first entry of a `Sequential`: the shape of one sample, without the batch.
-
-    Raises ValueError for a shape with an unknown or empty dimension, a fixed `batch_size` or a
-    dtype other than float32.
-
-    >>> from fastconv import layers
-    >>> layers.Input((28, 28, 1)).output_shape
-    (None, 28, 28, 1)
-    """
-    return InputLayer(shape, batch_size, dtype, **options)
 
 
 def sample_shape(shape: Any, name: str = "input_shape") -> tuple[int, ...]:

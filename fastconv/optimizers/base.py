@@ -42,6 +42,22 @@ class State:
         for name, buffer in self.buffers.items():
             buffer[:] = self._optimizer.start_of(name)
 
+    def follow(self, parameters: Parameters) -> bool:
+        """Move into the layout of `parameters`, where the weights have moved; False if these are
+        other weights."""
+        old, old_buffers = self.parameters, self.buffers
+        if parameters is old:
+            return True
+        if parameters.variables != old.variables:
+            return False
+        self.parameters = parameters
+        self.buffers = {name: parameters.new_buffer() for name in old_buffers}
+        self.clear()
+        for name, buffer in old_buffers.items():
+            for variable in old.variables:
+                parameters.view(self.buffers[name], variable)[...] = old.view(buffer, variable)
+        return True
+
     def refresh(self) -> None:
         """Write the numbers for the next step."""
         optimizer, rate = self._optimizer, self._optimizer.learning_rate
@@ -234,7 +250,7 @@ class Optimizer(ABC):
         """
         if self._state is None:
             self._state = State(self, parameters)
-        if self._state.parameters is not parameters:
+        if not self._state.follow(parameters):
             raise ValueError(
                 f"the optimizer {self.name!r} has begun to train other weights; "
                 "call compile() again with a new optimizer"

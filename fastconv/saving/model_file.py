@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from fastconv.errors import FormatError
-from fastconv.models import Sequential
+from fastconv.models import Model
+from fastconv.models.configuration import CLASSES, model_class
+from fastconv.parameters import undrawn_weights
 from fastconv.saving import weights_file
 from fastconv.saving.atomic import replacing
 from fastconv.saving.weights_file import checked_path, refuse_existing
-from fastconv.serialization import serialize
 
 SUFFIX = ".keras"
 # The version of Keras whose format is written here; a reader refuses a later major version.
@@ -27,7 +28,7 @@ _METADATA, _CONFIG, _WEIGHTS = MEMBERS = ("metadata.json", "config.json", "model
 _ENCRYPTED = 0x1  # a bit of a ZIP member's flags
 
 
-def save_model(model: Sequential, filepath: str | os.PathLike, overwrite: bool = True) -> None:
+def save_model(model: Model, filepath: str | os.PathLike, overwrite: bool = True) -> None:
     """Write layers, weights, and what `compile` was given with the state of training, to a
     `.keras` file that `load_model` here and in Keras reads.
 
@@ -40,10 +41,7 @@ def save_model(model: Sequential, filepath: str | os.PathLike, overwrite: bool =
     """
     path = checked_path(filepath, SUFFIX)
     refuse_existing(path, overwrite)
-    description = serialize(model)
-    if model.built:
-        description["build_config"] = {"input_shape": list(model.input_shape)}
-    description["compile_config"] = model.get_compile_config() or {}
+    description = model.description()
     now = datetime.datetime.now()
     metadata = {
         "keras_version": KERAS_VERSION,
@@ -62,7 +60,7 @@ def save_model(model: Sequential, filepath: str | os.PathLike, overwrite: bool =
 
 def load_model(
     filepath: str | os.PathLike, custom_objects: None = None, compile: bool = True
-) -> Sequential:
+) -> Model:
     """Read a model from a `.keras` file that `save_model` or Keras has written.
 
     Args:
@@ -83,9 +81,9 @@ def load_model(
         members = _members(file, path)
         _check_version(_json(members[_METADATA], path, _METADATA), path)
         description = _json(members[_CONFIG], path, _CONFIG)
-        model = _model(description, path, compile)
-        weights_file.read(model, io.BytesIO(members[_WEIGHTS]), path)
-    model.draw_weights = True
+        with undrawn_weights():
+            model = _model(description, path, compile)
+            weights_file.read(model, io.BytesIO(members[_WEIGHTS]), path)
     return model
 
 
@@ -149,13 +147,16 @@ def _check_version(metadata: dict[str, Any], path: Path) -> None:
         )
 
 
-def _model(description: dict[str, Any], path: Path, compile: bool) -> Sequential:
+def _model(description: dict[str, Any], path: Path, compile: bool) -> Model:
     """The model that a configuration describes; its weights have shapes, but no memory yet."""
-    name, module = description.get("class_name"), description.get("module")
-    if (module, name) not in (("keras", "Sequential"), ("keras.models", "Sequential")):
-        raise FormatError(f"{path}: must describe a Sequential model, received {module}.{name}")
+    cls = model_class(description)
+    if cls is None:
+        raise FormatError(
+            f"{path}: must describe a model of one of the classes {sorted(CLASSES)}, "
+            f"received {description.get('module')}.{description.get('class_name')}"
+        )
     try:
-        model = Sequential.from_config(description.get("config"), draw_weights=False)
+        model = cls.from_config(description.get("config"))
         compile_config = description.get("compile_config")
         if compile and compile_config:
             model.compile_from_config(compile_config)

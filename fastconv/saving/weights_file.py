@@ -3,6 +3,7 @@
     /layers/conv2d/vars/0        kernel         one group per layer, named by its class and counted
     /layers/conv2d/vars/1        bias           in the order of the layers, whatever their names
     /layers/max_pooling2d/vars                  empty, for layers without weights
+    /layers/sequential/layers/dense/vars/0      a model inside of the model
     /optimizer/vars/0            iteration
     /optimizer/vars/1            learning rate
     /optimizer/vars/2 ...        slots, if training has begun
@@ -29,16 +30,18 @@ import numpy as np
 from fastconv.errors import FormatError
 from fastconv.naming import numbered, snake_case
 from fastconv.saving.atomic import replacing
+from fastconv.serialization import class_name
 
 if TYPE_CHECKING:
     import h5py
 
-    from fastconv.models import Sequential
+    from fastconv.models import Model
+    from fastconv.parameters import Variable
 
 SUFFIX = ".weights.h5"
 
 
-def save_weights(model: Sequential, filepath: str | os.PathLike, overwrite: bool = True) -> None:
+def save_weights(model: Model, filepath: str | os.PathLike, overwrite: bool = True) -> None:
     """Write the weights of `model`, and the state of its optimizer, to a `.weights.h5` file.
 
     The file is replaced in one go (`fastconv.saving.atomic`).
@@ -56,7 +59,7 @@ def save_weights(model: Sequential, filepath: str | os.PathLike, overwrite: bool
         write(model, file)
 
 
-def load_weights(model: Sequential, filepath: str | os.PathLike) -> None:
+def load_weights(model: Model, filepath: str | os.PathLike) -> None:
     """Read the weights of `model` from a `.weights.h5` or `.keras` file of a model with the same
     layers; the state of the optimizer too, if both have one.
 
@@ -78,7 +81,7 @@ def load_weights(model: Sequential, filepath: str | os.PathLike) -> None:
         read(model, file, path)
 
 
-def write(model: Sequential, file: BinaryIO) -> None:
+def write(model: Model, file: BinaryIO) -> None:
     """Write the HDF5 file of `model` into the open `file`."""
     import h5py
 
@@ -90,17 +93,17 @@ def write(model: Sequential, file: BinaryIO) -> None:
                 group.create_dataset(str(index), data=array)
 
 
-def read(model: Sequential, file: BinaryIO, path: Path) -> None:
+def read(model: Model, file: BinaryIO, path: Path) -> None:
     """Fill the weights of `model`, and its optimizer if it is compiled, from an open HDF5 file.
 
     Everything is read and checked before the first weight is changed; FormatError otherwise.
     """
     with _opened(file, path) as h5:
         sources, targets = [], []
-        for layer_path, layer in _layer_paths(model):
-            shapes = [variable.shape for variable in layer.weights]
+        for layer_path, variables, _ in _layer_paths(model):
+            shapes = [variable.shape for variable in variables]
             sources += _datasets(h5, layer_path, shapes, path)
-            targets += layer.weights
+            targets += variables
         arrays = [source[()] for source in sources]
         restored = _read_optimizer(model, h5, path)
     if model.built:
@@ -111,11 +114,11 @@ def read(model: Sequential, file: BinaryIO, path: Path) -> None:
         model.optimizer.load_variables(restored, model.parameters if model.built else None)
 
 
-def _groups(model: Sequential) -> Iterator[tuple[str, str, list[np.ndarray]]]:
+def _groups(model: Model) -> Iterator[tuple[str, str, list[np.ndarray]]]:
     """(path, attribute "name", arrays) of every group of variables."""
     yield "", model.name, []
-    for path, layer in _layer_paths(model):
-        yield path, layer.name, [variable.numpy() for variable in layer.weights]
+    for path, variables, name in _layer_paths(model):
+        yield path, name, [variable.numpy() for variable in variables]
     if model.compiled:
         yield (
             "optimizer",
@@ -124,13 +127,26 @@ def _groups(model: Sequential) -> Iterator[tuple[str, str, list[np.ndarray]]]:
         )
 
 
-def _layer_paths(model: Sequential) -> Iterator[tuple[str, Any]]:
-    counter: Counter[str] = Counter()
-    for layer in model.layers:
-        yield f"layers/{numbered(snake_case(type(layer).__name__), counter)}", layer
+def _layer_paths(model: Model) -> Iterator[tuple[str, list[Variable], str]]:
+    """(path, weights, name) of all layers; a layer that occurs again is passed over."""
+    seen: set[Any] = set()
+
+    def walk(model: Any, prefix: str) -> Iterator[tuple[str, list[Variable], str]]:
+        counter: Counter[str] = Counter()
+        for layer in model.layers:
+            path = f"{prefix}layers/{numbered(snake_case(class_name(layer)), counter)}"
+            if layer in seen:
+                continue
+            seen.add(layer)
+            inner = hasattr(layer, "layers")
+            yield path, [] if inner else layer.weights, layer.name
+            if inner:
+                yield from walk(layer, f"{path}/")
+
+    return walk(model, "")
 
 
-def _read_optimizer(model: Sequential, h5: h5py.File, path: Path) -> list[np.ndarray] | None:
+def _read_optimizer(model: Model, h5: h5py.File, path: Path) -> list[np.ndarray] | None:
     """The optimizer's variables, if the model is compiled and the file has them."""
     if not model.compiled or _child(h5, "optimizer", path) is None:
         return None

@@ -283,7 +283,7 @@ class Trainer:
         return {
             "weights": [variable.numpy() for variable in self.weights],
             "optimizer": self.optimizer.state(),
-            "layers": [layer.state() for layer in self.layers],
+            "layers": [layer.state() for layer in self.leaf_layers()],
             "draws": self._draws,
         }
 
@@ -292,15 +292,16 @@ class Trainer:
         self._check_compiled("restore")
         wanted = [variable.shape for variable in self.weights]
         received = [array.shape for array in state["weights"]]
-        if wanted != received or len(self.layers) != len(state["layers"]):
+        layers = self.leaf_layers()
+        if wanted != received or len(layers) != len(state["layers"]):
             raise ValueError(
-                f"the state of {self.name!r} must be that of a model with {len(self.layers)} "
+                f"the state of {self.name!r} must be that of a model with {len(layers)} "
                 f"layers and weights of shapes {wanted}, received {len(state['layers'])} layers "
                 f"and {received}"
             )
         self.optimizer.restore(state["optimizer"], self.parameters)
         self.set_weights(state["weights"])
-        for layer, layer_state in zip(self.layers, state["layers"], strict=True):
+        for layer, layer_state in zip(layers, state["layers"], strict=True):
             layer.restore(layer_state)
         self._draws = state["draws"]
         self._plans.clear()  # they know the layers' old streams of random numbers
@@ -492,6 +493,7 @@ class Trainer:
 
     def _plan(self, count: int, mode: str, weighted: bool, trained: tuple = ()):
         """Lends a plan for `count` samples; use as a context manager."""
+        self.parameters  # noqa: B018  (drops the plans if the weights have moved)
         key = (count, mode, weighted, trained)
         return self._plans.lend(key, lambda: self._make_plan(count, mode, weighted))
 

@@ -1,0 +1,78 @@
+"""Where a model begins: the shape of its samples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastconv.layers.base import Layer
+from fastconv.layers.symbolic import Call, SymbolicTensor
+
+
+class InputLayer(Layer):
+    """The shape of the samples that a model takes; see `Input`."""
+
+    def __init__(
+        self,
+        shape: tuple[int, ...] | None = None,
+        batch_size: int | None = None,
+        dtype: Any = None,
+        *,
+        batch_shape: tuple[int | None, ...] | None = None,
+        name: str | None = None,
+        sparse: bool = False,
+        ragged: bool = False,
+        optional: bool = False,
+    ):
+        if batch_shape is not None:
+            if shape is not None:
+                raise ValueError("only one of `shape` and `batch_shape` may be given")
+            batch_size, *shape = batch_shape
+        if shape is None:
+            raise ValueError("`shape` must be given, received None")
+        if batch_size is not None:
+            raise ValueError(
+                f"`batch_size` must be None, since a model takes batches of any size, "
+                f"received {batch_size!r}"
+            )
+        for option, value in {"sparse": sparse, "ragged": ragged, "optional": optional}.items():
+            if value:
+                raise ValueError(f"`{option}` inputs are not supported, received {value!r}")
+        super().__init__(name=name, dtype=dtype, input_shape=shape)
+        self.build((None, *self.input_shape_argument))
+        Call(self, None, [], [self.input_shape], name=self.name)
+
+    def __call__(self, inputs: Any) -> SymbolicTensor:
+        raise ValueError(f"{self.name!r} is where a model begins and must not be called")
+
+    def nodes(self, input_shape):
+        return []
+
+    def get_config(self):
+        return {
+            "batch_shape": list(self.input_shape),
+            "dtype": "float32",
+            "sparse": False,
+            "ragged": False,
+            "name": self.name,
+            "optional": False,
+        }
+
+
+def Input(
+    shape: tuple[int, ...] | None = None,
+    batch_size: int | None = None,
+    dtype: Any = None,
+    **options: Any,
+) -> SymbolicTensor:
+    """Where a model begins: the shape of one sample, without the batch.
+
+    What comes back goes into the call of a layer, or into a `Sequential` as its first entry.
+
+    Raises ValueError for a shape with an unknown or empty dimension, a fixed `batch_size` or a
+    dtype other than float32.
+
+    >>> from fastconv import layers
+    >>> layers.Input((28, 28, 1)).shape
+    (None, 28, 28, 1)
+    """
+    return InputLayer(shape, batch_size, dtype, **options).output

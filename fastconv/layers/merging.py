@@ -1,0 +1,185 @@
+"""Layers that make one tensor out of several: sums, products, maxima, concatenation.
+
+Each is also a function that makes the layer and calls it: `add([x, y])` is `Add()([x, y])`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import Any
+
+from fastconv.layers.base import Layer, Shape
+from fastconv.layers.symbolic import SymbolicTensor
+from fastconv.plan import nodes
+from fastconv.shapes import normalize_int
+
+
+class _Merge(Layer):
+    """Element by element. Axes of size 1 are repeated to the size that the others have; a tensor
+    with fewer axes than the others gets axes of size 1 behind the batch."""
+
+    merges = True
+    kind = ""
+
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
+        shapes = _several_shapes(self, input_shape)
+        sizes = [None]
+        for axis in zip_longest(*(reversed(shape[1:]) for shape in shapes), fillvalue=1):
+            larger = set(axis) - {1}
+            if len(larger) > 1:
+                raise ValueError(
+                    f"layer {self.name!r} takes inputs whose sizes are equal or 1, "
+                    f"received shapes {shapes}"
+                )
+            sizes.insert(1, max(axis))
+        return tuple(sizes)
+
+    def nodes(self, input_shape):
+        return [nodes.Merge(self.kind)]
+
+
+class Add(_Merge):
+    """The sum of a list of tensors.
+
+    >>> from fastconv import layers
+    >>> x = layers.Input((8, 8, 16))
+    >>> layers.Add()([x, layers.Conv2D(16, 3, padding="same")(x)]).shape
+    (None, 8, 8, 16)
+
+    Raises ValueError if the shapes are neither equal nor repeatable.
+    """
+
+    kind = "add"
+
+
+class Subtract(_Merge):
+    """The first of two tensors minus the second. Raises as `Add`, and for any other number."""
+
+    kind = "subtract"
+
+    def compute_output_shape(self, input_shape):
+        if len(input_shape) != 2:
+            raise ValueError(f"layer {self.name!r} takes 2 inputs, received {len(input_shape)}")
+        return super().compute_output_shape(input_shape)
+
+
+class Multiply(_Merge):
+    """The product of a list of tensors, element by element. Raises as `Add`."""
+
+    kind = "multiply"
+
+
+class Average(_Merge):
+    """The mean of a list of tensors, element by element. Raises as `Add`."""
+
+    kind = "average"
+
+
+class Maximum(_Merge):
+    """The largest of a list of tensors, element by element. Raises as `Add`.
+
+    Where several are the largest, the first one gets the gradient.
+    """
+
+    kind = "maximum"
+
+
+class Minimum(_Merge):
+    """The smallest of a list of tensors, element by element. Raises as `Add`.
+
+    Where several are the smallest, the first one gets the gradient.
+    """
+
+    kind = "minimum"
+
+
+class Concatenate(Layer):
+    """A list of tensors side by side.
+
+    Args:
+        axis: along which; not 0, the batch. All other axes must have equal sizes.
+
+    Raises ValueError for the batch axis, an axis that is not there, and shapes that do not fit.
+
+    >>> from fastconv import layers
+    >>> x, y = layers.Input((8, 8, 16)), layers.Input((8, 8, 3))
+    >>> layers.Concatenate()([x, y]).shape
+    (None, 8, 8, 19)
+    """
+
+    merges = True
+
+    def __init__(self, axis: int = -1, **common: Any):
+        super().__init__(**common)
+        self.axis = normalize_int(axis, "axis", minimum=-64)
+
+    def compute_output_shape(self, input_shape):
+        shapes = _several_shapes(self, input_shape)
+        axis = self._positive_axis(shapes)
+        rests = {shape[:axis] + shape[axis + 1 :] for shape in shapes}
+        if len(rests) > 1:
+            raise ValueError(
+                f"layer {self.name!r} takes inputs of equal sizes except along axis {self.axis}, "
+                f"received shapes {shapes}"
+            )
+        joined = sum(shape[axis] for shape in shapes)
+        return (*shapes[0][:axis], joined, *shapes[0][axis + 1 :])
+
+    def _positive_axis(self, shapes: Sequence[Shape]) -> int:
+        rank = len(shapes[0])
+        axis = self.axis + rank if self.axis < 0 else self.axis
+        if not 1 <= axis < rank:
+            raise ValueError(
+                f"`axis` of layer {self.name!r} must be one of 1 to {rank - 1}, or negative and "
+                f"not the batch, for inputs of shapes {shapes}; received {self.axis}"
+            )
+        return axis
+
+    def nodes(self, input_shape):
+        return [nodes.Concatenate(self._positive_axis(input_shape))]
+
+    def get_config(self):
+        return super().get_config() | {"axis": self.axis}
+
+
+def _several_shapes(layer: Layer, shapes: Any) -> list[Shape]:
+    """`shapes` as a list of at least one tuple."""
+    if not shapes or not all(isinstance(shape, (tuple, list)) for shape in shapes):
+        raise ValueError(f"layer {layer.name!r} takes a list of inputs, received shape {shapes}")
+    return [tuple(shape) for shape in shapes]
+
+
+def add(inputs: Sequence[SymbolicTensor], **options: Any) -> SymbolicTensor:
+    """`Add(**options)(inputs)`"""
+    return Add(**options)(inputs)
+
+
+def subtract(inputs: Sequence[SymbolicTensor], **options: Any) -> SymbolicTensor:
+    """`Subtract(**options)(inputs)`"""
+    return Subtract(**options)(inputs)
+
+
+def multiply(inputs: Sequence[SymbolicTensor], **options: Any) -> SymbolicTensor:
+    """`Multiply(**options)(inputs)`"""
+    return Multiply(**options)(inputs)
+
+
+def average(inputs: Sequence[SymbolicTensor], **options: Any) -> SymbolicTensor:
+    """`Average(**options)(inputs)`"""
+    return Average(**options)(inputs)
+
+
+def maximum(inputs: Sequence[SymbolicTensor], **options: Any) -> SymbolicTensor:
+    """`Maximum(**options)(inputs)`"""
+    return Maximum(**options)(inputs)
+
+
+def minimum(inputs: Sequence[SymbolicTensor], **options: Any) -> SymbolicTensor:
+    """`Minimum(**options)(inputs)`"""
+    return Minimum(**options)(inputs)
+
+
+def concatenate(inputs: Sequence[SymbolicTensor], axis: int = -1, **options: Any) -> SymbolicTensor:
+    """`Concatenate(axis, **options)(inputs)`"""
+    return Concatenate(axis=axis, **options)(inputs)

@@ -1,0 +1,376 @@
+"""`Model`: layers between inputs and outputs, with the weights of all of them.
+
+A model is a layer as well: called on symbolic tensors, it becomes a part of another model.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastconv import losses, metrics, optimizers
+from fastconv.layers.base import Layer, Shape, assign_all
+from fastconv.layers.symbolic import Call, SymbolicTensor
+from fastconv.models.network import Network, from_inputs
+from fastconv.parameters import Parameters, Variable, parameters_of
+from fastconv.plan import Graph
+from fastconv.serialization import serialize
+from fastconv.structure import flatten, pack
+from fastconv.summary import print_summary
+from fastconv.training import Trainer
+
+
+class Model(Trainer, Layer):
+    """Any graph of layers without a cycle, from inputs to outputs.
+
+    Args:
+        inputs: what `Input` returned, or a list or dict of such; also tensors between layers.
+        outputs: what layers returned, or a list or dict of such. Data and predictions have the same
+            forms.
+        name: by default "functional", "functional_1", ...
+        trainable: False freezes all layers.
+
+    Layers may be part of several models, which then share their weights: so
+    `Model(model.inputs, model.get_layer("conv2d").output)` looks at an inner layer.
+
+    Raises:
+        TypeError: an input or output is no symbolic tensor.
+        ValueError: an output depends on an input that is not given, or two layers have one name.
+
+    >>> from fastconv import layers, models
+    >>> x = layers.Input((8, 8, 16))
+    >>> y = layers.Conv2D(16, 3, padding="same")(x)
+    >>> y = layers.ReLU()(layers.add([x, y]))
+    >>> models.Model(x, y).output_shape
+    (None, 8, 8, 16)
+    """
+
+    module = "keras.src.models.functional"
+    class_name = registered_name = "Functional"
+
+    def __init__(
+        self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool | None = None
+    ):
+        for argument, value in {"inputs": inputs, "outputs": outputs}.items():
+            for tensor in flatten(value):
+                if not isinstance(tensor, SymbolicTensor):
+                    raise TypeError(
+                        f"`{argument}` must be tensors from Input or from layers, received "
+                        f"{type(tensor).__name__}; a model is made of them, not by a subclass"
+                    )
+            if not flatten(value):
+                raise ValueError(f"`{argument}` must hold at least one tensor, received {value!r}")
+        self._begin(name)
+        starts, ends = from_inputs(flatten(inputs), flatten(outputs))
+        self._forms = inputs, outputs
+        self._network: Network | None = Network(starts, ends)
+        if trainable is not None:
+            self.trainable = trainable
+
+    def _begin(self, name: str | None) -> None:
+        Layer.__init__(self, name=name)
+        Trainer.__init__(self)
+        self._parameters: Any = None
+        self._lock = threading.RLock()
+
+    # Layers ---------------------------------------------------------------------------------------
+
+    @property
+    def network(self) -> Network:
+        """The graph of the layers; ValueError before the model is built."""
+        return self._network
+
+    @property
+    def built(self) -> bool:
+        """Whether the shapes of the inputs are known, and so the weights exist."""
+        return self._network is not None
+
+    def check_built(self) -> None:
+        """ValueError if the shapes of the inputs are not known yet."""
+
+    def build(self, input_shape: Any = None) -> None:
+        """A model that is made of tensors is built; ValueError if `input_shape` is another one."""
+        if input_shape is not None and _shapes(input_shape) != _shapes(self.input_shape):
+            raise ValueError(
+                f"{self.name!r} is built for inputs of shape {self.input_shape}, "
+                f"received {input_shape}"
+            )
+
+    @property
+    def layers(self) -> list[Layer]:
+        """All layers, inputs included, those far from the outputs first."""
+        return list(self.network.layers)
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """The layer of this name or at this index; ValueError if there is none."""
+        if (name is None) == (index is None):
+            raise ValueError(f"give `name` or `index`, received {name!r} and {index!r}")
+        layers = self.layers
+        if index is not None:
+            if not -len(layers) <= index < len(layers):
+                raise ValueError(f"`index` must be below {len(layers)}, received {index}")
+            return layers[index]
+        for layer in layers:
+            if layer.name == name:
+                return layer
+        raise ValueError(
+            f"{self.name!r} has no layer {name!r}; there are {[x.name for x in layers]}"
+        )
+
+    def leaf_layers(self) -> list[Layer]:
+        """All layers that are no models, those inside of models included, each once."""
+        leaves: dict[Layer, None] = {}
+        for layer in self.layers:
+            inner = layer.leaf_layers() if isinstance(layer, Model) else [layer]
+            leaves.update(dict.fromkeys(inner))
+        return list(leaves)
+
+    @property
+    def inputs(self) -> list[SymbolicTensor]:
+        """The tensors that go in, as a flat list."""
+        return list(self.network.inputs)
+
+    @property
+    def outputs(self) -> list[SymbolicTensor]:
+        """The tensors that come out, as a flat list."""
+        return list(self.network.outputs)
+
+    @property
+    def input(self) -> Any:
+        """The tensors that go in, in the form in which they were given."""
+        return pack(self._forms[0], self.network.inputs)
+
+    @property
+    def output(self) -> Any:
+        """The tensors that come out, in the form in which they were given."""
+        return pack(self._forms[1], self.network.outputs)
+
+    @property
+    def input_names(self) -> list[str]:
+        """The names of the inputs: keys of a dict of data."""
+        return [tensor.name for tensor in self.network.inputs]
+
+    @property
+    def output_names(self) -> list[str]:
+        """What reports call the outputs: the keys if they are a dict, else their layers' names."""
+        form = self._forms[1]
+        if isinstance(form, dict):
+            return sorted(form)
+        return [tensor.call.layer.name for tensor in self.network.outputs]
+
+    @property
+    def input_shape(self) -> Any:
+        """(None, ...), or a list or dict of such; ValueError before the model is built."""
+        return pack(_single(self._forms[0]), [tensor.shape for tensor in self.network.inputs])
+
+    @property
+    def output_shape(self) -> Any:
+        """(None, ...), or a list or dict of such; ValueError before the model is built."""
+        return pack(_single(self._forms[1]), [tensor.shape for tensor in self.network.outputs])
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shapes that come out; ValueError for shapes that the model is not built for."""
+        self.build(input_shape)
+        return self.output_shape
+
+    def nodes(self, input_shape: Any) -> list[Any]:
+        raise TypeError("a model is a graph of nodes: see graph()")
+
+    def graph(self) -> Graph:
+        """What all layers say to the plan."""
+        graph = Graph()
+        values = [graph.input(tensor.shape[1:]) for tensor in self.network.inputs]
+        traced = self.network.trace(graph, values)
+        graph.outputs = [traced[tensor] for tensor in self.network.outputs]
+        return graph
+
+    def __call__(self, x: Any) -> Any:
+        """The outputs for one batch `x`, computed at once; see `predict` for many samples.
+
+        For symbolic tensors the model becomes a layer: its layers are part of whatever model is
+        made of the symbolic outputs.
+        """
+        tensors = flatten(x)
+        if not any(isinstance(tensor, SymbolicTensor) for tensor in tensors):
+            return self.predict_on_batch(x)
+        if not self.built and len(tensors) == 1:
+            self.build(tensors[0].shape)
+        tensors = self._arranged(x)
+        self.build([tensor.shape for tensor in tensors])
+        call = Call(self, x, tensors, [tensor.shape for tensor in self.network.outputs])
+        return pack(_single(self._forms[1]), call.outputs)
+
+    def _arranged(self, inputs: Any) -> list[Any]:
+        """`inputs`, a thing, list or dict, in the order of the model's inputs."""
+        names = self.input_names
+        if isinstance(inputs, dict):
+            keys = sorted(self._forms[0]) if isinstance(self._forms[0], dict) else names
+            if set(keys) != set(inputs):
+                raise ValueError(f"{self.name!r} takes inputs {keys}, received {sorted(inputs)}")
+            return [inputs[key] for key in keys]
+        flat = flatten(inputs)
+        if len(flat) != len(names):
+            raise ValueError(
+                f"{self.name!r} takes {len(names)} inputs, {names}, received {len(flat)}"
+            )
+        return flat
+
+    # Weights --------------------------------------------------------------------------------------
+
+    @property
+    def parameters(self) -> Parameters:
+        """The flat buffer that holds all weights; ValueError before the model is built."""
+        self.check_built()
+        with self._lock:
+            if self._parameters is None or self._parameters.abandoned:
+                self._parameters = parameters_of(self.weights)
+                self._plans.clear()  # they lead to where the weights were
+            return self._parameters
+
+    @property
+    def weights(self) -> list[Variable]:
+        """The weights of all layers, each once, layer by layer."""
+        return list(dict.fromkeys(variable for layer in self.layers for variable in layer.weights))
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        return [variable for variable in self.weights if variable.trainable]
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        return [variable for variable in self.weights if not variable.trainable]
+
+    @property
+    def trainable(self) -> bool:
+        """What was said last of all layers; setting it sets all. Takes effect at the next `fit`."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
+        for layer in self.layers:
+            layer.trainable = value
+
+    def count_params(self) -> int:
+        """The number of weights, each element counted; ValueError before the model is built."""
+        self.check_built()
+        return sum(variable.size for variable in self.weights)
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Copies of all weights, layer by layer, kernel before bias."""
+        return [variable.numpy().copy() for variable in self.weights]
+
+    def set_weights(self, weights: list[Any]) -> None:
+        """Overwrite all weights by arrays in the order of `get_weights`.
+
+        Raises ValueError if number or shapes differ, TypeError if they hold no numbers; nothing is
+        changed then.
+        """
+        self.check_built()
+        assign_all(self.weights, weights, f"model {self.name!r}")
+
+    # Files and configuration ----------------------------------------------------------------------
+
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: tuple[float, ...] | None = None,
+        print_fn: Callable[[str], Any] | None = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+    ) -> None:
+        """Print a table of the layers; see `fastconv.summary.print_summary`."""
+        print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable)
+
+    def save(self, filepath: str | os.PathLike, overwrite: bool = True) -> None:
+        """Write everything to one file: see `fastconv.saving.save_model`."""
+        from fastconv.saving import save_model
+
+        save_model(self, filepath, overwrite)
+
+    def save_weights(self, filepath: str | os.PathLike, overwrite: bool = True) -> None:
+        """Write the weights to a `.weights.h5` file: see `fastconv.saving.save_weights`."""
+        from fastconv.saving import save_weights
+
+        save_weights(self, filepath, overwrite)
+
+    def load_weights(self, filepath: str | os.PathLike) -> None:
+        """Read the weights from a `.weights.h5` or `.keras` file of the same layers: see
+        `fastconv.saving.load_weights`."""
+        from fastconv.saving import load_weights
+
+        load_weights(self, filepath)
+
+    def to_json(self, **options: Any) -> str:
+        """The model without its weights as JSON; `options` are those of `json.dumps`."""
+        return json.dumps(self.description(), **options)
+
+    def description(self) -> dict[str, Any]:
+        """Everything but the weights, as Keras's files describe a model."""
+        from fastconv.models.configuration import layer_config
+
+        return layer_config(self) | {"compile_config": self.get_compile_config() or {}}
+
+    def get_config(self) -> dict[str, Any]:
+        """The model without its weights, as Keras's files describe it."""
+        from fastconv.models.configuration import functional_config
+
+        return functional_config(self)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Model:
+        """A new model from what `get_config` returns.
+
+        Raises ValueError or TypeError for anything but a description of a supported model.
+        """
+        from fastconv.models.configuration import functional_from_config
+
+        return functional_from_config(config)
+
+    def get_compile_config(self) -> dict[str, Any] | None:
+        """What `compile` was given, as plain data; None before it was called."""
+        if not self.compiled:
+            return None
+        loss = self.loss
+        return {
+            "optimizer": serialize(self.optimizer),
+            "loss": serialize(loss) if isinstance(loss, losses.Loss) else loss,
+            "loss_weights": None,
+            "run_eagerly": False,
+            "steps_per_execution": 1,
+            "jit_compile": "auto",
+        } | {
+            argument: [m if isinstance(m, str) else serialize(m) for m in chosen] or None
+            for argument, chosen in self._metrics.items()
+        }
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile as `get_compile_config` says, with an optimizer that starts anew.
+
+        Raises ValueError or TypeError for anything unsupported.
+        """
+        config = dict(config)
+        for argument in ("metrics", "weighted_metrics"):
+            if config.get(argument) is not None:
+                config[argument] = [metrics.get(metric) for metric in config[argument]]
+        loss = config.get("loss")
+        config["loss"] = losses.get(loss) if isinstance(loss, dict) else loss
+        config["optimizer"] = optimizers.get(config.get("optimizer"))
+        self.compile(**config)
+
+
+def _single(form: Any) -> Any:
+    """A list of one tensor stands for the tensor, as in Keras."""
+    return form[0] if isinstance(form, (list, tuple)) and len(form) == 1 else form
+
+
+def _shapes(shape: Any) -> list[Shape]:
+    """One shape, or a list or dict of shapes, as a list."""
+    if isinstance(shape, dict) or (shape and isinstance(shape[0], (list, tuple))):
+        return [(None, *each[1:]) for each in flatten(shape)]
+    return [(None, *shape[1:])]

@@ -1,0 +1,187 @@
+"""`Sequential`: the model that is a chain of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from fastconv.layers.base import Layer, Shape, sample_shape
+from fastconv.layers.input import InputLayer
+from fastconv.layers.symbolic import SymbolicTensor
+from fastconv.models.model import Model
+from fastconv.models.network import Network
+
+
+class Sequential(Model):
+    """A chain of layers, each of which takes what the one before gives.
+
+    The weights exist as soon as the shape of the input is known: from an `Input` as first entry,
+    from `input_shape=` of the first layer, from `build`, or from the first data.
+
+    Args:
+        layers: the layers, in order; more can be added with `add`. A model is a layer, too.
+        trainable: whether training changes the weights, for all layers at once.
+        name: by default "sequential", "sequential_1", ...
+
+    Raises:
+        TypeError: an entry is no layer.
+        ValueError: a layer does not fit the one before, or two have the same name.
+
+    >>> from fastconv import layers, models
+    >>> model = models.Sequential()
+    >>> model.add(layers.Conv2D(32, (3, 3), activation="relu", input_shape=(28, 28, 1)))
+    >>> model.add(layers.MaxPooling2D((2, 2)))
+    >>> model.output_shape
+    (None, 13, 13, 32)
+    """
+
+    module = "keras"
+    class_name, registered_name = "Sequential", None
+
+    def __init__(
+        self,
+        layers: Iterable[Layer | SymbolicTensor] | None = None,
+        trainable: bool = True,
+        name: str | None = None,
+    ):
+        self._begin(name)
+        self._forms = None, None
+        self._start: InputLayer | None = None
+        self._end: SymbolicTensor | None = None  # what comes out of the last layer
+        self._layers: list[Layer] = []
+        self._network = None
+        for layer in layers or []:
+            self.add(layer)
+        if not trainable:
+            self.trainable = False
+
+    def add(self, layer: Layer | SymbolicTensor) -> None:
+        """Put `layer` at the end. Errors are those of the class; nothing is changed then."""
+        if isinstance(layer, SymbolicTensor):  # from `Input`
+            layer = layer.call.layer
+        if not isinstance(layer, Layer):
+            raise TypeError(f"`layer` must be a Layer, received {layer!r}")
+        if isinstance(layer, InputLayer):
+            if self._start is not None or self._layers:
+                raise ValueError(f"{layer.name!r} must be the first entry of {self.name!r}")
+            self._begin_with(layer)
+            return
+        if any(layer.name == other.name and layer is not other for other in self._layers):
+            raise ValueError(
+                f"layer names must be unique, received {layer.name!r} twice in {self.name!r}"
+            )
+        if self._start is None and not self._layers:
+            shape = layer.input_shape_argument
+            if isinstance(layer, Model) and layer.built and len(layer.inputs) == 1:
+                shape = layer.input_shape[1:]
+            if shape is not None:
+                start = InputLayer(shape)
+                end = self._one_output(layer, start.output)
+                self._begin_with(start)
+                self._end = end
+        elif self._start is not None:
+            self._end = self._one_output(layer, self._end)
+        self._layers.append(layer)
+        self._changed()
+
+    def _begin_with(self, start: InputLayer) -> None:
+        self._start, self._end = start, start.output
+        self._changed()
+
+    def _one_output(self, layer: Layer, x: SymbolicTensor) -> SymbolicTensor:
+        y = layer(x)
+        if not isinstance(y, SymbolicTensor):
+            del layer.calls[-1]
+            raise ValueError(
+                f"layers of {self.name!r} must have one output, {layer.name!r} has {y}"
+            )
+        return y
+
+    def pop(self) -> Layer:
+        """Take the last layer off and return it; ValueError if there is none."""
+        if not self._layers:
+            raise ValueError(f"{self.name!r} has no layers to take off")
+        layer = self._layers.pop()
+        if self._end is not None:
+            layer.calls.remove(self._end.call)
+            (self._end,) = self._end.call.inputs
+        self._changed()
+        return layer
+
+    def _changed(self) -> None:
+        self._network = self._parameters = None
+        self._plans.clear()
+
+    def build(self, input_shape: Shape | list[Shape] | None = None) -> None:
+        """Create the weights for inputs of `input_shape` (None, ...), with the batch.
+
+        Raises ValueError if the model is built for another shape, or no shape is known.
+        """
+        if isinstance(input_shape, list) and len(input_shape) == 1:
+            (input_shape,) = input_shape
+        if self._start is not None:
+            super().build(input_shape)
+            return
+        if input_shape is None:
+            raise ValueError("`input_shape` must be given, since the model has no Input")
+        start = InputLayer(sample_shape(tuple(input_shape)[1:]))
+        shape = start.input_shape
+        for layer in self._layers:  # all must fit before the first one is built
+            shape = layer.compute_output_shape(shape)
+        end = start.output
+        for layer in self._layers:
+            end = self._one_output(layer, end)
+        self._begin_with(start)
+        self._end = end
+
+    @property
+    def built(self) -> bool:
+        """Whether the shape of the input is known, and so the weights exist."""
+        return self._start is not None
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers without the `Input`."""
+        return list(self._layers)
+
+    @property
+    def network(self) -> Network:
+        """The chain as a graph; ValueError before the model is built."""
+        self.check_built()
+        if self._network is None:
+            self._network = Network([self._start.output], [self._end])
+        return self._network
+
+    def check_built(self) -> None:
+        if self._start is None:
+            raise ValueError(
+                f"{self.name!r} has no shapes and weights before it is built; give the first "
+                "layer an `input_shape`, begin with an Input, or call build(input_shape)"
+            )
+
+    def get_config(self) -> dict[str, Any]:
+        """The model without its weights, as Keras's files describe it."""
+        from fastconv.models.configuration import sequential_config
+
+        start = [] if self._start is None else [self._start]
+        return sequential_config(self, [*start, *self._layers])
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Sequential:
+        """A new model from what `get_config` returns.
+
+        Raises ValueError or TypeError for anything but a description of a supported model.
+        """
+        from fastconv.models.configuration import layer_from_config
+
+        entries = config.get("layers") if isinstance(config, dict) else None
+        if not isinstance(entries, list):
+            raise ValueError("expected a configuration with a list of 'layers'")
+        model = cls(name=config.get("name"))
+        for entry in entries:
+            model.add(layer_from_config(entry))
+        if not model.built and config.get("build_input_shape") is not None:
+            model.build(config["build_input_shape"])
+        if not config.get("trainable", True):
+            model.trainable = False
+        return model

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from command_line import digit_model, refused
 
 import fastconv
 from fastconv import cli, runtime
@@ -43,15 +47,30 @@ def alone(tmp_path, *arguments) -> str:
     return done.stdout
 
 
-def test_config_prints_the_configuration(capsys):
-    assert cli.main(["config"]) == 0
+@pytest.mark.parametrize("command", ["info", "config"])
+def test_info_prints_the_configuration_and_the_extras(command, capsys):
+    assert cli.main([command]) == 0
     printed = capsys.readouterr().out
     runtime.show_config()
-    assert printed == capsys.readouterr().out
+    assert printed.startswith(capsys.readouterr().out)
+    assert "extra data          installed\n" in printed
 
 
-def test_config_as_a_module(tmp_path):
-    assert f"instruction set     {runtime.isa()}" in alone(tmp_path, "-m", "fastconv", "config")
+def test_info_as_json(capsys):
+    assert cli.main(["info", "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["fastconv"] == fastconv.__version__
+    assert printed["extras"]["data"] is True
+
+
+def test_info_names_a_missing_extra(monkeypatch, capsys):
+    monkeypatch.setitem(cli.info.EXTRAS, "data", "no_such_module")
+    assert cli.main(["info"]) == 0
+    assert "missing: pip install 'fastconv[data]'" in capsys.readouterr().out
+
+
+def test_info_as_a_module(tmp_path):
+    assert f"instruction set     {runtime.isa()}" in alone(tmp_path, "-m", "fastconv", "info")
 
 
 def test_version(capsys):
@@ -86,14 +105,67 @@ def test_the_suite_needs_nothing_outside_of_the_package(tmp_path):
         (["race"], "invalid choice: 'race'"),
         (["bench", "--threads", "0"], "--threads must be an integer from 1 to 1024, received 0"),
         (["bench", "--threads", "two"], "invalid int value: 'two'"),
-        (["config", "--quick"], "unrecognized arguments: --quick"),
+        (["info", "--quick"], "unrecognized arguments: --quick"),
     ],
 )
 def test_refusals(arguments, message, capsys):
+    assert message in refused(capsys, *arguments)
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_help_has_examples_that_parse(command, capsys):
     with pytest.raises(SystemExit) as ended:
-        cli.main(arguments)
-    assert ended.value.code == 2
-    assert message in capsys.readouterr().err
+        cli.main([command, "--help"])
+    assert ended.value.code == 0
+    printed = capsys.readouterr().out
+    assert "examples:\n  fastconv " in printed or command == "predict"
+    for example in cli.COMMANDS[command].EXAMPLES:
+        assert example in printed
+        arguments = shlex.split(example.split("| ")[-1].split(" > ")[0])
+        assert arguments[:2] == ["fastconv", command]
+        cli._parser().parse_args(arguments[1:])
+
+
+def command(arguments: str, **options) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", "fastconv", *arguments.split()],
+        env={**os.environ, "PYTHONPATH": str(PACKAGE.parent)},
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+def test_a_reader_who_goes_away_is_no_error():
+    reading, writing = os.pipe()
+    os.close(reading)
+    with command("filters --list", stdout=writing) as process:
+        os.close(writing)
+        assert process.communicate(timeout=60)[1] == ""
+    assert process.returncode == 141
+
+
+def test_ctrl_c_ends_in_one_line(tmp_path):
+    model = digit_model()
+    model.compile(loss="sparse_categorical_crossentropy")
+    model.save(tmp_path / "m.keras")
+    arguments = f"train --model {tmp_path / 'm.keras'} --epochs 100000"
+    with command(arguments, stdout=subprocess.PIPE) as process:
+        while "Epoch 1/" not in process.stdout.readline():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert (said, process.returncode) == ("fastconv train: interrupted\n", 130)
+
+
+def test_a_failure_of_the_work_is_one_line_or_a_traceback(monkeypatch, capsys):
+    def fail(options):
+        raise MemoryError("no room\nfor 12 bytes")
+
+    monkeypatch.setattr(cli.info, "run", fail)
+    assert refused(capsys, "info", code=1) == "fastconv info: failed: no room for 12 bytes\n"
+    with pytest.raises(MemoryError):
+        cli.main(["info", "--traceback"])
 
 
 def test_bench_prints_every_part(small, capsys):
@@ -107,6 +179,12 @@ def test_bench_prints_every_part(small, capsys):
     assert all(direction in printed for direction in operations.PASSES)
     assert "training step" in printed and "LeNet-5" in printed
     assert runtime.get_num_threads() == before
+
+
+def test_bench_as_json(small, capsys):
+    assert cli.main(["bench", "--quick", "--json"]) == 0
+    tables = json.loads(capsys.readouterr().out)
+    assert [row["layer"] for row in tables[0]["rows"]] == ["tiny"] * 3
 
 
 def test_bench_uses_the_default_number_of_threads(small, capsys):

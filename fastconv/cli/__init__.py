@@ -1,0 +1,124 @@
+"""The command line of an installed fastconv: `fastconv` or `python -m fastconv`.
+
+One file per command; each has
+
+    HELP, DESCRIPTION, EXAMPLES   what `--help` says
+    add_arguments(parser)         its arguments
+    run(options)                  the work
+
+and three more files serve several of them: `models` (what `--model` means), `data` (what `--data`
+means), `pictures` (from files to arrays of the size that a model takes). Whatever a command needs
+is imported when it runs, so that `--help` and a mistyped option answer at once.
+
+For scripts: results go to standard output, everything else to standard error; `--json` where the
+result is data; nothing is coloured or redrawn unless it goes to a terminal. Exit codes:
+
+    0    done
+    1    the work failed (a full disk, too little memory, numbers that are no longer finite)
+    2    the arguments or what they name cannot be used; nothing was changed
+    130  interrupted by Ctrl-C
+    141  whoever read the output went away
+
+Every failure is one line on standard error; `--traceback` shows where it happened.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+
+import fastconv
+from fastconv.cli import bench, evaluate, filters, info, predict, summary, train
+from fastconv.cli.errors import InputError, one_line
+
+COMMANDS: dict[str, ModuleType] = {
+    "train": train,
+    "evaluate": evaluate,
+    "predict": predict,
+    "summary": summary,
+    "filters": filters,
+    "bench": bench,
+    "info": info,
+}
+ALIASES = {"info": ["config"]}
+
+_PROGRAM = "fastconv"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command in `arguments` (by default those of the process); return the exit code.
+
+    Help, the version and mistyped options end in SystemExit, as argparse has it.
+
+    >>> from fastconv import cli
+    >>> cli.main(["info"])  # doctest: +ELLIPSIS
+    fastconv            ...
+    0
+    """
+    options = _parser().parse_args(arguments)
+    name = f"{_PROGRAM} {options.command}"
+    try:
+        options.run(options)
+        sys.stdout.flush()  # so that a reader who went away is noticed here
+    except BrokenPipeError:
+        _forget_output()
+        return 141
+    except KeyboardInterrupt:
+        return _failed(name, "interrupted", 130)
+    except InputError as error:
+        if options.traceback:
+            raise
+        return _failed(name, one_line(error), 2)
+    except Exception as error:
+        if options.traceback:
+            raise
+        return _failed(name, f"failed: {one_line(error)}", 1)
+    return 0
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaints are one line."""
+
+    def error(self, message: str):
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog=_PROGRAM,
+        description="Trains and runs convolutional networks on CPUs.",
+        epilog="`fastconv COMMAND --help` shows what a command takes, with examples.",
+    )
+    parser.add_argument("--version", action="version", version=f"fastconv {fastconv.__version__}")
+    commands = parser.add_subparsers(metavar="command", dest="command", required=True)
+    for name, module in COMMANDS.items():
+        command = commands.add_parser(
+            name,
+            aliases=ALIASES.get(name, []),
+            help=module.HELP,
+            description=module.DESCRIPTION,
+            epilog="examples:\n" + "\n".join(f"  {line}" for line in module.EXAMPLES),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(command)
+        command.add_argument(
+            "--traceback", action="store_true", help="show where an error happened, for reports"
+        )
+        command.set_defaults(run=module.run)
+    return parser
+
+
+def _failed(name: str, message: str, code: int) -> int:
+    with contextlib.suppress(OSError):
+        print(f"{name}: {message}", file=sys.stderr)
+    return code
+
+
+def _forget_output() -> None:
+    """Let what is still buffered for standard output go nowhere, instead of failing at exit."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -15,6 +15,7 @@
     regularization  Dropout, SpatialDropout, GaussianNoise, GaussianDropout
     augmentation    Rescaling, Resizing, CenterCrop; RandomFlip, RandomTranslation, RandomRotation,
                     RandomZoom, RandomCrop
+    custom          CustomLayer: layers of one's own, in NumPy
 
 Arguments that Keras has and fastconv has not are refused by an error, never ignored. All models
 compute in float32, and on channels-last images whatever the format of the layers.
@@ -34,6 +35,7 @@ from fastconv.layers.augmentation import (
 from fastconv.layers.base import Layer
 from fastconv.layers.conv import Conv1D, Conv2D
 from fastconv.layers.conv_transpose import Conv1DTranspose, Conv2DTranspose
+from fastconv.layers.custom import CustomLayer
 from fastconv.layers.dense import Dense
 from fastconv.layers.depthwise import (
     DepthwiseConv1D,
@@ -103,6 +105,7 @@ __all__ = [
     "Conv2DTranspose",
     "Cropping1D",
     "Cropping2D",
+    "CustomLayer",
     "Dense",
     "DepthwiseConv1D",
     "DepthwiseConv2D",
@@ -157,5 +160,5 @@ __all__ = [
 CLASSES = {
     name: globals()[name]
     for name in __all__
-    if isinstance(globals()[name], type) and name != "Layer"
+    if isinstance(globals()[name], type) and name not in ("CustomLayer", "Layer")
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from fastconv._ext._core import FUSIBLE, KEEPS_INPUT
 from fastconv.parameters import Variable
 from fastconv.regularizers import Regularizer
 from fastconv.resampling import AxisMap
+
+if TYPE_CHECKING:
+    from fastconv.layers.custom import CustomLayer
 
 
 @dataclass(frozen=True)
@@ -206,6 +209,14 @@ class Concatenate:
 
 
 @dataclass(frozen=True)
+class Custom:
+    """What `layer`, a `fastconv.layers.CustomLayer`, computes in NumPy: samples of `shape`."""
+
+    layer: CustomLayer
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class ActivityPenalty:
     """y = x; while there is a loss, `regularizer(x) / N` is added to it."""
 
@@ -231,6 +242,7 @@ Node = (
     | AxisMaps
     | Concatenate
     | Convolution
+    | Custom
     | Dropout
     | GaussianNoise
     | GlobalAverage

@@ -20,6 +20,7 @@ with `run_python()`, which the plan calls in its turn (`plan.program`).
     random       dropout, noise, random views of images
     pooling, activation, reshape
     merging      several values into one
+    custom       layers in NumPy
     penalty      of an activity regularizer
     loss         the end of a training or test plan
 """
@@ -30,6 +31,7 @@ from fastconv.plan import nodes
 from fastconv.plan.lowering.activation import Activation, Softmax
 from fastconv.plan.lowering.arrangement import AxisMaps, GlobalAverage, ScaleShift, Transpose
 from fastconv.plan.lowering.base import Lowering
+from fastconv.plan.lowering.custom import Custom
 from fastconv.plan.lowering.loss import lower_loss
 from fastconv.plan.lowering.merging import Concatenate, Merge
 from fastconv.plan.lowering.penalty import ActivityPenalty
@@ -45,6 +47,7 @@ LOWERINGS: dict[type, type[Lowering]] = {
     nodes.AxisMaps: AxisMaps,
     nodes.Concatenate: Concatenate,
     nodes.Convolution: Convolution,
+    nodes.Custom: Custom,
     nodes.Dropout: Dropout,
     nodes.GaussianNoise: GaussianNoise,
     nodes.GlobalAverage: GlobalAverage,

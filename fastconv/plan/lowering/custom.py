@@ -1,0 +1,89 @@
+"""Layers in NumPy: steps in Python between two parts of the program.
+
+What they return is checked every time, so that an error names the layer and not some kernel after
+it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastconv.plan.lowering.base import Lowering
+
+
+class Custom(Lowering):
+    overwrites_dy = False
+
+    saved: Any = None  # from forward to backward
+
+    @property
+    def trainable(self):
+        return any(weight.trainable for weight in self.node.layer.weights)
+
+    def forward(self, x):
+        self.x, self.y = x, self.tape.tensor((x.shape[0], *self.node.shape))
+        self.tape.emit(lambda: _Step(self._run_forward), x, self.y)
+        return self.y
+
+    def backward(self, dy, need_dx):
+        dx = self.tape.tensor(self.x.shape) if need_dx else None
+        weights = self.node.layer.weights
+        into = [self.gradient_of(weight) if weight.trainable else None for weight in weights]
+        # x and y are alive until here, since `saved` may be views of them.
+        self.tape.emit(
+            lambda: _Step(lambda: self._run_backward(dy, dx, into)), dy, dx, self.x, self.y
+        )
+        return dx
+
+    def _run_forward(self):
+        y, saved = self._pair("forward", self.node.layer.forward(_read_only(self.x), self.training))
+        self._copy(y, self.y.array, "forward() must return (y, saved) with y")
+        self.saved = saved if self.training else None
+
+    def _run_backward(self, dy, dx, into):
+        returned = self.node.layer.backward(_read_only(dy), self.saved)
+        self.saved = None
+        gradient, weight_gradients = self._pair("backward", returned)
+        if dx is not None:
+            self._copy(gradient, dx.array, "backward() must return (dx, weight_gradients) with dx")
+        weight_gradients = list(weight_gradients)
+        if len(weight_gradients) != len(into):
+            raise ValueError(
+                f"layer {self.node.layer.name!r}: backward() must return {len(into)} gradients of "
+                f"weights, received {len(weight_gradients)}"
+            )
+        for index, (value, target) in enumerate(zip(weight_gradients, into, strict=True)):
+            if target is not None:
+                self._copy(value, target, f"backward() must return weight_gradients[{index}]")
+
+    def _pair(self, method: str, returned: Any) -> tuple[Any, Any]:
+        if not isinstance(returned, tuple) or len(returned) != 2:
+            raise TypeError(
+                f"layer {self.node.layer.name!r}: {method}() must return a pair, "
+                f"received {type(returned).__name__}"
+            )
+        return returned
+
+    def _copy(self, value: Any, target: np.ndarray, rule: str) -> None:
+        array = np.asarray(value)
+        if array.shape != target.shape or array.dtype.kind not in "fiu":
+            raise ValueError(
+                f"layer {self.node.layer.name!r}: {rule} of numbers of shape {target.shape}, "
+                f"received {array.dtype} of shape {array.shape}"
+            )
+        np.copyto(target, array, casting="unsafe")
+
+
+class _Step:
+    """An operation in Python (`plan.program`)."""
+
+    def __init__(self, function):
+        self.run_python = function
+
+
+def _read_only(tensor) -> np.ndarray:
+    view = tensor.array.view()
+    view.flags.writeable = False
+    return view

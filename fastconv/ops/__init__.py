@@ -24,6 +24,9 @@ of them, under the same name, in a few lines of NumPy.
                       cross_entropy,
                       mean_squared_error
     columns           im2col, col2im                   (N, H, W, C) <-> (KH KW C, N OH OW)
+    arrangement       pad2d, crop2d, upsample2d,       (N, H, W, C) -> (N, H', W', C); each has a
+                      resize2d, warp                   `*_backward`
+                      transpose                        any shape
 
 What holds for all of them:
 
@@ -66,6 +69,19 @@ from .activations import (
     tanh,
     tanh_backward,
 )
+from .arrangement import (
+    crop2d,
+    crop2d_backward,
+    pad2d,
+    pad2d_backward,
+    resize2d,
+    resize2d_backward,
+    transpose,
+    upsample2d,
+    upsample2d_backward,
+    warp,
+    warp_backward,
+)
 from .columns import col2im, im2col
 from .convolution import conv2d, conv2d_backward_input, conv2d_backward_kernel
 from .fully_connected import dense, dense_backward_input, dense_backward_kernel
@@ -94,6 +110,8 @@ __all__ = [
     "conv2d",
     "conv2d_backward_input",
     "conv2d_backward_kernel",
+    "crop2d",
+    "crop2d_backward",
     "cross_entropy",
     "dense",
     "dense_backward_input",
@@ -118,10 +136,14 @@ __all__ = [
     "mean_squared_error",
     "mish",
     "mish_backward",
+    "pad2d",
+    "pad2d_backward",
     "relu",
     "relu6",
     "relu6_backward",
     "relu_backward",
+    "resize2d",
+    "resize2d_backward",
     "selu",
     "selu_backward",
     "sigmoid",
@@ -137,4 +159,9 @@ __all__ = [
     "softsign_backward",
     "tanh",
     "tanh_backward",
+    "transpose",
+    "upsample2d",
+    "upsample2d_backward",
+    "warp",
+    "warp_backward",
 ]

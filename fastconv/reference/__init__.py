@@ -89,6 +89,19 @@ from fastconv.reference.activations import (  # noqa: F401
     tanh,
     tanh_backward,
 )
+from fastconv.reference.arrangement import (  # noqa: F401
+    crop2d,
+    crop2d_backward,
+    pad2d,
+    pad2d_backward,
+    resize2d,
+    resize2d_backward,
+    transpose,
+    upsample2d,
+    upsample2d_backward,
+    warp,
+    warp_backward,
+)
 
 CROSS_ENTROPY_EPSILON = 1e-7  # Keras's clip of probabilities before their logarithm is taken
 

@@ -47,6 +47,7 @@ __all__ = [
     "sklearn",
     "training",
     "utils",
+    "zoo",
 ]
 
 # Names that live in a submodule and are so common that they are offered here as well.

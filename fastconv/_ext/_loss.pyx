@@ -64,6 +64,7 @@ cdef class RowLoss(Op):
     that every value and gradient is `rows` times as large.  Rows with the label `ignore` do not count.
     """
 
+    cdef readonly str kind
     cdef const fc_table *table
     cdef fc_loss problem
     cdef bint summed, looks_at_targets, is_double
@@ -114,7 +115,7 @@ cdef class RowLoss(Op):
         p.rows, p.classes = prediction.shape
         p.kind, p.a, p.b = _KINDS[kind], a, b
         p.ignores, p.ignore = ignore is not None, 0 if ignore is None else ignore
-        self.summed = summed
+        self.kind, self.summed = kind, summed
         self.looks_at_targets = "hinge" in kind and kind != "categorical_hinge"
         self.work = 40.0 * p.rows * p.classes  # some logarithm or exponential per element
 

@@ -15,21 +15,55 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 from fastconv.models.model import Model
 from fastconv.models.sequential import Sequential
+from fastconv.serialization import custom_classes, is_builtin
 
 
 def load_model(
     filepath: str | os.PathLike,
-    custom_objects: None = None,
+    custom_objects: dict[str, type] | None = None,
     compile: bool = True,
+    safe_mode: bool = True,
 ) -> Model:
-    """Read a model from a `.keras` file: see `fastconv.saving.load_model`."""
+    """Read a model from a `.keras` or `.h5` file: see `fastconv.saving.load_model`."""
     from fastconv.saving import load_model
 
-    return load_model(filepath, custom_objects, compile)
+    return load_model(filepath, custom_objects, compile, safe_mode)
 
 
-__all__ = ["Model", "Sequential", "load_model"]
+def model_from_json(json_string: str, custom_objects: dict[str, type] | None = None) -> Model:
+    """A new model, with new weights, from what `Model.to_json` returns.
+
+    It is compiled if that model was. Raises ValueError for anything else.
+    """
+    from fastconv.models.configuration import model_class
+
+    description = json.loads(json_string)
+    cls = model_class(description) if isinstance(description, dict) else None
+    if cls is None:
+        raise ValueError(f"expected the JSON of a model, received {json_string[:100]!r}")
+    with custom_classes(custom_objects):
+        model = cls.from_config(description.get("config"))
+        if description.get("compile_config"):
+            model.compile_from_config(description["compile_config"])
+    return model
+
+
+def clone_model(model: Model) -> Model:
+    """A model with the same layers and new weights; it is not compiled.
+
+    Raises TypeError if `model` is no model.
+    """
+    if not isinstance(model, Model):
+        raise TypeError(f"`model` must be a model, received {model!r}")
+    classes = {type(layer).__name__: type(layer) for layer in model.leaf_layers()}
+    own = {name: cls for name, cls in classes.items() if not is_builtin(cls)}
+    with custom_classes(own):
+        return type(model).from_config(model.get_config())
+
+
+__all__ = ["Model", "Sequential", "clone_model", "load_model", "model_from_json"]

@@ -294,17 +294,19 @@ class Model(Trainer, Layer):
         save_model(self, filepath, overwrite)
 
     def save_weights(self, filepath: str | os.PathLike, overwrite: bool = True) -> None:
-        """Write the weights to a `.weights.h5` file: see `fastconv.saving.save_weights`."""
+        """Write the weights to a `.weights.h5` or `.safetensors` file: see
+        `fastconv.saving.save_weights`."""
         from fastconv.saving import save_weights
 
         save_weights(self, filepath, overwrite)
 
-    def load_weights(self, filepath: str | os.PathLike) -> None:
-        """Read the weights from a `.weights.h5` or `.keras` file of the same layers: see
-        `fastconv.saving.load_weights`."""
+    def load_weights(
+        self, filepath: str | os.PathLike, skip_mismatch: bool = False, by_name: bool = False
+    ) -> None:
+        """Read the weights from a file of the same layers: see `fastconv.saving.load_weights`."""
         from fastconv.saving import load_weights
 
-        load_weights(self, filepath)
+        load_weights(self, filepath, skip_mismatch, by_name)
 
     def to_json(self, **options: Any) -> str:
         """The model without its weights as JSON; `options` are those of `json.dumps`."""

@@ -7,9 +7,12 @@ import io
 import json
 import os
 import shutil
+import struct
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,81 +21,77 @@ from fastconv.models import Model
 from fastconv.models.configuration import CLASSES, model_class
 from fastconv.parameters import undrawn_weights
 from fastconv.saving import weights_file
-from fastconv.saving.atomic import replacing
-from fastconv.saving.weights_file import checked_path, refuse_existing
 
-SUFFIX = ".keras"
 # The version of Keras whose format is written here; a reader refuses a later major version.
 KERAS_VERSION = "3.15.1"
 _METADATA, _CONFIG, _WEIGHTS = MEMBERS = ("metadata.json", "config.json", "model.weights.h5")
 _ENCRYPTED = 0x1  # a bit of a ZIP member's flags
+_LENGTHS_AT = 26  # where a member's own header has the lengths of its name and its extra field
 
 
-def save_model(model: Model, filepath: str | os.PathLike, overwrite: bool = True) -> None:
-    """Write layers, weights, and what `compile` was given with the state of training, to a
-    `.keras` file that `load_model` here and in Keras reads.
-
-    The file is replaced in one go: at any moment there is the old one or the new one.
-
-    Raises:
-        ValueError: another suffix.
-        FileExistsError: the file exists and `overwrite` is False.
-        OSError: it cannot be written; an old file is still there.
-    """
-    path = checked_path(filepath, SUFFIX)
-    refuse_existing(path, overwrite)
-    description = model.description()
+def write(model: Model, file: BinaryIO, directory: Path) -> None:
+    """Write `model` into the open `file`, with a temporary file in `directory`."""
     now = datetime.datetime.now()
     metadata = {
         "keras_version": KERAS_VERSION,
         "date_saved": now.strftime("%Y-%m-%d@%H:%M:%S"),
     }
-    with replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(_METADATA, json.dumps(metadata))
-        archive.writestr(_CONFIG, json.dumps(description))
+        archive.writestr(_CONFIG, model.to_json())
         # HDF5 jumps back and forth while it writes, which a member of an archive cannot.
-        with tempfile.TemporaryFile(dir=path.parent) as weights:
+        with tempfile.TemporaryFile(dir=directory) as weights:
             weights_file.write(model, weights)
             weights.seek(0)
             with archive.open(_WEIGHTS, "w", force_zip64=True) as member:
                 shutil.copyfileobj(weights, member, 1 << 20)
 
 
-def load_model(
-    filepath: str | os.PathLike, custom_objects: None = None, compile: bool = True
-) -> Model:
-    """Read a model from a `.keras` file that `save_model` or Keras has written.
-
-    Args:
-        filepath: ends in ".keras".
-        custom_objects: must be None; only the classes of fastconv are ever made.
-        compile: also restore optimizer, loss and metrics, so that training can go on.
-
-    Raises:
-        FormatError: the file is damaged, hostile, of a newer format, or describes something that
-            fastconv does not have.
-        ValueError: another suffix, or `custom_objects` are given.
-        OSError: it cannot be read.
-    """
-    path = checked_path(filepath, SUFFIX)
-    if custom_objects:
-        raise ValueError(f"`custom_objects` are not supported, received {custom_objects!r}")
-    with path.open("rb") as file:
-        members = _members(file, path)
-        _check_version(_json(members[_METADATA], path, _METADATA), path)
-        description = _json(members[_CONFIG], path, _CONFIG)
-        with undrawn_weights():
-            model = _model(description, path, compile)
-            weights_file.read(model, io.BytesIO(members[_WEIGHTS]), path)
+def load(file: BinaryIO, path: Path, compile: bool) -> Model:
+    """The model in an open `.keras` file; FormatError if it is damaged or unsupported."""
+    sections = _sections(file, path)
+    _check_version(parsed(sections[_METADATA].read(), path, _METADATA), path)
+    description = parsed(sections[_CONFIG].read(), path, _CONFIG)
+    with made(description, path, compile) as model:
+        weights_file.read(model, sections[_WEIGHTS], path, new_model=True)
     return model
 
 
 def weights_of(file: BinaryIO, path: Path) -> BinaryIO:
     """The HDF5 member of an open `.keras` file."""
-    return io.BytesIO(_members(file, path)[_WEIGHTS])
+    return _sections(file, path)[_WEIGHTS]
 
 
-def _members(file: BinaryIO, path: Path) -> dict[str, bytes]:
+class _Section(io.RawIOBase):
+    """A part of an open file as a file of its own: a member need not be in memory to be read."""
+
+    def __init__(self, file: BinaryIO, start: int, size: int):
+        self._file, self._start, self._size, self._at = file, start, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
+        self._at = max(0, base + offset)
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer).cast("B")
+        view = view[: max(0, min(len(view), self._size - self._at))]
+        self._file.seek(self._start + self._at)
+        count = self._file.readinto(view)
+        self._at += count
+        return count
+
+
+def _sections(file: BinaryIO, path: Path) -> dict[str, _Section]:
     """The three members, verified against their checksums.
 
     Members are stored, not compressed, so none can be larger than the file: there is nothing to
@@ -115,7 +114,7 @@ def _members(file: BinaryIO, path: Path) -> dict[str, bytes]:
                         f"{path}: {entry.filename} claims {entry.file_size} bytes "
                         f"in a file of {size}"
                     )
-            return {entry.filename: archive.read(entry) for entry in entries}
+            return {entry.filename: _verified(archive, entry, file) for entry in entries}
     except FormatError:
         raise
     except (
@@ -125,13 +124,23 @@ def _members(file: BinaryIO, path: Path) -> dict[str, bytes]:
         raise FormatError(f"{path}: not a readable .keras file: {error}") from error
 
 
-def _json(data: bytes, path: Path, member: str) -> dict[str, Any]:
+def _verified(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, file: BinaryIO) -> _Section:
+    with archive.open(entry) as member:
+        while member.read(1 << 20):  # at its end the checksum is compared
+            pass
+    file.seek(entry.header_offset + _LENGTHS_AT)
+    name, extra = struct.unpack("<HH", file.read(4))
+    return _Section(file, entry.header_offset + _LENGTHS_AT + 4 + name + extra, entry.file_size)
+
+
+def parsed(data: bytes | str, path: Path, what: str) -> dict[str, Any]:
+    """The JSON object in `data`; FormatError naming `what` if it is none."""
     try:
         value = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise FormatError(f"{path}: {member} is not JSON: {error}") from error
+        raise FormatError(f"{path}: {what} is not JSON: {error}") from error
     if not isinstance(value, dict):
-        raise FormatError(f"{path}: {member} must hold an object, received {type(value).__name__}")
+        raise FormatError(f"{path}: {what} must hold an object, received {type(value).__name__}")
     return value
 
 
@@ -145,6 +154,13 @@ def _check_version(metadata: dict[str, Any], path: Path) -> None:
             f"{path}: written by Keras {version}, which is newer than {KERAS_VERSION}; "
             "upgrade fastconv"
         )
+
+
+@contextmanager
+def made(description: dict[str, Any], path: Path, compile: bool) -> Iterator[Model]:
+    """The model of `description`, to be given its weights inside of the block."""
+    with undrawn_weights():
+        yield _model(description, path, compile)
 
 
 def _model(description: dict[str, Any], path: Path, compile: bool) -> Model:

@@ -13,6 +13,7 @@ Source: https://github.com/huggingface/safetensors, "Format".
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -109,10 +110,20 @@ def write(file: BinaryIO, arrays: dict[str, np.ndarray], metadata: dict[str, str
     text += b" " * (-len(text) % 8)  # so that the data are aligned
     file.write(len(text).to_bytes(8, "little") + text)
     for array in arrays.values():
-        file.write(little_endian_bytes(array))
+        file.write(_little_endian_bytes(array))
 
 
-def little_endian_bytes(array: np.ndarray) -> memoryview:
+def checksum(text: str, arrays: dict[str, np.ndarray]) -> str:
+    """The SHA-256 of a text and of names, dtypes, shapes and elements of arrays."""
+    digest = hashlib.sha256(text.encode())
+    for name, array in sorted(arrays.items()):
+        dtype = array.dtype.newbyteorder("<").str
+        digest.update(f"{name} {dtype} {array.shape};".encode())
+        digest.update(_little_endian_bytes(array))
+    return digest.hexdigest()
+
+
+def _little_endian_bytes(array: np.ndarray) -> memoryview:
     """The elements in C order as the format stores them; no copy if they lie so in memory."""
     stored = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
     return memoryview(stored.reshape(-1).view(np.uint8))

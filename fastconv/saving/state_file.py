@@ -7,7 +7,6 @@ integers and floats exactly, NaN and infinities included.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from typing import Any
@@ -26,7 +25,7 @@ def save_state(state: Any, path: str | os.PathLike) -> None:
     """Write `state` to `path`, in one go (`fastconv.saving.atomic`); OSError if that fails."""
     arrays: dict[str, np.ndarray] = {}
     text = json.dumps(_without_arrays(state, arrays))
-    metadata = {"format": _FORMAT, "state": text, "sha256": _checksum(text, arrays)}
+    metadata = {"format": _FORMAT, "state": text, "sha256": safetensors_file.checksum(text, arrays)}
     with replacing(path) as file:
         safetensors_file.write(file, arrays, metadata)
 
@@ -44,7 +43,7 @@ def load_state(path: str | os.PathLike) -> Any:
             )
         arrays = {name: reader.read(name) for name in reader.entries}
     text = reader.metadata.get("state", "")
-    if _checksum(text, arrays) != reader.metadata.get("sha256"):
+    if safetensors_file.checksum(text, arrays) != reader.metadata.get("sha256"):
         raise FormatError(f"{path}: the checksum is wrong, so the file is damaged")
     return _with_arrays(json.loads(text), arrays)
 
@@ -77,12 +76,3 @@ def _with_arrays(value: Any, arrays: dict[str, np.ndarray]) -> Any:
     if isinstance(value, list):
         return [_with_arrays(each, arrays) for each in value]
     return value
-
-
-def _checksum(text: str, arrays: dict[str, np.ndarray]) -> str:
-    digest = hashlib.sha256(text.encode())
-    for name, array in arrays.items():
-        dtype = array.dtype.newbyteorder("<").str
-        digest.update(f"{name} {dtype} {array.shape};".encode())
-        digest.update(safetensors_file.little_endian_bytes(array))
-    return digest.hexdigest()

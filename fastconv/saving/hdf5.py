@@ -1,0 +1,167 @@
+"""Reading HDF5 without trust, and writing it so that damage shows.
+
+HDF5 can do much that a file of weights has no use for: links to other files, data stored elsewhere,
+compressed or in pieces, types of anything. All of that is refused. What is left are groups in one
+file, and datasets of numbers that lie in it as one block of exactly the expected shape, so nothing
+that a file declares can make the reader allocate more than the model has.
+
+HDF5 has no checksums of its own for such blocks. Datasets written here carry the CRC-32 of their
+bytes as an attribute, which other readers ignore, and which is verified if it is there.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from fastconv.errors import FormatError
+
+if TYPE_CHECKING:
+    import h5py
+
+_CHECKSUM = "crc32"
+_LONGEST_LIST = 1_000_000  # strings in an attribute
+
+
+class Mismatch(FormatError):
+    """A file is sound, but does not have the weights that a model needs."""
+
+
+@contextmanager
+def opened(file: BinaryIO, path: Path) -> Iterator[h5py.File]:
+    """An open HDF5 file; whatever the library finds wrong with it is a FormatError."""
+    import h5py
+
+    try:
+        with h5py.File(file, "r") as h5:
+            yield h5
+    except FormatError:
+        raise
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError) as error:
+        raise FormatError(f"{path}: not a readable HDF5 file: {error}") from error
+
+
+def child(group: h5py.Group, name: str, path: Path) -> Any | None:
+    """The member `name` of `group`, None if there is none; links to elsewhere are refused."""
+    import h5py
+
+    link = group.get(name, getlink=True)
+    if link is None:
+        return None
+    if not isinstance(link, h5py.HardLink):
+        raise FormatError(f"{path}: {group.name}/{name} must not be a link to elsewhere")
+    return group[name]
+
+
+def group_at(start: h5py.Group, names: str, path: Path) -> h5py.Group:
+    """The group at "a/b/c" under `start`, every step of which must be a group."""
+    import h5py
+
+    group = start
+    for name in names.split("/"):
+        group = child(group, name, path)
+        if not isinstance(group, h5py.Group):
+            raise Mismatch(f"{path}: there must be a group {start.name.rstrip('/')}/{names}")
+    return group
+
+
+def dataset_at(start: h5py.Group, names: str, shape: tuple[int, ...], path: Path) -> Dataset:
+    """The dataset of numbers at "a/b/c" under `start`, which must have `shape`."""
+    import h5py
+
+    *groups, name = names.split("/")
+    group = group_at(start, "/".join(groups), path) if groups else start
+    dataset = child(group, name, path)
+    where = f"{path}: {start.name.rstrip('/')}/{names}"
+    if not isinstance(dataset, h5py.Dataset):
+        raise FormatError(f"{where} must be a dataset")
+    if dataset.shape != shape:
+        raise Mismatch(f"{where} must have shape {shape}, received {dataset.shape}")
+    if dataset.dtype.kind not in "iuf" or dataset.dtype.itemsize > 8:
+        raise FormatError(f"{where} must hold numbers, received dtype {dataset.dtype}")
+    properties = dataset.id.get_create_plist()
+    inside = properties.get_layout() in (h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT)
+    if not inside or properties.get_external_count() or properties.get_nfilters():
+        raise FormatError(f"{where} must lie in the file as one uncompressed block")
+    needed, stored = dataset.size * dataset.dtype.itemsize, dataset.id.get_storage_size()
+    if stored != needed:
+        raise FormatError(f"{where} must store {needed} bytes, received {stored}")
+    return Dataset(dataset, where)
+
+
+class Dataset:
+    """A dataset that has been checked; `np.asarray(dataset)` reads it.
+
+    Raises FormatError when it is read if it has a checksum and that is wrong.
+    """
+
+    def __init__(self, dataset: h5py.Dataset, where: str):
+        self._dataset, self._where = dataset, where
+        self.shape = dataset.shape
+
+    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        array = np.asarray(self._dataset[()])
+        if _CHECKSUM in self._dataset.attrs:
+            attribute = self._dataset.attrs.get_id(_CHECKSUM)
+            if attribute.shape != () or attribute.dtype.kind not in "iu":
+                raise FormatError(f"{self._where} must have a number as {_CHECKSUM}")
+            if int(self._dataset.attrs[_CHECKSUM]) != _crc(array):
+                raise FormatError(f"{self._where} is damaged: its checksum is wrong")
+        return array if dtype is None else array.astype(dtype)
+
+
+def write_dataset(group: h5py.Group, name: str, array: np.ndarray) -> None:
+    """Write `array` as a dataset, with its checksum."""
+    group.create_dataset(name, data=array).attrs[_CHECKSUM] = np.uint32(_crc(array))
+
+
+def text_attribute(group: h5py.Group, name: str, path: Path) -> str | None:
+    """The attribute `name` as text, None if there is none."""
+    texts = _attribute(group, name, (), path)
+    return None if texts is None else texts[0]
+
+
+def list_attribute(group: h5py.Group, name: str, path: Path) -> list[str]:
+    """The attribute `name` as a list of texts; Keras splits long ones into `name0`, `name1` ..."""
+    whole = _attribute(group, name, None, path)
+    if whole is not None:
+        return whole
+    found: list[str] = []
+    number = 0
+    while (part := _attribute(group, f"{name}{number}", None, path)) is not None:
+        found += part
+        number += 1
+    if not number:
+        raise FormatError(f"{path}: {group.name} must have an attribute {name!r}")
+    return found
+
+
+def _attribute(
+    group: h5py.Group, name: str, shape: tuple[()] | None, path: Path
+) -> list[str] | None:
+    if name not in group.attrs:
+        return None
+    where = f"{path}: the attribute {name!r} of {group.name}"
+    attribute = group.attrs.get_id(name)
+    found = attribute.shape
+    if found is None or (len(found) != 1 if shape is None else found != shape):
+        raise FormatError(f"{where} must be {'text' if shape == () else 'a list'}")
+    size = int(np.prod(found, dtype=np.float64))
+    if size > _LONGEST_LIST:
+        raise FormatError(f"{where} must not be as long as {size}")
+    if size == 0:
+        return []
+    value = group.attrs[name]
+    texts = [text.decode() if isinstance(text, bytes) else text for text in np.ravel(value)]
+    if not all(isinstance(text, str) for text in texts):
+        raise FormatError(f"{where} must be text")
+    return [str(text) for text in texts]
+
+
+def _crc(array: np.ndarray) -> int:
+    return zlib.crc32(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(-1))

@@ -103,20 +103,27 @@ def check() -> None:
                 if suffix == ".weights.h5":
                     written.save_weights(path)
                     read = model(reader, optimizer)
+                    if reader is keras:  # skips the state of an optimizer that has no slots yet
+                        read.optimizer.build(read.trainable_variables)
                     read.load_weights(path)
                 else:
                     written.save(path)
                     read = reader.models.load_model(path)
                 predicted = distance([read.predict(x, verbose=0)], [written.predict(x, verbose=0)])
                 steps = int(np.asarray(read.optimizer.iterations))
+                said = (
+                    f"{writer.__name__:8} -> {reader.__name__:8} {optimizer:9}{suffix:12} "
+                    f"predictions {predicted:.1e}, steps in the file {steps}"
+                )
+                if reader is keras and suffix == ".h5":
+                    # Keras 3.15 builds the optimizer of such a model for no weights at all, so that
+                    # not even files of its own can be trained on.
+                    print(said)
+                    continue
                 for each in (read, written):
                     train(each, 2)
                 after = distance(read.get_weights(), written.get_weights())
-                print(
-                    f"{writer.__name__:8} -> {reader.__name__:8} {optimizer:9}{suffix:12} "
-                    f"predictions {predicted:.1e}, weights after {MORE_STEPS} steps more "
-                    f"{after:.1e}, steps in the file {steps}"
-                )
+                print(f"{said}, weights after {MORE_STEPS} steps more {after:.1e}")
 
 
 if __name__ == "__main__":

@@ -47,6 +47,7 @@ __all__ = [
     "sklearn",
     "training",
     "utils",
+    "viz",
     "zoo",
 ]
 

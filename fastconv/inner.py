@@ -34,7 +34,7 @@ def layer_outputs(
     """What layers give for samples.
 
     Args:
-        model: a built model.
+        model: a built model with one input.
         x: samples (N, ...).
         layers: which, by name or as objects; None for all.
 
@@ -83,7 +83,7 @@ def gradients(
     """The gradient of a number that a model computes, with respect to what it is computed from.
 
     Args:
-        model: a built model.
+        model: a built model with one input.
         x: samples (N, ...).
         target: which number of each sample. An integer, or one per sample (N,): that entry of the
             output's last axis, summed over the axes between. An array of the output's shape: the
@@ -125,6 +125,8 @@ class Derivative:
     ):
         graph, values = _traced(model)
         self._input_shape, self._batch_size = model.input_shape, batch_size
+        if output is None and len(graph.outputs) != 1:
+            raise ValueError(f"`output` must be given for {len(graph.outputs)} outputs")
         end = graph.outputs[0] if output is None else values[_name(output, values, model)]
         if logits:
             end = _before_softmax(graph, end)
@@ -178,14 +180,15 @@ def _fill(dy: np.ndarray, target: Any) -> None:
 
 
 def _traced(model: Model) -> tuple[Graph, dict[str, int]]:
-    """The model's graph, and the value that each layer makes, at its first call."""
-    graph, network = Graph(), model.network
-    traced = network.trace(graph, [graph.input(tensor.shape[1:]) for tensor in network.inputs])
-    graph.outputs = [traced[tensor] for tensor in network.outputs]
-    values = {}
-    for layer in model.layers:
-        values[layer.name] = traced[network.calls_of(layer)[0].outputs[0]]
-    return graph, values
+    """The model's graph, and the value that each layer makes; the last, if it is called again."""
+    network, graph = model.network, Graph()
+    if len(network.inputs) != 1:
+        raise ValueError(f"`model` must have one input, received {len(network.inputs)}")
+    tensors = network.trace(graph, [graph.input(network.inputs[0].shape[1:])])
+    graph.outputs = [tensors[tensor] for tensor in network.outputs]
+    # A layer inside of a model inside of this one is not among them, nor is the input.
+    calls = {layer.name: network.calls_of(layer)[-1] for layer in model.layers}
+    return graph, {n: tensors[call.outputs[0]] for n, call in calls.items() if call.inputs}
 
 
 def _name(layer: Layer | str, values: dict[str, int], model: Model) -> str:

@@ -128,6 +128,35 @@ def test_by_the_output_itself(model, x):
     np.testing.assert_array_equal(found.gradient, [[0, 0, 1]] * 2)
 
 
+def test_beside_a_shortcut(x):
+    """What does not lie between `wrt` and the output is kept as it is."""
+    utils.set_random_seed(0)
+    start = layers.Input((10, 10, 2))
+    first = layers.Conv2D(2, 3, padding="same", activation="tanh", name="first")(start)
+    both = layers.Add(name="both")([start, first])
+    end = layers.Dense(3, name="last")(layers.Flatten(name="flatten")(both))
+    model = models.Model(start, end)
+    assert list(inner.layer_outputs(model, x)) == ["first", "both", "flatten", "last"]
+    by_first, by_both = (inner.gradients(model, x, 1, wrt=name) for name in ("first", "both"))
+    np.testing.assert_array_equal(by_first.gradient, by_both.gradient)
+    np.testing.assert_array_equal(by_first.output, by_both.output)
+    np.testing.assert_allclose(by_first.output, model.predict(x, verbose=0), rtol=1e-6)
+    inner_part = inner.gradients(model, x, by_first.gradient, output="first").gradient
+    np.testing.assert_allclose(
+        inner.gradients(model, x, 1).gradient, by_both.gradient + inner_part, rtol=1e-4, atol=1e-6
+    )
+
+
+def test_models_with_several_inputs_or_outputs(x):
+    a, b = layers.Input((3,)), layers.Input((3,))
+    with pytest.raises(ValueError, match="`model` must have one input, received 2"):
+        inner.layer_outputs(models.Model([a, b], layers.Add()([a, b])), np.zeros((1, 3)))
+    two = models.Model(a, [layers.Dense(2, name="one")(a), layers.Dense(2, name="two")(a)])
+    with pytest.raises(ValueError, match="`output` must be given for 2 outputs"):
+        inner.gradients(two, np.zeros((1, 3)), 0)
+    assert inner.gradients(two, np.zeros((1, 3)), 0, output="two").gradient.shape == (1, 3)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -152,5 +181,5 @@ def test_bad_samples(model, x):
         inner.layer_outputs(model, x[:0])
     with pytest.raises(ValueError, match=r"`x` must hold 3 samples, received 2"):
         inner.Derivative(model, 3)(x)
-    with pytest.raises(ValueError, match="before it is built"):
+    with pytest.raises(ValueError, match="built"):
         inner.layer_outputs(models.Sequential([layers.Dense(2)]), x)

@@ -1,0 +1,76 @@
+"""The windows of a network's layers: their sizes, strides and paddings."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from fastconv.layers.symbolic import Call
+from fastconv.models import Model
+from fastconv.plan import nodes
+from fastconv.shapes import Conv2DGeometry, Pool2DGeometry, conv2d_geometry, pool2d_geometry
+
+
+class Window(NamedTuple):
+    """One axis of a convolution or pooling: `size` pixels, with gaps of dilation in between."""
+
+    length: int  # of the input
+    size: int
+    stride: int
+    before: int  # padding
+    after: int
+    output: int
+    dilation: int = 1
+
+    @property
+    def span(self) -> int:
+        """From the first to the last pixel of a window."""
+        return (self.size - 1) * self.dilation + 1
+
+
+def geometry_of(call: Call) -> Conv2DGeometry | Pool2DGeometry | None:
+    """How the window of a called layer moves over its input (H, W, C); None if it has none."""
+    layer = call.layer
+    if isinstance(layer, Model) or not call.inputs or len(call.inputs[0].shape) != 4:
+        return None
+    shape = (1, *call.inputs[0].shape[1:])
+    if getattr(layer, "data_format", None) == "channels_first":
+        shape = (1, *shape[2:], shape[1])
+    for node in layer.nodes(call.input_shape):
+        if isinstance(node, nodes.Convolution):
+            return conv2d_geometry(
+                shape,
+                node.kernel_shape or node.kernel.shape,
+                strides=node.strides,
+                padding=node.padding,
+                dilation_rate=node.dilation_rate,
+                groups=node.groups,
+            )
+        if isinstance(node, nodes.Pooling):
+            return pool2d_geometry(
+                shape, pool_size=node.pool_size, strides=node.strides, padding=node.padding
+            )
+    return None
+
+
+def windows(geometry: Conv2DGeometry | Pool2DGeometry) -> tuple[Window, Window]:
+    """Of the rows and of the columns."""
+    g = geometry
+    if isinstance(g, Conv2DGeometry):
+        sizes, dilations = (g.kernel_h, g.kernel_w), (g.dilation_h, g.dilation_w)
+    else:
+        sizes, dilations = (g.pool_h, g.pool_w), (1, 1)
+    return (
+        Window(
+            g.height, sizes[0], g.stride_h, g.pad_top, g.pad_bottom, g.out_h, dilations[0]
+        ),
+        Window(
+            g.width, sizes[1], g.stride_w, g.pad_left, g.pad_right, g.out_w, dilations[1]
+        ),
+    )  # fmt: skip
+
+
+def output_length_formula(window: Window) -> str:
+    """The lectures' formula with its numbers: "floor((28 + 2*0 - 3)/1) + 1 = 26"."""
+    w = window
+    padding = f"2*{w.before}" if w.before == w.after else f"{w.before} + {w.after}"
+    return f"floor(({w.length} + {padding} - {w.span})/{w.stride}) + 1 = {w.output}"

@@ -105,7 +105,9 @@ class _SpatialDropout(Spatial, Seeded):
         return [nodes.Dropout(self.rate, self._stream, (None, 1, 1, None))]
 
     def get_config(self):
-        return super().get_config() | {"rate": self.rate}
+        config = super().get_config() | {"rate": self.rate}
+        del config["trainable"]  # an argument that Keras's layer has not
+        return config
 
 
 class SpatialDropout2D(_SpatialDropout):

@@ -159,3 +159,20 @@ RANDOM_CASES = [
         {"rows": [0.7, 1.3, 1.0], "columns": [0.6, 1.45, 1.2]},
     ),
 ]  # fmt: skip
+
+# Layers whose values are random: what matters is that files describe them alike.
+CONFIGURED = [
+    ("Dropout", {"rate": 0.25, "noise_shape": [None, 1, 3], "seed": 4}),
+    ("SpatialDropout1D", {"rate": 0.25, "seed": 4}),
+    ("SpatialDropout2D", {"rate": 0.25, "seed": 4, **FIRST}),
+    ("GaussianNoise", {"stddev": 0.25, "seed": 4}),
+    ("GaussianDropout", {"rate": 0.25, "seed": 4}),
+    ("RandomFlip", {"mode": "vertical", "seed": 4}),
+    (
+        "RandomTranslation",
+        {"height_factor": 0.5, "width_factor": [-0.25, 0.5], "fill_mode": "wrap", "seed": 4},
+    ),
+    ("RandomRotation", {"factor": [-0.25, 0.5], "interpolation": "nearest", "seed": 4, **FIRST}),
+    ("RandomZoom", {"height_factor": 0.5, "fill_value": 2.0, "seed": 4}),
+    ("RandomCrop", {"height": 3, "width": 4, "seed": 4}),
+]

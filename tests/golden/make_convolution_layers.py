@@ -17,7 +17,7 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 import keras  # the environment above decides the backend
 import numpy as np
 import tensorflow as tf
-from convolution_cases import CASES, RANDOM_CASES
+from convolution_cases import CASES, CONFIGURED, RANDOM_CASES
 from golden_file import HERE, save
 from keras import layers
 
@@ -99,6 +99,10 @@ def main() -> None:
         cases.append({"name": name, "kind": "random", "class": kind, "settings": settings})
         cases[-1]["told"] = told
         arrays |= {f"{name}/x": x, f"{name}/y": y.numpy()}
+
+    for kind, settings in CONFIGURED:
+        config = keras.saving.serialize_keras_object(getattr(layers, kind)(**settings))
+        cases.append({"name": kind, "kind": "configured", "config": config})
 
     keras.utils.set_random_seed(7)
     model = keras.Sequential(

@@ -82,9 +82,10 @@ def crop_axis(size: int, before: int, after: int) -> AxisMap:
     return _selection(size, np.arange(before, size - after))
 
 
-def repeat_axis(size: int, times: int) -> AxisMap:
-    """Every element `times` times in a row."""
-    return _selection(size, np.repeat(np.arange(size), times))
+def repeat_axis(size: int, times: int, weight: float = 1.0) -> AxisMap:
+    """Every element `times` times in a row, each multiplied by `weight`."""
+    repeated = _selection(size, np.repeat(np.arange(size), times))
+    return repeated if weight == 1 else replace(repeated, weight=np.full(size * times, weight))
 
 
 def resize_axis(size: int, output_size: int, interpolation: str = "bilinear") -> AxisMap:

@@ -143,6 +143,25 @@ def test_sums_over_rows(isa, dtype, shape):
     assert (np.abs(y - 0.5 * x.sum(axis=1, dtype=np.float64)) <= bound).all()
 
 
+@pytest.mark.parametrize("shape", [(1, 1, 3), (2, 1000, 70), (3, 64, 130), (1, 40000, 5)])
+def test_maxima_over_rows(isa, dtype, shape):
+    x = np.random.default_rng(0).integers(-50, 50, shape).astype(dtype)  # many are equal
+    x[0, shape[1] // 2, 1] = np.nan
+    y = np.empty((shape[0], shape[2]), dtype)
+    argmax = np.empty(y.shape, np.int32)
+    _channels.ColumnMax(x, y, argmax).run(2)
+    np.testing.assert_array_equal(y, x.max(axis=1))
+    np.testing.assert_array_equal(argmax, x.argmax(axis=1))
+    other = np.empty_like(y)
+    _channels.ColumnMax(x, other, None).run(1)
+    np.testing.assert_array_equal(other, y)
+    dx, dy = np.full_like(x, 7), numbers(y.shape, dtype, 1)
+    _channels.ColumnMaxBackward(dy, argmax, dx).run(2)
+    expected = np.zeros_like(x)
+    np.put_along_axis(expected, argmax[:, None].astype(int), dy[:, None], axis=1)
+    np.testing.assert_array_equal(dx, expected)
+
+
 @pytest.mark.parametrize("shape", [(3, 5), (1000, 3), (20, 1), (2, 3, 2000), (70, 64)])
 @pytest.mark.parametrize("parts", ["scale", "shift", "both"])
 def test_scale_and_shift(isa, dtype, shape, parts):

@@ -1,8 +1,8 @@
-"""The same for every row of channels: scale and shift; masks; sums over rows; and normal noise."""
+"""The same for every row of channels: scale and shift; masks; sums and maxima over rows; noise."""
 
 cimport cython
-from libc.stdint cimport int64_t, uint64_t
-from libc.string cimport memcpy
+from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.string cimport memcpy, memset
 import numpy as np
 
 from fastconv._ext._core cimport Op, current_table, element_kind, pointer, round_up_64
@@ -11,8 +11,8 @@ from fastconv._ext._kernels cimport FC_AXES, fc_table
 cdef enum:
     STRETCH = 8192   # elements of one item: 32 KiB of float32, an L1 cache
     PERIOD = 1024    # few channels are repeated up to so many elements, so that every vector is full
-    SUM_ROWS = 64    # rows that are summed in order; their sums are summed next
-    SUM_BLOCKS = 512  # ... and at most so many of them
+    BLOCK_ROWS = 64  # rows that are summed in order; their sums are summed next
+    BLOCKS = 512     # ... and at most so many of them
 
 
 @cython.final
@@ -139,49 +139,130 @@ cdef class Masked(Op):
         )
 
 
-@cython.final
-cdef class ColumnSums(Op):
-    """y[b, c] = scale * sum over r of x[b, r, c]; x (batch, rows, C), y (batch, C).
+cdef class _Columns(Op):
+    """x (batch, rows, C) in blocks of rows, whose results are joined: two phases.
 
-    Two phases: blocks of rows, then the sums of the blocks.  How many blocks there are depends on the shape alone.
+    How many blocks there are depends on the shape alone.
     """
 
     cdef const fc_table *table
-    cdef int64_t batch, rows, channels, block, blocks
-    cdef double scale
+    cdef int64_t batch, rows, channels, block, blocks, row_bytes
     cdef char *x
-    cdef char *y
 
-    def __init__(self, x, y, double scale=1.0):
-        if x.ndim != 3 or y.shape != (x.shape[0], x.shape[2]):
-            raise ValueError(f"expected shapes (b, r, c) and (b, c), received {x.shape} and {y.shape}")
-        self.arrays = (x, y)
-        self.table = current_table(element_kind(self.arrays))
+    cdef int _describe(self, x, int numbers) except -1:
+        """`numbers` of each block and channel are kept in between."""
+        if x.ndim != 3 or x.shape[1] == 0:
+            raise ValueError(f"expected x of shape (batch, rows, channels), received {x.shape}")
+        self.table = current_table(element_kind((x,)))
         self.batch, self.rows, self.channels = x.shape
-        self.scale = scale
-        self.block = max(<int64_t> SUM_ROWS, (self.rows + SUM_BLOCKS - 1) // SUM_BLOCKS)
+        self.block = max(<int64_t> BLOCK_ROWS, (self.rows + BLOCKS - 1) // BLOCKS)
         self.blocks = (self.rows + self.block - 1) // self.block
+        self.row_bytes = self.channels * self.table.element_size
         self.phases = 2
-        self.shared_bytes = round_up_64(self.batch * self.blocks * self.channels * self.table.element_size)
-        self.x, self.y = <char *> pointer(x), <char *> pointer(y)
+        self.shared_bytes = round_up_64(numbers * self.batch * self.blocks * self.row_bytes)
+        self.x = <char *> pointer(x)
         self.work = 4.0 * x.size
+        return 0
 
     cdef int64_t phase_items(self, int phase) noexcept nogil:
         return self.batch * self.blocks if phase == 0 else self.batch
 
+    cdef char *_rows_of(self, int64_t item, int64_t *rows) noexcept nogil:
+        cdef int64_t first = item % self.blocks * self.block
+        rows[0] = min(self.block, self.rows - first)
+        return self.x + (item // self.blocks * self.rows + first) * self.row_bytes
+
+
+@cython.final
+cdef class ColumnSums(_Columns):
+    """y[b, c] = scale * sum over r of x[b, r, c]; x (batch, rows, C), y (batch, C)."""
+
+    cdef double scale
+    cdef char *y
+
+    def __init__(self, x, y, double scale=1.0):
+        self._describe(x, 1)
+        if y.shape != (x.shape[0], x.shape[2]):
+            raise ValueError(f"expected y of shape {(x.shape[0], x.shape[2])}, received {y.shape}")
+        element_kind((x, y))
+        self.arrays = (x, y)
+        self.scale, self.y = scale, <char *> pointer(y)
+
     cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
-        cdef int64_t row_bytes = self.channels * self.table.element_size, first
+        cdef int64_t rows
+        cdef char *x
         if phase == 0:
-            first = item % self.blocks * self.block
-            self.table.column_sums(
-                self.x + (item // self.blocks * self.rows + first) * row_bytes,
-                min(self.block, self.rows - first), self.channels, 1.0, workspace + item * row_bytes,
-            )
+            x = self._rows_of(item, &rows)
+            self.table.column_sums(x, rows, self.channels, 1.0, workspace + item * self.row_bytes)
         else:
             self.table.column_sums(
-                workspace + item * self.blocks * row_bytes, self.blocks, self.channels, self.scale,
-                self.y + item * row_bytes,
+                workspace + item * self.blocks * self.row_bytes, self.blocks, self.channels, self.scale,
+                self.y + item * self.row_bytes,
             )
+
+
+@cython.final
+cdef class ColumnMax(_Columns):
+    """y[b, c] = the maximum of x[b, r, c] over r, argmax[b, c] its first r; a NaN counts as the maximum.
+
+    x (batch, rows, C), y (batch, C), argmax (batch, C) int32 or None.
+    """
+
+    cdef char *y
+    cdef int32_t *argmax
+
+    def __init__(self, x, y, argmax):
+        self._describe(x, 2)
+        shape = (x.shape[0], x.shape[2])
+        if y.shape != shape or (argmax is not None and (argmax.shape, argmax.dtype) != (shape, np.int32)):
+            raise ValueError(f"expected y and an int32 argmax of shape {shape}, received {y.shape}, {argmax!r}")
+        if self.block >= 1 << 24 or self.rows >= 1 << 31:
+            raise ValueError(f"expected fewer rows, received {self.rows}")
+        element_kind((x, y))
+        self.arrays = (x, y, argmax)
+        self.y, self.argmax = <char *> pointer(y), <int32_t *> pointer(argmax)
+
+    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+        cdef int64_t rows
+        cdef char *x
+        cdef char *part
+        if phase == 0:
+            x = self._rows_of(item, &rows)
+            part = workspace + 2 * item * self.row_bytes
+            self.table.column_max(x, rows, self.channels, part, part + self.row_bytes)
+        else:
+            self.table.join_max(
+                workspace + 2 * item * self.blocks * self.row_bytes, self.blocks, self.block, self.channels,
+                self.y + item * self.row_bytes, self.argmax + item * self.channels if self.argmax else NULL,
+            )
+
+
+@cython.final
+cdef class ColumnMaxBackward(_Columns):
+    """dx[b, r, c] = dy[b, c] where r is argmax[b, c], else 0; dy and argmax (batch, C), dx (batch, rows, C)."""
+
+    cdef char *dy
+    cdef int32_t *argmax
+
+    def __init__(self, dy, argmax, dx):
+        self._describe(dx, 0)
+        shape = (dx.shape[0], dx.shape[2])
+        if dy.shape != shape or argmax.shape != shape or argmax.dtype != np.int32:
+            raise ValueError(f"expected dy and an int32 argmax of shape {shape}, received {dy.shape}, {argmax!r}")
+        element_kind((dy, dx))
+        self.arrays = (dy, argmax, dx)
+        self.dy, self.argmax = <char *> pointer(dy), <int32_t *> pointer(argmax)
+
+    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+        cdef int64_t rows, c, size = self.table.element_size
+        cdef char *dx
+        if phase == 0:
+            dx = self._rows_of(item, &rows)
+            memset(dx, 0, rows * self.row_bytes)
+            return
+        dx = self.x + item * self.rows * self.row_bytes
+        for c in range(item * self.channels, (item + 1) * self.channels):
+            memcpy(dx + self.argmax[c] * self.row_bytes + c % self.channels * size, self.dy + c * size, size)
 
 
 @cython.final

@@ -1,5 +1,5 @@
 # The C side of the seam, as declared in fastconv_kernels.h; the meaning of every field is told there.
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 
 cdef extern from "fastconv_kernels.h" nogil:
     enum:
@@ -230,6 +230,8 @@ cdef extern from "fastconv_kernels.h" nogil:
         void (*scale_shift)(const void *, const void *, const void *, void *, int64_t) noexcept nogil
         void (*masked_run)(const void *, const void *, int, void *, int64_t) noexcept nogil
         void (*column_sums)(const void *, int64_t, int64_t, double, void *) noexcept nogil
+        void (*column_max)(const void *, int64_t, int64_t, void *, void *) noexcept nogil
+        void (*join_max)(const void *, int64_t, int64_t, int64_t, void *, int32_t *) noexcept nogil
         void (*gaussian)(const void *, void *, int64_t, int64_t, double, uint64_t, int) noexcept nogil
         void (*update[FC_UPDATES])(const fc_update *, int64_t, int64_t) noexcept nogil
         double (*penalty)(const void *, void *, int64_t, double, double, double) noexcept nogil

@@ -23,8 +23,8 @@ from fastconv._ext._kernels cimport (
 )
 
 cdef enum:
-    TILE = 4096  # elements of one tile of a transposition: 16 KiB of float32, half an L1 cache
-    SIDE = 64    # ... of at least so many rows and columns: whole cache lines, long enough to be fetched ahead
+    TILE = 8192     # elements of one tile of a transposition: 32 KiB of float32, an L1 cache
+    TILE_ROWS = 512  # ... of at most so many rows; the columns are whole cache lines then
 
 
 @cython.wraparound(True)
@@ -134,8 +134,8 @@ cdef class Transpose(Op):
         batch, rows, columns = x.shape
         cdef fc_transpose *p = &self.problem
         p.x, p.y, p.rows, p.columns = pointer(x), pointer(y), rows, columns
-        p.tile_columns = max(<int64_t> SIDE, TILE // max(rows, <int64_t> 1))
-        p.tile_rows = max(<int64_t> SIDE, TILE // max(columns, <int64_t> 1))
+        p.tile_rows = min(<int64_t> TILE_ROWS, max(rows, <int64_t> 1))
+        p.tile_columns = TILE // p.tile_rows
         self.tiles = batch * ((rows + p.tile_rows - 1) // p.tile_rows)
         self.tiles *= (columns + p.tile_columns - 1) // p.tile_columns
         self.work = 8.0 * x.size

@@ -137,7 +137,9 @@ class AveragePooling1D(_Pooling):
 
 
 class _GlobalPooling(Spatial):
-    """What all poolings of whole images share."""
+    """What all poolings of whole images share: everything but the kind."""
+
+    kind = ""
 
     def __init__(self, data_format: str | None = None, keepdims: bool = False, **common: Any):
         super().__init__(data_format, **common)
@@ -146,34 +148,23 @@ class _GlobalPooling(Spatial):
     def image_output(self, image):
         return (1, 1, image[-1])
 
+    def image_nodes(self, image):
+        return [nodes.GlobalPooling(self.kind)]
+
     def compute_output_shape(self, input_shape):
         image = self.image_of(input_shape)
         return self.shape_of(self.image_output(image)) if self.keepdims else (None, image[-1])
 
     def nodes(self, input_shape):
-        image = self.image_of(input_shape)
-        if self.rank == 1:
-            there = [nodes.Reshape(image, source=image[1:])]
-        else:
-            there = []
         shape = self.compute_output_shape(input_shape)[1:]
-        return [*self.to_last(), *there, *self.image_nodes(image), nodes.Reshape(shape)]
+        pooled = self.image_nodes(self.image_of(input_shape))
+        return [*self.to_last(), *pooled, nodes.Reshape(shape)]
 
     def get_config(self):
         return super().get_config() | {"keepdims": self.keepdims}
 
 
-class _GlobalMaxPooling(_GlobalPooling):
-    def image_nodes(self, image):
-        return [nodes.Pooling("max", image[:2], image[:2], "valid")]
-
-
-class _GlobalAveragePooling(_GlobalPooling):
-    def image_nodes(self, image):
-        return [nodes.GlobalAverage()]
-
-
-class GlobalMaxPooling2D(_GlobalMaxPooling):
+class GlobalMaxPooling2D(_GlobalPooling):
     """The largest value of every channel of images (batch, height, width, channels).
 
     Args:
@@ -188,15 +179,18 @@ class GlobalMaxPooling2D(_GlobalMaxPooling):
     (None, 1, 1, 512)
     """
 
+    kind = "max"
 
-class GlobalMaxPooling1D(_GlobalMaxPooling):
+
+class GlobalMaxPooling1D(_GlobalPooling):
     """The largest value of every channel of sequences (batch, steps, channels); arguments and
     errors are those of `GlobalMaxPooling2D`."""
 
+    kind = "max"
     rank = 1
 
 
-class GlobalAveragePooling2D(_GlobalAveragePooling):
+class GlobalAveragePooling2D(_GlobalPooling):
     """The mean of every channel of images (batch, height, width, channels); arguments and errors
     are those of `GlobalMaxPooling2D`.
 
@@ -205,9 +199,12 @@ class GlobalAveragePooling2D(_GlobalAveragePooling):
     (None, 512)
     """
 
+    kind = "average"
 
-class GlobalAveragePooling1D(_GlobalAveragePooling):
+
+class GlobalAveragePooling1D(_GlobalPooling):
     """The mean of every channel of sequences (batch, steps, channels); arguments and errors are
     those of `GlobalMaxPooling2D`."""
 
+    kind = "average"
     rank = 1

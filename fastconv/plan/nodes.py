@@ -160,8 +160,10 @@ class AxisMaps:
 
 
 @dataclass(frozen=True)
-class GlobalAverage:
-    """x (N,...,C) -> y (N,C), the mean over all places."""
+class GlobalPooling:
+    """x (N,...,C) -> y (N,C) over all places; kind "max" or "average"."""
+
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -245,7 +247,7 @@ Node = (
     | Custom
     | Dropout
     | GaussianNoise
-    | GlobalAverage
+    | GlobalPooling
     | Merge
     | Pooling
     | Product

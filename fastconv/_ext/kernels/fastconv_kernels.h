@@ -294,6 +294,8 @@ typedef struct {
     void (*scale_shift)(const void *x, const void *scale, const void *shift, void *y, int64_t n);
     void (*masked_run)(const void *x, const void *m, int one, void *y, int64_t n);
     void (*column_sums)(const void *x, int64_t rows, int64_t channels, double scale, void *y);
+    void (*column_max)(const void *x, int64_t rows, int64_t channels, void *best, void *where);
+    void (*join_max)(const void *parts, int64_t blocks, int64_t block, int64_t channels, void *y, int32_t *argmax);
     void (*gaussian)(const void *x, void *y, int64_t begin, int64_t n, double stddev, uint64_t key, int multiply);
 
     void (*update[FC_UPDATES])(const fc_update *, int64_t begin, int64_t n);

@@ -16,7 +16,7 @@ with `run_python()`, which the plan calls in its turn (`plan.program`).
     base         Lowering
     weighted     convolution and product
     transposed   transposed convolution
-    arrangement  transposition, padding, cropping, resizing, means over places
+    arrangement  transposition, padding, cropping, resizing, scaling
     random       dropout, noise, random views of images
     pooling, activation, reshape
     merging      several values into one
@@ -29,13 +29,13 @@ from __future__ import annotations
 
 from fastconv.plan import nodes
 from fastconv.plan.lowering.activation import Activation, Softmax
-from fastconv.plan.lowering.arrangement import AxisMaps, GlobalAverage, ScaleShift, Transpose
+from fastconv.plan.lowering.arrangement import AxisMaps, ScaleShift, Transpose
 from fastconv.plan.lowering.base import Lowering
 from fastconv.plan.lowering.custom import Custom
 from fastconv.plan.lowering.loss import lower_loss
 from fastconv.plan.lowering.merging import Concatenate, Merge
 from fastconv.plan.lowering.penalty import ActivityPenalty
-from fastconv.plan.lowering.pooling import Pooling
+from fastconv.plan.lowering.pooling import GlobalPooling, Pooling
 from fastconv.plan.lowering.random import Dropout, GaussianNoise, Random, RandomWarp
 from fastconv.plan.lowering.reshape import Reshape
 from fastconv.plan.lowering.transposed import TransposedConvolution
@@ -50,7 +50,7 @@ LOWERINGS: dict[type, type[Lowering]] = {
     nodes.Custom: Custom,
     nodes.Dropout: Dropout,
     nodes.GaussianNoise: GaussianNoise,
-    nodes.GlobalAverage: GlobalAverage,
+    nodes.GlobalPooling: GlobalPooling,
     nodes.Merge: Merge,
     nodes.Pooling: Pooling,
     nodes.Product: Product,

@@ -12,7 +12,6 @@ import numpy as np
 from fastconv._ext import _channels, _resample
 from fastconv.plan.lowering.base import Lowering
 from fastconv.plan.tape import Tape, Tensor
-from fastconv.resampling import AxisMap
 
 
 class AxisMaps(Lowering):
@@ -43,37 +42,6 @@ class Transpose(Lowering):
         if not need_dx:
             return None
         return transposed(self.tape, dy, tuple(int(axis) for axis in np.argsort(self.node.axes)))
-
-
-class GlobalAverage(Lowering):
-    overwrites_dy = False
-
-    def forward(self, x):
-        self.x_shape, y = x.shape, self.tape.tensor((x.shape[0], x.shape[-1]))
-        places = self._places(x)
-        self.tape.emit(
-            lambda: _channels.ColumnSums(places.array, y.array, 1 / places.shape[1]), x, y
-        )
-        return y
-
-    def backward(self, dy, need_dx):
-        if not need_dx:
-            return None
-        dx = self.tape.tensor(self.x_shape)
-        places = self._places(dx)
-        count = places.shape[1]
-        entries = np.arange(count + 1, dtype=np.int64)
-        everywhere = AxisMap(1, entries, np.zeros(count, np.int64), np.full(count, 1 / count))
-        one = dy.reshape(dy.shape[0], 1, dy.shape[1])
-        self.tape.emit(
-            lambda: _resample.Resample(one.array, places.array, [None, everywhere, None]), dy, dx
-        )
-        return dx
-
-    def _places(self, image: Tensor) -> Tensor:
-        """(N, ..., C) as (N, places, C)."""
-        count = math.prod(self.x_shape[1:-1])
-        return image.reshape(self.x_shape[0], count, self.x_shape[-1])
 
 
 class ScaleShift(Lowering):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from fastconv._ext import _pool
+from fastconv._ext import _channels, _pool, _resample
 from fastconv.plan.lowering.base import Lowering
 from fastconv.plan.tape import Tensor
+from fastconv.resampling import repeat_axis
 from fastconv.shapes import pool2d_geometry
 
 # Largest window whose positions are stored in one byte each.
@@ -66,3 +69,52 @@ class Pooling(Lowering):
             y,
         )
         return dx
+
+
+class GlobalPooling(Lowering):
+    """All places of an image are rows of one matrix, whose columns are summed up or searched."""
+
+    overwrites_dy = False
+
+    argmax: Tensor | None = None
+
+    def forward(self, x):
+        self.x_shape, y = x.shape, self.tape.tensor((x.shape[0], x.shape[-1]))
+        places = self._places(x)
+        if self.node.kind == "average":
+            scale = 1 / places.shape[1]
+            self.tape.emit(lambda: _channels.ColumnSums(places.array, y.array, scale), x, y)
+            return y
+        argmax = self.argmax = self.tape.tensor(y.shape, np.int32) if self.training else None
+        self.tape.emit(
+            lambda: _channels.ColumnMax(places.array, y.array, argmax and argmax.array),
+            x,
+            y,
+            argmax,
+        )
+        return y
+
+    def backward(self, dy, need_dx):
+        if not need_dx:
+            return None
+        dx, argmax = self.tape.tensor(self.x_shape), self.argmax
+        places = self._places(dx)
+        if self.node.kind == "max":
+            self.tape.emit(
+                lambda: _channels.ColumnMaxBackward(dy.array, argmax.array, places.array),
+                dy,
+                argmax,
+                dx,
+            )
+            return dx
+        count = places.shape[1]
+        everywhere = repeat_axis(1, count, 1 / count)
+        one = dy.reshape(dy.shape[0], 1, dy.shape[1])
+        self.tape.emit(
+            lambda: _resample.Resample(one.array, places.array, [None, everywhere, None]), dy, dx
+        )
+        return dx
+
+    def _places(self, image: Tensor) -> Tensor:
+        """(N, ..., C) as (N, places, C)."""
+        return image.reshape(self.x_shape[0], math.prod(self.x_shape[1:-1]), self.x_shape[-1])

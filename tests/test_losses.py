@@ -157,13 +157,25 @@ def test_whole_float_labels_and_boolean_targets_are_accepted():
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: losses.get("hinge"), ValueError, "`loss` must be one of .*'mse'.*'hinge'"),
+        (lambda: losses.get("hing"), ValueError, "`loss` must be one of .*'mse'.*'hing'"),
         (lambda: losses.get(3), TypeError, "`loss` must be a name or a Loss, received 3"),
-        (lambda: losses.MeanSquaredError("sum"), ValueError, "'sum_over_batch_size', received 's"),
+        (lambda: losses.get(abs), TypeError, "a function has no gradient: subclass"),
+        (lambda: losses.get(dict), TypeError, "must be a name or a Loss, received <class"),
+        (lambda: losses.MeanSquaredError("all"), ValueError, "'sum_over_batch_size', .* 'all'"),
+        (lambda: losses.Huber(0), ValueError, "`delta` must be positive, received 0"),
+        (lambda: losses.BinaryFocalCrossentropy(alpha=2), ValueError, "0 <= alpha <= 1"),
         (lambda: losses.MeanSquaredError(dtype="float64"), ValueError, "`dtype` must be None or"),
         (lambda: losses.CategoricalCrossentropy(axis=1), ValueError, "`axis` must be -1, receive"),
-        (lambda: losses.CategoricalCrossentropy(label_smoothing=2), ValueError, "from 0 to 1"),
-        (lambda: losses.SparseCategoricalCrossentropy(ignore_class=0), ValueError, "`ignore_class"),
+        (
+            lambda: losses.CategoricalCrossentropy(label_smoothing=2),
+            ValueError,
+            "0 <= label_smoothing <= 1",
+        ),
+        (
+            lambda: losses.SparseCategoricalCrossentropy(ignore_class="x"),
+            TypeError,
+            "`ignore_class`",
+        ),
         (lambda: metrics.get("auc"), ValueError, "must be one of .*'accuracy'.* received 'auc'"),
         (lambda: metrics.get(abs), TypeError, "a metric must be a name or a Metric"),
         (

@@ -97,6 +97,8 @@ def operations(model, mode, loss=None, batch=2):
 
 def describe(op):
     """ "conv forward", whichever of the algorithms it is."""
+    if type(op).__name__ == "RowLoss":
+        return op.kind.replace("_", " ")
     words = re.findall("[A-Z][a-z]+", type(op).__name__)
     if "_conv" in type(op).__module__:
         words[0] = "conv"

@@ -484,7 +484,7 @@ def test_compile_comes_first_and_needs_a_loss():
         ({"loss_weights": [1.0]}, "`loss_weights` must be None"),
         ({"metrics": "accuracy"}, "`metrics` must be a list, received 'accuracy'"),
         ({"optimizer": "muon"}, "`optimizer` must be one of"),
-        ({"loss": "hinge"}, "`loss` must be one of"),
+        ({"loss": "hing"}, "`loss` must be one of"),
     ],
 )
 def test_compile_refuses(arguments, message):

@@ -241,6 +241,7 @@ cdef class _Loss(_Rows):
         p.gradient, p.probabilities = pointer(gradient), pointer(probabilities)
         p.loss = <double *> pointer(loss)
         p.rows, p.classes = self.rows, self.classes
+        p.scale = 1.0
         return 0
 
     cdef void _row(self, int64_t row) noexcept nogil:

@@ -129,6 +129,28 @@ cdef extern from "fastconv_kernels.h" nogil:
         int bilinear, fill
         double fill_value
 
+    enum:
+        FC_LOSS_SQUARED
+        FC_LOSS_ABSOLUTE
+        FC_LOSS_PERCENTAGE
+        FC_LOSS_LOGARITHMIC
+        FC_LOSS_HUBER
+        FC_LOSS_LOG_COSH
+        FC_LOSS_HINGE
+        FC_LOSS_SQUARED_HINGE
+        FC_LOSS_POISSON
+        FC_LOSS_KL_DIVERGENCE
+        FC_LOSS_BINARY
+        FC_LOSS_BINARY_LOGITS
+        FC_LOSS_BINARY_FOCAL
+        FC_LOSS_BINARY_FOCAL_LOGITS
+        FC_LOSS_CATEGORICAL_HINGE
+        FC_LOSS_COSINE
+        FC_LOSS_CATEGORICAL_FOCAL
+        FC_LOSS_CATEGORICAL_FOCAL_LOGITS
+        FC_LOSS_SOFTMAX_CROSS_ENTROPY
+        FC_LOSS_CROSS_ENTROPY
+
     ctypedef struct fc_loss:
         const void *prediction
         const void *targets
@@ -138,6 +160,11 @@ cdef extern from "fastconv_kernels.h" nogil:
         void *probabilities
         double *loss
         int64_t rows, classes
+        double scale
+        int kind
+        double a, b
+        int binary, ignores
+        int64_t ignore
 
     enum:
         FC_ADD
@@ -216,6 +243,7 @@ cdef extern from "fastconv_kernels.h" nogil:
         void (*softmax_cross_entropy_row)(const fc_loss *, int64_t) noexcept nogil
         void (*cross_entropy_row)(const fc_loss *, int64_t) noexcept nogil
         void (*mean_squared_error_row)(const fc_loss *, int64_t) noexcept nogil
+        void (*loss_row)(const fc_loss *, int64_t) noexcept nogil
         void (*dropout)(const void *, void *, int64_t, int64_t, double, uint64_t) noexcept nogil
         void (*merge)(const fc_merge *, int64_t, int64_t) noexcept nogil
         void (*merge_backward)(const fc_merge *, int, const void *, void *, int64_t, int64_t) noexcept nogil

@@ -74,27 +74,43 @@ def _join_activations(graph: Graph) -> Graph:
     return replace(graph, applications=fused)
 
 
-def join_softmax(
+def join_endings(
     graph: Graph, losses: Sequence[nodes.Loss | None]
-) -> tuple[Graph, list[int], list[bool]]:
-    """Let cross-entropies look at what goes into the softmax before them.
+) -> tuple[Graph, list[int], list[bool], list[nodes.Loss | None]]:
+    """Let cross-entropies look at what goes into the softmax or sigmoid before them.
 
     That is exact where a probability rounds to 0 or 1, and the gradient is a subtraction. Returns
-    the graph, the value that each loss looks at, and whether the loss has to give the probabilities
-    as well, because nobody but it needed the softmax.
+    the graph, the value that each loss looks at, whether the loss has to give the probabilities as
+    well, because nobody but it needed them, and the losses, now of logits.
     """
     makers, uses = graph.makers(), graph.uses()
-    seen, gives = [], []
+    seen, gives, joined = [], [], []
+    applications = {application.output: application for application in graph.applications}
     for value, loss in zip(graph.outputs, losses, strict=True):
-        maker = makers.get(value)
-        behind_softmax = (
-            loss is not None
-            and loss.kind == "softmax_cross_entropy"
-            and maker is not None
-            and maker.node == nodes.Softmax()
-        )
-        seen.append(maker.inputs[0] if behind_softmax else value)
-        gives.append(behind_softmax and uses[value] == 1)
-    given = {value for value, own in zip(graph.outputs, gives, strict=True) if own}
-    kept = [a for a in graph.applications if a.output not in given]
-    return replace(graph, applications=kept), seen, gives
+        maker, kind = makers.get(value), loss and loss.kind
+        node, alone = maker and maker.node, uses[value] == 1
+        seen.append(value)
+        gives.append(False)
+        joined.append(loss)
+        if kind == "softmax_cross_entropy" and isinstance(node, nodes.Softmax):
+            seen[-1], gives[-1] = maker.inputs[0], alone
+            if alone:
+                del applications[value]
+        elif kind in _BINARY and alone and _is_sigmoid(node):
+            seen[-1], gives[-1] = maker.inputs[0], True
+            joined[-1] = replace(loss, kind="binary_logits")
+            del applications[value]
+        elif kind in _BINARY and alone and _is_sigmoid(getattr(node, "activation", None)):
+            # The sigmoid leaves the operation that it had joined; its value is the logits now.
+            gives[-1] = True
+            joined[-1] = replace(loss, kind="binary_logits")
+            bare = replace(node, activation=None)
+            applications[value] = Application(bare, maker.inputs, value)
+    return replace(graph, applications=list(applications.values())), seen, gives, joined
+
+
+_BINARY = ("binary", "binary_logits")
+
+
+def _is_sigmoid(node: nodes.Node | None) -> bool:
+    return isinstance(node, nodes.Activation) and node.kind == "sigmoid"

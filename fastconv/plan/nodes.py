@@ -229,13 +229,19 @@ class ActivityPenalty:
 class Loss:
     """The end of a training or test plan: predictions and targets -> one number per row.
 
-    kind "softmax_cross_entropy" (predictions are logits), "cross_entropy" (probabilities) or
-    "mean_squared_error". `sparse` targets are int64 class numbers (rows,), others float32
-    (rows, C), where a row is one prediction vector over the last axis.
+    kind as in `_ext/_loss.pyx`, of which "softmax_cross_entropy" and "binary_logits" look at
+    logits; or "custom". `sparse` targets are int64 class numbers (rows,), of which `ignore` does
+    not count; others float32 (rows, C), where a row is one prediction vector over the last axis.
+    `parameters` are up to two numbers; `summed` means the sum over the rows instead of their mean.
+    `custom` has `row_values` and `row_gradients` in NumPy.
     """
 
     kind: str
     sparse: bool = False
+    parameters: tuple[float, ...] = ()
+    summed: bool = False
+    ignore: int | None = None
+    custom: Any = None
 
 
 Node = (

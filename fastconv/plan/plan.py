@@ -11,7 +11,7 @@ from fastconv import runtime
 from fastconv._ext import _merge
 from fastconv.parameters import Parameters, aligned_zeros
 from fastconv.plan import lowering, nodes
-from fastconv.plan.fusion import fuse, join_softmax
+from fastconv.plan.fusion import fuse, join_endings
 from fastconv.plan.graph import Graph
 from fastconv.plan.penalties import weight_penalties
 from fastconv.plan.program import make_program
@@ -67,7 +67,7 @@ class Plan:
         losses = list(losses) or [None] * len(graph.outputs)
         loss_weights = loss_weights or [1.0] * len(losses)
         tape = Tape()
-        network, seen, gives = join_softmax(fuse(graph, mode), losses)
+        network, seen, gives, losses = join_endings(fuse(graph, mode), losses)
         watched = [value for value, loss in zip(seen, losses, strict=True) if loss]
         recording = Recording(network, tape, parameters, batch_size, training, watched)
         recording.forward()

@@ -9,6 +9,7 @@ or a name), and the arrays that Keras computed with it; inputs are multiples of 
 
 =======================  ==========================================================================
 ``training_weights``     regularizers and constraints, alone and in a network that trains
+``training_losses``      every loss: values and gradients, with and without weights
 ``training_optimizers``  20 steps of every optimizer, its variables after them; schedules
 =======================  ==========================================================================
 """
@@ -321,7 +322,126 @@ def make_optimizers() -> tuple[list[dict], Arrays]:
     return cases, arrays
 
 
-MAKERS = {"weights": make_weights, "optimizers": make_optimizers}
+# ---------------------------------------------------------------------------------------- losses
+
+LOSSES = [
+    # class, arguments, kind of predictions, kind of targets
+    ("MeanSquaredError", {}, "real", "real"),
+    ("MeanAbsoluteError", {}, "real", "real"),
+    ("MeanAbsolutePercentageError", {}, "real", "real"),
+    ("MeanSquaredLogarithmicError", {}, "real", "real"),
+    ("MeanSquaredLogarithmicError", {}, "positive", "positive"),
+    ("Huber", {}, "real", "real"),
+    ("Huber", {"delta": 0.25}, "real", "real"),
+    ("LogCosh", {}, "real", "real"),
+    ("CosineSimilarity", {}, "real", "real"),
+    ("Hinge", {}, "real", "signs"),
+    ("Hinge", {}, "real", "binary"),
+    ("SquaredHinge", {}, "real", "signs"),
+    ("SquaredHinge", {}, "real", "binary"),
+    ("CategoricalHinge", {}, "real", "one_hot"),
+    ("KLDivergence", {}, "probabilities", "distribution"),
+    ("Poisson", {}, "positive", "counts"),
+    ("BinaryCrossentropy", {}, "shares", "binary"),
+    ("BinaryCrossentropy", {"label_smoothing": 0.2}, "shares", "binary"),
+    ("BinaryCrossentropy", {"from_logits": True}, "logits", "binary"),
+    ("BinaryCrossentropy", {"from_logits": True, "label_smoothing": 0.5}, "logits", "binary"),
+    ("BinaryFocalCrossentropy", {}, "shares", "binary"),
+    (
+        "BinaryFocalCrossentropy",
+        {"apply_class_balancing": True, "alpha": 0.4, "gamma": 1.5},
+        "shares",
+        "binary",
+    ),
+    ("BinaryFocalCrossentropy", {"from_logits": True, "gamma": 3.0}, "real", "binary"),
+    ("CategoricalCrossentropy", {}, "probabilities", "one_hot"),
+    ("CategoricalCrossentropy", {"label_smoothing": 0.3}, "probabilities", "one_hot"),
+    ("CategoricalCrossentropy", {"from_logits": True}, "logits", "distribution"),
+    ("CategoricalFocalCrossentropy", {}, "probabilities", "one_hot"),
+    ("CategoricalFocalCrossentropy", {"from_logits": True, "gamma": 1.0}, "logits", "one_hot"),
+    ("SparseCategoricalCrossentropy", {}, "probabilities", "labels"),
+    ("SparseCategoricalCrossentropy", {"from_logits": True}, "logits", "labels"),
+    (
+        "SparseCategoricalCrossentropy",
+        {"from_logits": True, "ignore_class": 2},
+        "logits",
+        "labels",
+    ),
+    ("SparseCategoricalCrossentropy", {"ignore_class": -1}, "probabilities", "some_labels"),
+    ("MeanSquaredError", {"reduction": "sum"}, "real", "real"),
+    ("Huber", {"reduction": "none"}, "real", "real"),
+    ("BinaryCrossentropy", {"reduction": "sum"}, "shares", "binary"),
+]
+
+
+def loss_arrays(rng) -> Arrays:
+    shape, classes = (3, 4), 5
+    logits = grid_normal(rng, *shape, classes, scale=2.0)
+    labels = rng.integers(0, classes, shape)
+    extreme = logits.copy()
+    extreme[0, 0] = [1e4, -1e4, 0, 3, 1]
+    extreme[0, 1] = [60, -60, 0, 0, 0]
+    probabilities = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    probabilities = (np.round(probabilities * 1024) / 1024 + 2.0**-10).astype(np.float32)
+    # Sums to 1, which TensorFlow's gradient of the cross-entropy takes for granted.
+    distribution = np.float32(0.75) * np.eye(classes, dtype=np.float32)[labels] + np.float32(0.05)
+    shares = (np.round(rng.random((*shape, classes)) * 254 + 1) / 256).astype(np.float32)
+    shares[2, 0, :3] = [0, 1, 0.5]
+    return {
+        "real": grid_normal(rng, *shape, classes),
+        "positive": np.abs(grid_normal(rng, *shape, classes)) + np.float32(1 / 256),
+        "logits": extreme,
+        "probabilities": probabilities,
+        "shares": shares,
+        "target_real": grid_normal(rng, *shape, classes),
+        "target_positive": np.abs(grid_normal(rng, *shape, classes)),
+        "target_signs": np.sign(grid_normal(rng, *shape, classes)),
+        "target_binary": rng.integers(0, 2, (*shape, classes)).astype(np.float32),
+        "target_counts": rng.integers(0, 6, (*shape, classes)).astype(np.float32),
+        "target_one_hot": np.eye(classes, dtype=np.float32)[labels],
+        "target_distribution": distribution,
+        "target_labels": labels,
+        "target_some_labels": np.where(labels == 1, -1, labels),
+        "weights": np.abs(grid_normal(rng, *shape)),
+    }
+
+
+def make_losses() -> tuple[list[dict], Arrays]:
+    rng = np.random.default_rng(3)
+    cases, arrays = [], loss_arrays(rng)
+    for number, (name, arguments, kind, target) in enumerate(LOSSES):
+        loss = make(keras.losses, (name, arguments))
+        case = f"loss{number}"
+        cases.append(
+            {
+                "name": case,
+                "object": (name, arguments),
+                "prediction": kind,
+                "target": f"target_{target}",
+                "config": loss.get_config(),
+            }
+        )
+        y, p = arrays[f"target_{target}"], tf.constant(arrays[kind])
+        for key, weights in {"plain": None, "weighted": arrays["weights"]}.items():
+            with tf.GradientTape() as tape:
+                tape.watch(p)
+                value = loss(y, p, sample_weight=weights)
+            arrays[f"{case}/{key}"] = np.asarray(value)
+            arrays[f"{case}/{key}_gradient"] = tape.gradient(value, p).numpy()
+    for name, ending in {"binary": "sigmoid", "categorical": "softmax"}.items():
+        # What goes into the last activation decides, where its result is rounded.
+        model = keras.Sequential(
+            [keras.Input((5,)), layers.Dense(5, use_bias=False, activation=ending)]
+        )
+        model.set_weights([np.eye(5, dtype=np.float32)])
+        model.compile("sgd", f"{name}_crossentropy")
+        target = arrays["target_binary" if name == "binary" else "target_one_hot"].reshape(-1, 5)
+        x = arrays["logits"].reshape(-1, 5)
+        arrays[f"behind_{ending}"] = np.float32(model.evaluate(x, target, verbose=0))
+    return cases, arrays
+
+
+MAKERS = {"weights": make_weights, "optimizers": make_optimizers, "losses": make_losses}
 
 
 def main() -> None:

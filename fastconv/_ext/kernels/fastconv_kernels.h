@@ -181,13 +181,41 @@ typedef struct {
     double fill_value;
 } fc_warp;
 
-/* A class loss over (rows, classes).  Exactly one of `targets` and `labels` is set. */
+/* A loss over (rows, classes).  Exactly one of `targets` and `labels` is set. */
+enum {
+    FC_LOSS_SQUARED,
+    FC_LOSS_ABSOLUTE,
+    FC_LOSS_PERCENTAGE,
+    FC_LOSS_LOGARITHMIC,
+    FC_LOSS_HUBER,
+    FC_LOSS_LOG_COSH,
+    FC_LOSS_HINGE,
+    FC_LOSS_SQUARED_HINGE,
+    FC_LOSS_POISSON,
+    FC_LOSS_KL_DIVERGENCE,
+    FC_LOSS_BINARY,
+    FC_LOSS_BINARY_LOGITS,
+    FC_LOSS_BINARY_FOCAL,
+    FC_LOSS_BINARY_FOCAL_LOGITS,
+    FC_LOSS_CATEGORICAL_HINGE,
+    FC_LOSS_COSINE,
+    FC_LOSS_CATEGORICAL_FOCAL,
+    FC_LOSS_CATEGORICAL_FOCAL_LOGITS,
+    FC_LOSS_SOFTMAX_CROSS_ENTROPY,
+    FC_LOSS_CROSS_ENTROPY,
+};
 typedef struct {
     const void *prediction, *targets, *sample_weight;
     const int64_t *labels;
     void *gradient, *probabilities; /* each may be NULL */
     double *loss;                   /* one value per row */
     int64_t rows, classes;
+    double scale;       /* of every value and gradient: 1 for the mean over rows */
+    int kind;           /* for loss_row, as is all that follows */
+    double a, b;        /* what the kind needs */
+    int binary;         /* all targets are 0 or 1, to be taken as -1 and 1 */
+    int ignores;        /* labels equal to `ignore` do not count */
+    int64_t ignore;
 } fc_loss;
 
 /* y from `count` arrays of one size; see merge.inc. */
@@ -279,6 +307,7 @@ typedef struct {
     void (*softmax_cross_entropy_row)(const fc_loss *, int64_t row);
     void (*cross_entropy_row)(const fc_loss *, int64_t row);
     void (*mean_squared_error_row)(const fc_loss *, int64_t row);
+    void (*loss_row)(const fc_loss *, int64_t row);
     void (*dropout)(const void *x, void *y, int64_t begin, int64_t n, double rate, uint64_t key);
 
     void (*merge)(const fc_merge *, int64_t begin, int64_t n);

@@ -32,7 +32,7 @@ from fastconv.plan.lowering.activation import Activation, Softmax
 from fastconv.plan.lowering.arrangement import AxisMaps, ScaleShift, Transpose
 from fastconv.plan.lowering.base import Lowering
 from fastconv.plan.lowering.custom import Custom
-from fastconv.plan.lowering.loss import lower_loss
+from fastconv.plan.lowering.loss import loss_operation, lower_loss
 from fastconv.plan.lowering.merging import Concatenate, Merge
 from fastconv.plan.lowering.penalty import ActivityPenalty
 from fastconv.plan.lowering.pooling import GlobalPooling, Pooling
@@ -62,4 +62,4 @@ LOWERINGS: dict[type, type[Lowering]] = {
     nodes.TransposedConvolution: TransposedConvolution,
 }
 
-__all__ = ["LOWERINGS", "Lowering", "Pooling", "Random", "lower_loss"]
+__all__ = ["LOWERINGS", "Lowering", "Pooling", "Random", "loss_operation", "lower_loss"]

@@ -2,11 +2,58 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from fastconv._ext import _elementwise
+from fastconv._ext._loss import RowLoss
 from fastconv.plan import nodes
 from fastconv.plan.tape import Tape, Tensor
+
+
+class _CustomLoss:
+    """A loss in NumPy (`fastconv.losses.CustomLoss`) on fixed arrays."""
+
+    def __init__(self, loss: nodes.Loss, prediction, targets, gradient, values, weight):
+        self._loss, self._prediction, self._targets = loss, prediction, targets
+        self._gradient, self._values, self._weight = gradient, values, weight
+
+    def run_python(self) -> None:
+        custom, rows = self._loss.custom, len(self._prediction)
+        scale = rows if self._loss.summed else 1.0
+        self._values[:] = custom.row_values(self._targets, self._prediction)
+        self._values *= scale
+        if self._gradient is not None:
+            self._gradient[...] = custom.row_gradients(self._targets, self._prediction)
+            if self._weight is not None:
+                self._gradient *= self._weight[:, None]
+            self._gradient *= np.float32(scale / rows)
+
+
+def loss_operation(
+    loss: nodes.Loss,
+    prediction: np.ndarray,
+    targets: np.ndarray,
+    gradient: np.ndarray | None,
+    values: np.ndarray,
+    weight: np.ndarray | None,
+    probabilities: np.ndarray | None = None,
+) -> Any:
+    """The operation that writes the values of all rows, and the gradient if there is an array."""
+    if loss.custom is not None:
+        return _CustomLoss(loss, prediction, targets, gradient, values, weight)
+    return RowLoss(
+        loss.kind,
+        prediction,
+        targets,
+        gradient,
+        values,
+        weight,
+        probabilities,
+        **dict(zip("ab", loss.parameters, strict=False)),
+        summed=loss.summed,
+        ignore=loss.ignore,
+    )
 
 
 def lower_loss(
@@ -30,19 +77,14 @@ def lower_loss(
     gradient = tape.tensor(prediction.shape) if training else None
 
     def make():
-        arguments = (
+        return loss_operation(
+            loss,
             rows.array,
             targets.array,
             gradient and gradient.rows.array,
             values.array,
             weight and weight.array,
-        )
-        if loss.kind == "mean_squared_error":
-            return _elementwise.MeanSquaredError(*arguments)
-        if loss.kind == "cross_entropy":
-            return _elementwise.CrossEntropy(*arguments)
-        return _elementwise.SoftmaxCrossEntropy(
-            *arguments, probabilities and probabilities.rows.array
+            probabilities and probabilities.rows.array,
         )
 
     tape.emit(make, prediction, targets, gradient, values, weight, probabilities)

@@ -1,0 +1,201 @@
+"""What every loss is: values per prediction vector, their reduction, and targets that fit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastconv.naming import snake_case
+from fastconv.parameters import real_array
+from fastconv.plan import nodes
+from fastconv.plan.lowering import loss_operation
+
+_MEANS = ("sum_over_batch_size", "mean")
+_REDUCTIONS = (*_MEANS, "sum", "none", None)
+
+
+class Loss:
+    """Base class.
+
+    Args:
+        reduction: "sum_over_batch_size" or "mean", the mean described in `fastconv.losses`; "sum",
+            the weighted sum; "none" or None, one value per prediction vector, which is only for
+            calls, as training needs one number.
+        name: the name in configurations.
+        dtype: must be None or "float32".
+
+    Raises ValueError for what is not supported.
+    """
+
+    module = "keras.losses"  # where Keras's files say that the class lives
+    kind = ""  # the operation in the compiled core
+    sparse = False  # whether targets are class numbers
+    default_name: str | None = None
+    settings: tuple[str, ...] = ()  # the arguments that the class has of its own
+
+    def __init__(
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | None = None,
+    ):
+        if reduction not in _REDUCTIONS:
+            raise ValueError(f"`reduction` must be one of {_REDUCTIONS}, received {reduction!r}")
+        if dtype not in (None, "float32"):
+            raise ValueError(f"`dtype` must be None or 'float32', received {dtype!r}")
+        self.reduction = reduction
+        self.name = name or self.default_name or snake_case(type(self).__name__)
+
+    # In a plan ------------------------------------------------------------------------------------
+
+    def node(self, after_softmax: bool) -> nodes.Loss:
+        """The operation in a plan; `after_softmax` tells whether the network ends in a softmax.
+
+        Raises ValueError if the loss is not one number.
+        """
+        if self.reduction not in (*_MEANS, "sum"):
+            raise ValueError(
+                f"`reduction` of {self.name!r} must be 'sum_over_batch_size', 'mean' or 'sum' in a "
+                f"model, received {self.reduction!r}"
+            )
+        return self._node(after_softmax, self.reduction == "sum")
+
+    def _node(self, after_softmax: bool, summed: bool) -> nodes.Loss:
+        return nodes.Loss(self.kind, self.sparse, self.parameters(), summed)
+
+    def parameters(self) -> tuple[float, ...]:
+        """The numbers that the operation needs, at most two."""
+        return ()
+
+    def check_targets(self, y: Any, output_shape: tuple[int | None, ...]) -> np.ndarray:
+        """`y` as an array that `rows` accepts; `output_shape` (None, ...) is the network's.
+
+        One target per vector, of shape (batch,) or (..., 1), is compared with every element of it.
+        Raises ValueError if shapes or labels do not fit, TypeError if `y` holds no numbers.
+        """
+        y = target_array(y)
+        inner, outputs = output_shape[1:-1], output_shape[-1]
+        if y.shape[1:] == inner:
+            y = y[..., None]
+        if y.shape[1:] not in ((*inner, outputs), (*inner, 1)):
+            raise ValueError(
+                f"`y` must have the shape of the predictions, {output_shape}, received {y.shape}"
+            )
+        return y.astype(np.float32, copy=False)
+
+    def rows(self, y: np.ndarray, out: np.ndarray) -> None:
+        """Write checked targets into `out`, a plan's targets: one row per prediction vector."""
+        np.copyto(out, y.reshape(-1, y.shape[-1]))  # broadcasts one target to all outputs
+
+    # On arrays ------------------------------------------------------------------------------------
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """The loss of a batch of predictions (batch, ..., outputs): a float, or an array of one
+        weighted value per prediction vector without reduction.
+
+        Raises ValueError or TypeError for arrays that do not fit each other.
+        """
+        return self.value_and_gradient(y_true, y_pred, sample_weight)[0]
+
+    def values(self, y_true: Any, y_pred: Any) -> np.ndarray:
+        """One value per prediction vector, float32 (batch, ...)."""
+        _, values, _ = self._compute(y_true, y_pred, None)
+        return values.astype(np.float32)
+
+    def value_and_gradient(
+        self, y_true: Any, y_pred: Any, sample_weight: Any = None
+    ) -> tuple[Any, np.ndarray]:
+        """What a call returns, and the gradient of its sum with respect to `y_pred`, float32."""
+        weight, values, gradient = self._compute(y_true, y_pred, sample_weight)
+        weighted = values if weight is None else values * weight
+        if self.reduction in _MEANS:
+            return float(weighted.mean()) if weighted.size else 0.0, gradient
+        gradient *= np.float32(max(1, values.size))
+        if self.reduction == "sum":
+            return float(weighted.sum()), gradient
+        return weighted.astype(np.float32), gradient
+
+    def _compute(
+        self, y_true: Any, y_pred: Any, sample_weight: Any
+    ) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:
+        """(weights, values, gradient of the weighted mean), the first two per prediction vector."""
+        y_pred = real_array(y_pred, "`y_pred`").astype(np.float32)
+        if y_pred.ndim < 1:
+            raise ValueError(f"`y_pred` must have at least one axis, received shape {y_pred.shape}")
+        y_true = self.check_targets(y_true, (None, *y_pred.shape[1:]))
+        if len(y_true) != len(y_pred):
+            raise ValueError(
+                f"`y_true` and `y_pred` must have one length, "
+                f"received {len(y_true)} and {len(y_pred)}"
+            )
+        shape = y_pred.shape[:-1]
+        prediction = np.ascontiguousarray(y_pred.reshape(-1, y_pred.shape[-1]))
+        node = self._node(False, False)
+        targets = np.empty(len(prediction), np.int64) if node.sparse else np.empty_like(prediction)
+        self.rows(y_true, targets)
+        weight = None
+        if sample_weight is not None:
+            weight = spread_weights(real_array(sample_weight, "`sample_weight`"), shape)
+            weight = np.ascontiguousarray(weight.reshape(-1), np.float32)
+        values, gradient = np.zeros(len(prediction)), np.zeros_like(prediction)
+        if len(prediction):
+            operation = loss_operation(node, prediction, targets, gradient, values, weight)
+            operation.run_python() if hasattr(operation, "run_python") else operation.run(1)
+        return (
+            None if weight is None else weight.reshape(shape),
+            values.reshape(shape),
+            gradient.reshape(y_pred.shape),
+        )
+
+    # Configuration --------------------------------------------------------------------------------
+
+    def get_config(self) -> dict[str, Any]:
+        config = {"name": self.name, "reduction": self.reduction}
+        return config | {name: getattr(self, name) for name in self.settings}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Loss:
+        return cls(**config)
+
+
+def check_labels(y: np.ndarray, classes: int, ignore: int | None = None) -> np.ndarray:
+    """`y` as int64 class numbers or `ignore`; ValueError with the index of one that is neither."""
+    labels = y.astype(np.int64)
+    bad = (labels < 0) | (labels >= classes)
+    if ignore is not None:
+        bad &= labels != ignore
+    if y.dtype.kind == "f":
+        bad |= labels != y
+    elif y.dtype.kind == "u":  # of which the largest would be negative as int64
+        bad |= (y >= classes) & (labels != ignore)
+    if bad.any():
+        index = tuple(int(i) for i in np.argwhere(bad)[0])
+        where = index[0] if len(index) == 1 else index
+        raise ValueError(
+            f"labels must be whole numbers from 0 to {classes - 1}, received {y[index]} "
+            f"at index {where}"
+        )
+    return labels
+
+
+def spread_weights(weight: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Sample weights for values of `shape` (batch, ...): one per sample, or one per value.
+
+    Raises ValueError for any other shape.
+    """
+    if weight.ndim == 2 and weight.shape[1:] == (1,):
+        weight = weight[:, 0]
+    if weight.shape[1:] not in ((), shape[1:]):
+        raise ValueError(
+            f"`sample_weight` must have shape {shape[:1]} or {shape}, received {weight.shape}"
+        )
+    return np.broadcast_to(weight.reshape(weight.shape + (1,) * (len(shape) - weight.ndim)), shape)
+
+
+def target_array(y: Any) -> np.ndarray:
+    """`y` as an array of numbers, booleans as 0 and 1; TypeError otherwise."""
+    y = np.asarray(y)
+    if y.dtype == bool:
+        y = y.astype(np.uint8)
+    return real_array(y, "`y`")

@@ -1,0 +1,67 @@
+"""Losses as functions of arrays: one value per prediction vector, not reduced.
+
+All take (y_true, y_pred), both (batch, ..., outputs) unless the class of the same name says
+otherwise, then the options of that class, and return float32 (batch, ...).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastconv.losses import hinge as _hinge
+from fastconv.losses import probabilistic as _probabilistic
+from fastconv.losses import regression as _regression
+from fastconv.losses.base import Loss
+from fastconv.naming import snake_case
+
+
+def _function(cls: type[Loss], name: str | None = None):
+    name = name or snake_case(cls.__name__)
+
+    def function(y_true: Any, y_pred: Any, **options: Any) -> np.ndarray:
+        return cls(**options).values(y_true, y_pred)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"The values of `{cls.__name__}`, one per prediction vector."
+    return function
+
+
+categorical_crossentropy = _function(_probabilistic.CategoricalCrossentropy)
+sparse_categorical_crossentropy = _function(_probabilistic.SparseCategoricalCrossentropy)
+binary_crossentropy = _function(_probabilistic.BinaryCrossentropy)
+categorical_focal_crossentropy = _function(_probabilistic.CategoricalFocalCrossentropy)
+binary_focal_crossentropy = _function(_probabilistic.BinaryFocalCrossentropy)
+kl_divergence = _function(_probabilistic.KLDivergence, "kl_divergence")
+poisson = _function(_probabilistic.Poisson)
+mean_squared_error = _function(_regression.MeanSquaredError)
+mean_absolute_error = _function(_regression.MeanAbsoluteError)
+mean_absolute_percentage_error = _function(_regression.MeanAbsolutePercentageError)
+mean_squared_logarithmic_error = _function(_regression.MeanSquaredLogarithmicError)
+cosine_similarity = _function(_regression.CosineSimilarity)
+huber = _function(_regression.Huber)
+log_cosh = _function(_regression.LogCosh)
+hinge = _function(_hinge.Hinge)
+squared_hinge = _function(_hinge.SquaredHinge)
+categorical_hinge = _function(_hinge.CategoricalHinge)
+
+__all__ = [
+    "binary_crossentropy",
+    "binary_focal_crossentropy",
+    "categorical_crossentropy",
+    "categorical_focal_crossentropy",
+    "categorical_hinge",
+    "cosine_similarity",
+    "hinge",
+    "huber",
+    "kl_divergence",
+    "log_cosh",
+    "mean_absolute_error",
+    "mean_absolute_percentage_error",
+    "mean_squared_error",
+    "mean_squared_logarithmic_error",
+    "poisson",
+    "sparse_categorical_crossentropy",
+    "squared_hinge",
+]

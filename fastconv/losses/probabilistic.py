@@ -1,0 +1,261 @@
+"""Losses of probabilities: how surprised a prediction is by what is true.
+
+Cross-entropies come from probabilities, or from logits with `from_logits`. Behind a softmax
+(categorical) or a sigmoid (binary) at the end of a model they are computed from what goes into it:
+the same value, but exact where a probability rounds to 0 or 1. Probabilities are clipped to
+[1e-7, 1 - 1e-7], categorical ones divided by their sum first, as in Keras.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastconv.checks import number
+from fastconv.losses.base import Loss, check_labels, target_array
+from fastconv.losses.regression import last_axis
+from fastconv.plan import nodes
+from fastconv.shapes import normalize_int
+
+
+class KLDivergence(Loss):
+    """sum(y_true log(y_true / y_pred)) over the last axis, both clipped to [1e-7, 1].
+
+    Arguments as `Loss`.
+    """
+
+    kind = "kl_divergence"
+    default_name = "kl_divergence"
+
+
+class Poisson(Loss):
+    """mean(y_pred - y_true log(y_pred + 1e-7)) over the last axis: counts y_true at rates y_pred.
+
+    Arguments as `Loss`.
+    """
+
+    kind = "poisson"
+
+
+class _CrossEntropy(Loss):
+    """What the cross-entropies have in common.
+
+    Args:
+        from_logits: the predictions have not been through a softmax or sigmoid.
+        label_smoothing: from 0 to 1.
+        axis: must be -1.
+    """
+
+    def __init__(self, from_logits: bool, label_smoothing: float, axis: int, *common: Any):
+        super().__init__(*common)
+        self.from_logits = bool(from_logits)
+        self.label_smoothing = number(label_smoothing, "label_smoothing", 0, 1)
+        self.axis = last_axis(axis)
+
+    def rows(self, y, out):
+        super().rows(y, out)
+        if self.label_smoothing:
+            out *= 1 - self.label_smoothing
+            out += self.label_smoothing / self._smoothed_over(out.shape[-1])
+
+    def _smoothed_over(self, outputs: int) -> int:
+        return outputs
+
+
+class _Categorical(_CrossEntropy):
+    def check_targets(self, y, output_shape):
+        y = target_array(y)
+        if y.ndim != len(output_shape) or y.shape[1:] != output_shape[1:]:
+            raise ValueError(
+                f"`y` must have the shape of the predictions, {output_shape}, received {y.shape}; "
+                "class numbers need sparse_categorical_crossentropy or utils.to_categorical"
+            )
+        return y.astype(np.float32, copy=False)
+
+
+class CategoricalCrossentropy(_Categorical):
+    """-sum(y_true * log(probability)) with y_true a distribution over the classes, such as one-hot.
+
+    Args:
+        from_logits: the predictions have not been through a softmax.
+        label_smoothing: from 0 to 1; y_true becomes y_true (1 - s) + s / classes.
+        axis: must be -1.
+        reduction, name, dtype: see `Loss`.
+    """
+
+    settings = ("from_logits", "label_smoothing", "axis")
+
+    def __init__(
+        self,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | None = None,
+    ):
+        super().__init__(from_logits, label_smoothing, axis, reduction, name, dtype)
+
+    def _node(self, after_softmax, summed):
+        return _cross_entropy(self.from_logits or after_softmax, summed)
+
+
+class SparseCategoricalCrossentropy(Loss):
+    """-log(probability of the class `y_true`), with `y_true` the number of the class.
+
+    Args:
+        from_logits: the predictions have not been through a softmax.
+        ignore_class: labels of this number, which may be none of a class, do not count, and the
+            mean is over the others.
+        axis: must be -1.
+        reduction, name, dtype: see `Loss`.
+    """
+
+    sparse = True
+    settings = ("from_logits", "ignore_class", "axis")
+
+    def __init__(
+        self,
+        from_logits: bool = False,
+        ignore_class: int | None = None,
+        reduction: str | None = "sum_over_batch_size",
+        axis: int = -1,
+        name: str | None = None,
+        dtype: str | None = None,
+    ):
+        super().__init__(reduction, name, dtype)
+        self.from_logits = bool(from_logits)
+        self.ignore_class = ignore_class
+        if ignore_class is not None:
+            self.ignore_class = normalize_int(ignore_class, "ignore_class", minimum=-(2**62))
+        self.axis = last_axis(axis)
+
+    def _node(self, after_softmax, summed):
+        ignore = self.ignore_class
+        return _cross_entropy(self.from_logits or after_softmax, summed, sparse=True, ignore=ignore)
+
+    def check_targets(self, y, output_shape):
+        y = target_array(y)
+        wanted = output_shape[1:-1]
+        if y.shape[1:] not in (wanted, (*wanted, 1)):
+            raise ValueError(
+                f"`y` must have shape {(None, *wanted)} for predictions of shape {output_shape}, "
+                f"received {y.shape}; one-hot labels need categorical_crossentropy"
+            )
+        return check_labels(y.reshape(y.shape[:1] + wanted), output_shape[-1], self.ignore_class)
+
+    def rows(self, y, out):
+        np.copyto(out, y.reshape(-1))
+
+
+def _cross_entropy(stable: bool, summed: bool, **options: Any) -> nodes.Loss:
+    kind = "softmax_cross_entropy" if stable else "cross_entropy"
+    return nodes.Loss(kind, summed=summed, **options)
+
+
+class BinaryCrossentropy(_CrossEntropy):
+    """mean(-y_true log(p) - (1 - y_true) log(1 - p)) over the last axis, p = y_pred.
+
+    Args:
+        from_logits: the predictions have not been through a sigmoid.
+        label_smoothing: from 0 to 1; y_true becomes y_true (1 - s) + s / 2.
+        axis: must be -1.
+        reduction, name, dtype: see `Loss`.
+    """
+
+    settings = ("from_logits", "label_smoothing", "axis")
+
+    def __init__(
+        self,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | None = None,
+    ):
+        super().__init__(from_logits, label_smoothing, axis, reduction, name, dtype)
+
+    @property
+    def kind(self):
+        return "binary_logits" if self.from_logits else "binary"
+
+    def _smoothed_over(self, outputs):
+        return 2
+
+
+class BinaryFocalCrossentropy(_CrossEntropy):
+    """Binary cross-entropy times (1 - probability of what is true)^gamma, mean over the last axis.
+
+    What is predicted well already counts little (Lin et al., arXiv 1708.02002).
+
+    Args:
+        apply_class_balancing: also multiply by `alpha` for label 1 and 1 - `alpha` for label 0.
+        alpha: from 0 to 1.
+        gamma: not negative; 0 is the plain cross-entropy.
+        from_logits, label_smoothing, axis, reduction, name, dtype: see `BinaryCrossentropy`.
+    """
+
+    settings = (
+        "apply_class_balancing", "alpha", "gamma", "from_logits", "label_smoothing", "axis",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        apply_class_balancing: bool = False,
+        alpha: float = 0.25,
+        gamma: float = 2.0,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | None = None,
+    ):
+        super().__init__(from_logits, label_smoothing, axis, reduction, name, dtype)
+        self.apply_class_balancing = bool(apply_class_balancing)
+        self.alpha, self.gamma = number(alpha, "alpha", 0, 1), number(gamma, "gamma", 0)
+
+    @property
+    def kind(self):
+        return "binary_focal_logits" if self.from_logits else "binary_focal"
+
+    def parameters(self):
+        return (self.gamma, self.alpha if self.apply_class_balancing else -1.0)
+
+    def _smoothed_over(self, outputs):
+        return 2
+
+
+class CategoricalFocalCrossentropy(_Categorical):
+    """sum(alpha (1 - p)^gamma * -y_true log(p)) over the classes, p = y_pred / sum(y_pred).
+
+    Args:
+        alpha: not negative.
+        gamma: not negative.
+        from_logits, label_smoothing, axis, reduction, name, dtype: see `CategoricalCrossentropy`.
+    """
+
+    settings = ("alpha", "gamma", "from_logits", "label_smoothing", "axis")
+
+    def __init__(
+        self,
+        alpha: float = 0.25,
+        gamma: float = 2.0,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | None = None,
+    ):
+        super().__init__(from_logits, label_smoothing, axis, reduction, name, dtype)
+        self.alpha, self.gamma = number(alpha, "alpha", 0), number(gamma, "gamma", 0)
+
+    @property
+    def kind(self):
+        return "categorical_focal_logits" if self.from_logits else "categorical_focal"
+
+    def parameters(self):
+        return (self.gamma, self.alpha)

@@ -1,0 +1,86 @@
+"""Losses of numbers: how far a prediction is from its target, mean over the last axis."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastconv.checks import number
+from fastconv.losses.base import Loss
+
+
+class MeanSquaredError(Loss):
+    """mean((y_true - y_pred)^2) over the last axis. Arguments as `Loss`."""
+
+    kind = "squared"
+
+
+class MeanAbsoluteError(Loss):
+    """mean(|y_true - y_pred|) over the last axis. Arguments as `Loss`."""
+
+    kind = "absolute"
+
+
+class MeanAbsolutePercentageError(Loss):
+    """100 mean(|y_true - y_pred| / max(|y_true|, 1e-7)) over the last axis. Arguments as `Loss`."""
+
+    kind = "percentage"
+
+
+class MeanSquaredLogarithmicError(Loss):
+    """mean((log(1 + y_true) - log(1 + y_pred))^2) over the last axis, both at least 1e-7.
+
+    Arguments as `Loss`.
+    """
+
+    kind = "logarithmic"
+
+
+class LogCosh(Loss):
+    """mean(log(cosh(y_pred - y_true))) over the last axis. Arguments as `Loss`."""
+
+    kind = "log_cosh"
+
+
+class Huber(Loss):
+    """Half the squared error where it is at most `delta`, linear beyond; mean over the last axis.
+
+    Args:
+        delta: positive.
+        reduction, name, dtype: see `Loss`.
+    """
+
+    kind = "huber"
+    default_name = "huber_loss"
+    settings = ("delta",)
+
+    def __init__(self, delta: float = 1.0, reduction: Any = "sum_over_batch_size", **common: Any):
+        super().__init__(reduction, **common)
+        self.delta = number(delta, "delta", 0)
+        if not self.delta:
+            raise ValueError(f"`delta` must be positive, received {delta!r}")
+
+    def parameters(self):
+        return (self.delta,)
+
+
+class CosineSimilarity(Loss):
+    """Minus the cosine of the angle between y_true and y_pred, from -1 (the same way) to 1.
+
+    Args:
+        axis: must be -1.
+        reduction, name, dtype: see `Loss`.
+    """
+
+    kind = "cosine"
+    settings = ("axis",)
+
+    def __init__(self, axis: int = -1, reduction: Any = "sum_over_batch_size", **common: Any):
+        super().__init__(reduction, **common)
+        self.axis = last_axis(axis)
+
+
+def last_axis(axis: int) -> int:
+    """-1, which is all that is supported; ValueError otherwise."""
+    if axis != -1 or isinstance(axis, bool):
+        raise ValueError(f"`axis` must be -1, received {axis!r}")
+    return -1

@@ -180,3 +180,67 @@ def test_nan_ends_training(capsys):
             X, y, batch_size=4, shuffle=False, verbose=0,
             callbacks=callbacks.TerminateOnNaN(raise_error=True),
         )  # fmt: skip
+
+
+@pytest.mark.parametrize("swap_on_epoch", [False, True])
+def test_averages_are_evaluated(swap_on_epoch):
+    seen = {"begin": [], "end": []}
+
+    def averaged():
+        fitted = model()
+        fitted.compile(optimizers.SGD(0.1, use_ema=True, ema_momentum=0.5), "mse")
+        fitted.set_weights([np.ones((1, 1)), np.ones(1)])
+        return fitted
+
+    def see(when):
+        optimizer, weights = swapped.optimizer, swapped.trainable_weights
+        average = [optimizer.average_of(variable).copy() for variable in weights]
+        seen[when].append([np.array_equal(*pair) for pair in zip(weights, average, strict=True)])
+
+    swapped, plain = averaged(), averaged()
+    look = callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: see("end"),
+        on_train_batch_end=lambda batch, logs: batch and see("begin"),
+    )
+    swap = callbacks.SwapEMAWeights(swap_on_epoch)
+    options = {"epochs": 3, "batch_size": 4, "shuffle": False, "verbose": 0}
+    history = swapped.fit(X, Y, validation_data=(X, Y), callbacks=[swap, look], **options)
+    assert not np.any(seen["begin"]), "training goes on from the weights, not from the averages"
+    assert np.all(seen["end"]) if swap_on_epoch else not np.any(seen["end"])
+    plain.fit(X, Y, **options)
+    for a, b in zip(swapped.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)  # both end with the averages
+    last = plain.evaluate(X, Y, verbose=0)
+    np.testing.assert_allclose(history.history["val_loss"][-1], last, rtol=1e-6)
+    before = swapped.get_weights()
+    swapped.optimizer.average_of(swapped.weights[0])[...] = 0
+    assert np.ptp(swapped.predict(X, verbose=0, callbacks=[swap])) == 0
+    for a, b in zip(swapped.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_averages_that_nobody_keeps():
+    with pytest.raises(ValueError, match="keeps no moving averages"):
+        fit(callbacks.SwapEMAWeights())
+
+
+def test_averages_survive_an_interruption(tmp_path):
+    class Interrupt(callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            if (batch, len(self.model.history.epoch)) == (1, 2):
+                raise KeyboardInterrupt
+
+    def run(*others):
+        fitted = model()
+        fitted.compile(optimizers.SGD(0.1, use_ema=True, ema_momentum=0.5), "mse")
+        fitted.set_weights([np.ones((1, 1)), np.ones(1)])
+        swap = callbacks.SwapEMAWeights(swap_on_epoch=True)
+        options = {"epochs": 4, "batch_size": 4, "shuffle": False, "verbose": 0}
+        fitted.fit(X, Y, validation_data=(X, Y), callbacks=[swap, *others], **options)
+        return fitted.get_weights()
+
+    expected = run()
+    with pytest.raises(KeyboardInterrupt):
+        run(callbacks.BackupAndRestore(tmp_path), Interrupt())
+    for a, b in zip(run(callbacks.BackupAndRestore(tmp_path)), expected, strict=True):
+        np.testing.assert_array_equal(a, b)

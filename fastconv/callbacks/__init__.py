@@ -11,6 +11,7 @@
     frequency         after how many batches to save, for
     model_checkpoint  ModelCheckpoint
     backup            BackupAndRestore, for `fit`s that get interrupted
+    swap_ema_weights  SwapEMAWeights
     csv_logger        CSVLogger
     remote_monitor    RemoteMonitor
     tensorboard       TensorBoard, which writes with
@@ -29,6 +30,7 @@ from fastconv.callbacks.learning_rate import LearningRateScheduler, ReduceLROnPl
 from fastconv.callbacks.model_checkpoint import ModelCheckpoint
 from fastconv.callbacks.progbar_logger import ProgbarLogger
 from fastconv.callbacks.remote_monitor import RemoteMonitor
+from fastconv.callbacks.swap_ema_weights import SwapEMAWeights
 from fastconv.callbacks.tensorboard import TensorBoard
 from fastconv.callbacks.terminate_on_nan import TerminateOnNaN
 
@@ -45,6 +47,7 @@ __all__ = [
     "ProgbarLogger",
     "ReduceLROnPlateau",
     "RemoteMonitor",
+    "SwapEMAWeights",
     "TensorBoard",
     "TerminateOnNaN",
 ]

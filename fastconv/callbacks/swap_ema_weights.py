@@ -1,0 +1,66 @@
+"""Evaluates with the moving average of the weights."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastconv.callbacks.callback import Callback
+
+
+class SwapEMAWeights(Callback):
+    """While the model is evaluated, or predicts, its weights are their moving averages.
+
+    The optimizer must have `use_ema=True`. With `swap_on_epoch` the averages are also in the model
+    from the end of each epoch to the start of the next, so that callbacks behind this one, such as
+    `ModelCheckpoint`, see them.
+
+    Raises ValueError, when the weights are to be swapped, if the optimizer keeps no averages.
+    """
+
+    stateful = ("_trained",)
+
+    def __init__(self, swap_on_epoch: bool = False):
+        super().__init__()
+        self.swap_on_epoch = bool(swap_on_epoch)
+        self._trained: list[np.ndarray] | None = None  # the weights while the averages are in
+
+    def _swap_in(self) -> None:
+        if self._trained is None:
+            model = self.model
+            weights = model.trainable_weights
+            averages = [model.optimizer.average_of(variable) for variable in weights]
+            self._trained = [variable.numpy().copy() for variable in weights]
+            for variable, average in zip(weights, averages, strict=True):
+                variable.assign(average)
+
+    def _swap_out(self) -> None:
+        if self._trained is not None:
+            for variable, value in zip(self.model.trainable_weights, self._trained, strict=True):
+                variable.assign(value)
+            self._trained = None
+
+    def on_train_begin(self, logs=None):
+        self._trained = None
+
+    def on_train_end(self, logs=None):
+        self._trained = None  # `fit` has set the weights to their averages for good
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if self.swap_on_epoch:
+            self._swap_out()
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.swap_on_epoch:
+            self._swap_in()
+
+    def on_test_begin(self, logs=None):
+        self._swap_in()
+
+    def on_test_end(self, logs=None):
+        self._swap_out()
+
+    def on_predict_begin(self, logs=None):
+        self._swap_in()
+
+    def on_predict_end(self, logs=None):
+        self._swap_out()

@@ -176,8 +176,8 @@ def test_whole_float_labels_and_boolean_targets_are_accepted():
             TypeError,
             "`ignore_class`",
         ),
-        (lambda: metrics.get("auc"), ValueError, "must be one of .*'accuracy'.* received 'auc'"),
-        (lambda: metrics.get(abs), TypeError, "a metric must be a name or a Metric"),
+        (lambda: metrics.get("auk"), ValueError, "`metric` must be one of .*'auc'.* 'auk'"),
+        (lambda: metrics.get(3), TypeError, "`metric` must be a name or a Metric, received 3"),
         (
             lambda: losses.MeanSquaredError()(np.ones((2, 1)), np.ones((3, 1))),
             ValueError,

@@ -100,16 +100,17 @@ class Loss:
 
     def values(self, y_true: Any, y_pred: Any) -> np.ndarray:
         """One value per prediction vector, float32 (batch, ...)."""
-        _, values, _ = self._compute(y_true, y_pred, None)
+        _, values, _ = self._compute(y_true, y_pred, None, mean=False)
         return values.astype(np.float32)
 
     def value_and_gradient(
         self, y_true: Any, y_pred: Any, sample_weight: Any = None
     ) -> tuple[Any, np.ndarray]:
         """What a call returns, and the gradient of its sum with respect to `y_pred`, float32."""
-        weight, values, gradient = self._compute(y_true, y_pred, sample_weight)
+        mean = self.reduction in _MEANS
+        weight, values, gradient = self._compute(y_true, y_pred, sample_weight, mean)
         weighted = values if weight is None else values * weight
-        if self.reduction in _MEANS:
+        if mean:
             return float(weighted.mean()) if weighted.size else 0.0, gradient
         gradient *= np.float32(max(1, values.size))
         if self.reduction == "sum":
@@ -117,9 +118,13 @@ class Loss:
         return weighted.astype(np.float32), gradient
 
     def _compute(
-        self, y_true: Any, y_pred: Any, sample_weight: Any
+        self, y_true: Any, y_pred: Any, sample_weight: Any, mean: bool
     ) -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:
-        """(weights, values, gradient of the weighted mean), the first two per prediction vector."""
+        """(weights, values, gradient of the weighted mean), the first two per prediction vector.
+
+        The mean over vectors of which some do not count is made by larger values of the others;
+        unless `mean`, the values are as they are.
+        """
         y_pred = real_array(y_pred, "`y_pred`").astype(np.float32)
         if y_pred.ndim < 1:
             raise ValueError(f"`y_pred` must have at least one axis, received shape {y_pred.shape}")
@@ -142,6 +147,9 @@ class Loss:
         if len(prediction):
             operation = loss_operation(node, prediction, targets, gradient, values, weight)
             operation.run_python() if hasattr(operation, "run_python") else operation.run(1)
+        if node.ignore is not None and not mean:
+            counted = np.count_nonzero(targets != node.ignore) / max(1, len(targets))
+            values, gradient = values * counted, gradient * np.float32(counted)
         return (
             None if weight is None else weight.reshape(shape),
             values.reshape(shape),

@@ -10,6 +10,7 @@ or a name), and the arrays that Keras computed with it; inputs are multiples of 
 =======================  ==========================================================================
 ``training_weights``     regularizers and constraints, alone and in a network that trains
 ``training_losses``      every loss: values and gradients, with and without weights
+``training_metrics``     every metric after each of three batches, with and without weights
 ``training_optimizers``  20 steps of every optimizer, its variables after them; schedules
 =======================  ==========================================================================
 """
@@ -367,6 +368,18 @@ LOSSES = [
         "logits",
         "labels",
     ),
+    (
+        "SparseCategoricalCrossentropy",
+        {"from_logits": True, "ignore_class": 2, "reduction": "none"},
+        "logits",
+        "labels",
+    ),
+    (
+        "SparseCategoricalCrossentropy",
+        {"from_logits": True, "ignore_class": 2, "reduction": "sum"},
+        "logits",
+        "labels",
+    ),
     ("SparseCategoricalCrossentropy", {"ignore_class": -1}, "probabilities", "some_labels"),
     ("MeanSquaredError", {"reduction": "sum"}, "real", "real"),
     ("Huber", {"reduction": "none"}, "real", "real"),
@@ -441,7 +454,124 @@ def make_losses() -> tuple[list[dict], Arrays]:
     return cases, arrays
 
 
-MAKERS = {"weights": make_weights, "optimizers": make_optimizers, "losses": make_losses}
+# --------------------------------------------------------------------------------------- metrics
+
+METRICS = [
+    # class, arguments, predictions, targets (of the arrays for the losses, made two-dimensional)
+    ("Accuracy", {}, "counts", "counts2"),
+    ("BinaryAccuracy", {}, "shares", "binary"),
+    ("BinaryAccuracy", {"threshold": 0.25}, "shares", "binary"),
+    ("CategoricalAccuracy", {}, "real", "one_hot"),
+    ("SparseCategoricalAccuracy", {}, "real", "labels"),
+    ("TopKCategoricalAccuracy", {"k": 2}, "grid", "one_hot"),
+    ("SparseTopKCategoricalAccuracy", {"k": 3}, "grid", "labels"),
+    ("MeanSquaredError", {}, "real", "real"),
+    ("RootMeanSquaredError", {}, "real", "real"),
+    ("MeanAbsoluteError", {}, "real", "real"),
+    ("MeanAbsolutePercentageError", {}, "real", "real"),
+    ("MeanSquaredLogarithmicError", {}, "positive", "positive"),
+    ("CosineSimilarity", {}, "real", "real"),
+    ("LogCoshError", {}, "real", "real"),
+    ("Hinge", {}, "real", "signs"),
+    ("SquaredHinge", {}, "real", "binary"),
+    ("CategoricalHinge", {}, "real", "one_hot"),
+    ("KLDivergence", {}, "probabilities", "distribution"),
+    ("Poisson", {}, "positive", "counts"),
+    ("BinaryCrossentropy", {}, "shares", "binary"),
+    ("BinaryCrossentropy", {"from_logits": True, "label_smoothing": 0.1}, "real", "binary"),
+    ("CategoricalCrossentropy", {"label_smoothing": 0.1}, "probabilities", "one_hot"),
+    ("SparseCategoricalCrossentropy", {}, "probabilities", "labels"),
+    ("SparseCategoricalCrossentropy", {"ignore_class": 1}, "probabilities", "labels"),
+    ("TruePositives", {}, "shares", "binary"),
+    ("FalsePositives", {"thresholds": 0.3}, "shares", "binary"),
+    ("TrueNegatives", {"thresholds": [0.7, 0.2, 0.5]}, "shares", "binary"),
+    ("FalseNegatives", {"thresholds": [0.0, 0.5, 1.0]}, "shares", "binary"),
+    ("Precision", {}, "shares", "binary"),
+    ("Precision", {"thresholds": [0.2, 0.6]}, "shares", "binary"),
+    ("Precision", {"top_k": 2}, "grid", "binary"),
+    ("Precision", {"class_id": 2}, "shares", "binary"),
+    ("Recall", {}, "shares", "binary"),
+    ("Recall", {"top_k": 2, "class_id": 1}, "grid", "binary"),
+    ("Recall", {"top_k": 3, "thresholds": 0.4}, "grid", "binary"),
+    ("AUC", {}, "shares", "binary"),
+    ("AUC", {"num_thresholds": 7}, "shares", "binary"),
+    ("AUC", {"curve": "PR"}, "shares", "binary"),
+    (
+        "AUC",
+        {"num_thresholds": 9, "curve": "PR", "summation_method": "minoring"},
+        "shares",
+        "binary",
+    ),
+    ("AUC", {"num_thresholds": 9, "summation_method": "majoring"}, "shares", "binary"),
+    ("AUC", {"thresholds": [0.1, 0.45, 0.8]}, "shares", "binary"),
+    ("AUC", {"thresholds": [0.25, 0.5, 0.75]}, "shares", "binary"),
+    ("AUC", {"from_logits": True}, "real", "binary"),
+    ("AUC", {"multi_label": True}, "shares", "binary"),
+    (
+        "AUC",
+        {
+            "multi_label": True,
+            "label_weights": [1.0, 2.0, 0.5, 0.0, 1.0],
+            "curve": "PR",
+            "num_thresholds": 20,
+        },
+        "shares",
+        "binary",
+    ),
+    ("F1Score", {}, "shares", "one_hot"),
+    ("F1Score", {"average": "micro", "threshold": 0.4}, "shares", "binary"),
+    ("F1Score", {"average": "macro"}, "shares", "one_hot"),
+    ("FBetaScore", {"average": "weighted", "beta": 2.0}, "shares", "one_hot"),
+    ("FBetaScore", {"beta": 0.5, "threshold": 0.5}, "shares", "binary"),
+    ("R2Score", {}, "real", "real"),
+    ("R2Score", {"class_aggregation": None}, "real", "real"),
+    (
+        "R2Score",
+        {"class_aggregation": "variance_weighted_average", "num_regressors": 3},
+        "real",
+        "real",
+    ),
+]
+BATCHES = ((0, 4), (4, 11), (11, 12))
+
+
+def make_metrics() -> tuple[list[dict], Arrays]:
+    rng = np.random.default_rng(4)
+    # Twelve samples of five outputs each.
+    whole = {key: value.reshape(12, *value.shape[2:]) for key, value in loss_arrays(rng).items()}
+    whole["counts"] = rng.integers(0, 3, (12, 5)).astype(np.float32)
+    whole["target_counts2"] = rng.integers(0, 3, (12, 5)).astype(np.float32)
+    whole["grid"] = (rng.integers(0, 8, (12, 5)) / 8).astype(np.float32)
+    # Sixteenths lie on thresholds; whatever lies beside one does so by more than rounding.
+    cases, arrays = [], dict(whole)
+    for number, (name, arguments, kind, target) in enumerate(METRICS):
+        case = f"metric{number}"
+        entry = {"name": case, "object": (name, arguments), "prediction": kind}
+        metric = make(keras.metrics, (name, arguments))
+        entry["config"] = metric.get_config()
+        if arguments.get("label_weights"):
+            entry["config"]["label_weights"] = arguments["label_weights"]
+        cases.append(entry | {"target": f"target_{target}"})
+        for key in ("plain", "weighted"):
+            metric = make(keras.metrics, (name, arguments))
+            results = []
+            for begin, end in BATCHES:
+                metric.update_state(
+                    whole[f"target_{target}"][begin:end],
+                    whole[kind][begin:end],
+                    sample_weight=whole["weights"][begin:end] if key == "weighted" else None,
+                )
+                results.append(np.asarray(metric.result(), np.float32))
+            arrays[f"{case}/{key}"] = np.stack(results)
+    return cases, arrays
+
+
+MAKERS = {
+    "weights": make_weights,
+    "optimizers": make_optimizers,
+    "losses": make_losses,
+    "metrics": make_metrics,
+}
 
 
 def main() -> None:

@@ -1,0 +1,126 @@
+"""What is reported beside the loss: Keras's metrics, with its names and numbers.
+
+    base        Metric, Mean, Sum, MeanMetricWrapper
+    accuracy    Accuracy in its forms: binary, categorical, sparse, top-k
+    of_losses   MeanSquaredError, Hinge, CategoricalCrossentropy ... as metrics
+    confusion   TruePositives and its like, Precision, Recall, AUC, ConfusionMatrix
+    scores      F1Score, FBetaScore, R2Score, RootMeanSquaredError
+
+A metric gathers batches (`update_state`), tells the value so far (`result`) and starts again
+(`reset_state`). Sums are kept in float64.
+
+>>> from fastconv import metrics
+>>> accuracy = metrics.SparseCategoricalAccuracy()
+>>> accuracy.update_state([1, 0], [[0.1, 0.9], [0.3, 0.7]])
+>>> accuracy.result()
+0.5
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastconv.metrics.accuracy import (
+    Accuracy,
+    BinaryAccuracy,
+    CategoricalAccuracy,
+    SparseCategoricalAccuracy,
+    SparseTopKCategoricalAccuracy,
+    TopKCategoricalAccuracy,
+)
+from fastconv.metrics.base import Mean, MeanMetricWrapper, Metric, Sum
+from fastconv.metrics.confusion import (
+    AUC,
+    ConfusionMatrix,
+    FalseNegatives,
+    FalsePositives,
+    Precision,
+    Recall,
+    TrueNegatives,
+    TruePositives,
+)
+from fastconv.metrics.of_losses import (
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    CategoricalHinge,
+    CosineSimilarity,
+    Hinge,
+    Huber,
+    KLDivergence,
+    LogCoshError,
+    MeanAbsoluteError,
+    MeanAbsolutePercentageError,
+    MeanSquaredError,
+    MeanSquaredLogarithmicError,
+    Poisson,
+    SparseCategoricalCrossentropy,
+    SquaredHinge,
+)
+from fastconv.metrics.scores import F1Score, FBetaScore, R2Score, RootMeanSquaredError
+from fastconv.serialization import find
+
+CLASSES = {
+    cls.__name__: cls
+    for cls in (
+        Mean, Sum, Accuracy, BinaryAccuracy, CategoricalAccuracy, SparseCategoricalAccuracy,
+        TopKCategoricalAccuracy, SparseTopKCategoricalAccuracy, MeanSquaredError,
+        RootMeanSquaredError, MeanAbsoluteError, MeanAbsolutePercentageError,
+        MeanSquaredLogarithmicError, CosineSimilarity, LogCoshError, Huber, R2Score, Hinge,
+        SquaredHinge, CategoricalHinge, KLDivergence, Poisson, BinaryCrossentropy,
+        CategoricalCrossentropy, SparseCategoricalCrossentropy, TruePositives, FalsePositives,
+        TrueNegatives, FalseNegatives, Precision, Recall, AUC, F1Score, FBetaScore, ConfusionMatrix,
+    )
+}  # fmt: skip
+_SHORT = {
+    "bce": BinaryCrossentropy,
+    "mae": MeanAbsoluteError,
+    "mse": MeanSquaredError,
+    "mape": MeanAbsolutePercentageError,
+    "msle": MeanSquaredLogarithmicError,
+}
+ALIASES = _SHORT | {name.upper(): cls for name, cls in _SHORT.items()}
+_ACCURACY = ("accuracy", "acc")
+
+
+def get(identifier: Any) -> Metric | str:
+    """The metric that a name, a metric, its class, a function or a serialized configuration means.
+
+    A function of (y_true, y_pred) gives values per sample, of which the metric is the mean.
+    "accuracy" and "acc" come back as they are: which accuracy they mean depends on the shapes
+    (`resolve`). Raises ValueError for an unknown name, TypeError for anything else.
+    """
+    if isinstance(identifier, str) and identifier.lower() in _ACCURACY:
+        return identifier
+    if callable(identifier) and not isinstance(identifier, (Metric, type)):
+        return MeanMetricWrapper(identifier)
+    metric = find(identifier, "metrics", Metric, aliases=ALIASES)
+    if isinstance(identifier, str):
+        metric.name = identifier
+    return metric
+
+
+def resolve(
+    metric: Metric | str, y_shape: tuple[int, ...], output_shape: tuple[int | None, ...]
+) -> Metric:
+    """The metric for labels and predictions of these shapes in a model.
+
+    "accuracy" means: with one output, binary; labels with fewer axes than the predictions, or a
+    last axis of 1 against more, class numbers; otherwise one-hot. The name stays as typed.
+
+    Raises ValueError for a metric whose result is an array, which no log can show.
+    """
+    if isinstance(metric, Metric):
+        if not metric.scalar:
+            raise ValueError(
+                f"the metric {metric.name!r} gives an array, and a model reports numbers; update "
+                "it yourself with what `predict` returns, or ask for one number"
+            )
+        return metric
+    if output_shape[-1] == 1:
+        return BinaryAccuracy(name=metric)
+    if len(y_shape) < len(output_shape) or y_shape[-1] == 1:
+        return SparseCategoricalAccuracy(name=metric)
+    return CategoricalAccuracy(name=metric)
+
+
+__all__ = ["ALIASES", "CLASSES", "MeanMetricWrapper", "Metric", "get", "resolve", *CLASSES]

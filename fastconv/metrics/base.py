@@ -1,0 +1,176 @@
+"""What every metric is, and the means that most of them are."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastconv.naming import snake_case
+from fastconv.parameters import real_array
+from fastconv.state import Stateful
+
+
+class Metric(Stateful, ABC):
+    """Base class.
+
+    Args:
+        name: the name in logs and histories.
+        dtype: must be None or "float32".
+
+    What a metric gathers is in the attributes named in `stateful`, which `reset_state` makes.
+    """
+
+    module = "keras.metrics"  # where Keras's files say that the class lives
+    direction = "max"  # whether larger ("max") or smaller ("min") is better
+    default_name: str | None = None
+    settings: tuple[str, ...] = ()  # the arguments that the class has of its own
+
+    def __init__(self, name: str | None = None, dtype: str | None = None):
+        if dtype not in (None, "float32"):
+            raise ValueError(f"`dtype` must be None or 'float32', received {dtype!r}")
+        self.name = name or self.default_name or snake_case(type(self).__name__)
+        self.reset_state()
+
+    @property
+    def scalar(self) -> bool:
+        """Whether the result is one number."""
+        return True
+
+    @abstractmethod
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Take in a batch; ValueError if labels and predictions do not fit each other."""
+
+    @abstractmethod
+    def result(self) -> Any:
+        """The value so far, a float (or an array, if not `scalar`)."""
+
+    @abstractmethod
+    def reset_state(self) -> None:
+        """Forget everything."""
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        """`update_state`, then `result`."""
+        self.update_state(*arguments, **options)
+        return self.result()
+
+    def get_config(self) -> dict[str, Any]:
+        own = {name: getattr(self, name) for name in self.settings}
+        return {"name": self.name, "dtype": "float32"} | own
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Metric:
+        return cls(**config)
+
+
+class Mean(Metric):
+    """The weighted mean of values, over all axes; 0.0 if there is nothing.
+
+    As the base of others it is the mean of `values(y_true, y_pred)`.
+    """
+
+    direction = "min"
+    stateful = ("_total", "_count")
+
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+        """Take in `values`, one per sample or (samples, ...), each of weight 1 or as given."""
+        self.add(*weighted_sum(real_array(values, "`values`"), sample_weight))
+
+    def add(self, total: float, count: float) -> None:
+        """Take in `count` values whose sum is `total`."""
+        self._total += total
+        self._count += count
+
+    def result(self) -> float:
+        return self._total / self._count if self._count else 0.0
+
+    def reset_state(self) -> None:
+        self._total = 0.0
+        self._count = 0.0
+
+
+class Sum(Metric):
+    """The weighted sum of values, over all axes."""
+
+    stateful = ("_total",)
+
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+        """Take in `values`, each of weight 1 or as given."""
+        values = real_array(values, "`values`").astype(np.float64)
+        if sample_weight is not None:
+            weight = np.asarray(sample_weight, np.float64)
+            values = values * weight.reshape(weight.shape + (1,) * (values.ndim - weight.ndim))
+        self._total += float(values.sum())
+
+    def result(self) -> float:
+        return self._total
+
+    def reset_state(self) -> None:
+        self._total = 0.0
+
+
+class MeanOfPairs(Mean):
+    """A `Mean` of what labels and predictions give together."""
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Take in a batch; ValueError if labels and predictions do not fit each other."""
+        self.add(*weighted_sum(self.values(y_true, y_pred), sample_weight))
+
+    @abstractmethod
+    def values(self, y_true: Any, y_pred: Any) -> np.ndarray:
+        """The values whose mean is the metric, (batch, ...)."""
+
+
+class MeanMetricWrapper(MeanOfPairs):
+    """The mean of what a function of (y_true, y_pred) in NumPy returns, one value per sample.
+
+    Args:
+        fn: the function.
+        name: by default the function's.
+        dtype: see `Metric`.
+        options: more arguments for the function.
+    """
+
+    def __init__(
+        self, fn: Callable, name: str | None = None, dtype: str | None = None, **options: Any
+    ):
+        super().__init__(name or getattr(fn, "__name__", None), dtype)
+        self._function, self._options = fn, options
+
+    def values(self, y_true, y_pred):
+        return np.asarray(self._function(np.asarray(y_true), np.asarray(y_pred), **self._options))
+
+    def get_config(self):
+        return super().get_config() | {"fn": getattr(self._function, "__name__", "fn")}
+
+
+def weighted_sum(values: np.ndarray, sample_weight: Any = None) -> tuple[float, float]:
+    """(sum, count) of samples, each the mean of its values, weighted as Keras does.
+
+    Weights are per sample, or per value of the first axes; the count is the sum of the weights,
+    each sample's the mean of its own. ValueError if they do not fit.
+    """
+    values = np.asarray(values)
+    if values.ndim == 0:
+        values = values[None]
+    if values.size == 0:
+        return 0.0, 0.0
+    if sample_weight is None:
+        return float(values.sum(dtype=np.float64)) * len(values) / values.size, float(len(values))
+    weight = np.asarray(sample_weight, np.float64)
+    if weight.ndim == values.ndim + 1 and weight.shape[-1] == 1:
+        weight = weight[..., 0]
+    if weight.ndim == 0 or weight.ndim > values.ndim:
+        weight = np.broadcast_to(weight, values.shape)
+    values = values.mean(axis=tuple(range(weight.ndim, values.ndim)), dtype=np.float64)
+    try:
+        weight = np.broadcast_to(weight, values.shape)
+    except ValueError:
+        raise ValueError(
+            f"`sample_weight` of shape {np.shape(sample_weight)} does not fit values of shape "
+            f"{values.shape}"
+        ) from None
+    share = len(values) / values.size
+    return float((values * weight).sum()) * share, float(weight.sum()) * share

@@ -1,0 +1,81 @@
+"""Losses as metrics: the mean of the same values, not of the batches' losses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastconv import losses
+from fastconv.metrics.base import MeanOfPairs
+
+
+class _OfLoss(MeanOfPairs):
+    """Arguments are `name`, `dtype` and then those of the loss of the same name."""
+
+    loss: type[losses.Loss]
+
+    def __init__(self, name: str | None = None, dtype: str | None = None, **options: Any):
+        super().__init__(name, dtype)
+        self._loss = self.loss(**options)
+
+    def values(self, y_true, y_pred):
+        return self._loss.values(y_true, y_pred)
+
+    def get_config(self):
+        return super().get_config() | {n: getattr(self._loss, n) for n in self._loss.settings}
+
+
+def _of(loss: type[losses.Loss], class_name: str | None = None, name: str | None = None) -> type:
+    class_name = class_name or loss.__name__
+    attributes = {
+        "__doc__": f"The mean of `losses.{loss.__name__}`; see there for its formula and options.",
+        "__module__": __name__,
+        "loss": loss,
+        "default_name": name,
+    }
+    return type(class_name, (_OfLoss,), attributes)
+
+
+MeanSquaredError = _of(losses.MeanSquaredError)
+MeanAbsoluteError = _of(losses.MeanAbsoluteError)
+MeanAbsolutePercentageError = _of(losses.MeanAbsolutePercentageError)
+MeanSquaredLogarithmicError = _of(losses.MeanSquaredLogarithmicError)
+LogCoshError = _of(losses.LogCosh, "LogCoshError", "logcosh")
+Huber = _of(losses.Huber)
+Hinge = _of(losses.Hinge)
+SquaredHinge = _of(losses.SquaredHinge)
+CategoricalHinge = _of(losses.CategoricalHinge)
+KLDivergence = _of(losses.KLDivergence, name="kl_divergence")
+Poisson = _of(losses.Poisson)
+BinaryCrossentropy = _of(losses.BinaryCrossentropy)
+CategoricalCrossentropy = _of(losses.CategoricalCrossentropy)
+
+
+class SparseCategoricalCrossentropy(_OfLoss):
+    """The mean of `losses.SparseCategoricalCrossentropy`; see there for its formula and options.
+
+    As in Keras, labels of `ignore_class` count as zeros, but not at all where there are weights.
+    """
+
+    loss = losses.SparseCategoricalCrossentropy
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        if sample_weight is not None and self._loss.ignore_class is not None:
+            labels = np.asarray(y_true).reshape(np.shape(y_pred)[:-1])
+            counts = labels != self._loss.ignore_class
+            sample_weight = losses.spread_weights(np.asarray(sample_weight), labels.shape) * counts
+        super().update_state(y_true, y_pred, sample_weight)
+
+
+class CosineSimilarity(_OfLoss):
+    """The mean cosine of the angle between y_true and y_pred: minus the loss of the same name."""
+
+    loss = losses.CosineSimilarity
+    direction = "max"
+
+    def values(self, y_true, y_pred):
+        return -super().values(y_true, y_pred)
+
+    def get_config(self):
+        return {"name": self.name, "dtype": "float32"}

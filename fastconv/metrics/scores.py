@@ -1,0 +1,199 @@
+"""Scores that are no plain mean of something."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+
+from fastconv.checks import number
+from fastconv.metrics.base import Mean, MeanOfPairs, Metric
+from fastconv.shapes import normalize_int
+
+_EPSILON = 1e-7
+
+
+class RootMeanSquaredError(MeanOfPairs):
+    """The root of the mean of (y_pred - y_true)^2."""
+
+    def values(self, y_true, y_pred):
+        y_true, y_pred = np.asarray(y_true, np.float64), np.asarray(y_pred, np.float64)
+        if y_true.ndim == y_pred.ndim - 1:
+            y_true = y_true[..., None]
+        return np.square(y_pred - y_true)
+
+    def result(self):
+        return math.sqrt(Mean.result(self))
+
+
+class _ByClass(Metric):
+    """Sums per column of two-dimensional labels and predictions."""
+
+    def reset_state(self):
+        for name in self.stateful:
+            setattr(self, name, 0.0)
+
+    def _pair(self, y_true: Any, y_pred: Any, sample_weight: Any) -> tuple[np.ndarray, ...]:
+        y_pred, y_true = np.asarray(y_pred, np.float64), np.asarray(y_true, np.float64)
+        if y_true.ndim == 1 and y_pred.ndim == 2 and y_pred.shape[1] == 1:
+            y_true = y_true[:, None]
+        if y_pred.ndim != 2 or y_true.shape != y_pred.shape:
+            raise ValueError(
+                f"{self.name} needs labels and predictions (samples, outputs), "
+                f"received shapes {y_true.shape} and {y_pred.shape}"
+            )
+        weight = np.ones(len(y_pred)) if sample_weight is None else np.asarray(sample_weight)
+        weight = weight.astype(np.float64).reshape(len(y_pred), -1)
+        return y_true, y_pred, np.broadcast_to(weight, y_pred.shape)
+
+
+class FBetaScore(_ByClass):
+    """(1 + beta^2) precision recall / (beta^2 precision + recall).
+
+    Args:
+        average: None for an array of one score per class; "micro" to count all classes together;
+            "macro" for the mean over the classes; "weighted" for their mean weighted by how often
+            they occur.
+        beta: above 1 stresses the recall, below 1 the precision.
+        threshold: predictions above it are positive; None: the largest of each sample.
+        name, dtype: see `Metric`.
+    """
+
+    default_name = "fbeta_score"
+    settings = ("average", "beta", "threshold")
+    stateful = ("_true_positives", "_false_positives", "_false_negatives", "_occurrences")
+
+    def __init__(
+        self,
+        average: str | None = None,
+        beta: float = 1.0,
+        threshold: float | None = None,
+        name: str | None = None,
+        dtype: str | None = None,
+    ):
+        known = (None, "micro", "macro", "weighted")
+        if average not in known:
+            raise ValueError(f"`average` must be one of {known}, received {average!r}")
+        self.average, self.beta = average, number(beta, "beta", 0)
+        if not self.beta:
+            raise ValueError(f"`beta` must be above 0, received {beta!r}")
+        self.threshold = None if threshold is None else number(threshold, "threshold", 0, 1)
+        super().__init__(name, dtype)
+
+    @property
+    def scalar(self):
+        return self.average is not None
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        y_true, y_pred, weight = self._pair(y_true, y_pred, sample_weight)
+        if self.threshold is None:
+            largest = y_pred.max(axis=-1, keepdims=True)
+            positive = (y_pred >= largest) & (np.abs(y_pred) > 1e-9)  # a row of zeros has none
+        else:
+            positive = y_pred > np.float32(self.threshold)
+        axis = None if self.average == "micro" else 0
+        for name, values in {
+            "_true_positives": positive * y_true,
+            "_false_positives": positive * (1 - y_true),
+            "_false_negatives": ~positive * y_true,
+            "_occurrences": y_true,
+        }.items():
+            setattr(self, name, getattr(self, name) + (values * weight).sum(axis=axis))
+
+    def result(self):
+        true = np.asarray(self._true_positives, np.float64)
+        precision = true / (true + self._false_positives + _EPSILON)
+        recall = true / (true + self._false_negatives + _EPSILON)
+        squared = self.beta**2
+        score = (1 + squared) * precision * recall / (squared * precision + recall + _EPSILON)
+        if self.average is None:
+            return score
+        if self.average == "weighted":
+            shares = self._occurrences / (np.sum(self._occurrences) + _EPSILON)
+            return float(np.sum(score * shares))
+        return float(np.mean(score))
+
+
+class F1Score(FBetaScore):
+    """The harmonic mean of precision and recall: `FBetaScore` with beta 1, other arguments as
+    there."""
+
+    default_name = "f1_score"
+    settings = ("average", "threshold")
+
+    def __init__(
+        self,
+        average: str | None = None,
+        threshold: float | None = None,
+        name: str | None = None,
+        dtype: str | None = None,
+    ):
+        super().__init__(average, 1.0, threshold, name, dtype)
+
+
+class R2Score(_ByClass):
+    """1 - (squared error) / (variance of the labels), predictions (samples, outputs).
+
+    Args:
+        class_aggregation: "uniform_average" over the outputs, "variance_weighted_average", or None
+            for an array.
+        num_regressors: adjusts the score for so many inputs; 0 does not.
+        name, dtype: see `Metric`.
+    """
+
+    default_name = "r2_score"
+    settings = ("class_aggregation", "num_regressors")
+    stateful = ("_sum", "_squares", "_residual", "_weight", "_samples")
+
+    def __init__(
+        self,
+        class_aggregation: str | None = "uniform_average",
+        num_regressors: int = 0,
+        name: str | None = None,
+        dtype: str | None = None,
+    ):
+        known = (None, "uniform_average", "variance_weighted_average")
+        if class_aggregation not in known:
+            raise ValueError(
+                f"`class_aggregation` must be one of {known}, received {class_aggregation!r}"
+            )
+        self.class_aggregation = class_aggregation
+        self.num_regressors = normalize_int(num_regressors, "num_regressors", minimum=0)
+        super().__init__(name, dtype)
+
+    @property
+    def scalar(self):
+        return self.class_aggregation is not None
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        y_true, y_pred, weight = self._pair(y_true, y_pred, sample_weight)
+        self._sum = self._sum + (y_true * weight).sum(axis=0)
+        self._squares = self._squares + (y_true**2 * weight).sum(axis=0)
+        self._residual = self._residual + ((y_true - y_pred) ** 2 * weight).sum(axis=0)
+        self._weight = self._weight + weight.sum(axis=0)
+        self._samples += y_true.size
+
+    def result(self):
+        if not self._samples:
+            return 0.0
+        with np.errstate(divide="ignore", invalid="ignore"):
+            total = np.atleast_1d(self._squares - self._sum**2 / self._weight)
+            scores = 1 - self._residual / total
+        scores = np.where(np.isinf(scores), 0.0, scores)
+        value = scores
+        if self.class_aggregation == "uniform_average":
+            value = float(scores.mean())
+        elif self.class_aggregation == "variance_weighted_average":
+            value = float((total * scores).sum() / total.sum())
+        free = self._samples - self.num_regressors - 1
+        if self.num_regressors and free <= 0:
+            warnings.warn(
+                f"{self.name} of {self._samples} values cannot be adjusted for "
+                f"{self.num_regressors} regressors; it is reported as it is",
+                stacklevel=2,
+            )
+        elif self.num_regressors:
+            value = 1 - (1 - value) * (self._samples - 1) / free
+        return value

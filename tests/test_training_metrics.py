@@ -1,0 +1,189 @@
+"""Every metric over several batches against what real Keras computed."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from golden.golden_file import load
+
+from fastconv import layers, metrics, models
+from fastconv.serialization import deserialize, serialize
+
+CASES, ARRAYS = load("training_metrics.npz")
+EACH = [pytest.param(case, id=f"{case['name']}-{case['object'][0]}") for case in CASES]
+BATCHES = ((0, 4), (4, 11), (11, 12))
+RNG = np.random.default_rng(3)
+
+
+def make(case):
+    name, arguments = case["object"]
+    return getattr(metrics, name)(**arguments)
+
+
+def batches(case, weighted):
+    for begin, end in BATCHES:
+        weight = ARRAYS["weights"][begin:end] if weighted == "weighted" else None
+        yield (
+            ARRAYS[case["target"]][begin:end], ARRAYS[case["prediction"]][begin:end], weight,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("weighted", ["plain", "weighted"])
+@pytest.mark.parametrize("case", EACH)
+def test_results_over_batches(case, weighted):
+    metric = make(case)
+    for _ in range(2):  # the second time after a reset
+        for batch, expected in zip(
+            batches(case, weighted), ARRAYS[f"{case['name']}/{weighted}"], strict=True
+        ):
+            metric.update_state(*batch)
+            np.testing.assert_allclose(metric.result(), expected, rtol=1e-5, atol=1e-6)
+        metric.reset_state()
+
+
+@pytest.mark.parametrize("case", EACH)
+def test_a_state_goes_on(case):
+    first, second = make(case), make(case)
+    for batch in batches(case, "weighted"):
+        first.update_state(*batch)
+        second.restore(first.state())
+        np.testing.assert_array_equal(second.result(), first.result())
+    before = np.copy(first.result())
+    second.update_state(*batch)  # what one gathers does not reach the other
+    np.testing.assert_array_equal(first.result(), before)
+
+
+@pytest.mark.parametrize("case", EACH)
+def test_configuration_and_name(case):
+    metric = make(case)
+    # Keras counts the metrics of a process that have no name; a model here counts its own.
+    expected = case["config"] | {"name": re.sub(r"_\d+$", "", case["config"]["name"])}
+    config = metric.get_config()
+    assert metric.name == expected["name"]
+    for key, value in expected.items():
+        assert config[key] == (value if isinstance(value, str) else pytest.approx(value)), key
+    copy = deserialize(serialize(metric), "metrics")
+    assert copy.get_config() == config
+
+
+def test_one_number_in_a_model():
+    x = ARRAYS["shares"]
+    y = ARRAYS["target_binary"]
+    model = models.Sequential([layers.Input((5,)), layers.Activation("linear")])
+    chosen = ["mse", "BinaryAccuracy", metrics.AUC(), metrics.F1Score("macro"), "precision"]
+    model.compile(loss="bce", metrics=[*chosen, lambda y, p: abs(y - p).max(axis=-1)])
+    logs = model.evaluate(x, y, batch_size=5, verbose=0, return_dict=True)
+    assert sorted(set(logs) - {"<lambda>"}) == [
+        "BinaryAccuracy", "auc", "f1_score", "loss", "mse", "precision",
+    ]  # fmt: skip
+    assert logs["mse"] == pytest.approx(np.square(x - y).mean(), rel=1e-6)
+    assert logs["<lambda>"] == pytest.approx(abs(x - y).max(axis=-1).mean(), rel=1e-6)
+    auc = metrics.AUC()
+    auc.update_state(y, x)
+    assert logs["auc"] == pytest.approx(auc.result(), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        metrics.ConfusionMatrix(5),
+        metrics.F1Score(),
+        metrics.Precision([0.2, 0.3]),
+        metrics.R2Score(None),
+    ],
+)
+def test_a_model_refuses_arrays(metric):
+    model = models.Sequential([layers.Input((5,)), layers.Activation("linear")])
+    model.compile(loss="mse", metrics=[metric])
+    with pytest.raises(ValueError, match="gives an array, and a model reports numbers"):
+        model.evaluate(ARRAYS["shares"], ARRAYS["target_binary"], verbose=0)
+
+
+def test_confusion_matrix():
+    labels, scores = RNG.integers(0, 4, 50), RNG.standard_normal((50, 4))
+    weights = RNG.integers(1, 4, 50)
+    expected = np.zeros((4, 4))
+    for label, row, weight in zip(labels, scores, weights, strict=True):
+        expected[label, row.argmax()] += weight
+    matrix = metrics.ConfusionMatrix(4)
+    for part in (slice(0, 20), slice(20, 50)):
+        matrix.update_state(labels[part], scores[part], weights[part])
+    np.testing.assert_array_equal(matrix.result(), expected)
+    one_hot = metrics.ConfusionMatrix(4)
+    one_hot.update_state(np.eye(4)[labels], scores, weights)
+    np.testing.assert_array_equal(one_hot.result(), expected)
+
+
+def test_auc_of_many_thresholds_is_the_share_of_ordered_pairs():
+    y, p = RNG.integers(0, 2, 300), RNG.integers(0, 50, 300) / 49
+    pairs = [(a > b) + 0.5 * (a == b) for a in p[y == 1] for b in p[y == 0]]
+    auc = metrics.AUC(num_thresholds=3000)
+    auc.update_state(y, p)
+    assert auc.result() == pytest.approx(np.mean(pairs), rel=1e-6)
+
+
+def test_mean_and_sum():
+    mean, total = metrics.Mean(), metrics.Sum()
+    for metric in (mean, total):
+        metric.update_state([1.0, 3.0], [1.0, 3.0])
+        metric.update_state(6.0)
+    assert mean.result() == pytest.approx((1 + 9 + 6) / 5)
+    assert total.result() == 16
+    assert metrics.MeanSquaredError()([[0.0]], [[2.0]]) == 4
+
+
+@pytest.mark.parametrize("name", metrics.ALIASES)
+def test_aliases_keep_the_name_as_typed(name):
+    metric = metrics.get(name)
+    assert type(metric) is metrics.ALIASES[name]
+    assert metric.name == name
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: metrics.get("accurate"), ValueError, "`metric` must be one of .* 'accurate'"),
+        (lambda: metrics.AUC(curve="x"), ValueError, "`curve` must be one of"),
+        (lambda: metrics.AUC(summation_method="x"), ValueError, "`summation_method` must be one"),
+        (lambda: metrics.AUC(1), ValueError, "`num_thresholds` must be"),
+        (lambda: metrics.AUC(num_labels=3), ValueError, "is for `multi_label` only"),
+        (lambda: metrics.AUC(thresholds=[2]), ValueError, "`thresholds` must be from 0 to 1"),
+        (lambda: metrics.Precision(1.5), ValueError, "`thresholds` must be from 0 to 1"),
+        (lambda: metrics.Precision(top_k=0), ValueError, "`top_k` must be positive"),
+        (lambda: metrics.F1Score("all"), ValueError, "`average` must be one of"),
+        (lambda: metrics.FBetaScore(beta=0), ValueError, "`beta` must be above 0"),
+        (lambda: metrics.R2Score("x"), ValueError, "`class_aggregation` must be one of"),
+        (lambda: metrics.ConfusionMatrix(1), ValueError, "`num_classes` must be"),
+        (lambda: metrics.TopKCategoricalAccuracy(0), ValueError, "`k` must be positive"),
+        (
+            lambda: metrics.Precision(class_id=5).update_state(np.ones((2, 3)), np.ones((2, 3))),
+            ValueError,
+            "`class_id` 5 needs predictions of more classes",
+        ),
+        (
+            lambda: metrics.Recall().update_state(np.ones((2, 3)), np.ones((2, 4))),
+            ValueError,
+            "needs labels of the shape of the predictions",
+        ),
+        (
+            lambda: metrics.F1Score().update_state(np.ones(2), np.ones((2, 4))),
+            ValueError,
+            "needs labels and predictions",
+        ),
+        (
+            lambda: metrics.ConfusionMatrix(3).update_state([3], [[0, 1, 2]]),
+            ValueError,
+            "labels must be from 0 to 2",
+        ),
+        (
+            lambda: metrics.Mean().update_state([1, 2, 3], [1, 2]),
+            ValueError,
+            "`sample_weight` of shape",
+        ),
+    ],
+)
+def test_refusals(call, error, message):
+    with pytest.raises(error, match=message):
+        call()

@@ -411,7 +411,8 @@ class RandomZoom(_RandomFilled):
 class RandomCrop(_Crop, Seeded):
     """While training, a random part of `height` x `width` pixels, the same place for all images of
     a batch; otherwise, or where an image is too small for that, the middle of it with the aspect
-    ratio of the output, resized (bilinear).
+    ratio of the output, resized (bilinear): the output has one size always. (Keras 3.15 leaves
+    images outside of training as they are, whatever their size.)
 
     Args:
         height, width: of the output.

@@ -23,7 +23,7 @@ from fastconv.models import Model
 from fastconv.parameters import real_array
 from fastconv.plan import Differential, Plan, nodes
 from fastconv.plan.graph import Graph
-from fastconv.training.data import fit_samples
+from fastconv.training.terminals import fit_samples
 
 __all__ = ["Derivative", "Gradients", "gradients", "layer_outputs"]
 

@@ -12,7 +12,7 @@ of itself. The order of a dict is that of its sorted keys, as in Keras.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 
@@ -37,3 +37,38 @@ def pack(like: Any, flat: Sequence[Any]) -> Any:
         return list(flat)
     (thing,) = flat
     return thing
+
+
+def arrange(value: Any, keys: Sequence[str], what: str) -> list[Any]:
+    """`value` as a flat list, one thing per key: a dict with these keys, a list in their order, or,
+    if there is one key, the thing itself, which may well be a list.
+
+    Raises ValueError, which calls the argument `what`, if number or keys differ.
+    """
+    if isinstance(value, dict):
+        if set(value) != set(keys):
+            raise ValueError(
+                f"`{what}` must have the keys {sorted(keys)}, received {sorted(map(str, value))}"
+            )
+        return [value[key] for key in keys]
+    if len(keys) == 1:
+        return [value]
+    if not isinstance(value, (list, tuple)) or len(value) != len(keys):
+        received = f"{len(value)} of them" if isinstance(value, (list, tuple)) else type(value)
+        raise ValueError(
+            f"`{what}` must be a list of {len(keys)}, for {list(keys)}, or a dict; "
+            f"received {received}"
+        )
+    return list(value)
+
+
+def mapped(function: Callable[[Any], Any], value: Any) -> Any:
+    """`value` with `function` of every thing in lists and dicts of any depth; None stays None.
+
+    A dict with a "class_name" is a thing: an object as files describe it.
+    """
+    if isinstance(value, (list, tuple)):
+        return [mapped(function, each) for each in value]
+    if isinstance(value, dict) and "class_name" not in value:
+        return {key: mapped(function, each) for key, each in value.items()}
+    return None if value is None else function(value)

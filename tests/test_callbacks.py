@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 import numpy as np
 import pytest
 
@@ -17,7 +19,7 @@ def counting_model(metric_names=("loss",)):
 
     class Model:
         stop_training = False
-        metrics = tuple(map(Metric, metric_names))
+        metrics_by_name = MappingProxyType({name: Metric(name) for name in metric_names})
         weights = 0
 
         def get_weights(self):

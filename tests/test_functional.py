@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from golden import golden_file, graph_network
 
 import fastconv
 from fastconv import layers, models, runtime
@@ -348,9 +349,9 @@ def test_a_model_in_a_sequential():
 def test_wrong_inputs_of_a_nested_model():
     a, b = two()
     model = models.Model([a, b], layers.add([a, b]), name="m")
-    with pytest.raises(ValueError, match=r"'m' takes 2 inputs, \['a', 'b'\], received 1"):
+    with pytest.raises(ValueError, match=r"`inputs` must be a list of 2, for \['a', 'b'\]"):
         model(layers.Input((4,)))
-    with pytest.raises(ValueError, match=r"'m' takes inputs \['a', 'b'\], received \['a', 'c'\]"):
+    with pytest.raises(ValueError, match=r"the keys \['a', 'b'\], received \['a', 'c'\]"):
         model({"a": layers.Input((4,)), "c": layers.Input((4,))})
     with pytest.raises(ValueError, match="'m' is built for inputs of shape"):
         model([layers.Input((4,)), layers.Input((5,))])
@@ -452,3 +453,76 @@ def test_summary_of_nested_models():
     assert "└ conv (Conv2D)" in text[0]
     assert "inner (Functional)" in text[0]
     assert "(None, 144)" in text[0]
+
+
+# ------------------------------------------------------------- against Keras (golden/make_graph.py)
+
+(GOLDEN_CASE,), GOLDEN = golden_file.load("graph.npz")
+GOLDEN_X = [GOLDEN["image"], GOLDEN["vector"]]
+GOLDEN_Y = [GOLDEN["labels"], GOLDEN["values"]]
+
+
+def golden_arrays(prefix):
+    return [value for key, value in GOLDEN.items() if key.startswith(f"{prefix}/")]
+
+
+def golden_model(**arguments):
+    model = graph_network.build(layers, models.Model)
+    model.set_weights(golden_arrays("weights"))
+    model.compile(
+        SGD(0.05),
+        ["categorical_crossentropy", "mse"],
+        loss_weights=[1.0, 0.25],
+        **arguments,
+    )
+    return model
+
+
+def assert_golden(actual, expected, rtol=1e-5):
+    expected = np.asarray(expected)
+    np.testing.assert_allclose(actual, expected, rtol=rtol, atol=rtol * np.abs(expected).max())
+
+
+def test_golden_outputs_and_order_of_layers():
+    model = golden_model()
+    assert [layer.name for layer in model.layers] == GOLDEN_CASE["layers"] == graph_network.NAMES
+    for actual, expected in zip(
+        model.predict(GOLDEN_X, batch_size=3, verbose=0), golden_arrays("outputs"), strict=True
+    ):
+        assert_golden(actual, expected)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_golden_loss_gradients_and_three_steps(threads):
+    runtime.set_num_threads(threads)
+    model = golden_model()
+    assert_golden(model.train_on_batch(GOLDEN_X, GOLDEN_Y)[0], GOLDEN["loss"])
+    parameters = model.parameters
+    for variable, expected in zip(model.weights, golden_arrays("gradients"), strict=True):
+        assert_golden(parameters.view(parameters.gradient, variable), expected, rtol=2e-5)
+    for step in range(3):
+        if step:
+            model.train_on_batch(GOLDEN_X, GOLDEN_Y)
+        for weight, expected in zip(model.get_weights(), golden_arrays(f"step{step}"), strict=True):
+            assert_golden(weight, expected)
+
+
+def test_golden_reports():
+    metrics = {
+        "metrics": [["accuracy"], None],
+        "weighted_metrics": {"probabilities": ["accuracy"]},
+    }
+    model = golden_model(**metrics)
+    given = {"x": GOLDEN_X, "y": GOLDEN_Y, "batch_size": 4, "verbose": 0}
+    logs = model.evaluate(**given, return_dict=True)
+    assert list(logs) == GOLDEN_CASE["evaluate"]
+    assert_golden(list(logs.values()), GOLDEN["evaluate"])
+    assert_golden(model.evaluate(**given), GOLDEN["evaluate_list"])
+    weight = GOLDEN["sample_weight"]
+    logs = model.evaluate(**given, sample_weight=weight, return_dict=True)
+    assert_golden(list(logs.values()), GOLDEN["evaluate_weighted"])
+    model.set_weights(golden_arrays("step2"))
+    given |= {"batch_size": 3}
+    history = model.fit(**given, shuffle=False).history
+    assert list(history) == GOLDEN_CASE["history"]
+    assert_golden([values[0] for values in history.values()], GOLDEN["history"])

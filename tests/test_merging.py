@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from oracle import assert_same_bits
 
+from fastconv import layers, models
 from fastconv._ext import _merge
+from fastconv.plan import Differential
 
 SIZES = (1, 3, 17, 8192, 20011)
 KINDS = {
@@ -152,3 +154,114 @@ def test_operations_refuse_what_does_not_fit():
         _merge.Concatenate([a[None], a[None]], b[None], 1)
     with pytest.raises(ValueError, match="repeated"):
         _merge.Repeat(a, b)
+
+
+# ------------------------------------------------------------------------------------------ layers
+
+MERGING = {
+    "Add": layers.Add,
+    "Subtract": layers.Subtract,
+    "Multiply": layers.Multiply,
+    "Average": layers.Average,
+    "Maximum": layers.Maximum,
+    "Minimum": layers.Minimum,
+}
+
+
+def merged(layer, *shapes):
+    """A model that merges a product of each of its inputs, so that gradients go everywhere."""
+    inputs = [layers.Input(shape) for shape in shapes]
+    scaled = [
+        layers.Dense(shape[-1], use_bias=False)(x) for shape, x in zip(shapes, inputs, strict=True)
+    ]
+    model = models.Model(inputs, layer(scaled))
+    rng = np.random.default_rng(1)
+    model.set_weights([rng.normal(size=w.shape) for w in model.get_weights()])
+    xs = [rng.normal(size=(3, *shape)).astype(np.float32) for shape in shapes]
+    return model, xs
+
+
+SHAPES = {
+    "equal": [(4, 3), (4, 3)],
+    "three": [(4, 3), (4, 3), (4, 3)],
+    "channels": [(4, 4, 3), (1, 1, 3)],
+    "places": [(4, 4, 1), (4, 4, 3)],
+    "rank": [(4, 4, 3), (3,)],
+    "both ways": [(4, 1, 3), (1, 5, 1)],
+}
+
+
+@pytest.mark.parametrize("shapes", SHAPES)
+@pytest.mark.parametrize("name", MERGING)
+def test_layers_and_their_gradients(name, shapes):
+    if name == "Subtract" and len(SHAPES[shapes]) != 2:
+        pytest.skip("takes two")
+    model, xs = merged(MERGING[name](), *SHAPES[shapes])
+    scaled = [x @ w for x, w in zip(xs, model.get_weights(), strict=True)]
+    rank = max(x.ndim for x in scaled)
+    aligned = [x.reshape(len(x), *(1,) * (rank - x.ndim), *x.shape[1:]) for x in scaled]
+    aligned = np.broadcast_arrays(*aligned)
+    y = model.predict(xs, verbose=0)
+    np.testing.assert_allclose(y, KINDS[name.lower()](*aligned), rtol=1e-5, atol=1e-6)
+    assert model.output_shape == (None, *y.shape[1:])
+
+    parameters = model.parameters
+    differential = Differential(model.graph(), 3, parameters)
+    for array, x in zip(differential.inputs, xs, strict=True):
+        array[...] = x
+    dy = np.random.default_rng(2).normal(size=y.shape).astype(np.float32)
+    differential.output_gradients[0][...] = dy
+    differential.run()
+    rng = np.random.default_rng(3)
+    for x, dx in zip(xs, differential.input_gradients, strict=True):
+        step = 1e-2 * rng.normal(size=x.shape).astype(np.float32)
+        sides = []
+        for sign in (1, -1):
+            moved = [other + sign * step if other is x else other for other in xs]
+            sides.append(float(np.vdot(model.predict(moved, verbose=0).astype(np.float64), dy)))
+        slope = (sides[0] - sides[1]) / 2
+        scale = float(np.linalg.norm(dx) * np.linalg.norm(step))
+        assert slope == pytest.approx(float(np.vdot(dx, step)), abs=0.02 * scale + 1e-4)
+
+
+def test_concatenation_along_any_axis():
+    x = layers.Input((4, 6, 3))
+    y = layers.Input((2, 6, 3))
+    model = models.Model([x, y], layers.Concatenate(axis=1)([x, y]))
+    a, b = np.ones((2, 4, 6, 3)), np.zeros((2, 2, 6, 3))
+    assert model.output_shape == (None, 6, 6, 3)
+    np.testing.assert_array_equal(model.predict([a, b], verbose=0), np.concatenate([a, b], 1))
+
+
+def test_functions_make_layers():
+    x, y = layers.Input((3,)), layers.Input((3,))
+    for name, cls in MERGING.items():
+        made = getattr(layers, name.lower())([x, y], name=f"my_{name}")
+        assert type(made.call.layer) is cls
+        assert made.call.layer.name == f"my_{name}"
+    assert layers.concatenate([x, y], axis=1).shape == (None, 6)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: layers.add([layers.Input((3,)), layers.Input((4,))], name="s"),
+         r"'s' takes inputs whose sizes are equal or 1, received shapes"),
+        (lambda: layers.subtract([layers.Input((3,))] * 3, name="s"), "'s' takes 2 inputs"),
+        (lambda: layers.concatenate([layers.Input((3,)), layers.Input((4, 4))], name="c"),
+         "'c' takes inputs of equal sizes except along axis -1"),
+        (lambda: layers.concatenate([layers.Input((3,))] * 2, axis=0, name="c"),
+         "`axis` of layer 'c' must be one of 1 to 1"),
+        (lambda: layers.concatenate([layers.Input((3,))] * 2, axis=-2), "`axis` of layer"),
+    ],
+)  # fmt: skip
+def test_refused_merges(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_configuration():
+    for name, cls in MERGING.items():
+        layer = cls.from_config(cls(name=f"my_{name}").get_config())
+        assert layer.get_config() == cls(name=f"my_{name}").get_config()
+    assert layers.Concatenate.from_config(layers.Concatenate(2).get_config()).axis == 2

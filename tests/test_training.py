@@ -481,8 +481,8 @@ def test_compile_comes_first_and_needs_a_loss():
     [
         ({"run_eagerly": True}, "`run_eagerly` must be False, received True"),
         ({"steps_per_execution": 4}, "`steps_per_execution` must be 1, received 4"),
-        ({"loss_weights": [1.0]}, "`loss_weights` must be None"),
-        ({"metrics": "accuracy"}, "`metrics` must be a list, received 'accuracy'"),
+        ({"loss_weights": [float("nan")]}, "`loss_weights` must be finite"),
+        ({"metrics": "accuracy"}, "`metrics` must be a list or a dict, received 'accuracy'"),
         ({"optimizer": "muon"}, "`optimizer` must be one of"),
         ({"loss": "hing"}, "`loss` must be one of"),
     ],

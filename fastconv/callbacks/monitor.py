@@ -38,9 +38,9 @@ class MonitorCallback(Callback):
         if self.mode != "auto":
             return self.mode
         name = self.monitor.removeprefix("val_")
-        for metric in self.model.metrics:
-            if metric.name == name:
-                return metric.direction
+        metric = self.model.metrics_by_name.get(name)
+        if metric is not None:
+            return metric.direction
         raise ValueError(
             f"cannot tell whether {self.monitor!r} should be large or small; `mode` must be "
             f"'min' or 'max', received {self.mode!r}"

@@ -8,21 +8,23 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from fastconv import losses, metrics, optimizers
 from fastconv.layers.base import Layer, Shape, assign_all
 from fastconv.layers.symbolic import Call, SymbolicTensor
+from fastconv.losses import Loss
 from fastconv.models.network import Network, from_inputs
+from fastconv.naming import numbered
 from fastconv.parameters import Parameters, Variable, parameters_of
 from fastconv.plan import Graph
-from fastconv.serialization import serialize
-from fastconv.structure import flatten, pack
+from fastconv.structure import arrange, flatten, pack
 from fastconv.summary import print_summary
 from fastconv.training import Trainer
+from fastconv.training.terminals import Terminals
 
 
 class Model(Trainer, Layer):
@@ -152,16 +154,30 @@ class Model(Trainer, Layer):
 
     @property
     def input_names(self) -> list[str]:
-        """The names of the inputs: keys of a dict of data."""
+        """The names of the inputs: the keys if they are a dict, else those of the tensors."""
+        form = self._forms[0]
+        if isinstance(form, dict):
+            return sorted(form)
         return [tensor.name for tensor in self.network.inputs]
 
     @property
     def output_names(self) -> list[str]:
         """What reports call the outputs: the keys if they are a dict, else their layers' names."""
-        form = self._forms[1]
+        form, counter = self._forms[1], Counter()
         if isinstance(form, dict):
             return sorted(form)
-        return [tensor.call.layer.name for tensor in self.network.outputs]
+        return [numbered(tensor.call.layer.name, counter) for tensor in self.network.outputs]
+
+    def terminals(self, losses: Sequence[Loss | None]) -> Terminals:
+        """Inputs and outputs by name; `losses` has one per output, or none at all."""
+        network = self.network
+        inputs = dict(zip(self.input_names, (t.shape for t in network.inputs), strict=True))
+        outputs = dict(zip(self.output_names, (t.shape for t in network.outputs), strict=True))
+        return Terminals(inputs, outputs, losses or [None] * len(outputs))
+
+    def pack_outputs(self, flat: Sequence[Any]) -> Any:
+        """One thing per output in the form in which the model gives its outputs."""
+        return pack(_single(self._forms[1]), flat)
 
     @property
     def input_shape(self) -> Any:
@@ -200,25 +216,11 @@ class Model(Trainer, Layer):
             return self.predict_on_batch(x)
         if not self.built and len(tensors) == 1:
             self.build(tensors[0].shape)
-        tensors = self._arranged(x)
+        if len(self.inputs) > 1 or isinstance(x, dict):
+            tensors = arrange(x, self.input_names, "inputs")
         self.build([tensor.shape for tensor in tensors])
         call = Call(self, x, tensors, [tensor.shape for tensor in self.network.outputs])
-        return pack(_single(self._forms[1]), call.outputs)
-
-    def _arranged(self, inputs: Any) -> list[Any]:
-        """`inputs`, a thing, list or dict, in the order of the model's inputs."""
-        names = self.input_names
-        if isinstance(inputs, dict):
-            keys = sorted(self._forms[0]) if isinstance(self._forms[0], dict) else names
-            if set(keys) != set(inputs):
-                raise ValueError(f"{self.name!r} takes inputs {keys}, received {sorted(inputs)}")
-            return [inputs[key] for key in keys]
-        flat = flatten(inputs)
-        if len(flat) != len(names):
-            raise ValueError(
-                f"{self.name!r} takes {len(names)} inputs, {names}, received {len(flat)}"
-            )
-        return flat
+        return self.pack_outputs(call.outputs)
 
     # Weights --------------------------------------------------------------------------------------
 
@@ -333,37 +335,6 @@ class Model(Trainer, Layer):
         from fastconv.models.configuration import functional_from_config
 
         return functional_from_config(config)
-
-    def get_compile_config(self) -> dict[str, Any] | None:
-        """What `compile` was given, as plain data; None before it was called."""
-        if not self.compiled:
-            return None
-        loss = self.loss
-        return {
-            "optimizer": serialize(self.optimizer),
-            "loss": serialize(loss) if isinstance(loss, losses.Loss) else loss,
-            "loss_weights": None,
-            "run_eagerly": False,
-            "steps_per_execution": 1,
-            "jit_compile": "auto",
-        } | {
-            argument: [m if isinstance(m, str) else serialize(m) for m in chosen] or None
-            for argument, chosen in self._metrics.items()
-        }
-
-    def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compile as `get_compile_config` says, with an optimizer that starts anew.
-
-        Raises ValueError or TypeError for anything unsupported.
-        """
-        config = dict(config)
-        for argument in ("metrics", "weighted_metrics"):
-            if config.get(argument) is not None:
-                config[argument] = [metrics.get(metric) for metric in config[argument]]
-        loss = config.get("loss")
-        config["loss"] = losses.get(loss) if isinstance(loss, dict) else loss
-        config["optimizer"] = optimizers.get(config.get("optimizer"))
-        self.compile(**config)
 
 
 def _single(form: Any) -> Any:

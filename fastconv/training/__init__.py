@@ -1,8 +1,15 @@
 """Training and evaluation: from data to steps, and from steps to what is reported.
 
-    data      where batches come from: arrays, iterables, sequences; epochs of them
-    trainer   compile, fit, evaluate, predict
-    progress  what they print
+    trainer      compile, fit, evaluate, predict
+    compilation  what compile was given, and what of it belongs to which output
+    terminals    inputs and outputs of a model, and how data fit them
+    data         where batches come from: arrays, iterables, sequences
+    dataset      PyDataset: batches by number
+    feed         batches, epoch by epoch
+    prefetch     batches made in the background
+    report       loss and metrics of an epoch
+    progress     what is printed
+    run          how far a fit has come
 
 `Trainer` is one half of a model; `fastconv.models` has the other.
 """

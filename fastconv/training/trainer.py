@@ -9,25 +9,30 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 import numpy as np
 
-from fastconv import losses, metrics, optimizers
+from fastconv import metrics, optimizers
 from fastconv.callbacks import Callback, CallbackList, History, ProgbarLogger
-from fastconv.parameters import real_array
-from fastconv.plan import Plan, PlanCache, nodes, update_operations
+from fastconv.plan import Graph, Plan, PlanCache, nodes, update_operations
+from fastconv.serialization import serialize
 from fastconv.shapes import normalize_int
-from fastconv.training.data import Feed, Source, fit_samples, make_feed, split_validation
+from fastconv.training.compilation import Compilation
+from fastconv.training.data import ArraySource, Source, split_validation
+from fastconv.training.feed import Feed, make_feed
 from fastconv.training.progress import Progress
+from fastconv.training.report import Report
 from fastconv.training.run import TrainingRun
+from fastconv.training.terminals import Terminals
 
 
 class Trainer:
     """The half of a model that is about training; the other (`fastconv.models`) is about layers.
 
-    It relies on `built`, `build`, `input_shape`, `output_shape`, `parameters` and `graph()`.
+    It relies on `built`, `build`, `terminals`, `pack_outputs`, `parameters` and `graph()`.
     """
 
     def __init__(self):
@@ -36,9 +41,8 @@ class Trainer:
         self.compiled = False
         self.stop_training = False
         self.history: History | None = None
-        self._loss: losses.Loss | None = None
-        self._metrics: dict[str, list[metrics.Metric | str]] = {}
-        self._reported: _Report | None = None
+        self._compilation: Compilation | None = None
+        self._reported: Report | None = None
         self._plans = PlanCache()
         self._fitting = threading.Lock()
         self._draws = 0
@@ -50,7 +54,7 @@ class Trainer:
         self,
         optimizer: Any = "rmsprop",
         loss: Any = None,
-        loss_weights: None = None,
+        loss_weights: Any = None,
         metrics: Iterable[Any] | None = None,
         weighted_metrics: Iterable[Any] | None = None,
         run_eagerly: bool = False,
@@ -63,17 +67,20 @@ class Trainer:
         Args:
             optimizer: a name ("sgd", "rmsprop", "adam") or an `Optimizer`.
             loss: a name ("categorical_crossentropy", "sparse_categorical_crossentropy", "mse") or
-                a `Loss`.
-            metrics: names ("accuracy") or metrics, reported without regard to sample weights.
+                a `Loss`. With several outputs: one for all of them, a list in their order, or a
+                dict by their names; None for an output that is not trained.
+            loss_weights: what the losses are multiplied by before they are added up, in the form of
+                a list or a dict; by default 1.
+            metrics: names ("accuracy") or metrics, reported without regard to sample weights. With
+                several outputs: a list of lists, one per output, or a dict of lists.
             weighted_metrics: the same, with regard to sample weights.
-            loss_weights, run_eagerly, steps_per_execution: known from Keras; only the defaults.
+            run_eagerly, steps_per_execution: known from Keras; only the defaults.
             jit_compile, auto_scale_loss: accepted and without effect, as there is nothing to
                 compile and no reduced precision whose loss would need scaling.
 
         Raises ValueError or TypeError for anything unknown or unsupported.
         """
         unsupported = {
-            "loss_weights": (loss_weights, None),
             "run_eagerly": (bool(run_eagerly), False),
             "steps_per_execution": (steps_per_execution, 1),
         }
@@ -81,25 +88,45 @@ class Trainer:
             if value != supported:
                 raise ValueError(f"`{option}` must be {supported!r}, received {value!r}")
         chosen = optimizers.get(optimizer)
-        self._loss = None if loss is None else losses.get(loss)
-        self._metrics = {
-            "metrics": _metric_list(metrics, "metrics"),
-            "weighted_metrics": _metric_list(weighted_metrics, "weighted_metrics"),
-        }
+        self._compilation = Compilation(loss, loss_weights, metrics, weighted_metrics)
         self.optimizer, self.loss = chosen, loss
         self.compiled = True
         self._reported = None
         self._plans.clear()
 
+    def get_compile_config(self) -> dict[str, Any] | None:
+        """What `compile` was given, as plain data; None before it was called."""
+        if not self.compiled:
+            return None
+        return {
+            "optimizer": serialize(self.optimizer),
+            **self._compilation.get_config(),
+            "run_eagerly": False,
+            "steps_per_execution": 1,
+            "jit_compile": "auto",
+        }
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile as `get_compile_config` says, with an optimizer that starts anew.
+
+        Raises ValueError or TypeError for anything unsupported.
+        """
+        self.compile(**(config | {"optimizer": optimizers.get(config.get("optimizer"))}))
+
     @property
     def metrics(self) -> list[metrics.Metric]:
         """The loss and the metrics, once data has told which accuracy "accuracy" is."""
-        return self._reported.metrics if self._reported else []
+        return list(self.metrics_by_name.values())
 
     @property
     def metrics_names(self) -> list[str]:
         """The names of `metrics`, in the order in which `evaluate` returns their values."""
-        return [metric.name for metric in self.metrics]
+        return list(self.metrics_by_name)
+
+    @property
+    def metrics_by_name(self) -> dict[str, metrics.Metric]:
+        """`metrics` by the names that they have in logs and histories."""
+        return self._reported.metrics if self._reported else {}
 
     # fit ------------------------------------------------------------------------------------------
 
@@ -125,9 +152,12 @@ class Trainer:
         """Train the model.
 
         Args:
-            x: samples (count, ...), any integer or float dtype; or an iterable that yields batches
-                (x, y[, sample_weight]); or an object with `len()` and `[index]` that does.
-            y: labels as the loss wants them; None with an iterable.
+            x: samples (count, ...), any integer or float dtype; for several inputs a list or dict
+                of such; or an iterable that yields batches (x, y[, sample_weight]), made in the
+                background; or an object with `len()` and `[index]` that does, such as a
+                `fastconv.utils.PyDataset`.
+            y: labels as the loss wants them, for several outputs a list or dict; None with an
+                iterable.
             batch_size: samples per step, 32 by default; the last batch may be smaller.
             epochs: train up to this epoch.
             verbose: "auto" or 1 a progress bar, 2 one line per epoch, 0 nothing.
@@ -136,7 +166,8 @@ class Trainer:
             validation_data: (x, y[, sample_weight]) or an iterable to validate on after each epoch.
             shuffle: a new order in every epoch; not for iterables.
             class_weight: {class: weight} for the loss; classes that are absent weigh 1.
-            sample_weight: weights for the loss, one per sample or one per prediction vector.
+            sample_weight: weights for the loss, one per sample or one per prediction vector; for
+                several outputs also a list or dict of such.
             initial_epoch: the epoch to begin with, counted from 0.
             steps_per_epoch: steps that make an epoch; by default one pass over the data.
             validation_steps: the same for validation.
@@ -162,7 +193,7 @@ class Trainer:
         try:
             if validation_split and validation_data is None:
                 (x, y, sample_weight), validation_data = split_validation(
-                    (x, y, sample_weight), validation_split
+                    (x, y, sample_weight), validation_split, len(self.inputs) if self.built else 1
                 )
             feed = make_feed(
                 (x, y, sample_weight),
@@ -188,7 +219,8 @@ class Trainer:
             run = TrainingRun(self, report, hooks.callbacks, feed, validation, epochs.start)
             self.training_run = run
             try:
-                self._fit_epochs(run, epochs.stop, validated, hooks, progress)
+                with self._training_weights():
+                    self._fit_epochs(run, epochs.stop, validated, hooks, progress)
             finally:
                 progress.close()
             return history
@@ -198,7 +230,6 @@ class Trainer:
 
     def _fit_epochs(self, run: TrainingRun, epochs, validated, hooks, progress) -> None:
         self.stop_training = False
-        self.optimizer.state_for(self.parameters)
         report, validation = run.report, run.validation
         report.reset()
         hooks.call("on_train_begin")
@@ -229,7 +260,7 @@ class Trainer:
     def _epoch(
         self,
         feed: Feed,
-        report: _Report,
+        report: Report,
         hooks: CallbackList,
         progress: Progress | None,
         mode: str,
@@ -243,25 +274,26 @@ class Trainer:
         done = run.batch if run else 0
         if done and self.stop_training:  # a state from between a callback's wish and its effect
             return done
-        for item in feed.epoch(done):
-            if wants_begin:
-                hooks.call(begin, done)
-            with self._plan(source.size(item), mode, source.is_weighted(item), trained) as plan:
-                y, weight = source.load(item, plan)
-                plan.run(self._draws)
-                if mode == "train":
-                    self._draws += 1
-                    self.optimizer.count_step()
-                report.add(plan, y, weight)
-            done += 1
-            if run is not None:
-                run.batch = done
-            if wants_end:
-                hooks.call(end, done - 1, logs=report.logs())
-            if progress is not None and progress.due(done):
-                progress.draw(done, report.logs())
-            if mode == "train" and self.stop_training:
-                break
+        with closing(feed.epoch(done)) as items:
+            for item in items:
+                if wants_begin:
+                    hooks.call(begin, done)
+                with self._plan(source.size(item), mode, source.is_weighted(item), trained) as plan:
+                    ys, weights = source.load(item, plan)
+                    plan.run(self._draws)
+                    if mode == "train":
+                        self._draws += 1
+                        self.optimizer.count_step()
+                    report.add(plan, ys, weights)
+                done += 1
+                if run is not None:
+                    run.batch = done
+                if wants_end:
+                    hooks.call(end, done - 1, logs=report.logs())
+                if progress is not None and progress.due(done):
+                    progress.draw(done, report.logs())
+                if mode == "train" and self.stop_training:
+                    break
         return done
 
     def _validation_feed(self, data: Any, batch_size: int | None, steps: int | None) -> Feed:
@@ -273,8 +305,8 @@ class Trainer:
                 f"received {len(data)} parts"
             )
         feed = make_feed(data, batch_size=batch_size, steps=steps, steps_name="validation_steps")
+        feed.source.prepare(self._terminals())
         self._check_not_empty(feed.source, "validation_data")
-        feed.source.prepare(self.input_shape, self.output_shape, self._loss)
         return feed
 
     def state(self) -> dict[str, Any]:
@@ -326,7 +358,8 @@ class Trainer:
             return_dict: return a dict of names and values.
 
         Returns:
-            [loss, metrics in the order of `compile`]; the loss alone if there are no metrics.
+            [loss, losses of several outputs, metrics in the order of `compile`]; the loss alone if
+            there is nothing else.
 
         Raises as `fit`.
         """
@@ -356,54 +389,60 @@ class Trainer:
         verbose: int | str = "auto",
         steps: int | None = None,
         callbacks: Callback | Iterable[Callback] | None = None,
-    ) -> np.ndarray:
+    ) -> Any:
         """The outputs for the samples `x`, float32 (count, ...). Threads may do this at once.
 
-        Arguments and errors are those of `fit`; no samples give an empty array.
+        Arguments and errors are those of `fit`; no samples give an empty array. Several outputs
+        come as a list or dict, as the model was made with.
         """
         feed = make_feed((x,), batch_size=batch_size, steps=steps)
         source = feed.source
         self._build_for(source)
-        source.prepare(self.input_shape, self.output_shape, None)
+        terminals = self.terminals([])
+        source.prepare(terminals)
         run, progress = self._hooks(callbacks, verbose, 1, feed.length)
         count = getattr(source, "count", None) if steps is None else None
-        outputs = _Outputs(count, self.output_shape)
+        outputs = [_Outputs(count, shape) for shape in terminals.outputs.values()]
         done = 0
         try:
             run.call("on_predict_begin")
-            for item in feed.epoch() if count != 0 else ():
-                run.call("on_predict_batch_begin", done)
-                with self._plan(source.size(item), "infer", False) as plan:
-                    source.load(item, plan)
-                    plan.run()
-                    batch = outputs.add(plan.outputs[0])
-                run.call("on_predict_batch_end", done, logs={"outputs": batch})
-                done += 1
-                if progress.due(done):
-                    progress.draw(done, {})
+            with closing(feed.epoch() if count != 0 else _nothing()) as items:
+                for item in items:
+                    run.call("on_predict_batch_begin", done)
+                    with self._plan(source.size(item), "infer", False) as plan:
+                        source.load(item, plan)
+                        plan.run()
+                        pairs = zip(outputs, plan.outputs, strict=True)
+                        batch = self.pack_outputs([whole.add(part) for whole, part in pairs])
+                    run.call("on_predict_batch_end", done, logs={"outputs": batch})
+                    done += 1
+                    if progress.due(done):
+                        progress.draw(done, {})
             run.call("on_predict_end")
             progress.end(done, {})
         finally:
             progress.close()
-        return outputs.result()
+        return self.pack_outputs([each.result() for each in outputs])
 
     # single batches -------------------------------------------------------------------------------
 
-    def predict_on_batch(self, x: Any) -> np.ndarray:
+    def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch `x` (N, ...), float32: the shortest way into a plan.
 
         Raises ValueError or TypeError for data that does not fit. Threads may do this at once.
         """
-        x = real_array(x, "`x`")
         if not self.built:
-            self.build((None, *x.shape[1:]))
-        x = fit_samples(x, self.input_shape)
-        if len(x) == 0:
-            return np.empty((0, *self.output_shape[1:]), np.float32)
-        with self._plan(len(x), "infer", False) as plan:
-            np.copyto(plan.inputs[0], x, casting="unsafe")
+            self.build((None, *np.shape(x)[1:]))
+        terminals = self.terminals([])
+        xs = terminals.samples(x)
+        if len(xs[0]) == 0:
+            shapes = terminals.outputs.values()
+            return self.pack_outputs([np.empty((0, *shape[1:]), np.float32) for shape in shapes])
+        with self._plan(len(xs[0]), "infer", False) as plan:
+            for array, into in zip(xs, plan.inputs, strict=True):
+                np.copyto(into, array, casting="unsafe")
             plan.run()
-            return plan.outputs[0].copy()
+            return self.pack_outputs([output.copy() for output in plan.outputs])
 
     def train_on_batch(
         self,
@@ -433,9 +472,8 @@ class Trainer:
 
     def _on_batch(self, mode, x, y, sample_weight, class_weight, return_dict):
         self._check_compiled(f"{mode}_on_batch")
-        x = real_array(x, "`x`")
-        size = max(1, len(x)) if x.ndim else 1
-        feed = make_feed((x, y, sample_weight), batch_size=size, class_weight=class_weight)
+        source = ArraySource(x, y, sample_weight, None, 1, False, class_weight)
+        feed = Feed(source, None, "steps")
         report = self._prepare(feed.source)
         run = CallbackList(None, self, {})
         if mode == "test":
@@ -445,8 +483,8 @@ class Trainer:
                 raise RuntimeError("this model is being fitted already; one step at a time")
             try:
                 self.stop_training = False
-                self.optimizer.state_for(self.parameters)
-                self._epoch(feed, report, run, None, mode)
+                with self._training_weights():
+                    self._epoch(feed, report, run, None, mode)
             finally:
                 self._fitting.release()
         return report.logs() if return_dict else report.values()
@@ -465,7 +503,7 @@ class Trainer:
     def _check_compiled(self, what: str) -> None:
         if not self.compiled:
             raise RuntimeError(f"call compile() before {what}()")
-        if self._loss is None:
+        if not self._compilation.has_loss:
             raise ValueError(f"{what}() needs a loss; give `loss` to compile()")
 
     @staticmethod
@@ -477,15 +515,36 @@ class Trainer:
         if not self.built:
             self.build((None, *source.sample_shape()))
 
-    def _prepare(self, source: Source) -> _Report:
+    def _terminals(self) -> Terminals:
+        """Inputs and outputs, with the losses of the outputs."""
+        outputs = list(self.terminals([]).outputs)
+        return self.terminals(self._compilation.losses(outputs))
+
+    def _prepare(self, source: Source) -> Report:
         """Make model, data and report fit each other."""
-        self._check_not_empty(source, "x")
         self._build_for(source)
-        source.prepare(self.input_shape, self.output_shape, self._loss)
+        terminals = self._terminals()
+        source.prepare(terminals)
+        self._check_not_empty(source, "x")
         if self._reported is None:
-            y_shape = source.y_shape or self.output_shape
-            self._reported = _Report(self._metrics, y_shape, self.output_shape)
+            outputs, shapes = list(terminals.outputs), list(terminals.outputs.values())
+            self._reported = Report(self._compilation, outputs, source.y_shapes(), shapes)
         return self._reported
+
+    @contextmanager
+    def _training_weights(self) -> Iterator[None]:
+        """In this block the weights, which other models may share, are changed by this one alone;
+        RuntimeError if another one is being fitted."""
+        lock = self.parameters.training
+        if not lock.acquire(blocking=False):
+            raise RuntimeError(
+                f"another model that shares layers with {self.name!r} is being fitted already"
+            )
+        try:
+            self.optimizer.state_for(self.parameters)
+            yield
+        finally:
+            lock.release()
 
     def _trained_parts(self) -> tuple[tuple[int, int], ...]:
         """Which parts of the parameters are trained, and penalised: part of the key of a plan."""
@@ -501,79 +560,28 @@ class Trainer:
         graph, parameters = self.graph(), self.parameters
         options: dict[str, Any] = {}
         if mode != "infer":
-            maker = graph.makers().get(graph.outputs[0])
-            after_softmax = maker is not None and maker.node == nodes.Softmax()
-            if after_softmax and getattr(self._loss, "from_logits", False):
-                warnings.warn(
-                    "the loss has from_logits=True, but the model ends in a softmax, whose outputs "
-                    "are no logits; the loss is computed from what goes into the softmax",
-                    stacklevel=4,
-                )
-            options = {"losses": [self._loss.node(after_softmax)], "weighted": weighted}
+            outputs = list(self.terminals([]).outputs)
+            options["losses"] = self._loss_nodes(graph, outputs)
+            options["loss_weights"] = self._compilation.loss_weights(outputs)
+            options["weighted"] = weighted
         if mode == "train":
             options["updates"] = update_operations(self.optimizer, parameters)
             options["arena"] = self._plans.training_arena
         return Plan(graph, count, parameters, mode=mode, **options)
 
-
-class _Report:
-    """Loss and metrics of an epoch: the sums, their names and their order."""
-
-    def __init__(self, chosen, y_shape, output_shape):
-        self._loss = metrics.Mean("loss")
-        self._plain = [metrics.resolve(m, y_shape, output_shape) for m in chosen["metrics"]]
-        self._weighted = [
-            metrics.resolve(m, y_shape, output_shape) for m in chosen["weighted_metrics"]
-        ]
-        self._names = {"loss": self._loss}
-        for group, prefix in ((self._plain, ""), (self._weighted, "weighted_")):
-            for metric in group:
-                self._names[self._free_name(metric.name, prefix)] = metric
-
-    def _free_name(self, name: str, prefix: str) -> str:
-        if name in self._names:
-            name = prefix + name
-        number, free = 0, name
-        while free in self._names:
-            number += 1
-            free = f"{name}_{number}"
-        return free
-
-    @property
-    def metrics(self) -> list[metrics.Metric]:
-        return list(self._names.values())
-
-    def reset(self) -> None:
-        for metric in self._names.values():
-            metric.reset_state()
-
-    def state(self) -> list[dict[str, Any]]:
-        """The states of loss and metrics: see `fastconv.state`."""
-        return [metric.state() for metric in self.metrics]
-
-    def restore(self, state: list[dict[str, Any]]) -> None:
-        """Go on from `state()` of an equal report; ValueError if it has other metrics."""
-        for metric, metric_state in zip(self.metrics, state, strict=True):
-            metric.restore(metric_state)
-
-    def add(self, plan: Plan, y: np.ndarray, weight: np.ndarray | None) -> None:
-        """Take in what a plan has left behind after a batch."""
-        values, output, count = plan.losses[0], plan.outputs[0], len(y)
-        total = float(values.sum() if weight is None else values @ plan.sample_weights[0])
-        self._loss.add(total * count / len(values) + plan.penalty * count, count)
-        for metric in self._plain:
-            metric.update_state(y, output)
-        for metric in self._weighted:
-            metric.update_state(y, output, weight)
-
-    def values(self) -> float | list[float]:
-        """The values so far in the order of `compile`; the loss alone if there are no metrics."""
-        values = [metric.result() for metric in self.metrics]
-        return values if len(values) > 1 else values[0]
-
-    def logs(self) -> dict[str, float]:
-        """The values so far by name, in alphabetical order."""
-        return {name: self._names[name].result() for name in sorted(self._names)}
+    def _loss_nodes(self, graph: Graph, outputs: list[str]) -> list[nodes.Loss | None]:
+        makers, found = graph.makers(), []
+        for loss, value in zip(self._compilation.losses(outputs), graph.outputs, strict=True):
+            maker = makers.get(value)
+            after_softmax = maker is not None and maker.node == nodes.Softmax()
+            if after_softmax and getattr(loss, "from_logits", False):
+                warnings.warn(
+                    "the loss has from_logits=True, but the model ends in a softmax, whose outputs "
+                    "are no logits; the loss is computed from what goes into the softmax",
+                    stacklevel=5,
+                )
+            found.append(loss and loss.node(after_softmax))
+        return found
 
 
 class _Outputs:
@@ -601,12 +609,9 @@ class _Outputs:
         return np.concatenate([np.empty((0, *self._shape), np.float32), *self._parts])
 
 
-def _metric_list(chosen: Iterable[Any] | None, argument: str) -> list[metrics.Metric | str]:
-    if chosen is None:
-        return []
-    if not isinstance(chosen, (list, tuple)):
-        raise ValueError(f"`{argument}` must be a list, received {chosen!r}")
-    return [metrics.get(metric) for metric in chosen]
+def _nothing() -> Iterator[Any]:
+    """No batches."""
+    yield from ()
 
 
 def _with_history(callbacks: Any) -> tuple[History, list[Callback]]:

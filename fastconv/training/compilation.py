@@ -1,0 +1,103 @@
+"""What `compile` was given, and what of it belongs to which output.
+
+Losses, their weights and metrics may be given once for all outputs, as a list in their order, or as
+a dict by their names. What is asked for is checked at once; which output gets what is only known
+when the model is built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastconv import losses, metrics
+from fastconv.checks import number
+from fastconv.serialization import serialize
+from fastconv.structure import mapped
+
+
+class Compilation:
+    """Losses, weights and metrics as given, checked; errors are those of `Trainer.compile`."""
+
+    def __init__(self, loss: Any, loss_weights: Any, plain: Any, weighted: Any):
+        for argument, given in {"metrics": plain, "weighted_metrics": weighted}.items():
+            if given is not None and not isinstance(given, (list, tuple, dict)):
+                raise ValueError(f"`{argument}` must be a list or a dict, received {given!r}")
+        self._given = {
+            "loss": loss,
+            "loss_weights": loss_weights,
+            "metrics": plain,
+            "weighted_metrics": weighted,
+        }
+        self.has_loss = loss is not None
+        self._loss = mapped(losses.get, loss)
+        self._loss_weights = mapped(lambda each: number(each, "loss_weights"), loss_weights)
+        self._metrics = mapped(metrics.get, plain)
+        self._weighted_metrics = mapped(metrics.get, weighted)
+
+    def losses(self, outputs: Sequence[str]) -> list[losses.Loss | None]:
+        """The loss of every output, None for one without.
+
+        Raises ValueError if there is none at all, or names and numbers do not fit.
+        """
+        found = _by_output(self._loss, outputs, "loss")
+        if not any(found):
+            raise ValueError(f"at least one of the outputs {list(outputs)} must have a loss")
+        return found
+
+    def loss_weights(self, outputs: Sequence[str]) -> list[float]:
+        """The weight of every output's loss, 1 for one without."""
+        found = _by_output(self._loss_weights, outputs, "loss_weights")
+        return [1.0 if weight is None else weight for weight in found]
+
+    def metrics(self, outputs: Sequence[str], weighted: bool) -> list[list[Any]]:
+        """The metrics of every output, those with regard to sample weights or the others."""
+        argument = "weighted_metrics" if weighted else "metrics"
+        given = self._weighted_metrics if weighted else self._metrics
+        if len(outputs) == 1:
+            return [_flat(given)]
+        if isinstance(given, list) and len(given) not in (0, len(outputs)):
+            raise ValueError(
+                f"`{argument}` must have an entry per output, {list(outputs)}, or be a dict by "
+                f"their names; received {len(given)} entries"
+            )
+        return [_flat(each) for each in _by_output(given or None, outputs, argument)]
+
+    def get_config(self) -> dict[str, Any]:
+        """What was given as plain data."""
+        config = {
+            argument: mapped(_described, given) or None for argument, given in self._given.items()
+        }
+        config["loss_weights"] = self._loss_weights
+        return config
+
+
+def _by_output(given: Any, outputs: Sequence[str], argument: str) -> list[Any]:
+    if isinstance(given, dict):
+        unknown = sorted(set(given) - set(outputs))
+        if unknown:
+            raise ValueError(
+                f"`{argument}` has keys {unknown}, which are none of the outputs {list(outputs)}"
+            )
+        return [given.get(name) for name in outputs]
+    if isinstance(given, list):
+        if len(given) != len(outputs):
+            raise ValueError(
+                f"`{argument}` must have {len(outputs)} entries, for {list(outputs)}, "
+                f"received {len(given)}"
+            )
+        return list(given)
+    return [given] * len(outputs)
+
+
+def _flat(given: Any) -> list[Any]:
+    """Everything in lists and dicts of any depth."""
+    if isinstance(given, dict):
+        given = list(given.values())
+    if isinstance(given, list):
+        return [each for part in given for each in _flat(part)]
+    return [] if given is None else [given]
+
+
+def _described(thing: Any) -> Any:
+    return serialize(thing) if hasattr(thing, "get_config") else thing

@@ -1,0 +1,72 @@
+"""`PyDataset`: batches that are asked for by number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+from fastconv.shapes import normalize_int
+
+
+class PyDataset:
+    """Base class of data sets in Python; Keras calls it `Sequence`, too.
+
+    Subclasses define `__getitem__(index)`, which returns batch number `index` as x, (x, y) or
+    (x, y, sample_weight), and `__len__`, the number of batches. `fit` asks for batches in the
+    background, in a new order every epoch if it shuffles.
+
+    Args:
+        workers: how many threads ask for batches at a time.
+        use_multiprocessing: must be False; NumPy and Pillow work in threads without the GIL.
+        max_queue_size: how many batches may wait to be used, at least 1.
+
+    Raises ValueError or TypeError for anything else.
+
+    >>> import numpy as np
+    >>> from fastconv.utils import PyDataset
+    >>> class Squares(PyDataset):
+    ...     def __len__(self):
+    ...         return 3
+    ...     def __getitem__(self, index):
+    ...         x = np.arange(4.0)[:, None] + 4 * index
+    ...         return x, x**2
+    >>> x, y = Squares()[2]
+    >>> y[:, 0].tolist()
+    [64.0, 81.0, 100.0, 121.0]
+    """
+
+    # A subclass may forget to call __init__.
+    workers, use_multiprocessing, max_queue_size = 1, False, 10
+
+    def __init__(
+        self, workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10
+    ):
+        if use_multiprocessing:
+            raise ValueError(
+                f"`use_multiprocessing` must be False, received {use_multiprocessing!r}; "
+                "`workers` are threads"
+            )
+        self.workers = normalize_int(workers, "workers")
+        self.max_queue_size = normalize_int(max_queue_size, "max_queue_size")
+
+    def __getitem__(self, index: int) -> Any:
+        raise NotImplementedError(f"{type(self).__name__} must define __getitem__")
+
+    @property
+    def num_batches(self) -> int | None:
+        """The number of batches; None if there is no end. By default `len()`."""
+        if not hasattr(self, "__len__"):
+            raise NotImplementedError(f"{type(self).__name__} must define __len__ or num_batches")
+        return len(self)
+
+    def __iter__(self) -> Iterator[Any]:
+        number = self.num_batches
+        for index in count() if number is None else range(number):
+            yield self[index]
+
+    def on_epoch_begin(self) -> None:
+        """Called before the first batch of a pass is asked for."""
+
+    def on_epoch_end(self) -> None:
+        """Called when the last batch of a pass has been asked for."""

@@ -1,0 +1,174 @@
+"""Batches of a source, epoch by epoch."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from typing import Any
+
+from fastconv import _random
+from fastconv.shapes import normalize_int
+from fastconv.training.data import (
+    ArraySource,
+    IterableSource,
+    SequenceSource,
+    Source,
+    is_array_like,
+)
+from fastconv.training.dataset import PyDataset
+from fastconv.training.prefetch import DEPTH, prefetched
+
+
+def make_feed(
+    data: tuple[Any, ...],
+    *,
+    batch_size: int | None = None,
+    steps: int | None = None,
+    steps_name: str = "steps",
+    shuffle: bool = False,
+    class_weight: dict[int, float] | None = None,
+) -> Feed:
+    """The batches of `data`, (x[, y[, sample_weight]]), for what `fit` and its like were given.
+
+    Raises ValueError or TypeError if the arguments contradict each other.
+    """
+    x, y, sample_weight = (*data, None, None)[:3]
+    if steps is not None:
+        steps = normalize_int(steps, steps_name)
+    if x is None:
+        raise ValueError("`x` must be given, received None")
+    if is_array_like(x):
+        source = ArraySource(x, y, sample_weight, batch_size, steps, shuffle, class_weight)
+        return Feed(source, steps, steps_name, shuffle)
+    indexable = isinstance(x, PyDataset) or (hasattr(x, "__getitem__") and hasattr(x, "__len__"))
+    if not indexable and not isinstance(x, Iterable):
+        raise TypeError(f"`x` must be an array or an iterable of batches, received {type(x)}")
+    unused = {
+        "y": y,
+        "sample_weight": sample_weight,
+        "batch_size": batch_size,
+        "class_weight": class_weight,
+    }
+    for name, value in unused.items():
+        if value is not None:
+            raise ValueError(
+                f"`{name}` must be None when `x` yields batches (x, y[, sample_weight]), "
+                f"received {type(value).__name__}"
+            )
+    source = SequenceSource(x, shuffle) if indexable else IterableSource(x)
+    return Feed(source, steps, steps_name, shuffle and indexable)
+
+
+class Feed:
+    """The batches of a source, epoch by epoch.
+
+    Without `steps` an epoch is one pass. With `steps` an epoch has so many batches, taken from
+    where the last epoch stopped; a source that can is started again when it ends. `exhausted`
+    becomes True, with a warning, when a source ends early and cannot start again.
+    """
+
+    def __init__(self, source: Source, steps: int | None, steps_name: str, shuffle: bool = False):
+        self.source = source
+        self._steps, self._steps_name = steps, steps_name
+        self._seed = _random.draw_seed() if shuffle else 0
+        self._passes = 0  # how many passes are over
+        self._taken = 0  # how many batches of the present pass have been taken
+        self._current: Iterator[Any] | None = None
+        self._length: int | None = None
+        self.exhausted = False
+
+    def epoch(self, skip: int = 0) -> Iterator[Any]:
+        """The batches of the next epoch, without the first `skip` of them.
+
+        Batches that take time are made in the background, up to the end of the epoch and not
+        beyond. Close the generator if you leave it early.
+        """
+        items = self._items(skip)
+        if self.source.waits:
+            items = prefetched(items, self.source.queue_size or DEPTH)
+        seen = skip
+        with closing(items):
+            for seen, item in enumerate(items, start=skip + 1):  # noqa: B007
+                yield item
+        if self._steps is None:
+            if not seen:
+                self._warn("no batches")
+            self._length = seen or None
+            self._passes += 1
+        elif seen < self._steps:
+            self._warn(f"{seen} of {self._steps} batches")
+
+    @property
+    def length(self) -> int | None:
+        """Batches per epoch, if known."""
+        return self._steps or self.source.num_batches or self._length
+
+    def _items(self, skip: int) -> Iterator[Any]:
+        if self._steps is None:
+            yield from self._pass(skip)
+            return
+        self._leave_out(skip)
+        for _ in range(skip, self._steps):
+            item = self._next()
+            if item is None:
+                return
+            yield item
+
+    def state(self) -> dict[str, Any]:
+        """Where the next epoch begins; only to be asked between two epochs."""
+        return {
+            "seed": self._seed,
+            "passes": self._passes,
+            "taken": self._taken,
+            "exhausted": self.exhausted,
+            "batches": self.source.num_batches,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go to where a feed of the same data was; ValueError if it is not of the same length.
+
+        Batches that were taken from an iterator, which cannot be asked for a place, are taken from
+        it again and left out.
+        """
+        if state["batches"] != self.source.num_batches:
+            raise ValueError(
+                f"the data must have {state['batches']} batches, as when the state was taken; "
+                f"received {self.source.num_batches}"
+            )
+        self._seed, self._passes, self._taken = state["seed"], state["passes"], state["taken"]
+        self.exhausted = state["exhausted"]
+        self._current = None
+
+    def _pass(self, first: int) -> Iterator[Any]:
+        return self.source.batches((self._seed, self._passes), first)
+
+    def _next(self) -> Any:
+        if self._current is None:
+            self._current = self._pass(self._taken)
+        item = next(self._current, None)
+        if item is None and self.source.repeatable:
+            self._passes, self._taken = self._passes + 1, 0
+            self._current = self._pass(0)
+            item = next(self._current, None)
+        self._taken += item is not None
+        return item
+
+    def _leave_out(self, count: int) -> None:
+        if not count:
+            return
+        if self.source.num_batches and self.source.repeatable:
+            whole, self._taken = divmod(self._taken + count, self.source.num_batches)
+            self._passes += whole
+            self._current = None
+        else:
+            for _ in range(count):
+                self._next()
+
+    def _warn(self, what: str) -> None:
+        self.exhausted = True
+        warnings.warn(
+            f"the data ran out: {what} in this epoch; an iterator must yield `{self._steps_name}` "
+            "times the number of epochs batches",
+            stacklevel=5,
+        )

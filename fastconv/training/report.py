@@ -1,0 +1,127 @@
+"""Loss and metrics of an epoch: their sums, their names, their order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastconv import metrics
+from fastconv.plan import Plan
+from fastconv.training.compilation import Compilation
+
+
+class Report:
+    """What is reported about a model with the given outputs.
+
+    The names are Keras's. One output: "loss", then the metrics by their names. Several: "loss",
+    then "<output>_loss" for every loss if there are several, without its weight, then
+    "<output>_<metric>".
+    """
+
+    def __init__(
+        self,
+        compilation: Compilation,
+        outputs: Sequence[str],
+        y_shapes: Sequence[tuple[int, ...] | None],
+        output_shapes: Sequence[tuple[int | None, ...]],
+    ):
+        self._weights = compilation.loss_weights(outputs)
+        self._loss = metrics.Mean("loss")
+        self._names = {"loss": self._loss}
+        losses = compilation.losses(outputs)
+        self._parts: list[metrics.Mean | None] = [None] * len(outputs)
+        if sum(loss is not None for loss in losses) > 1:
+            for index, (name, loss) in enumerate(zip(outputs, losses, strict=True)):
+                if loss is not None:
+                    self._parts[index] = self._named(metrics.Mean("loss"), [name])
+        self._plain, self._weighted = (
+            [
+                [
+                    self._named(
+                        metrics.resolve(metric, y_shape or output_shape, output_shape),
+                        [name] if len(outputs) > 1 else [],
+                        "weighted" if weighted else None,
+                    )
+                    for metric in chosen
+                ]
+                for chosen, name, y_shape, output_shape in zip(
+                    compilation.metrics(outputs, weighted),
+                    outputs,
+                    y_shapes,
+                    output_shapes,
+                    strict=True,
+                )
+            ]
+            for weighted in (False, True)
+        )
+
+    def _named(
+        self, metric: metrics.Metric, prefix: list[str], otherwise: str | None = None
+    ) -> metrics.Metric:
+        """`metric`, under a name that is free: with `otherwise` in front, or a number behind."""
+        name = "_".join([*prefix, metric.name])
+        if name in self._names and otherwise:
+            name = "_".join([*prefix, otherwise, metric.name])
+        number, free = 0, name
+        while free in self._names:
+            number += 1
+            free = f"{name}_{number}"
+        self._names[free] = metric
+        return metric
+
+    @property
+    def metrics(self) -> dict[str, metrics.Metric]:
+        """Loss and metrics by their names, in the order in which `evaluate` returns values."""
+        return dict(self._names)
+
+    def reset(self) -> None:
+        for metric in self._names.values():
+            metric.reset_state()
+
+    def state(self) -> list[dict[str, Any]]:
+        """The states of loss and metrics: see `fastconv.state`."""
+        return [metric.state() for metric in self._names.values()]
+
+    def restore(self, state: list[dict[str, Any]]) -> None:
+        """Go on from `state()` of an equal report; ValueError if it has other metrics."""
+        for metric, metric_state in zip(self._names.values(), state, strict=True):
+            metric.restore(metric_state)
+
+    def add(
+        self,
+        plan: Plan,
+        ys: Sequence[np.ndarray | None],
+        weights: Sequence[np.ndarray | None],
+    ) -> None:
+        """Take in what a plan has left behind after a batch, whose labels and sample weights these
+        are."""
+        count = len(plan.outputs[0])
+        total = plan.penalty
+        for index, values in enumerate(plan.losses):
+            if values is None:
+                continue
+            weighted = weights[index] is not None
+            loss = float(values @ plan.sample_weights[index] if weighted else values.sum())
+            loss /= len(values)
+            total += loss * self._weights[index]
+            if self._parts[index] is not None:
+                self._parts[index].add(loss * count, count)
+        self._loss.add(total * count, count)
+        for output, y, weight, plain, weighted in zip(
+            plan.outputs, ys, weights, self._plain, self._weighted, strict=True
+        ):
+            for metric in plain:
+                metric.update_state(y, output)
+            for metric in weighted:
+                metric.update_state(y, output, weight)
+
+    def values(self) -> float | list[float]:
+        """The values so far in the order of `metrics`; the loss alone if there is nothing else."""
+        values = [metric.result() for metric in self._names.values()]
+        return values if len(values) > 1 else values[0]
+
+    def logs(self) -> dict[str, float]:
+        """The values so far by name, in alphabetical order."""
+        return {name: self._names[name].result() for name in sorted(self._names)}

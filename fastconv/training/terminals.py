@@ -1,0 +1,141 @@
+"""What a model takes and gives, and how data that come as arrays, lists or dicts fit that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastconv.losses import Loss, spread_weights
+from fastconv.parameters import real_array
+from fastconv.plan import Plan
+from fastconv.structure import arrange
+
+Shape = tuple[int | None, ...]
+
+
+class Terminals:
+    """Inputs and outputs of a model by name and shape; `losses` has one per output, None for one
+    without. Lists of arrays, here and in plans, have one entry per input or output."""
+
+    def __init__(
+        self,
+        inputs: dict[str, Shape],
+        outputs: dict[str, Shape],
+        losses: Sequence[Loss | None],
+    ):
+        self.inputs, self.outputs, self.losses = inputs, outputs, list(losses)
+        self._shapes = list(outputs.values())
+
+    @property
+    def wants_targets(self) -> bool:
+        return any(loss is not None for loss in self.losses)
+
+    def samples(self, x: Any) -> list[np.ndarray]:
+        """The arrays of `x`, in the ranks of the inputs; ValueError or TypeError if they do not
+        fit."""
+        if isinstance(x, (list, tuple)) and len(x) == len(self.inputs) == 1:
+            (shape,) = self.inputs.values()
+            if np.ndim(x[0]) == len(shape):  # a list of one array, not of one sample
+                x = x[0]
+        arrays = arrange(x, list(self.inputs), "x")
+        fitted = []
+        for array, (name, shape) in zip(arrays, self.inputs.items(), strict=True):
+            label = "`x`" if len(self.inputs) == 1 else f"`x` for input {name!r}"
+            fitted.append(fit_samples(real_array(array, label), shape, label))
+        _check_lengths([("x", array) for array in fitted])
+        return fitted
+
+    def targets(self, y: Any, count: int) -> list[np.ndarray | None]:
+        """The labels in `y`, checked against losses and shapes; None for outputs without a loss."""
+        if y is None:
+            raise ValueError("`y` must be given, received None")
+        needed = [loss is not None for loss in self.losses]
+        if isinstance(y, (list, tuple)) and len(self.losses) > len(y) == sum(needed):
+            given = iter(y)  # labels for the outputs that have a loss, and for no other
+            y = [next(given) if need else None for need in needed]
+        elif isinstance(y, dict) and len(self.losses) > 1:
+            y = {name: y.get(name) for name in self.outputs} if set(y) <= set(self.outputs) else y
+        elif isinstance(y, (list, tuple)) and len(y) == len(self.losses) == 1:
+            a_list_of_one_array = np.ndim(y[0]) > 0 and len(y[0]) == count != 1
+            y = y[0] if a_list_of_one_array else y
+        arrays = arrange(y, list(self.outputs), "y")
+        checked = []
+        for array, loss, (name, shape) in zip(
+            arrays, self.losses, self.outputs.items(), strict=True
+        ):
+            if loss is None:
+                checked.append(None if array is None else np.asarray(array))
+                continue
+            if array is None:
+                raise ValueError(f"`y` must have labels for output {name!r}, received None")
+            checked.append(loss.check_targets(np.asarray(array), shape))
+        _check_lengths([("x", np.empty((count, 0))), *(("y", array) for array in checked)])
+        return checked
+
+    def weights(self, sample_weight: Any, count: int) -> list[np.ndarray | None]:
+        """Sample weights per output: one array is for all of them."""
+        if sample_weight is None:
+            return [None] * len(self.outputs)
+        names = list(self.outputs)
+        if isinstance(sample_weight, dict):
+            given = dict.fromkeys(names) | sample_weight
+            each = arrange(given, names, "sample_weight")
+        elif isinstance(sample_weight, (list, tuple)) and len(names) > 1:
+            each = arrange(sample_weight, names, "sample_weight")
+        else:
+            each = [sample_weight] * len(names)
+        checked: list[np.ndarray | None] = []
+        for weight, shape in zip(each, self._shapes, strict=True):
+            if weight is not None:
+                weight = real_array(weight, "`sample_weight`").astype(np.float32, copy=False)
+                _check_lengths([("x", np.empty((count, 0))), ("sample_weight", weight)])
+                spread_weights(weight, (count, *shape[1:-1]))
+            checked.append(weight)
+        return checked
+
+    def load_targets(
+        self,
+        ys: Sequence[np.ndarray | None],
+        weights: Sequence[np.ndarray | None],
+        plan: Plan,
+    ) -> None:
+        """Write labels and weights of a batch, as checked above, into the arrays of `plan`."""
+        for index, loss in enumerate(self.losses):
+            if loss is None:
+                continue
+            loss.rows(ys[index], plan.targets[index])
+            into, weight = plan.sample_weights[index], weights[index]
+            if weight is not None:
+                rows = (len(weight), *self._shapes[index][1:-1])
+                into[...] = spread_weights(weight, rows).reshape(-1)
+            elif into is not None:  # another output has weights
+                into[...] = 1
+
+
+def fit_samples(x: np.ndarray, input_shape: Shape, label: str = "`x`") -> np.ndarray:
+    """`x` in the rank of the model's input; a last axis of 1 is added or dropped, as Keras does.
+
+    Raises ValueError with both shapes if `x` does not fit.
+    """
+    original = x.shape
+    if x.ndim == len(input_shape) - 1 and input_shape[-1] == 1:
+        x = x[..., None]
+    elif x.ndim == len(input_shape) + 1 and x.shape[-1] == 1:
+        x = x[..., 0]
+    if x.shape[1:] != input_shape[1:] or x.ndim != len(input_shape):
+        raise ValueError(f"{label} must have shape {input_shape}, received {original}")
+    return x
+
+
+def _check_lengths(named: list[tuple[str, np.ndarray | None]]) -> None:
+    (first, array), *rest = named
+    count = len(array) if array.ndim else 0
+    for name, other in rest:
+        length = count if other is None else len(other) if other.ndim else 0
+        if length != count:
+            raise ValueError(
+                f"`{first}` and `{name}` must have one length, "
+                f"received {count} and {length} samples"
+            )

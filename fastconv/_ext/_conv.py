@@ -44,6 +44,9 @@ _GRADIENT_TRANSFORM = 1.75
 _GRADIENT_ROWS = 8
 # Of writing and reading a vector of transformed filters, in a cache of so many bytes or beyond it.
 _FILTER_CACHE, _FILTER_MEMORY, _CACHE_BYTES = 8, 40, 8 << 20
+# Unless they are few tiles of many filters, which transform these on the fly (kernels/tuning.h); their products go through L2.
+_RESIDENT_BYTES, _STREAM_TILES = 4 << 20, 128
+_STREAMED = {6: 1.3, 4: 1.7}  # by the size of the input tile
 # Of adding one vector of a product to dx, a whole one and the part of one at the end of a stretch.
 _SCATTER, _SCATTER_TAIL = 8, 15
 
@@ -103,10 +106,13 @@ def _winograd_cost(g, lanes, pass_name, tile):
     if pass_name == "backward_kernel":
         transforms *= _GRADIENT_TRANSFORM
         rows = max(c, _GRADIENT_ROWS)
+    products = tiles * planes * rows * _vectors(k, lanes)
     # The filters' own transform, once per call: written and read again through whatever holds them.
     size = planes * c * _vectors(k, lanes)
+    if pass_name != "backward_kernel" and 4 * size * lanes > _RESIDENT_BYTES and tiles <= _STREAM_TILES:
+        return tiles * transforms + _STREAMED[side] * products + far * c * _vectors(k, lanes)
     filters = size * (_FILTER_MEMORY if 4 * size * lanes > _CACHE_BYTES else _FILTER_CACHE)
-    return tiles * (planes * rows * _vectors(k, lanes) + transforms) + filters
+    return tiles * transforms + products + filters
 
 
 # The filters of each tile size.

@@ -27,7 +27,10 @@ cdef class _Winograd(FilterOp):
     cdef int _plan(self) except -1:
         cdef fc_winograd *p = &self.problem
         self.fit(1)
-        self.need_filter_bytes(p.packed_size * self.table.element_size)
+        if p.streams:
+            self.shared_bytes = round_up_64(p.v_size * self.table.element_size)
+        else:
+            self.need_filter_bytes(p.packed_size * self.table.element_size)
         self.work = 2.0 * p.batch * p.out_h * p.out_w * p.kernel * p.kernel * p.channels * p.filters
         return 0
 
@@ -39,16 +42,30 @@ cdef class _Winograd(FilterOp):
     cdef void place_filters(self, char *memory) noexcept nogil:
         self.problem.w = memory
 
+    def freeze_weights(self, bint frozen):
+        if not self.problem.streams:  # nothing is packed, nothing can be kept
+            FilterOp.freeze_weights(self, frozen)
+
+    cdef void begin(self, char *workspace) noexcept nogil:
+        if self.problem.streams:
+            self.problem.v = workspace
+        else:
+            FilterOp.begin(self, workspace)
+
     cdef int64_t phase_items(self, int phase) noexcept nogil:
+        if phase == 0 and self.problem.streams:
+            return self.problem.transform_items
         if phase == 0:
             return 0 if self.is_packed else self.problem.pack_items
         return self.problem.items
 
     cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
-        if phase == 0:
+        if phase == 0 and self.problem.streams:
+            self.table.winograd_transform_item(&self.problem, item, scratch)
+        elif phase == 0:
             self.table.winograd_pack_item(&self.problem, &self.view, <void *> self.problem.w, item)
         else:
-            self.table.winograd_item(&self.problem, item, scratch)
+            self.table.winograd_item(&self.problem, &self.view, item, scratch)
 
 
 @cython.final

@@ -54,7 +54,9 @@ cdef extern from "fastconv_kernels.h" nogil:
         int64_t batch, in_h, in_w, channels, out_h, out_w, filters, pad_top, pad_left
         int tile, kernel, activation
         double slope
-        int64_t items, packed_size, pack_items, scratch_bytes
+        int streams
+        void *v
+        int64_t items, packed_size, pack_items, transform_items, v_size, scratch_bytes
 
     ctypedef struct fc_winograd_gradient:
         int threads
@@ -212,7 +214,8 @@ cdef extern from "fastconv_kernels.h" nogil:
         void (*filter_gradient_reduce)(const fc_filter_gradient *, int64_t) noexcept nogil
         void (*plan_winograd)(fc_winograd *) noexcept nogil
         void (*winograd_pack_item)(const fc_winograd *, const fc_filter_view *, void *, int64_t) noexcept nogil
-        void (*winograd_item)(const fc_winograd *, int64_t, void *) noexcept nogil
+        void (*winograd_transform_item)(const fc_winograd *, int64_t, void *) noexcept nogil
+        void (*winograd_item)(const fc_winograd *, const fc_filter_view *, int64_t, void *) noexcept nogil
         void (*plan_winograd_gradient)(fc_winograd_gradient *) noexcept nogil
         void (*winograd_gradient_begin)(const fc_winograd_gradient *, void *) noexcept nogil
         void (*winograd_gradient_split)(const fc_winograd_gradient *, void *, int64_t, void *) noexcept nogil

@@ -102,6 +102,9 @@ typedef struct {
     /* Filled in by plan_winograd. */
     int64_t tiles_h, tiles_w, tiles_per_item, tile_items, panels, panels_per_item, panel_items, items;
     int64_t packed_size, pack_channels, pack_chunks, pack_items, scratch_bytes;
+    int streams;              /* few tiles, many filters: filters are transformed where they are used, never packed */
+    void *v;                  /* then the transformed input, `v_size` elements that all items share */
+    int64_t v_size, transform_items, columns_per_item;
 } fc_winograd;
 
 /* ... and its filter gradient, F(kernel x kernel, tile x tile): with own_sums `splits` items and a reduction, otherwise three phases
@@ -269,7 +272,8 @@ typedef struct {
 
     void (*plan_winograd)(fc_winograd *);
     void (*winograd_pack_item)(const fc_winograd *, const fc_filter_view *, void *packed, int64_t item);
-    void (*winograd_item)(const fc_winograd *, int64_t item, void *scratch);
+    void (*winograd_transform_item)(const fc_winograd *, int64_t item, void *scratch);
+    void (*winograd_item)(const fc_winograd *, const fc_filter_view *, int64_t item, void *scratch);
 
     void (*plan_winograd_gradient)(fc_winograd_gradient *);
     void (*winograd_gradient_begin)(const fc_winograd_gradient *, void *workspace);

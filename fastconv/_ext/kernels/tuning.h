@@ -42,6 +42,11 @@ enum {
     FC_WINO_MAX_TILES = 96,
     FC_WINO_ITEMS = 32,                 /* aimed at by sharing out panels when tiles are few */
     FC_WINO_PACK_CHANNELS = 16,         /* at most: channels of filters gathered before they are transformed: on the stack */
+    FC_WINO_RESIDENT_BYTES = 4 * 1024 * 1024, /* of transformed filters; beyond, memory is busier than arithmetic, so that */
+    FC_WINO_STREAM_TILES = 128,         /* so few tiles make do without them: */
+    FC_WINO_TRANSFORM_TILES = 4,        /* in an item of the transform that comes before, */
+    FC_WINO_STREAM_VECTORS = 2,         /* of columns in an item, */
+    FC_WINO_STREAM_CHANNELS = 64,       /* so many channels of a panel are transformed, used and forgotten */
     FC_WINO_OWN_SUMS_BYTES = 4000 * 1024, /* of L2 for the sums of a filter gradient that a thread keeps to itself */
     FC_WINO_SPLITS = 16,                /* of such a gradient: each costs a dw of memory and a step of the final sum */
     FC_WINO_GRADIENT_L2_BYTES = 512 * 1024,

@@ -499,7 +499,6 @@ def _network_cases():
     )
     # Few tiles of many filters: Winograd's filters are not packed.
     yield ConvCase("net-streamed-3x3", (2, 9, 7, 180), 190, (3, 3), padding="same")
-    yield ConvCase("net-streamed-5x5", (1, 6, 7, 86), 345, (5, 5), padding="same")
     # Large enough for a filter gradient that goes through whole splits of the pixels.
     yield ConvCase("net-large-down", (5, 41, 43, 40), 88, (3, 3), strides=(2, 2), padding="same")
     yield ConvCase("net-large-1x1", (3, 65, 67, 70), 75, (1, 1))

@@ -321,3 +321,15 @@ def test_the_instruction_set_is_the_one_selected():
     finally:
         _core.set_isa(before)
     assert "scalar" in _core.available_isas(), "the baseline runs everywhere"
+
+
+@pytest.mark.parametrize(
+    "kernel, algorithm", [(5, "winograd2"), (3, "winograd2"), (3, "winograd4")]
+)
+def test_filters_that_are_not_packed_keep_the_promised_accuracy(kernel, algorithm, isa):
+    rng = np.random.default_rng(7)
+    x, w = rng.standard_normal((1, 6, 7, 177)), rng.standard_normal((kernel, kernel, 177, 173))
+    options = {"padding": "same", "num_threads": 2}
+    y = ops.conv2d(x.astype("f4"), w.astype("f4"), algorithm=algorithm, **options)
+    expected = ops.conv2d(x, w, algorithm="direct", **options)
+    assert np.linalg.norm(y - expected) <= 1e-5 * np.linalg.norm(expected)

@@ -108,6 +108,22 @@ def test_an_output_without_a_loss():
     assert list(logs) == ["loss", "p_accuracy"]
 
 
+def test_weights_that_no_loss_depends_on_keep_no_old_gradient():
+    """Their gradient is that of their penalty alone, in every step."""
+    x = layers.Input((4,))
+    used = layers.Dense(1, name="used")
+    free = layers.Dense(1, name="free", kernel_regularizer="l2", use_bias=False)
+    both = models.Model(x, [used(x), free(x)])
+    both.compile(SGD(0.1), "mse")
+    both.fit(A, [VALUES, VALUES], verbose=0)  # leaves a gradient in the common buffer
+    both.compile(SGD(0.1), ["mse", None])
+    kernel = free.get_weights()[0]
+    for _ in range(3):
+        both.train_on_batch(A, [VALUES])
+        kernel = kernel - 0.1 * 2 * 0.01 * kernel
+    np.testing.assert_allclose(free.get_weights()[0], kernel, rtol=1e-5)
+
+
 def test_one_loss_for_all_outputs():
     model = named(loss="mse")
     targets = np.eye(2)[LABELS]

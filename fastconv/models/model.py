@@ -78,6 +78,7 @@ class Model(Trainer, Layer):
         Layer.__init__(self, name=name)
         Trainer.__init__(self)
         self._parameters: Any = None
+        self._terminals_of = self._bare_terminals = None
         self._lock = threading.RLock()
 
     # Layers ---------------------------------------------------------------------------------------
@@ -171,9 +172,14 @@ class Model(Trainer, Layer):
     def terminals(self, losses: Sequence[Loss | None]) -> Terminals:
         """Inputs and outputs by name; `losses` has one per output, or none at all."""
         network = self.network
+        if not losses and self._terminals_of is network:
+            return self._bare_terminals
         inputs = dict(zip(self.input_names, (t.shape for t in network.inputs), strict=True))
         outputs = dict(zip(self.output_names, (t.shape for t in network.outputs), strict=True))
-        return Terminals(inputs, outputs, losses or [None] * len(outputs))
+        terminals = Terminals(inputs, outputs, losses or [None] * len(outputs))
+        if not losses:  # asked for at every step, and the same as long as the network is
+            self._terminals_of, self._bare_terminals = network, terminals
+        return terminals
 
     def pack_outputs(self, flat: Sequence[Any]) -> Any:
         """One thing per output in the form in which the model gives its outputs."""

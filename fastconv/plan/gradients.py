@@ -110,5 +110,14 @@ class WeightGradients:
             )
         self._to_add.clear()
 
+    def clear_others(self) -> None:
+        """Record zeros for the trainable weights that no node has asked for: no loss depends on
+        them, but another plan may have left something there."""
+        for variable in self._parameters.variables:
+            if variable.trainable and variable not in self._beside:
+                whole = self._whole(variable)
+                zero = np.zeros((1,) * whole.ndim, np.float32)
+                self._tape.emit(lambda zero=zero, whole=whole: _merge.Repeat(zero, whole))
+
     def _whole(self, variable: Variable) -> np.ndarray:
         return self._parameters.view(self._parameters.gradient, variable)

@@ -86,6 +86,7 @@ class Plan:
                 ends.append((value, _scaled(tape, parts[3], loss_weights[index])))
         if training:
             recording.backward(ends)
+            recording.weights.clear_others()
 
         self.mode = mode
         operations, self.peak_bytes = tape.bind(arena)

@@ -36,10 +36,10 @@ class Recording:
         watched: Sequence[int] = (),
     ):
         self._graph, self._tape, self._training = graph, tape, training
-        self._weights = WeightGradients(parameters, tape)
+        self.weights = WeightGradients(parameters, tape)
         self._uses = graph.uses() + Counter(watched)
         self.steps = [
-            LOWERINGS[type(application.node)](application.node, tape, self._weights, training)
+            LOWERINGS[type(application.node)](application.node, tape, self.weights, training)
             for application in graph.applications
         ]
         self._makers = {
@@ -97,7 +97,7 @@ class Recording:
                 dy = gradients.own(dy)
             needs = [value in needed for value in application.inputs]
             dxs = step.backward(dy, needs) if step.merges else [step.backward(dy, needs[0])]
-            self._weights.end_of_node()
+            self.weights.end_of_node()
             for input_value, dx, need in zip(application.inputs, dxs, needs, strict=True):
                 if need:
                     gradients.add(input_value, dx)

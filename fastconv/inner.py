@@ -205,7 +205,7 @@ def _plan(model: Model, graph: Graph, batch_size: int, wanted: list[int]) -> Pla
 
 def _before_softmax(graph: Graph, value: int) -> int:
     maker = graph.makers().get(value)
-    return maker.inputs[0] if maker and isinstance(maker.node, nodes.Softmax) else value
+    return maker.inputs[0] if maker and maker.node == nodes.Softmax() else value
 
 
 def _behind(graph: Graph, start: int, end: int) -> tuple[list, list[int]]:

@@ -60,7 +60,8 @@ class Variable:
         self.shape = tuple(shape)
         self.size = math.prod(shape)
         self.dtype = np.dtype(np.float32)
-        self._can_train = self._trainable = bool(trainable)
+        self.can_train = self._trainable = bool(trainable)
+        self.owner_trains = True  # what its layer says, whether or not it can train itself
         self.regularizer, self.constraint = regularizer, constraint
         self.parameters: Parameters | None = None
         self._initializer = initializer
@@ -73,7 +74,8 @@ class Variable:
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
-        self._trainable = bool(value) and self._can_train
+        self.owner_trains = bool(value)
+        self._trainable = bool(value) and self.can_train
 
     @property
     def value(self) -> np.ndarray:
@@ -154,17 +156,21 @@ class Parameters:
     time; when it moves into another one, the old one is `abandoned`, and whoever has its buffer has
     to look for the new one (`parameters_of`).
 
+    `variables` keeps the order of the model; the buffer has those that never train at its end.
+
     `version` counts the changes of the values, so that whoever keeps something derived from them
     (packed filters) can tell that it is out of date. It changes after the values did.
     """
 
     def __init__(self, variables: Sequence[Variable]):
         self.variables = list(variables)
-        self._starts: dict[Variable, int] = {}
+        # In memory, those that never train (moving averages) come last: what trains is one piece.
+        self._layout = sorted(self.variables, key=lambda variable: not variable.can_train)
+        self._places: dict[Variable, slice] = {}
         end = 0
-        for variable in self.variables:
-            self._starts[variable] = end
-            end += -(-variable.size // _ELEMENTS) * _ELEMENTS
+        for variable in self._layout:
+            start, end = end, end + -(-variable.size // _ELEMENTS) * _ELEMENTS
+            self._places[variable] = slice(start, end)
         self.size = end
         self.version = 0
         self.abandoned = False
@@ -191,7 +197,7 @@ class Parameters:
 
     def view(self, buffer: np.ndarray, variable: Variable) -> np.ndarray:
         """The part of `buffer` that belongs to `variable`, in its shape."""
-        start = self._starts[variable]
+        start = self._places[variable].start
         return buffer[start : start + variable.size].reshape(variable.shape)
 
     def trainable_runs(self) -> list[slice]:
@@ -204,14 +210,14 @@ class Parameters:
     def runs_of(self, variables: Set[Variable]) -> list[slice]:
         """The parts of the buffer that hold `variables`, joined where they touch."""
         runs: list[slice] = []
-        ends = [*list(self._starts.values())[1:], self.size]
-        for (variable, start), end in zip(self._starts.items(), ends, strict=False):
+        for variable in self._layout:
+            place = self._places[variable]
             if variable not in variables:
                 continue
-            if runs and runs[-1].stop == start:
-                runs[-1] = slice(runs[-1].start, end)
+            if runs and runs[-1].stop == place.start:
+                runs[-1] = slice(runs[-1].start, place.stop)
             else:
-                runs.append(slice(start, end))
+                runs.append(place)
         return runs
 
     def touch(self) -> None:

@@ -147,7 +147,9 @@ def deserialize(config: Any, kind: str) -> Any:
     own = _own_class(config)
     if own is not None:
         return own.from_config(settings)
-    if config.get("module") != f"keras.{kind}" or name not in classes:
+    # Classes that Keras has not are known by a module of fastconv's.
+    modules = (f"keras.{kind}", getattr(classes.get(name), "module", None))
+    if config.get("module") not in modules or name not in classes:
         raise ValueError(
             f"{config.get('module')}.{name} is not supported; "
             f"of {kind}, there are {sorted(classes)}"

@@ -44,6 +44,7 @@ Visin, *A guide to convolution arithmetic for deep learning* (arXiv 1603.07285).
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any, NamedTuple
 
@@ -273,6 +274,28 @@ def _integer(part: Any, name: str, received: Any, minimum: int, wanted: str) -> 
     if number > _INT64_MAX:
         raise ValueError(f"`{name}` must fit in 64 bits, received {received!r}")
     return number
+
+
+def shared_slopes(sample: tuple[int, ...], alpha: tuple[int, ...]) -> int:
+    """How many neighbouring elements of a sample share one of the slopes `alpha` of a PReLU.
+
+    `alpha` is the shape of a sample with 1 along shared axes, which must be first or last.
+
+    >>> shared_slopes((8, 8, 3), (1, 1, 3)), shared_slopes((8, 8, 3), (8, 8, 1))
+    (1, 3)
+    >>> shared_slopes((8, 8, 3), (8, 1, 3))
+    Traceback (most recent call last):
+    ValueError: slopes of shape (8, 1, 3) do not fit samples of shape (8, 8, 3): they must have \
+the same sizes, or 1 along the first axes, the last axes or both
+    """
+    own = [axis for axis, size in enumerate(alpha) if size != 1]
+    first, last = (own[0], own[-1] + 1) if own else (len(alpha), len(alpha))
+    if len(sample) != len(alpha) or sample[first:last] != alpha[first:last]:
+        raise ValueError(
+            f"slopes of shape {alpha} do not fit samples of shape {sample}: they must have the "
+            "same sizes, or 1 along the first axes, the last axes or both"
+        )
+    return math.prod(sample[last:]) if own else math.prod(sample)
 
 
 # ---------------------------------------------------------------------------------------- one axis

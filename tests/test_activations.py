@@ -271,9 +271,22 @@ def test_layers_compute_what_keras_computes(case, isa):
     assert again.get_config() == layer.get_config()
 
 
-def test_softmax_refuses_axes_that_are_not_the_last():
-    with pytest.raises(ValueError, match="`axis` of 's' must be the last axis.*received 1;"):
-        layers.Softmax(1, name="s").compute_output_shape((None, 3, 4))
+@pytest.mark.parametrize("axis", [1, 2, -2, [1, 3], [2, 1], (-1, -2), [1, 2, 3]])
+def test_softmax_over_any_axes(axis):
+    x = generator("axes").standard_normal((2, 3, 4, 5)).astype(np.float32)
+    dy = generator("dy").standard_normal(x.shape).astype(np.float32)
+    y, dx, _ = passes(layers.Softmax(axis), x, dy)
+    axes = tuple(axis) if isinstance(axis, (list, tuple)) else (axis,)
+    e = np.exp(x.astype(np.float64))
+    expected = e / e.sum(axis=axes, keepdims=True)
+    np.testing.assert_allclose(y, expected, rtol=1e-5)
+    along = (dy * expected).sum(axis=axes, keepdims=True)
+    np.testing.assert_allclose(dx, expected * (dy - along), rtol=1e-4, atol=1e-6)
+
+
+def test_softmax_refuses_axes_that_are_not_there():
+    with pytest.raises(ValueError, match="`axis` of 's' must be from 1 to 2 .*received 3"):
+        layers.Softmax(3, name="s").compute_output_shape((None, 3, 4))
     with pytest.raises(ValueError, match="received \\[0, 1\\]"):
         layers.Softmax([0, 1]).compute_output_shape((None, 3))
     with pytest.raises(TypeError, match="must be integers, received 'x'"):

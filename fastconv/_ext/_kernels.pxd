@@ -202,6 +202,55 @@ cdef extern from "fastconv_kernels.h" nogil:
         int64_t outer, reduced, inner
         double low, high, rate, epsilon
 
+    ctypedef struct fc_channel_norm:
+        const void *x
+        const void *dy
+        const void *gamma
+        const void *beta
+        const void *bias
+        void *y
+        void *mean
+        void *variance
+        void *dgamma
+        void *dbeta
+        void *shift
+        int64_t segments, rows, channels, width
+        double epsilon
+        int activation, scale_only
+        double slope
+        int64_t panels, sum_items, finish_items, pass_items, workspace_bytes
+
+    ctypedef struct fc_row_norm:
+        const void *x
+        const void *dy
+        const void *gamma
+        const void *beta
+        void *y
+        void *statistics
+        void *dgamma
+        void *dbeta
+        int64_t rows, features
+        double epsilon
+        int unit
+        int64_t items, splits, reduce_items, workspace_bytes, scratch_bytes
+
+    ctypedef struct fc_response_norm:
+        const void *x
+        const void *dy
+        void *y
+        int64_t rows, channels, radius
+        double bias, alpha, beta
+        int64_t items, scratch_bytes
+
+    ctypedef struct fc_prelu:
+        const void *x
+        const void *dy
+        const void *alpha
+        void *y
+        void *dalpha
+        int64_t rows, slopes, inner
+        int64_t items, splits, workspace_bytes, scratch_bytes
+
     ctypedef struct fc_table:
         const char *isa
         int element_size, lanes, panel
@@ -248,6 +297,26 @@ cdef extern from "fastconv_kernels.h" nogil:
         void (*mean_squared_error_row)(const fc_loss *, int64_t) noexcept nogil
         void (*loss_row)(const fc_loss *, int64_t) noexcept nogil
         void (*dropout)(const void *, void *, int64_t, int64_t, double, uint64_t) noexcept nogil
+        void (*plan_channel_norm)(fc_channel_norm *) noexcept nogil
+        void (*channel_scale_item)(const fc_channel_norm *, void *, int64_t) noexcept nogil
+        void (*channel_affine_item)(const fc_channel_norm *, void *, int64_t) noexcept nogil
+        void (*channel_moments_item)(const fc_channel_norm *, void *, int64_t) noexcept nogil
+        void (*channel_moments_finish)(const fc_channel_norm *, void *, int64_t) noexcept nogil
+        void (*channel_gradient_item)(const fc_channel_norm *, void *, int64_t) noexcept nogil
+        void (*channel_gradient_finish)(const fc_channel_norm *, void *, int64_t) noexcept nogil
+        void (*channel_gradient_parameters)(const fc_channel_norm *, void *, int64_t) noexcept nogil
+        void (*channel_gradient_pass)(const fc_channel_norm *, void *, int64_t) noexcept nogil
+        void (*plan_row_norm)(fc_row_norm *) noexcept nogil
+        void (*row_norm_item)(const fc_row_norm *, int64_t) noexcept nogil
+        void (*row_norm_gradient_item)(const fc_row_norm *, void *, int64_t, void *) noexcept nogil
+        void (*row_norm_gradient_reduce)(const fc_row_norm *, const void *, int64_t) noexcept nogil
+        void (*plan_response_norm)(fc_response_norm *) noexcept nogil
+        void (*response_norm_item)(const fc_response_norm *, int64_t, void *) noexcept nogil
+        void (*response_norm_gradient_item)(const fc_response_norm *, int64_t, void *) noexcept nogil
+        void (*plan_prelu)(fc_prelu *) noexcept nogil
+        void (*prelu_item)(const fc_prelu *, int64_t) noexcept nogil
+        void (*prelu_gradient_item)(const fc_prelu *, void *, int64_t, void *) noexcept nogil
+        void (*prelu_gradient_reduce)(const fc_prelu *, const void *, int64_t) noexcept nogil
         void (*merge)(const fc_merge *, int64_t, int64_t) noexcept nogil
         void (*merge_backward)(const fc_merge *, int, const void *, void *, int64_t, int64_t) noexcept nogil
         void (*scale)(double, const void *, void *, int64_t) noexcept nogil

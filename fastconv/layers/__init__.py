@@ -9,8 +9,10 @@
     depthwise       DepthwiseConv1D, DepthwiseConv2D, SeparableConv1D, SeparableConv2D
     pooling         MaxPooling, AveragePooling, GlobalMaxPooling, GlobalAveragePooling, 1D and 2D
     dense           Dense
-    activation      Activation, ReLU, LeakyReLU, ELU, Softmax
+    activation      Activation, ReLU, LeakyReLU, PReLU, ELU, Softmax
     merging         Add, Subtract, Multiply, Average, Maximum, Minimum, Concatenate
+    normalization   BatchNormalization, LayerNormalization, GroupNormalization, UnitNormalization,
+                    LocalResponseNormalization
     reshaping       Flatten, Reshape, Permute, RepeatVector; ZeroPadding, Cropping, UpSampling
     regularization  Dropout, SpatialDropout, GaussianNoise, GaussianDropout
     augmentation    Rescaling, Resizing, CenterCrop; RandomFlip, RandomTranslation, RandomRotation,
@@ -21,7 +23,7 @@ Arguments that Keras has and fastconv has not are refused by an error, never ign
 compute in float32, and on channels-last images whatever the format of the layers.
 """
 
-from fastconv.layers.activation import ELU, Activation, LeakyReLU, ReLU, Softmax
+from fastconv.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from fastconv.layers.augmentation import (
     CenterCrop,
     RandomCrop,
@@ -60,6 +62,13 @@ from fastconv.layers.merging import (
     multiply,
     subtract,
 )
+from fastconv.layers.normalization import (
+    BatchNormalization,
+    GroupNormalization,
+    LayerNormalization,
+    LocalResponseNormalization,
+    UnitNormalization,
+)
 from fastconv.layers.pooling import (
     AveragePooling1D,
     AveragePooling2D,
@@ -97,6 +106,7 @@ __all__ = [
     "Average",
     "AveragePooling1D",
     "AveragePooling2D",
+    "BatchNormalization",
     "CenterCrop",
     "Concatenate",
     "Conv1D",
@@ -117,15 +127,19 @@ __all__ = [
     "GlobalAveragePooling2D",
     "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
+    "GroupNormalization",
     "Input",
     "InputLayer",
     "Layer",
+    "LayerNormalization",
     "LeakyReLU",
+    "LocalResponseNormalization",
     "MaxPooling1D",
     "MaxPooling2D",
     "Maximum",
     "Minimum",
     "Multiply",
+    "PReLU",
     "Permute",
     "RandomCrop",
     "RandomFlip",
@@ -143,6 +157,7 @@ __all__ = [
     "SpatialDropout1D",
     "SpatialDropout2D",
     "Subtract",
+    "UnitNormalization",
     "UpSampling1D",
     "UpSampling2D",
     "ZeroPadding1D",

@@ -6,10 +6,13 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from fastconv import activations
+from fastconv import activations, constraints, initializers, regularizers
+from fastconv.layers.axes import positive_axes, with_axes_last
 from fastconv.layers.base import Layer
 from fastconv.plan import nodes
 from fastconv.plan.nodes import Node
+from fastconv.serialization import serialize
+from fastconv.shapes import shared_slopes
 
 
 def fusible_nodes(function: Callable[..., Any]) -> list[Node]:
@@ -119,13 +122,76 @@ class ELU(Layer):
         return super().get_config() | {"alpha": self.alpha}
 
 
-class Softmax(Layer):
-    """exp(x) / sum(exp(x)) over the last axis, or over the last axes together.
+class PReLU(Layer):
+    """x where x > 0, else alpha * x with trained slopes alpha (He et al. 2015, arXiv 1502.01852).
 
     Args:
-        axis: the last axis, or a list of the last axes; negative, or counted with the batch as 0.
+        alpha_initializer, alpha_regularizer, alpha_constraint: see `fastconv.initializers`,
+            `fastconv.regularizers`, `fastconv.constraints`.
+        shared_axes: an axis or a list of them (the batch is 0) along which the slopes are the same:
+            [1, 2] for one slope per channel. The other axes must lie together.
 
-    Raises ValueError for other axes, once the shape of the input is known.
+    Weights: alpha, the shape of a sample with 1 along the shared axes.
+
+    Raises ValueError for axes that the input has not, or that part the others.
+    """
+
+    def __init__(
+        self,
+        alpha_initializer: Any = "zeros",
+        alpha_regularizer: Any = None,
+        alpha_constraint: Any = None,
+        shared_axes: int | list[int] | None = None,
+        **common: Any,
+    ):
+        super().__init__(**common)
+        self.alpha_initializer = initializers.get(alpha_initializer)
+        self.alpha_regularizer = regularizers.get(alpha_regularizer)
+        self.alpha_constraint = constraints.get(alpha_constraint)
+        if shared_axes is not None and not isinstance(shared_axes, (list, tuple)):
+            shared_axes = [shared_axes]
+        self.shared_axes = None if shared_axes is None else list(shared_axes)
+        self.alpha = None
+
+    def alpha_shape(self, input_shape) -> tuple[int, ...]:
+        shared = self.shared_axes or []
+        if shared:
+            shared = positive_axes(self, shared, len(input_shape), name="shared_axes")
+        return tuple(1 if a in shared else n for a, n in enumerate(input_shape) if a)
+
+    def compute_output_shape(self, input_shape):
+        shared_slopes(tuple(input_shape[1:]), self.alpha_shape(input_shape))
+        return tuple(input_shape)
+
+    def build(self, input_shape):
+        self.alpha = self.add_weight(
+            "alpha",
+            self.alpha_shape(input_shape),
+            self.alpha_initializer,
+            regularizer=self.alpha_regularizer,
+            constraint=self.alpha_constraint,
+        )
+        super().build(input_shape)
+
+    def nodes(self, input_shape):
+        return [nodes.PReLU(self.alpha, shared_slopes(tuple(input_shape[1:]), self.alpha.shape))]
+
+    def get_config(self):
+        return super().get_config() | {
+            "alpha_initializer": serialize(self.alpha_initializer),
+            "alpha_regularizer": serialize(self.alpha_regularizer),
+            "alpha_constraint": serialize(self.alpha_constraint),
+            "shared_axes": self.shared_axes,
+        }
+
+
+class Softmax(Layer):
+    """exp(x) / sum(exp(x)) over one axis, or over several together.
+
+    Args:
+        axis: an axis or a list of them; negative, or counted with the batch as 0.
+
+    Raises ValueError for an axis that the input has not, TypeError for one that is no integer.
     """
 
     def __init__(self, axis: int | list[int] = -1, **common: Any):
@@ -133,34 +199,22 @@ class Softmax(Layer):
         self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
 
     def compute_output_shape(self, input_shape):
-        last_axes(self, self.axis, input_shape)
+        positive_axes(self, self.axis, len(input_shape))
         return tuple(input_shape)
 
     def nodes(self, input_shape):
-        axes = last_axes(self, self.axis, input_shape)
-        if len(axes) == 1:
-            return [nodes.Softmax()]
-        sample = tuple(input_shape[1:])
-        joined = (*sample[: len(sample) - len(axes)], math.prod(sample[-len(axes) :]))
-        return [nodes.Reshape(joined), nodes.Softmax(), nodes.Reshape(sample)]
+        rank = len(input_shape)
+        axes = positive_axes(self, self.axis, rank)
+        inner = [nodes.Softmax()]
+        if len(axes) > 1:
+            others = tuple(n for a, n in enumerate(input_shape) if a and a not in axes)
+            apart = (*others, *(input_shape[a] for a in axes))
+            joined = (*others, math.prod(input_shape[a] for a in axes))
+            inner = [nodes.Reshape(joined, apart), *inner, nodes.Reshape(apart, joined)]
+        return with_axes_last(axes, rank, inner)
 
     def get_config(self):
         return super().get_config() | {"axis": self.axis}
-
-
-def last_axes(layer: Layer, axis: Any, input_shape: tuple[int | None, ...]) -> list[int]:
-    """`axis` as positive numbers in order; ValueError unless they are the last of the input."""
-    rank = len(input_shape)
-    axes = axis if isinstance(axis, list) else [axis]
-    if not all(isinstance(a, int) and not isinstance(a, bool) for a in axes):
-        raise TypeError(f"`axis` of {layer.name!r} must be integers, received {axis!r}")
-    axes = sorted(a + rank if a < 0 else a for a in axes)
-    if not axes or axes != list(range(rank - len(axes), rank)) or axes[0] < 1:
-        raise ValueError(
-            f"`axis` of {layer.name!r} must be the last axis or the last axes of inputs of shape "
-            f"{tuple(input_shape)}, received {axis!r}; a Permute layer can move axes there"
-        )
-    return axes
 
 
 def _leaky(slope: float) -> list[Node]:

@@ -20,6 +20,9 @@ of them, under the same name, in a few lines of NumPy.
     gates             bounded_relu, gelu, silu,        any shape; `*_backward` take the input x
                       hard_silu, mish
     softmax           softmax, log_softmax             (..., classes)
+    normalization     batch_norm, group_norm,          (..., C), with gamma and beta (C,)
+                      layer_norm, unit_norm,
+                      local_response_norm, prelu
     losses            softmax_cross_entropy,           (N, C) -> float and gradient
                       cross_entropy,
                       mean_squared_error
@@ -98,12 +101,30 @@ from .gates import (
     silu_backward,
 )
 from .losses import cross_entropy, mean_squared_error, softmax_cross_entropy
+from .normalization import (
+    batch_norm,
+    batch_norm_backward,
+    batch_norm_inference,
+    group_norm,
+    group_norm_backward,
+    layer_norm,
+    layer_norm_backward,
+    local_response_norm,
+    local_response_norm_backward,
+    prelu,
+    prelu_backward,
+    unit_norm,
+    unit_norm_backward,
+)
 from .pooling import avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward
 from .softmax import log_softmax, log_softmax_backward, softmax, softmax_backward
 
 __all__ = [
     "avg_pool2d",
     "avg_pool2d_backward",
+    "batch_norm",
+    "batch_norm_backward",
+    "batch_norm_inference",
     "bounded_relu",
     "bounded_relu_backward",
     "col2im",
@@ -122,13 +143,19 @@ __all__ = [
     "exponential_backward",
     "gelu",
     "gelu_backward",
+    "group_norm",
+    "group_norm_backward",
     "hard_sigmoid",
     "hard_sigmoid_backward",
     "hard_silu",
     "hard_silu_backward",
     "im2col",
+    "layer_norm",
+    "layer_norm_backward",
     "leaky_relu",
     "leaky_relu_backward",
+    "local_response_norm",
+    "local_response_norm_backward",
     "log_softmax",
     "log_softmax_backward",
     "max_pool2d",
@@ -138,6 +165,8 @@ __all__ = [
     "mish_backward",
     "pad2d",
     "pad2d_backward",
+    "prelu",
+    "prelu_backward",
     "relu",
     "relu6",
     "relu6_backward",
@@ -160,6 +189,8 @@ __all__ = [
     "tanh",
     "tanh_backward",
     "transpose",
+    "unit_norm",
+    "unit_norm_backward",
     "upsample2d",
     "upsample2d_backward",
     "warp",

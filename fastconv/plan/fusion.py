@@ -6,7 +6,7 @@ joins the operation before it only if nobody else looks at what that operation w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from fastconv.plan import nodes
@@ -17,10 +17,16 @@ from fastconv.plan.simplify import simplify
 def fuse(graph: Graph, mode: str) -> Graph:
     """The graph without what `mode` does not need, and with activations inside other operations.
 
+    Outside of training a batch normalization goes into the convolution or product before it: it is
+    linear then, so that other filters and another bias do the work of both.
+
     What is random outside of training and penalties without a loss are nothing at all; nodes that
     lead to no output are dropped, and so is what only undoes what was done before.
     """
-    return _join_activations(_live(simplify(_without_idle(graph, mode))))
+    graph = _live(simplify(_without_idle(graph, mode)))
+    if mode != "train":
+        graph = _join(graph, _with_normalization)
+    return _join(graph, _with_activation)
 
 
 def _without_idle(graph: Graph, mode: str) -> Graph:
@@ -55,23 +61,41 @@ def _live(graph: Graph) -> Graph:
     return replace(graph, applications=kept[::-1])
 
 
-def _join_activations(graph: Graph) -> Graph:
+def _join(graph: Graph, join: Callable[[nodes.Node, nodes.Node], nodes.Node | None]) -> Graph:
+    """The graph with every two nodes in a row as one where `join` makes one of them."""
     uses = graph.uses()
     fused: list[Application] = []
     places: dict[int, int] = {}  # where in `fused` a value is made
     for application in graph.applications:
-        node, before = application.node, application.inputs[0]
+        before = application.inputs[0]
         place = places.get(before)
-        if isinstance(node, nodes.Activation) and place is not None and uses[before] == 1:
+        if place is not None and uses[before] == 1 and len(application.inputs) == 1:
             maker = fused[place]
-            if nodes.has_room_for(maker.node, node):
-                joined = replace(maker.node, activation=node)
+            joined = join(maker.node, application.node)
+            if joined is not None:
                 fused[place] = Application(joined, maker.inputs, application.output)
                 places[application.output] = place
                 continue
         places[application.output] = len(fused)
         fused.append(application)
     return replace(graph, applications=fused)
+
+
+def _with_activation(maker: nodes.Node, node: nodes.Node) -> nodes.Node | None:
+    if isinstance(node, nodes.Activation) and nodes.has_room_for(maker, node):
+        return replace(maker, activation=node)
+    return None
+
+
+def _with_normalization(maker: nodes.Node, node: nodes.Node) -> nodes.Node | None:
+    linear = (
+        isinstance(maker, (nodes.Convolution, nodes.Product))
+        and maker.activation is None
+        and maker.normalization is None
+    )
+    if linear and isinstance(node, nodes.BatchNormalization):
+        return replace(maker, normalization=node)
+    return None
 
 
 def join_endings(
@@ -92,7 +116,7 @@ def join_endings(
         seen.append(value)
         gives.append(False)
         joined.append(loss)
-        if kind == "softmax_cross_entropy" and isinstance(node, nodes.Softmax):
+        if kind == "softmax_cross_entropy" and node == nodes.Softmax():
             seen[-1], gives[-1] = maker.inputs[0], alone
             if alone:
                 del applications[value]

@@ -64,6 +64,7 @@ class Convolution:
     dilation_rate: tuple[int, int]
     groups: int
     activation: Activation | None = None
+    normalization: BatchNormalization | None = None
     kernel_shape: tuple[int, int, int, int] | None = None
 
 
@@ -89,6 +90,63 @@ class Product:
     kernel: Variable
     bias: Variable | None
     activation: Activation | None = None
+    normalization: BatchNormalization | None = None
+
+
+@dataclass(frozen=True)
+class BatchNormalization:
+    """Over all axes but the last: by the statistics of the batch in training, else, and if it is
+    `frozen`, by the moving ones. Outside of training a convolution or product takes it in."""
+
+    gamma: Variable | None
+    beta: Variable | None
+    moving_mean: Variable
+    moving_variance: Variable
+    momentum: float
+    epsilon: float
+    frozen: bool = False
+    activation: Activation | None = None
+
+
+@dataclass(frozen=True)
+class GroupNormalization:
+    """By the statistics of every sample's `groups` of channels."""
+
+    gamma: Variable | None
+    beta: Variable | None
+    groups: int
+    epsilon: float
+    activation: Activation | None = None
+
+
+@dataclass(frozen=True)
+class RowNormalization:
+    """By the statistics of the last `axes` axes together; or, if `unit`, to length 1."""
+
+    gamma: Variable | None
+    beta: Variable | None
+    axes: int
+    epsilon: float
+    unit: bool = False
+
+
+@dataclass(frozen=True)
+class ResponseNormalization:
+    """x / (bias + alpha * sum of x^2 over the channels at most `depth_radius` away)^beta."""
+
+    depth_radius: int
+    bias: float
+    alpha: float
+    beta: float
+
+
+@dataclass(frozen=True)
+class PReLU:
+    """x where x > 0, else alpha * x; `inner` neighbouring elements share a slope, and so do the
+    repetitions of all slopes."""
+
+    alpha: Variable
+    inner: int = 1
 
 
 @dataclass(frozen=True)
@@ -248,17 +306,22 @@ Node = (
     Activation
     | ActivityPenalty
     | AxisMaps
+    | BatchNormalization
     | Concatenate
     | Convolution
     | Custom
     | Dropout
     | GaussianNoise
     | GlobalPooling
+    | GroupNormalization
     | Merge
+    | PReLU
     | Pooling
     | Product
     | RandomWarp
     | Reshape
+    | ResponseNormalization
+    | RowNormalization
     | ScaleShift
     | Softmax
     | Transpose
@@ -269,9 +332,15 @@ Node = (
 TRAINING_ONLY = (Dropout, GaussianNoise, RandomWarp)
 
 
+# Activations whose argument's sign and size tell all about their derivative.
+RELU_FAMILY = ("relu", "leaky_relu", "clipped_relu")
+
+
 def has_room_for(node: Node, activation: Activation) -> bool:
     """Whether the operation of `node` can apply `activation` to what it writes."""
     if isinstance(node, Merge):
         return node.activation is None and activation.kind == "relu"
+    if isinstance(node, (BatchNormalization, GroupNormalization)):
+        return node.activation is None and activation.kind in RELU_FAMILY
     weighted = isinstance(node, (Convolution, Product))
     return weighted and node.activation is None and activation.fusible

@@ -102,6 +102,21 @@ from fastconv.reference.arrangement import (  # noqa: F401
     warp,
     warp_backward,
 )
+from fastconv.reference.normalization import (  # noqa: F401
+    batch_norm,
+    batch_norm_backward,
+    batch_norm_inference,
+    group_norm,
+    group_norm_backward,
+    layer_norm,
+    layer_norm_backward,
+    local_response_norm,
+    local_response_norm_backward,
+    prelu,
+    prelu_backward,
+    unit_norm,
+    unit_norm_backward,
+)
 
 CROSS_ENTROPY_EPSILON = 1e-7  # Keras's clip of probabilities before their logarithm is taken
 

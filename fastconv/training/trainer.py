@@ -546,9 +546,9 @@ class Trainer:
         finally:
             lock.release()
 
-    def _trained_parts(self) -> tuple[tuple[int, int], ...]:
-        """Which parts of the parameters are trained, and penalised: part of the key of a plan."""
-        return tuple((run.start, run.stop) for run in self.parameters.trainable_runs())
+    def _trained_parts(self) -> tuple[bool, ...]:
+        """Which weights belong to layers that train: part of the key of a plan."""
+        return tuple(variable.owner_trains for variable in self.parameters.variables)
 
     def _plan(self, count: int, mode: str, weighted: bool, trained: tuple = ()):
         """Lends a plan for `count` samples; use as a context manager."""

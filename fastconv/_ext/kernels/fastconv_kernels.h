@@ -257,6 +257,52 @@ typedef struct {
     double low, high, rate, epsilon;
 } fc_norms;
 
+/* Normalization by statistics of channels (channel_norm.inc): x, dy and y (or dx) are (segments, rows, channels), mean and
+ * variance (segments, channels / width), gamma, beta, their gradients and bias (channels); those but x may be NULL. */
+typedef struct {
+    const void *x, *dy, *gamma, *beta, *bias;
+    void *y, *mean, *variance, *dgamma, *dbeta;
+    void *shift; /* where the shift goes, if not into the workspace */
+    int64_t segments, rows, channels, width;
+    double epsilon;
+    int activation, scale_only; /* y = scale * x */
+    double slope;
+    /* Filled in by plan_channel_norm. */
+    int64_t rows_per_split, splits, panels, sum_items, groups_per_item, group_items, finish_items, rows_per_item, row_items;
+    int64_t pass_items, sums_bytes, workspace_bytes;
+} fc_channel_norm;
+
+/* Normalization of rows (row_norm.inc): x, dy and y (or dx) are (rows, features), statistics (rows, 2), the others
+ * (features); gamma, beta, their gradients and dx may be NULL. */
+typedef struct {
+    const void *x, *dy, *gamma, *beta;
+    void *y, *statistics, *dgamma, *dbeta;
+    int64_t rows, features;
+    double epsilon;
+    int unit;
+    /* Filled in by plan_row_norm. */
+    int64_t rows_per_item, items, rows_per_split, splits, features_per_item, reduce_items, workspace_bytes, scratch_bytes;
+} fc_row_norm;
+
+/* Normalization by neighbouring channels (response_norm.inc): x, dy and y (or dx) are (rows, channels). */
+typedef struct {
+    const void *x, *dy;
+    void *y;
+    int64_t rows, channels, radius;
+    double bias, alpha, beta;
+    /* Filled in by plan_response_norm; a gradient needs the scratch twice. */
+    int64_t rows_per_item, items, scratch_bytes;
+} fc_response_norm;
+
+/* The ReLU with trained slopes (prelu.inc): x, dy and y (or dx, may be NULL) are (rows, slopes, inner). */
+typedef struct {
+    const void *x, *dy, *alpha;
+    void *y, *dalpha;
+    int64_t rows, slopes, inner;
+    /* Filled in by plan_prelu. */
+    int64_t rows_per_item, items, rows_per_split, splits, workspace_bytes, scratch_bytes;
+} fc_prelu;
+
 typedef struct {
     const char *isa;
     int element_size, lanes, panel; /* panel: filters in a full packed panel */
@@ -313,6 +359,27 @@ typedef struct {
     void (*mean_squared_error_row)(const fc_loss *, int64_t row);
     void (*loss_row)(const fc_loss *, int64_t row);
     void (*dropout)(const void *x, void *y, int64_t begin, int64_t n, double rate, uint64_t key);
+
+    void (*plan_channel_norm)(fc_channel_norm *);
+    void (*channel_scale_item)(const fc_channel_norm *, void *workspace, int64_t item);
+    void (*channel_affine_item)(const fc_channel_norm *, void *workspace, int64_t item);
+    void (*channel_moments_item)(const fc_channel_norm *, void *workspace, int64_t item);
+    void (*channel_moments_finish)(const fc_channel_norm *, void *workspace, int64_t item);
+    void (*channel_gradient_item)(const fc_channel_norm *, void *workspace, int64_t item);
+    void (*channel_gradient_finish)(const fc_channel_norm *, void *workspace, int64_t item);
+    void (*channel_gradient_parameters)(const fc_channel_norm *, void *workspace, int64_t item);
+    void (*channel_gradient_pass)(const fc_channel_norm *, void *workspace, int64_t item);
+    void (*plan_row_norm)(fc_row_norm *);
+    void (*row_norm_item)(const fc_row_norm *, int64_t item);
+    void (*row_norm_gradient_item)(const fc_row_norm *, void *workspace, int64_t item, void *scratch);
+    void (*row_norm_gradient_reduce)(const fc_row_norm *, const void *workspace, int64_t item);
+    void (*plan_response_norm)(fc_response_norm *);
+    void (*response_norm_item)(const fc_response_norm *, int64_t item, void *scratch);
+    void (*response_norm_gradient_item)(const fc_response_norm *, int64_t item, void *scratch);
+    void (*plan_prelu)(fc_prelu *);
+    void (*prelu_item)(const fc_prelu *, int64_t item);
+    void (*prelu_gradient_item)(const fc_prelu *, void *workspace, int64_t item, void *scratch);
+    void (*prelu_gradient_reduce)(const fc_prelu *, const void *workspace, int64_t slope);
 
     void (*merge)(const fc_merge *, int64_t begin, int64_t n);
     void (*merge_backward)(const fc_merge *, int index, const void *dy, void *dx, int64_t begin, int64_t n);

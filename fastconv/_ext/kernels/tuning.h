@@ -68,4 +68,11 @@ enum {
     FC_DOT_COLUMNS = 4          /* rows of w in a block of dot products */
 };
 
+/* normalization: passes over memory, and sums over rows that are split */
+enum {
+    FC_NORM_PASS_BYTES = 32 * 1024,   /* of x in an item of a pass */
+    FC_NORM_SPLIT_BYTES = 256 * 1024, /* of x in a split of a sum, at least */
+    FC_NORM_SPLITS = 64
+};
+
 #endif

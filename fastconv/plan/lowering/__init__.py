@@ -18,7 +18,7 @@ with `run_python()`, which the plan calls in its turn (`plan.program`).
     transposed   transposed convolution
     arrangement  transposition, padding, cropping, resizing, scaling
     random       dropout, noise, random views of images
-    pooling, activation, reshape
+    pooling, activation, normalization, reshape
     merging      several values into one
     custom       layers in NumPy
     penalty      of an activity regularizer
@@ -34,6 +34,13 @@ from fastconv.plan.lowering.base import Lowering
 from fastconv.plan.lowering.custom import Custom
 from fastconv.plan.lowering.loss import loss_operation, lower_loss
 from fastconv.plan.lowering.merging import Concatenate, Merge
+from fastconv.plan.lowering.normalization import (
+    BatchNormalization,
+    GroupNormalization,
+    PReLU,
+    ResponseNormalization,
+    RowNormalization,
+)
 from fastconv.plan.lowering.penalty import ActivityPenalty
 from fastconv.plan.lowering.pooling import GlobalPooling, Pooling
 from fastconv.plan.lowering.random import Dropout, GaussianNoise, Random, RandomWarp
@@ -42,6 +49,11 @@ from fastconv.plan.lowering.transposed import TransposedConvolution
 from fastconv.plan.lowering.weighted import Convolution, Product
 
 LOWERINGS: dict[type, type[Lowering]] = {
+    nodes.RowNormalization: RowNormalization,
+    nodes.ResponseNormalization: ResponseNormalization,
+    nodes.PReLU: PReLU,
+    nodes.GroupNormalization: GroupNormalization,
+    nodes.BatchNormalization: BatchNormalization,
     nodes.Activation: Activation,
     nodes.ActivityPenalty: ActivityPenalty,
     nodes.AxisMaps: AxisMaps,

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from fastconv._ext import _conv, _dense, _elementwise
+from fastconv.parameters import aligned_zeros
 from fastconv.plan.lowering.base import Lowering
+from fastconv.plan.lowering.normalization import fold
 from fastconv.plan.tape import Tensor
 from fastconv.shapes import conv2d_geometry
 
@@ -31,11 +33,25 @@ class Weighted(Lowering):
     def forward(self, x):
         self.x = x
         self.y = self.tape.tensor(self.output_shape(x))
-        bias = None if self.node.bias is None else self.node.bias.value
-        kernel, activation = self.shaped(self.node.kernel.value), self.node.activation
+        kernel, bias = self.weights()
+        kernel, activation = self.shaped(kernel), self.node.activation
         kind, slope = (activation.kind, activation.slope) if activation else ("linear", 0.0)
         self.tape.emit(self.make_forward(kernel, bias, kind, slope), self.x, self.y)
         return self.y
+
+    def weights(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """Kernel and bias of the forward pass: where a normalization follows, those that do its
+        work as well, made anew when the weights have changed."""
+        node = self.node
+        kernel, bias = node.kernel.value, None if node.bias is None else node.bias.value
+        if node.normalization is None:
+            return kernel, bias
+        folded = aligned_zeros(kernel.nbytes).view(np.float32).reshape(kernel.shape)
+        # As the operation after it takes it: the last axis are the outputs.
+        shapes = [self.shaped(array) for array in (kernel, folded)]
+        folded_bias = np.empty(shapes[0].shape[-1], np.float32)
+        self.tape.emit(lambda: fold(node.normalization, *shapes, bias, folded_bias))
+        return folded, folded_bias
 
     def backward(self, dy, need_dx):
         node, y = self.node, self.y

@@ -1,0 +1,45 @@
+"""Layers that work along an axis, any one: those of the compiled core work along the last ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastconv.layers.base import Layer
+from fastconv.plan import nodes
+from fastconv.plan.nodes import Node
+from fastconv.shapes import normalize_int
+
+
+def one_axis(axis: Any) -> int:
+    """`axis` as an integer; TypeError for a list."""
+    return normalize_int(axis, "axis", minimum=-64)
+
+
+def positive_axes(layer: Layer, axis: Any, rank: int, name: str = "axis") -> list[int]:
+    """`axis`, an integer or a list of them, as positive numbers in order; the batch is 0.
+
+    Raises ValueError for an axis that inputs of `rank` have not, or for the batch; TypeError for
+    what is no integer.
+    """
+    axes = axis if isinstance(axis, list) else [axis]
+    if not all(isinstance(a, int) and not isinstance(a, bool) for a in axes):
+        raise TypeError(f"`{name}` of {layer.name!r} must be integers, received {axis!r}")
+    positive = sorted(a + rank if a < 0 else a for a in axes)
+    if not positive or len({*positive}) < len(positive):
+        raise ValueError(f"`{name}` of {layer.name!r} must name axes once, received {axis!r}")
+    if positive[0] < 1 or positive[-1] >= rank:
+        raise ValueError(
+            f"`{name}` of {layer.name!r} must be from 1 to {rank - 1} or from {1 - rank} to -1 for "
+            f"inputs of {rank} axes, the batch among them, received {axis!r}"
+        )
+    return positive
+
+
+def with_axes_last(axes: Sequence[int], rank: int, inner: list[Node]) -> list[Node]:
+    """`inner`, nodes that work on the last axes, so that they work on `axes`."""
+    order = (*(axis for axis in range(rank) if axis not in axes), *axes)
+    if order == tuple(range(rank)):
+        return inner
+    back = tuple(order.index(axis) for axis in range(rank))
+    return [nodes.Transpose(order), *inner, nodes.Transpose(back)]

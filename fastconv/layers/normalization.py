@@ -1,0 +1,392 @@
+"""Normalization: activations with mean 0 and variance 1, over the batch, a sample or a part of it.
+
+    BatchNormalization          per channel, over the batch and all places
+    LayerNormalization          per place (or sample), over the channels (or the last axes)
+    GroupNormalization          per sample and group of channels
+    UnitNormalization           vectors of length 1
+    LocalResponseNormalization  every channel by the power of its neighbours (AlexNet)
+
+All of them work on the last axes. For others the axes are turned round first and back afterwards;
+between layers that do the same the plan leaves both out (`fastconv.plan.simplify`).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from fastconv import constraints, initializers, regularizers
+from fastconv.layers.axes import one_axis, positive_axes, with_axes_last
+from fastconv.layers.base import Layer, check_options
+from fastconv.parameters import Variable
+from fastconv.plan import nodes
+from fastconv.serialization import serialize
+from fastconv.shapes import normalize_int
+
+
+class _Scaling(Layer):
+    """y = gamma * z + beta: the two weights, each with its initializer, regularizer, constraint."""
+
+    def __init__(
+        self,
+        axis: Any,
+        epsilon: float,
+        center: bool,
+        scale: bool,
+        beta: tuple[Any, Any, Any],
+        gamma: tuple[Any, Any, Any],
+        **common: Any,
+    ):
+        super().__init__(**common)
+        self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
+        self.epsilon = _number("epsilon", epsilon)
+        if self.epsilon <= 0:
+            raise ValueError(f"`epsilon` must be positive, received {epsilon!r}")
+        self.center, self.scale = bool(center), bool(scale)
+        self._options = {"gamma": gamma, "beta": beta}
+        self._options = {
+            name: (initializers.get(i), regularizers.get(r), constraints.get(c))
+            for name, (i, r, c) in self._options.items()
+        }
+        self.gamma: Variable | None = None
+        self.beta: Variable | None = None
+
+    def axes_of(self, input_shape) -> list[int]:
+        """The axes that gamma and beta have, in order."""
+        return positive_axes(self, self.axis, len(input_shape))
+
+    def compute_output_shape(self, input_shape):
+        self.axes_of(input_shape)
+        return tuple(input_shape)
+
+    def build(self, input_shape):
+        shape = tuple(input_shape[axis] for axis in self.axes_of(input_shape))
+        for name, wanted in (("gamma", self.scale), ("beta", self.center)):
+            if wanted:
+                initializer, regularizer, constraint = self._options[name]
+                weight = self.add_weight(
+                    name, shape, initializer, regularizer=regularizer, constraint=constraint
+                )
+                setattr(self, name, weight)
+        super().build(input_shape)
+
+    def get_config(self):
+        config = super().get_config() | {
+            "axis": self.axis,
+            "epsilon": self.epsilon,
+            "center": self.center,
+            "scale": self.scale,
+        }
+        for name, (initializer, regularizer, constraint) in self._options.items():
+            config[f"{name}_initializer"] = serialize(initializer)
+            config[f"{name}_regularizer"] = serialize(regularizer)
+            config[f"{name}_constraint"] = serialize(constraint)
+        return config
+
+
+class BatchNormalization(_Scaling):
+    """y = gamma * (x - mean) / sqrt(variance + epsilon) + beta, with statistics per channel.
+
+    While training these are of the batch (Ioffe & Szegedy 2015, arXiv 1502.03167), and the moving
+    ones follow: moving = moving * momentum + batch * (1 - momentum). Otherwise, and always if the
+    layer is not `trainable`, they are the moving ones; then the layer becomes part of the
+    convolution or product before it.
+
+    Args:
+        axis: that of the channels.
+        momentum: how much of the moving statistics stays, 0 to 1.
+        epsilon: added to the variance; positive.
+        center, scale: whether there is a beta, a gamma.
+        beta_initializer, gamma_initializer, moving_mean_initializer, moving_variance_initializer:
+            see `fastconv.initializers`.
+        beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint: see
+            `fastconv.regularizers` and `fastconv.constraints`.
+        renorm, renorm_clipping: must be off; `renorm_momentum` means nothing without them.
+        synchronized: must be False.
+        name, trainable, dtype, input_shape: see `Layer`.
+
+    Weights: gamma, beta, moving_mean, moving_variance, each (channels,).
+
+    Raises:
+        ValueError: a number out of range, an axis that the input has not, an unsupported option.
+        TypeError: an axis that is no integer.
+    """
+
+    def __init__(
+        self,
+        axis: int = -1,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        moving_mean_initializer: Any = "zeros",
+        moving_variance_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        renorm: bool = False,
+        renorm_clipping: None = None,
+        renorm_momentum: float = 0.99,
+        synchronized: bool = False,
+        **common: Any,
+    ):
+        check_options(
+            "BatchNormalization",
+            renorm=renorm or None,
+            renorm_clipping=renorm_clipping,
+            synchronized=synchronized or None,
+        )
+        super().__init__(
+            one_axis(axis),
+            epsilon,
+            center,
+            scale,
+            (beta_initializer, beta_regularizer, beta_constraint),
+            (gamma_initializer, gamma_regularizer, gamma_constraint),
+            **common,
+        )
+        self.momentum = _number("momentum", momentum)
+        if not 0 <= self.momentum <= 1:
+            raise ValueError(f"`momentum` must be from 0 to 1, received {momentum!r}")
+        self.renorm_momentum = _number("renorm_momentum", renorm_momentum)
+        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
+        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
+        self.moving_mean = self.moving_variance = None
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        (axis,) = self.axes_of(input_shape)
+        for name in ("moving_mean", "moving_variance"):
+            initializer = getattr(self, f"{name}_initializer")
+            weight = self.add_weight(name, (input_shape[axis],), initializer, trainable=False)
+            setattr(self, name, weight)
+
+    def nodes(self, input_shape):
+        normalization = nodes.BatchNormalization(
+            self.gamma, self.beta, self.moving_mean, self.moving_variance, self.momentum,
+            self.epsilon, frozen=not self.trainable,
+        )  # fmt: skip
+        return with_axes_last(self.axes_of(input_shape), len(input_shape), [normalization])
+
+    def get_config(self):
+        return super().get_config() | {
+            "momentum": self.momentum,
+            "moving_mean_initializer": serialize(self.moving_mean_initializer),
+            "moving_variance_initializer": serialize(self.moving_variance_initializer),
+            "renorm": False,
+            "renorm_clipping": None,
+            "renorm_momentum": self.renorm_momentum,
+            "synchronized": False,
+        }
+
+
+class LayerNormalization(_Scaling):
+    """y = gamma * (x - mean) / sqrt(variance + epsilon) + beta, with statistics of every vector.
+
+    A vector is what lies along `axis`, or along several axes together (Ba, Kiros & Hinton 2016,
+    arXiv 1607.06450).
+
+    Args:
+        axis: an axis or a list of them.
+        epsilon: added to the variance; positive.
+        center, scale: whether there is a beta, a gamma.
+        beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer, beta_constraint,
+        gamma_constraint: as for `BatchNormalization`.
+        rms_scaling: must be False.
+        name, trainable, dtype, input_shape: see `Layer`.
+
+    Weights: gamma, beta, each of the sizes of the axes.
+
+    Raises as `BatchNormalization`.
+    """
+
+    def __init__(
+        self,
+        axis: int | list[int] = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        rms_scaling: bool = False,
+        **common: Any,
+    ):
+        check_options("LayerNormalization", rms_scaling=rms_scaling or None)
+        super().__init__(
+            axis,
+            epsilon,
+            center,
+            scale,
+            (beta_initializer, beta_regularizer, beta_constraint),
+            (gamma_initializer, gamma_regularizer, gamma_constraint),
+            **common,
+        )
+
+    def nodes(self, input_shape):
+        axes = self.axes_of(input_shape)
+        normalization = nodes.RowNormalization(self.gamma, self.beta, len(axes), self.epsilon)
+        return with_axes_last(axes, len(input_shape), [normalization])
+
+    def get_config(self):
+        return super().get_config() | {"rms_scaling": False}
+
+
+class GroupNormalization(_Scaling):
+    """y = gamma * (x - mean) / sqrt(variance + epsilon) + beta, with statistics of every sample's
+    groups of channels over all places (Wu & He 2018, arXiv 1803.08494).
+
+    Args:
+        groups: how many; a divisor of the channels, or -1 for a group per channel.
+        axis: that of the channels.
+        epsilon, center, scale, beta_initializer, gamma_initializer, beta_regularizer,
+        gamma_regularizer, beta_constraint, gamma_constraint: as for `BatchNormalization`.
+        name, trainable, dtype, input_shape: see `Layer`.
+
+    Weights: gamma, beta, each (channels,).
+
+    Raises as `BatchNormalization`.
+    """
+
+    def __init__(
+        self,
+        groups: int = 32,
+        axis: int = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        **common: Any,
+    ):
+        super().__init__(
+            one_axis(axis),
+            epsilon,
+            center,
+            scale,
+            (beta_initializer, beta_regularizer, beta_constraint),
+            (gamma_initializer, gamma_regularizer, gamma_constraint),
+            **common,
+        )
+        self.groups = normalize_int(groups, "groups", minimum=-1)
+        if self.groups == 0:
+            raise ValueError("`groups` must be positive or -1, received 0")
+
+    def compute_output_shape(self, input_shape):
+        self.groups_of(input_shape)
+        return super().compute_output_shape(input_shape)
+
+    def groups_of(self, input_shape) -> int:
+        """The number of groups; ValueError if the channels cannot be divided so."""
+        (axis,) = self.axes_of(input_shape)
+        channels = input_shape[axis]
+        groups = channels if self.groups == -1 else self.groups
+        if channels % groups:
+            raise ValueError(
+                f"layer {self.name!r}: the channels (={channels}) must be a multiple of `groups` "
+                f"(={groups})"
+            )
+        return groups
+
+    def nodes(self, input_shape):
+        normalization = nodes.GroupNormalization(
+            self.gamma, self.beta, self.groups_of(input_shape), self.epsilon
+        )
+        return with_axes_last(self.axes_of(input_shape), len(input_shape), [normalization])
+
+    def get_config(self):
+        return super().get_config() | {"groups": self.groups}
+
+
+class UnitNormalization(Layer):
+    """x / max(|x|, 1e-12), where |x| is the length of the vectors along `axis`.
+
+    Args:
+        axis: an axis or a list of them, whose elements make up a vector.
+
+    Raises ValueError for an axis that the input has not, TypeError for one that is no integer.
+    """
+
+    EPSILON = 1e-12
+
+    def __init__(self, axis: int | list[int] = -1, **common: Any):
+        super().__init__(**common)
+        self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
+
+    def compute_output_shape(self, input_shape):
+        positive_axes(self, self.axis, len(input_shape))
+        return tuple(input_shape)
+
+    def nodes(self, input_shape):
+        axes = positive_axes(self, self.axis, len(input_shape))
+        normalization = nodes.RowNormalization(None, None, len(axes), self.EPSILON, unit=True)
+        return with_axes_last(axes, len(input_shape), [normalization])
+
+    def get_config(self):
+        return super().get_config() | {"axis": self.axis}
+
+
+class LocalResponseNormalization(Layer):
+    """x / (bias + alpha * s)^beta, s = the sum of the squares of the channels around.
+
+    The sum goes over the channels at most `depth_radius` away, at the same place (Krizhevsky,
+    Sutskever & Hinton 2012, section 3.3: radius 2, bias 2, alpha 1e-4, beta 0.75). The defaults are
+    those of `tf.nn.local_response_normalization`; Keras has no such layer.
+
+    Args:
+        depth_radius: at least 0.
+        bias: positive.
+        alpha, beta: at least 0.
+        name, trainable, dtype, input_shape: see `Layer`.
+
+    Raises ValueError for a number out of range, TypeError for what is no number.
+    """
+
+    module = "fastconv.layers"
+
+    def __init__(
+        self,
+        depth_radius: int = 5,
+        bias: float = 1.0,
+        alpha: float = 1.0,
+        beta: float = 0.5,
+        **common: Any,
+    ):
+        super().__init__(**common)
+        self.depth_radius = normalize_int(depth_radius, "depth_radius", minimum=0)
+        self.bias, self.alpha = _number("bias", bias), _number("alpha", alpha)
+        self.beta = _number("beta", beta)
+        if self.bias <= 0 or self.alpha < 0 or self.beta < 0:
+            raise ValueError(
+                "`bias` must be positive, `alpha` and `beta` not negative, received "
+                f"{bias!r}, {alpha!r} and {beta!r}"
+            )
+
+    def nodes(self, input_shape):
+        return [nodes.ResponseNormalization(self.depth_radius, self.bias, self.alpha, self.beta)]
+
+    def get_config(self):
+        return super().get_config() | {
+            "depth_radius": self.depth_radius,
+            "bias": self.bias,
+            "alpha": self.alpha,
+            "beta": self.beta,
+        }
+
+
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, (bool, str)) or value is None:
+        raise TypeError(f"`{name}` must be a number, received {value!r}")
+    if not math.isfinite(value):
+        raise ValueError(f"`{name}` must be finite, received {value!r}")
+    return float(value)

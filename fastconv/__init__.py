@@ -28,6 +28,8 @@ __all__ = [
     "constraints",
     "datasets",
     "errors",
+    "explain",
+    "explanation",
     "filters",
     "initializers",
     "inner",
@@ -54,6 +56,7 @@ __all__ = [
 # Names that live in a submodule and are so common that they are offered here as well.
 _SHORTCUTS = {
     "FormatError": "fastconv.errors",
+    "explain": "fastconv.explanation",
     "Input": "fastconv.layers",
     "Model": "fastconv.models",
     "Sequential": "fastconv.models",

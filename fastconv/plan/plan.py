@@ -9,6 +9,8 @@ import numpy as np
 
 from fastconv import runtime
 from fastconv._ext import _merge
+from fastconv._ext._account import scratch_bytes
+from fastconv._ext._core import Op
 from fastconv.parameters import Parameters, aligned_zeros
 from fastconv.plan import lowering, nodes
 from fastconv.plan.fusion import fuse, join_endings
@@ -123,6 +125,11 @@ class Plan:
     def scratch_bytes(self) -> int:
         """Memory beside the arena: of the operations while they run, and of packed filters."""
         return self._program.workspace_bytes + self._program.filter_bytes
+
+    def scratch_bytes_on(self, num_threads: int) -> int:
+        """What `scratch_bytes` will be once the plan has run on so many threads."""
+        operations = [op for op in self._program.ops if isinstance(op, Op)]
+        return scratch_bytes(operations, num_threads) + self._program.filter_bytes
 
     def run(self, draw: int = 0) -> None:
         """Run everything once. `draw` numbers what is random: equal numbers, equal draws.

@@ -1,0 +1,110 @@
+"""How much memory a network takes: the recipe of the lectures, and what the plan really allocates.
+
+The recipe counts every volume between two layers once, in float32; twice for training, since every
+volume has a gradient; and the parameters. It is what one does on paper, and it errs to both sides:
+
+- it knows nothing of sharing: a plan lays what does not live at the same time into the same bytes,
+  so prediction needs two or three volumes and not all of them, and gradients live for a moment;
+- it knows nothing of the gradients of the parameters, of what the optimizer keeps beside each of
+  them, of packed filters, and of the bytes in which max pooling notes where the maxima were.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from fastconv import runtime
+from fastconv.models import Model
+from fastconv.plan import Plan, nodes
+
+FLOAT = 4  # bytes
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes. `arena`, `gradients` and `slots` are of the parts that only a plan has.
+
+    `slots` are what the optimizer keeps for every parameter: of the one that the model is compiled
+    with, else of RMSprop, the default.
+    """
+
+    activations: int  # all volumes, the input included: the recipe's
+    parameters: int
+    prediction_arena: int
+    prediction_scratch: int
+    training_arena: int
+    training_scratch: int
+    gradients: int
+    slots: int
+
+    @property
+    def recipe_prediction(self) -> int:
+        """All volumes and the parameters."""
+        return self.activations + self.parameters
+
+    @property
+    def recipe_training(self) -> int:
+        """All volumes twice, and the parameters."""
+        return 2 * self.activations + self.parameters
+
+    @property
+    def prediction(self) -> int:
+        """What predicting a batch allocates."""
+        return self.parameters + self.prediction_arena + self.prediction_scratch
+
+    @property
+    def training(self) -> int:
+        """What a training step allocates."""
+        flat = self.parameters + self.gradients + self.slots
+        return flat + self.training_arena + self.training_scratch
+
+    def to_dict(self) -> dict[str, int]:
+        """All of it by name."""
+        sums = ("recipe_prediction", "recipe_training", "prediction", "training")
+        return asdict(self) | {name: getattr(self, name) for name in sums}
+
+
+def memory_of(model: Model, batch_size: int, activations: int) -> Memory:
+    """The memory of a built model for batches of `batch_size`; `activations` are the bytes of all
+    volumes.
+
+    Plans are made for it, and dropped: their memory is asked for and never touched.
+    """
+    parameters, threads = model.parameters, runtime.get_num_threads()
+    graph = model.graph()
+    predicting = Plan(graph, batch_size, parameters)
+    scratch = predicting.scratch_bytes_on(threads)
+    arena = predicting.peak_bytes
+    del predicting
+    training = Plan(graph, batch_size, parameters, mode="train", losses=_losses(graph))
+    trained = bool(parameters.trainable_runs())
+    return Memory(
+        activations=activations,
+        parameters=parameters.values.nbytes,
+        prediction_arena=arena,
+        prediction_scratch=scratch,
+        training_arena=training.peak_bytes,
+        training_scratch=training.scratch_bytes_on(threads),
+        gradients=parameters.values.nbytes if trained else 0,
+        slots=_slots(model) * parameters.values.nbytes if trained else 0,
+    )
+
+
+def _losses(graph: Any) -> list[nodes.Loss]:
+    """For every output a loss that suits it; which one makes no difference to speak of."""
+    makers = graph.makers()
+    losses = []
+    for value in graph.outputs:
+        classifies = value in makers and isinstance(makers[value].node, nodes.Softmax)
+        kind = "softmax_cross_entropy" if classifies else "mean_squared_error"
+        losses.append(nodes.Loss(kind, sparse=classifies))
+    return losses
+
+
+def _slots(model: Model) -> int:
+    """Numbers that the optimizer keeps per parameter."""
+    from fastconv.optimizers import RMSprop
+
+    optimizer = model.optimizer if model.compiled else RMSprop()
+    return sum(len(group) for group in optimizer.all_slots())

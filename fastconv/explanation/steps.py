@@ -1,0 +1,270 @@
+"""What the operations of a layer (`fastconv.plan.nodes`) mean for shapes, fields and work.
+
+`follow` takes the nodes of a layer one after the other, from what goes in to what comes out, and
+notes the windows on the way, the multiplications, and how far the view of the input widens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from math import prod
+from typing import Any
+
+from fastconv.explanation.fields import Field, Stretch, join
+from fastconv.explanation.windows import Window, windows_of
+from fastconv.plan import nodes
+from fastconv.shapes import conv2d_geometry, effective_kernel, pool2d_geometry
+
+Shape = tuple[int, ...]  # of one sample
+
+
+@dataclass
+class Value:
+    """Something between two layers: its shape, and what it sees of every input, by number."""
+
+    shape: Shape
+    fields: dict[int, Field]
+
+    def through(self, change: Any, shape: Shape | None = None) -> Value:
+        """`change` applied to all stretches."""
+        fields = {
+            number: tuple(change(stretch) for stretch in seen)
+            for number, seen in self.fields.items()
+        }
+        return Value(self.shape if shape is None else shape, fields)
+
+
+@dataclass
+class Work:
+    """What was met on the way through a layer."""
+
+    sizes: list[str] = field(default_factory=list)  # formulas of output sizes
+    products: list[str] = field(default_factory=list)  # formulas of multiply-adds
+    multiply_adds: int = 0
+    windows: list[tuple[Window, ...]] = field(default_factory=list)  # per axis of space
+    arranges: bool = True  # nothing is computed: the output is the input in another shape
+
+    def multiply(self, formula: str, count: int) -> None:
+        self.products.append(f"{formula} = {count:,}")
+        self.multiply_adds += count
+
+
+def follow(chain: Sequence[nodes.Node], inputs: Sequence[Value], end: Shape) -> tuple[Value, Work]:
+    """(what comes out, the work) of `chain` on `inputs`; `end` is the shape that comes out."""
+    work = Work()
+    values = list(inputs)
+    for node in chain:
+        if not isinstance(node, nodes.Reshape):
+            work.arranges = False
+        step = _STEPS.get(type(node))
+        values = [step(node, values, work) if step else values[0]]
+    (value,) = values
+    if value.shape != end:  # an operation that is not known here
+        value = value.through(Stretch.widened, end)
+    return value, work
+
+
+def _convolution(node: nodes.Convolution, values: list[Value], work: Work) -> Value:
+    (x,) = values
+    geometry = conv2d_geometry(
+        (1, *x.shape),
+        node.kernel_shape or node.kernel.shape,
+        strides=node.strides,
+        padding=node.padding,
+        dilation_rate=node.dilation_rate,
+        groups=node.groups,
+    )
+    kernel_h, kernel_w, channels, filters = geometry.kernel_shape
+    places = geometry.out_h, geometry.out_w
+    taps = kernel_h, kernel_w
+    if x.shape[0] == kernel_h == 1:  # a sequence, which is an image of one row
+        places, taps = places[1:], taps[1:]
+    formula = f"{_times(places)} * {_times((*taps, channels))} * {filters}"
+    work.multiply(formula, prod(geometry.output_shape) * kernel_h * kernel_w * channels)
+    return _slide(x, windows_of(geometry), geometry.output_shape[1:], work, mixes_channels=True)
+
+
+def _pooling(node: nodes.Pooling, values: list[Value], work: Work) -> Value:
+    (x,) = values
+    geometry = pool2d_geometry(
+        (1, *x.shape), pool_size=node.pool_size, strides=node.strides, padding=node.padding
+    )
+    return _slide(x, windows_of(geometry), geometry.output_shape[1:], work, mixes_channels=False)
+
+
+def _slide(
+    x: Value, windows: tuple[Window, Window], shape: Shape, work: Work, mixes_channels: bool
+) -> Value:
+    rows, columns = windows
+    if x.shape[0] == rows.kernel == 1:
+        windows = (columns,)
+        work.sizes.append(columns.formula)
+    elif rows == columns:
+        work.sizes.append(rows.formula)
+    else:
+        work.sizes += [f"rows: {rows.formula}", f"columns: {columns.formula}"]
+    work.windows.append(windows)
+
+    def change(stretch: Stretch) -> Stretch:
+        if stretch.along in (0, 1):
+            return stretch.slid((rows, columns)[stretch.along])
+        lost = stretch.along is None or mixes_channels
+        return stretch.widened() if lost else stretch
+
+    return x.through(change, tuple(shape))
+
+
+def _transposed(node: nodes.TransposedConvolution, values: list[Value], work: Work) -> Value:
+    (x,) = values
+    kernel_h, kernel_w, filters, channels = node.kernel_shape
+    outputs = (*node.size, filters)
+    forward = conv2d_geometry(
+        (1, *outputs),
+        node.kernel_shape,
+        strides=node.strides,
+        padding=node.padding,
+        dilation_rate=node.dilation_rate,
+    )
+    windows = windows_of(forward)
+    formulas = []
+    for window in windows:
+        n, s, span = window.outputs, window.stride, window.span
+        cut = (n - 1) * s + span - window.length
+        sign = "-" if cut >= 0 else "+"
+        formulas.append(f"({n} - 1)*{s} + {span} {sign} {abs(cut)} = {window.length}")
+    work.sizes += list(dict.fromkeys(formulas))
+    places = f"{_times(x.shape[:2])} * {_times((kernel_h, kernel_w, channels))} * {filters}"
+    work.multiply(places, prod(x.shape[:2]) * kernel_h * kernel_w * channels * filters)
+
+    def change(stretch: Stretch) -> Stretch:
+        if stretch.along not in (0, 1):
+            return stretch.widened()
+        window = windows[stretch.along]
+        span = effective_kernel(window.kernel, window.dilation)
+        return stretch.spread(span, window.stride, window.before, window.length)
+
+    return x.through(change, outputs)
+
+
+def _product(node: nodes.Product, values: list[Value], work: Work) -> Value:
+    (x,) = values
+    inputs, outputs = node.kernel.shape
+    rows = x.shape[:-1]
+    formula = f"{inputs}*{outputs}" if not rows else f"{_times(rows)} * {inputs}*{outputs}"
+    work.multiply(formula, prod(rows) * inputs * outputs)
+    last = len(x.shape) - 1
+    return x.through(
+        lambda stretch: stretch.widened() if stretch.along in (None, last) else stretch,
+        (*rows, outputs),
+    )
+
+
+def _reshape(node: nodes.Reshape, values: list[Value], work: Work) -> Value:
+    (x,) = values
+    if len(node.shape) == 1 and len(x.shape) > 1 and min(x.shape) > 0:
+        work.sizes.append(f"{_times(x.shape)} = {prod(x.shape):,}")
+    before = [axis for axis, size in enumerate(x.shape) if size > 1]
+    after = [axis for axis, size in enumerate(node.shape) if size > 1]
+    kept = [x.shape[axis] for axis in before] == [node.shape[axis] for axis in after]
+    places = dict(zip(before, after, strict=True)) if kept else {}
+    return x.through(
+        lambda stretch: replace(stretch, along=places.get(stretch.along)), tuple(node.shape)
+    )
+
+
+def _transpose(node: nodes.Transpose, values: list[Value], work: Work) -> Value:
+    (x,) = values
+    places = {old - 1: new - 1 for new, old in enumerate(node.axes) if new}
+    return x.through(
+        lambda stretch: replace(stretch, along=places.get(stretch.along)),
+        tuple(x.shape[axis - 1] for axis in node.axes[1:]),
+    )
+
+
+def _axis_maps(node: nodes.AxisMaps, values: list[Value], work: Work) -> Value:
+    (x,) = values
+    maps = node.maps
+    shape = tuple(
+        size if axis_map is None else axis_map.output_size
+        for size, axis_map in zip(x.shape, maps, strict=True)
+    )
+
+    def change(stretch: Stretch) -> Stretch:
+        axis_map = None if stretch.along is None else maps[stretch.along]
+        return stretch if axis_map is None else stretch.mapped(axis_map)
+
+    return x.through(change, shape)
+
+
+def _warp(node: nodes.RandomWarp, values: list[Value], work: Work) -> Value:
+    return values[0] if node.still is None else _axis_maps(node.still, values, work)
+
+
+def _global_average(node: nodes.GlobalAverage, values: list[Value], work: Work) -> Value:
+    (x,) = values
+    last = len(x.shape) - 1
+
+    def change(stretch: Stretch) -> Stretch:
+        return replace(stretch, along=0) if stretch.along == last else stretch.widened()
+
+    return x.through(change, x.shape[-1:])
+
+
+def _merge(node: nodes.Merge, values: list[Value], work: Work) -> Value:
+    rank = max(len(value.shape) for value in values)
+    shape = tuple(
+        max(sizes)
+        for sizes in zip(
+            *((1,) * (rank - len(value.shape)) + value.shape for value in values), strict=True
+        )
+    )
+    moved = []
+    for value in values:
+        shift = rank - len(value.shape)
+        moved.append(value.through(lambda stretch, shift=shift: _shifted(stretch, shift)))
+    return _joined(moved, shape)
+
+
+def _concatenate(node: nodes.Concatenate, values: list[Value], work: Work) -> Value:
+    axis = node.axis - 1
+    shape = list(values[0].shape)
+    shape[axis] = sum(value.shape[axis] for value in values)
+    # Who lies behind somebody else has another place along the axis: seen together, all of it is.
+    apart = [
+        value.through(lambda stretch: stretch.widened() if stretch.along == axis else stretch)
+        for value in values
+    ]
+    return _joined(apart, tuple(shape))
+
+
+def _joined(values: list[Value], shape: Shape) -> Value:
+    numbers = sorted({number for value in values for number in value.fields})
+    fields = {
+        number: join([value.fields[number] for value in values if number in value.fields])
+        for number in numbers
+    }
+    return Value(shape, fields)
+
+
+def _shifted(stretch: Stretch, shift: int) -> Stretch:
+    return stretch if stretch.along is None else replace(stretch, along=stretch.along + shift)
+
+
+def _times(sizes: Sequence[int]) -> str:
+    return "*".join(map(str, sizes))
+
+
+_STEPS = {
+    nodes.AxisMaps: _axis_maps,
+    nodes.Concatenate: _concatenate,
+    nodes.Convolution: _convolution,
+    nodes.GlobalAverage: _global_average,
+    nodes.Merge: _merge,
+    nodes.Pooling: _pooling,
+    nodes.Product: _product,
+    nodes.RandomWarp: _warp,
+    nodes.Reshape: _reshape,
+    nodes.Transpose: _transpose,
+    nodes.TransposedConvolution: _transposed,
+}

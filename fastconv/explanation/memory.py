@@ -12,25 +12,26 @@ volume has a gradient; and the parameters. It is what one does on paper, and it 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from fastconv import runtime
 from fastconv.models import Model
-from fastconv.plan import Plan, nodes
+from fastconv.plan import Graph, Plan, nodes
 
 FLOAT = 4  # bytes
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes. `arena`, `gradients` and `slots` are of the parts that only a plan has.
+    """Bytes: first what the recipe counts, then what is allocated.
 
     `slots` are what the optimizer keeps for every parameter: of the one that the model is compiled
-    with, else of RMSprop, the default.
+    with, else of RMSprop, the default. `weights`, `gradients` and `slots` are a little more than
+    the parameters, because every weight begins a cache line.
     """
 
-    activations: int  # all volumes, the input included: the recipe's
+    activations: int  # all volumes, the input included
     parameters: int
+    weights: int
     prediction_arena: int
     prediction_scratch: int
     training_arena: int
@@ -51,12 +52,12 @@ class Memory:
     @property
     def prediction(self) -> int:
         """What predicting a batch allocates."""
-        return self.parameters + self.prediction_arena + self.prediction_scratch
+        return self.weights + self.prediction_arena + self.prediction_scratch
 
     @property
     def training(self) -> int:
         """What a training step allocates."""
-        flat = self.parameters + self.gradients + self.slots
+        flat = self.weights + self.gradients + self.slots
         return flat + self.training_arena + self.training_scratch
 
     def to_dict(self) -> dict[str, int]:
@@ -78,28 +79,33 @@ def memory_of(model: Model, batch_size: int, activations: int) -> Memory:
     arena = predicting.peak_bytes
     del predicting
     training = Plan(graph, batch_size, parameters, mode="train", losses=_losses(graph))
+    weights = parameters.values.nbytes
     trained = bool(parameters.trainable_runs())
     return Memory(
         activations=activations,
-        parameters=parameters.values.nbytes,
+        parameters=FLOAT * model.count_params(),
+        weights=weights,
         prediction_arena=arena,
         prediction_scratch=scratch,
         training_arena=training.peak_bytes,
         training_scratch=training.scratch_bytes_on(threads),
-        gradients=parameters.values.nbytes if trained else 0,
-        slots=_slots(model) * parameters.values.nbytes if trained else 0,
+        gradients=weights if trained else 0,
+        slots=_slots(model) * weights if trained else 0,
     )
 
 
-def _losses(graph: Any) -> list[nodes.Loss]:
+def _losses(graph: Graph) -> list[nodes.Loss]:
     """For every output a loss that suits it; which one makes no difference to speak of."""
+    from fastconv.losses import MeanSquaredError, SparseCategoricalCrossentropy
+
     makers = graph.makers()
-    losses = []
-    for value in graph.outputs:
-        classifies = value in makers and isinstance(makers[value].node, nodes.Softmax)
-        kind = "softmax_cross_entropy" if classifies else "mean_squared_error"
-        losses.append(nodes.Loss(kind, sparse=classifies))
-    return losses
+    classifies = [
+        value in makers and makers[value].node == nodes.Softmax() for value in graph.outputs
+    ]
+    return [
+        SparseCategoricalCrossentropy().node(True) if each else MeanSquaredError().node(False)
+        for each in classifies
+    ]
 
 
 def _slots(model: Model) -> int:

@@ -100,7 +100,7 @@ def _memory(explanation: Explanation) -> Any:
     table.add_section()
     row("allocated: volumes and gradients", memory.prediction_arena, memory.training_arena)
     row("packed filters and scratch", memory.prediction_scratch, memory.training_scratch)
-    row("parameters", memory.parameters, memory.parameters)
+    row("parameters", memory.weights, memory.weights)
     row("gradients of the parameters", None, memory.gradients)
     row("the optimizer's slots", None, memory.slots)
     row("allocated, in all", memory.prediction, memory.training, "bold")

@@ -151,6 +151,22 @@ def test_field_beyond_the_border_says_how_much_of_it_is_image():
     assert explanation["block5_pool"].receptive.sizes == (212, 212)
 
 
+def test_a_layer_of_ones_own_may_look_at_everything():
+    class Mine(layers.CustomLayer):
+        def forward(self, x, training):
+            return x[:, ::2], None
+
+        def backward(self, dy, saved):
+            raise NotImplementedError
+
+        def compute_output_shape(self, input_shape):
+            return (None, (input_shape[1] + 1) // 2, *input_shape[2:])
+
+    report = fastconv.explain(chain((9, 9, 1), layers.Conv2D(1, 2), Mine())).layers[-1]
+    assert report.output_shape == (4, 8, 1)
+    assert report.receptive.formula == "9x9 = 81 of 81 = 100 %"
+
+
 # Windows ------------------------------------------------------------------------------------------
 
 

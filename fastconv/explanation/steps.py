@@ -201,7 +201,7 @@ def _warp(node: nodes.RandomWarp, values: list[Value], work: Work) -> Value:
     return values[0] if node.still is None else _axis_maps(node.still, values, work)
 
 
-def _global_average(node: nodes.GlobalAverage, values: list[Value], work: Work) -> Value:
+def _global_pooling(node: nodes.GlobalPooling, values: list[Value], work: Work) -> Value:
     (x,) = values
     last = len(x.shape) - 1
 
@@ -247,6 +247,12 @@ def _joined(values: list[Value], shape: Shape) -> Value:
     return Value(shape, fields)
 
 
+def _custom(node: nodes.Custom, values: list[Value], work: Work) -> Value:
+    """Nobody knows what somebody else's layer looks at: it may be all."""
+    everything = [value.through(Stretch.widened) for value in values]
+    return _joined(everything, tuple(node.shape))
+
+
 def _shifted(stretch: Stretch, shift: int) -> Stretch:
     return stretch if stretch.along is None else replace(stretch, along=stretch.along + shift)
 
@@ -259,7 +265,8 @@ _STEPS = {
     nodes.AxisMaps: _axis_maps,
     nodes.Concatenate: _concatenate,
     nodes.Convolution: _convolution,
-    nodes.GlobalAverage: _global_average,
+    nodes.Custom: _custom,
+    nodes.GlobalPooling: _global_pooling,
     nodes.Merge: _merge,
     nodes.Pooling: _pooling,
     nodes.Product: _product,

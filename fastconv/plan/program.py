@@ -33,6 +33,11 @@ class MixedProgram:
         """Scratch memory in use, by all programs."""
         return sum(getattr(part, "workspace_bytes", 0) for part in self._parts)
 
+    @property
+    def filter_bytes(self) -> int:
+        """Memory of packed filters that are kept from run to run."""
+        return sum(getattr(part, "filter_bytes", 0) for part in self._parts)
+
     def run(self, num_threads: int) -> None:
         """Execute everything once; whatever a Python operation raises ends it there."""
         for part in self._parts:

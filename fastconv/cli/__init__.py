@@ -32,7 +32,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 import fastconv
-from fastconv.cli import bench, evaluate, filters, info, predict, summary, train
+from fastconv.cli import bench, evaluate, filters, info, predict, summary, train, visualize
 from fastconv.cli.errors import InputError, one_line
 
 COMMANDS: dict[str, ModuleType] = {
@@ -41,6 +41,7 @@ COMMANDS: dict[str, ModuleType] = {
     "predict": predict,
     "summary": summary,
     "filters": filters,
+    "visualize": visualize,
     "bench": bench,
     "info": info,
 }

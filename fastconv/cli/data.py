@@ -29,12 +29,13 @@ _CLASS_NAMES = {
 }  # fmt: skip
 
 
-def add_data(parser: argparse.ArgumentParser) -> None:
+def add_data(parser: argparse.ArgumentParser, default: str | None = "digits") -> None:
+    embedded = "embedded; the default" if default == "digits" else "embedded"
     parser.add_argument(
         "--data",
-        default="digits",
+        default=default,
         metavar="DATA",
-        help="digits (embedded; the default), mnist, fashion_mnist, cifar10, cifar100, or a "
+        help=f"digits ({embedded}), mnist, fashion_mnist, cifar10, cifar100, or a "
         "folder that holds one folder of pictures per class",
     )
     parser.add_argument(
@@ -66,6 +67,16 @@ class Data(ABC):
     @abstractmethod
     def all_or_test(self, shape: Shape, batch_size: int) -> dict[str, Any]:
         """Arguments for `evaluate`: what there is to test a finished model with."""
+
+    def arrays(self, shape: Shape) -> tuple[Any, Any]:
+        """The same as arrays: pictures (count, *shape) and labels (count,)."""
+        import numpy as np
+
+        arguments = self.all_or_test(shape, 64)
+        if "y" in arguments:
+            return arguments["x"], arguments["y"]
+        batches = list(arguments["x"])
+        return tuple(np.concatenate(part) for part in zip(*batches, strict=True))
 
 
 def load(options: argparse.Namespace) -> Data:

@@ -4,6 +4,7 @@
 #   make test     builds and runs the whole test suite
 #   make bench    measures speed
 #   make bench-peers     measures PyTorch and others beside it, into docs/benchmarks.md (takes long)
+#   make docs     builds the guide into build/guide; make pictures draws its pictures anew
 #   make lint     checks style with ruff
 #   make wheel    builds dist/*.whl       make sdist    builds dist/*.tar.gz
 #   make build    only compiles, in place
@@ -15,6 +16,7 @@
 
 VENV := .venv
 PEERS := .venv-peers
+DOCS := .venv-docs
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check install -q
 
@@ -31,7 +33,7 @@ PYTHON ?= $(or $(call first_that_runs,$(COMPLETE)),$(call first_that_runs,$(RECE
 BUILD_REQUIRES = $(shell sed -n 's/^requires = \[\(.*\)\]$$/\1/p' pyproject.toml | tr ',' ' ')
 SOURCES := setup.py $(wildcard fastconv/_ext/*.py* fastconv/_ext/kernels/*)
 
-.PHONY: demo test bench bench-peers lint build wheel sdist clean distclean
+.PHONY: demo test bench bench-peers docs pictures lint build wheel sdist clean distclean
 
 demo: build
 	$(PY) examples/mnist_cnn.py
@@ -44,6 +46,14 @@ bench: build
 
 bench-peers: build $(PEERS)/.installed
 	$(PEERS)/bin/python -m benchmarks.report
+
+# --strict: warnings are errors.  The sources are read, not imported, so nothing has to be built.
+docs: $(DOCS)/.installed
+	$(DOCS)/bin/mkdocs build --quiet --strict
+	@echo "build/guide/index.html"
+
+pictures: build
+	$(PY) docs/gallery.py
 
 lint: $(VENV)/.installed
 	$(PY) -m ruff check .
@@ -99,10 +109,16 @@ $(PEERS)/.installed: benchmarks/requirements-peers.txt | $(VENV)/.ready
 	    "to find the CPU build of PyTorch." >&2; exit 1; }
 	@touch $@
 
+# What the guide is built with, in an environment of its own.
+$(DOCS)/.installed: docs/requirements.txt | $(VENV)/.ready
+	$(PY) -m venv --clear $(DOCS)
+	$(DOCS)/bin/python -m pip --disable-pip-version-check install -q -r $<
+	@touch $@
+
 clean:
 	rm -rf build dist fastconv.egg-info fastconv/_ext/*.so $(VENV)/.built
 	rm -rf .pytest_cache .ruff_cache .hypothesis .benchmarks __pycache__
 	find fastconv tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean
-	rm -rf $(VENV) $(PEERS)
+	rm -rf $(VENV) $(PEERS) $(DOCS)

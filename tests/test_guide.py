@@ -1,0 +1,82 @@
+"""The Python in the guide and in the README runs, and prints what is said to be printed.
+
+The blocks of a page are one program. A ```text block right below a ```python block is what that
+block prints. Pages speak of full data sets; here `fit` and `evaluate` see their first images only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from pathlib import Path
+
+import pytest
+
+from fastconv import runtime
+from fastconv.models import Model, Sequential
+from fastconv.utils import set_random_seed
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+PAGES = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.MULTILINE | re.DOTALL)
+FEW = 640
+
+
+def blocks(page: Path) -> list[tuple[int, str, str | None]]:
+    """(line, program, what it prints or None) of every block."""
+    text = page.read_text(encoding="utf-8")
+    return [
+        (text.count("\n", 0, found.start(1)) + 1, found[1], found[2])
+        for found in BLOCK.finditer(text)
+    ]
+
+
+PROGRAMS = [page for page in PAGES if blocks(page)]
+
+
+@pytest.fixture
+def briefly(monkeypatch):
+    """`fit` trains for one epoch and `evaluate` tests, on the first images of whole arrays."""
+
+    def shorten(name: str, **fixed):
+        complete = getattr(Sequential, name)
+
+        def short(self, x, y=None, *args, **options):
+            options.update(fixed, verbose=0)
+            return complete(self, x[:FEW], None if y is None else y[:FEW], *args, **options)
+
+        for cls in (Sequential, Model):
+            monkeypatch.setattr(cls, name, short)
+
+    shorten("fit", epochs=1)
+    shorten("evaluate")
+
+
+def test_pages_are_found():
+    names = {page.name for page in PROGRAMS}
+    assert {"README.md", "convolution.md", "network.md", "embedding.md"} <= names
+
+
+@pytest.mark.parametrize("page", PROGRAMS, ids=lambda page: page.stem)
+def test_page(page, briefly, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    set_random_seed(1)
+    namespace: dict[str, object] = {"__name__": "guide"}
+    with runtime.num_threads(runtime.get_num_threads()):
+        for line, program, wanted in blocks(page):
+            printed = io.StringIO()
+            # Leading empty lines make line numbers in a traceback those of the page.
+            code = compile("\n" * (line - 1) + program, str(page), "exec")
+            with contextlib.redirect_stdout(printed):
+                exec(code, namespace)
+            if wanted is not None:
+                assert printed.getvalue() == wanted, f"{page.name}, line {line}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_and_pictures_exist(page):
+    links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8"))
+    local = [link for link in links if "://" not in link and not link.startswith("mailto:")]
+    for link in local:
+        assert (page.parent / link).exists(), f"{page.name} links to {link}"

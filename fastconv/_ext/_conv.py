@@ -109,7 +109,11 @@ def _winograd_cost(g, lanes, pass_name, tile):
     products = tiles * planes * rows * _vectors(k, lanes)
     # The filters' own transform, once per call: written and read again through whatever holds them.
     size = planes * c * _vectors(k, lanes)
-    if pass_name != "backward_kernel" and 4 * size * lanes > _RESIDENT_BYTES and tiles <= _STREAM_TILES:
+    if (
+        pass_name != "backward_kernel"
+        and 4 * size * lanes > _RESIDENT_BYTES
+        and tiles <= _STREAM_TILES
+    ):
         return tiles * transforms + _STREAMED[side] * products + far * c * _vectors(k, lanes)
     filters = size * (_FILTER_MEMORY if 4 * size * lanes > _CACHE_BYTES else _FILTER_CACHE)
     return tiles * transforms + products + filters

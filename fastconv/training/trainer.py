@@ -1,4 +1,4 @@
-"""`compile`, `fit`, `evaluate` and `predict`: what a model does with data.
+"""`fit`, `evaluate` and `predict`: what a model does with data.
 
 A step is: take a plan for the batch's size, load the batch into it, run it, and add up loss and
 metrics from the small arrays that it leaves behind. Everything else here happens once per epoch or
@@ -8,125 +8,38 @@ once per call.
 from __future__ import annotations
 
 import threading
-import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
 import numpy as np
 
-from fastconv import metrics, optimizers
 from fastconv.callbacks import Callback, CallbackList, History, ProgbarLogger
-from fastconv.plan import Graph, Plan, PlanCache, nodes, update_operations
-from fastconv.serialization import serialize
+from fastconv.plan import Plan, update_operations
 from fastconv.shapes import normalize_int
-from fastconv.training.compilation import Compilation
+from fastconv.training.compiled import Compiled
 from fastconv.training.data import ArraySource, Source, split_validation
 from fastconv.training.feed import Feed, make_feed
+from fastconv.training.outputs import Outputs
 from fastconv.training.progress import Progress
 from fastconv.training.report import Report
 from fastconv.training.run import TrainingRun
 from fastconv.training.terminals import Terminals
 
 
-class Trainer:
+class Trainer(Compiled):
     """The half of a model that is about training; the other (`fastconv.models`) is about layers.
 
     It relies on `built`, `build`, `terminals`, `pack_outputs`, `parameters` and `graph()`.
     """
 
     def __init__(self):
-        self.optimizer: optimizers.Optimizer | None = None
-        self.loss: Any = None
-        self.compiled = False
+        super().__init__()
         self.stop_training = False
         self.history: History | None = None
-        self._compilation: Compilation | None = None
-        self._reported: Report | None = None
-        self._plans = PlanCache()
         self._fitting = threading.Lock()
         self._draws = 0
         self.training_run: TrainingRun | None = None
-
-    # compile --------------------------------------------------------------------------------------
-
-    def compile(
-        self,
-        optimizer: Any = "rmsprop",
-        loss: Any = None,
-        loss_weights: Any = None,
-        metrics: Iterable[Any] | None = None,
-        weighted_metrics: Iterable[Any] | None = None,
-        run_eagerly: bool = False,
-        steps_per_execution: int = 1,
-        jit_compile: bool | str | None = "auto",
-        auto_scale_loss: bool = True,
-    ) -> None:
-        """Say how the model is trained.
-
-        Args:
-            optimizer: a name ("sgd", "rmsprop", "adam") or an `Optimizer`.
-            loss: a name ("categorical_crossentropy", "sparse_categorical_crossentropy", "mse") or
-                a `Loss`. With several outputs: one for all of them, a list in their order, or a
-                dict by their names; None for an output that is not trained.
-            loss_weights: what the losses are multiplied by before they are added up, in the form of
-                a list or a dict; by default 1.
-            metrics: names ("accuracy") or metrics, reported without regard to sample weights. With
-                several outputs: a list of lists, one per output, or a dict of lists.
-            weighted_metrics: the same, with regard to sample weights.
-            run_eagerly, steps_per_execution: known from Keras; only the defaults.
-            jit_compile, auto_scale_loss: accepted and without effect, as there is nothing to
-                compile and no reduced precision whose loss would need scaling.
-
-        Raises ValueError or TypeError for anything unknown or unsupported.
-        """
-        unsupported = {
-            "run_eagerly": (bool(run_eagerly), False),
-            "steps_per_execution": (steps_per_execution, 1),
-        }
-        for option, (value, supported) in unsupported.items():
-            if value != supported:
-                raise ValueError(f"`{option}` must be {supported!r}, received {value!r}")
-        chosen = optimizers.get(optimizer)
-        self._compilation = Compilation(loss, loss_weights, metrics, weighted_metrics)
-        self.optimizer, self.loss = chosen, loss
-        self.compiled = True
-        self._reported = None
-        self._plans.clear()
-
-    def get_compile_config(self) -> dict[str, Any] | None:
-        """What `compile` was given, as plain data; None before it was called."""
-        if not self.compiled:
-            return None
-        return {
-            "optimizer": serialize(self.optimizer),
-            **self._compilation.get_config(),
-            "run_eagerly": False,
-            "steps_per_execution": 1,
-            "jit_compile": "auto",
-        }
-
-    def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compile as `get_compile_config` says, with an optimizer that starts anew.
-
-        Raises ValueError or TypeError for anything unsupported.
-        """
-        self.compile(**(config | {"optimizer": optimizers.get(config.get("optimizer"))}))
-
-    @property
-    def metrics(self) -> list[metrics.Metric]:
-        """The loss and the metrics, once data has told which accuracy "accuracy" is."""
-        return list(self.metrics_by_name.values())
-
-    @property
-    def metrics_names(self) -> list[str]:
-        """The names of `metrics`, in the order in which `evaluate` returns their values."""
-        return list(self.metrics_by_name)
-
-    @property
-    def metrics_by_name(self) -> dict[str, metrics.Metric]:
-        """`metrics` by the names that they have in logs and histories."""
-        return self._reported.metrics if self._reported else {}
 
     # fit ------------------------------------------------------------------------------------------
 
@@ -402,7 +315,7 @@ class Trainer:
         source.prepare(terminals)
         run, progress = self._hooks(callbacks, verbose, 1, feed.length)
         count = getattr(source, "count", None) if steps is None else None
-        outputs = [_Outputs(count, shape) for shape in terminals.outputs.values()]
+        outputs = [Outputs(count, shape) for shape in terminals.outputs.values()]
         done = 0
         try:
             run.call("on_predict_begin")
@@ -500,12 +413,6 @@ class Trainer:
             progress = Progress(0)
         return hooks, progress
 
-    def _check_compiled(self, what: str) -> None:
-        if not self.compiled:
-            raise RuntimeError(f"call compile() before {what}()")
-        if not self._compilation.has_loss:
-            raise ValueError(f"{what}() needs a loss; give `loss` to compile()")
-
     @staticmethod
     def _check_not_empty(source: Source, name: str) -> None:
         if getattr(source, "count", None) == 0:
@@ -568,45 +475,6 @@ class Trainer:
             options["updates"] = update_operations(self.optimizer, parameters)
             options["arena"] = self._plans.training_arena
         return Plan(graph, count, parameters, mode=mode, **options)
-
-    def _loss_nodes(self, graph: Graph, outputs: list[str]) -> list[nodes.Loss | None]:
-        makers, found = graph.makers(), []
-        for loss, value in zip(self._compilation.losses(outputs), graph.outputs, strict=True):
-            maker = makers.get(value)
-            after_softmax = maker is not None and maker.node == nodes.Softmax()
-            if after_softmax and getattr(loss, "from_logits", False):
-                warnings.warn(
-                    "the loss has from_logits=True, but the model ends in a softmax, whose outputs "
-                    "are no logits; the loss is computed from what goes into the softmax",
-                    stacklevel=5,
-                )
-            found.append(loss and loss.node(after_softmax))
-        return found
-
-
-class _Outputs:
-    """Gathers the outputs of `predict`: in place if their number is known, else in a list."""
-
-    def __init__(self, count: int | None, output_shape: tuple[int | None, ...]):
-        self._shape = output_shape[1:]
-        self._whole = None if count is None else np.empty((count, *self._shape), np.float32)
-        self._filled = 0
-        self._parts: list[np.ndarray] = []
-
-    def add(self, output: np.ndarray) -> np.ndarray:
-        """Copy a batch of outputs, which its plan will overwrite; return the copy."""
-        if self._whole is None:
-            self._parts.append(output.copy())
-            return self._parts[-1]
-        part = self._whole[self._filled : self._filled + len(output)]
-        part[...] = output
-        self._filled += len(output)
-        return part
-
-    def result(self) -> np.ndarray:
-        if self._whole is not None:
-            return self._whole
-        return np.concatenate([np.empty((0, *self._shape), np.float32), *self._parts])
 
 
 def _nothing() -> Iterator[Any]:

@@ -1,0 +1,123 @@
+"""The part of a model that `compile` sets: optimizer, losses, metrics."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+from fastconv import metrics, optimizers
+from fastconv.plan import Graph, PlanCache, nodes
+from fastconv.serialization import serialize
+from fastconv.training.compilation import Compilation
+from fastconv.training.report import Report
+
+
+class Compiled:
+    """Base of `Trainer`, which uses what is set here; plans depend on it, and so live here."""
+
+    def __init__(self):
+        self.optimizer: optimizers.Optimizer | None = None
+        self.loss: Any = None
+        self.compiled = False
+        self._compilation: Compilation | None = None
+        self._reported: Report | None = None
+        self._plans = PlanCache()
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Iterable[Any] | None = None,
+        weighted_metrics: Iterable[Any] | None = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: bool | str | None = "auto",
+        auto_scale_loss: bool = True,
+    ) -> None:
+        """Say how the model is trained.
+
+        Args:
+            optimizer: a name ("sgd", "rmsprop", "adam") or an `Optimizer`.
+            loss: a name ("categorical_crossentropy", "sparse_categorical_crossentropy", "mse") or
+                a `Loss`. With several outputs: one for all of them, a list in their order, or a
+                dict by their names; None for an output that is not trained.
+            loss_weights: what the losses are multiplied by before they are added up, in the form of
+                a list or a dict; by default 1.
+            metrics: names ("accuracy") or metrics, reported without regard to sample weights. With
+                several outputs: a list of lists, one per output, or a dict of lists.
+            weighted_metrics: the same, with regard to sample weights.
+            run_eagerly, steps_per_execution: known from Keras; only the defaults.
+            jit_compile, auto_scale_loss: accepted and without effect, as there is nothing to
+                compile and no reduced precision whose loss would need scaling.
+
+        Raises ValueError or TypeError for anything unknown or unsupported.
+        """
+        unsupported = {
+            "run_eagerly": (bool(run_eagerly), False),
+            "steps_per_execution": (steps_per_execution, 1),
+        }
+        for option, (value, supported) in unsupported.items():
+            if value != supported:
+                raise ValueError(f"`{option}` must be {supported!r}, received {value!r}")
+        chosen = optimizers.get(optimizer)
+        self._compilation = Compilation(loss, loss_weights, metrics, weighted_metrics)
+        self.optimizer, self.loss = chosen, loss
+        self.compiled = True
+        self._reported = None
+        self._plans.clear()
+
+    def get_compile_config(self) -> dict[str, Any] | None:
+        """What `compile` was given, as plain data; None before it was called."""
+        if not self.compiled:
+            return None
+        return {
+            "optimizer": serialize(self.optimizer),
+            **self._compilation.get_config(),
+            "run_eagerly": False,
+            "steps_per_execution": 1,
+            "jit_compile": "auto",
+        }
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile as `get_compile_config` says, with an optimizer that starts anew.
+
+        Raises ValueError or TypeError for anything unsupported.
+        """
+        self.compile(**(config | {"optimizer": optimizers.get(config.get("optimizer"))}))
+
+    @property
+    def metrics(self) -> list[metrics.Metric]:
+        """The loss and the metrics, once data has told which accuracy "accuracy" is."""
+        return list(self.metrics_by_name.values())
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names of `metrics`, in the order in which `evaluate` returns their values."""
+        return list(self.metrics_by_name)
+
+    @property
+    def metrics_by_name(self) -> dict[str, metrics.Metric]:
+        """`metrics` by the names that they have in logs and histories."""
+        return self._reported.metrics if self._reported else {}
+
+    def _check_compiled(self, what: str) -> None:
+        if not self.compiled:
+            raise RuntimeError(f"call compile() before {what}()")
+        if not self._compilation.has_loss:
+            raise ValueError(f"{what}() needs a loss; give `loss` to compile()")
+
+    def _loss_nodes(self, graph: Graph, outputs: list[str]) -> list[nodes.Loss | None]:
+        makers, found = graph.makers(), []
+        for loss, value in zip(self._compilation.losses(outputs), graph.outputs, strict=True):
+            maker = makers.get(value)
+            after_softmax = maker is not None and maker.node == nodes.Softmax()
+            if after_softmax and getattr(loss, "from_logits", False):
+                warnings.warn(
+                    "the loss has from_logits=True, but the model ends in a softmax, whose outputs "
+                    "are no logits; the loss is computed from what goes into the softmax",
+                    stacklevel=5,
+                )
+            found.append(loss and loss.node(after_softmax))
+        return found

@@ -1,0 +1,30 @@
+"""What `predict` returns, put together from batches."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+class Outputs:
+    """Gathers one output of a model: in place if their number is known, else in a list."""
+
+    def __init__(self, count: int | None, output_shape: tuple[int | None, ...]):
+        self._shape = output_shape[1:]
+        self._whole = None if count is None else np.empty((count, *self._shape), np.float32)
+        self._filled = 0
+        self._parts: list[np.ndarray] = []
+
+    def add(self, output: np.ndarray) -> np.ndarray:
+        """Copy a batch of outputs, which its plan will overwrite; return the copy."""
+        if self._whole is None:
+            self._parts.append(output.copy())
+            return self._parts[-1]
+        part = self._whole[self._filled : self._filled + len(output)]
+        part[...] = output
+        self._filled += len(output)
+        return part
+
+    def result(self) -> np.ndarray:
+        if self._whole is not None:
+            return self._whole
+        return np.concatenate([np.empty((0, *self._shape), np.float32), *self._parts])

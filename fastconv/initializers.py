@@ -24,12 +24,13 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from fastconv import _random
-from fastconv.serialization import deserialize
+from fastconv.serialization import find
 from fastconv.shapes import normalize_int
 
 # The standard deviation of a standard normal distribution that is cut at -2 and 2.
@@ -229,6 +230,38 @@ class LecunNormal(_NamedScaling):
     _settings = (1.0, "fan_in", "truncated_normal")
 
 
+class Identity(Initializer):
+    """Ones on the diagonal of a matrix, times `gain`; only for two dimensions."""
+
+    def __init__(self, gain: float = 1.0):
+        self.gain = float(gain)
+
+    def __call__(self, shape):
+        if len(shape) != 2:
+            raise ValueError(f"Identity needs 2 dimensions, received shape {tuple(shape)}")
+        return np.float32(self.gain) * np.eye(*shape, dtype=np.float32)
+
+    def get_config(self):
+        return {"gain": self.gain}
+
+
+class FromFunction(Initializer):
+    """What a function `f(shape, dtype)` returns, or a fixed array; made by `get`.
+
+    A file gets its name, but cannot contain it: making the layer from such a configuration is
+    refused.
+    """
+
+    def __init__(self, function: Callable):
+        self._function = function
+
+    def __call__(self, shape):
+        return np.array(self._function(tuple(shape), dtype=np.float32), np.float32)
+
+    def get_config(self):
+        return {"function": getattr(self._function, "__name__", "function")}
+
+
 class Orthogonal(_Random):
     """Orthogonal rows or columns, whichever are fewer, times `gain`; at least two dimensions."""
 
@@ -285,34 +318,20 @@ CLASSES = {
     for cls in (
         Zeros, Ones, Constant, RandomNormal, TruncatedNormal, RandomUniform, VarianceScaling,
         GlorotUniform, GlorotNormal, HeUniform, HeNormal, LecunUniform, LecunNormal, Orthogonal,
+        Identity,
     )
 }  # fmt: skip
-_ALIASES = {
-    "zeros": Zeros, "ones": Ones, "constant": Constant, "random_normal": RandomNormal,
-    "truncated_normal": TruncatedNormal, "random_uniform": RandomUniform,
-    "variance_scaling": VarianceScaling, "glorot_uniform": GlorotUniform,
-    "glorot_normal": GlorotNormal, "he_uniform": HeUniform, "he_normal": HeNormal,
-    "lecun_uniform": LecunUniform, "lecun_normal": LecunNormal, "orthogonal": Orthogonal,
-}  # fmt: skip
+_ALIASES = {"zero": Zeros, "one": Ones, "normal": RandomNormal, "uniform": RandomUniform}
 
 
 def get(identifier: Any) -> Initializer:
-    """The initializer that a name ("glorot_uniform" or "GlorotUniform"), an initializer, a class or
-    a serialized configuration stands for.
+    """The initializer that a name ("glorot_uniform" or "GlorotUniform"), an initializer, its class,
+    a function of (shape, dtype), an array of the very shape, or a serialized configuration means.
 
     Raises ValueError for an unknown name (the message lists all), TypeError for anything else.
     """
-    if isinstance(identifier, dict):
-        return deserialize(identifier, "initializers")
-    if isinstance(identifier, Initializer):
-        return identifier
-    if isinstance(identifier, type) and issubclass(identifier, Initializer):
-        return identifier()
-    if isinstance(identifier, str):
-        cls = _ALIASES.get(identifier) or CLASSES.get(identifier)
-        if cls is None:
-            raise ValueError(
-                f"an initializer must be one of {sorted(_ALIASES)}, received {identifier!r}"
-            )
-        return cls()
-    raise TypeError(f"an initializer must be a name or an Initializer, received {identifier!r}")
+    if isinstance(identifier, np.ndarray):
+        return FromFunction(lambda shape, dtype: identifier)
+    if callable(identifier) and not isinstance(identifier, (Initializer, type)):
+        return FromFunction(identifier)
+    return find(identifier, "initializers", Initializer, aliases=_ALIASES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fastconv import initializers
+from fastconv import initializers, layers
 from fastconv.serialization import deserialize, serialize
 from fastconv.utils import set_random_seed
 
@@ -78,6 +78,33 @@ def test_config_and_names(name):
     assert copy.get_config() == initializer.get_config()
 
 
+def test_identity_functions_and_arrays():
+    np.testing.assert_array_equal(initializers.get("identity")((2, 3)), np.eye(2, 3))
+    np.testing.assert_array_equal(initializers.Identity(0.5)((3, 2)), np.eye(3, 2) / 2)
+
+    def ramp(shape, dtype=None):
+        return np.arange(np.prod(shape), dtype=dtype).reshape(shape)
+
+    layer = layers.Dense(3, kernel_initializer=ramp, bias_initializer=np.array([1.0, 2.0, 3.0]))
+    layer.build((None, 2))
+    np.testing.assert_array_equal(layer.kernel.numpy(), np.arange(6).reshape(2, 3))
+    np.testing.assert_array_equal(layer.bias.numpy(), [1, 2, 3])
+    wrong = layers.Dense(2, kernel_initializer=np.ones((5, 5)))
+    wrong.build((None, 2))
+    with pytest.raises(ValueError, match=r"must return shape \(2, 2\), received \(5, 5\)"):
+        wrong.get_weights()
+    with pytest.raises(ValueError, match="keras.initializers.FromFunction is not supported"):
+        layers.Dense.from_config(layer.get_config())
+
+
+@pytest.mark.parametrize(
+    ("name", "cls"),
+    [("zero", "Zeros"), ("one", "Ones"), ("normal", "RandomNormal"), ("uniform", "RandomUniform")],
+)
+def test_short_names(name, cls):
+    assert type(initializers.get(name)).__name__ == cls
+
+
 def test_a_seed_of_its_own_gives_the_same_values_again():
     seeded = initializers.HeNormal(seed=5)
     np.testing.assert_array_equal(seeded((4, 4)), seeded((4, 4)))
@@ -99,6 +126,7 @@ def test_the_common_seed_restarts_the_stream():
     [
         (lambda: initializers.get("glorot"), ValueError, "must be one of .*'glorot_uniform'"),
         (lambda: initializers.get(3), TypeError, "must be a name or an Initializer, received 3"),
+        (lambda: initializers.Identity()((2, 2, 2)), ValueError, "Identity needs 2 dimensions"),
         (lambda: initializers.VarianceScaling(0), ValueError, "`scale` must be positive"),
         (lambda: initializers.VarianceScaling(mode="x"), ValueError, "`mode` must be one of"),
         (lambda: initializers.VarianceScaling(distribution="x"), ValueError, "`distribution` must"),

@@ -104,7 +104,7 @@ def test_config_makes_an_equal_layer(name):
             ValueError,
             "`regularizer` must be one of .*'l2'.* received 'l3'",
         ),
-        (lambda: layers.Conv2D(4, 3, kernel_initializer="x"), ValueError, "initializer must be"),
+        (lambda: layers.Conv2D(4, 3, kernel_initializer="x"), ValueError, "`initializer` must be"),
         (lambda: layers.Conv2D(4, 3, nonsense=1), TypeError, "nonsense"),
         (lambda: layers.Conv2D(4, 3, dtype="float16"), ValueError, "'float32'.*received 'float16'"),
         (lambda: layers.Conv2D(4, 3, name="a/b"), ValueError, "without '/', received 'a/b'"),

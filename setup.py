@@ -37,9 +37,10 @@ FLAGS = [
     "-fvisibility=hidden",
 ]  # fmt: skip
 
-# For the C that Cython writes: it reads every object through casts, hence no strict aliasing.
+# For the C that Cython writes: it reads every object through casts, hence no strict aliasing; and it
+# only hands out work, so it may be small rather than fast (the kernels are another matter).
 CYTHON_FLAGS = [
-    "-fno-strict-aliasing", "-Wno-unused", "-DNPY_NO_DEPRECATED_API=NPY_1_7_API_VERSION",
+    "-Os", "-fno-strict-aliasing", "-Wno-unused", "-DNPY_NO_DEPRECATED_API=NPY_1_7_API_VERSION",
 ]  # fmt: skip
 
 # instruction set: (preprocessor condition under which it belongs to this machine, flags, probe)
@@ -208,7 +209,7 @@ class build_ext(setuptools_build_ext):
     def link(self, extension: Extension, objects: list[Path], openmp: list[str]) -> None:
         target = Path(self.get_ext_fullpath(extension.name))
         command = [*self.compiler.linker_so, *map(str, objects), "-fno-lto", *openmp]
-        command += ["-lm", "-o", str(target)]
+        command += ["-Wl,-s", "-lm", "-o", str(target)]
         record = objects[0].with_suffix(".link")
         if is_current(target, objects, command, record):
             return

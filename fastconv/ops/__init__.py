@@ -18,11 +18,11 @@ of them, under the same name, in a few lines of NumPy.
                       tanh, softplus, softsign,
                       exponential
     gates             bounded_relu, gelu, silu,        any shape; `*_backward` take the input x
-                      hard_silu, mish
+                      hard_silu, mish, prelu
     softmax           softmax, log_softmax             (..., classes)
     normalization     batch_norm, group_norm,          (..., C), with gamma and beta (C,)
                       layer_norm, unit_norm,
-                      local_response_norm, prelu
+                      local_response_norm
     losses            softmax_cross_entropy,           (N, C) -> float and gradient
                       cross_entropy,
                       mean_squared_error
@@ -97,6 +97,8 @@ from .gates import (
     hard_silu_backward,
     mish,
     mish_backward,
+    prelu,
+    prelu_backward,
     silu,
     silu_backward,
 )
@@ -111,8 +113,6 @@ from .normalization import (
     layer_norm_backward,
     local_response_norm,
     local_response_norm_backward,
-    prelu,
-    prelu_backward,
     unit_norm,
     unit_norm_backward,
 )

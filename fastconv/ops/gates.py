@@ -5,10 +5,15 @@ Most of them are x times a gate between 0 and 1 that opens as x grows.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from .. import runtime, shapes
+from .._ext._normalization import PReLUBackward, PReLUForward
 from . import _validation as check
 from .activations import backward_pass, forward_pass
+from .normalization import gradient, samples
 
 
 def bounded_relu(
@@ -197,3 +202,72 @@ def mish_backward(
     [0.6, 1.0]
     """
     return backward_pass("mish", x, dy, 0.0, out, num_threads, "x")
+
+
+def prelu(
+    x: np.ndarray,
+    alpha: np.ndarray,
+    *,
+    out: np.ndarray | None = None,
+    num_threads: int | None = None,
+) -> np.ndarray:
+    """y = x where x > 0, else alpha * x (He et al. 2015, arXiv 1502.01852).
+
+    Args:
+        x: (N, ...), no axis empty; float32 or float64.
+        alpha: the shape of a sample x[0], or 1 along axes that share their slopes; these must be
+            the first, the last, or both, so that the others lie together.
+        out: where to write y; may be `x`.
+        num_threads: as for `batch_norm`.
+
+    Returns:
+        y, the shape and dtype of `x`.
+
+    Raises as `batch_norm`.
+
+    >>> import numpy as np
+    >>> from fastconv import ops
+    >>> ops.prelu(np.array([[-2.0, -2.0, 4.0]]), np.array([0.5, 0.25, 0.5])).tolist()
+    [[-1.0, -0.5, 4.0]]
+    """
+    x = samples(x)
+    alpha, shape = _slopes(x, alpha)
+    threads = runtime.resolve_num_threads(num_threads)
+    y = check.result(out, x.shape, x, {"x": x, "alpha": alpha}, in_place="x")
+    PReLUForward(check.operand(x).reshape(shape), alpha.reshape(-1), y.reshape(shape)).run(threads)
+    return y if out is None else out
+
+
+def prelu_backward(
+    x: np.ndarray,
+    dy: np.ndarray,
+    alpha: np.ndarray,
+    *,
+    out: np.ndarray | None = None,
+    num_threads: int | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The gradients dx and dalpha of `prelu`. `out` may be `dy`.
+
+    >>> import numpy as np
+    >>> from fastconv import ops
+    >>> x, dy, alpha = np.array([[-2.0, 4.0]]), np.array([[3.0, 3.0]]), np.array([0.5, 0.5])
+    >>> [part.tolist() for part in ops.prelu_backward(x, dy, alpha)]
+    [[[1.5, 3.0]], [-6.0, 0.0]]
+    """
+    x, dy = samples(x), gradient(x, dy)
+    alpha, shape = _slopes(x, alpha)
+    threads = runtime.resolve_num_threads(num_threads)
+    dx = check.result(out, x.shape, x, {"x": x, "dy": dy, "alpha": alpha}, in_place="dy")
+    dalpha = np.empty_like(alpha)
+    PReLUBackward(
+        check.operand(x).reshape(shape), dy.reshape(shape), alpha.reshape(-1), dx.reshape(shape),
+        dalpha.reshape(-1),
+    ).run(threads)  # fmt: skip
+    return (dx if out is None else out), dalpha
+
+
+def _slopes(x: np.ndarray, alpha: Any) -> tuple[np.ndarray, tuple[int, int, int]]:
+    """alpha, and x's shape as (rows, slopes, elements that share a slope)."""
+    alpha = check.operand(check.check_float(alpha, "alpha", x, "x"))
+    inner = shapes.shared_slopes(x.shape[1:], alpha.shape)
+    return alpha, (-1, alpha.size, inner)

@@ -1,4 +1,4 @@
-"""Normalizations and their gradients, and the ReLU with trained slopes."""
+"""Normalizations and their gradients."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from .._ext._normalization import (
     ChannelNormBackward,
     ChannelNormForward,
     FrozenNormForward,
-    PReLUBackward,
-    PReLUForward,
     ResponseNormBackward,
     ResponseNormForward,
     RowNormBackward,
@@ -53,7 +51,7 @@ def batch_norm(
     >>> y.round(6).tolist(), mean.tolist(), variance.tolist()
     ([[-1.0, -1.0], [1.0, 1.0]], [2.0, 2.0], [1.0, 4.0])
     """
-    x = _operand(x)
+    x = samples(x)
     weights = _weights(x, x.shape[-1:], gamma=gamma, beta=beta)
     epsilon = _positive("epsilon", epsilon)
     threads = runtime.resolve_num_threads(num_threads)
@@ -119,7 +117,7 @@ def batch_norm_inference(
     >>> ops.batch_norm_inference(x, two, four, epsilon=1e-12).round(6).tolist()
     [[2.0]]
     """
-    x = _operand(x)
+    x = samples(x)
     channels = x.shape[-1:]
     mean, variance = _weights(x, channels, optional=False, mean=mean, variance=variance)
     gamma, beta = _weights(x, channels, gamma=gamma, beta=beta)
@@ -149,7 +147,7 @@ def group_norm(
     >>> ops.group_norm(np.array([[1.0, 3.0, 5.0, 9.0]]), groups=2, epsilon=1e-12).round(6).tolist()
     [[-1.0, 1.0, -1.0, 1.0]]
     """
-    x = _operand(x)
+    x = samples(x)
     weights = _weights(x, x.shape[-1:], gamma=gamma, beta=beta)
     groups = _groups(groups, x)
     epsilon = _positive("epsilon", epsilon)
@@ -204,7 +202,7 @@ def layer_norm(
     >>> ops.layer_norm(np.array([[1.0, 3.0], [5.0, 9.0]]), epsilon=1e-12).round(6).tolist()
     [[-1.0, 1.0], [-1.0, 1.0]]
     """
-    x = _operand(x)
+    x = samples(x)
     shape = _last(x, axes)
     gamma, beta = _weights(x, shape, gamma=gamma, beta=beta)
     return _rows(x, gamma, beta, shape, _positive("epsilon", epsilon), False, out, num_threads)
@@ -229,7 +227,7 @@ def layer_norm_backward(
     >>> dgamma.round(6).tolist(), dbeta.tolist()
     ([-1.0, 5.0], [1.0, 5.0])
     """
-    x, dy = _operand(x), _gradient(x, dy)
+    x, dy = samples(x), gradient(x, dy)
     shape = _last(x, axes)
     (gamma,) = _weights(x, shape, gamma=gamma)
     epsilon = _positive("epsilon", epsilon)
@@ -254,7 +252,7 @@ def unit_norm(
     >>> ops.unit_norm(np.array([[3.0, 4.0]])).round(6).tolist()
     [[0.6, 0.8]]
     """
-    x = _operand(x)
+    x = samples(x)
     epsilon = _positive("epsilon", epsilon)
     return _rows(x, None, None, x.shape[-1:], epsilon, True, out, num_threads)
 
@@ -274,7 +272,7 @@ def unit_norm_backward(
     >>> ops.unit_norm_backward(np.array([[0.0, 2.0]]), np.array([[6.0, 6.0]])).tolist()
     [[3.0, 0.0]]
     """
-    x, dy = _operand(x), _gradient(x, dy)
+    x, dy = samples(x), gradient(x, dy)
     epsilon = _positive("epsilon", epsilon)
     shape = x.shape[-1:]
     return _rows_backward(x, dy, None, shape, None, None, epsilon, True, out, num_threads)
@@ -301,7 +299,7 @@ def local_response_norm(
     >>> ops.local_response_norm(np.array([[1.0, 2.0, 3.0]]), depth_radius=1, beta=1.0).round(4)
     array([[0.1667, 0.1333, 0.2143]])
     """
-    x = _operand(x)
+    x = samples(x)
     settings = _response(depth_radius, bias, alpha, beta)
     threads = runtime.resolve_num_threads(num_threads)
     y = check.result(out, x.shape, x, {"x": x}, in_place="x")
@@ -329,7 +327,7 @@ def local_response_norm_backward(
     >>> ops.local_response_norm_backward(x, dy, beta=1.0).round(4).tolist()
     [[0.1111, -0.1111]]
     """
-    x, dy = _operand(x), _gradient(x, dy)
+    x, dy = samples(x), gradient(x, dy)
     settings = _response(depth_radius, bias, alpha, beta)
     threads = runtime.resolve_num_threads(num_threads)
     dx = check.result(out, x.shape, x, {"x": x, "dy": dy}, in_place="dy")
@@ -338,73 +336,11 @@ def local_response_norm_backward(
     return dx if out is None else out
 
 
-def prelu(
-    x: np.ndarray,
-    alpha: np.ndarray,
-    *,
-    out: np.ndarray | None = None,
-    num_threads: int | None = None,
-) -> np.ndarray:
-    """y = x where x > 0, else alpha * x (He et al. 2015, arXiv 1502.01852).
-
-    Args:
-        x: (N, ...), no axis empty; float32 or float64.
-        alpha: the shape of a sample x[0], or 1 along axes that share their slopes; these must be
-            the first, the last, or both, so that the others lie together.
-        out: where to write y; may be `x`.
-        num_threads: as for `batch_norm`.
-
-    Returns:
-        y, the shape and dtype of `x`.
-
-    Raises as `batch_norm`.
-
-    >>> import numpy as np
-    >>> from fastconv import ops
-    >>> ops.prelu(np.array([[-2.0, -2.0, 4.0]]), np.array([0.5, 0.25, 0.5])).tolist()
-    [[-1.0, -0.5, 4.0]]
-    """
-    x = _operand(x)
-    alpha, shape = _slopes(x, alpha)
-    threads = runtime.resolve_num_threads(num_threads)
-    y = check.result(out, x.shape, x, {"x": x, "alpha": alpha}, in_place="x")
-    PReLUForward(check.operand(x).reshape(shape), alpha.reshape(-1), y.reshape(shape)).run(threads)
-    return y if out is None else out
-
-
-def prelu_backward(
-    x: np.ndarray,
-    dy: np.ndarray,
-    alpha: np.ndarray,
-    *,
-    out: np.ndarray | None = None,
-    num_threads: int | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """The gradients dx and dalpha of `prelu`. `out` may be `dy`.
-
-    >>> import numpy as np
-    >>> from fastconv import ops
-    >>> x, dy, alpha = np.array([[-2.0, 4.0]]), np.array([[3.0, 3.0]]), np.array([0.5, 0.5])
-    >>> [part.tolist() for part in ops.prelu_backward(x, dy, alpha)]
-    [[[1.5, 3.0]], [-6.0, 0.0]]
-    """
-    x, dy = _operand(x), _gradient(x, dy)
-    alpha, shape = _slopes(x, alpha)
-    threads = runtime.resolve_num_threads(num_threads)
-    dx = check.result(out, x.shape, x, {"x": x, "dy": dy, "alpha": alpha}, in_place="dy")
-    dalpha = np.empty_like(alpha)
-    PReLUBackward(
-        check.operand(x).reshape(shape), dy.reshape(shape), alpha.reshape(-1), dx.reshape(shape),
-        dalpha.reshape(-1),
-    ).run(threads)  # fmt: skip
-    return (dx if out is None else out), dalpha
-
-
 # ----------------------------------------------------------------------------------- what is shared
 
 
 def _channel_backward(x, dy, gamma, groups, epsilon, out, num_threads):
-    x, dy = _operand(x), _gradient(x, dy)
+    x, dy = samples(x), gradient(x, dy)
     (gamma,) = _weights(x, x.shape[-1:], gamma=gamma)
     segments = 1 if groups is None else x.shape[0]
     groups = x.shape[-1] if groups is None else _groups(groups, x)
@@ -444,7 +380,7 @@ def _rows_backward(x, dy, gamma, shape, dgamma, dbeta, epsilon, unit, out, num_t
     return dx if out is None else out
 
 
-def _operand(x: Any) -> np.ndarray:
+def samples(x: Any) -> np.ndarray:
     x = check.check_float(x, "x")
     if x.ndim < 2 or 0 in x.shape:
         raise ValueError(
@@ -453,7 +389,7 @@ def _operand(x: Any) -> np.ndarray:
     return x
 
 
-def _gradient(x: np.ndarray, dy: Any) -> np.ndarray:
+def gradient(x: np.ndarray, dy: Any) -> np.ndarray:
     """`dy`, as the kernels want it; where it fits already it is the caller's own array."""
     dy = check.check_float(dy, "dy", x, "x")
     check.check_shape(dy, "dy", x.shape, "to match `x`")
@@ -505,10 +441,3 @@ def _response(depth_radius, bias, alpha, beta) -> tuple[int, float, float, float
         check.check_factor(alpha, "alpha"),
         check.check_factor(beta, "beta"),
     )
-
-
-def _slopes(x: np.ndarray, alpha: Any) -> tuple[np.ndarray, tuple[int, int, int]]:
-    """alpha, and x's shape as (rows, slopes, elements that share a slope)."""
-    alpha = check.operand(check.check_float(alpha, "alpha", x, "x"))
-    inner = shapes.shared_slopes(x.shape[1:], alpha.shape)
-    return alpha, (-1, alpha.size, inner)

@@ -246,6 +246,105 @@ static void compare_activations(const fc_table *t, const fc_table *oracle)
     check("softmax", a, b, N, size, 1e-6);
 }
 
+/* Statistics are of integers, but divided and square-rooted: equal to rounding. */
+static void compare_normalization(const fc_table *t, const fc_table *oracle)
+{
+    enum { SEGMENTS = 3, ROWS = 70, CHANNELS = 84, N = SEGMENTS * ROWS * CHANNELS };
+    const int size = t->element_size;
+    const double tolerance = size == 8 ? 1e-12 : 1e-5;
+    const fc_table *tables[2] = {t, oracle};
+    void *x = numbers(N, size), *dy = numbers(N, size), *gamma = numbers(CHANNELS, size), *beta = numbers(CHANNELS, size);
+    void *y[2], *dx[2], *mean[2], *variance[2], *dgamma[2], *dbeta[2], *z[2], *dz[2], *r[2], *dr[2], *q[2], *dq[2], *da[2];
+    for (int i = 0; i < 2; i++) {
+        void **outputs[] = {y + i, dx + i, z + i, dz + i, r + i, dr + i, q + i, dq + i};
+        for (size_t k = 0; k < sizeof outputs / sizeof *outputs; k++)
+            *outputs[k] = numbers(N, size);
+        mean[i] = numbers(SEGMENTS * CHANNELS, size), variance[i] = numbers(SEGMENTS * CHANNELS, size);
+        dgamma[i] = numbers(CHANNELS, size), dbeta[i] = numbers(CHANNELS, size), da[i] = numbers(CHANNELS, size);
+        const fc_table *k = tables[i];
+        fc_channel_norm p = {.x = x, .gamma = gamma, .beta = beta, .y = y[i], .mean = mean[i], .variance = variance[i],
+                             .segments = SEGMENTS, .rows = ROWS, .channels = CHANNELS, .width = 4, .epsilon = 1e-3,
+                             .activation = FC_RELU};
+        k->plan_channel_norm(&p);
+        void *workspace = malloc((size_t)p.workspace_bytes);
+        for (int64_t j = 0; j < p.sum_items; j++)
+            k->channel_moments_item(&p, workspace, j);
+        for (int64_t j = 0; j < p.finish_items; j++)
+            k->channel_moments_finish(&p, workspace, j);
+        for (int64_t j = 0; j < p.pass_items; j++)
+            k->channel_affine_item(&p, workspace, j);
+        /* The gradient without the activation: rounding may turn its mask over. */
+        p.dy = dy, p.y = dx[i], p.dgamma = dgamma[i], p.dbeta = dbeta[i], p.activation = FC_LINEAR;
+        for (int64_t j = 0; j < p.sum_items; j++)
+            k->channel_gradient_item(&p, workspace, j);
+        for (int64_t j = 0; j < p.finish_items; j++)
+            k->channel_gradient_finish(&p, workspace, j);
+        for (int64_t j = 0; j < p.panels; j++)
+            k->channel_gradient_parameters(&p, workspace, j);
+        for (int64_t j = 0; j < p.pass_items; j++)
+            k->channel_gradient_pass(&p, workspace, j);
+        free(workspace);
+
+        void *statistics = numbers(2 * SEGMENTS * ROWS, size);
+        fc_row_norm rows = {.x = x, .gamma = gamma, .beta = beta, .y = z[i], .statistics = statistics,
+                            .rows = SEGMENTS * ROWS, .features = CHANNELS, .epsilon = 1e-3};
+        k->plan_row_norm(&rows);
+        for (int64_t j = 0; j < rows.items; j++)
+            k->row_norm_item(&rows, j);
+        rows.dy = dy, rows.y = dz[i];
+        void *scratch = malloc((size_t)rows.scratch_bytes);
+        for (int64_t j = 0; j < rows.splits; j++)
+            k->row_norm_gradient_item(&rows, NULL, j, scratch);
+        free(scratch);
+        free(statistics);
+
+        fc_response_norm response = {.x = x, .y = r[i], .rows = SEGMENTS * ROWS, .channels = CHANNELS, .radius = 2,
+                                     .bias = 2, .alpha = 0.25, .beta = 0.75};
+        k->plan_response_norm(&response);
+        scratch = malloc(2 * (size_t)response.scratch_bytes);
+        for (int64_t j = 0; j < response.items; j++)
+            k->response_norm_item(&response, j, scratch);
+        response.dy = dy, response.y = dr[i];
+        for (int64_t j = 0; j < response.items; j++)
+            k->response_norm_gradient_item(&response, j, scratch);
+        free(scratch);
+
+        fc_prelu prelu = {.x = x, .alpha = gamma, .y = q[i], .dalpha = da[i], .rows = SEGMENTS * ROWS,
+                          .slopes = CHANNELS, .inner = 1};
+        k->plan_prelu(&prelu);
+        for (int64_t j = 0; j < prelu.items; j++)
+            k->prelu_item(&prelu, j);
+        prelu.dy = dy, prelu.y = dq[i];
+        workspace = malloc((size_t)prelu.workspace_bytes), scratch = malloc((size_t)prelu.scratch_bytes);
+        for (int64_t j = 0; j < prelu.splits; j++)
+            k->prelu_gradient_item(&prelu, workspace, j, scratch);
+        for (int64_t j = 0; j < prelu.slopes; j++)
+            k->prelu_gradient_reduce(&prelu, workspace, j);
+        free(workspace);
+        free(scratch);
+    }
+    const struct {
+        const char *what;
+        void **pair;
+        int64_t n;
+        double tolerance;
+    } results[] = {
+        {"channel norm", y, N, tolerance}, {"channel norm gradient", dx, N, tolerance},
+        {"channel mean", mean, SEGMENTS * CHANNELS / 4, tolerance},
+        {"channel variance", variance, SEGMENTS * CHANNELS / 4, tolerance},
+        {"channel norm dgamma", dgamma, CHANNELS, tolerance}, {"channel norm dbeta", dbeta, CHANNELS, 0},
+        {"row norm", z, N, tolerance}, {"row norm gradient", dz, N, tolerance},
+        {"response norm", r, N, tolerance}, {"response norm gradient", dr, N, tolerance},
+        {"prelu", q, N, 0}, {"prelu gradient", dq, N, 0}, {"prelu dalpha", da, CHANNELS, 0},
+    };
+    for (size_t k = 0; k < sizeof results / sizeof *results; k++) {
+        check(results[k].what, results[k].pair[0], results[k].pair[1], results[k].n, size, results[k].tolerance);
+        free(results[k].pair[0]);
+        free(results[k].pair[1]);
+    }
+    free(x), free(dy), free(gamma), free(beta);
+}
+
 int main(int count, char **words)
 {
     const char *name = count > 1 ? words[1] : "scalar";
@@ -268,6 +367,7 @@ int main(int count, char **words)
             compare_pool(t, oracle, 9, c, 2 + (int64_t)i % 2, 2);
         }
         compare_activations(t, oracle);
+        compare_normalization(t, oracle);
     }
     printf("%s: %d checks, %d failed\n", name, checks, failures);
     return failures != 0;

@@ -122,3 +122,30 @@ def test_a_file_has_its_own_size(tmp_path, capsys):
     assert "--size, --channels and --classes are for networks of the zoo" in refused(
         capsys, "summary", tmp_path / "m.keras", "--size", "9"
     )
+
+
+def test_explain_shows_the_formulas(tmp_path, capsys):
+    printed = done(capsys, "explain", "mnist_cnn", "--picture", tmp_path / "costs.png")
+    assert "93,322" in printed and "41.3 %" in printed
+    assert (tmp_path / "costs.png").read_bytes().startswith(b"\x89PNG")
+    told = json.loads(done(capsys, "explain", "vgg16", "--batch-size", "4", "--json"))
+    assert told["parameters"] == 138_357_544
+    digit_model().save(tmp_path / "m.keras")
+    measured = json.loads(
+        done(capsys, "explain", tmp_path / "m.keras", "--measure", "--threads", "1", "--json")
+    )
+    assert all(layer["timings"]["forward"]["seconds"] > 0 for layer in measured["layers"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["lenet6"], "did you mean 'lenet5'?"),
+        (["lenet5", "--batch-size", "0"], "`batch_size` must be"),
+        (["lenet5", "--picture", "no/such.png"], "no/such.png"),
+        (["none.keras"], "none.keras: no such file"),
+    ],
+)
+def test_explain_refuses(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert message in refused(capsys, "explain", *arguments)

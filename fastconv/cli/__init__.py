@@ -32,7 +32,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 import fastconv
-from fastconv.cli import bench, evaluate, filters, info, predict, summary, train, visualize
+from fastconv.cli import bench, evaluate, explain, filters, info, predict, summary, train, visualize
 from fastconv.cli.errors import InputError, one_line
 
 COMMANDS: dict[str, ModuleType] = {
@@ -40,6 +40,7 @@ COMMANDS: dict[str, ModuleType] = {
     "evaluate": evaluate,
     "predict": predict,
     "summary": summary,
+    "explain": explain,
     "filters": filters,
     "visualize": visualize,
     "bench": bench,

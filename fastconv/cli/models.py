@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import inspect
 import os
 from pathlib import Path
@@ -89,8 +90,11 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--classes", type=int, metavar="N", help="with the zoo")
 
 
-def chosen(options: argparse.Namespace) -> Sequential:
-    """The model that the arguments of `add_model` ask for."""
+def chosen(options: argparse.Namespace, drawn: bool = True) -> Sequential:
+    """The model that the arguments of `add_model` ask for.
+
+    Without `drawn`, the weights of a network of the zoo stay zero, in memory that nobody touches.
+    """
     asked = (options.size, options.channels, options.classes)
     if is_file(options.model):
         if any(value is not None for value in asked):
@@ -100,4 +104,7 @@ def chosen(options: argparse.Namespace) -> Sequential:
     if options.size is not None or options.channels is not None:
         height, width, channels = usual_shape(options.model)
         shape = (options.size or height, options.size or width, options.channels or channels)
-    return build(options.model, shape, options.classes)
+    from fastconv.parameters import undrawn_weights
+
+    with contextlib.nullcontext() if drawn else undrawn_weights():
+        return build(options.model, shape, options.classes)

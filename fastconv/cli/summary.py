@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    model = models.chosen(options)
+    model = models.chosen(options, drawn=False)
     if not options.json:
         model.summary()
         return

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import inspect
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import fastconv
 from fastconv import layers, models, zoo
 from fastconv.parameters import undrawn_weights
 from fastconv.utils import set_random_seed
+
+sys.path.insert(0, str(Path(__file__).with_name("golden")))
+from golden_file import load
+from zoo_weights import pictures, weights
 
 
 @pytest.fixture(autouse=True)
@@ -142,6 +149,119 @@ def test_layers_are_those_of_the_published_table(name):
     assert model.name == name
 
 
+KERAS, KERAS_ARRAYS = load("zoo.npz")
+
+
+def of_keras(what: str) -> list:
+    return [pytest.param(case, id=case["name"]) for case in KERAS if case["what"] == what]
+
+
+@pytest.mark.parametrize("case", of_keras("table"))
+def test_layers_are_those_of_keras(case):
+    model = undrawn(case["name"])
+    found = [list(row) for row in table(model, without=(layers.InputLayer,))]
+    wanted = [[name, tuple(shape), parameters] for name, shape, parameters in case["layers"]]
+    if case["name"] == "mobilenet":  # Keras numbers layers without a name
+        wanted[-5][0] = "global_average_pooling2d"
+    assert found == wanted
+
+
+@pytest.mark.parametrize("case", of_keras("output"))
+def test_equal_weights_give_keras_outputs(case):
+    model = undrawn(case["name"], **case["options"])
+    shapes = [(weight.name, weight.shape) for weight in model.weights]
+    model.set_weights(weights(shapes, case["gamma"]))
+    y = model.predict(pictures(case["options"]["input_shape"]), verbose=0)
+    # Fifty layers deep: a thousand times the rounding of one number.
+    np.testing.assert_allclose(y, KERAS_ARRAYS[case["array"]], rtol=2e-4)
+
+
+def resnet18_stage(filters: int) -> int:
+    """Parameters of a stage: four 3x3 convolutions, a projection, and their normalizations."""
+    if filters == 64:
+        return 4 * (9 * 64 * 64 + 4 * 64)
+    before = filters // 2
+    first = 9 * before * filters + 3 * 9 * filters * filters + 4 * 4 * filters
+    return first + before * filters + 4 * filters
+
+
+@pytest.mark.parametrize(
+    "shape, stem, sizes",
+    [
+        ((224, 224, 3), 9408 + 256, (56, 28, 14, 7)),
+        ((32, 32, 3), 1728 + 256, (32, 16, 8, 4)),
+    ],
+)
+def test_resnet18_is_table_1_of_the_paper(shape, stem, sizes):
+    model = undrawn("resnet18", input_shape=shape)
+    for stage, (size, filters) in enumerate(zip(sizes, (64, 128, 256, 512), strict=True), 2):
+        rows = [row for row in table(model) if row[0].startswith(f"conv{stage}_")]
+        assert rows[-1][:2] == (f"conv{stage}_block2_out", (size, size, filters))
+        assert sum(row[2] for row in rows) == resnet18_stage(filters), stage
+        convolutions = [row[0][-6:] for row in rows if row[0].endswith("_conv")]
+        assert sorted(convolutions) == sorted(["1_conv", "2_conv"] * 2 + ["0_conv"] * (stage > 2))
+    begin = [row for row in table(model) if row[0].startswith("conv1_")]
+    assert sum(row[2] for row in begin) == stem
+    assert table(model)[-2:] == [("avg_pool", (512,), 0), ("predictions", (1000,), 513000)]
+
+
+def test_published_parameters_of_residual_networks():
+    def trained(*arguments, **options):
+        return sum(weight.size for weight in undrawn(*arguments, **options).trainable_weights)
+
+    assert trained("resnet18") == 11689512
+    assert trained("resnet18", input_shape=(32, 32, 3), classes=10) == 11173962
+    assert trained("resnet50") == 25583592
+    assert trained("resnet50", use_bias=False) == 25557032
+
+
+def test_stem_follows_the_size_unless_it_is_given():
+    def first(**options):
+        return undrawn("resnet18", **options).get_layer("conv1_conv").kernel_size
+
+    assert first(input_shape=(64, 64, 3)) == (7, 7)
+    assert first(input_shape=(64, 63, 3)) == (3, 3)
+    assert first(input_shape=(224, 224, 3), stem="3x3") == (3, 3)
+    assert first(input_shape=(32, 32, 3), stem="7x7") == (7, 7)
+    with pytest.raises(ValueError, match="`stem` must be None or one of .* received '5x5'"):
+        zoo.resnet18(stem="5x5")
+
+
+# Table 4 and the text of arXiv 1704.04861: millions of parameters and of multiply-adds by width.
+@pytest.mark.parametrize(
+    "alpha, parameters, multiply_adds",
+    [
+        (1.0, 4.2, 569),
+        (0.75, 2.6, 325),
+        (0.5, 1.3, 149),
+        (0.25, 0.5, 41),
+    ],
+)
+def test_mobilenet_of_a_width_costs_what_the_paper_says(alpha, parameters, multiply_adds):
+    with undrawn_weights():
+        explanation = fastconv.explain(zoo.mobilenet(alpha=alpha))
+    trained = undrawn("mobilenet", alpha=alpha).trainable_weights
+    assert sum(weight.size for weight in trained) / 1e6 == pytest.approx(parameters, abs=0.06)
+    assert explanation.multiply_adds / 1e6 == pytest.approx(multiply_adds, abs=0.6)
+
+
+def test_mobilenet_refuses_widths_that_are_none():
+    for alpha in (0, -1, "1", None, float("nan")):
+        with pytest.raises(ValueError, match="`alpha` must be a positive number"):
+            zoo.mobilenet(alpha=alpha)
+    with pytest.raises(ValueError, match="`filters of a layer with `alpha` 0.01`"):
+        zoo.mobilenet(alpha=0.01)
+
+
+def test_alexnet_of_the_paper_normalizes_behind_the_first_two_convolutions():
+    model = undrawn("alexnet", normalization=True)
+    names = [layer.name for layer in model.layers]
+    assert names[:6] == ["conv1", "norm1", "pool1", "conv2", "norm2", "pool2"]
+    norm = model.get_layer("norm1")
+    assert (norm.depth_radius, norm.bias, norm.alpha, norm.beta) == (2, 2.0, 1e-4, 0.75)
+    assert model.count_params() == 62378344
+
+
 WITHOUT_TOP = {
     "mnist_cnn": ((3, 3, 64), 55744),
     "lenet5": ((1, 1, 120), 50692),
@@ -150,6 +270,9 @@ WITHOUT_TOP = {
     "cifar_cnn": ((4, 4, 128), 287008),
     "vgg16": ((7, 7, 512), 14714688),
     "vgg19": ((7, 7, 512), 20024384),
+    "resnet18": ((7, 7, 512), 11186112),
+    "resnet50": ((7, 7, 2048), 23587712),
+    "mobilenet": ((7, 7, 1024), 3228864),
 }
 
 
@@ -157,7 +280,9 @@ WITHOUT_TOP = {
 def test_without_top_the_features_remain(name):
     model = undrawn(name, include_top=False)
     assert (model.output_shape[1:], model.count_params()) == WITHOUT_TOP[name]
-    assert not any(isinstance(layer, (layers.Flatten, layers.Dense)) for layer in model.layers)
+    assert not any(
+        isinstance(layer, (layers.Flatten, layers.Dense, layers.Reshape)) for layer in model.layers
+    )
 
 
 # What leaves room for a choice --------------------------------------------------------------------
@@ -193,7 +318,7 @@ def test_dropout_comes_before_both_large_dense_layers(name):
     assert "Dropout" not in [type(layer).__name__ for layer in undrawn(name).layers]
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", zoo.__all__)
 def test_classes_and_name_are_taken(name):
     model = undrawn(name, classes=7, name="mine")
     assert (model.output_shape, model.name) == ((None, 7), "mine")
@@ -208,13 +333,18 @@ def test_other_sizes_and_channels_are_taken():
     )
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", zoo.__all__)
 def test_bad_arguments_are_named(name):
     make = getattr(zoo, name)
     with pytest.raises(ValueError, match=r"`input_shape` must be \(height, width, channels\)"):
         make(input_shape=(28, 28))
     with pytest.raises(ValueError, match="`classes` must be"):
         make(classes=0)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_pictures_that_are_too_small_are_refused(name):
+    make = getattr(zoo, name)
     with pytest.raises(ValueError, match="layer '.*' on input .*(window|kernel)"):
         make(input_shape=(2, 2, 3))
 
@@ -239,6 +369,7 @@ PICTURES = {
     "mnist_cnn": (28, 28, 1),
     "lenet5": (32, 32, 1),
     "cifar_cnn": (32, 32, 3),
+    "mobilenet": (32, 32, 3),
 }
 
 
@@ -257,7 +388,7 @@ def digits(shape: tuple[int, int, int], count: int) -> tuple[np.ndarray, np.ndar
 @pytest.mark.parametrize("name", PICTURES)
 def test_loss_falls_on_a_real_batch(name):
     x, y = digits(PICTURES[name], 32)
-    model = getattr(zoo, name)()
+    model = getattr(zoo, name)(input_shape=PICTURES[name], classes=10)
     model.compile("adam", "sparse_categorical_crossentropy")
     losses = [model.train_on_batch(x, y) for _ in range(25)]
     assert losses[-1] < 0.7 * losses[0]

@@ -253,6 +253,11 @@ def _custom(node: nodes.Custom, values: list[Value], work: Work) -> Value:
     return _joined(everything, tuple(node.shape))
 
 
+def _by_sample(node: nodes.GroupNormalization, values: list[Value], work: Work) -> Value:
+    """Every element depends on the statistics of the whole image."""
+    return values[0].through(Stretch.widened)
+
+
 def _shifted(stretch: Stretch, shift: int) -> Stretch:
     return stretch if stretch.along is None else replace(stretch, along=stretch.along + shift)
 
@@ -266,6 +271,7 @@ _STEPS = {
     nodes.Concatenate: _concatenate,
     nodes.Convolution: _convolution,
     nodes.Custom: _custom,
+    nodes.GroupNormalization: _by_sample,
     nodes.GlobalPooling: _global_pooling,
     nodes.Merge: _merge,
     nodes.Pooling: _pooling,

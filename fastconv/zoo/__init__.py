@@ -5,6 +5,8 @@
     alexnet                 Krizhevsky et al. 2012: ReLU, dropout, a million pictures
     zfnet                   Zeiler and Fergus 2013: AlexNet with smaller, denser first filters
     vgg16, vgg19            Simonyan and Zisserman 2014: nothing but 3x3, and deep
+    resnet18, resnet50      He et al. 2015: sums that lead around layers, so that 50 of them train
+    mobilenet               Howard et al. 2017: every channel by itself, then a mixture of channels
 
 Each is a function that returns a model which is not compiled, with weights drawn anew; none is
 downloaded. All take
@@ -27,6 +29,8 @@ To look at a large network without paying for its weights, make it and look at i
 
 from fastconv.zoo.alexnet import alexnet
 from fastconv.zoo.lenet import lenet5
+from fastconv.zoo.mobilenet import mobilenet
+from fastconv.zoo.resnet import resnet18, resnet50
 from fastconv.zoo.small import cifar_cnn, mnist_cnn
 from fastconv.zoo.vgg import vgg16, vgg19
 from fastconv.zoo.zfnet import zfnet
@@ -36,6 +40,9 @@ __all__ = [
     "cifar_cnn",
     "lenet5",
     "mnist_cnn",
+    "mobilenet",
+    "resnet18",
+    "resnet50",
     "vgg16",
     "vgg19",
     "zfnet",

@@ -11,7 +11,7 @@ The paper says 224x224; its own numbers need 227x227: (227 - 11) / 4 + 1 = 55. P
 
 from __future__ import annotations
 
-from fastconv.layers import Conv2D, Layer, MaxPooling2D
+from fastconv.layers import Conv2D, Layer, LocalResponseNormalization, MaxPooling2D
 from fastconv.models import Sequential
 from fastconv.shapes import normalize_int
 from fastconv.zoo.common import chain, dense_top
@@ -22,6 +22,7 @@ def alexnet(
     classes: int = 1000,
     include_top: bool = True,
     groups: int = 1,
+    normalization: bool = False,
     dropout: float = 0.0,
     name: str = "alexnet",
 ) -> Sequential:
@@ -31,6 +32,8 @@ def alexnet(
         input_shape, classes, include_top, name: see `fastconv.zoo`.
         groups: in the paper 2: half of the channels of conv2, conv4 and conv5 were on another
             graphics card, and the halves did not see each other there.
+        normalization: whether local response normalization follows conv1 and conv2, as in the
+            paper, with its numbers: over 5 channels, k = 2, alpha = 1e-4, beta = 0.75.
         dropout: the rate before each of the two large dense layers; in the paper 0.5.
 
     62,378,344 parameters (60,965,224 with two groups); 3,747,200 without the top, which gives
@@ -39,10 +42,19 @@ def alexnet(
     Raises ValueError or TypeError for a shape or a number that cannot be.
     """
     groups = normalize_int(groups, "groups")
+
+    def normalized(name: str) -> list[Layer]:
+        if not normalization:
+            return []
+        numbers = {"depth_radius": 2, "bias": 2.0, "alpha": 1e-4, "beta": 0.75}
+        return [LocalResponseNormalization(**numbers, name=name)]
+
     features: list[Layer] = [
         Conv2D(96, 11, strides=4, activation="relu", name="conv1"),
+        *normalized("norm1"),
         MaxPooling2D(3, strides=2, name="pool1"),
         Conv2D(256, 5, padding="same", groups=groups, activation="relu", name="conv2"),
+        *normalized("norm2"),
         MaxPooling2D(3, strides=2, name="pool2"),
         Conv2D(384, 3, padding="same", activation="relu", name="conv3"),
         Conv2D(384, 3, padding="same", groups=groups, activation="relu", name="conv4"),

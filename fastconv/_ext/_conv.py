@@ -44,7 +44,8 @@ _GRADIENT_TRANSFORM = 1.75
 _GRADIENT_ROWS = 8
 # Of writing and reading a vector of transformed filters, in a cache of so many bytes or beyond it.
 _FILTER_CACHE, _FILTER_MEMORY, _CACHE_BYTES = 8, 40, 8 << 20
-# Unless they are few tiles of many filters, which transform these on the fly (kernels/tuning.h); their products go through L2.
+# Unless there are few tiles and many filters, which are then transformed on the fly (tuning.h), by
+# whose side the products go through L2.
 _RESIDENT_BYTES, _STREAM_TILES = 4 << 20, 128
 _STREAMED = {6: 1.3, 4: 1.7}  # by the size of the input tile
 # Of adding one vector of a product to dx, a whole one and the part of one at the end of a stretch.

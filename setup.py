@@ -37,7 +37,7 @@ FLAGS = [
     "-fvisibility=hidden",
 ]  # fmt: skip
 
-# For the C that Cython writes: it reads every object through casts, hence no strict aliasing; and it
+# For the C that Cython writes: it reads objects through casts, hence no strict aliasing; and it
 # only hands out work, so it may be small rather than fast (the kernels are another matter).
 CYTHON_FLAGS = [
     "-Os", "-fno-strict-aliasing", "-Wno-unused", "-DNPY_NO_DEPRECATED_API=NPY_1_7_API_VERSION",

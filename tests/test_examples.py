@@ -153,3 +153,11 @@ def test_embedded_loop_gets_better(example):
     accuracies = example("embedded_loop").main(["--lots", "300"])
     assert len(accuracies) == 3
     assert accuracies[0] < accuracies[-1] and accuracies[-1] > 0.85
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux")
+def test_the_prediction_of_memory_is_near_the_measurement(example, capsys):
+    example("does_it_fit").main(["cifar_cnn", "--batch", "64"])
+    said = capsys.readouterr().out
+    predicted, measured = (float(number) for number in re.findall(r"([\d.]+) MB", said))
+    assert predicted == pytest.approx(measured, rel=0.1)

@@ -1,0 +1,50 @@
+"""Operations of one program share scratch memory: what one leaves there must not reach another."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from fastconv._ext._core import Program
+
+from fastconv import shapes
+from fastconv._ext import _conv
+
+PASSES = {
+    "forward": lambda g, x, w, dy, to, **o: _conv.Conv2DForward(g, x, w, None, to, **o),
+    "backward_input": lambda g, x, w, dy, to, **o: _conv.Conv2DBackwardInput(g, dy, w, to, **o),
+    "backward_kernel": lambda g, x, w, dy, to, **o: _conv.Conv2DBackwardKernel(
+        g, x, dy, to, None, **o
+    ),
+}
+
+
+def arrays(geometry, value=None):
+    rng = np.random.default_rng(1)
+    sizes = (geometry.input_shape, geometry.kernel_shape, geometry.output_shape)
+    made = [rng.standard_normal(size, dtype=np.float32) for size in sizes]
+    return made if value is None else [np.full_like(array, value) for array in made]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("algorithm", ["direct", "winograd2", "winograd4"])
+@pytest.mark.parametrize("channels", [16, 256])  # sums within a thread's cache, and shared ones
+@pytest.mark.parametrize("direction", PASSES)
+def test_scratch_full_of_nan_changes_nothing(direction, channels, algorithm, threads):
+    g = shapes.conv2d_geometry((2, 6, 6, channels), (3, 3, channels, channels), padding="same")
+    x, w, dy = arrays(g)
+    like = {"forward": dy, "backward_input": x, "backward_kernel": w}[direction]
+    alone, behind = np.zeros_like(like), np.zeros_like(like)
+    PASSES[direction](g, x, w, dy, alone, algorithm=algorithm).run(threads)
+
+    larger = shapes.conv2d_geometry(
+        (2, 16, 16, channels), (3, 3, channels, channels), padding="same"
+    )
+    nx, nw, ndy = arrays(larger, np.nan)
+    poison = [
+        make(larger, nx, nw, ndy, np.zeros_like(to), algorithm=kind)
+        for make, to in zip(PASSES.values(), (ndy, nx, nw), strict=True)
+        for kind in ("direct", "winograd4")
+    ]
+    checked = PASSES[direction](g, x, w, dy, behind, algorithm=algorithm)
+    Program([*poison, checked]).run(threads)
+    assert np.array_equal(behind, alone)

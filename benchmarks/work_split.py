@@ -155,9 +155,9 @@ def phase_costs(op: Any, split: Sequence[tuple[int, int, int]]) -> list[float]:
         if type(op).__name__ == "WinogradBackwardKernel":
             if len(split) < 3:  # splits with sums of their own, and then the sum of these
                 return [main + transforms + moved, rearranging][: len(split)]
-            blocks = len(split) // 2
+            blocks = len(split) // 2 - 1  # after a few zeros, before the sums are transformed back
             of_a_block = [(transforms + moved) / blocks, main / blocks]
-            return _checked(op, split, of_a_block * blocks + [rearranging])
+            return _checked(op, split, [1.0, *of_a_block * blocks, rearranging])
         main += transforms
     main += moved
     if hasattr(op, "freeze_weights"):

@@ -1,6 +1,6 @@
 """Run real Keras to compute what training is made of: ``training_*.npz``, read by the tests.
 
-Run by hand in an environment with Keras 3.15 and TensorFlow::
+Run by hand in an environment with Keras 3.15 and TensorFlow, this checkout on its path::
 
     python tests/golden/make_training.py [name ...]
 
@@ -11,6 +11,8 @@ or a name), and the arrays that Keras computed with it; inputs are multiples of 
 ``training_weights``     regularizers and constraints, alone and in a network that trains
 ``training_losses``      every loss: values and gradients, with and without weights
 ``training_metrics``     every metric after each of three batches, with and without weights
+``training_curves``      the losses of 100 steps of the networks of `curve_networks`, in float32 and
+                         in float64
 ``training_optimizers``  20 steps of every optimizer, its variables after them; schedules
 =======================  ==========================================================================
 """
@@ -24,6 +26,7 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
+import curve_networks
 import keras  # the environment above decides the backend
 import numpy as np
 import tensorflow as tf
@@ -566,7 +569,26 @@ def make_metrics() -> tuple[list[dict], Arrays]:
     return cases, arrays
 
 
+# ------------------------------------------------------------------------------------ hundred steps
+
+
+def make_curves() -> tuple[list[dict], Arrays]:
+    cases, arrays = [], {}
+    for network in curve_networks.NETWORKS:
+        for optimizer in curve_networks.OPTIMIZERS:
+            name = f"{network}/{optimizer}"
+            cases.append({"name": name, "network": network, "optimizer": optimizer})
+            for dtype in ("float32", "float64"):
+                keras.config.set_floatx(dtype)
+                arrays[f"{name}/{dtype}"] = curve_networks.losses(
+                    layers, keras.models, keras.optimizers, network, optimizer
+                )
+            keras.config.set_floatx("float32")
+    return cases, arrays
+
+
 MAKERS = {
+    "curves": make_curves,
     "weights": make_weights,
     "optimizers": make_optimizers,
     "losses": make_losses,

@@ -32,4 +32,4 @@ def test_losses_follow_keras(case):
 @each_case
 def test_keras_follows_itself(case):
     single, double = (CURVES[f"{case['name']}/{dtype}"] for dtype in ("float32", "float64"))
-    np.testing.assert_allclose(single, double, rtol=1e-4)
+    np.testing.assert_allclose(single, double, rtol=2e-4)

@@ -572,6 +572,13 @@ def make_metrics() -> tuple[list[dict], Arrays]:
 # ------------------------------------------------------------------------------------ hundred steps
 
 
+def set_precision(dtype: str) -> None:
+    keras.config.set_floatx(dtype)
+    keras.config.set_dtype_policy(
+        dtype
+    )  # the first layer has made the policy; floatx alone is late
+
+
 def make_curves() -> tuple[list[dict], Arrays]:
     cases, arrays = [], {}
     for network in curve_networks.NETWORKS:
@@ -579,11 +586,11 @@ def make_curves() -> tuple[list[dict], Arrays]:
             name = f"{network}/{optimizer}"
             cases.append({"name": name, "network": network, "optimizer": optimizer})
             for dtype in ("float32", "float64"):
-                keras.config.set_floatx(dtype)
+                set_precision(dtype)
                 arrays[f"{name}/{dtype}"] = curve_networks.losses(
                     layers, keras.models, keras.optimizers, network, optimizer
                 )
-            keras.config.set_floatx("float32")
+            set_precision("float32")
     return cases, arrays
 
 

@@ -4,7 +4,7 @@
 #   make test     builds and runs the whole test suite
 #   make bench    measures speed
 #   make bench-peers     measures PyTorch and others beside it, into docs/benchmarks.md (takes long)
-#   make docs     builds the guide into build/guide; make pictures draws its pictures anew
+#   make docs     draws the pictures of the guide (make pictures) and builds it into build/guide
 #   make lint     checks style with ruff
 #   make wheel    builds dist/*.whl       make sdist    builds dist/*.tar.gz
 #   make build    only compiles, in place
@@ -48,7 +48,7 @@ bench-peers: build $(PEERS)/.installed
 	$(PEERS)/bin/python -m benchmarks.report
 
 # --strict: warnings are errors.  The sources are read, not imported, so nothing has to be built.
-docs: $(DOCS)/.installed
+docs: pictures $(DOCS)/.installed
 	$(DOCS)/bin/mkdocs build --quiet --strict
 	@echo "build/guide/index.html"
 

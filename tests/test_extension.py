@@ -225,7 +225,15 @@ def test_the_environment_must_name_a_target():
     assert child.returncode == 1
     last = child.stderr.strip().splitlines()[-1]
     assert last.startswith("ValueError: FASTCONV_ISA") and "'mmx'" in last
-    assert all(name in last for name in _core.compiled_isas())
+    assert all(name in last for name in _core.available_isas())
+
+
+@pytest.mark.parametrize("name", sorted({"avx512", "avx2", "neon"} - {*_core.available_isas()}))
+def test_a_forced_target_that_is_lacking_is_an_error_and_no_signal(name):
+    child = import_with(name)
+    assert child.returncode == 1
+    last = child.stderr.strip().splitlines()[-1]
+    assert last.startswith("RuntimeError: FASTCONV_ISA") and repr(name) in last
 
 
 def test_the_default_target_is_the_best_one():

@@ -94,15 +94,16 @@ def isa():
 def set_isa(name):
     """Use target `name` for every op constructed from now on.
 
-    Raises ValueError for a name that is no target of this build and RuntimeError for one that this machine
-    cannot run.
+    Raises ValueError for a name that is no target at all and RuntimeError for one that this build or this machine
+    does not have.
     """
     global selected
+    valid = ", ".join(available_isas())
+    if name not in _PREFERENCE:
+        raise ValueError(f"unknown instruction set {name!r}; this machine has: {valid}")
     if name not in compiled_isas():
-        valid = ", ".join(compiled_isas())
-        raise ValueError(f"unknown instruction set {name!r}; this build has: {valid}")
+        raise RuntimeError(f"instruction set {name!r} is not in this build; this machine has: {valid}")
     if name not in available_isas():
-        valid = ", ".join(available_isas())
         raise RuntimeError(
             f"instruction set {name!r} is not supported by this CPU or operating system; it supports: {valid}"
         )

@@ -16,6 +16,7 @@ from interrupted_training import result, train
 
 import fastconv
 from fastconv import FormatError, callbacks, metrics
+from fastconv.saving import safetensors_file
 from fastconv.saving.state_file import load_state, save_state
 
 SCRIPT = Path(__file__).with_name("interrupted_training.py")
@@ -232,6 +233,17 @@ def test_states_come_back_exactly(tmp_path):
         with pytest.raises(TypeError, match="a state"):
             save_state(bad, path)
     assert load_state(path)["scalar"] == found["scalar"]  # the old file is still there
+
+
+@pytest.mark.parametrize(
+    "version, message", [("fastconv-state-2", "newer: upgrade fastconv"), ("else", "'else'$")]
+)
+def test_states_of_another_format(tmp_path, version, message):
+    path = tmp_path / "state"
+    with path.open("wb") as file:
+        safetensors_file.write(file, {}, {"format": version})
+    with pytest.raises(FormatError, match=f"`format` must be 'fastconv-state-1'.*{message}"):
+        load_state(path)
 
 
 @pytest.mark.parametrize("name", sorted(metrics.CLASSES))

@@ -404,13 +404,16 @@ def replace(path, make):
     return edit
 
 
-KERNEL = "model_weights/first/first/kernel"
+LAYER = "model_weights/first"
+KERNEL = f"{LAYER}/first/kernel"
 
 
 @pytest.mark.parametrize(
     "edit, message",
     [
         (lambda h5: h5.attrs.pop("model_config"), "holds no model, only weights"),
+        (set_attribute("keras_version", "4.1"), "newer than .* upgrade fastconv"),
+        (set_attribute("keras_version", "x"), "`keras_version` must be 1 or later, received 'x'"),
         (set_attribute("model_config", "{"), "model_config is not JSON"),
         (set_attribute("model_config", 5), "must be text"),
         (set_attribute("model_config", ["a", "b"]), "must be text"),
@@ -438,6 +441,23 @@ KERNEL = "model_weights/first/first/kernel"
             "must not be a link",
         ),
         (
+            replace(LAYER, lambda h5: h5.update({LAYER: h5py.ExternalLink("other.h5", "/x")})),
+            "there must be a group|must not be a link",
+        ),
+        (
+            replace(LAYER, lambda h5: h5.update({LAYER: h5py.SoftLink("/model_weights/last")})),
+            "must not be a link",
+        ),
+        (
+            replace(
+                KERNEL,
+                lambda h5: h5.create_dataset(
+                    KERNEL, (3, 3, 1, 4), dtype="f4", external=[("/etc/passwd", 0, 144)]
+                ),
+            ),
+            "one uncompressed block",
+        ),
+        (
             replace(
                 KERNEL, lambda h5: h5.create_dataset(KERNEL, (10**18,), dtype="f4", chunks=(9,))
             ),
@@ -457,6 +477,16 @@ KERNEL = "model_weights/first/first/kernel"
 def test_hostile_legacy_files(saved, tmp_path, edit, message):
     with pytest.raises(FormatError, match=message):
         models.load_model(edited(saved, tmp_path, edit))
+
+
+@pytest.mark.parametrize("version", ["1.2.2", "2.15.0", None])
+def test_legacy_files_of_older_versions_are_read(saved, tmp_path, version):
+    def edit(h5):
+        del h5.attrs["keras_version"]
+        if version:
+            h5.attrs["keras_version"] = version
+
+    assert_same(models.load_model(edited(saved, tmp_path, edit)), small_model())
 
 
 def test_flipped_weights_are_noticed(saved, tmp_path):

@@ -249,6 +249,51 @@ def without(path, then):
     return edit
 
 
+def linked(to):
+    """The group of a layer is a link to somewhere else."""
+
+    def edit(h5):
+        del h5["layers/conv2d"]
+        h5["layers/conv2d"] = to
+
+    return edit
+
+
+def virtual(h5):
+    """A dataset that is put together from those of another file."""
+    layout = h5py.VirtualLayout((3, 3, 1, 4), "f4")
+    layout[...] = h5py.VirtualSource("/tmp/other.h5", "x", (3, 3, 1, 4))
+    h5.create_virtual_dataset(KERNEL, layout)
+
+
+def with_entry(saved, name, at, value):
+    """The good file with 4 bytes of the directory's entry for `name` changed."""
+    data = bytearray(saved)
+    start = data.rindex(name) - 46  # the name lies behind 46 bytes that begin with a signature
+    assert data[start : start + 4] == b"PK\x01\x02"
+    data[start + at : start + at + 4] = value.to_bytes(4, "little")
+    return bytes(data)
+
+
+def renamed(saved, old, new):
+    """The good file with a member under another name, of the same length."""
+    assert len(old) == len(new) and saved.count(old) == 2
+    return saved.replace(old, new)
+
+
+def bomb(saved):
+    """Gigabytes of zeros where the weights should be, in a file of a few megabytes."""
+    good = zipfile.ZipFile(io.BytesIO(saved))
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name in good.namelist()[:2]:
+            archive.writestr(name, good.read(name), zipfile.ZIP_STORED)
+        with archive.open("model.weights.h5", "w") as member:
+            for _ in range(64):
+                member.write(bytes(1 << 20))
+    return with_entry(buffer.getvalue(), b"model.weights.h5", 24, 2**32 - 2)
+
+
 def layer(index, **settings):
     return lambda config: config["config"]["layers"][index]["config"].update(settings)
 
@@ -261,6 +306,20 @@ KERNEL = "layers/conv2d/vars/0"
 HOSTILE = {
     "an extra member": (lambda s: rebuilt(s, lambda a: a.writestr("x", "")), "must hold"),
     "a path upwards": (lambda s: rebuilt(s, lambda a: a.writestr("../x", "")), "must hold"),
+    "an absolute path": (lambda s: renamed(s, b"config.json", b"/onfig.json"), "must hold"),
+    "a path upwards for a member": (
+        lambda s: renamed(s, b"config.json", b"../fig.json"),
+        "must hold",
+    ),
+    "a bomb": (bomb, "model.weights.h5 must not be compressed"),
+    "a member larger than the file": (
+        lambda s: with_entry(with_entry(s, b"config.json", 20, 2**31), b"config.json", 24, 2**31),
+        "config.json claims 2147483648 bytes in a file of",
+    ),
+    "a member that is not where it is said to be": (
+        lambda s: with_entry(s, b"config.json", 42, 0),
+        "not a readable .keras file",
+    ),
     "compressed": (lambda s: rebuilt(s, compression=zipfile.ZIP_DEFLATED), "must not be compress"),
     "not JSON": (lambda s: rebuilt(s, config="{"), "config.json is not JSON"),
     "JSON that is deep": (lambda s: rebuilt(s, config="[" * 10**5), "config.json is not JSON"),
@@ -315,6 +374,18 @@ HOSTILE = {
             s, without(KERNEL, lambda h5: h5.update({KERNEL: h5py.SoftLink("/vars")}))
         ),
         "must not be a link",
+    ),
+    "a link to another file for a layer": (
+        lambda s: reweighed(s, linked(h5py.ExternalLink("/tmp/other.h5", "/layers/conv2d"))),
+        "layers/conv2d must not be a link",
+    ),
+    "a soft link for a layer": (
+        lambda s: reweighed(s, linked(h5py.SoftLink("/layers/conv2d_1"))),
+        "layers/conv2d must not be a link",
+    ),
+    "a dataset of parts of other files": (
+        lambda s: reweighed(s, without(KERNEL, virtual)),
+        "one uncompressed block",
     ),
     "a group for a weight": (
         lambda s: reweighed(s, without(KERNEL, lambda h5: h5.create_group(KERNEL))),

@@ -2,6 +2,7 @@
 
 attribute model_config        the layers, as JSON; class names without their modules
 attribute training_config     what `compile` was given
+attribute keras_version       who has written it
 /model_weights                attribute layer_names
     /conv2d                   attribute weight_names: paths below this group
         /conv2d/kernel        trainable weights first
@@ -70,6 +71,7 @@ def load(file: BinaryIO, path: Path, compile: bool) -> Any:
     """The model in an open `.h5` file; FormatError if it is damaged or unsupported."""
     global_heap.check(file, path)
     with opened(file, path) as h5:
+        _check_version(h5, path)
         config = text_attribute(h5, "model_config", path)
         if config is None:
             raise FormatError(f"{path}: holds no model, only weights; use load_weights")
@@ -94,7 +96,15 @@ def load_weights(
     """Fill the weights of `model` from an open `.h5` file, of a model or of weights alone."""
     global_heap.check(file, path)
     with opened(file, path) as h5:
+        _check_version(h5, path)
         _read(model, h5, path, skip_mismatch=skip_mismatch, by_name=by_name)
+
+
+def _check_version(h5: h5py.File, path: Path) -> None:
+    """FormatError if a newer Keras has written the file; the first ones left no version."""
+    version = text_attribute(h5, "keras_version", path)
+    if version is not None:
+        model_file.check_version(version, path, oldest=1)
 
 
 def _read(

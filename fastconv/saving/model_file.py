@@ -50,7 +50,7 @@ def write(model: Model, file: BinaryIO, directory: Path) -> None:
 def load(file: BinaryIO, path: Path, compile: bool) -> Model:
     """The model in an open `.keras` file; FormatError if it is damaged or unsupported."""
     sections = _sections(file, path)
-    _check_version(parsed(sections[_METADATA].read(), path, _METADATA), path)
+    check_version(parsed(sections[_METADATA].read(), path, _METADATA).get("keras_version"), path)
     description = parsed(sections[_CONFIG].read(), path, _CONFIG)
     with made(description, path, compile) as model:
         weights_file.read(model, sections[_WEIGHTS], path, new_model=True)
@@ -144,11 +144,13 @@ def parsed(data: bytes | str, path: Path, what: str) -> dict[str, Any]:
     return value
 
 
-def _check_version(metadata: dict[str, Any], path: Path) -> None:
-    version = metadata.get("keras_version")
+def check_version(version: Any, path: Path, oldest: int = 3) -> None:
+    """FormatError if `version` is none of Keras's, older than `oldest` or newer than known here."""
     major = version.split(".")[0] if isinstance(version, str) else ""
-    if not major.isdecimal() or int(major) < 3:
-        raise FormatError(f"{path}: `keras_version` must be 3 or later, received {version!r}")
+    if not major.isdecimal() or int(major) < oldest:
+        raise FormatError(
+            f"{path}: `keras_version` must be {oldest} or later, received {version!r}"
+        )
     if int(major) > int(KERAS_VERSION.split(".")[0]):
         raise FormatError(
             f"{path}: written by Keras {version}, which is newer than {KERAS_VERSION}; "

@@ -17,7 +17,8 @@ from fastconv.errors import FormatError
 from fastconv.saving import safetensors_file
 from fastconv.saving.atomic import replacing
 
-_FORMAT = "fastconv-state-1"
+_FORMAT_OF_ANY_VERSION = "fastconv-state-"
+_FORMAT = f"{_FORMAT_OF_ANY_VERSION}1"  # the first version, so any other is a newer one
 _ARRAY = "__array__"
 
 
@@ -37,9 +38,12 @@ def load_state(path: str | os.PathLike) -> Any:
     """
     with open(path, "rb") as file:
         reader = safetensors_file.Reader(file, path)
-        if reader.metadata.get("format") != _FORMAT:
+        received = reader.metadata.get("format", "")
+        if received != _FORMAT:
+            newer = received.startswith(_FORMAT_OF_ANY_VERSION)
             raise FormatError(
-                f"{path}: `format` must be {_FORMAT!r}, received {reader.metadata.get('format')!r}"
+                f"{path}: `format` must be {_FORMAT!r}, received {received!r}"
+                + ("; it is newer: upgrade fastconv" if newer else "")
             )
         arrays = {name: reader.read(name) for name in reader.entries}
     text = reader.metadata.get("state", "")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -193,6 +194,61 @@ if __name__ == "__main__":
 """
     printed = run_python(program, script=tmp_path / "children.py")
     assert printed == ["spawn 0 True ", "fork 0 True True"]
+
+
+COMPANIONS = {
+    "torch": """
+import torch
+convolution, image = torch.nn.Conv2d(3, 64, 3), torch.ones(4, 3, 64, 64)
+def work():
+    return convolution(image).detach().numpy()
+""",
+    "sklearn": """
+from sklearn.cluster import KMeans
+table = np.random.default_rng(0).standard_normal((5000, 8))
+def work():
+    return KMeans(8, n_init=1, random_state=0).fit(table).cluster_centers_
+""",
+}
+
+
+@pytest.mark.parametrize("library", COMPANIONS)
+@pytest.mark.parametrize("first", [True, False])
+def test_other_libraries_with_openmp_in_the_same_process(library, first):
+    """In turn, at the same time and after a fork: both compute what they compute alone."""
+    if find_spec(library) is None:
+        pytest.skip(f"{library} is not installed")
+    ours = """
+import os, threading, warnings
+import numpy as np
+from fastconv import layers, models, runtime
+runtime.set_num_threads(2)
+warnings.simplefilter("ignore")
+model = models.Sequential([layers.Input((16, 16, 8)), layers.Conv2D(32, 3), layers.Flatten(),
+                           layers.Dense(3)])
+model.compile("sgd", "mse")
+x = np.random.default_rng(0).standard_normal((64, 16, 16, 8)).astype(np.float32)
+model.fit(x, np.zeros((64, 3)), verbose=0)
+expected = model.predict(x, verbose=0)
+def same():
+    return all(np.array_equal(model.predict(x, verbose=0), expected) for _ in range(5))
+"""
+    theirs = f"import numpy as np\n{COMPANIONS[library]}\nresult = work()\n"
+    printed = run_python(
+        (theirs + ours if first else ours + theirs)
+        + """
+print(same(), np.allclose(work(), result), same())
+thread = threading.Thread(target=work)
+thread.start()
+print(same())
+thread.join()
+child = os.fork()
+if child == 0:
+    os._exit(0 if same() else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    )
+    assert printed == ["True True True", "True", "0"]
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc")

@@ -184,6 +184,17 @@ def test_ignored_labels_change_nothing():
         loss([0, 255, 7, 1], p)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("label", [np.nan, np.inf, -np.inf, 1e30, 0.5, -1.0])
+def test_labels_that_are_no_numbers_of_classes(label):
+    model = models.Sequential([layers.Input((3,)), layers.Dense(2)])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    before = model.get_weights()
+    with pytest.raises(ValueError, match="whole numbers from 0 to 1, received .* at index 2"):
+        model.fit(np.ones((4, 3)), np.array([0, 1, label, 1]), verbose=0)
+    assert all(map(np.array_equal, before, model.get_weights()))
+
+
 def test_a_model_refuses_a_loss_without_reduction():
     model = models.Sequential([layers.Input((3,)), layers.Dense(2)])
     model.compile("sgd", losses.MeanSquaredError(reduction=None))

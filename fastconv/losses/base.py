@@ -169,7 +169,8 @@ class Loss:
 
 def check_labels(y: np.ndarray, classes: int, ignore: int | None = None) -> np.ndarray:
     """`y` as int64 class numbers or `ignore`; ValueError with the index of one that is neither."""
-    labels = y.astype(np.int64)
+    with np.errstate(invalid="ignore"):  # NaN and what is too large are found below
+        labels = y.astype(np.int64)
     bad = (labels < 0) | (labels >= classes)
     if ignore is not None:
         bad &= labels != ignore

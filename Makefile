@@ -47,7 +47,7 @@ bench: build
 bench-peers: build $(PEERS)/.installed
 	$(PEERS)/bin/python -m benchmarks.report
 
-# --strict: warnings are errors.  The sources are read, not imported, so nothing has to be built.
+# --strict: warnings are errors.  The sources are read, not imported: only the pictures need a build.
 docs: pictures $(DOCS)/.installed
 	$(DOCS)/bin/mkdocs build --quiet --strict
 	@echo "build/guide/index.html"

@@ -34,10 +34,12 @@ __all__ = [
     "algorithm_policy",
     "available_isas",
     "config",
+    "flush_denormals",
     "get_num_threads",
     "isa",
     "num_threads",
     "set_algorithm_policy",
+    "set_flush_denormals",
     "set_num_threads",
     "show_config",
 ]
@@ -315,6 +317,33 @@ def set_algorithm_policy(policy: str) -> None:
     from fastconv._ext import _conv
 
     _conv.set_policy(policy)
+
+
+def flush_denormals() -> bool:
+    """Whether denormal numbers are taken for zero; see `set_flush_denormals`."""
+    return _core().flush_denormals()
+
+
+def set_flush_denormals(flush: bool) -> None:
+    """Take numbers below 1.2e-38 (float64: 2.2e-308) for zero in the whole process, or, as from the
+    start, compute with them.
+
+    Denormal numbers cost many processors dozens of cycles each; they turn up where activations or
+    gradients die out. Only fastconv's own work is affected: the mode is set in its threads for as
+    long as an operation runs and restored afterwards, in the calling thread, too.
+
+    Raises TypeError if `flush` is not a bool.
+
+    >>> import numpy as np
+    >>> from fastconv import ops, runtime
+    >>> runtime.set_flush_denormals(True)
+    >>> ops.dense(np.float32([[1e-30]]), np.float32([[1e-9]])).tolist()
+    [[0.0]]
+    >>> runtime.set_flush_denormals(False)
+    """
+    if not isinstance(flush, bool):
+        raise TypeError(f"`flush` must be True or False, received {flush!r}")
+    _core().set_flush_denormals(flush)
 
 
 def _core() -> Any:

@@ -13,7 +13,7 @@ from oracle import assert_equal, assert_same_bits, generator
 from pool_cases import CASES as POOL_CASES
 
 import fastconv
-from fastconv import ops, reference
+from fastconv import ops, reference, runtime
 from fastconv._ext import _elementwise
 
 # Every width family and every path of the kernels, with images of more than one pixel.
@@ -251,6 +251,24 @@ def test_denormals_are_preserved(isa, dtype):
     assert_equal(ops.relu(x), x)
     assert_equal(ops.leaky_relu(-x, negative_slope=0.5), -x / 2)
     assert_equal(ops.tanh(x), x)
+
+
+def test_denormals_are_flushed_on_request(isa, dtype):
+    """In all threads of an operation, and nowhere else."""
+    tiny = np.full((9, 20, 20, 32), smallest_normal(dtype) / 4, dtype)
+    w = np.zeros((1, 1, 32, 32), dtype)
+    w[0, 0] = np.eye(32)
+    runtime.set_flush_denormals(True)
+    try:
+        assert runtime.flush_denormals()
+        for threads in (1, 2):
+            assert_equal(ops.conv2d(tiny, w, num_threads=threads), np.zeros_like(tiny))
+            assert (tiny / 2 > 0).all()  # NumPy's own arithmetic, in this thread
+    finally:
+        runtime.set_flush_denormals(False)
+    assert_equal(ops.conv2d(tiny, w, num_threads=2), tiny)
+    with pytest.raises(TypeError, match="`flush` must be True or False, received 1"):
+        runtime.set_flush_denormals(1)
 
 
 def test_the_floating_point_mode_is_left_alone():

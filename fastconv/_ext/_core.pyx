@@ -17,7 +17,7 @@ import os
 
 cimport cython
 from cython.parallel cimport parallel, prange, threadid
-from libc.stdint cimport int64_t, uintptr_t
+from libc.stdint cimport int64_t, uint64_t, uintptr_t
 from libc.stdlib cimport free, malloc
 cimport numpy as cnp
 import numpy as np
@@ -260,6 +260,25 @@ cdef extern from "team.h" nogil:
     void fc_team_reset_next(fc_team *, int64_t, int)
 
 
+cdef extern from "float_mode.h" nogil:
+    uint64_t fc_float_mode()
+    void fc_set_float_mode(uint64_t)
+    uint64_t fc_flushing(uint64_t)
+
+cdef bint flushes = False
+
+
+def flush_denormals():
+    """Whether ops take denormal numbers for zero."""
+    return flushes
+
+
+def set_flush_denormals(bint flush):
+    """Let every op from now on take denormal numbers for zero, or compute with them."""
+    global flushes
+    flushes = flush
+
+
 cdef class Op:
     """One operation, bound to its arrays."""
 
@@ -346,17 +365,31 @@ cdef int _run(void **ops, int64_t count, Workspace workspace, int num_threads) e
         for i in range(count):
             (<Op> ops[i]).begin(memory)
         if threads == 1:
-            _run_team(ops, count, memory, team, 0, 1)
+            _run_member(ops, count, memory, team, 0, 1)
         else:
             with parallel(num_threads=threads):
-                _run_team(ops, count, memory, team, threadid(), fc_team_size())
+                _run_member(ops, count, memory, team, threadid(), fc_team_size())
     return 0
+
+
+cdef void _run_member(
+    void **ops, int64_t count, char *workspace, fc_team *team, int rank, int size
+) noexcept nogil:
+    """What each thread of the team does, in the float mode that is asked for; its own one comes back."""
+    cdef uint64_t mode
+    if not flushes:
+        _run_team(ops, count, workspace, team, rank, size)
+        return
+    mode = fc_float_mode()
+    fc_set_float_mode(fc_flushing(mode))
+    _run_team(ops, count, workspace, team, rank, size)
+    fc_set_float_mode(mode)
 
 
 cdef void _run_team(
     void **ops, int64_t count, char *workspace, fc_team *team, int rank, int size
 ) noexcept nogil:
-    """What each thread of the team does; all of them take the same way through the branches that hold a barrier."""
+    """All threads of the team take the same way through the branches that hold a barrier."""
     cdef int64_t i, loop = 0, items, chunk, item, stop = 0
     cdef int phase, threads
     cdef bint alone = False  # thread 0 has worked alone since the last barrier

@@ -499,7 +499,7 @@ def test_golden_loss_gradients_and_three_steps(threads):
     assert_golden(model.train_on_batch(GOLDEN_X, GOLDEN_Y)[0], GOLDEN["loss"])
     parameters = model.parameters
     for variable, expected in zip(model.weights, golden_arrays("gradients"), strict=True):
-        assert_golden(parameters.view(parameters.gradient, variable), expected, rtol=2e-5)
+        assert_golden(parameters.view(parameters.gradient, variable), expected, rtol=1e-5)
     for step in range(3):
         if step:
             model.train_on_batch(GOLDEN_X, GOLDEN_Y)

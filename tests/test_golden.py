@@ -38,7 +38,7 @@ def named(arrays, case):
     return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
 
 
-def assert_close(actual, expected, *, rtol=2e-5, atol=2e-6, what=""):
+def assert_close(actual, expected, *, rtol=1e-5, atol=2e-6, what=""):
     actual = np.asarray(actual)
     assert actual.shape == expected.shape, what
     np.testing.assert_allclose(actual, expected, rtol=rtol, atol=atol, err_msg=what)

@@ -191,11 +191,16 @@ SHAPES = {
 }
 
 
-@pytest.mark.parametrize("shapes", SHAPES)
-@pytest.mark.parametrize("name", MERGING)
+@pytest.mark.parametrize(
+    "name, shapes",
+    [
+        (name, shapes)
+        for name in MERGING
+        for shapes in SHAPES
+        if (name, shapes) != ("Subtract", "three")
+    ],
+)
 def test_layers_and_their_gradients(name, shapes):
-    if name == "Subtract" and len(SHAPES[shapes]) != 2:
-        pytest.skip("takes two")
     model, xs = merged(MERGING[name](), *SHAPES[shapes])
     scaled = [x @ w for x, w in zip(xs, model.get_weights(), strict=True)]
     rank = max(x.ndim for x in scaled)

@@ -251,14 +251,12 @@ def test_a_nan_stays_within_its_statistics(name, isa):
     np.testing.assert_array_equal(poisoned, expected)
 
 
-@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("name", [name for name in CALLS if name != "inference"])
 def test_gradients_by_finite_differences(name, isa):
     shape = (3, 2, 10) if name != "prelu" else (6, 10)
     rng = generator(name)
     x, dy = rng.standard_normal((2, *shape))
     gamma, beta = rng.uniform(0.5, 1.5, (2, 10))
-    if name == "inference":
-        pytest.skip("has no gradient of its own")
     outputs = CALLS[name](x, dy, gamma, beta)
     start = 3 if name == "batch" else 1
     operand_gradients = dict(zip(("x", "gamma", "beta"), outputs[start:], strict=False))

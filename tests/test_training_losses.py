@@ -46,12 +46,10 @@ def test_value_and_gradient(case, weighted, isa):
     )
 
 
-@pytest.mark.parametrize("case", EACH)
+@pytest.mark.parametrize("case", [each for each in EACH if make(*each.values).reduction != "none"])
 def test_the_same_inside_a_model(case):
     """One SGD step of rate 1 on a matrix: how it moves is the gradient."""
     loss = make(case)
-    if loss.reduction == "none":
-        pytest.skip("a model needs one number")
     y, p = ARRAYS[case["target"]], ARRAYS[case["prediction"]]
     y, p = y.reshape(12, *y.shape[2:]), p.reshape(12, 5)
     weights = ARRAYS["weights"].reshape(12)

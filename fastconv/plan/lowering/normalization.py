@@ -4,6 +4,7 @@ ReLU with trained slopes, whose gradient sums up in the same way."""
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 
 import numpy as np
 
@@ -38,9 +39,9 @@ class _Scaled(Lowering):
 class _ChannelNormalization(_Scaled):
     """Statistics over rows and groups of channels: x as (segments, rows, channels)."""
 
+    @abstractmethod
     def statistics_shape(self, x) -> tuple[int, int]:
         """(segments, groups)"""
-        raise NotImplementedError
 
     def activation(self) -> tuple[str, float]:
         activation = self.node.activation

@@ -1,4 +1,4 @@
-"""3x3 and 5x5 convolutions with stride 1 by Winograd's algorithm: all three passes.  The arithmetic is in kernels/winograd.inc.
+"""3x3 and 5x5 convolutions with stride 1 by Winograd's algorithm: all three passes.  The arithmetic is in kernels/winograd*.inc.
 
 `tile` is m of F(m x m, r x r): 4 or 2 for r = 3, 2 for r = 5.  The gradient with respect to the input is a forward pass
 over dy, with the filters flipped and transposed and with padding r - 1 - p.

@@ -108,7 +108,7 @@ typedef struct {
 } fc_winograd;
 
 /* ... and its filter gradient, F(kernel x kernel, tile x tile): with own_sums `splits` items and a reduction, otherwise three phases
- * that share one workspace (kernels/winograd.inc says why). */
+ * that share one workspace (kernels/winograd_gradient.inc says why). */
 typedef struct {
     const void *x, *dy;
     void *dw, *db;

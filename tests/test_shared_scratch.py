@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from fastconv._ext._core import Program
+from fastconv._ext._dense import DenseForward
 
 from fastconv import shapes
 from fastconv._ext import _conv
@@ -47,4 +48,15 @@ def test_scratch_full_of_nan_changes_nothing(direction, channels, algorithm, thr
     ]
     checked = PASSES[direction](g, x, w, dy, behind, algorithm=algorithm)
     Program([*poison, checked]).run(threads)
+    assert np.array_equal(behind, alone)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_scratch_full_of_nan_does_not_reach_a_dense_layer_in_blocks(threads):
+    rng = np.random.default_rng(2)
+    x, w = (rng.standard_normal(size, dtype=np.float32) for size in ((2, 1001), (1001, 300)))
+    alone, behind = np.zeros((2, 2, 300), np.float32)
+    DenseForward(x, w, None, alone).run(threads)
+    poison = DenseForward(np.full_like(x, np.nan), w, None, np.zeros_like(alone))
+    Program([poison, DenseForward(x, w, None, behind)]).run(threads)
     assert np.array_equal(behind, alone)

@@ -65,6 +65,21 @@ cdef class DenseForward(_DenseOp):
         self.problem.slope = slope
         self.plan = self.table.plan_dense_forward
         self.item = self.table.dense_forward_item
+        self.fit(1)
+        self.phases = 2 if self.problem.blocks > 1 else 1
+        self.shared_bytes = round_up_64(self.problem.partial_size * self.table.element_size)
+
+    cdef void begin(self, char *workspace) noexcept nogil:
+        self.problem.partial = workspace
+
+    cdef int64_t phase_items(self, int phase) noexcept nogil:
+        return self.problem.sum_items if phase else self.problem.items
+
+    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+        if phase:
+            self.table.dense_sum_item(&self.problem, item)
+        else:
+            self.item(&self.problem, item, scratch)
 
 
 @cython.final

@@ -91,7 +91,8 @@ cdef extern from "fastconv_kernels.h" nogil:
         int64_t rows, inputs, outputs
         int activation
         double slope
-        int64_t items, scratch_bytes
+        void *partial
+        int64_t items, scratch_bytes, blocks, partial_size, sum_items
 
     ctypedef struct fc_pool:
         const void *x
@@ -277,6 +278,7 @@ cdef extern from "fastconv_kernels.h" nogil:
         void (*scatter_item)(const fc_scatter *, int64_t, void *) noexcept nogil
         void (*plan_dense_forward)(fc_dense *) noexcept nogil
         void (*dense_forward_item)(const fc_dense *, int64_t, void *) noexcept nogil
+        void (*dense_sum_item)(const fc_dense *, int64_t) noexcept nogil
         void (*plan_dense_backward_input)(fc_dense *) noexcept nogil
         void (*dense_backward_input_item)(const fc_dense *, int64_t, void *) noexcept nogil
         void (*plan_dense_backward_kernel)(fc_dense *) noexcept nogil

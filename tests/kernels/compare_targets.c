@@ -176,8 +176,12 @@ static void compare_dense(const fc_table *t, const fc_table *oracle, int64_t row
         tables[i]->plan_dense_backward_input(&q);
         tables[i]->plan_dense_backward_kernel(&r);
         void *scratch = malloc((size_t)p.scratch_bytes + 64);
+        p.partial = malloc((size_t)(p.partial_size * size) + 64);
         for (int64_t item = 0; item < p.items; item++)
             tables[i]->dense_forward_item(&p, item, scratch);
+        for (int64_t item = 0; item < p.sum_items; item++)
+            tables[i]->dense_sum_item(&p, item);
+        free(p.partial);
         for (int64_t item = 0; item < q.items; item++)
             tables[i]->dense_backward_input_item(&q, item, scratch);
         for (int64_t item = 0; item < r.items; item++)
@@ -358,6 +362,8 @@ int main(int count, char **words)
     static const int64_t widths[] = {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 64, 70};
     for (int is_double = 0; is_double < 2; is_double++) {
         const fc_table *t = fc_get_table(isa, is_double), *oracle = fc_get_table(FC_ISA_SCALAR, is_double);
+        compare_dense(t, oracle, 2, 1030, 130); /* in blocks of the reduction */
+        compare_dense(t, oracle, 5, 513, 4100);
         for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
             const int64_t c = widths[i], k = widths[(i * 7 + 3) % 16];
             compare_convolution(t, oracle, 2, 7, c, k, 3, 1, i % 3, 1, 0);

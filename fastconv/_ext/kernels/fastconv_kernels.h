@@ -144,8 +144,11 @@ typedef struct {
     int activation;
     double slope;
     int threads;
+    void *partial; /* [block][row][output], partial_size elements; needed by a forward pass of several blocks */
     /* Filled in by plan_dense_*. */
     int64_t rows_per_item, row_items, cols_per_item, col_items, items, scratch_bytes;
+    /* Forward only: blocks of the reduction, and the items of a second phase that adds up their sums. */
+    int64_t inputs_per_block, blocks, partial_size, sum_items;
 } fc_dense;
 
 /* Pooling over windows of (pool_h, pool_w); argmax is uint8 or, for windows of more than 256 pixels, int32. */
@@ -335,6 +338,7 @@ typedef struct {
 
     void (*plan_dense_forward)(fc_dense *);
     void (*dense_forward_item)(const fc_dense *, int64_t item, void *scratch);
+    void (*dense_sum_item)(const fc_dense *, int64_t item);
     void (*plan_dense_backward_input)(fc_dense *);
     void (*dense_backward_input_item)(const fc_dense *, int64_t item, void *scratch);
     void (*plan_dense_backward_kernel)(fc_dense *);

@@ -63,8 +63,15 @@ enum {
 enum {
     FC_DENSE_BLOCK = 512,       /* of the reduction: a panel of it fits in half of L2 */
     FC_DENSE_ROWS = 192,        /* rows of x that share one copy of a panel block */
-    FC_DENSE_STREAM_ROWS = 2,   /* up to here the forward pass streams */
-    FC_DENSE_STREAM_COLUMNS = 1024, /* sums of a streamed pass: 4 KiB of L1 */
+    FC_DENSE_FEW_ROWS = 2,      /* up to here the forward pass streams, */
+    FC_DENSE_STREAM_ROWS = 8,   /* or up to here, if the weights are in memory: */
+    FC_DENSE_MEMORY_BYTES = 8 * 1024 * 1024,
+    FC_DENSE_SPLIT_BYTES = 512 * 1024, /* of weights from which on a streamed pass cuts the reduction into blocks, */
+    FC_DENSE_BLOCKS = 128,      /* aimed at, */
+    FC_DENSE_BLOCK_INPUTS = 32, /* each of so many inputs per row at least: its sums cost little beside its weights */
+    FC_DENSE_TOGETHER = 8,      /* rows of w for which the sums are loaded and stored once */
+    FC_DENSE_STREAM_COLUMNS = 4096, /* of sums: 16 KiB of L1 */
+    FC_DENSE_SUM_COLUMNS = 256, /* in an item that adds up blocks */
     FC_DOT_COLUMNS = 4          /* rows of w in a block of dot products */
 };
 

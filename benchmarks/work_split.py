@@ -146,12 +146,15 @@ def phase_costs(op: Any, split: Sequence[tuple[int, int, int]]) -> list[float]:
     if algorithm.startswith("winograd"):
         tile = int(algorithm[-1])
         *_, channels, filters = w.shape
-        image = op.arrays[2].shape if type(op).__name__ == "WinogradBackwardInput" else y.shape
-        tiles = image[0] * -(-image[1] // tile) * -(-image[2] // tile)
-        planes = (tile + 2) ** 2
+        upwards = type(op).__name__ == "WinogradBackwardInput"
+        image = op.arrays[2].shape if upwards else y.shape
+        strided = getattr(op, "stride", 1) == 2
+        step = 2 * tile if strided and upwards else tile
+        tiles = image[0] * -(-image[1] // step) * -(-image[2] // step)
+        planes = (2 * tile + 1) ** 2 if strided else (tile + 2) ** 2
         main = tiles * planes * channels * filters
-        transforms = tiles * _TRANSFORM * (channels + filters)
-        rearranging = 3 * planes * channels * filters
+        transforms = tiles * _TRANSFORM * (channels + filters) * (2 if strided else 1)
+        rearranging = 3 * (tile + 2) ** 2 * channels * filters
         if type(op).__name__ == "WinogradBackwardKernel":
             if len(split) < 3:  # splits with sums of their own, and then the sum of these
                 return [main + transforms + moved, rearranging][: len(split)]

@@ -303,10 +303,11 @@ def algorithm_policy() -> str:
 def set_algorithm_policy(policy: str) -> None:
     """Rule Winograd's algorithm out for the whole process ("direct"), or allow it again ("auto").
 
-    Winograd's convolutions are two to three times as fast as direct ones on 3x3 filters; their
-    relative error (L2) is some 1e-6 instead of 1e-7, and a NaN spreads over a whole tile. The
-    policy binds every `algorithm="auto"` from now on, those of models included; models that are
-    already bound to a batch shape keep what they have until they are compiled again.
+    Winograd's convolutions are two to three times as fast as direct ones on 3x3 filters, up to 1.6
+    times with stride 2; their relative error (L2) is some 1e-6 instead of 1e-7, and a NaN spreads
+    over a whole tile. The policy binds every `algorithm="auto"` from now on, those of models
+    included; models that are already bound to a batch shape keep what they have until they are
+    compiled again.
 
     Raises ValueError for another policy.
 

@@ -198,6 +198,18 @@ def _stride_cases():
                     strides=(stride, stride),
                     padding=padding,
                 )
+    # What Winograd takes as well, with channels around every vector width.
+    for channels, filters in zip(
+        (1, 3, 8, 17, 31, 64, 70), (65, 16, 33, 4, 32, 48, 7), strict=True
+    ):
+        yield ConvCase(
+            f"stride-2-k3-width-{channels}-{filters}",
+            (2, 11, 18, channels),
+            filters,
+            (3, 3),
+            strides=(2, 2),
+            padding=1,
+        )
     for strides in ((1, 2), (2, 1), (1, 4), (3, 2), (4, 3)):
         tag = f"{strides[0]}x{strides[1]}"
         yield ConvCase(f"stride-{tag}-valid", (1, 12, 11, 9), 7, (3, 4), strides=strides)

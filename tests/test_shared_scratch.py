@@ -18,6 +18,8 @@ PASSES = {
     ),
 }
 
+STRIDED = (("forward", 2), ("backward_input", 2))  # where all algorithms apply to stride 2
+
 
 def arrays(geometry, value=None):
     rng = np.random.default_rng(1)
@@ -29,9 +31,11 @@ def arrays(geometry, value=None):
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("algorithm", ["direct", "winograd2", "winograd4"])
 @pytest.mark.parametrize("channels", [16, 256])  # sums within a thread's cache, and shared ones
-@pytest.mark.parametrize("direction", PASSES)
-def test_scratch_full_of_nan_changes_nothing(direction, channels, algorithm, threads):
-    g = shapes.conv2d_geometry((2, 6, 6, channels), (3, 3, channels, channels), padding="same")
+@pytest.mark.parametrize("direction, stride", [*((direction, 1) for direction in PASSES), *STRIDED])
+def test_scratch_full_of_nan_changes_nothing(direction, stride, channels, algorithm, threads):
+    g = shapes.conv2d_geometry(
+        (2, 6, 6, channels), (3, 3, channels, channels), strides=stride, padding="same"
+    )
     x, w, dy = arrays(g)
     like = {"forward": dy, "backward_input": x, "backward_kernel": w}[direction]
     alone, behind = np.zeros_like(like), np.zeros_like(like)

@@ -6,7 +6,8 @@ Algorithms, and the passes they exist for:
     scatter               backward_input only: the same sums as a product and a scatter;
                           one group, column dilation 1
     winograd4, winograd2  F(4x4, 3x3) and F(2x2, 3x3) for 3x3 filters, F(2x2, 5x5) for 5x5 ones;
-                          stride 1, dilation 1, one group
+                          stride 1, dilation 1, one group; for 3x3 filters also stride 2,
+                          backward_kernel excepted
 
 `"auto"` estimates the time of each that applies and takes the least.  The estimate counts vector
 operations; it looks at the shape and the instruction set, never at the number of threads, so that
@@ -37,7 +38,8 @@ ALGORITHMS = ("auto", "direct", "scatter", "winograd2", "winograd4")
 
 # Vector operations that a Winograd transform takes per tile and vector of channels, memory
 # included, measured against the micro-kernel's multiply-adds: (input side, output or filter side).
-_TRANSFORM = {6: (340, 310), 4: (150, 135)}  # by the size of the input tile
+_TRANSFORM = {6: (340, 310), 4: (150, 135)}  # by the components of a transformed tile, ...
+_STRIDED_TRANSFORM = {9: (1100, 550), 5: (330, 150)}  # ... of stride 2: (x or dx, y or dy)
 # The gradient's planes live in L3, not in L2, and are streamed by ...
 _GRADIENT_TRANSFORM = 1.75
 # ... products of at least so many rows: fewer channels do not make them faster.
@@ -47,7 +49,7 @@ _FILTER_CACHE, _FILTER_MEMORY, _CACHE_BYTES = 8, 40, 8 << 20
 # Unless there are few tiles and many filters, which are then transformed on the fly (tuning.h), by
 # whose side the products go through L2.
 _RESIDENT_BYTES, _STREAM_TILES = 4 << 20, 128
-_STREAMED = {6: 1.3, 4: 1.7}  # by the size of the input tile
+_STREAMED = {6: 1.3, 4: 1.7, 9: 1.5, 5: 1.5}
 # Of adding one vector of a product to dx, a whole one and the part of one at the end of a stretch.
 _SCATTER, _SCATTER_TAIL = 8, 15
 
@@ -96,20 +98,27 @@ def _scatter_cost(g, lanes):
 
 
 def _winograd_cost(g, lanes, pass_name, tile):
-    out_h, out_w = (g.height, g.width) if pass_name == "backward_input" else (g.out_h, g.out_w)
-    tiles = g.batch * -(-out_h // tile) * -(-out_w // tile)
-    c, k = (g.filters, g.channels) if pass_name == "backward_input" else (g.channels, g.filters)
-    side = tile + g.kernel_h - 1
-    planes = side**2
-    near, far = _TRANSFORM[side]
+    upwards = pass_name == "backward_input"
+    out_h, out_w = (g.height, g.width) if upwards else (g.out_h, g.out_w)
+    c, k = (g.filters, g.channels) if upwards else (g.channels, g.filters)
+    side = matrices = tile + g.kernel_h - 1
+    step = tile
+    if g.stride_h == 1:
+        near, far = _TRANSFORM[side]
+    else:  # several components share a matrix of filters
+        side, matrices = 2 * tile + 1, tile + 2
+        near, far = _STRIDED_TRANSFORM[side]
+        if upwards:
+            near, far, step = far, near, 2 * tile
+    tiles = g.batch * -(-out_h // step) * -(-out_w // step)
     transforms = near * _vectors(c, lanes) + far * _vectors(k, lanes)
     rows = c
     if pass_name == "backward_kernel":
         transforms *= _GRADIENT_TRANSFORM
         rows = max(c, _GRADIENT_ROWS)
-    products = tiles * planes * rows * _vectors(k, lanes)
+    products = tiles * side**2 * rows * _vectors(k, lanes)
     # The filters' own transform, once per call: written and read again through whatever holds them.
-    size = planes * c * _vectors(k, lanes)
+    size = matrices**2 * c * _vectors(k, lanes)
     if (
         pass_name != "backward_kernel"
         and 4 * size * lanes > _RESIDENT_BYTES
@@ -124,13 +133,15 @@ def _winograd_cost(g, lanes, pass_name, tile):
 _WINOGRAD_KERNELS = {4: ((3, 3),), 2: ((3, 3), (5, 5))}
 
 
-def _winograd_obstacle(g, tile):
+def _winograd_obstacle(g, pass_name, tile):
     """Why F(tile x tile, ...) does not apply to a geometry, or None."""
     if (g.kernel_h, g.kernel_w) not in _WINOGRAD_KERNELS[tile]:
         valid = " or ".join(f"{h}x{w}" for h, w in _WINOGRAD_KERNELS[tile])
         return f"the filters are {g.kernel_h}x{g.kernel_w}, not {valid}"
-    if (g.stride_h, g.stride_w) != (1, 1):
-        return f"the strides are {(g.stride_h, g.stride_w)}, not (1, 1)"
+    strides = (g.stride_h, g.stride_w)
+    may_stride = g.kernel_h == 3 and pass_name != "backward_kernel"
+    if strides != (1, 1) and not (may_stride and strides == (2, 2)):
+        return f"the strides are {strides}, not (1, 1)" + (" or (2, 2)" if may_stride else "")
     if (g.dilation_h, g.dilation_w) != (1, 1):
         return f"the dilation rate is {(g.dilation_h, g.dilation_w)}, not (1, 1)"
     if g.groups != 1:
@@ -166,8 +177,8 @@ def choose_algorithm(geometry, pass_name, dtype, algorithm="auto"):
     obstacles = {
         "direct": None,
         "scatter": _scatter_obstacle(geometry),
-        "winograd2": _winograd_obstacle(geometry, 2),
-        "winograd4": _winograd_obstacle(geometry, 4),
+        "winograd2": _winograd_obstacle(geometry, pass_name, 2),
+        "winograd4": _winograd_obstacle(geometry, pass_name, 4),
     }
     if algorithm != "auto":
         obstacle = obstacles[algorithm]

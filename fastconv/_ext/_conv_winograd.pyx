@@ -1,7 +1,8 @@
-"""3x3 and 5x5 convolutions with stride 1 by Winograd's algorithm: all three passes.  The arithmetic is in kernels/winograd*.inc.
+"""3x3 and 5x5 convolutions by Winograd's algorithm: all three passes, and but for the gradient of the filters 3x3 with
+stride 2 as well.  The arithmetic is in kernels/winograd*.inc.
 
 `tile` is m of F(m x m, r x r): 4 or 2 for r = 3, 2 for r = 5.  The gradient with respect to the input is a forward pass
-over dy, with the filters flipped and transposed and with padding r - 1 - p.
+over dy, with the filters flipped and transposed and with padding r - 1 - p; for stride 2 over dy with zeros in between.
 """
 
 cimport cython
@@ -16,13 +17,22 @@ from fastconv._ext._core cimport (
     pointer,
     round_up_64,
 )
-from fastconv._ext._kernels cimport fc_filter_view, fc_table, fc_winograd, fc_winograd_gradient
+from fastconv._ext._kernels cimport (
+    FC_WINO_DOWN,
+    FC_WINO_SAME,
+    FC_WINO_UP,
+    fc_filter_view,
+    fc_table,
+    fc_winograd,
+    fc_winograd_gradient,
+)
 from fastconv._ext._conv_direct import check_shapes
 
 
 cdef class _Winograd(FilterOp):
     cdef fc_winograd problem
     cdef fc_filter_view view
+    cdef readonly int stride  # of the convolution
 
     cdef int _plan(self) except -1:
         cdef fc_winograd *p = &self.problem
@@ -31,7 +41,8 @@ cdef class _Winograd(FilterOp):
             self.shared_bytes = round_up_64(p.v_size * self.table.element_size)
         else:
             self.need_filter_bytes(p.packed_size * self.table.element_size)
-        self.work = 2.0 * p.batch * p.out_h * p.out_w * p.kernel * p.kernel * p.channels * p.filters
+        cdef int64_t pixels = p.in_h * p.in_w if p.sampling == FC_WINO_UP else p.out_h * p.out_w
+        self.work = 2.0 * p.batch * pixels * p.kernel * p.kernel * p.channels * p.filters
         return 0
 
     cdef void fit(self, int threads) noexcept nogil:
@@ -83,6 +94,8 @@ cdef class WinogradForward(_Winograd):
         p.batch, p.in_h, p.in_w, p.channels = g.batch, g.height, g.width, g.channels
         p.out_h, p.out_w, p.filters = g.out_h, g.out_w, g.filters
         p.pad_top, p.pad_left, p.tile, p.kernel = g.pad_top, g.pad_left, tile, g.kernel_h
+        self.stride = g.stride_h
+        p.sampling = FC_WINO_DOWN if self.stride == 2 else FC_WINO_SAME
         p.activation, p.slope = fused_activation_code(activation), slope
         p.x, p.bias, p.y = pointer(x), pointer(b), pointer(y)
         self.view.w = pointer(w)
@@ -106,6 +119,8 @@ cdef class WinogradBackwardInput(_Winograd):
         p.batch, p.in_h, p.in_w, p.channels = g.batch, g.out_h, g.out_w, g.filters
         p.out_h, p.out_w, p.filters = g.height, g.width, g.channels
         p.tile, p.kernel = tile, g.kernel_h
+        self.stride = g.stride_h
+        p.sampling = FC_WINO_UP if self.stride == 2 else FC_WINO_SAME
         p.pad_top, p.pad_left = p.kernel - 1 - g.pad_top, p.kernel - 1 - g.pad_left
         p.x, p.y = pointer(dy), pointer(dx)
         self.view.w = pointer(w)

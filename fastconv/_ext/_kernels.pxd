@@ -8,6 +8,7 @@ cdef extern from "fastconv_kernels.h" nogil:
         FC_GELU, FC_GELU_TANH, FC_SILU, FC_HARD_SILU, FC_MISH, FC_BOUNDED_RELU
         FC_CAN_FUSE, FC_KEEPS_INPUT
         FC_PAD_ZEROS, FC_PAD_EDGE, FC_PAD_REFLECT
+        FC_WINO_SAME, FC_WINO_DOWN, FC_WINO_UP
         FC_FILL_CONSTANT, FC_FILL_NEAREST, FC_FILL_REFLECT, FC_FILL_WRAP
         FC_AXES
         FC_ISA_COUNT
@@ -52,7 +53,7 @@ cdef extern from "fastconv_kernels.h" nogil:
         const void *bias
         void *y
         int64_t batch, in_h, in_w, channels, out_h, out_w, filters, pad_top, pad_left
-        int tile, kernel, activation
+        int tile, kernel, sampling, activation
         double slope
         int streams
         void *v

@@ -123,14 +123,29 @@ static void compare_convolution(const fc_table *t, const fc_table *oracle, int64
     check("conv forward", y[0], y[1], ny, size, 0);
     check("conv filter gradient", dw[0], dw[1], nw, size, 0);
     check("conv bias gradient", db[0], db[1], K, size, 0);
-    if (k == 3 && stride == 1 && dilation == 1 && !depthwise)
+    if (k == 3 && stride <= 2 && dilation == 1 && !depthwise)
         for (int tile = 2; tile <= 4; tile += 2) {
             fc_winograd p = {.x = x, .bias = b, .y = y[0], .batch = N, .in_h = H, .in_w = H, .channels = C, .out_h = O,
                              .out_w = O, .filters = K, .pad_top = pad, .pad_left = pad, .tile = tile, .kernel = 3,
-                             .activation = FC_RELU};
+                             .sampling = stride == 2 ? FC_WINO_DOWN : FC_WINO_SAME, .activation = FC_RELU};
             fc_filter_view view = {.w = w, .skh = 3 * C * K, .skw = C * K, .sc = K, .sk = 1};
             run_winograd(t, p, &view);
             check("winograd forward", y[0], y[1], ny, size, size == 8 ? 1e-13 : 1e-5);
+            if (stride == 2) {
+                fc_winograd up = {.x = dy, .batch = N, .in_h = O, .in_w = O, .channels = K, .out_h = H, .out_w = H,
+                                  .filters = C, .pad_top = 2 - pad, .pad_left = 2 - pad, .tile = tile, .kernel = 3,
+                                  .sampling = FC_WINO_UP};
+                fc_filter_view flipped = {.w = w, .base = 8 * C * K, .skh = -3 * C * K, .skw = -C * K, .sc = 1, .sk = K};
+                void *dx[2] = {numbers(nx, size), numbers(nx, size)};
+                for (int i = 0; i < 2; i++) {
+                    up.y = dx[i];
+                    run_winograd(tables[i], up, &flipped);
+                }
+                check("winograd input gradient", dx[0], dx[1], nx, size, size == 8 ? 1e-13 : 1e-5);
+                free(dx[0]);
+                free(dx[1]);
+                continue;
+            }
             fc_winograd_gradient g = {.x = x, .dy = dy, .dw = dw[0], .db = db[0], .batch = N, .in_h = H, .in_w = H,
                                       .channels = C, .out_h = O, .out_w = O, .filters = K, .pad_top = pad,
                                       .pad_left = pad, .tile = tile, .kernel = 3};
@@ -367,6 +382,7 @@ int main(int count, char **words)
         for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
             const int64_t c = widths[i], k = widths[(i * 7 + 3) % 16];
             compare_convolution(t, oracle, 2, 7, c, k, 3, 1, i % 3, 1, 0);
+            compare_convolution(t, oracle, 1, 13, c, k, 3, 2, i % 3, 1, 0);
             compare_convolution(t, oracle, 1, 9, c, k, 1 + (int64_t)i % 5, 1 + (int64_t)i % 3, 1, 1 + (int64_t)i % 2, 0);
             compare_convolution(t, oracle, 2, 8, c, c, 3, 1 + (int64_t)i % 2, 1, 1, 1);
             compare_dense(t, oracle, 1 + (int64_t)(i * 5) % 20, c * 3, k);

@@ -90,16 +90,21 @@ typedef struct {
     int64_t scratch_bytes;
 } fc_filter_gradient;
 
-/* The same forward convolution for stride 1 and one group by Winograd F(tile x tile, kernel x kernel), (tile, kernel) one
- * of (4, 3), (2, 3), (2, 5); x and y are contiguous, padding is zeros.  The caller checks that the shape qualifies. */
+/* The same forward convolution for one group by Winograd F(tile x tile, kernel x kernel), (tile, kernel) one of (4, 3),
+ * (2, 3), (2, 5); x and y are contiguous, padding is zeros.  The caller checks that the shape qualifies.  For 3x3 filters
+ * y may be sampled otherwise: DOWN, every second pixel; UP, x has zeros between its pixels (pads count them), as in the
+ * gradient of DOWN with respect to its input. */
+enum { FC_WINO_SAME, FC_WINO_DOWN, FC_WINO_UP };
+
 typedef struct {
     const void *x, *w, *bias; /* w: transformed filters */
     void *y;
     int64_t batch, in_h, in_w, channels, out_h, out_w, filters, pad_top, pad_left;
-    int tile, kernel, activation;
+    int tile, kernel, sampling, activation;
     double slope;
     int threads;
     /* Filled in by plan_winograd. */
+    int64_t components, matrices, tile_out; /* in each dimension: of a transformed tile, of transformed filters; pixels of y */
     int64_t tiles_h, tiles_w, tiles_per_item, tile_items, panels, panels_per_item, panel_items, items;
     int64_t packed_size, pack_channels, pack_chunks, pack_items, scratch_bytes;
     int streams;              /* few tiles, many filters: filters are transformed where they are used, never packed */

@@ -57,7 +57,7 @@ class _Limit(NamedTuple):
 class _State:
     """The process-wide setting; `chosen` is None while nobody has set a number."""
 
-    chosen: int | None = None
+    chosen: _Limit | None = None
     default: _Limit | None = None
     forked: bool = False
 
@@ -98,7 +98,7 @@ def set_num_threads(n: int) -> None:
     >>> runtime.get_num_threads()
     1
     """
-    _State.chosen = _checked(n, "n")
+    _State.chosen = _choice(n)
 
 
 @contextmanager
@@ -115,9 +115,9 @@ def num_threads(n: int) -> Iterator[None]:
     ...     runtime.get_num_threads()
     1
     """
-    n = _checked(n, "n")
+    choice = _choice(n)
     previous = _State.chosen
-    _State.chosen = n
+    _State.chosen = choice
     try:
         yield
     finally:
@@ -149,11 +149,15 @@ def _checked(n: int, name: str) -> int:
     return value
 
 
+def _choice(n: int) -> _Limit:
+    return _Limit(_checked(n, "n"), "set by the program")
+
+
 def _effective() -> _Limit:
     if _State.forked:
         return _Limit(1, "this process was forked: a forked child computes on one thread")
     if _State.chosen is not None:
-        return _Limit(_State.chosen, "set by the program")
+        return _State.chosen
     if _State.default is None:
         _State.default = min(_limits(), key=lambda limit: limit.threads)
     return _State.default

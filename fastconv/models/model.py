@@ -234,11 +234,14 @@ class Model(Trainer, Layer):
     def parameters(self) -> Parameters:
         """The flat buffer that holds all weights; ValueError before the model is built."""
         self.check_built()
-        with self._lock:
-            if self._parameters is None or self._parameters.abandoned:
-                self._parameters = parameters_of(self.weights)
-                self._plans.clear()  # they lead to where the weights were
-            return self._parameters
+        known = self._parameters
+        if known is None or known.abandoned:
+            with self._lock:
+                known = self._parameters
+                if known is None or known.abandoned:
+                    self._plans.clear()  # they lead to where the weights were
+                    known = self._parameters = parameters_of(self.weights)
+        return known
 
     @property
     def weights(self) -> list[Variable]:

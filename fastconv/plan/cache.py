@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable
 
 import numpy as np
 
 from fastconv.parameters import aligned_zeros
 from fastconv.plan.plan import Plan
+
+
+class _Entry:
+    """A plan and its key: in a `with` block the plan, after it one of the idle ones.
+
+    Not a generator, which would take longer than some operations of a small network.
+    """
+
+    __slots__ = ("cache", "key", "plan")
+
+    def __init__(self, cache: PlanCache, key: Hashable, plan: Plan):
+        self.cache, self.key, self.plan = cache, key, plan
+
+    def __enter__(self) -> Plan:
+        return self.plan
+
+    def __exit__(self, *error: object) -> None:
+        self.cache.put_back(self)
 
 
 class PlanCache:
@@ -24,27 +41,26 @@ class PlanCache:
 
     def __init__(self, capacity: int = 8):
         self._capacity = capacity
-        self._idle: list[tuple[Hashable, Plan]] = []  # least recently used first
+        self._idle: list[_Entry] = []  # least recently used first
         self._lock = threading.Lock()
         self._training_block = np.empty(0, np.uint8)
 
-    @contextmanager
-    def lend(self, key: Hashable, make: Callable[[], Plan]) -> Iterator[Plan]:
-        """A plan for `key` for the duration of a `with` block."""
-        plan = self._take(key) or make()
-        try:
-            yield plan
-        finally:
-            with self._lock:
-                self._idle.append((key, plan))
-                del self._idle[: -self._capacity]
-
-    def _take(self, key: Hashable) -> Plan | None:
+    def lend(self, key: Hashable, make: Callable[[], Plan]) -> _Entry:
+        """A plan for `key`, for a `with` block."""
+        idle = self._idle
         with self._lock:
-            for index in range(len(self._idle) - 1, -1, -1):
-                if self._idle[index][0] == key:
-                    return self._idle.pop(index)[1]
-        return None
+            for index in reversed(range(len(idle))):
+                if idle[index].key == key:
+                    return idle.pop(index)
+        return _Entry(self, key, make())
+
+    def put_back(self, entry: _Entry) -> None:
+        """Keep a plan that is idle now."""
+        idle = self._idle
+        with self._lock:
+            idle.append(entry)
+            if len(idle) > self._capacity:
+                del idle[0]
 
     def training_arena(self, nbytes: int) -> np.ndarray:
         """The block that training plans share, enlarged if need be."""

@@ -27,6 +27,12 @@ class Terminals:
     ):
         self.inputs, self.outputs, self.losses = inputs, outputs, list(losses)
         self._shapes = list(outputs.values())
+        # Asked for with every batch, of which a small network takes a few microseconds.
+        self._input_names = list(inputs)
+        self._expected = [
+            (shape, "`x`" if len(inputs) == 1 else f"`x` for input {name!r}")
+            for name, shape in inputs.items()
+        ]
 
     @property
     def wants_targets(self) -> bool:
@@ -36,15 +42,15 @@ class Terminals:
         """The arrays of `x`, in the ranks of the inputs; ValueError or TypeError if they do not
         fit."""
         if isinstance(x, (list, tuple)) and len(x) == len(self.inputs) == 1:
-            (shape,) = self.inputs.values()
+            ((shape, _),) = self._expected
             if np.ndim(x[0]) == len(shape):  # a list of one array, not of one sample
                 x = x[0]
-        arrays = arrange(x, list(self.inputs), "x")
         fitted = []
-        for array, (name, shape) in zip(arrays, self.inputs.items(), strict=True):
-            label = "`x`" if len(self.inputs) == 1 else f"`x` for input {name!r}"
+        arrays = arrange(x, self._input_names, "x")
+        for array, (shape, label) in zip(arrays, self._expected, strict=True):
             fitted.append(fit_samples(real_array(array, label), shape, label))
-        _check_lengths([("x", array) for array in fitted])
+        if len(fitted) > 1:
+            _check_lengths([("x", array) for array in fitted])
         return fitted
 
     def targets(self, y: Any, count: int) -> list[np.ndarray | None]:
@@ -119,12 +125,12 @@ def fit_samples(x: np.ndarray, input_shape: Shape, label: str = "`x`") -> np.nda
 
     Raises ValueError with both shapes if `x` does not fit.
     """
-    original = x.shape
-    if x.ndim == len(input_shape) - 1 and input_shape[-1] == 1:
+    original, rank = x.shape, len(input_shape)
+    if x.ndim == rank - 1 and input_shape[-1] == 1:
         x = x[..., None]
-    elif x.ndim == len(input_shape) + 1 and x.shape[-1] == 1:
+    elif x.ndim == rank + 1 and original[-1] == 1:
         x = x[..., 0]
-    if x.shape[1:] != input_shape[1:] or x.ndim != len(input_shape):
+    if x.ndim != rank or x.shape[1:] != input_shape[1:]:
         raise ValueError(f"{label} must have shape {input_shape}, received {original}")
     return x
 

@@ -353,7 +353,7 @@ class Trainer(Compiled):
             return self.pack_outputs([np.empty((0, *shape[1:]), np.float32) for shape in shapes])
         with self._plan(len(xs[0]), "infer", False) as plan:
             for array, into in zip(xs, plan.inputs, strict=True):
-                np.copyto(into, array, casting="unsafe")
+                into[...] = array
             plan.run()
             return self.pack_outputs([output.copy() for output in plan.outputs])
 

@@ -131,8 +131,8 @@ cdef class _Problems(FilterOp):
         for i in range(self.count):
             p = &self.problems[i]
             bytes += round_up_64(p.packed_size * self.table.element_size)
-            self.work += (
-                2.0 * p.batch * p.out_h * p.out_w * p.kernel_h * p.kernel_w * p.channels
+            self.work += (  # of few pixels the time goes into reading the filters
+                2.0 * max(p.batch * p.out_h * p.out_w, 4) * p.kernel_h * p.kernel_w * p.channels
                 * (1.0 if p.depthwise else 1.0 * p.filters * p.groups)
             )
         self.need_filter_bytes(bytes)

@@ -1,5 +1,6 @@
 # What the other extension modules share: the kernel table in use, the base class of ops, the thread count rule.
 # Free functions rather than methods wherever possible: adding one does not change the layout of a class.
+from libc.math cimport sqrt
 from libc.stdint cimport int64_t
 from fastconv._ext._kernels cimport fc_table
 
@@ -16,15 +17,17 @@ cdef void *pointer(array) except? NULL
 cdef int activation_code(str name) except -1
 cdef int fused_activation_code(str name) except -1
 
+# Work is counted in floating-point operations or bytes moved in cache; a core does about 100,000 in a microsecond.
 cdef enum:
-    BREAK_EVEN = 100000  # floating-point operations (or bytes moved) that repay one more thread: about a microsecond
+    MEETING = 5000          # what it costs to meet at a barrier, for every thread that does
+    PARALLEL_REGION = 100000  # what it costs to begin and end one
 
 
-# Threads that repay themselves on so much work.
+# Threads that repay themselves on so much work: with t of them, work / t + t * MEETING is least.
 cdef inline int threads_for(int num_threads, double work) noexcept nogil:
-    cdef int64_t most = <int64_t> (work / BREAK_EVEN)
-    if most > num_threads:
-        most = num_threads
+    cdef double most = sqrt(work / MEETING)
+    if most >= num_threads:
+        return num_threads
     return <int> most if most > 1 else 1
 
 

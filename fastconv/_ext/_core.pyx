@@ -345,12 +345,23 @@ cdef void _fit(Op op, int num_threads) noexcept nogil:
         op.fit(threads)
 
 
+cdef int _team_for(void **ops, int64_t count, int num_threads) noexcept nogil:
+    """`num_threads`, or 1 if all that more threads could share does not repay a parallel region."""
+    cdef double shared = 0
+    cdef int64_t i
+    for i in range(count):
+        if threads_for(num_threads, (<Op> ops[i]).work) > 1:
+            shared += (<Op> ops[i]).work
+    return num_threads if shared > 2 * PARALLEL_REGION else 1
+
+
 cdef int _run(void **ops, int64_t count, Workspace workspace, int num_threads) except -1:
     """Runs ops in order on a team of threads, with one workspace for all."""
     if num_threads < 1:
         raise ValueError(f"`num_threads` must be at least 1, received {num_threads}")
     cdef int64_t bytes = 0, i
     cdef int threads = 1, wanted
+    num_threads = _team_for(ops, count, num_threads)
     for i in range(count):
         _fit(<Op> ops[i], num_threads)
         wanted = _threads_of(<Op> ops[i], num_threads)

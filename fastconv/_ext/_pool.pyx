@@ -29,7 +29,9 @@ cdef class _PoolOp(Op):
         p.stride_h, p.stride_w, p.pad_top, p.pad_left = g.stride_h, g.stride_w, g.pad_top, g.pad_left
         p.wide_argmax = p.pool_h * p.pool_w > 256
         self.items = g.batch * g.out_h
-        self.work = 1.0 * p.batch * p.channels * max(p.height * p.width, p.out_h * p.out_w * p.pool_h * p.pool_w)
+        # Bytes moved, at least a vector for every pixel.
+        cdef int64_t pixels = max(p.height * p.width, p.out_h * p.out_w * p.pool_h * p.pool_w) + p.out_h * p.out_w
+        self.work = 4.0 * p.batch * pixels * max(p.channels, self.table.lanes)
         return 0
 
     cdef void *_argmax(self, argmax, y) except? NULL:

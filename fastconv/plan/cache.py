@@ -49,9 +49,10 @@ class PlanCache:
         """A plan for `key`, for a `with` block."""
         idle = self._idle
         with self._lock:
-            for index in reversed(range(len(idle))):
-                if idle[index].key == key:
-                    return idle.pop(index)
+            for entry in reversed(idle):
+                if entry.key == key:
+                    idle.remove(entry)
+                    return entry
         return _Entry(self, key, make())
 
     def put_back(self, entry: _Entry) -> None:

@@ -45,10 +45,7 @@ class Terminals:
             ((shape, _),) = self._expected
             if np.ndim(x[0]) == len(shape):  # a list of one array, not of one sample
                 x = x[0]
-        fitted = []
-        arrays = arrange(x, self._input_names, "x")
-        for array, (shape, label) in zip(arrays, self._expected, strict=True):
-            fitted.append(fit_samples(real_array(array, label), shape, label))
+        fitted = list(map(_fitted, arrange(x, self._input_names, "x"), self._expected))
         if len(fitted) > 1:
             _check_lengths([("x", array) for array in fitted])
         return fitted
@@ -120,16 +117,23 @@ class Terminals:
                 into[...] = 1
 
 
+def _fitted(value: Any, expected: tuple[Shape, str]) -> np.ndarray:
+    """`value` as samples; `expected` are their shape and what errors call them."""
+    shape, label = expected
+    return fit_samples(real_array(value, label), shape, label)
+
+
 def fit_samples(x: np.ndarray, input_shape: Shape, label: str = "`x`") -> np.ndarray:
     """`x` in the rank of the model's input; a last axis of 1 is added or dropped, as Keras does.
 
     Raises ValueError with both shapes if `x` does not fit.
     """
     original, rank = x.shape, len(input_shape)
-    if x.ndim == rank - 1 and input_shape[-1] == 1:
-        x = x[..., None]
-    elif x.ndim == rank + 1 and original[-1] == 1:
-        x = x[..., 0]
+    if x.ndim != rank:
+        if x.ndim == rank - 1 and input_shape[-1] == 1:
+            x = x[..., None]
+        elif x.ndim == rank + 1 and original[-1] == 1:
+            x = x[..., 0]
     if x.ndim != rank or x.shape[1:] != input_shape[1:]:
         raise ValueError(f"{label} must have shape {input_shape}, received {original}")
     return x

@@ -352,8 +352,8 @@ class Trainer(Compiled):
             shapes = terminals.outputs.values()
             return self.pack_outputs([np.empty((0, *shape[1:]), np.float32) for shape in shapes])
         with self._plan(len(xs[0]), "infer", False) as plan:
-            for array, into in zip(xs, plan.inputs, strict=True):
-                into[...] = array
+            for index, array in enumerate(xs):
+                plan.inputs[index][...] = array
             plan.run()
             return self.pack_outputs([output.copy() for output in plan.outputs])
 

@@ -9,12 +9,14 @@ that need it and not before.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from fastconv import shapes
+from fastconv.parameters import aligned_zeros
 
 PASSES = ("forward", "backward_input", "backward_kernel")
 
@@ -85,9 +87,16 @@ class Convolution(NamedTuple):
             "b": (self.filters,),
             "dy": self.output_shape,
         }
-        arrays = {k: rng.standard_normal(s, dtype=np.float32) for k, s in wanted.items()}
+        arrays = {k: _aligned(s) for k, s in wanted.items()}
+        for array in arrays.values():
+            rng.standard_normal(dtype=np.float32, out=array)
         arrays["w"] *= np.float32(np.prod(self.kernel_shape[:3]) ** -0.5)
         return arrays
+
+
+def _aligned(shape: tuple[int, ...]) -> np.ndarray:
+    """float32 zeros at the beginning of a cache line, as the arrays of a network are."""
+    return aligned_zeros(4 * math.prod(shape)).view(np.float32).reshape(shape)
 
 
 def convolution(
@@ -108,16 +117,16 @@ def convolution(
     geometry = row.geometry
     x, w, b, dy = (arrays[name] for name in ("x", "w", "b", "dy"))
     if direction == "forward":
-        y = np.zeros(row.output_shape, np.float32)
+        y = _aligned(row.output_shape)
         op = _conv.Conv2DForward(geometry, x, w, b, y, algorithm=algorithm)
         op.freeze_weights(frozen)
         outputs = {"y": y}
     elif direction == "backward_input":
-        dx = np.zeros_like(x)
+        dx = _aligned(x.shape)
         op = _conv.Conv2DBackwardInput(geometry, dy, w, dx, algorithm=algorithm)
         outputs = {"dx": dx}
     elif direction == "backward_kernel":
-        dw, db = np.zeros_like(w), np.zeros_like(b)
+        dw, db = _aligned(w.shape), _aligned(b.shape)
         op = _conv.Conv2DBackwardKernel(geometry, x, dy, dw, db, algorithm=algorithm)
         outputs = {"dw": dw, "db": db}
     else:
@@ -142,7 +151,7 @@ def pooling(
     from fastconv._ext import _pool
 
     geometry = shapes.pool2d_geometry(x.shape, pool_size=pool, strides=stride)
-    y, dx = np.zeros_like(dy), np.zeros_like(x)
+    y, dx = _aligned(dy.shape), _aligned(x.shape)
     if kind == "max":
         argmax = np.zeros(dy.shape, np.uint8)
         forward = _pool.MaxPoolForward(geometry, x, y, argmax)

@@ -77,6 +77,8 @@ static inline vec v_pow2(vec n)
 static inline vec v_set1(real a) { return FC_V(set1)(a); }
 static inline vec v_load(const real *p) { return FC_V(loadu)(p); }
 static inline void v_store(real *p, vec a) { FC_V(storeu)(p, a); }
+static inline void v_stream(real *p, vec a) { FC_V(stream)(p, a); }
+static inline void v_stream_end(void) { _mm_sfence(); }
 static inline vec v_load_n(const real *p, int64_t n) { return FC_V(maskload)(p, FC(tail_mask)(n)); }
 static inline void v_store_n(real *p, vec a, int64_t n) { FC_V(maskstore)(p, FC(tail_mask)(n), a); }
 static inline vec v_add(vec a, vec b) { return FC_V(add)(a, b); }

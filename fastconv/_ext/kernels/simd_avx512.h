@@ -58,6 +58,8 @@ static inline mask FC(tail_mask)(int64_t n) { return (mask)((1u << n) - 1u); }
 static inline vec v_set1(real a) { return FC_V(set1)(a); }
 static inline vec v_load(const real *p) { return FC_V(loadu)(p); }
 static inline void v_store(real *p, vec a) { FC_V(storeu)(p, a); }
+static inline void v_stream(real *p, vec a) { FC_V(stream)(p, a); }
+static inline void v_stream_end(void) { _mm_sfence(); }
 static inline vec v_load_n(const real *p, int64_t n) { return FC_V(maskz_loadu)(FC(tail_mask)(n), p); }
 static inline void v_store_n(real *p, vec a, int64_t n) { FC_V(mask_storeu)(p, FC(tail_mask)(n), a); }
 static inline vec v_add(vec a, vec b) { return FC_V(add)(a, b); }

@@ -6,6 +6,8 @@
 #define v_set1 FC(v_set1)
 #define v_load FC(v_load)
 #define v_store FC(v_store)
+#define v_stream FC(v_stream)
+#define v_stream_end FC(v_stream_end)
 #define v_load_n FC(v_load_n)
 #define v_store_n FC(v_store_n)
 #define v_load_u8 FC(v_load_u8)

@@ -38,6 +38,8 @@ static inline vec v_pow2(vec n)
 static inline vec v_set1(real a) { return FC_V(vdupq_n)(a); }
 static inline vec v_load(const real *p) { return FC_V(vld1q)(p); }
 static inline void v_store(real *p, vec a) { FC_V(vst1q)(p, a); }
+static inline void v_stream(real *p, vec a) { v_store(p, a); }
+static inline void v_stream_end(void) {}
 static inline vec v_load_n(const real *p, int64_t n)
 {
     real lane[VL] = {0};

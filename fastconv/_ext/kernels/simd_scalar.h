@@ -7,6 +7,8 @@
  *   v_max(a, b) and v_min(a, b) give b when either operand is NaN.
  *   v_load_u8 / v_store_u8 convert VL bytes to and from small integers in lanes.
  *   v_fma(a, b, c) = a*b + c, fused where the hardware fuses.
+ *   v_stream stores to an aligned address and, where the target can, past the caches; other threads may read what it
+ *     wrote after v_stream_end() and a barrier.
  */
 #if FC_DOUBLE
 typedef double real;
@@ -30,6 +32,8 @@ typedef int mask;
 static inline vec v_set1(real a) { return a; }
 static inline vec v_load(const real *p) { return *p; }
 static inline void v_store(real *p, vec a) { *p = a; }
+static inline void v_stream(real *p, vec a) { *p = a; }
+static inline void v_stream_end(void) {}
 static inline vec v_load_n(const real *p, int64_t n) { return n > 0 ? *p : (real)0; }
 static inline void v_store_n(real *p, vec a, int64_t n)
 {

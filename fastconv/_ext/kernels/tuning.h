@@ -8,6 +8,8 @@
 enum {
     FC_FILTER_BLOCK_BYTES = 256 * 1024, /* of L2 for packed filters: half of the smallest common L2, 512 KiB */
     FC_INPUT_BLOCK_BYTES = 256 * 1024,  /* of L2 for gathered input rows */
+    FC_STREAM_BYTES = 24 * 1024 * 1024, /* beyond, an output is written past the caches if */
+    FC_STREAM_REDUCTION = 256,          /* its elements are sums of so few products (and FC_FILTER_BLOCK_BYTES hold them) */
     FC_MAX_PIXELS = 384,                /* in an item: px and py stay in L1 */
     FC_ITEM_FLOPS = 400 * 1000,         /* aimed at: some microseconds, well above the cost of handing out an item, */
     FC_SMALL_ITEM_FLOPS = 60 * 1000,    /* but a small layer is cut finer, as long as it makes no more than */

@@ -59,4 +59,4 @@ def test_streamed_input_gradients_are_those_of_ordinary_stores(isa):
 def test_results_begin_at_a_cache_line():
     x, w = np.ones((1, 5, 5, 3), np.float32), np.ones((3, 3, 3, 7), np.float32)
     assert ops.conv2d(x, w).ctypes.data % 64 == 0
-    assert ops.max_pool2d(x, 2).ctypes.data % 64 == 0
+    assert ops.max_pool2d(x, pool_size=2).ctypes.data % 64 == 0

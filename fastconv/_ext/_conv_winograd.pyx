@@ -37,10 +37,7 @@ cdef class _Winograd(FilterOp):
     cdef int _plan(self) except -1:
         cdef fc_winograd *p = &self.problem
         self.fit(1)
-        if p.streams:
-            self.shared_bytes = round_up_64(p.v_size * self.table.element_size)
-        else:
-            self.need_filter_bytes(p.packed_size * self.table.element_size)
+        self.need_filter_bytes(p.packed_size * self.table.element_size, p.v_size * self.table.element_size)
         cdef int64_t pixels = p.in_h * p.in_w if p.sampling == FC_WINO_UP else p.out_h * p.out_w
         self.work = 2.0 * p.batch * pixels * p.kernel * p.kernel * p.channels * p.filters
         return 0
@@ -53,30 +50,25 @@ cdef class _Winograd(FilterOp):
     cdef void place_filters(self, char *memory) noexcept nogil:
         self.problem.w = memory
 
-    def freeze_weights(self, bint frozen):
-        if not self.problem.streams:  # nothing is packed, nothing can be kept
-            FilterOp.freeze_weights(self, frozen)
-
     cdef void begin(self, char *workspace) noexcept nogil:
-        if self.problem.streams:
-            self.problem.v = workspace
-        else:
-            FilterOp.begin(self, workspace)
+        FilterOp.begin(self, workspace)
+        self.problem.v = self.other_memory(workspace)
 
+    # Where filters stream, the input is transformed beside them, before the products.
     cdef int64_t phase_items(self, int phase) noexcept nogil:
-        if phase == 0 and self.problem.streams:
-            return self.problem.transform_items
-        if phase == 0:
-            return 0 if self.is_packed else self.problem.pack_items
-        return self.problem.items
+        if phase:
+            return self.problem.items
+        return self.problem.transform_items + (0 if self.is_packed else self.problem.pack_items)
 
     cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
-        if phase == 0 and self.problem.streams:
-            self.table.winograd_transform_item(&self.problem, item, scratch)
-        elif phase == 0:
-            self.table.winograd_pack_item(&self.problem, &self.view, <void *> self.problem.w, item)
-        else:
+        if phase:
             self.table.winograd_item(&self.problem, &self.view, item, scratch)
+        elif item < self.problem.transform_items:
+            self.table.winograd_transform_item(&self.problem, item, scratch)
+        else:
+            self.table.winograd_pack_item(
+                &self.problem, &self.view, <void *> self.problem.w, item - self.problem.transform_items
+            )
 
 
 @cython.final
@@ -118,7 +110,7 @@ cdef class WinogradBackwardInput(_Winograd):
         cdef fc_winograd *p = &self.problem
         p.batch, p.in_h, p.in_w, p.channels = g.batch, g.out_h, g.out_w, g.filters
         p.out_h, p.out_w, p.filters = g.height, g.width, g.channels
-        p.tile, p.kernel = tile, g.kernel_h
+        p.tile, p.kernel, p.transposed = tile, g.kernel_h, True
         self.stride = g.stride_h
         p.sampling = FC_WINO_UP if self.stride == 2 else FC_WINO_SAME
         p.pad_top, p.pad_left = p.kernel - 1 - g.pad_top, p.kernel - 1 - g.pad_left

@@ -62,7 +62,9 @@ cdef class FilterOp(Op):
     cdef const fc_table *table
     cdef Workspace filters
     cdef readonly int64_t filter_bytes  # of the packed filters
+    cdef int64_t other_bytes
     cdef bint frozen, is_packed
     cdef public str algorithm  # of a convolution: see _conv.py
-    cdef int need_filter_bytes(self, int64_t bytes) except -1
+    cdef int need_filter_bytes(self, int64_t bytes, int64_t other_bytes=*) except -1
+    cdef char *other_memory(self, char *workspace) noexcept nogil
     cdef void place_filters(self, char *memory) noexcept nogil

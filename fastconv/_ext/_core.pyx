@@ -457,16 +457,22 @@ cdef class FilterOp(Op):
     cdef void end(self) noexcept nogil:
         self.is_packed = self.frozen
 
-    cdef int need_filter_bytes(self, int64_t bytes) except -1:
-        self.filter_bytes = self.shared_bytes = round_up_64(max(bytes, 64))  # there may be no elements at all
+    cdef int need_filter_bytes(self, int64_t bytes, int64_t other_bytes=0) except -1:
+        """`other_bytes` of shared scratch, at `other_memory`, are for whatever else the op's items share."""
+        self.filter_bytes = round_up_64(max(bytes, 64))  # there may be no elements at all
+        self.other_bytes = round_up_64(other_bytes)
+        self.shared_bytes = self.filter_bytes + self.other_bytes
         return 0
+
+    cdef char *other_memory(self, char *workspace) noexcept nogil:
+        return workspace if self.frozen else workspace + self.filter_bytes
 
     def freeze_weights(self, bint frozen):
         """Pack the filters at the next run only, or at every run."""
         self.frozen = frozen
         self.is_packed = False
         self.filters = None
-        self.shared_bytes = 0 if frozen else self.filter_bytes
+        self.shared_bytes = self.other_bytes if frozen else self.other_bytes + self.filter_bytes
         if frozen:
             self.filters = Workspace()
             self.filters.require(self.filter_bytes)

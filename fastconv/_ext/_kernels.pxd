@@ -53,9 +53,8 @@ cdef extern from "fastconv_kernels.h" nogil:
         const void *bias
         void *y
         int64_t batch, in_h, in_w, channels, out_h, out_w, filters, pad_top, pad_left
-        int tile, kernel, sampling, activation
+        int tile, kernel, sampling, activation, transposed
         double slope
-        int streams
         void *v
         int64_t items, packed_size, pack_items, transform_items, v_size, scratch_bytes
 

@@ -88,7 +88,7 @@ static void run_winograd(const fc_table *t, fc_winograd p, const fc_filter_view 
         t->winograd_pack_item(&p, view, packed, i);
     p.w = packed;
     for (int64_t i = 0; i < p.items; i++)
-        t->winograd_item(&p, NULL, i, scratch);
+        t->winograd_item(&p, view, i, scratch);
     free(packed);
     free(scratch);
 }

@@ -99,17 +99,18 @@ typedef struct {
 enum { FC_WINO_SAME, FC_WINO_DOWN, FC_WINO_UP };
 
 typedef struct {
-    const void *x, *w, *bias; /* w: transformed filters */
+    const void *x, *w, *bias; /* w: packed filters */
     void *y;
     int64_t batch, in_h, in_w, channels, out_h, out_w, filters, pad_top, pad_left;
     int tile, kernel, sampling, activation;
     double slope;
+    int transposed; /* the filters, as a gradient reads them */
     int threads;
     /* Filled in by plan_winograd. */
     int64_t components, matrices, tile_out; /* in each dimension: of a transformed tile, of transformed filters; pixels of y */
     int64_t tiles_h, tiles_w, tiles_per_item, tile_items, panels, panels_per_item, panel_items, items;
     int64_t packed_size, pack_channels, pack_chunks, pack_items, scratch_bytes;
-    int streams;              /* few tiles, many filters: filters are transformed where they are used, never packed */
+    int streams;              /* few tiles, many filters: these are transformed where they are used */
     void *v;                  /* then the transformed input, `v_size` elements that all items share */
     int64_t v_size, transform_items, columns_per_item;
 } fc_winograd;

@@ -64,3 +64,24 @@ def test_scratch_full_of_nan_does_not_reach_a_dense_layer_in_blocks(threads):
     poison = DenseForward(np.full_like(x, np.nan), w, None, np.zeros_like(alone))
     Program([poison, DenseForward(x, w, None, behind)]).run(threads)
     assert np.array_equal(behind, alone)
+
+
+@pytest.mark.parametrize(
+    "shape", [(2, 6, 6, 70), (1, 12, 12, 256)]
+)  # streamed filters, packed ones
+@pytest.mark.parametrize("algorithm", ["direct", "winograd4"])
+def test_frozen_filters_serve_every_number_of_threads(shape, algorithm):
+    g = shapes.conv2d_geometry(shape, (3, 3, shape[-1], 470), padding="same")
+    x, w, y = arrays(g)
+    op = _conv.Conv2DForward(g, x, w, None, y, algorithm=algorithm)
+    op.run(1)
+    want = y.copy()
+    op.freeze_weights(True)
+    for threads in (2, 1, 32, 3):
+        y.fill(np.nan)
+        op.run(threads)
+        assert np.array_equal(y, want)
+    w *= 2
+    op.invalidate()
+    op.run(2)
+    assert np.array_equal(y, 2 * want)

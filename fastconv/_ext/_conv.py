@@ -53,6 +53,10 @@ _STREAMED = {6: 1.3, 4: 1.7, 9: 1.5, 5: 1.5}
 # Of adding one vector of a product to dx, a whole one and the part of one at the end of a stretch.
 _SCATTER, _SCATTER_TAIL = 8, 15
 
+# Up to so many filters may have pixels in their lanes (few_filters.inc), which costs so much for
+# every number that is read, because channels have to be taken apart.
+_FEW_FILTERS, _FEW_SPLIT = 8, 6
+
 
 POLICIES = ("auto", "direct")
 _policy = "auto"
@@ -76,18 +80,29 @@ def _vectors(n, lanes):
     return -(-n // lanes)
 
 
+def _row_cost(g, cols, k, lanes):
+    """Vector operations per tap and channel of a row of outputs: filters in lanes, or pixels."""
+    if g.groups == 1 and k < lanes and k <= _FEW_FILTERS:
+        return min(cols, _vectors(cols, lanes) * k)
+    return cols * _vectors(k, lanes)
+
+
 def _direct_cost(g, lanes, pass_name):
     if is_depthwise(g):
         return 0  # always direct
     c, k = g.channels // g.groups, g.filters // g.groups
     if pass_name != "backward_input":
-        pixels = g.batch * g.out_h * g.out_w
-        return g.groups * pixels * g.kernel_h * g.kernel_w * c * _vectors(k, lanes)
+        rows, cols = g.batch * g.out_h, g.out_w
+        row = _row_cost(g, cols, k, lanes) if pass_name == "forward" else cols * _vectors(k, lanes)
+        split = _FEW_SPLIT * cols * g.stride_h * g.stride_w if row < cols else 0
+        return g.groups * rows * c * (row * g.kernel_h * g.kernel_w + split)
     rows = residue_classes(g.height, g.out_h, g.kernel_h, g.stride_h, g.dilation_h, g.pad_top)
     cols = residue_classes(g.width, g.out_w, g.kernel_w, g.stride_w, g.dilation_w, g.pad_left)
-    positions = sum(count * taps for _, count, taps, *_ in rows)
-    positions *= sum(count * taps for _, count, taps, *_ in cols)
-    return g.groups * g.batch * positions * k * _vectors(c, lanes)
+    taps_h = sum(count * taps for _, count, taps, *_ in rows)
+    taps_w = sum(_row_cost(g, count, c, lanes) * taps for _, count, taps, *_ in cols)
+    split = sum(count for _, count, *_ in cols if _row_cost(g, count, c, lanes) < count)
+    split *= _FEW_SPLIT * sum(count for _, count, *_ in rows)
+    return g.groups * g.batch * k * (taps_h * taps_w + split)
 
 
 def _scatter_cost(g, lanes):

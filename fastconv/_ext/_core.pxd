@@ -19,8 +19,9 @@ cdef int fused_activation_code(str name) except -1
 
 # Work is counted in floating-point operations or bytes moved in cache; a core does about 100,000 in a microsecond.
 cdef enum:
-    MEETING = 5000          # what it costs to meet at a barrier, for every thread that does
+    MEETING = 5000            # what it costs to meet at a barrier, for every thread that does
     PARALLEL_REGION = 100000  # what it costs to begin and end one
+    BRIEF = 300000            # for a thread: three microseconds
 
 
 # Threads that repay themselves on so much work: with t of them, work / t + t * MEETING is least.

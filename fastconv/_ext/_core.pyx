@@ -313,8 +313,9 @@ cdef class Op:
     def split(self, int num_threads):
         """How `num_threads` threads share each phase: a list of (items, items taken at a time, threads).
 
-        Every thread begins with a stretch of its own, and who is done helps the others: with items of equal
-        length the busiest one of `threads` gets at most ceil(items / chunk / threads) * chunk of `items`.
+        Every thread begins with a stretch of its own, and who is done helps the others, unless all take a few
+        microseconds only: with items of equal length the busiest one of `threads` gets at most
+        ceil(items / chunk / threads) * chunk of `items`.
         """
         _fit(self, num_threads)
         cdef int threads = _threads_of(self, num_threads)
@@ -325,6 +326,11 @@ cdef class Op:
 cdef int64_t _chunk(int64_t items, int threads) noexcept nogil:
     """Few large items are taken one by one, many small ones in handfuls."""
     return 1 + items // (16 * threads)
+
+
+cdef bint _is_brief(Op op, int64_t items, int threads) noexcept nogil:
+    """Whether each thread does its own stretch and no more: a look at what is left of the others' costs as much."""
+    return items <= threads or op.work < threads * BRIEF
 
 
 cdef int _threads_of(Op op, int size) noexcept nogil:
@@ -422,6 +428,12 @@ cdef void _run_team(
         for phase in range((<Op> ops[i]).phases):
             items = (<Op> ops[i]).phase_items(phase)
             if items == 0:
+                continue
+            if _is_brief(<Op> ops[i], items, threads):
+                if rank < threads:
+                    for item in range(items * rank // threads, items * (rank + 1) // threads):
+                        (<Op> ops[i]).phase_item(phase, item, workspace, scratch)
+                fc_team_wait(team, size)
                 continue
             fc_team_reset_next(team, loop, rank)
             if rank < threads:

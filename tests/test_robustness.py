@@ -115,7 +115,7 @@ x, w = np.ones((1, 8, 8, 1024), np.float32), np.ones((3, 3, 1024, 1024), np.floa
 for _ in range(2):
     allow(2**24)
     refused(ops.conv2d, x, w, algorithm="direct")  # it packs the filters
-    print(np.allclose(ops.conv2d(x, w, algorithm="winograd4"), 9 * 1024, rtol=1e-5))
+    print((ops.conv2d(x, w[..., :64], algorithm="direct") == 9 * 1024).all())
     allow(2**27)
     print((ops.conv2d(x, w, algorithm="direct") == 9 * 1024).all())
 """

@@ -211,13 +211,19 @@ def choose_algorithm(geometry, pass_name, dtype, algorithm="auto"):
     return min(costs, key=costs.get)
 
 
-def Conv2DForward(geometry, x, w, b, y, activation="linear", slope=0.0, algorithm="auto"):
-    """The op y = activation(conv2d(x, w) + b)."""
+def Conv2DForward(
+    geometry, x, w, b, y, activation="linear", slope=0.0, algorithm="auto", pool=None
+):
+    """The op y = pool(activation(conv2d(x, w) + b)).
+
+    `pool` is None, or "max" or "average" over whole windows of 2x2 with stride 2 (one group): it
+    gives the same bits as a pooling of its own, and the convolution's output never exists.
+    """
     chosen = choose_algorithm(geometry, "forward", x.dtype, algorithm)
     if chosen == "direct":
-        op = DirectForward(geometry, x, w, b, y, activation, slope)
+        op = DirectForward(geometry, x, w, b, y, activation, slope, pool)
     else:
-        op = WinogradForward(geometry, x, w, b, y, activation, slope, int(chosen[-1]))
+        op = WinogradForward(geometry, x, w, b, y, activation, slope, int(chosen[-1]), pool)
     op.algorithm = chosen
     return op
 

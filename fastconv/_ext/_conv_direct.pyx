@@ -29,6 +29,9 @@ from fastconv._ext._kernels cimport (
     FC_PAD_EDGE,
     FC_PAD_REFLECT,
     FC_PAD_ZEROS,
+    FC_POOL_AVERAGE,
+    FC_POOL_MAX,
+    FC_POOL_NONE,
     fc_conv,
     fc_filter_gradient,
     fc_filter_view,
@@ -36,20 +39,27 @@ from fastconv._ext._kernels cimport (
     fc_table,
 )
 
+cdef dict _poolings = {None: FC_POOL_NONE, "max": FC_POOL_MAX, "average": FC_POOL_AVERAGE}
 cdef dict _padding_modes = {"zeros": FC_PAD_ZEROS, "edge": FC_PAD_EDGE, "reflect": FC_PAD_REFLECT}
 
 
-def check_shapes(geometry, x, w, y):
+def check_shapes(geometry, x, w, y, pool=None):
     """The arrays of a pass, under their forward names, must be what the geometry says."""
     g = geometry
+    side = 2 if pool else 1
     expected = (
         (g.batch, g.height, g.width, g.channels),
         (g.kernel_h, g.kernel_w, g.channels // g.groups, g.filters),
-        (g.batch, g.out_h, g.out_w, g.filters),
+        (g.batch, g.out_h // side, g.out_w // side, g.filters),
     )
     received = (x, w, y)
     if received != expected:
         raise ValueError(f"expected shapes (input, filters, output) {expected}, received {received}")
+
+
+def pool_code(pool):
+    """The number of a pooling of 2x2 windows with stride 2."""
+    return _poolings[pool]
 
 
 def is_depthwise(geometry):
@@ -163,13 +173,15 @@ cdef class _Problems(FilterOp):
 
 @cython.final
 cdef class DirectForward(_Problems):
-    """y = activation(conv2d(x, w) + b)"""
+    """y = pool(activation(conv2d(x, w) + b))"""
 
-    def __init__(self, geometry, x, w, b, y, str activation="linear", double slope=0.0):
+    def __init__(self, geometry, x, w, b, y, str activation="linear", double slope=0.0, pool=None):
         g = geometry
         self.arrays = (x, w, b, y)
         self.table = current_table(element_kind(self.arrays))
-        check_shapes(g, x.shape, w.shape, y.shape)
+        check_shapes(g, x.shape, w.shape, y.shape, pool)
+        if pool and g.groups > 1:
+            raise ValueError(f"a pooling can end a convolution of one group, received {g.groups} groups")
         if b is not None and b.shape != (g.filters,):
             raise ValueError(f"expected a bias of shape {(g.filters,)}, received {b.shape}")
         self._allocate(1)
@@ -195,6 +207,9 @@ cdef class DirectForward(_Problems):
         p.padding_mode = _padding_modes[g.padding_mode]
         p.activation = fused_activation_code(activation)
         p.slope = slope
+        p.pool = pool_code(pool)
+        if p.pool:  # a last row or column without a partner is in no window
+            p.out_h, p.out_w = 2 * (p.out_h // 2), 2 * (p.out_w // 2)
         p.x, p.bias, p.y = pointer(x), pointer(b), pointer(y)
         view.w = pointer(w)
         view.sk = 1

@@ -26,7 +26,7 @@ from fastconv._ext._kernels cimport (
     fc_winograd,
     fc_winograd_gradient,
 )
-from fastconv._ext._conv_direct import check_shapes
+from fastconv._ext._conv_direct import check_shapes, pool_code
 
 
 cdef class _Winograd(FilterOp):
@@ -73,13 +73,14 @@ cdef class _Winograd(FilterOp):
 
 @cython.final
 cdef class WinogradForward(_Winograd):
-    """y = activation(conv2d(x, w) + b)"""
+    """y = pool(activation(conv2d(x, w) + b))"""
 
-    def __init__(self, geometry, x, w, b, y, str activation, double slope, int tile):
+    def __init__(self, geometry, x, w, b, y, str activation, double slope, int tile, pool=None):
         g = geometry
         self.arrays = (x, w, b, y)
         self.table = current_table(element_kind(self.arrays))
-        check_shapes(g, x.shape, w.shape, y.shape)
+        check_shapes(g, x.shape, w.shape, y.shape, pool)
+        self.problem.pool = pool_code(pool)
         if b is not None and b.shape != (g.filters,):
             raise ValueError(f"expected a bias of shape {(g.filters,)}, received {b.shape}")
         cdef fc_winograd *p = &self.problem

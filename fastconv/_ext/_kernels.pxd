@@ -8,6 +8,7 @@ cdef extern from "fastconv_kernels.h" nogil:
         FC_GELU, FC_GELU_TANH, FC_SILU, FC_HARD_SILU, FC_MISH, FC_BOUNDED_RELU
         FC_CAN_FUSE, FC_KEEPS_INPUT
         FC_PAD_ZEROS, FC_PAD_EDGE, FC_PAD_REFLECT
+        FC_POOL_NONE, FC_POOL_MAX, FC_POOL_AVERAGE
         FC_WINO_SAME, FC_WINO_DOWN, FC_WINO_UP
         FC_FILL_CONSTANT, FC_FILL_NEAREST, FC_FILL_REFLECT, FC_FILL_WRAP
         FC_AXES
@@ -26,7 +27,7 @@ cdef extern from "fastconv_kernels.h" nogil:
         int64_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left
         int padding_mode, activation
         double slope
-        int depthwise
+        int depthwise, pool
         int64_t items, packed_size, scratch_bytes
 
     ctypedef struct fc_filter_view:
@@ -53,7 +54,7 @@ cdef extern from "fastconv_kernels.h" nogil:
         const void *bias
         void *y
         int64_t batch, in_h, in_w, channels, out_h, out_w, filters, pad_top, pad_left
-        int tile, kernel, sampling, activation, transposed
+        int tile, kernel, sampling, activation, transposed, pool
         double slope
         void *v
         int64_t items, packed_size, pack_items, transform_items, v_size, scratch_bytes

@@ -8,7 +8,8 @@ batch shape and a mode, after which one call runs everything without entering Py
                  nodes       fewer        forward and     who uses   where       operations on
                  and values  nodes        backward steps  what when  it lies     fixed arrays
 
-- *Fusion.* ReLU and its like run inside the convolution or product before them; softmax inside the
+- *Fusion.* ReLU and its like run inside the convolution or product before them, and so does a 2x2
+  pooling after the convolution if no gradient will ask what was pooled; softmax inside the
   cross-entropy after it; the backward pass of a ReLU inside that of the max-pooling after it, or
   inside the sum of the gradients of its consumers.
 - *No way there and back.* Transpositions and reshapes that undo each other do not happen

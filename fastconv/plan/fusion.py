@@ -29,6 +29,12 @@ def fuse(graph: Graph, mode: str) -> Graph:
     return _join(graph, _with_activation)
 
 
+def fuse_forward(graph: Graph) -> Graph:
+    """The fused graph with poolings inside convolutions: for passes that no gradient follows, which
+    would need what was pooled."""
+    return _join(graph, _with_pooling)
+
+
 def _without_idle(graph: Graph, mode: str) -> Graph:
     same: dict[int, int] = {}  # values that are the input of an idle node
     kept = []
@@ -95,6 +101,18 @@ def _with_normalization(maker: nodes.Node, node: nodes.Node) -> nodes.Node | Non
     )
     if linear and isinstance(node, nodes.BatchNormalization):
         return replace(maker, normalization=node)
+    return None
+
+
+def _with_pooling(maker: nodes.Node, node: nodes.Node) -> nodes.Node | None:
+    fits = isinstance(maker, nodes.Convolution) and maker.groups == 1 and maker.pooling is None
+    pairs = (2, 2)
+    if (
+        fits
+        and isinstance(node, nodes.Pooling)
+        and (node.pool_size, node.strides, node.padding) == (pairs, pairs, "valid")
+    ):
+        return replace(maker, pooling=node.kind)
     return None
 
 

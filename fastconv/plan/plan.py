@@ -13,7 +13,7 @@ from fastconv._ext._account import scratch_bytes
 from fastconv._ext._core import Op
 from fastconv.parameters import Parameters, aligned_zeros
 from fastconv.plan import lowering, nodes
-from fastconv.plan.fusion import fuse, join_endings
+from fastconv.plan.fusion import fuse, fuse_forward, join_endings
 from fastconv.plan.graph import Graph
 from fastconv.plan.penalties import weight_penalties
 from fastconv.plan.program import make_program
@@ -69,7 +69,10 @@ class Plan:
         losses = list(losses) or [None] * len(graph.outputs)
         loss_weights = loss_weights or [1.0] * len(losses)
         tape = Tape()
-        network, seen, gives, losses = join_endings(fuse(graph, mode), losses)
+        network = fuse(graph, mode)
+        if not training:
+            network = fuse_forward(network)
+        network, seen, gives, losses = join_endings(network, losses)
         watched = [value for value, loss in zip(seen, losses, strict=True) if loss]
         recording = Recording(network, tape, parameters, batch_size, training, watched)
         recording.forward()

@@ -27,6 +27,7 @@ enum {
     FC_CAN_FUSE = FC_CLIPPED_RELU,
     FC_KEEPS_INPUT = FC_GELU
 };
+enum { FC_POOL_NONE, FC_POOL_MAX, FC_POOL_AVERAGE };
 enum { FC_PAD_ZEROS = 0, FC_PAD_EDGE = 1, FC_PAD_REFLECT = 2 };
 enum { FC_FILL_CONSTANT = 0, FC_FILL_NEAREST = 1, FC_FILL_REFLECT = 2, FC_FILL_WRAP = 3 };
 enum { FC_AXES = 8 };
@@ -47,6 +48,7 @@ typedef struct {
     int padding_mode, activation;
     double slope; /* of the leaky ReLU */
     int depthwise; /* one input and one output channel per group: the vertical kernel */
+    int pool;      /* then y holds the pooled 2x2 windows; one group, out_h and out_w even, y contiguous */
 
     int threads;             /* that items shall suffice for; no sum depends on it */
 
@@ -106,6 +108,7 @@ typedef struct {
     int tile, kernel, sampling, activation;
     double slope;
     int transposed; /* the filters, as a gradient reads them */
+    int pool;       /* then y holds the pooled 2x2 windows that are whole */
     int threads;
     /* Filled in by plan_winograd. */
     int64_t components, matrices, tile_out; /* in each dimension: of a transformed tile, of transformed filters; pixels of y */

@@ -105,12 +105,14 @@ class Convolution(Weighted):
             dilation_rate=self.node.dilation_rate,
             groups=self.node.groups,
         )
-        return self.geometry.output_shape
+        count, height, width, filters = self.geometry.output_shape
+        side = 2 if self.node.pooling else 1
+        return (count, height // side, width // side, filters)
 
     def make_forward(self, kernel, bias, kind, slope):
-        x, y = self.x, self.y
+        x, y, pool = self.x, self.y, self.node.pooling
         return lambda: _conv.Conv2DForward(
-            self.geometry, x.array, kernel, bias, y.array, activation=kind, slope=slope
+            self.geometry, x.array, kernel, bias, y.array, activation=kind, slope=slope, pool=pool
         )
 
     def make_backward_kernel(self, dy, dw, db):

@@ -47,9 +47,6 @@ _CACHED_BYTE, _CACHE = 1, 32e6
 _LANES = 16
 _REARRANGED = 20
 _TRANSFORM = 115
-# Floating-point operations, or bytes where there are none, that are worth one more thread, as the
-# core counts. Its own judgement cannot be seen where an operation has few items.
-_BREAK_EVEN = 200_000
 # Operations that lose less of a step's time than this many percent are not listed.
 _LISTED = 2
 
@@ -88,11 +85,7 @@ def largest_share(items: int, chunk: int, threads: int) -> int:
 
 def phases(op: Any, threads: int, *, packed: bool = False) -> list[Phase]:
     """The phases of an operation on a team of ``threads``; without packing if ``packed``."""
-    split = op.split(threads)
-    used = split[0][-1]  # the same in every phase
-    worth = used
-    if used == max(items for items, *_ in split):  # there would have been no work for another one
-        worth = max(used, min(threads, _amount(op) // _BREAK_EVEN))
+    split, worth = op.split(threads), op.worth(threads)
     found = [
         Phase(cost, *loop, worth) for cost, loop in zip(phase_costs(op, split), split, strict=True)
     ]
@@ -115,14 +108,16 @@ def _product(op: Any) -> tuple[Any, Any] | None:
     return None
 
 
-def _multiply_adds(y: Any, w: Any) -> int:
-    return prod(y.shape[:-1]) * w.size
+def _multiply_adds(op: Any, y: Any, w: Any) -> int:
+    return prod(_image(op, y)[:-1]) * w.size
 
 
-def _amount(op: Any) -> int:
-    """Floating-point operations, or bytes that are moved."""
-    product = _product(op)
-    return 2 * _multiply_adds(*product) if product else _bytes(op)
+def _image(op: Any, y: Any) -> tuple[int, ...]:
+    """The shape of an output before the pooling that its operation may end with."""
+    if not getattr(op, "pool", None):
+        return y.shape
+    count, height, width, filters = y.shape
+    return count, 2 * height, 2 * width, filters
 
 
 def _bytes(op: Any) -> int:
@@ -140,14 +135,14 @@ def phase_costs(op: Any, split: Sequence[tuple[int, int, int]]) -> list[float]:
         return _checked(op, split, [moved])
     y, w = product
     algorithm = getattr(op, "algorithm", None) or "direct"
-    main, rearranging = _multiply_adds(y, w), _REARRANGED * w.size
+    main, rearranging = _multiply_adds(op, y, w), _REARRANGED * w.size
     if not type(op).__name__.endswith("BackwardInput"):  # few filters leave a vector half empty
         main = main / w.shape[-1] * _LANES * -(-w.shape[-1] // _LANES)
     if algorithm.startswith("winograd"):
         tile = int(algorithm[-1])
         *_, channels, filters = w.shape
         upwards = type(op).__name__ == "WinogradBackwardInput"
-        image = op.arrays[2].shape if upwards else y.shape
+        image = op.arrays[2].shape if upwards else _image(op, y)
         strided = getattr(op, "stride", 1) == 2
         step = 2 * tile if strided and upwards else tile
         tiles = image[0] * -(-image[1] // step) * -(-image[2] // step)
@@ -167,6 +162,8 @@ def phase_costs(op: Any, split: Sequence[tuple[int, int, int]]) -> list[float]:
         return _checked(op, split, [rearranging, main])
     if type(op).__name__ == "DirectBackwardKernel" and len(split) == 2:
         return _checked(op, split, [main, rearranging])  # partial sums are added up at last
+    if type(op).__name__ == "DenseForward" and len(split) == 2:
+        return _checked(op, split, [main, split[0][0] * y.size])  # so are those of blocks
     return _checked(op, split, [main])
 
 

@@ -224,7 +224,7 @@ def Conv2DForward(
         op = DirectForward(geometry, x, w, b, y, activation, slope, pool)
     else:
         op = WinogradForward(geometry, x, w, b, y, activation, slope, int(chosen[-1]), pool)
-    op.algorithm = chosen
+    op.algorithm, op.pool = chosen, pool
     return op
 
 

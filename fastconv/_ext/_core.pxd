@@ -65,7 +65,7 @@ cdef class FilterOp(Op):
     cdef readonly int64_t filter_bytes  # of the packed filters
     cdef int64_t other_bytes
     cdef bint frozen, is_packed
-    cdef public str algorithm  # of a convolution: see _conv.py
+    cdef public str algorithm, pool  # of a convolution: see _conv.py
     cdef int need_filter_bytes(self, int64_t bytes, int64_t other_bytes=*) except -1
     cdef char *other_memory(self, char *workspace) noexcept nogil
     cdef void place_filters(self, char *memory) noexcept nogil

@@ -310,6 +310,10 @@ cdef class Op:
             self.own_workspace = Workspace()
         _run(&op, 1, self.own_workspace, num_threads)
 
+    def worth(self, int num_threads):
+        """How many of `num_threads` threads the work repays, whether there are items for them or not."""
+        return threads_for(num_threads, self.work)
+
     def split(self, int num_threads):
         """How `num_threads` threads share each phase: a list of (items, items taken at a time, threads).
 

@@ -3,29 +3,23 @@
     python -m benchmarks.networks
     python -m benchmarks.networks --nets mnist,lenet5 --kinds inference --peer onnxruntime,torch
 
-A training step is forward, cross-entropy, backward and an RMSprop update. The ratio is that of the
-fastest peer's time to ours. Every library runs in a process of its own (`worker`) and is checked
-to compute the same probabilities, or the same loss, before it is timed.
+A training step is forward, cross-entropy, backward and an RMSprop update. Every library runs in a
+process of its own (`worker`) and is checked to compute the same probabilities, or the same loss,
+before it is timed. Each peer has the machine alone with fastconv: the two take turns, and then the
+next one's process starts. A ratio is that of a peer's time to ours in its turns; that of a network
+is the least of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from typing import NamedTuple
 
 import numpy as np
 
 from benchmarks import command, peers
 from benchmarks.nets import NETS, Net, select
-from benchmarks.timing import (
-    Protocol,
-    Timing,
-    alternate_blocks,
-    fastest,
-    geometric_mean,
-    ratio,
-)
+from benchmarks.timing import Protocol, Timing, alternate_blocks, geometric_mean, ratio
 from benchmarks.worker import Worker, WorkerError
 from fastconv.bench.tables import Table
 
@@ -35,22 +29,18 @@ _TOLERANCE = 1e-3
 
 
 class Row(NamedTuple):
+    """``timings`` of every library, fastconv's over all turns; ``ratios`` of each peer's to it."""
+
     net: Net
     batch: int
     timings: dict[str, Timing]
+    ratios: dict[str, float]
     failures: dict[str, str]
 
     @property
-    def fastest_peer(self) -> str | None:
-        others = {name: t for name, t in self.timings.items() if name != peers.OURS}
-        return fastest(others) if others else None
-
-    @property
     def ratio(self) -> float | None:
-        """Time of the fastest peer over ours."""
-        if self.fastest_peer is None:
-            return None
-        return ratio(self.timings[self.fastest_peer], self.timings[peers.OURS])
+        """Time of the peer that comes nearest over ours."""
+        return min(self.ratios.values(), default=None)
 
 
 def measure(
@@ -73,36 +63,42 @@ def measure_one(
 ) -> Row:
     """One network, one batch size. A peer that fails is left out of the timings and reported;
     a failure or a wrong result of fastconv raises."""
+    ours: list[Timing] = []
+    timings: dict[str, Timing] = {}
+    ratios: dict[str, float] = {}
     failures: dict[str, str] = {}
-    with ExitStack() as stack:
-        workers: dict[str, Worker] = {}
-        expected = None
-        for name in [peers.OURS, *names]:
+    made_of = (kind, net.name, batch, threads)
+    with Worker(peers.session, peers.OURS, *made_of) as worker:
+        worker.call()
+        expected = worker.result()
+        for name in names:
             try:
-                worker = stack.enter_context(
-                    Worker(peers.session, name, kind, net.name, batch, threads)
-                )
-                worker.call()
-                result = worker.result()
-            except WorkerError as error:
-                if name == peers.OURS:
-                    raise
+                with Worker(peers.session, name, *made_of) as peer:
+                    peer.call()
+                    _check(peer.result(), expected)
+                    turns = {peers.OURS: worker.block, name: peer.block}
+                    both = alternate_blocks(turns, protocol)
+            except (WorkerError, ValueError) as error:
                 failures[name] = str(error).strip().splitlines()[-1]
                 continue
-            if expected is None:
-                expected = result
-            elif not np.allclose(result, expected, rtol=_TOLERANCE, atol=_TOLERANCE):
-                worst = float(np.max(np.abs(result - expected)))
-                failures[name] = f"computes something else than fastconv (by {worst:.1e})"
-                worker.close()
-                continue
-            workers[name] = worker
-        timings = alternate_blocks({name: w.block for name, w in workers.items()}, protocol)
-    return Row(net, batch, timings, failures)
+            ours.append(both[peers.OURS])
+            timings[name] = both[name]
+            ratios[name] = ratio(both[name], both[peers.OURS])
+        if not ours:
+            ours = [alternate_blocks({peers.OURS: worker.block}, protocol)[peers.OURS]]
+    blocks = tuple(block for timing in ours for block in timing.blocks)
+    timings[peers.OURS] = Timing(blocks, min(timing.best for timing in ours))
+    return Row(net, batch, timings, ratios, failures)
+
+
+def _check(result: np.ndarray, expected: np.ndarray) -> None:
+    if not np.allclose(result, expected, rtol=_TOLERANCE, atol=_TOLERANCE):
+        worst = float(np.max(np.abs(result - expected)))
+        raise ValueError(f"computes something else than fastconv (by {worst:.1e})")
 
 
 def table(kind: str, rows: list[Row], names: list[str], threads: int) -> Table:
-    """Median milliseconds per call of every library, and the ratio to the fastest peer."""
+    """Median milliseconds per call of every library; the ratio to the peer that comes nearest."""
     what = {"inference": "Inference", "training": "One training step"}[kind]
     columns = ["network, batch", f"{peers.OURS} ms", *(f"{name} ms" for name in names)]
     made = Table(

@@ -68,11 +68,6 @@ def ratio(other: Timing, ours: Timing) -> float:
     return statistics.median(b / a for a, b in zip(ours.blocks, other.blocks, strict=True))
 
 
-def fastest(timings: Mapping[str, Timing]) -> str:
-    """The name of the side with the smallest median."""
-    return min(timings, key=lambda name: timings[name].median)
-
-
 def geometric_mean(values: Iterable[float]) -> float:
     """The mean that treats twice and half alike; NaN for no values.
 

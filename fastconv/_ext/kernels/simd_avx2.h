@@ -3,9 +3,9 @@
 
 static const int32_t FC(tail_bits)[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
 
-/* 16 registers: 12 accumulators leave room for two filter vectors and a broadcast. */
+/* 16 registers: 12 accumulators leave room for two filter vectors and a broadcast; of as many general ones, 11 hold rows. */
 #define FC_PANEL_VECTORS 2
-#define FC_ROWS_1 12
+#define FC_ROWS_1 11
 #define FC_ROWS_2 6
 #define FC_DOT_ROWS 2
 

@@ -1,10 +1,11 @@
 /* simd_avx512.h: 512-bit vectors, AVX-512 F/BW/DQ/VL.  See simd_scalar.h for the conventions. */
 #include <immintrin.h>
 
-/* 32 registers: 24 accumulators leave room for four filter vectors and the broadcasts. */
+/* 32 registers: 24 accumulators leave room for four filter vectors and the broadcasts.  Of narrow panels there could be more
+ * rows, but 16 general registers hold no more pointers to them. */
 #define FC_PANEL_VECTORS 4
-#define FC_ROWS_1 14
-#define FC_ROWS_2 12
+#define FC_ROWS_1 11
+#define FC_ROWS_2 11
 #define FC_ROWS_3 8
 #define FC_ROWS_4 6
 #define FC_DOT_ROWS 5

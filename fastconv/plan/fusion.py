@@ -112,7 +112,7 @@ def _with_pooling(maker: nodes.Node, node: nodes.Node) -> nodes.Node | None:
         and isinstance(node, nodes.Pooling)
         and (node.pool_size, node.strides, node.padding) == (pairs, pairs, "valid")
     ):
-        return replace(maker, pooling=node.kind)
+        return replace(maker, pooling=node)
     return None
 
 

@@ -55,7 +55,7 @@ class Convolution:
     """x (N,H,W,C) with kernel (KH,KW,C/groups,K) -> y (N,OH,OW,K).
 
     `kernel_shape` is that shape where the weight itself has another one (1-D, depthwise).
-    `pooling`, "max" or "average", is of the windows of 2x2 with stride 2 that are whole.
+    `pooling` of 2x2 windows with stride 2 may follow within the operation, with one group.
     """
 
     kernel: Variable
@@ -67,7 +67,7 @@ class Convolution:
     activation: Activation | None = None
     normalization: BatchNormalization | None = None
     kernel_shape: tuple[int, int, int, int] | None = None
-    pooling: str | None = None
+    pooling: Pooling | None = None
 
 
 @dataclass(frozen=True)

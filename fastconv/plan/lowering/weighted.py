@@ -13,7 +13,7 @@ from fastconv.parameters import aligned_zeros
 from fastconv.plan.lowering.base import Lowering
 from fastconv.plan.lowering.normalization import fold
 from fastconv.plan.tape import Tensor
-from fastconv.shapes import conv2d_geometry
+from fastconv.shapes import conv2d_geometry, pool2d_geometry
 
 
 class Weighted(Lowering):
@@ -105,12 +105,16 @@ class Convolution(Weighted):
             dilation_rate=self.node.dilation_rate,
             groups=self.node.groups,
         )
-        count, height, width, filters = self.geometry.output_shape
-        side = 2 if self.node.pooling else 1
-        return (count, height // side, width // side, filters)
+        shape, pooling = self.geometry.output_shape, self.node.pooling
+        if pooling is None:
+            return shape
+        return pool2d_geometry(
+            shape, pool_size=pooling.pool_size, strides=pooling.strides, padding=pooling.padding
+        ).output_shape
 
     def make_forward(self, kernel, bias, kind, slope):
-        x, y, pool = self.x, self.y, self.node.pooling
+        x, y, pooling = self.x, self.y, self.node.pooling
+        pool = pooling and pooling.kind
         return lambda: _conv.Conv2DForward(
             self.geometry, x.array, kernel, bias, y.array, activation=kind, slope=slope, pool=pool
         )

@@ -64,6 +64,15 @@ def test_grouped_convolutions_are_refused():
         _conv.Conv2DForward(g, x, w, None, np.zeros((1, 2, 2, 4), np.float32), pool="max")
 
 
+@pytest.mark.parametrize("algorithm", ["direct", "winograd4"])
+def test_unknown_poolings_are_refused(algorithm):
+    g = shapes.conv2d_geometry((1, 4, 4, 4), (3, 3, 4, 4), padding="same")
+    x, w = np.zeros(g.input_shape, np.float32), np.zeros(g.kernel_shape, np.float32)
+    y = np.zeros((1, 2, 2, 4), np.float32)
+    with pytest.raises(ValueError, match="pooling 'median' cannot be fused; expected one of None"):
+        _conv.Conv2DForward(g, x, w, None, y, algorithm=algorithm, pool="median")
+
+
 def operations(model, mode="infer"):
     with model._plan(2, mode, False) as plan:
         return [type(op).__name__ for op in plan._program.ops]

@@ -58,7 +58,9 @@ def check_shapes(geometry, x, w, y, pool=None):
 
 
 def pool_code(pool):
-    """The number of a pooling of 2x2 windows with stride 2."""
+    """The number of a pooling of 2x2 windows with stride 2; ValueError if it has none."""
+    if pool not in _poolings:
+        raise ValueError(f"pooling {pool!r} cannot be fused; expected one of {', '.join(map(repr, _poolings))}")
     return _poolings[pool]
 
 

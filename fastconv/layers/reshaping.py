@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from typing import Any
 
 from fastconv.layers.base import Layer
@@ -170,9 +171,9 @@ class RepeatVector(Layer):
 class Mapped(Spatial):
     """Layers that do something to the axes of space, each by itself."""
 
+    @abstractmethod
     def axis_maps(self, image: tuple[int, int, int]) -> tuple[AxisMap | None, AxisMap | None]:
         """What happens to rows and columns, None for nothing."""
-        raise NotImplementedError
 
     def image_nodes(self, image):
         return [nodes.AxisMaps((*self.axis_maps(image), None))]

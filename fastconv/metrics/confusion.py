@@ -10,6 +10,7 @@ rounding up in float32, as Keras does: at the thresholds themselves the two ways
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -133,8 +134,9 @@ class _Thresholded(_Counts):
         value = np.broadcast_to(self._value(), self._at.values.shape)
         return float(value[0]) if self.scalar else value.copy()
 
+    @abstractmethod
     def _value(self) -> Any:
-        raise NotImplementedError
+        """A number per threshold, or one for all."""
 
 
 class TruePositives(_Thresholded):

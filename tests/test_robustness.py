@@ -68,15 +68,29 @@ def test_pooling_of_more_than_2_to_the_31_elements(wide_image, pool, weight):
     np.testing.assert_array_equal(y, expected * np.float32(weight))
 
 
+# Two taps, at the first and at the last pixel of each stretch of POOL; the last of all is the last.
+FAR_APART = {"strides": (1, POOL), "dilation_rate": (1, POOL - 1), "algorithm": "direct"}
+
+
 @needs_addresses
 def test_convolution_of_more_than_2_to_the_31_elements(wide_image):
-    """Strides so far apart that the outputs are few; the last tap is at the last pixel."""
-    w = np.zeros((1, POOL, 16, 2), np.float32)
-    w[0, 0, :, 0] = w[0, -1, :, 1] = 1  # filters that look at the first and at the last tap
-    y = ops.conv2d(wide_image, w, strides=(1, POOL), algorithm="direct")
+    w = np.zeros((1, 2, 16, 2), np.float32)
+    w[0, 0, :, 0] = w[0, 1, :, 1] = 1  # a filter for either tap
+    y = ops.conv2d(wide_image, w, **FAR_APART)
     expected = np.zeros((1, 2, 2**16 + 1, 2), np.float32)
     expected[0, 1, 0, 0], expected[0, :, -1, 1] = 7, (3, 5)
     np.testing.assert_array_equal(y, expected)
+
+
+@needs_addresses
+def test_filter_gradient_from_more_than_2_to_the_31_elements(wide_image):
+    dy = np.ones((1, 2, 2**16 + 1, 2), np.float32)
+    dy[0, 1, :, 1] = 2
+    dw, db = ops.conv2d_backward_kernel(wide_image, dy, kernel_size=(1, 2), **FAR_APART)
+    expected = np.zeros((1, 2, 16, 2), np.float32)
+    expected[0, 0, 0], expected[0, 1, 15] = (7, 14), (8, 13)
+    np.testing.assert_array_equal(dw, expected)
+    np.testing.assert_array_equal(db, [2 * (2**16 + 1), 3 * (2**16 + 1)])
 
 
 # ------------------------------------------------------------------------------------------ memory

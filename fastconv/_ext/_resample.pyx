@@ -1,4 +1,5 @@
-"""Linear maps along the axes of an array (padding, cropping, repetition, interpolation, permuted axes), and affine maps of images.
+"""Linear maps along the axes of an array (padding, cropping, repetition, interpolation, permuted axes), and affine maps
+of images.
 
 `Resample` takes what every axis does as a sparse matrix in rows (`fastconv.resampling.AxisMap`) or None where it does
 nothing; neighbouring axes that do nothing are merged, and the last of them becomes the run of contiguous elements that

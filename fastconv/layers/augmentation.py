@@ -18,7 +18,7 @@ import numpy as np
 
 from fastconv.layers.base import Layer
 from fastconv.layers.regularization import Seeded
-from fastconv.layers.reshaping import Mapped, check_interpolation
+from fastconv.layers.reshaping import check_interpolation
 from fastconv.layers.spatial import Spatial
 from fastconv.plan import nodes
 from fastconv.resampling import FILL_MODES, AxisMap, crop_axis, pad_axis, resize_axis
@@ -63,7 +63,7 @@ class Rescaling(Layer):
         return super().get_config() | {"scale": self.scale, "offset": self.offset}
 
 
-class Resizing(Mapped):
+class Resizing(Spatial):
     """Images (batch, height, width, channels) as images of another size.
 
     Args:

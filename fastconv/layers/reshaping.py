@@ -168,7 +168,7 @@ class RepeatVector(Layer):
         return super().get_config() | {"n": self.n}
 
 
-class Mapped(Spatial):
+class _Mapped(Spatial):
     """Layers that do something to the axes of space, each by itself."""
 
     @abstractmethod
@@ -179,7 +179,7 @@ class Mapped(Spatial):
         return [nodes.AxisMaps((*self.axis_maps(image), None))]
 
 
-class _Padding(Mapped):
+class _Padding(_Mapped):
     def __init__(self, padding: Any, data_format: str | None, padding_mode: str, **common: Any):
         super().__init__(data_format, **common)
         self.padding = _sides(padding, self.rank, "padding")
@@ -268,7 +268,7 @@ class ZeroPadding1D(_Padding):
         super().__init__(padding, data_format, padding_mode, **common)
 
 
-class _Cropping(Mapped):
+class _Cropping(_Mapped):
     def __init__(self, cropping: Any, data_format: str | None, **common: Any):
         super().__init__(data_format, **common)
         self.cropping = _sides(cropping, self.rank, "cropping")
@@ -337,7 +337,7 @@ class Cropping1D(_Cropping):
         return _without_format(super().get_config())
 
 
-class _UpSampling(Mapped):
+class _UpSampling(_Mapped):
     interpolation = "nearest"
 
     def __init__(self, size: Any, data_format: str | None, **common: Any):

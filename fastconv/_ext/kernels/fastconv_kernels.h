@@ -119,8 +119,8 @@ typedef struct {
     int64_t v_size, transform_items, columns_per_item;
 } fc_winograd;
 
-/* ... and its filter gradient, F(kernel x kernel, tile x tile): with own_sums `splits` items and a reduction, otherwise three phases
- * that share one workspace (kernels/winograd_gradient.inc says why). */
+/* ... and its filter gradient, F(kernel x kernel, tile x tile): with own_sums `splits` items and a reduction, otherwise
+ * three phases that share one workspace (kernels/winograd_gradient.inc says why). */
 typedef struct {
     const void *x, *dy;
     void *dw, *db;

@@ -2,7 +2,8 @@
  *
  * Every simd_<target>.h defines, for the element type chosen by FC_DOUBLE: `real`, `vec`, `mask`, VL lanes,
  * the register blocks of the micro-kernels (FC_PANEL_VECTORS: vectors in a full filter panel; FC_ROWS_<n>: rows
- * beside a panel of n vectors; FC_DOT_ROWS: rows of a block of dot products) and the operations below.  Conventions that kernels rely on:
+ * beside a panel of n vectors; FC_DOT_ROWS: rows of a block of dot products) and the operations below.  Conventions
+ * that kernels rely on:
  *   v_load_n / v_store_n touch exactly n elements, 0 <= n <= VL; the other lanes read as zero.
  *   v_max(a, b) and v_min(a, b) give b when either operand is NaN.
  *   v_load_u8 / v_store_u8 convert VL bytes to and from small integers in lanes.

@@ -17,7 +17,7 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from conv_cases import ConvCase
+from conv_case import ConvCase
 from pool_cases import PoolCase
 
 from fastconv import reference

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conv_cases import CASES, GRADIENT_CASES, ConvCase, enlarged, sample
+from conv_case import ConvCase
+from conv_cases import CASES, GRADIENT_CASES, enlarged, sample
 from oracle import (
     assert_equal,
     assert_same_bits,

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conv_cases import BY_NAME, CASES, ConvCase, enlarged, sample
+from conv_case import ConvCase
+from conv_cases import BY_NAME, CASES, enlarged, sample
 from oracle import assert_equal, assert_same_bits, generator, integer_conv
 from pool_cases import CASES as POOL_CASES
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conv_cases import ConvCase, resolve_padding
+from conv_case import ConvCase, resolve_padding
 from hypothesis import event, given
 from hypothesis import strategies as st
 from oracle import assert_equal, integers

@@ -11,7 +11,8 @@ import math
 
 import numpy as np
 import pytest
-from conv_cases import BY_NAME, GRADIENT_CASES, ConvCase, sample
+from conv_case import ConvCase
+from conv_cases import BY_NAME, GRADIENT_CASES, sample
 from oracle import assert_equal, generator, integer_conv, integer_pool, integers
 from pool_cases import CASES as POOL_CASES
 from pool_cases import PoolCase

@@ -1,28 +1,17 @@
-"""fit, evaluate and predict: data, epochs, reporting, and what goes wrong with them."""
+"""fit, evaluate and predict: data, epochs, validation, and what they hand back."""
 
 from __future__ import annotations
 
-import io
-import os
-import re
-import signal
-import subprocess
-import sys
-import threading
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
+from linear_model import LABELS, X, Y, assert_same_weights, fit, linear
 
 from fastconv import callbacks, layers, losses, models, optimizers
-from fastconv.training.progress import Progress
 from fastconv.utils import set_random_seed
 
 RNG = np.random.default_rng(8)
-X = RNG.standard_normal((20, 5)).astype(np.float32)
-LABELS = RNG.integers(0, 3, 20)
-Y = np.eye(3, dtype=np.float32)[LABELS]
 
 
 @pytest.fixture(autouse=True)
@@ -30,29 +19,8 @@ def seeded():
     set_random_seed(4)
 
 
-def linear(loss="mse", optimizer="sgd", **arguments):
-    """A small model with weights that are always the same."""
-    model = models.Sequential([layers.Input((5,)), layers.Dense(4, "tanh"), layers.Dense(3)])
-    rng = np.random.default_rng(9)
-    model.set_weights([rng.standard_normal(w.shape) * 0.5 for w in model.get_weights()])
-    model.compile(optimizer, loss, **arguments)
-    return model
-
-
-def assert_same_weights(first, second):
-    for a, b in zip(first.get_weights(), second.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
-def fit(x=X, y=Y, model=None, **arguments):
-    model = model or linear()
-    arguments = {"shuffle": False, "verbose": 0, "batch_size": 6} | arguments
-    history = model.fit(x, y, **arguments)
-    return model, history.history
-
-
 class Recorder(callbacks.Callback):
-    """Writes down which hooks are called, and the rows of each batch if `x` tells them."""
+    """Writes down which hooks are called, with the number of the epoch or batch."""
 
     def __init__(self):
         super().__init__()
@@ -261,7 +229,7 @@ def test_validation_steps_and_generators():
     assert history["val_loss"][1] == pytest.approx(model.evaluate(X, Y, verbose=0))
 
 
-# ------------------------------------------------------------------------------ history, reporting
+# ---------------------------------------------------------------------------------------- history
 
 
 def test_history_and_logs():
@@ -331,190 +299,6 @@ def test_order_of_hooks():
     ]  # fmt: skip
 
 
-LINE = r"4/4 ━{20} \d+s \d+(us|ms|s)/step - accuracy: \d\.\d{4} - loss: \d\.\d{4}"
-VALIDATION = r" - val_accuracy: \d\.\d{4} - val_loss: \d\.\d{4}"
-
-
-def test_what_is_printed_off_a_terminal(capsys):
-    """One line per epoch, no colours, nothing redrawn."""
-    model = linear(metrics=["accuracy"])
-    model.fit(X, Y, batch_size=5, epochs=2, validation_data=(X, Y))
-    lines = capsys.readouterr().out.split("\n")
-    assert [lines[0], lines[2], lines[4]] == ["Epoch 1/2", "Epoch 2/2", ""]
-    assert re.fullmatch(LINE + VALIDATION, lines[1])
-    model.fit(X, Y, batch_size=5, verbose=1)
-    assert re.fullmatch(LINE + "\n", capsys.readouterr().out)
-    model.evaluate(X, Y, batch_size=5)
-    assert re.fullmatch(LINE + "\n", capsys.readouterr().out)
-    model.predict(X, batch_size=5)
-    assert re.fullmatch(r"4/4 ━{20} \d+s \d+(us|ms|s)/step\n", capsys.readouterr().out)
-    model.fit(X, Y, batch_size=5, verbose=2)
-    assert re.fullmatch(r"4/4 - \d+s - \d+(us|ms|s)/step - accuracy: .* - loss: .*\n",
-                        capsys.readouterr().out)  # fmt: skip
-    model.fit(X, Y, batch_size=5, verbose=0)
-    model.predict(X, verbose=0)
-    assert capsys.readouterr().out == ""
-
-
-class Terminal(io.StringIO):
-    encoding = "utf-8"
-
-    def isatty(self):
-        return True
-
-
-def test_what_is_drawn_on_a_terminal(monkeypatch):
-    terminal = Terminal()
-    monkeypatch.setattr(sys, "stdout", terminal)
-    progress = Progress("auto", steps=100)
-    progress.epoch(0)
-    for done in range(1, 101):
-        if progress.due(done):
-            progress.draw(done, {"loss": 0.25})
-    progress.end(100, {"loss": 0.0001})
-    drawings = re.sub(r"\x1b\[\d+m", "", terminal.getvalue()).split("\r")
-    assert len(drawings) == 3  # the first, then none within 0.05 s, and the last
-    assert re.fullmatch(r"  1/100 ━{20} \d+s \S+/step - loss: 0\.2500", drawings[1])
-    assert re.fullmatch(r"100/100 ━{20} 0s \S+/step - loss: 1\.0000e-04 *\n", drawings[2])
-
-
-def test_a_bar_of_unknown_length(monkeypatch):
-    monkeypatch.setattr(sys, "stdout", terminal := Terminal())
-    progress = Progress(1)
-    progress.draw(7, {})
-    progress.end(9, {})
-    drawings = re.sub(r"\x1b\[\d+m", "", terminal.getvalue()).split("\r")
-    assert drawings[1].startswith("      7/Unknown 0s")
-    assert drawings[2].startswith("9/9 ━")
-
-
-def test_the_bar_is_plain_where_its_character_is_unknown(monkeypatch):
-    raw = io.BytesIO()
-    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
-    linear().fit(X, Y, batch_size=5)
-    sys.stdout.flush()
-    assert raw.getvalue().startswith(b"4/4 -------------------- 0s")
-
-
-# ------------------------------------------------------------------------------------------ errors
-
-
-@pytest.mark.parametrize(
-    ("arguments", "error", "message"),
-    [
-        ({"x": None}, ValueError, "`x` must be given, received None"),
-        ({"y": None}, ValueError, "`y` must be given, received None"),
-        ({"x": X[:0], "y": Y[:0]}, ValueError, "`x` must hold at least one sample, received none"),
-        ({"y": Y[:7]}, ValueError, "`x` and `y` must have one length, received 20 and 7 samples"),
-        ({"x": X[:, :4]}, ValueError, r"`x` must have shape \(None, 5\), received \(20, 4\)"),
-        ({"x": X.astype(complex)}, TypeError, "`x` must hold integers or floats, .*complex128"),
-        ({"x": X.astype(object)}, TypeError, "received dtype object"),
-        ({"x": X.astype(str)}, TypeError, "received dtype <U"),
-        ({"x": X > 0}, TypeError, "received dtype bool"),
-        ({"x": 3.0}, TypeError, "must be an array or an iterable of batches"),
-        ({"batch_size": 0}, ValueError, "`batch_size` must be positive, received 0"),
-        ({"batch_size": 2.5}, TypeError, "`batch_size` must be an integer, received 2.5"),
-        ({"epochs": 0}, ValueError, "`epochs` must be positive, received 0"),
-        ({"initial_epoch": -1}, ValueError, "`initial_epoch` must not be negative"),
-        ({"verbose": 3}, ValueError, "`verbose` must be 'auto', 0, 1 or 2, received 3"),
-        ({"shuffle": "batch"}, ValueError, "`shuffle` must be True or False, received 'batch'"),
-        ({"steps_per_epoch": 0}, ValueError, "`steps_per_epoch` must be positive"),
-        ({"validation_split": 1.5}, ValueError, "`validation_split` must be at least 0 and below"),
-        ({"validation_split": 0.99}, ValueError, "of 20 samples leaves 0 to train on and 20"),
-        ({"validation_data": (X,)}, ValueError, r"must be \(x, y\) or .*received 1 parts"),
-        ({"validation_data": (X[:0], Y[:0])}, ValueError, "`validation_data` must hold at least"),
-        ({"validation_freq": 0}, ValueError, "`validation_freq` must be positive"),
-        ({"sample_weight": np.ones(3)}, ValueError, "`x` and `sample_weight` must have one length"),
-        ({"sample_weight": np.ones((20, 4))}, ValueError, "`sample_weight` must have shape"),
-        ({"sample_weight": ["a"] * 20}, TypeError, "`sample_weight` must hold integers or floats"),
-        (
-            {"sample_weight": np.ones(20), "class_weight": {0: 1.0}},
-            ValueError,
-            "only one of `class_weight` and `sample_weight`",
-        ),
-        ({"class_weight": [1.0, 2.0]}, TypeError, "`class_weight` must be a dict, received"),
-        ({"callbacks": [3]}, TypeError, "`callbacks` must be instances of .*received 3"),
-    ],
-)
-def test_fit_refuses(arguments, error, message):
-    model = linear()
-    before = model.get_weights()
-    with pytest.raises(error, match=message):
-        model.fit(**({"x": X, "y": Y, "verbose": 0} | arguments))
-    np.testing.assert_array_equal(model.get_weights()[0], before[0])
-    model.fit(X, Y, verbose=0)  # nothing stays locked or broken
-
-
-@pytest.mark.parametrize(
-    ("batches", "arguments", "error", "message"),
-    [
-        ([(X, Y)], {"y": Y}, ValueError, "`y` must be None when `x` yields batches"),
-        ([(X, Y)], {"batch_size": 4}, ValueError, "`batch_size` must be None when `x` yields"),
-        ([(X, Y)], {"class_weight": {0: 1}}, ValueError, "`class_weight` must be None when"),
-        ([(X, Y)], {"validation_split": 0.5}, ValueError, "`validation_split` needs arrays"),
-        ([], {}, ValueError, "`x` must yield at least one batch, received none"),
-        ([X], {}, ValueError, "received x alone"),
-        ([(X, Y, Y, Y)], {}, ValueError, "received 4 parts"),
-        ([(X, Y[:3])], {}, ValueError, "must have one length, received 20 and 3 samples"),
-        ([(X[:0], Y[:0])], {}, ValueError, "at least one sample"),
-        ([(X[:, :2], Y)], {}, ValueError, "`x` must have shape"),
-    ],
-)
-def test_fit_refuses_iterables(batches, arguments, error, message):
-    with pytest.raises(error, match=message):
-        linear().fit((batch for batch in batches), verbose=0, **arguments)
-
-
-def test_compile_comes_first_and_needs_a_loss():
-    model = models.Sequential([layers.Input((5,)), layers.Dense(3)])
-    with pytest.raises(RuntimeError, match=r"call compile\(\) before fit\(\)"):
-        model.fit(X, Y)
-    with pytest.raises(RuntimeError, match=r"call compile\(\) before evaluate\(\)"):
-        model.evaluate(X, Y)
-    model.compile("sgd")
-    with pytest.raises(ValueError, match=r"fit\(\) needs a loss; give `loss` to compile\(\)"):
-        model.fit(X, Y)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"run_eagerly": True}, "`run_eagerly` must be False, received True"),
-        ({"steps_per_execution": 4}, "`steps_per_execution` must be 1, received 4"),
-        ({"loss_weights": [float("nan")]}, "`loss_weights` must be finite"),
-        ({"metrics": "accuracy"}, "`metrics` must be a list or a dict, received 'accuracy'"),
-        ({"optimizer": "muon"}, "`optimizer` must be one of"),
-        ({"loss": "hing"}, "`loss` must be one of"),
-    ],
-)
-def test_compile_refuses(arguments, message):
-    model = linear()
-    with pytest.raises(ValueError, match=message):
-        model.compile(**arguments)
-    assert model.loss == "mse"
-
-
-def test_one_fit_at_a_time():
-    model = linear()
-    inside, go_on = threading.Event(), threading.Event()
-
-    def wait(batch, logs):
-        inside.set()
-        assert go_on.wait(timeout=10)
-
-    slow = callbacks.LambdaCallback(on_train_batch_begin=wait)
-    thread = threading.Thread(target=fit, kwargs={"model": model, "callbacks": slow})
-    thread.start()
-    try:
-        assert inside.wait(timeout=10)
-        with pytest.raises(RuntimeError, match="is being fitted already"):
-            model.fit(X, Y, verbose=0)
-    finally:
-        go_on.set()
-        thread.join()
-    model.fit(X, Y, verbose=0)
-
-
 def test_evaluate_and_predict_inside_of_fit():
     model = linear()
     seen = []
@@ -525,91 +309,6 @@ def test_evaluate_and_predict_inside_of_fit():
     )
     _, history = fit(model=model, callbacks=check, epochs=2, validation_data=(X, Y))
     assert [loss for loss, _ in seen] == pytest.approx(history["val_loss"])
-
-
-def test_ctrl_c_leaves_the_weights_of_the_last_whole_step():
-    model = linear("mse", optimizers.Adam(0.1, clipnorm=1.0, weight_decay=0.1))
-    expected = linear("mse", optimizers.Adam(0.1, clipnorm=1.0, weight_decay=0.1))
-    interrupt = callbacks.LambdaCallback(
-        on_train_batch_end=lambda batch, logs: batch == 2 and os.kill(os.getpid(), signal.SIGINT)
-    )
-    with pytest.raises(KeyboardInterrupt):
-        fit(model=model, callbacks=interrupt, epochs=3)
-    fit(X[:18], Y[:18], model=expected)  # three steps of six
-    assert_same_weights(model, expected)
-    fit(model=model)  # and it can go on
-
-
-def test_ctrl_c_at_any_moment_leaves_whole_weights(tmp_path):
-    """A process is interrupted from outside; its weights are those after some number of steps."""
-    script = tmp_path / "train.py"
-    script.write_text("""
-import numpy as np
-from fastconv import layers, models, optimizers
-model = models.Sequential([layers.Input((64,)), layers.Dense(512), layers.Dense(3)])
-model.set_weights([np.full(w.shape, 1e-3, np.float32) for w in model.get_weights()])
-model.compile(optimizers.SGD(0.01), "mse")
-x, y = np.ones((64, 64), np.float32), np.ones((64, 3), np.float32)
-states = []
-def remember(batch, logs):
-    states.append([w.copy() for w in model.get_weights()])
-    if len(states) == 3:
-        print("go", flush=True)
-from fastconv.callbacks import LambdaCallback
-try:
-    model.fit(x, y, batch_size=64, epochs=10**6, shuffle=False, verbose=0,
-              callbacks=LambdaCallback(on_train_batch_end=remember))
-except KeyboardInterrupt:
-    steps = len(states)
-    left = model.get_weights()
-    fresh = models.Sequential.from_config(model.get_config())
-    fresh.set_weights(states[-1])
-    fresh.compile(optimizers.SGD(0.01), "mse")
-    fresh.fit(x, y, batch_size=64, shuffle=False, verbose=0)
-    same = [all(np.array_equal(a, b) for a, b in zip(left, other))
-            for other in (states[-1], fresh.get_weights())]
-    print("whole" if any(same) else "torn", flush=True)
-""")
-    process = subprocess.Popen(
-        [sys.executable, str(script)],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])},
-    )
-    with process:
-        assert process.stdout.readline() == "go\n"
-        process.send_signal(signal.SIGINT)
-        assert process.stdout.read() == "whole\n"
-    assert process.returncode == 0
-
-
-def test_a_forked_child_predicts_after_a_fit_on_several_threads(tmp_path):
-    script = tmp_path / "fork.py"
-    script.write_text("""
-import os, warnings
-import numpy as np
-from fastconv import layers, models, runtime
-runtime.set_num_threads(2)
-model = models.Sequential([layers.Input((16, 16, 8)), layers.Conv2D(32, 3), layers.Flatten(),
-                           layers.Dense(3)])
-model.compile("sgd", "mse")
-x = np.random.default_rng(0).standard_normal((64, 16, 16, 8)).astype(np.float32)
-model.fit(x, np.zeros((64, 3)), verbose=0)
-expected = model.predict(x, verbose=0)
-warnings.simplefilter("ignore")
-child = os.fork()
-if child == 0:
-    os._exit(0 if np.array_equal(model.predict(x, verbose=0), expected) else 1)
-print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-""")
-    result = subprocess.run(
-        [sys.executable, str(script)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])},
-    )
-    assert result.stdout == "0\n", result.stderr
 
 
 def test_the_lectures_callback_listing():

@@ -4,8 +4,9 @@ Run by hand in an environment with Keras 3.15 and TensorFlow, this checkout on i
 
     python tests/golden/make_training.py [name ...]
 
-Every file holds ``cases``, which say how to make the object with fastconv (class and arguments,
-or a name), and the arrays that Keras computed with it; inputs are multiples of 1/256.
+Every file holds ``cases``, from `training_cases`, which say how to make the object with fastconv
+(class and arguments, or a name), and the arrays that Keras computed with it; inputs are multiples
+of 1/256.
 
 =======================  ==========================================================================
 ``training_weights``     regularizers and constraints, alone and in a network that trains
@@ -32,6 +33,15 @@ import numpy as np
 import tensorflow as tf
 from golden_file import Arrays, save
 from keras import layers
+from training_cases import (
+    CONSTRAINTS,
+    LOSSES,
+    METRICS,
+    OPTIMIZERS,
+    PENALISED,
+    REGULARIZERS,
+    SCHEDULES,
+)
 
 
 def grid_normal(rng: np.random.Generator, *shape: int, scale: float = 1.0) -> np.ndarray:
@@ -46,48 +56,6 @@ def make(module, entry):
 
 
 # --------------------------------------------------------------------- regularizers, constraints
-
-REGULARIZERS = [
-    ("L1", {}),
-    ("L1", {"l1": 0.3}),
-    ("L2", {}),
-    ("L2", {"l2": 0.125}),
-    ("L1L2", {}),
-    ("L1L2", {"l1": 0.5, "l2": 0.25}),
-    ("OrthogonalRegularizer", {}),
-    ("OrthogonalRegularizer", {"factor": 0.5, "mode": "columns"}),
-]
-CONSTRAINTS = [
-    # class, arguments, shape
-    ("MaxNorm", {}, (6, 5)),
-    ("MaxNorm", {"max_value": 1.5, "axis": [0, 1, 2]}, (3, 3, 2, 21)),
-    ("MaxNorm", {"max_value": 1, "axis": 1}, (4, 70)),
-    ("MaxNorm", {"max_value": 1, "axis": -1}, (3, 2, 4, 5)),
-    ("MaxNorm", {"max_value": 1, "axis": [0, 2]}, (3, 4, 5)),
-    ("NonNeg", {}, (6, 5)),
-    ("UnitNorm", {}, (6, 5)),
-    ("UnitNorm", {"axis": [0, 1]}, (3, 4, 2, 3)),
-    ("MinMaxNorm", {}, (6, 5)),
-    ("MinMaxNorm", {"min_value": 1.0, "max_value": 2.0, "rate": 0.3, "axis": 0}, (6, 70)),
-]
-PENALISED = [  # arguments of the convolution and of the dense layer, as (class, arguments)
-    (
-        {"kernel_regularizer": ("L2", {"l2": 0.1}), "bias_regularizer": ("L1", {"l1": 0.2})},
-        {"activity_regularizer": ("L2", {"l2": 0.3})},
-    ),
-    (
-        {"activity_regularizer": ("L1L2", {"l1": 0.1, "l2": 0.2})},
-        {"kernel_regularizer": ("OrthogonalRegularizer", {"factor": 0.4, "mode": "columns"})},
-    ),
-    (
-        {"kernel_constraint": ("MaxNorm", {"max_value": 1.0, "axis": [0, 1, 2]})},
-        {
-            "kernel_constraint": ("UnitNorm", {}),
-            "bias_constraint": ("NonNeg", {}),
-            "kernel_regularizer": ("L1", {}),
-        },
-    ),
-]
 
 
 def made(arguments):
@@ -151,120 +119,6 @@ def make_weights() -> tuple[list[dict], Arrays]:
 
 # ------------------------------------------------------------------------- optimizers, schedules
 
-SCHEDULES = [
-    ("ExponentialDecay", {"initial_learning_rate": 0.1, "decay_steps": 7, "decay_rate": 0.5}),
-    (
-        "ExponentialDecay",
-        {
-            "initial_learning_rate": 0.1,
-            "decay_steps": 7,
-            "decay_rate": 0.5,
-            "staircase": True,
-        },
-    ),
-    ("InverseTimeDecay", {"initial_learning_rate": 0.1, "decay_steps": 7, "decay_rate": 0.5}),
-    (
-        "InverseTimeDecay",
-        {"initial_learning_rate": 0.1, "decay_steps": 7, "decay_rate": 0.5, "staircase": True},
-    ),
-    ("PiecewiseConstantDecay", {"boundaries": [3, 9], "values": [1.0, 0.5, 0.1]}),
-    ("PolynomialDecay", {"initial_learning_rate": 0.1, "decay_steps": 8}),
-    (
-        "PolynomialDecay",
-        {
-            "initial_learning_rate": 0.1,
-            "decay_steps": 8,
-            "end_learning_rate": 0.01,
-            "power": 2.0,
-            "cycle": True,
-        },
-    ),
-    ("CosineDecay", {"initial_learning_rate": 0.1, "decay_steps": 10}),
-    (
-        "CosineDecay",
-        {
-            "initial_learning_rate": 0.01,
-            "decay_steps": 10,
-            "alpha": 0.1,
-            "warmup_target": 0.2,
-            "warmup_steps": 4,
-        },
-    ),
-    ("CosineDecayRestarts", {"initial_learning_rate": 0.1, "first_decay_steps": 4}),
-    (
-        "CosineDecayRestarts",
-        {
-            "initial_learning_rate": 0.1,
-            "first_decay_steps": 5,
-            "t_mul": 1.0,
-            "m_mul": 0.8,
-            "alpha": 0.1,
-        },
-    ),
-    (
-        "CosineDecayRestarts",
-        {"initial_learning_rate": 0.1, "first_decay_steps": 5, "t_mul": 1.5, "m_mul": 0.9},
-    ),
-]
-OPTIMIZERS = [
-    ("SGD", {}),
-    ("SGD", {"learning_rate": 0.05, "momentum": 0.9, "weight_decay": 0.1}),
-    ("SGD", {"learning_rate": 0.05, "momentum": 0.9, "nesterov": True, "clipnorm": 2.0}),
-    ("RMSprop", {}),
-    ("RMSprop", {"learning_rate": 0.01, "rho": 0.8, "momentum": 0.7, "centered": True}),
-    ("Adam", {}),
-    ("Adam", {"learning_rate": 0.01, "amsgrad": True, "beta_2": 0.6}),
-    ("Adam", {"learning_rate": 0.01, "clipvalue": 0.5}),
-    ("Adam", {"learning_rate": 0.01, "global_clipnorm": 2.0, "weight_decay": 0.1}),
-    ("AdamW", {"learning_rate": 0.02}),
-    ("AdamW", {"learning_rate": 0.02, "weight_decay": 0.2}),
-    ("Nadam", {"learning_rate": 0.01}),
-    ("Nadam", {"learning_rate": 0.01, "beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-3}),
-    ("Adamax", {"learning_rate": 0.01}),
-    ("Adamax", {"learning_rate": 0.01, "beta_1": 0.8, "beta_2": 0.9}),
-    ("Adagrad", {"learning_rate": 0.1}),
-    ("Adagrad", {"learning_rate": 0.1, "initial_accumulator_value": 1.0, "epsilon": 1e-3}),
-    ("Adadelta", {"learning_rate": 1.0}),
-    ("Adadelta", {"learning_rate": 0.5, "rho": 0.8, "epsilon": 1e-4}),
-    ("Lion", {"learning_rate": 0.01}),
-    ("Lion", {"learning_rate": 0.01, "beta_1": 0.7, "beta_2": 0.8, "weight_decay": 0.1}),
-    ("Ftrl", {"learning_rate": 0.1}),
-    (
-        "Ftrl",
-        {
-            "learning_rate": 0.1,
-            "learning_rate_power": -0.7,
-            "l1_regularization_strength": 0.1,
-            "l2_regularization_strength": 0.2,
-            "l2_shrinkage_regularization_strength": 0.3,
-            "beta": 0.1,
-        },
-    ),
-    ("SGD", {"learning_rate": 0.05, "use_ema": True, "ema_momentum": 0.8}),
-    (
-        "Adam",
-        {
-            "learning_rate": 0.01,
-            "use_ema": True,
-            "ema_momentum": 0.9,
-            "ema_overwrite_frequency": 3,
-        },
-    ),
-    ("SGD", {"learning_rate": 0.05, "momentum": 0.9, "gradient_accumulation_steps": 3}),
-    (
-        "Nadam",
-        {
-            "learning_rate": 0.05,
-            "gradient_accumulation_steps": 2,
-            "use_ema": True,
-            "ema_overwrite_frequency": 2,
-            "clipnorm": 1.0,
-            "weight_decay": 0.1,
-        },
-    ),
-    ("SGD", {"learning_rate": SCHEDULES[0], "momentum": 0.9}),
-    ("Adam", {"learning_rate": SCHEDULES[9], "gradient_accumulation_steps": 2}),
-]
 STEPS = 20
 
 
@@ -327,67 +181,6 @@ def make_optimizers() -> tuple[list[dict], Arrays]:
 
 
 # ---------------------------------------------------------------------------------------- losses
-
-LOSSES = [
-    # class, arguments, kind of predictions, kind of targets
-    ("MeanSquaredError", {}, "real", "real"),
-    ("MeanAbsoluteError", {}, "real", "real"),
-    ("MeanAbsolutePercentageError", {}, "real", "real"),
-    ("MeanSquaredLogarithmicError", {}, "real", "real"),
-    ("MeanSquaredLogarithmicError", {}, "positive", "positive"),
-    ("Huber", {}, "real", "real"),
-    ("Huber", {"delta": 0.25}, "real", "real"),
-    ("LogCosh", {}, "real", "real"),
-    ("CosineSimilarity", {}, "real", "real"),
-    ("Hinge", {}, "real", "signs"),
-    ("Hinge", {}, "real", "binary"),
-    ("SquaredHinge", {}, "real", "signs"),
-    ("SquaredHinge", {}, "real", "binary"),
-    ("CategoricalHinge", {}, "real", "one_hot"),
-    ("KLDivergence", {}, "probabilities", "distribution"),
-    ("Poisson", {}, "positive", "counts"),
-    ("BinaryCrossentropy", {}, "shares", "binary"),
-    ("BinaryCrossentropy", {"label_smoothing": 0.2}, "shares", "binary"),
-    ("BinaryCrossentropy", {"from_logits": True}, "logits", "binary"),
-    ("BinaryCrossentropy", {"from_logits": True, "label_smoothing": 0.5}, "logits", "binary"),
-    ("BinaryFocalCrossentropy", {}, "shares", "binary"),
-    (
-        "BinaryFocalCrossentropy",
-        {"apply_class_balancing": True, "alpha": 0.4, "gamma": 1.5},
-        "shares",
-        "binary",
-    ),
-    ("BinaryFocalCrossentropy", {"from_logits": True, "gamma": 3.0}, "real", "binary"),
-    ("CategoricalCrossentropy", {}, "probabilities", "one_hot"),
-    ("CategoricalCrossentropy", {"label_smoothing": 0.3}, "probabilities", "one_hot"),
-    ("CategoricalCrossentropy", {"from_logits": True}, "logits", "distribution"),
-    ("CategoricalFocalCrossentropy", {}, "probabilities", "one_hot"),
-    ("CategoricalFocalCrossentropy", {"from_logits": True, "gamma": 1.0}, "logits", "one_hot"),
-    ("SparseCategoricalCrossentropy", {}, "probabilities", "labels"),
-    ("SparseCategoricalCrossentropy", {"from_logits": True}, "logits", "labels"),
-    (
-        "SparseCategoricalCrossentropy",
-        {"from_logits": True, "ignore_class": 2},
-        "logits",
-        "labels",
-    ),
-    (
-        "SparseCategoricalCrossentropy",
-        {"from_logits": True, "ignore_class": 2, "reduction": "none"},
-        "logits",
-        "labels",
-    ),
-    (
-        "SparseCategoricalCrossentropy",
-        {"from_logits": True, "ignore_class": 2, "reduction": "sum"},
-        "logits",
-        "labels",
-    ),
-    ("SparseCategoricalCrossentropy", {"ignore_class": -1}, "probabilities", "some_labels"),
-    ("MeanSquaredError", {"reduction": "sum"}, "real", "real"),
-    ("Huber", {"reduction": "none"}, "real", "real"),
-    ("BinaryCrossentropy", {"reduction": "sum"}, "shares", "binary"),
-]
 
 
 def loss_arrays(rng) -> Arrays:
@@ -459,82 +252,6 @@ def make_losses() -> tuple[list[dict], Arrays]:
 
 # --------------------------------------------------------------------------------------- metrics
 
-METRICS = [
-    # class, arguments, predictions, targets (of the arrays for the losses, made two-dimensional)
-    ("Accuracy", {}, "counts", "counts2"),
-    ("BinaryAccuracy", {}, "shares", "binary"),
-    ("BinaryAccuracy", {"threshold": 0.25}, "shares", "binary"),
-    ("CategoricalAccuracy", {}, "real", "one_hot"),
-    ("SparseCategoricalAccuracy", {}, "real", "labels"),
-    ("TopKCategoricalAccuracy", {"k": 2}, "grid", "one_hot"),
-    ("SparseTopKCategoricalAccuracy", {"k": 3}, "grid", "labels"),
-    ("MeanSquaredError", {}, "real", "real"),
-    ("RootMeanSquaredError", {}, "real", "real"),
-    ("MeanAbsoluteError", {}, "real", "real"),
-    ("MeanAbsolutePercentageError", {}, "real", "real"),
-    ("MeanSquaredLogarithmicError", {}, "positive", "positive"),
-    ("CosineSimilarity", {}, "real", "real"),
-    ("LogCoshError", {}, "real", "real"),
-    ("Hinge", {}, "real", "signs"),
-    ("SquaredHinge", {}, "real", "binary"),
-    ("CategoricalHinge", {}, "real", "one_hot"),
-    ("KLDivergence", {}, "probabilities", "distribution"),
-    ("Poisson", {}, "positive", "counts"),
-    ("BinaryCrossentropy", {}, "shares", "binary"),
-    ("BinaryCrossentropy", {"from_logits": True, "label_smoothing": 0.1}, "real", "binary"),
-    ("CategoricalCrossentropy", {"label_smoothing": 0.1}, "probabilities", "one_hot"),
-    ("SparseCategoricalCrossentropy", {}, "probabilities", "labels"),
-    ("SparseCategoricalCrossentropy", {"ignore_class": 1}, "probabilities", "labels"),
-    ("TruePositives", {}, "shares", "binary"),
-    ("FalsePositives", {"thresholds": 0.3}, "shares", "binary"),
-    ("TrueNegatives", {"thresholds": [0.7, 0.2, 0.5]}, "shares", "binary"),
-    ("FalseNegatives", {"thresholds": [0.0, 0.5, 1.0]}, "shares", "binary"),
-    ("Precision", {}, "shares", "binary"),
-    ("Precision", {"thresholds": [0.2, 0.6]}, "shares", "binary"),
-    ("Precision", {"top_k": 2}, "grid", "binary"),
-    ("Precision", {"class_id": 2}, "shares", "binary"),
-    ("Recall", {}, "shares", "binary"),
-    ("Recall", {"top_k": 2, "class_id": 1}, "grid", "binary"),
-    ("Recall", {"top_k": 3, "thresholds": 0.4}, "grid", "binary"),
-    ("AUC", {}, "shares", "binary"),
-    ("AUC", {"num_thresholds": 7}, "shares", "binary"),
-    ("AUC", {"curve": "PR"}, "shares", "binary"),
-    (
-        "AUC",
-        {"num_thresholds": 9, "curve": "PR", "summation_method": "minoring"},
-        "shares",
-        "binary",
-    ),
-    ("AUC", {"num_thresholds": 9, "summation_method": "majoring"}, "shares", "binary"),
-    ("AUC", {"thresholds": [0.1, 0.45, 0.8]}, "shares", "binary"),
-    ("AUC", {"thresholds": [0.25, 0.5, 0.75]}, "shares", "binary"),
-    ("AUC", {"from_logits": True}, "real", "binary"),
-    ("AUC", {"multi_label": True}, "shares", "binary"),
-    (
-        "AUC",
-        {
-            "multi_label": True,
-            "label_weights": [1.0, 2.0, 0.5, 0.0, 1.0],
-            "curve": "PR",
-            "num_thresholds": 20,
-        },
-        "shares",
-        "binary",
-    ),
-    ("F1Score", {}, "shares", "one_hot"),
-    ("F1Score", {"average": "micro", "threshold": 0.4}, "shares", "binary"),
-    ("F1Score", {"average": "macro"}, "shares", "one_hot"),
-    ("FBetaScore", {"average": "weighted", "beta": 2.0}, "shares", "one_hot"),
-    ("FBetaScore", {"beta": 0.5, "threshold": 0.5}, "shares", "binary"),
-    ("R2Score", {}, "real", "real"),
-    ("R2Score", {"class_aggregation": None}, "real", "real"),
-    (
-        "R2Score",
-        {"class_aggregation": "variance_weighted_average", "num_regressors": 3},
-        "real",
-        "real",
-    ),
-]
 BATCHES = ((0, 4), (4, 11), (11, 12))
 
 

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import command, peers
-from benchmarks.nets import NETS, Net, select
+from benchmarks.nets import Net, add_option, select
 from benchmarks.networks import names_for
 from fastconv.bench.tables import Table
 
@@ -140,13 +140,7 @@ def _resident() -> dict[str, int]:
 
 def main(arguments: list[str] | None = None) -> None:
     parser = command.parser(__doc__)
-    parser.add_argument(
-        "--nets",
-        type=lambda text: text.split(","),
-        default=None,
-        metavar="NAME,...",
-        help=f"among {', '.join(NETS)}",
-    )
+    add_option(parser)
     parser.add_argument("--child", metavar="NAME", help="be the measured process of this library")
     options = command.parse(parser, arguments)
     try:

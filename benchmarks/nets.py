@@ -14,6 +14,7 @@ vgg16      VGG16 (Simonyan and Zisserman, arXiv 1409.1556, configuration D), 224
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import dataclass
 from math import prod
 
@@ -265,3 +266,14 @@ def select(wanted: list[str] | None) -> list[Net]:
     if unknown:
         raise ValueError(f"no network named {', '.join(unknown)}; there are: {', '.join(NETS)}")
     return [NETS[name] for name in wanted]
+
+
+def add_option(parser: argparse.ArgumentParser) -> None:
+    """`--nets NAME,...`, for `select`."""
+    parser.add_argument(
+        "--nets",
+        type=lambda text: text.split(","),
+        default=None,
+        metavar="NAME,...",
+        help=f"among {', '.join(NETS)}",
+    )

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks import command, peers
-from benchmarks.nets import NETS, Net, select
+from benchmarks.nets import Net, add_option, select
 from benchmarks.timing import Protocol, Timing, alternate_blocks, geometric_mean, ratio
 from benchmarks.worker import Worker, WorkerError
 from fastconv.bench.tables import Table
@@ -129,13 +129,7 @@ def names_for(kind: str, chosen: list[str]) -> list[str]:
 
 def main(arguments: list[str] | None = None) -> None:
     parser = command.parser(__doc__)
-    parser.add_argument(
-        "--nets",
-        type=lambda text: text.split(","),
-        default=None,
-        metavar="NAME,...",
-        help=f"among {', '.join(NETS)}",
-    )
+    add_option(parser)
     parser.add_argument(
         "--kinds",
         type=lambda text: text.split(","),

@@ -12,7 +12,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 from benchmarks import command, peers
-from benchmarks.nets import NETS, Net, select
+from benchmarks.nets import Net, add_option, select
 from benchmarks.networks import KINDS
 from benchmarks.timing import Protocol, alternate_blocks, ratio
 from benchmarks.worker import Worker
@@ -61,13 +61,7 @@ def measure(nets: list[Net], *, most_threads: int, protocol: Protocol | None = N
 
 def main(arguments: list[str] | None = None) -> None:
     parser = command.parser(__doc__, peers=False)
-    parser.add_argument(
-        "--nets",
-        type=lambda text: text.split(","),
-        default=None,
-        metavar="NAME,...",
-        help=f"among {', '.join(NETS)}",
-    )
+    add_option(parser)
     options = command.parse(parser, arguments)
     try:
         nets = select(options.nets)

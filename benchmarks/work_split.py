@@ -29,7 +29,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any, NamedTuple
 
-from benchmarks.nets import NETS, Net, select
+from benchmarks.nets import Net, add_option, select
 from benchmarks.networks import KINDS
 from fastconv.bench.tables import Table
 
@@ -286,13 +286,7 @@ def main(arguments: list[str] | None = None) -> None:
         description="How evenly a network's work is shared out among threads.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument(
-        "--nets",
-        type=lambda text: text.split(","),
-        default=None,
-        metavar="NAME,...",
-        help=f"among {', '.join(NETS)}",
-    )
+    add_option(parser)
     parser.add_argument("--batch", type=int, default=BATCH, help="images per step")
     parser.add_argument("--at", type=int, default=AT, help="threads to look at more closely")
     options = parser.parse_args(arguments)

@@ -12,6 +12,7 @@ the layer before it where it can. `node` says what that is.
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,13 @@ import numpy as np
 from fastconv.plan import nodes
 
 LEAKY_RELU_SLOPE = 0.2  # of the function; the layer LeakyReLU has its own default
+
+
+def _ops() -> ModuleType:
+    """`fastconv.ops`, imported by the first call: in a model these functions are but names."""
+    from fastconv import ops
+
+    return ops
 
 
 def linear(x: np.ndarray) -> np.ndarray:
@@ -36,125 +44,91 @@ def relu(
 
     In general min(x, max_value) where x > threshold, else negative_slope * (x - threshold).
     """
-    from fastconv import ops
-
     if negative_slope == 0 and max_value is None and threshold == 0:
-        return ops.relu(x)
-    return ops.bounded_relu(
+        return _ops().relu(x)
+    return _ops().bounded_relu(
         x, negative_slope=negative_slope, max_value=max_value, threshold=threshold
     )
 
 
 def leaky_relu(x: np.ndarray, negative_slope: float = LEAKY_RELU_SLOPE) -> np.ndarray:
     """x where x > 0, else negative_slope * x."""
-    from fastconv import ops
-
-    return ops.leaky_relu(x, negative_slope=negative_slope)
+    return _ops().leaky_relu(x, negative_slope=negative_slope)
 
 
 def relu6(x: np.ndarray) -> np.ndarray:
     """min(max(x, 0), 6)."""
-    from fastconv import ops
-
-    return ops.relu6(x)
+    return _ops().relu6(x)
 
 
 def elu(x: np.ndarray, alpha: float = 1.0) -> np.ndarray:
     """x where x > 0, else alpha * (exp(x) - 1) (Clevert et al. 2016, arXiv 1511.07289)."""
-    from fastconv import ops
-
-    return ops.elu(x, alpha=alpha)
+    return _ops().elu(x, alpha=alpha)
 
 
 def selu(x: np.ndarray) -> np.ndarray:
     """1.0507 * elu(x, 1.67326): keeps mean 0 and variance 1 (Klambauer et al. 2017)."""
-    from fastconv import ops
-
-    return ops.selu(x)
+    return _ops().selu(x)
 
 
 def gelu(x: np.ndarray, approximate: bool = False) -> np.ndarray:
     """x * P(X <= x) for a standard normal X; with `approximate`, by way of a tanh."""
-    from fastconv import ops
-
-    return ops.gelu(x, approximate=approximate)
+    return _ops().gelu(x, approximate=approximate)
 
 
 def silu(x: np.ndarray) -> np.ndarray:
     """x * sigmoid(x), also called swish."""
-    from fastconv import ops
-
-    return ops.silu(x)
+    return _ops().silu(x)
 
 
 def mish(x: np.ndarray) -> np.ndarray:
     """x * tanh(softplus(x))."""
-    from fastconv import ops
-
-    return ops.mish(x)
+    return _ops().mish(x)
 
 
 def hard_silu(x: np.ndarray) -> np.ndarray:
     """x * hard_sigmoid(x), also called hard swish."""
-    from fastconv import ops
-
-    return ops.hard_silu(x)
+    return _ops().hard_silu(x)
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
     """1 / (1 + exp(-x))."""
-    from fastconv import ops
-
-    return ops.sigmoid(x)
+    return _ops().sigmoid(x)
 
 
 def hard_sigmoid(x: np.ndarray) -> np.ndarray:
     """min(max(x + 3, 0), 6) / 6."""
-    from fastconv import ops
-
-    return ops.hard_sigmoid(x)
+    return _ops().hard_sigmoid(x)
 
 
 def tanh(x: np.ndarray) -> np.ndarray:
     """The hyperbolic tangent."""
-    from fastconv import ops
-
-    return ops.tanh(x)
+    return _ops().tanh(x)
 
 
 def softplus(x: np.ndarray) -> np.ndarray:
     """log(1 + exp(x))."""
-    from fastconv import ops
-
-    return ops.softplus(x)
+    return _ops().softplus(x)
 
 
 def softsign(x: np.ndarray) -> np.ndarray:
     """x / (1 + |x|)."""
-    from fastconv import ops
-
-    return ops.softsign(x)
+    return _ops().softsign(x)
 
 
 def exponential(x: np.ndarray) -> np.ndarray:
     """exp(x)."""
-    from fastconv import ops
-
-    return ops.exponential(x)
+    return _ops().exponential(x)
 
 
 def softmax(x: np.ndarray, axis: int = -1) -> np.ndarray:
     """exp(x) / sum(exp(x)) over one axis."""
-    from fastconv import ops
-
-    return np.moveaxis(ops.softmax(np.moveaxis(x, axis, -1)), -1, axis)
+    return np.moveaxis(_ops().softmax(np.moveaxis(x, axis, -1)), -1, axis)
 
 
 def log_softmax(x: np.ndarray, axis: int = -1) -> np.ndarray:
     """The logarithm of the softmax, finite where that rounds to zero."""
-    from fastconv import ops
-
-    return np.moveaxis(ops.log_softmax(np.moveaxis(x, axis, -1)), -1, axis)
+    return np.moveaxis(_ops().log_softmax(np.moveaxis(x, axis, -1)), -1, axis)
 
 
 # What a layer with such an activation says to the plan (None: nothing to do).

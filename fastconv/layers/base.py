@@ -213,11 +213,11 @@ class Layer(Stateful, ABC):
 
     @property
     def trainable_weights(self) -> list[Variable]:
-        return [variable for variable in self._variables if variable.trainable]
+        return [variable for variable in self.weights if variable.trainable]
 
     @property
     def non_trainable_weights(self) -> list[Variable]:
-        return [variable for variable in self._variables if not variable.trainable]
+        return [variable for variable in self.weights if not variable.trainable]
 
     @property
     def trainable(self) -> bool:
@@ -254,11 +254,11 @@ class Layer(Stateful, ABC):
                 f"layer {self.name!r} has no parameters to count before it is built; call "
                 "build(input_shape) on its model"
             )
-        return sum(variable.size for variable in self._variables)
+        return sum(variable.size for variable in self.weights)
 
     def get_weights(self) -> list[np.ndarray]:
-        """Copies of the weights, kernel before bias."""
-        return [variable.numpy().copy() for variable in self._variables]
+        """Copies of the weights, layer by layer, kernel before bias."""
+        return [variable.numpy().copy() for variable in self.weights]
 
     def set_weights(self, weights: list[Any]) -> None:
         """Overwrite the weights by arrays in the order of `get_weights`.
@@ -266,7 +266,7 @@ class Layer(Stateful, ABC):
         Raises ValueError if number or shapes differ, TypeError if they hold no numbers; nothing is
         changed then.
         """
-        assign_all(self._variables, weights, f"layer {self.name!r}")
+        assign_all(self.weights, weights, f"layer {self.name!r}")
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"

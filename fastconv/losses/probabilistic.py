@@ -39,16 +39,21 @@ class Poisson(Loss):
 
 
 class _CrossEntropy(Loss):
-    """What the cross-entropies have in common.
+    """What the cross-entropies with targets of the shape of the predictions have in common."""
 
-    Args:
-        from_logits: the predictions have not been through a softmax or sigmoid.
-        label_smoothing: from 0 to 1.
-        axis: must be -1.
-    """
+    settings = ("from_logits", "label_smoothing", "axis")
+    smoothed_over: int | None = None  # so many outcomes; None for those of the last axis
 
-    def __init__(self, from_logits: bool, label_smoothing: float, axis: int, *common: Any):
-        super().__init__(*common)
+    def __init__(
+        self,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: str | None = None,
+    ):
+        super().__init__(reduction, name, dtype)
         self.from_logits = bool(from_logits)
         self.label_smoothing = number(label_smoothing, "label_smoothing", 0, 1)
         self.axis = last_axis(axis)
@@ -57,10 +62,7 @@ class _CrossEntropy(Loss):
         super().rows(y, out)
         if self.label_smoothing:
             out *= 1 - self.label_smoothing
-            out += self.label_smoothing / self._smoothed_over(out.shape[-1])
-
-    def _smoothed_over(self, outputs: int) -> int:
-        return outputs
+            out += self.label_smoothing / (self.smoothed_over or out.shape[-1])
 
 
 class _Categorical(_CrossEntropy):
@@ -83,19 +85,6 @@ class CategoricalCrossentropy(_Categorical):
         axis: must be -1.
         reduction, name, dtype: see `Loss`.
     """
-
-    settings = ("from_logits", "label_smoothing", "axis")
-
-    def __init__(
-        self,
-        from_logits: bool = False,
-        label_smoothing: float = 0.0,
-        axis: int = -1,
-        reduction: str | None = "sum_over_batch_size",
-        name: str | None = None,
-        dtype: str | None = None,
-    ):
-        super().__init__(from_logits, label_smoothing, axis, reduction, name, dtype)
 
     def _node(self, after_softmax, summed):
         return _cross_entropy(self.from_logits or after_softmax, summed)
@@ -164,25 +153,11 @@ class BinaryCrossentropy(_CrossEntropy):
         reduction, name, dtype: see `Loss`.
     """
 
-    settings = ("from_logits", "label_smoothing", "axis")
-
-    def __init__(
-        self,
-        from_logits: bool = False,
-        label_smoothing: float = 0.0,
-        axis: int = -1,
-        reduction: str | None = "sum_over_batch_size",
-        name: str | None = None,
-        dtype: str | None = None,
-    ):
-        super().__init__(from_logits, label_smoothing, axis, reduction, name, dtype)
+    smoothed_over = 2
 
     @property
     def kind(self):
         return "binary_logits" if self.from_logits else "binary"
-
-    def _smoothed_over(self, outputs):
-        return 2
 
 
 class BinaryFocalCrossentropy(_CrossEntropy):
@@ -197,9 +172,8 @@ class BinaryFocalCrossentropy(_CrossEntropy):
         from_logits, label_smoothing, axis, reduction, name, dtype: see `BinaryCrossentropy`.
     """
 
-    settings = (
-        "apply_class_balancing", "alpha", "gamma", "from_logits", "label_smoothing", "axis",
-    )  # fmt: skip
+    settings = ("apply_class_balancing", "alpha", "gamma", *_CrossEntropy.settings)
+    smoothed_over = 2
 
     def __init__(
         self,
@@ -224,9 +198,6 @@ class BinaryFocalCrossentropy(_CrossEntropy):
     def parameters(self):
         return (self.gamma, self.alpha if self.apply_class_balancing else -1.0)
 
-    def _smoothed_over(self, outputs):
-        return 2
-
 
 class CategoricalFocalCrossentropy(_Categorical):
     """sum(alpha (1 - p)^gamma * -y_true log(p)) over the classes, p = y_pred / sum(y_pred).
@@ -237,7 +208,7 @@ class CategoricalFocalCrossentropy(_Categorical):
         from_logits, label_smoothing, axis, reduction, name, dtype: see `CategoricalCrossentropy`.
     """
 
-    settings = ("alpha", "gamma", "from_logits", "label_smoothing", "axis")
+    settings = ("alpha", "gamma", *_CrossEntropy.settings)
 
     def __init__(
         self,

@@ -12,8 +12,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from fastconv.layers.base import Layer, Shape, assign_all
 from fastconv.layers.symbolic import Call, SymbolicTensor
 from fastconv.losses import Loss
@@ -249,14 +247,6 @@ class Model(Trainer, Layer):
         return list(dict.fromkeys(variable for layer in self.layers for variable in layer.weights))
 
     @property
-    def trainable_weights(self) -> list[Variable]:
-        return [variable for variable in self.weights if variable.trainable]
-
-    @property
-    def non_trainable_weights(self) -> list[Variable]:
-        return [variable for variable in self.weights if not variable.trainable]
-
-    @property
     def trainable(self) -> bool:
         """What was said last of all layers; setting it sets all. Takes effect at the next `fit`."""
         return self._trainable
@@ -270,11 +260,7 @@ class Model(Trainer, Layer):
     def count_params(self) -> int:
         """The number of weights, each element counted; ValueError before the model is built."""
         self.check_built()
-        return sum(variable.size for variable in self.weights)
-
-    def get_weights(self) -> list[np.ndarray]:
-        """Copies of all weights, layer by layer, kernel before bias."""
-        return [variable.numpy().copy() for variable in self.weights]
+        return super().count_params()
 
     def set_weights(self, weights: list[Any]) -> None:
         """Overwrite all weights by arrays in the order of `get_weights`.

@@ -95,11 +95,19 @@ typedef struct {
     int64_t scratch_bytes;
 } fc_filter_gradient;
 
+/* How Winograd cuts a dimension of `size` outputs into `count` tiles: `whole` ones of `tile`, then perhaps one of 2, and
+ * one of the rest, 2 or 3.  So every tile begins at an even place, and 2x2 windows of a pooling are in one tile. */
+typedef struct {
+    int64_t size, count, whole;
+    int tile;
+} fc_tiling;
+
 /* The same forward convolution for one group by Winograd F(tile x tile, kernel x kernel), (tile, kernel) one of (4, 3),
- * (2, 3), (2, 5); x and y are contiguous, padding is zeros.  The caller checks that the shape qualifies.  For 3x3 filters
+ * (2, 3), (2, 5), with smaller tiles at the ends; x and y are contiguous, padding is zeros.  The caller checks that the shape qualifies.  For 3x3 filters
  * y may be sampled otherwise: DOWN, every second pixel; UP, x has zeros between its pixels (pads count them), as in the
  * gradient of DOWN with respect to its input. */
 enum { FC_WINO_SAME, FC_WINO_DOWN, FC_WINO_UP };
+enum { FC_WINO_LEVELS = 3 }; /* of components: those that all tiles have, and two that only larger ones do */
 
 typedef struct {
     const void *x, *w, *bias; /* w: packed filters */
@@ -111,8 +119,9 @@ typedef struct {
     int pool;       /* then y holds the pooled 2x2 windows that are whole */
     int threads;
     /* Filled in by plan_winograd. */
-    int64_t components, matrices, tile_out; /* in each dimension: of a transformed tile, of transformed filters; pixels of y */
-    int64_t tiles_h, tiles_w, tiles_per_item, tile_items, panels, panels_per_item, panel_items, items;
+    int64_t components, matrices; /* in each dimension: of a transformed tile, of transformed filters */
+    fc_tiling rows, cols;
+    int64_t tiles, tiles_per_item, tile_items, panels, panels_per_item, panel_items, items;
     int64_t packed_size, pack_channels, pack_chunks, pack_items, scratch_bytes;
     int streams;              /* few tiles, many filters: these are transformed where they are used */
     void *v;                  /* then the transformed input, `v_size` elements that all items share */
@@ -128,7 +137,8 @@ typedef struct {
     int tile, kernel;
     int threads;
     /* Filled in by plan_winograd_gradient; offsets and sizes in elements. */
-    int64_t tiles_h, tiles_w, tiles, tiles_per_block, blocks, tiles_per_item, panels, channels_per_item, channel_items;
+    fc_tiling rows, cols;
+    int64_t components, tiles, tiles_per_block, blocks, tiles_per_item, panels, channels_per_item, channel_items;
     int64_t transform_items, product_items, finish_items, bias_parts;
     int64_t v_offset, y_offset, u_offset, bias_offset, workspace_size;
     int own_sums;

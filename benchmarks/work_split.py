@@ -31,6 +31,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.nets import Net, add_option, select
 from benchmarks.networks import KINDS
+from fastconv._ext._conv import tile_sizes
 from fastconv.bench.tables import Table
 
 THREADS = (2, 4, 8, 16, 32, 64, 128)
@@ -40,13 +41,13 @@ TARGET = 1.15
 
 # Costs in multiply-adds of the micro-kernel, which makes some 55e9 a second on one core of an
 # AVX-512 server: moving a byte between memory and registers (18 GB/s) or cache and registers (three
-# times that), rearranging an element of the filters, and, per tile and channel, a Winograd
-# transform.
+# times that), rearranging an element of the filters, and, per channel and number of a transformed
+# tile, a Winograd transform.
 _BYTE = 3
 _CACHED_BYTE, _CACHE = 1, 32e6
 _LANES = 16
 _REARRANGED = 20
-_TRANSFORM = 115
+_TRANSFORM = 3
 # Operations that lose less of a step's time than this many percent are not listed.
 _LISTED = 2
 
@@ -145,10 +146,13 @@ def phase_costs(op: Any, split: Sequence[tuple[int, int, int]]) -> list[float]:
         image = op.arrays[2].shape if upwards else _image(op, y)
         strided = getattr(op, "stride", 1) == 2
         step = 2 * tile if strided and upwards else tile
-        tiles = image[0] * -(-image[1] // step) * -(-image[2] // step)
-        planes = (2 * tile + 1) ** 2 if strided else (tile + 2) ** 2
-        main = tiles * planes * channels * filters
-        transforms = tiles * _TRANSFORM * (channels + filters) * (2 if strided else 1)
+        numbers = image[0]
+        for size in image[1:3]:
+            tiles = tile_sizes(size, step, tile == 4 and not strided)
+            more = w.shape[0] - 1
+            numbers *= sum((2 * tile + 1) if strided else outputs + more for outputs in tiles)
+        main = numbers * channels * filters
+        transforms = numbers * _TRANSFORM * (channels + filters)
         rearranging = 3 * (tile + 2) ** 2 * channels * filters
         if type(op).__name__ == "WinogradBackwardKernel":
             if len(split) < 3:  # splits with sums of their own, and then the sum of these

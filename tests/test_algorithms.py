@@ -23,7 +23,7 @@ from oracle import (
 
 from fastconv import ops, reference, shapes
 from fastconv._ext import _core
-from fastconv._ext._conv import choose_algorithm
+from fastconv._ext._conv import choose_algorithm, tile_sizes
 
 PROMISED_L2 = 1e-5
 WINOGRAD = ("winograd2", "winograd4")
@@ -42,10 +42,10 @@ WINOGRAD_CASES = tuple(
 )
 STRIDED_CASES = tuple(case for case in WINOGRAD_CASES if case.strides == (2, 2))
 OTHER_CASES = tuple(case for case in CASES if case not in WINOGRAD_CASES)
-# Every remainder of a tile of 4 or 2 by every padding that shifts the tiles.
+# Every remainder of a tile of 4 or 2, in both dimensions, by every padding that shifts the tiles.
 TILE_CASES = tuple(
     ConvCase(f"{height}x{width}-pad{pad}", (2, height, width, 5), 6, (3, 3), padding=pad)
-    for height, width in ((3, 3), (4, 5), (5, 4), (6, 7), (7, 6), (8, 9), (9, 8), (10, 11))
+    for height, width in ((3, 3), (4, 5), (5, 4), (6, 7), (7, 6), (8, 9), (9, 8), (15, 13))
     for pad in (0, 1, 2, 4, ((0, 1), (2, 0)), ((3, 0), (0, 3)))
 )
 TILE_CASES += tuple(
@@ -148,7 +148,14 @@ def test_winograd_applies_bias_and_activation(case, activation, algorithm, isa, 
     np.testing.assert_allclose(y, expected, rtol=tolerance, atol=tolerance)
 
 
-@forced(tuple(map(enlarged, (*sample(WINOGRAD_CASES, 5), *sample(STRIDED_CASES, 5)))))
+@forced(
+    tuple(
+        map(
+            enlarged,
+            (*sample(WINOGRAD_CASES, 5), *sample(STRIDED_CASES, 5), *sample(TILE_CASES, 5)),
+        )
+    )
+)
 def test_n_threads_agnosticism_of_winograd(case, algorithm, isa):
     rng = generator(case.name, salt=8)
     all_shapes = (case.input_shape, case.kernel_shape, (case.filters,), case.output_shape)
@@ -166,19 +173,20 @@ def test_a_nan_poisons_its_receptive_field_and_its_tiles_only(tile, stride, isa,
     """An output tile is computed from all of its input pixels at once, so a NaN fills the tile."""
     options = {"strides": stride, "padding": 1, "algorithm": f"winograd{tile}"}
     rng = generator("tiles")
-    x = rng.standard_normal((2, 15, 14, 5)).astype(dtype)
+    x = rng.standard_normal((2, 15, 13, 5)).astype(dtype)
     w = rng.standard_normal((3, 3, 5, 17)).astype(dtype)
     clean = ops.conv2d(x, w, **options)
 
     def reached(place, size):
         """The outputs whose window holds an input, and those whose tile's window holds it."""
-        first = [i // tile * tile for i in range(size)]
-        return (
-            [i for i in range(size) if i * stride - 1 <= place <= i * stride + 1],
-            [i for i in range(size) if -1 <= place - first[i] * stride <= (tile - 1) * stride + 1],
-        )
+        by_tile, first = [], 0
+        for outputs in tile_sizes(size, tile, tile == 4 and stride == 1):
+            if -1 <= place - first * stride <= (outputs - 1) * stride + 1:
+                by_tile += range(first, min(first + outputs, size))
+            first += outputs
+        return [i for i in range(size) if i * stride - 1 <= place <= i * stride + 1], by_tile
 
-    for row, column in ((0, 0), (7, 6), (8, 8), (14, 13), (4, 11)):
+    for row, column in ((0, 0), (7, 6), (8, 8), (14, 12), (4, 11)):
         spoilt_x = x.copy()
         spoilt_x[1, row, column, 3] = np.nan
         spoilt = ops.conv2d(spoilt_x, w, **options)
@@ -189,6 +197,18 @@ def test_a_nan_poisons_its_receptive_field_and_its_tiles_only(tile, stride, isa,
         tiles[1, np.ix_(tile_rows, tile_columns)[0], tile_columns] = True
         assert np.isnan(spoilt[field]).all()
         assert_same_bits(spoilt[~tiles], clean[~tiles], row, column)
+
+
+def test_tiles_waste_no_outputs_and_begin_at_even_places():
+    """So no product is for nothing, and 2x2 windows of a pooling lie in one tile each."""
+    for size in range(2, 60):
+        tiles = tile_sizes(size, 4, True)
+        assert sum(tiles) == size
+        assert len(tiles) == -(-size // 4)
+        assert set(tiles) <= {2, 3, 4}
+        assert all(tile % 2 == 0 for tile in tiles[:-1])
+    assert tile_sizes(1, 4, True) == [2]
+    assert tile_sizes(13, 4, False) == [4, 4, 4, 4]
 
 
 @pytest.mark.parametrize("algorithm", WINOGRAD)

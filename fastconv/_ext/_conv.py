@@ -6,6 +6,7 @@ Algorithms, and the passes they exist for:
     scatter               backward_input only: the same sums as a product and a scatter;
                           one group, column dilation 1
     winograd4, winograd2  F(4x4, 3x3) and F(2x2, 3x3) for 3x3 filters, F(2x2, 5x5) for 5x5 ones;
+                          winograd4 has tiles of 3 and 2 outputs where 4 do not fit;
                           stride 1, dilation 1, one group; for 3x3 filters also stride 2,
                           backward_kernel excepted
 
@@ -36,20 +37,21 @@ from fastconv._ext._conv_winograd import (
 
 ALGORITHMS = ("auto", "direct", "scatter", "winograd2", "winograd4")
 
-# Vector operations that a Winograd transform takes per tile and vector of channels, memory
-# included, measured against the micro-kernel's multiply-adds: (input side, output or filter side).
-_TRANSFORM = {6: (340, 310), 4: (150, 135)}  # by the components of a transformed tile, ...
-_STRIDED_TRANSFORM = {9: (1100, 550), 5: (330, 150)}  # ... of stride 2: (x or dx, y or dy)
+# Vector operations that a Winograd transform takes per component of a transformed tile and vector
+# of channels, memory included, measured against the micro-kernel's multiply-adds: (input side,
+# output or filter side), ...
+_TRANSFORM = (9.4, 8.5)
+_STRIDED_TRANSFORM = {9: (13.6, 6.8), 5: (13.2, 6)}  # ... of stride 2: (x or dx, y or dy)
 # The gradient's planes live in L3, not in L2, and are streamed by ...
 _GRADIENT_TRANSFORM = 1.75
 # ... products of at least so many rows: fewer channels do not make them faster.
 _GRADIENT_ROWS = 8
 # Of writing and reading a vector of transformed filters, in a cache of so many bytes or beyond it.
-_FILTER_CACHE, _FILTER_MEMORY, _CACHE_BYTES = 8, 40, 8 << 20
+_FILTER_CACHE, _FILTER_MEMORY, _CACHE_BYTES = 8, 40, 3 << 20
 # Unless there are few tiles and many filters, which are then transformed on the fly (tuning.h), by
 # whose side the products go through L2.
 _RESIDENT_BYTES, _STREAM_TILES = 4 << 20, 128
-_STREAMED = {6: 1.3, 4: 1.7, 9: 1.5, 5: 1.5}
+_STREAMED = {6: 1.3, 5: 1.5, 4: 1.7, 9: 1.5}
 # Of adding one vector of a product to dx, a whole one and the part of one at the end of a stretch.
 _SCATTER, _SCATTER_TAIL = 8, 15
 
@@ -112,26 +114,45 @@ def _scatter_cost(g, lanes):
     return pixels * (product + g.kernel_h * (_SCATTER * whole + _SCATTER_TAIL * bool(tail)))
 
 
+def tile_sizes(size, tile, mixed):
+    """The tiles that Winograd cuts a dimension of outputs into; if `mixed`, smaller ones as well.
+
+    >>> tile_sizes(14, 4, True), tile_sizes(13, 4, True), tile_sizes(3, 4, True)
+    ([4, 4, 4, 2], [4, 4, 2, 3], [3])
+    """
+    whole, rest = divmod(size, tile)
+    if not mixed or not rest:
+        return [tile] * (whole + bool(rest))
+    if rest == 1 and whole:
+        return [tile] * (whole - 1) + [2, 3]
+    return [tile] * whole + [max(rest, 2)]
+
+
 def _winograd_cost(g, lanes, pass_name, tile):
     upwards = pass_name == "backward_input"
     out_h, out_w = (g.height, g.width) if upwards else (g.out_h, g.out_w)
     c, k = (g.filters, g.channels) if upwards else (g.channels, g.filters)
-    side = matrices = tile + g.kernel_h - 1
-    step = tile
     if g.stride_h == 1:
-        near, far = _TRANSFORM[side]
+        rows, cols = tile_sizes(out_h, tile, tile == 4), tile_sizes(out_w, tile, tile == 4)
+        more = g.kernel_h - 1
+        side = matrices = max(rows + cols) + more
+        components = g.batch * (sum(rows) + more * len(rows)) * (sum(cols) + more * len(cols))
+        near, far = _TRANSFORM
     else:  # several components share a matrix of filters
         side, matrices = 2 * tile + 1, tile + 2
         near, far = _STRIDED_TRANSFORM[side]
         if upwards:
-            near, far, step = far, near, 2 * tile
-    tiles = g.batch * -(-out_h // step) * -(-out_w // step)
+            near, far = far, near
+        step = 2 * tile if upwards else tile
+        rows, cols = tile_sizes(out_h, step, False), tile_sizes(out_w, step, False)
+        components = g.batch * len(rows) * len(cols) * side**2
+    tiles = g.batch * len(rows) * len(cols)
     transforms = near * _vectors(c, lanes) + far * _vectors(k, lanes)
-    rows = c
+    depth = c
     if pass_name == "backward_kernel":
         transforms *= _GRADIENT_TRANSFORM
-        rows = max(c, _GRADIENT_ROWS)
-    products = tiles * side**2 * rows * _vectors(k, lanes)
+        depth = max(c, _GRADIENT_ROWS)
+    products = components * depth * _vectors(k, lanes)
     # The filters' own transform, once per call: written and read again through whatever holds them.
     size = matrices**2 * c * _vectors(k, lanes)
     if (
@@ -139,9 +160,10 @@ def _winograd_cost(g, lanes, pass_name, tile):
         and 4 * size * lanes > _RESIDENT_BYTES
         and tiles <= _STREAM_TILES
     ):
-        return tiles * transforms + _STREAMED[side] * products + far * c * _vectors(k, lanes)
+        own = far * side**2 * c * _vectors(k, lanes)
+        return components * transforms + _STREAMED[side] * products + own
     filters = size * (_FILTER_MEMORY if 4 * size * lanes > _CACHE_BYTES else _FILTER_CACHE)
-    return tiles * transforms + products + filters
+    return components * transforms + products + filters
 
 
 # The filters of each tile size.

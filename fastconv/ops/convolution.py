@@ -52,7 +52,8 @@ def conv2d(
             (Dukhan, *The Indirect Convolution Algorithm*, arXiv 1907.02129). "winograd4" and
             "winograd2" save up to four and 2.25 times the multiplications of 3x3 filters, the
             latter up to 2.8 times those of 5x5 filters, with stride and dilation 1 and one group
-            (Lavin & Gray, arXiv 1509.09308); with stride 2 they save up to 1.8 and 1.4 times those
+            (Lavin & Gray, arXiv 1509.09308); tiles are up to 4x4 and 2x2 outputs. With stride 2
+            (tiles are not cut to measure) they save up to 1.8 and 1.4 times the multiplications
             of 3x3 filters (Yepez & Ko, IEEE TVLSI 28, 2020). The price is a relative error (L2) of
             some 1e-6 instead of 1e-7; a NaN spreads over its tile. "auto" estimates which is
             fastest for the shape; in float64 it never takes Winograd.

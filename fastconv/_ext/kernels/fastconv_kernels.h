@@ -103,9 +103,9 @@ typedef struct {
 } fc_tiling;
 
 /* The same forward convolution for one group by Winograd F(tile x tile, kernel x kernel), (tile, kernel) one of (4, 3),
- * (2, 3), (2, 5), with smaller tiles at the ends; x and y are contiguous, padding is zeros.  The caller checks that the shape qualifies.  For 3x3 filters
- * y may be sampled otherwise: DOWN, every second pixel; UP, x has zeros between its pixels (pads count them), as in the
- * gradient of DOWN with respect to its input. */
+ * (2, 3), (2, 5), the first with smaller tiles at the ends; x and y are contiguous, padding is zeros.  The caller checks that
+ * the shape qualifies.  For 3x3 filters y may be sampled otherwise: DOWN, every second pixel; UP, x has zeros between its
+ * pixels (pads count them), as in the gradient of DOWN with respect to its input; then all tiles are alike. */
 enum { FC_WINO_SAME, FC_WINO_DOWN, FC_WINO_UP };
 enum { FC_WINO_LEVELS = 3 }; /* of components: those that all tiles have, and two that only larger ones do */
 

@@ -278,6 +278,18 @@ def _depthwise_cases():
                 padding="same",
                 groups=24,
             )
+    # Blocks of several rows and columns: whole ones, ragged ones, and the channels beside them.
+    for k, stride in ((2, 1), (3, 1), (5, 1), (7, 1), (3, 2), (5, 2)):
+        for size, channels in (((9, 15), 32), ((12, 31), 43)):
+            yield ConvCase(
+                f"depthwise-blocks-{k}x{k}-stride{stride}-c{channels}",
+                (3, *size, channels),
+                channels,
+                (k, k),
+                strides=(stride, stride),
+                padding="same",
+                groups=channels,
+            )
     yield ConvCase("depthwise-7x7", (1, 9, 9, 33), 33, (7, 7), padding=3, groups=33)
     yield ConvCase("depthwise-1x1", (2, 4, 5, 16), 16, (1, 1), groups=16)
     yield ConvCase(

@@ -17,6 +17,17 @@ CASES = {
     "some taps of a split": ((5, 21, 20, 300), (3, 3, 300, 70), {"strides": 2, "padding": 1}),
     "some panels of a split": ((4, 14, 15, 130), (2, 3, 130, 140), {}),
     "groups": ((16, 14, 14, 80), (3, 3, 40, 80), {"padding": "same", "groups": 2}),
+    "depthwise, splits of images": (
+        (40, 9, 10, 90),
+        (3, 3, 1, 90),
+        {"padding": "same", "groups": 90},
+    ),
+    "depthwise, splits of rows": (
+        (2, 45, 60, 70),
+        (5, 5, 1, 70),
+        {"padding": "same", "groups": 70, "strides": 2},
+    ),
+    "depthwise, one split": ((1, 7, 8, 150), (3, 3, 1, 150), {"padding": 1, "groups": 150}),
 }
 
 

@@ -56,6 +56,22 @@ def test_scratch_full_of_nan_changes_nothing(direction, stride, channels, algori
 
 
 @pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("direction", PASSES)
+@pytest.mark.parametrize("side, stride", [(4, 1), (11, 1), (20, 2)])
+def test_scratch_full_of_nan_does_not_reach_a_depthwise_layer(direction, side, stride, threads):
+    g = shapes.conv2d_geometry(
+        (2, side, side, 70), (3, 3, 1, 70), strides=stride, padding="same", groups=70
+    )
+    x, w, dy = arrays(g)
+    to = {"forward": dy, "backward_input": x, "backward_kernel": w}[direction]
+    alone, behind = np.zeros_like(to), np.zeros_like(to)
+    PASSES[direction](g, x, w, dy, alone).run(threads)
+    poison = PASSES[direction](g, *arrays(g, np.nan), np.zeros_like(to))
+    Program([poison, PASSES[direction](g, x, w, dy, behind)]).run(threads)
+    assert np.array_equal(behind, alone)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
 def test_scratch_full_of_nan_does_not_reach_a_dense_layer_in_blocks(threads):
     rng = np.random.default_rng(2)
     x, w = (rng.standard_normal(size, dtype=np.float32) for size in ((2, 1001), (1001, 300)))

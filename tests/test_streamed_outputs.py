@@ -44,6 +44,22 @@ def test_streamed_results_are_those_of_ordinary_stores(isa, kernel, algorithm, t
     )
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_streamed_depthwise_results_are_those_of_ordinary_stores(isa, threads):
+    rng = np.random.default_rng(3)
+    x = rng.integers(-3, 4, (*IMAGES, 64)).astype(np.float32)
+    w = rng.integers(-3, 4, (3, 3, 1, 64)).astype(np.float32)
+    options = {"padding": "same", "groups": 64}
+    results = []
+    for offset in (0, 1):
+        y, block = output(64, offset)
+        ops.conv2d(x, w, out=y, num_threads=threads, **options)
+        assert untouched(block) == 48
+        results.append(y)
+    assert np.array_equal(*results)
+    assert np.array_equal(results[0][-1:], reference.conv2d(x[-1:], w, **options))
+
+
 def test_streamed_input_gradients_are_those_of_ordinary_stores(isa):
     rng = np.random.default_rng(2)
     dy = rng.integers(-3, 4, (*IMAGES, 5)).astype(np.float32)

@@ -385,6 +385,7 @@ int main(int count, char **words)
             compare_convolution(t, oracle, 1, 13, c, k, 3, 2, i % 3, 1, 0);
             compare_convolution(t, oracle, 1, 9, c, k, 1 + (int64_t)i % 5, 1 + (int64_t)i % 3, 1, 1 + (int64_t)i % 2, 0);
             compare_convolution(t, oracle, 2, 8, c, c, 3, 1 + (int64_t)i % 2, 1, 1, 1);
+            compare_convolution(t, oracle, 2, 17, c, c, 3 + 2 * ((int64_t)i % 2), 1 + (int64_t)i / 2 % 2, 1, 1, 1);
             compare_dense(t, oracle, 1 + (int64_t)(i * 5) % 20, c * 3, k);
             compare_pool(t, oracle, 9, c, 2 + (int64_t)i % 2, 2);
         }

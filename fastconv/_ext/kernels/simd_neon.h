@@ -8,6 +8,9 @@
 #define FC_ROWS_3 8
 #define FC_ROWS_4 6
 #define FC_DOT_ROWS 5
+#define FC_DEPTHWISE_ROWS 1
+#define FC_DEPTHWISE_COLUMNS 7
+#define FC_DEPTHWISE_VECTORS 2
 
 #if FC_DOUBLE
 typedef double real;

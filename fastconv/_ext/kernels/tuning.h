@@ -18,11 +18,6 @@ enum {
     FC_FEWEST_ROWS = 4                  /* of a micro-kernel call, for the sake of more threads than that */
 };
 
-/* depthwise */
-enum {
-    FC_DEPTHWISE_ROWS = 4
-};
-
 /* filter_gradient */
 enum {
     FC_MERGE_CHANNELS = 16,                /* up to this many channels kernel rows are merged */

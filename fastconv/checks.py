@@ -10,24 +10,37 @@ import numpy as np
 
 
 def number(
-    value: Any, name: str, low: float = -math.inf, high: float = math.inf, open_end: bool = False
+    value: Any,
+    name: str,
+    low: float = -math.inf,
+    high: float = math.inf,
+    *,
+    above: bool = False,
+    below: bool = False,
 ) -> float:
-    """`value` as a finite float from `low` to `high`; `open_end` excludes `high`.
+    """`value` as a finite float from `low` to `high`; `above` excludes `low`, `below` `high`.
 
     Raises TypeError for what is no real number, ValueError for one that is out of range.
 
     >>> number(3, "rho", 0)
     3.0
-    >>> number(1, "beta", 0, 1, open_end=True)
+    >>> number(1, "beta", 0, 1, below=True)
     Traceback (most recent call last):
-    ValueError: `beta` must be finite with 0 <= beta < 1, received 1
+    ValueError: `beta` must be finite and at least 0 and below 1, received 1
     """
     if isinstance(value, np.ndarray) and value.shape == ():
         value = value.item()
-    if isinstance(value, (bool, str)) or not isinstance(value, numbers.Real):
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"`{name}` must be a number, received {value!r}")
     result = float(value)
-    if not (math.isfinite(result) and low <= result <= high) or (open_end and result == high):
-        bound = f"{low} <= {name} {'<' if open_end else '<='} {high}"
-        raise ValueError(f"`{name}` must be finite with {bound}, received {value!r}")
+    outside = (
+        result < low or result > high or (above and result == low) or (below and result == high)
+    )
+    if outside or not math.isfinite(result):
+        wanted = ["finite"]
+        if low > -math.inf:
+            wanted.append(f"{'above' if above else 'at least'} {low:g}")
+        if high < math.inf:
+            wanted.append(f"{'below' if below else 'at most'} {high:g}")
+        raise ValueError(f"`{name}` must be {' and '.join(wanted)}, received {value!r}")
     return result

@@ -21,14 +21,13 @@ array([[0.6, 0.3],
 
 from __future__ import annotations
 
-import math
-import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from fastconv.checks import number
 from fastconv.serialization import find
 from fastconv.shapes import normalize_int
 
@@ -70,7 +69,7 @@ class MinMaxNorm(Constraint):
     Raises:
         ValueError: a bound is negative or not finite, the bounds are in the wrong order, `rate` is
             not from 0 to 1; `axis` does not exist, found when called.
-        TypeError: `axis` is not made of integers.
+        TypeError: a bound or `rate` is no number, `axis` is not made of integers.
     """
 
     def __init__(
@@ -80,17 +79,13 @@ class MinMaxNorm(Constraint):
         rate: float = 1.0,
         axis: int | Sequence[int] = 0,
     ):
-        self.min_value, self.max_value = (
-            _norm(min_value, "min_value"),
-            _norm(max_value, "max_value"),
-        )
+        self.min_value = number(min_value, "min_value", 0)
+        self.max_value = number(max_value, "max_value", 0)
         if self.min_value > self.max_value:
             raise ValueError(
                 f"`min_value` must be at most `max_value`, received {min_value} and {max_value}"
             )
-        if not 0 <= rate <= 1:
-            raise ValueError(f"`rate` must be from 0 to 1, received {rate!r}")
-        self.rate = float(rate)
+        self.rate = number(rate, "rate", 0, 1)
         several = isinstance(axis, (list, tuple))
         axes = [normalize_int(a, "axis", minimum=-32) for a in (axis if several else [axis])]
         self.axis = axes if several else axes[0]
@@ -153,10 +148,3 @@ def get(identifier: Any) -> Constraint | None:
     Raises ValueError for an unknown name (the message lists all), TypeError for anything else.
     """
     return find(identifier, "constraints", Constraint, optional=True)
-
-
-def _norm(value: Any, name: str) -> float:
-    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not real or not math.isfinite(value) or value < 0:
-        raise ValueError(f"`{name}` must be a finite number of at least 0, received {value!r}")
-    return float(value)

@@ -32,6 +32,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastconv import ops
+from fastconv.checks import number
 from fastconv.parameters import real_array
 from fastconv.shapes import normalize_int
 
@@ -329,6 +330,4 @@ def _odd(value: Any, name: str) -> int:
 
 
 def _positive(value: Any, name: str) -> float:
-    if isinstance(value, (bool, str)) or not 0 < value < math.inf:
-        raise ValueError(f"`{name}` must be a positive number, received {value!r}")
-    return float(value)
+    return number(value, name, 0, above=True)

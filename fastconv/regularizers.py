@@ -28,12 +28,12 @@ A penalty of one's own needs its gradient, which no plain function has:
 from __future__ import annotations
 
 import math
-import numbers
 from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
 
+from fastconv.checks import number
 from fastconv.serialization import find
 
 
@@ -61,7 +61,8 @@ class Regularizer(ABC):
 class L1L2(Regularizer):
     """l1 * sum |x| + l2 * sum x^2; both factors 0 by default, but .01 for the name "l1_l2".
 
-    Raises ValueError unless `l1` and `l2` are finite and not negative.
+    Raises ValueError unless `l1` and `l2` are finite and not negative, TypeError if they are no
+    numbers.
     """
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0):
@@ -105,7 +106,8 @@ class OrthogonalRegularizer(Regularizer):
         factor: finite and not negative.
         mode: "rows" or "columns" of the matrix.
 
-    Raises ValueError for other arguments, and when called on an array that is no matrix.
+    Raises ValueError or TypeError for other arguments, and ValueError when called on an array that
+    is no matrix.
     """
 
     def __init__(self, factor: float = 0.01, mode: str = "rows"):
@@ -158,8 +160,4 @@ def get(identifier: Any) -> Regularizer | None:
 
 
 def _factor(value: Any, name: str, default: float) -> float:
-    value = default if value is None else value
-    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not real or not math.isfinite(value) or value < 0:
-        raise ValueError(f"`{name}` must be a finite number of at least 0, received {value!r}")
-    return float(value)
+    return number(default if value is None else value, name, 0)

@@ -232,7 +232,7 @@ def test_functions_with_arguments():
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda x: ops.elu(x, alpha=-1), ValueError, "`alpha` must be finite and not negative"),
+        (lambda x: ops.elu(x, alpha=-1), ValueError, "`alpha` must be finite and at least 0"),
         (lambda x: ops.elu(x, alpha="1"), TypeError, "`alpha` must be a number, received '1'"),
         (lambda x: ops.bounded_relu(x, max_value=-1), ValueError, "`max_value` must be finite"),
         (lambda x: ops.bounded_relu(x, threshold=np.inf), ValueError, "`threshold` must be finite"),

@@ -185,7 +185,7 @@ def test_weights_without_decay():
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: schedules.CosineDecay(0.1, 0), ValueError, "`decay_steps` must be positive"),
+        (lambda: schedules.CosineDecay(0.1, 0), ValueError, "`decay_steps` .* above 0"),
         (lambda: schedules.ExponentialDecay("a", 1, 0.5), TypeError, "`initial_learning_rate`"),
         (lambda: schedules.PiecewiseConstantDecay([1], [1]), ValueError, "one more than `bound"),
         (lambda: schedules.PiecewiseConstantDecay([2, 1], [1, 2, 3]), ValueError, "must ascend"),

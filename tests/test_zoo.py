@@ -246,8 +246,11 @@ def test_mobilenet_of_a_width_costs_what_the_paper_says(alpha, parameters, multi
 
 
 def test_mobilenet_refuses_widths_that_are_none():
-    for alpha in (0, -1, "1", None, float("nan")):
-        with pytest.raises(ValueError, match="`alpha` must be a positive number"):
+    for alpha in (0, -1, float("nan")):
+        with pytest.raises(ValueError, match="`alpha` must be finite and above 0"):
+            zoo.mobilenet(alpha=alpha)
+    for alpha in ("1", None):
+        with pytest.raises(TypeError, match="`alpha` must be a number"):
             zoo.mobilenet(alpha=alpha)
     with pytest.raises(ValueError, match="`filters of a layer with `alpha` 0.01`"):
         zoo.mobilenet(alpha=0.01)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastconv import activations, constraints, initializers, regularizers
+from fastconv.checks import number
 from fastconv.layers.axes import positive_axes, with_axes_last
 from fastconv.layers.base import Layer
 from fastconv.plan import nodes
@@ -49,7 +50,7 @@ class ReLU(Layer):
         negative_slope: at least 0.
         threshold: at least 0.
 
-    Raises ValueError for anything else.
+    Raises ValueError for anything else, TypeError for what is no number.
     """
 
     def __init__(
@@ -60,9 +61,9 @@ class ReLU(Layer):
         **common: Any,
     ):
         super().__init__(**common)
-        self.max_value = None if max_value is None else _not_negative("max_value", max_value)
-        self.negative_slope = _not_negative("negative_slope", negative_slope)
-        self.threshold = _not_negative("threshold", threshold)
+        self.max_value = None if max_value is None else number(max_value, "max_value", 0)
+        self.negative_slope = number(negative_slope, "negative_slope", 0)
+        self.threshold = number(threshold, "threshold", 0)
 
     def nodes(self, input_shape):
         slope, most, threshold = self.negative_slope, self.max_value, self.threshold
@@ -88,12 +89,13 @@ class LeakyReLU(Layer):
     Args:
         negative_slope: at least 0; by default 0.3 (the activation function has 0.2), as in Keras.
 
-    Raises ValueError for a negative slope.
+    Raises ValueError for a negative slope, with which y would not tell the sign of x; TypeError for
+    what is no number.
     """
 
     def __init__(self, negative_slope: float = 0.3, **common: Any):
         super().__init__(**common)
-        self.negative_slope = _not_negative("negative_slope", negative_slope)
+        self.negative_slope = number(negative_slope, "negative_slope", 0)
 
     def nodes(self, input_shape):
         return _leaky(self.negative_slope)
@@ -108,12 +110,12 @@ class ELU(Layer):
     Args:
         alpha: at least 0.
 
-    Raises ValueError for a negative one.
+    Raises ValueError for a negative one, TypeError for what is no number.
     """
 
     def __init__(self, alpha: float = 1.0, **common: Any):
         super().__init__(**common)
-        self.alpha = _not_negative("alpha", alpha)
+        self.alpha = number(alpha, "alpha", 0)
 
     def nodes(self, input_shape):
         return [nodes.Activation("elu", self.alpha)]
@@ -219,10 +221,3 @@ class Softmax(Layer):
 
 def _leaky(slope: float) -> list[Node]:
     return [nodes.Activation("leaky_relu", slope) if slope else nodes.Activation("relu")]
-
-
-def _not_negative(name: str, value: Any) -> float:
-    """A finite number of at least 0: with a negative slope, y would not tell the sign of x."""
-    if isinstance(value, (bool, str)) or value is None or not 0 <= float(value) < math.inf:
-        raise ValueError(f"`{name}` must be a finite number >= 0, received {value!r}")
-    return float(value)

@@ -9,13 +9,12 @@ lead from places of the output to places of the input, (column, row), as in Kera
 
 from __future__ import annotations
 
-import math
-import numbers
 from abc import abstractmethod
 from typing import Any
 
 import numpy as np
 
+from fastconv.checks import number
 from fastconv.layers.base import Layer
 from fastconv.layers.regularization import Seeded
 from fastconv.layers.reshaping import check_interpolation
@@ -31,7 +30,8 @@ class Rescaling(Layer):
     Args:
         scale, offset: a number, or one per channel (the last axis).
 
-    Raises TypeError if they are no numbers, ValueError if there is not one for each channel.
+    Raises TypeError if they are no numbers, ValueError if they are not finite or there is not one
+    for each channel.
 
     >>> from fastconv import layers
     >>> layers.Rescaling(1 / 255).compute_output_shape((None, 28, 28, 1))
@@ -111,7 +111,7 @@ class Resizing(Spatial):
             raise ValueError(f"`antialias` of Resizing is not supported, received {antialias!r}")
         self.crop_to_aspect_ratio = bool(crop_to_aspect_ratio)
         self.pad_to_aspect_ratio = bool(pad_to_aspect_ratio)
-        self.fill_value = _number(fill_value, "fill_value")
+        self.fill_value = number(fill_value, "fill_value")
 
     def image_output(self, image):
         return (self.height, self.width, image[2])
@@ -197,7 +197,7 @@ class _Random(Spatial, Seeded):
             raise ValueError(f"`fill_mode` must be one of {FILL_MODES}, received {fill_mode!r}")
         self.fill_mode = fill_mode
         self.interpolation = check_interpolation(interpolation)
-        self.fill_value = _number(fill_value, "fill_value")
+        self.fill_value = number(fill_value, "fill_value")
 
     @abstractmethod
     def draw(self, generator: np.random.Generator, count: int, height: int, width: int) -> Any:
@@ -476,32 +476,24 @@ def _centre_cut(size: int, part: int) -> AxisMap:
     return crop_axis(size, before, size - part - before)
 
 
-def _number(value: Any, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
-        raise TypeError(f"`{name}` must be a finite number, received {value!r}")
-    return float(value)
-
-
 def _numbers(value: Any, name: str) -> float | list[float]:
     """A number, or a list of one per channel."""
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, (list, tuple)):
-        return [_number(part, name) for part in value]
-    return _number(value, name)
+        return [number(part, name) for part in value]
+    return number(value, name)
 
 
 def _range(factor: Any, name: str, open_below: bool = False) -> tuple[float, float]:
     """(lower, upper) of a factor between -1 and 1; one number is for both directions."""
     ends = factor if isinstance(factor, (tuple, list)) else (factor,)
-    numbers_ = [_number(end, name) for end in ends]
-    if len(ends) > 2 or not ends or min(numbers_) < -1 or max(numbers_) > 1:
-        raise ValueError(f"`{name}` must be one number from -1 to 1 or two, received {factor!r}")
-    if open_below and min(numbers_) == -1:
-        raise ValueError(f"`{name}` must be more than -1, received {factor!r}")
+    if len(ends) not in (1, 2):
+        raise ValueError(f"`{name}` must be one number or two, received {factor!r}")
+    ends = [number(end, name, -1, 1, above=open_below) for end in ends]
     if len(ends) == 1:
-        return -abs(numbers_[0]), abs(numbers_[0])
-    return min(numbers_), max(numbers_)
+        return -abs(ends[0]), abs(ends[0])
+    return min(ends), max(ends)
 
 
 def _as_list(factor: Any) -> Any:

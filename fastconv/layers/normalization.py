@@ -12,10 +12,10 @@ between layers that do the same the plan leaves both out (`fastconv.plan.simplif
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from fastconv import constraints, initializers, regularizers
+from fastconv.checks import number
 from fastconv.layers.axes import one_axis, positive_axes, with_axes_last
 from fastconv.layers.base import Layer, check_options
 from fastconv.parameters import Variable
@@ -39,9 +39,7 @@ class _Scaling(Layer):
     ):
         super().__init__(**common)
         self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
-        self.epsilon = _number("epsilon", epsilon)
-        if self.epsilon <= 0:
-            raise ValueError(f"`epsilon` must be positive, received {epsilon!r}")
+        self.epsilon = number(epsilon, "epsilon", 0, above=True)
         self.center, self.scale = bool(center), bool(scale)
         self._options = {"gamma": gamma, "beta": beta}
         self._options = {
@@ -148,10 +146,8 @@ class BatchNormalization(_Scaling):
             (gamma_initializer, gamma_regularizer, gamma_constraint),
             **common,
         )
-        self.momentum = _number("momentum", momentum)
-        if not 0 <= self.momentum <= 1:
-            raise ValueError(f"`momentum` must be from 0 to 1, received {momentum!r}")
-        self.renorm_momentum = _number("renorm_momentum", renorm_momentum)
+        self.momentum = number(momentum, "momentum", 0, 1)
+        self.renorm_momentum = number(renorm_momentum, "renorm_momentum")
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
         self.moving_variance_initializer = initializers.get(moving_variance_initializer)
         self.moving_mean = self.moving_variance = None
@@ -364,13 +360,8 @@ class LocalResponseNormalization(Layer):
     ):
         super().__init__(**common)
         self.depth_radius = normalize_int(depth_radius, "depth_radius", minimum=0)
-        self.bias, self.alpha = _number("bias", bias), _number("alpha", alpha)
-        self.beta = _number("beta", beta)
-        if self.bias <= 0 or self.alpha < 0 or self.beta < 0:
-            raise ValueError(
-                "`bias` must be positive, `alpha` and `beta` not negative, received "
-                f"{bias!r}, {alpha!r} and {beta!r}"
-            )
+        self.bias = number(bias, "bias", 0, above=True)
+        self.alpha, self.beta = number(alpha, "alpha", 0), number(beta, "beta", 0)
 
     def nodes(self, input_shape):
         return [nodes.ResponseNormalization(self.depth_radius, self.bias, self.alpha, self.beta)]
@@ -382,11 +373,3 @@ class LocalResponseNormalization(Layer):
             "alpha": self.alpha,
             "beta": self.beta,
         }
-
-
-def _number(name: str, value: Any) -> float:
-    if isinstance(value, (bool, str)) or value is None:
-        raise TypeError(f"`{name}` must be a number, received {value!r}")
-    if not math.isfinite(value):
-        raise ValueError(f"`{name}` must be finite, received {value!r}")
-    return float(value)

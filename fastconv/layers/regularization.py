@@ -7,10 +7,10 @@ of threads.
 from __future__ import annotations
 
 import math
-import numbers
 from typing import Any
 
 from fastconv import _random
+from fastconv.checks import number
 from fastconv.layers.base import Layer
 from fastconv.layers.spatial import Spatial
 from fastconv.plan import nodes
@@ -56,7 +56,7 @@ class Dropout(Seeded):
         **common: Any,
     ):
         super().__init__(seed, **common)
-        self.rate = check_fraction(rate, "rate")
+        self.rate = number(rate, "rate", 0, 1, below=True)
         self.noise_shape = None
         if noise_shape is not None:
             if not isinstance(noise_shape, (tuple, list)):
@@ -94,7 +94,7 @@ class _SpatialDropout(Spatial, Seeded):
         self, rate: float, data_format: str | None = None, seed: int | None = None, **common: Any
     ):
         super().__init__(data_format, seed=seed, **common)
-        self.rate = check_fraction(rate, "rate")
+        self.rate = number(rate, "rate", 0, 1, below=True)
 
     def image_output(self, image):
         return image
@@ -156,7 +156,7 @@ class GaussianNoise(Seeded):
 
     def __init__(self, stddev: float, seed: int | None = None, **common: Any):
         super().__init__(seed, **common)
-        self.stddev = check_fraction(stddev, "stddev", with_one=True)
+        self.stddev = number(stddev, "stddev", 0, 1)
 
     def nodes(self, input_shape):
         return [nodes.GaussianNoise(self.stddev, self._stream)] if self.stddev else []
@@ -178,7 +178,7 @@ class GaussianDropout(Seeded):
 
     def __init__(self, rate: float, seed: int | None = None, **common: Any):
         super().__init__(seed, **common)
-        self.rate = check_fraction(rate, "rate")
+        self.rate = number(rate, "rate", 0, 1, below=True)
 
     def nodes(self, input_shape):
         stddev = math.sqrt(self.rate / (1 - self.rate))
@@ -186,13 +186,3 @@ class GaussianDropout(Seeded):
 
     def get_config(self):
         return super().get_config() | {"rate": self.rate}
-
-
-def check_fraction(value: Any, name: str, with_one: bool = False) -> float:
-    """A number from 0 to 1, which itself only belongs to them `with_one`."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"`{name}` must be a number, received {value!r}")
-    if not 0 <= value <= 1 or (value == 1 and not with_one):
-        end = "at most 1" if with_one else "less than 1"
-        raise ValueError(f"`{name}` must be at least 0 and {end}, received {value!r}")
-    return float(value)

@@ -55,9 +55,7 @@ class Huber(Loss):
 
     def __init__(self, delta: float = 1.0, reduction: Any = "sum_over_batch_size", **common: Any):
         super().__init__(reduction, **common)
-        self.delta = number(delta, "delta", 0)
-        if not self.delta:
-            raise ValueError(f"`delta` must be positive, received {delta!r}")
+        self.delta = number(delta, "delta", 0, above=True)
 
     def parameters(self):
         return (self.delta,)

@@ -11,10 +11,11 @@ have passed.
 from __future__ import annotations
 
 import math
-from numbers import Real
 from typing import Any
 
 import numpy as np
+
+from ..checks import number
 
 FLOAT_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 ACTIVATIONS = ("linear", "relu", "leaky_relu", "sigmoid", "tanh", "softmax")
@@ -132,23 +133,13 @@ def check_activation(activation: Any) -> str:
 
 def check_slope(negative_slope: Any) -> float:
     """A finite number that is not negative: else the output would not tell the input's sign."""
-    return check_factor(negative_slope, "negative_slope")
-
-
-def check_factor(value: Any, name: str) -> float:
-    """A finite number that is not negative."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
-        raise TypeError(f"`{name}` must be a number, received {value!r}")
-    number = float(value)
-    if not (number >= 0 and math.isfinite(number)):
-        raise ValueError(f"`{name}` must be finite and not negative, received {value!r}")
-    return number
+    return number(negative_slope, "negative_slope", 0)
 
 
 def check_bounds(negative_slope: Any, max_value: Any, threshold: Any) -> dict[str, float]:
     """The three parameters of a bounded ReLU as its kernel takes them; no maximum is infinity."""
     return {
         "slope": check_slope(negative_slope),
-        "max_value": math.inf if max_value is None else check_factor(max_value, "max_value"),
-        "threshold": check_factor(threshold, "threshold"),
+        "max_value": math.inf if max_value is None else number(max_value, "max_value", 0),
+        "threshold": number(threshold, "threshold", 0),
     }

@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import runtime
 from .._ext._elementwise import ActivationBackward, ActivationForward
+from ..checks import number
 from . import _validation as check
 
 
@@ -226,7 +227,7 @@ def elu(
     >>> ops.elu(np.array([-1000.0, 2.0]), alpha=0.5).tolist()
     [-0.5, 2.0]
     """
-    return forward_pass("elu", x, check.check_factor(alpha, "alpha"), out, num_threads)
+    return forward_pass("elu", x, number(alpha, "alpha", 0), out, num_threads)
 
 
 def elu_backward(
@@ -246,7 +247,7 @@ def elu_backward(
     >>> ops.elu_backward(np.array([-0.25, 2.0]), np.ones(2), alpha=0.5).tolist()
     [0.25, 1.0]
     """
-    return backward_pass("elu", y, dy, check.check_factor(alpha, "alpha"), out, num_threads)
+    return backward_pass("elu", y, dy, number(alpha, "alpha", 0), out, num_threads)
 
 
 def selu(

@@ -17,6 +17,7 @@ from .._ext._normalization import (
     RowNormBackward,
     RowNormForward,
 )
+from ..checks import number
 from . import _validation as check
 
 
@@ -53,7 +54,7 @@ def batch_norm(
     """
     x = samples(x)
     weights = _weights(x, x.shape[-1:], gamma=gamma, beta=beta)
-    epsilon = _positive("epsilon", epsilon)
+    epsilon = number(epsilon, "epsilon", 0, above=True)
     threads = runtime.resolve_num_threads(num_threads)
     y = check.result(out, x.shape, x, {"x": x, "gamma": gamma, "beta": beta})
     mean, variance = np.empty((2, 1, x.shape[-1]), y.dtype)
@@ -121,7 +122,7 @@ def batch_norm_inference(
     channels = x.shape[-1:]
     mean, variance = _weights(x, channels, optional=False, mean=mean, variance=variance)
     gamma, beta = _weights(x, channels, gamma=gamma, beta=beta)
-    epsilon = _positive("epsilon", epsilon)
+    epsilon = number(epsilon, "epsilon", 0, above=True)
     threads = runtime.resolve_num_threads(num_threads)
     y = check.result(out, x.shape, x, {"x": x}, in_place="x")
     FrozenNormForward(check.operand(x), gamma, beta, mean, variance, y, epsilon).run(threads)
@@ -150,7 +151,7 @@ def group_norm(
     x = samples(x)
     weights = _weights(x, x.shape[-1:], gamma=gamma, beta=beta)
     groups = _groups(groups, x)
-    epsilon = _positive("epsilon", epsilon)
+    epsilon = number(epsilon, "epsilon", 0, above=True)
     threads = runtime.resolve_num_threads(num_threads)
     y = check.result(out, x.shape, x, {"x": x, "gamma": gamma, "beta": beta})
     mean, variance = np.empty((2, x.shape[0], groups), y.dtype)
@@ -205,7 +206,9 @@ def layer_norm(
     x = samples(x)
     shape = _last(x, axes)
     gamma, beta = _weights(x, shape, gamma=gamma, beta=beta)
-    return _rows(x, gamma, beta, shape, _positive("epsilon", epsilon), False, out, num_threads)
+    return _rows(
+        x, gamma, beta, shape, number(epsilon, "epsilon", 0, above=True), False, out, num_threads
+    )
 
 
 def layer_norm_backward(
@@ -230,7 +233,7 @@ def layer_norm_backward(
     x, dy = samples(x), gradient(x, dy)
     shape = _last(x, axes)
     (gamma,) = _weights(x, shape, gamma=gamma)
-    epsilon = _positive("epsilon", epsilon)
+    epsilon = number(epsilon, "epsilon", 0, above=True)
     dgamma, dbeta = np.empty((2, math.prod(shape)), x.dtype.newbyteorder("="))
     dx = _rows_backward(x, dy, gamma, shape, dgamma, dbeta, epsilon, False, out, num_threads)
     return dx, dgamma.reshape(shape), dbeta.reshape(shape)
@@ -253,7 +256,7 @@ def unit_norm(
     [[0.6, 0.8]]
     """
     x = samples(x)
-    epsilon = _positive("epsilon", epsilon)
+    epsilon = number(epsilon, "epsilon", 0, above=True)
     return _rows(x, None, None, x.shape[-1:], epsilon, True, out, num_threads)
 
 
@@ -273,7 +276,7 @@ def unit_norm_backward(
     [[3.0, 0.0]]
     """
     x, dy = samples(x), gradient(x, dy)
-    epsilon = _positive("epsilon", epsilon)
+    epsilon = number(epsilon, "epsilon", 0, above=True)
     shape = x.shape[-1:]
     return _rows_backward(x, dy, None, shape, None, None, epsilon, True, out, num_threads)
 
@@ -344,7 +347,7 @@ def _channel_backward(x, dy, gamma, groups, epsilon, out, num_threads):
     (gamma,) = _weights(x, x.shape[-1:], gamma=gamma)
     segments = 1 if groups is None else x.shape[0]
     groups = x.shape[-1] if groups is None else _groups(groups, x)
-    epsilon = _positive("epsilon", epsilon)
+    epsilon = number(epsilon, "epsilon", 0, above=True)
     threads = runtime.resolve_num_threads(num_threads)
     dx = check.result(out, x.shape, x, {"x": x, "dy": dy, "gamma": gamma}, in_place="dy")
     mean, variance = np.empty((2, segments, groups), dx.dtype)
@@ -409,13 +412,6 @@ def _weights(x, shape, optional=True, **named) -> list[np.ndarray | None]:
     return rows
 
 
-def _positive(name: str, value: Any) -> float:
-    number = check.check_factor(value, name)
-    if number == 0:
-        raise ValueError(f"`{name}` must be positive, received {value!r}")
-    return number
-
-
 def _groups(groups: Any, x: np.ndarray) -> int:
     groups = shapes.normalize_int(groups, "groups")
     if x.shape[-1] % groups:
@@ -437,7 +433,7 @@ def _last(x: np.ndarray, axes: Any) -> tuple[int, ...]:
 def _response(depth_radius, bias, alpha, beta) -> tuple[int, float, float, float]:
     return (
         shapes.normalize_int(depth_radius, "depth_radius", minimum=0),
-        _positive("bias", bias),
-        check.check_factor(alpha, "alpha"),
-        check.check_factor(beta, "beta"),
+        number(bias, "bias", 0, above=True),
+        number(alpha, "alpha", 0),
+        number(beta, "beta", 0),
     )

@@ -38,8 +38,8 @@ class _Moments(Optimizer):
         weight_decay: float | None = None,
         **common: Any,
     ):
-        self.beta_1 = number(beta_1, "beta_1", 0, 1, open_end=True)
-        self.beta_2 = number(beta_2, "beta_2", 0, 1, open_end=True)
+        self.beta_1 = number(beta_1, "beta_1", 0, 1, below=True)
+        self.beta_2 = number(beta_2, "beta_2", 0, 1, below=True)
         self.epsilon = number(epsilon, "epsilon", 0)
         super().__init__(learning_rate, weight_decay, **common)
 

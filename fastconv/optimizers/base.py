@@ -142,8 +142,7 @@ class Optimizer(ABC):
                 f"received {given}"
             )
         for option, value in given.items():
-            if number(value, option) <= 0:
-                raise ValueError(f"`{option}` must be positive, received {value}")
+            number(value, option, 0, above=True)
         self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm
         self.use_ema, self.ema_momentum = bool(use_ema), number(ema_momentum, "ema_momentum", 0, 1)
         self.ema_overwrite_frequency = ema_overwrite_frequency

@@ -57,9 +57,8 @@ class _Keras(LearningRateSchedule):
         self.name = name or type(self).__name__
         for key, value in values.items():
             if value is not None:
-                value = number(value, key)
-                if key.endswith("decay_steps") and value <= 0:
-                    raise ValueError(f"`{key}` must be positive, received {value}")
+                steps = key.endswith("decay_steps")
+                value = number(value, key, 0 if steps else -math.inf, above=steps)
             setattr(self, key, value)
 
     def get_config(self):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastconv.checks import number
 from fastconv.layers import (
     Activation,
     BatchNormalization,
@@ -98,6 +99,5 @@ def _normalized_relu(name: str) -> list[Layer]:
 
 
 def _width(filters: int, alpha: Any) -> int:
-    if isinstance(alpha, (bool, str)) or alpha is None or not 0 < float(alpha) < float("inf"):
-        raise ValueError(f"`alpha` must be a positive number, received {alpha!r}")
+    alpha = number(alpha, "alpha", 0, above=True)
     return normalize_int(int(filters * alpha), f"filters of a layer with `alpha` {alpha!r}")

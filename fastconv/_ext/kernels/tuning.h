@@ -59,17 +59,19 @@ enum {
 
 /* dense */
 enum {
-    FC_DENSE_BLOCK = 512,       /* of the reduction: a panel of it fits in half of L2 */
-    FC_DENSE_ROWS = 192,        /* rows of x that share one copy of a panel block */
-    FC_DENSE_FEW_ROWS = 2,      /* up to here the forward pass streams, */
-    FC_DENSE_STREAM_ROWS = 8,   /* or up to here, if the weights are in memory: */
-    FC_DENSE_MEMORY_BYTES = 8 * 1024 * 1024,
-    FC_DENSE_SPLIT_BYTES = 512 * 1024, /* of weights from which on a streamed pass cuts the reduction into blocks, */
+    FC_DENSE_FEW_ROWS = 2,      /* up to here x stays in registers, */
+    FC_DENSE_TOGETHER = 8,      /* so many elements of it; with more rows, so many vectors of w, */
+    FC_DENSE_TILE = 4,          /* beside the sums of so many rows of x at a time */
+    FC_DENSE_AHEAD = 1024,      /* bytes of a row of w that are fetched before they are needed */
+    FC_DENSE_ROWS = 64,         /* of x, at most, that share a vector of w: then arithmetic takes longer than reading it */
+    FC_DENSE_SUMS_BYTES = 256 * 1024, /* of L2 for the sums of an item */
+    FC_DENSE_FEWEST_COLUMNS = 64, /* of an item, before its rows become fewer */
+    FC_DENSE_PANEL_INPUTS = 512, /* of a packed panel, which is half of L2 */
+    FC_DENSE_SPLIT_BYTES = 512 * 1024, /* of weights from which on the reduction is cut into blocks, */
     FC_DENSE_BLOCKS = 128,      /* aimed at, */
     FC_DENSE_BLOCK_INPUTS = 32, /* each of so many inputs per row at least: its sums cost little beside its weights */
-    FC_DENSE_TOGETHER = 8,      /* rows of w for which the sums are loaded and stored once */
-    FC_DENSE_STREAM_COLUMNS = 4096, /* of sums: 16 KiB of L1 */
     FC_DENSE_SUM_COLUMNS = 256, /* in an item that adds up blocks */
+    FC_DOT_SHARED_ROWS = 192,   /* of dy that pass over a row of w while it is in L1 */
     FC_DOT_COLUMNS = 4          /* rows of w in a block of dot products */
 };
 

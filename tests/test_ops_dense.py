@@ -21,8 +21,10 @@ SIZES = tuple(
             *((rows, 20, 40) for rows in range(1, 31)),
             (1, 1, 1), (1, 3136, 64), (64, 576, 64), (64, 64, 10), (2, 400, 120), (32, 84, 10),
             (1, 5000, 3), (1, 2, 4100), (700, 3, 5), (257, 130, 129),
-            # few rows of weights that are streamed in blocks, with columns in several strips
-            (1, 1030, 130), (2, 301, 501), (1, 17, 8200), (5, 1100, 2000), (8, 520, 4100),
+            # one or two rows, with the reduction in blocks and columns in several strips
+            (1, 1030, 130), (2, 301, 501), (1, 17, 8200), (2, 1100, 2000),
+            # more than a filter panel of columns: blocks, strips of columns, chunks of rows
+            (5, 1100, 2000), (8, 520, 4100), (9, 4099, 200), (70, 300, 1030), (130, 77, 65),
         ]
     )
 )  # fmt: skip

@@ -146,26 +146,25 @@ cdef class WinogradBackwardKernel(Op):
         p.pad_top, p.pad_left, p.tile, p.kernel = g.pad_top, g.pad_left, tile, g.kernel_h
         p.x, p.dy, p.dw, p.db = pointer(x), pointer(dy), pointer(dw), pointer(db)
         self.fit(1)
-        self.phases = 2 if p.own_sums else 2 * p.blocks + 2
-        self.shared_bytes = round_up_64(p.workspace_size * self.table.element_size)
+        self.phases = 2 if p.own_sums else 2 * p.blocks + 1
         self.work = 2.0 * p.batch * p.out_h * p.out_w * p.kernel * p.kernel * p.channels * p.filters
 
     cdef void fit(self, int threads) noexcept nogil:
         self.problem.threads = threads
         self.table.plan_winograd_gradient(&self.problem)
+        self.shared_bytes = round_up_64(self.problem.workspace_size * self.table.element_size)
         self.scratch_bytes = round_up_64(self.problem.scratch_bytes)
 
     # With sums of its own: splits, then their reduction.  Otherwise one that writes the zeros that all others read (the
-    # memory is shared with the ops before this one, so `begin` would be too early), two for every block of tiles, and one
-    # at last.
+    # memory is shared with the ops before this one, so `begin` would be too early), and two for every block of tiles.
     cdef int64_t phase_items(self, int phase) noexcept nogil:
         if self.problem.own_sums:
             return self.problem.reduce_items if phase else self.problem.split_items
         if phase == 0:
             return 1
-        if phase == self.phases - 1:
-            return self.problem.finish_items
-        return self.problem.transform_items if phase % 2 else self.problem.product_items
+        if phase % 2:
+            return self.problem.transform_items
+        return self.problem.product_items + (phase == self.phases - 1 and self.problem.db != NULL)
 
     cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
         if self.problem.own_sums:
@@ -175,9 +174,7 @@ cdef class WinogradBackwardKernel(Op):
                 self.table.winograd_gradient_reduce(&self.problem, workspace, item)
         elif phase == 0:
             self.table.winograd_gradient_begin(&self.problem, workspace)
-        elif phase == self.phases - 1:
-            self.table.winograd_gradient_finish(&self.problem, workspace, item)
         elif phase % 2:
             self.table.winograd_gradient_transform(&self.problem, workspace, (phase - 1) // 2, item)
         else:
-            self.table.winograd_gradient_product(&self.problem, workspace, (phase - 1) // 2, item)
+            self.table.winograd_gradient_product(&self.problem, workspace, (phase - 1) // 2, item, scratch)

@@ -67,7 +67,7 @@ cdef extern from "fastconv_kernels.h" nogil:
         void *db
         int64_t batch, in_h, in_w, channels, out_h, out_w, filters, pad_top, pad_left
         int tile, kernel
-        int64_t blocks, transform_items, product_items, finish_items, workspace_size
+        int64_t blocks, transform_items, product_items, workspace_size
         int own_sums
         int64_t splits, split_items, reduce_items, scratch_bytes
 
@@ -272,8 +272,7 @@ cdef extern from "fastconv_kernels.h" nogil:
         void (*winograd_gradient_split)(const fc_winograd_gradient *, void *, int64_t, void *) noexcept nogil
         void (*winograd_gradient_reduce)(const fc_winograd_gradient *, void *, int64_t) noexcept nogil
         void (*winograd_gradient_transform)(const fc_winograd_gradient *, void *, int64_t, int64_t) noexcept nogil
-        void (*winograd_gradient_product)(const fc_winograd_gradient *, void *, int64_t, int64_t) noexcept nogil
-        void (*winograd_gradient_finish)(const fc_winograd_gradient *, void *, int64_t) noexcept nogil
+        void (*winograd_gradient_product)(const fc_winograd_gradient *, void *, int64_t, int64_t, void *) noexcept nogil
         void (*plan_scatter)(fc_scatter *) noexcept nogil
         void (*scatter_pack_item)(const fc_scatter *, const void *, void *, int64_t) noexcept nogil
         void (*scatter_item)(const fc_scatter *, int64_t, void *) noexcept nogil

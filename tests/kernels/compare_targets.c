@@ -148,7 +148,7 @@ static void compare_convolution(const fc_table *t, const fc_table *oracle, int64
             }
             fc_winograd_gradient g = {.x = x, .dy = dy, .dw = dw[0], .db = db[0], .batch = N, .in_h = H, .in_w = H,
                                       .channels = C, .out_h = O, .out_w = O, .filters = K, .pad_top = pad,
-                                      .pad_left = pad, .tile = tile, .kernel = 3};
+                                      .pad_left = pad, .tile = tile, .kernel = 3, .threads = 1};
             t->plan_winograd_gradient(&g);
             void *workspace = malloc((size_t)g.workspace_size * (size_t)size + 64);
             void *scratch = malloc((size_t)g.scratch_bytes + 64);
@@ -160,11 +160,9 @@ static void compare_convolution(const fc_table *t, const fc_table *oracle, int64
             for (int64_t block = 0; !g.own_sums && block < g.blocks; block++) {
                 for (int64_t i = 0; i < g.transform_items; i++)
                     t->winograd_gradient_transform(&g, workspace, block, i);
-                for (int64_t i = 0; i < g.product_items; i++)
-                    t->winograd_gradient_product(&g, workspace, block, i);
+                for (int64_t i = 0; i < g.product_items + (block == g.blocks - 1); i++)
+                    t->winograd_gradient_product(&g, workspace, block, i, scratch);
             }
-            for (int64_t i = 0; !g.own_sums && i < g.finish_items; i++)
-                t->winograd_gradient_finish(&g, workspace, i);
             free(scratch);
             free(workspace);
             check("winograd filter gradient", dw[0], dw[1], nw, size, size == 8 ? 1e-13 : 1e-5);

@@ -129,7 +129,7 @@ typedef struct {
 } fc_winograd;
 
 /* ... and its filter gradient, F(kernel x kernel, tile x tile): with own_sums `splits` items and a reduction, otherwise
- * three phases that share one workspace (kernels/winograd_gradient.inc says why). */
+ * two phases for each block of tiles, which share one workspace (kernels/winograd_gradient.inc says why). */
 typedef struct {
     const void *x, *dy;
     void *dw, *db;
@@ -139,8 +139,8 @@ typedef struct {
     /* Filled in by plan_winograd_gradient; offsets and sizes in elements. */
     fc_tiling rows, cols;
     int64_t components, tiles, tiles_per_block, blocks, tiles_per_item, panels, channels_per_item, channel_items;
-    int64_t transform_items, product_items, finish_items, bias_parts;
-    int64_t v_offset, y_offset, u_offset, bias_offset, workspace_size;
+    int64_t transform_items, product_items, bias_parts; /* with db, the products of the last block have one item more */
+    int64_t v_offset, y_offset, bias_offset, u_offset, part_size, workspace_size;
     int own_sums;
     int64_t splits, channel_parts, filter_parts, split_items; /* a split's dw in parts: (channels, filters) */
     int64_t reduce_elements, reduce_items, scratch_bytes;
@@ -351,8 +351,7 @@ typedef struct {
     void (*winograd_gradient_split)(const fc_winograd_gradient *, void *workspace, int64_t split, void *scratch);
     void (*winograd_gradient_reduce)(const fc_winograd_gradient *, void *workspace, int64_t item);
     void (*winograd_gradient_transform)(const fc_winograd_gradient *, void *workspace, int64_t block, int64_t item);
-    void (*winograd_gradient_product)(const fc_winograd_gradient *, void *workspace, int64_t block, int64_t item);
-    void (*winograd_gradient_finish)(const fc_winograd_gradient *, void *workspace, int64_t item);
+    void (*winograd_gradient_product)(const fc_winograd_gradient *, void *workspace, int64_t block, int64_t item, void *scratch);
 
     void (*plan_scatter)(fc_scatter *);
     void (*scatter_pack_item)(const fc_scatter *, const void *w, void *packed, int64_t item);

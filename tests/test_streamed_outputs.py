@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from fastconv._ext._dense import DenseBackwardKernel
 
 from fastconv import ops, reference
 
@@ -78,3 +79,18 @@ def test_results_begin_at_a_cache_line():
     x, w = np.ones((1, 5, 5, 3), np.float32), np.ones((3, 3, 3, 7), np.float32)
     assert ops.conv2d(x, w).ctypes.data % 64 == 0
     assert ops.max_pool2d(x, pool_size=2).ctypes.data % 64 == 0
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_streamed_gradients_of_dense_weights_are_those_of_ordinary_stores(isa, threads):
+    rng = np.random.default_rng(4)
+    inputs, outputs = 3100, 2064  # neither whole panels nor whole blocks of rows
+    x = rng.integers(-3, 4, (3, inputs)).astype(np.float32)
+    dy = rng.integers(-3, 4, (3, outputs)).astype(np.float32)
+    for offset in (0, 1):
+        block = np.full(inputs * outputs + 48, CANARY, np.float32)
+        start = -block.ctypes.data // 4 % 16 + offset
+        dw = block[start : start + inputs * outputs].reshape(inputs, outputs)
+        DenseBackwardKernel(x, dy, dw, None).run(threads)
+        assert untouched(block) == 48
+        assert np.array_equal(dw, x.T @ dy)

@@ -17,6 +17,11 @@ CASES = {
     "some taps of a split": ((5, 21, 20, 300), (3, 3, 300, 70), {"strides": 2, "padding": 1}),
     "some panels of a split": ((4, 14, 15, 130), (2, 3, 130, 140), {}),
     "groups": ((16, 14, 14, 80), (3, 3, 40, 80), {"padding": "same", "groups": 2}),
+    "1x1 filters": ((20, 14, 13, 70), (1, 1, 70, 150), {}),
+    "1x1 filters that skip pixels": ((20, 25, 27, 70), (1, 1, 70, 150), {"strides": (2, 3)}),
+    "1x1 filters that skip, one panel": ((40, 25, 27, 130), (1, 1, 130, 9), {"strides": 2}),
+    "1x1 filters in groups": ((20, 25, 27, 90), (1, 1, 45, 140), {"strides": 2, "groups": 2}),
+    "1x1 filters beyond the image": ((20, 14, 13, 70), (1, 1, 70, 150), {"padding": 1}),
     "depthwise, splits of images": (
         (40, 9, 10, 90),
         (3, 3, 1, 90),

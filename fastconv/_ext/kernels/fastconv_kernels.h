@@ -89,6 +89,7 @@ typedef struct {
     int merges_taps;         /* few channels: the run is (kh, kw, c), over a copy of the padded rows */
     int whole;               /* an item is all of a split that its sums can stay in L2 for */
     int packs_dy;            /* ... and copies each block of dy into panels, and keeps its sums like that, too */
+    int one_row, packs_x;    /* 1x1 filters: the pixels of a block follow each other, if need be in a copy */
     int64_t taps, run, taps_per_item, tap_items, run_per_item, run_items, panels, panels_per_item, panel_items;
     int64_t rows_per_block, rows_per_split, splits, items, reduce_elements, reduce_items;
     int64_t partial_size;    /* elements of `partial` */

@@ -21,12 +21,13 @@ enum {
 /* filter_gradient */
 enum {
     FC_MERGE_CHANNELS = 16,                /* up to this many channels kernel rows are merged */
-    FC_GRADIENT_BLOCK_BYTES = 192 * 1024,  /* of L2 for the x and dy of a block */
+    FC_GRADIENT_BLOCK_BYTES = 512 * 1024,  /* of L2 for the x and dy of a block, */
+    FC_GRADIENT_L1_BYTES = 30 * 1024,      /* of L1 for what of them a call of the micro-kernel reads */
     FC_GRADIENT_ITEMS = 256,               /* aimed at */
     FC_GRADIENT_WHOLE_SPLITS = 64,         /* aimed at where a split is an item, ... */
     FC_GRADIENT_WHOLE_FLOPS = 8000 * 1000, /* each of which has at least so much to do, and which are at least */
     FC_GRADIENT_FEWEST_SPLITS = 16,        /* so many, while */
-    FC_GRADIENT_WHOLE_BYTES = 640 * 1024,  /* of dw stay in L2 */
+    FC_GRADIENT_WHOLE_BYTES = 320 * 1024,  /* of dw stay in L2 */
     FC_GRADIENT_SPLIT_PIXELS = 384,        /* at least: a partial dw is written, read and added once per split */
     FC_GRADIENT_ITEM_FLOPS = 1000 * 1000,  /* at least, as long as splits are what makes items */
     FC_MAX_PARTIAL_BYTES = 8 * 1024 * 1024, /* for the partial sums of all splits */

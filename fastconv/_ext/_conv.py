@@ -46,8 +46,10 @@ _STRIDED_TRANSFORM = {9: (13.6, 6.8), 5: (13.2, 6)}  # ... of stride 2: (x or dx
 _GRADIENT_TRANSFORM = 1.75
 # ... products of at least so many rows: fewer channels do not make them faster.
 _GRADIENT_ROWS = 8
-# Of writing and reading a vector of transformed filters, in a cache of so many bytes or beyond it.
+# Of writing and reading a vector of transformed filters, in a cache of so many bytes or beyond it;
+# those of a gradient stay where they are summed up.
 _FILTER_CACHE, _FILTER_MEMORY, _CACHE_BYTES = 8, 40, 3 << 20
+_FILTER_SUM = 12
 # Unless there are few tiles and many filters, which are then transformed on the fly (tuning.h), by
 # whose side the products go through L2.
 _RESIDENT_BYTES, _STREAM_TILES = 4 << 20, 128
@@ -162,7 +164,10 @@ def _winograd_cost(g, lanes, pass_name, tile):
     ):
         own = far * side**2 * c * _vectors(k, lanes)
         return components * transforms + _STREAMED[side] * products + own
-    filters = size * (_FILTER_MEMORY if 4 * size * lanes > _CACHE_BYTES else _FILTER_CACHE)
+    if pass_name == "backward_kernel":
+        filters = size * _FILTER_SUM
+    else:
+        filters = size * (_FILTER_MEMORY if 4 * size * lanes > _CACHE_BYTES else _FILTER_CACHE)
     return components * transforms + products + filters
 
 

@@ -47,8 +47,9 @@ def test_the_bits_are_those_of_a_pooling_of_its_own(case, pool, activation, isa,
     x[0, 1, 2, 0] = np.nan
     for algorithm in applicable(g):
         options = {"activation": activation, "slope": 0.2, "algorithm": algorithm}
-        whole = np.empty(g.output_shape, dtype)
-        _conv.Conv2DForward(g, x, w, b, whole, **options).run(1)
+        windows = g._replace(out_h=g.out_h // 2 * 2, out_w=g.out_w // 2 * 2)
+        whole = np.empty(windows.output_shape, dtype)
+        _conv.Conv2DForward(windows, x, w, b, whole, **options).run(1)
         want = POOLS[pool](whole)
         assert np.isnan(want).any() and not np.isnan(want).all()
         for threads in (1, 2, 13):

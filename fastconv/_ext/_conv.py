@@ -243,9 +243,13 @@ def Conv2DForward(
 ):
     """The op y = pool(activation(conv2d(x, w) + b)).
 
-    `pool` is None, or "max" or "average" over whole windows of 2x2 with stride 2 (one group): it
-    gives the same bits as a pooling of its own, and the convolution's output never exists.
+    `pool` is None, or "max" or "average" over whole windows of 2x2 with stride 2 (one group): the
+    convolution's output never exists, and a last row or column that is in no window is not computed.
+    The bits are those of a pooling of its own after a convolution of so many rows and columns.
     """
+    if pool:
+        even_h, even_w = (size // 2 * 2 for size in (geometry.out_h, geometry.out_w))
+        geometry = geometry._replace(out_h=even_h, out_w=even_w)
     chosen = choose_algorithm(geometry, "forward", x.dtype, algorithm)
     if chosen == "direct":
         op = DirectForward(geometry, x, w, b, y, activation, slope, pool)

@@ -210,8 +210,6 @@ cdef class DirectForward(_Problems):
         p.activation = fused_activation_code(activation)
         p.slope = slope
         p.pool = pool_code(pool)
-        if p.pool:  # a last row or column without a partner is in no window
-            p.out_h, p.out_w = 2 * (p.out_h // 2), 2 * (p.out_w // 2)
         p.x, p.bias, p.y = pointer(x), pointer(b), pointer(y)
         view.w = pointer(w)
         view.sk = 1

@@ -157,9 +157,11 @@ def phase_costs(op: Any, split: Sequence[tuple[int, int, int]]) -> list[float]:
         if type(op).__name__ == "WinogradBackwardKernel":
             if len(split) < 3:  # splits with sums of their own, and then the sum of these
                 return [main + transforms + moved, rearranging][: len(split)]
-            blocks = len(split) // 2 - 1  # after a few zeros, before the sums are transformed back
+            blocks = len(split) // 2  # after a few zeros; the last transforms the sums back
             of_a_block = [(transforms + moved) / blocks, main / blocks]
-            return _checked(op, split, [1.0, *of_a_block * blocks, rearranging])
+            costs = [1.0, *of_a_block * blocks]
+            costs[-1] += rearranging
+            return _checked(op, split, costs)
         main += transforms
     main += moved
     if hasattr(op, "freeze_weights"):

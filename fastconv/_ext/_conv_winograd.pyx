@@ -164,7 +164,7 @@ cdef class WinogradBackwardKernel(Op):
             return 1
         if phase % 2:
             return self.problem.transform_items
-        return self.problem.product_items + (phase == self.phases - 1 and self.problem.db != NULL)
+        return self.problem.product_items
 
     cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
         if self.problem.own_sums:

@@ -57,6 +57,7 @@ typedef struct {
     int prefetches;          /* the next pixels while these are computed */
     int streams;             /* the output past the caches */
     int few_filters;         /* pixels in lanes instead of filters */
+    int pools_registers;     /* the micro-kernel pools its sums, which come window by window */
     int64_t taps, run;       /* the reduction as `taps` stretches of `run` contiguous elements */
     int64_t tap_block, run_block; /* how much of it one pass over a chunk of pixels takes */
     int64_t rows_per_item, row_items, cols_per_item, col_items, panels, panels_per_item, panel_items, items;

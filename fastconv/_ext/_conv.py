@@ -244,8 +244,8 @@ def Conv2DForward(
     """The op y = pool(activation(conv2d(x, w) + b)).
 
     `pool` is None, or "max" or "average" over whole windows of 2x2 with stride 2 (one group): the
-    convolution's output never exists, and a last row or column that is in no window is not computed.
-    The bits are those of a pooling of its own after a convolution of so many rows and columns.
+    convolution's output never exists, and a last row or column in no window is not computed.  The
+    bits are those of a pooling of its own after a convolution of so many rows and columns.
     """
     if pool:
         even_h, even_w = (size // 2 * 2 for size in (geometry.out_h, geometry.out_w))

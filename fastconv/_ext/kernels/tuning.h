@@ -57,7 +57,8 @@ enum {
 /* scatter */
 enum {
     FC_SCATTER_PIXELS = 96,             /* of dy, whose products stay in L1/L2 until they are scattered */
-    FC_SCATTER_ROWS_BYTES = 192 * 1024  /* of dx under construction */
+    FC_SCATTER_ROWS_BYTES = 192 * 1024, /* of dx under construction */
+    FC_SCATTER_PACK_FILTERS = 32        /* in an item of packing */
 };
 
 /* dense */

@@ -108,6 +108,15 @@ class Conv2DGeometry(NamedTuple):
         """((top, bottom), (left, right))"""
         return ((self.pad_top, self.pad_bottom), (self.pad_left, self.pad_right))
 
+    def whole_windows(self, size: int) -> Conv2DGeometry:
+        """The same without the last outputs, which a pooling of ``size`` x ``size`` windows that
+        neither overlap nor reach into a padding never looks at.
+
+        >>> conv2d_geometry((1, 13, 12, 1), (3, 3, 1, 8)).whole_windows(2).output_shape
+        (1, 10, 10, 8)
+        """
+        return self._replace(out_h=self.out_h // size * size, out_w=self.out_w // size * size)
+
 
 class Pool2DGeometry(NamedTuple):
     """One 2-D pooling, fully resolved: x (N, H, W, C), y (N, OH, OW, C)."""

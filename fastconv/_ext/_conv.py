@@ -248,8 +248,7 @@ def Conv2DForward(
     bits are those of a pooling of its own after a convolution of so many rows and columns.
     """
     if pool:
-        even_h, even_w = (size // 2 * 2 for size in (geometry.out_h, geometry.out_w))
-        geometry = geometry._replace(out_h=even_h, out_w=even_w)
+        geometry = geometry.whole_windows(2)
     chosen = choose_algorithm(geometry, "forward", x.dtype, algorithm)
     if chosen == "direct":
         op = DirectForward(geometry, x, w, b, y, activation, slope, pool)

@@ -71,7 +71,7 @@ def measure(
             peak.measure(1)
             seconds = timings["fastconv"].median
             gflops = row.flops / seconds / 1e9
-            chosen = operations.algorithm_of(row, direction, algorithm)
+            chosen = operations.algorithm_of(row, direction, algorithm, frozen=frozen)
             cells = [row.name, direction, chosen, seconds * 1e3, gflops, peak.percent(gflops)]
             if peer:
                 times_faster = ratio(timings[peer], timings["fastconv"])

@@ -21,7 +21,7 @@ from oracle import (
     relative_l2,
 )
 
-from fastconv import ops, reference, shapes
+from fastconv import Input, Model, layers, ops, reference, shapes
 from fastconv._ext import _core
 from fastconv._ext._conv import choose_algorithm, tile_sizes
 
@@ -342,6 +342,27 @@ def test_auto_takes_winograd_for_stride_2_where_it_is_faster(pass_name, isa):
     assert choice(16, 56, 56, 128) == "winograd4"
     assert choice(16, 28, 28, 256) == "winograd2", "14 is no multiple of 4"
     assert choice(1, 14, 14, 512) == "direct", "its filters would be most of the work"
+
+
+def test_auto_knows_that_frozen_filters_are_transformed_once(isa):
+    """In a few tiles the transform of the filters is most of the work, unless it is done before."""
+    inp = Input((8, 8, 128))
+    model = Model(inp, layers.Conv2D(128, 3, padding="same")(inp))
+    model.compile("sgd", "mse")
+
+    def choice(mode):
+        with model._plan(1, mode, False) as plan:
+            return plan._program.ops[0].algorithm
+
+    assert choice("infer") == choice("test") == "winograd4"
+    assert choice("train") == "winograd2"
+
+
+def test_auto_knows_that_frozen_filters_have_to_be_read(isa):
+    case = ConvCase("few pixels of many channels", (1, 7, 7, 512), 512, (3, 3), padding=1)
+    geometry = geometry_of(case)
+    assert choose_algorithm(geometry, "forward", np.float32, frozen=True) == "winograd4"
+    assert choose_algorithm(geometry, "forward", np.float32) == "direct"
 
 
 @pytest.mark.parametrize("case", OTHER_CASES, ids=str)

@@ -50,6 +50,9 @@ _GRADIENT_ROWS = 8
 # those of a gradient stay where they are summed up.
 _FILTER_CACHE, _FILTER_MEMORY, _CACHE_BYTES = 8, 40, 3 << 20
 _FILTER_SUM = 12
+# Of reading a vector of frozen filters beyond that cache, and of transposing one, which direct sums
+# for the gradient of the input need.  (To pack others costs all algorithms about the same.)
+_READ_MEMORY, _TRANSPOSE_MEMORY = 14, 24
 # Unless there are few tiles and many filters, which are then transformed on the fly (tuning.h), by
 # whose side the products go through L2.
 _RESIDENT_BYTES, _STREAM_TILES = 4 << 20, 128
@@ -91,6 +94,19 @@ def _row_cost(g, cols, k, lanes):
     return cols * _vectors(k, lanes)
 
 
+def _filters_cost(g, lanes, pass_name, frozen):
+    """What untransformed filters beyond the cache cost on their way to the sums."""
+    c, k = g.channels // g.groups, g.filters
+    if pass_name == "backward_input":
+        c, k = k, c
+    vectors = g.kernel_h * g.kernel_w * c * _vectors(k, lanes)
+    if 4 * vectors * lanes <= _CACHE_BYTES:
+        return 0
+    if pass_name == "backward_input":
+        return vectors * _TRANSPOSE_MEMORY
+    return vectors * _READ_MEMORY if frozen else 0
+
+
 def _direct_cost(g, lanes, pass_name):
     if is_depthwise(g):
         return 0  # always direct
@@ -130,7 +146,7 @@ def tile_sizes(size, tile, mixed):
     return [tile] * whole + [max(rest, 2)]
 
 
-def _winograd_cost(g, lanes, pass_name, tile):
+def _winograd_cost(g, lanes, pass_name, tile, frozen):
     upwards = pass_name == "backward_input"
     out_h, out_w = (g.height, g.width) if upwards else (g.out_h, g.out_w)
     c, k = (g.filters, g.channels) if upwards else (g.channels, g.filters)
@@ -156,18 +172,22 @@ def _winograd_cost(g, lanes, pass_name, tile):
         depth = max(c, _GRADIENT_ROWS)
     products = components * depth * _vectors(k, lanes)
     # The filters' own transform, once per call: written and read again through whatever holds them.
+    # Frozen ones are only read, unless they stream.
     size = matrices**2 * c * _vectors(k, lanes)
     if (
         pass_name != "backward_kernel"
-        and 4 * size * lanes > _RESIDENT_BYTES
+        and 4 * size * lanes >= _RESIDENT_BYTES
         and tiles <= _STREAM_TILES
     ):
         own = far * side**2 * c * _vectors(k, lanes)
         return components * transforms + _STREAMED[side] * products + own
+    beyond = 4 * size * lanes > _CACHE_BYTES
     if pass_name == "backward_kernel":
         filters = size * _FILTER_SUM
+    elif frozen:
+        filters = size * (_READ_MEMORY if beyond else 0)
     else:
-        filters = size * (_FILTER_MEMORY if 4 * size * lanes > _CACHE_BYTES else _FILTER_CACHE)
+        filters = size * (_FILTER_MEMORY if beyond else _FILTER_CACHE)
     return components * transforms + products + filters
 
 
@@ -201,9 +221,10 @@ def _scatter_obstacle(g):
     return None
 
 
-def choose_algorithm(geometry, pass_name, dtype, algorithm="auto"):
+def choose_algorithm(geometry, pass_name, dtype, algorithm="auto", frozen=False):
     """The algorithm that runs `pass_name` ("forward", "backward_input" or "backward_kernel").
 
+    `frozen`: the filters stay as they are from run to run (`FilterOp.freeze_weights`).
     Raises ValueError for an unknown algorithm, or for a forced one that does not apply, saying why.
     """
     if algorithm not in ALGORITHMS or (algorithm == "scatter" and pass_name != "backward_input"):
@@ -231,25 +252,29 @@ def choose_algorithm(geometry, pass_name, dtype, algorithm="auto"):
     costs = {"direct": _direct_cost(geometry, lanes, pass_name)}
     if pass_name == "backward_input" and obstacles["scatter"] is None:
         costs["scatter"] = _scatter_cost(geometry, lanes)
+    filters = _filters_cost(geometry, lanes, pass_name, frozen)
+    costs = {name: cost + filters for name, cost in costs.items()}
     if np.dtype(dtype).itemsize == 4 and _policy == "auto":
         for tile in (4, 2):
             if obstacles[f"winograd{tile}"] is None:
-                costs[f"winograd{tile}"] = _winograd_cost(geometry, lanes, pass_name, tile)
+                costs[f"winograd{tile}"] = _winograd_cost(geometry, lanes, pass_name, tile, frozen)
     return min(costs, key=costs.get)
 
 
 def Conv2DForward(
-    geometry, x, w, b, y, activation="linear", slope=0.0, algorithm="auto", pool=None
+    geometry, x, w, b, y, activation="linear", slope=0.0, algorithm="auto", pool=None, frozen=False
 ):
     """The op y = pool(activation(conv2d(x, w) + b)).
 
     `pool` is None, or "max" or "average" over whole windows of 2x2 with stride 2 (one group): the
     convolution's output never exists, and a last row or column in no window is not computed.  The
     bits are those of a pooling of its own after a convolution of so many rows and columns.
+
+    `frozen`: the caller will freeze the op's weights, which `"auto"` should know.
     """
     if pool:
         geometry = geometry.whole_windows(2)
-    chosen = choose_algorithm(geometry, "forward", x.dtype, algorithm)
+    chosen = choose_algorithm(geometry, "forward", x.dtype, algorithm, frozen)
     if chosen == "direct":
         op = DirectForward(geometry, x, w, b, y, activation, slope, pool)
     else:

@@ -118,7 +118,7 @@ def convolution(
     x, w, b, dy = (arrays[name] for name in ("x", "w", "b", "dy"))
     if direction == "forward":
         y = _aligned(row.output_shape)
-        op = _conv.Conv2DForward(geometry, x, w, b, y, algorithm=algorithm)
+        op = _conv.Conv2DForward(geometry, x, w, b, y, algorithm=algorithm, frozen=frozen)
         op.freeze_weights(frozen)
         outputs = {"y": y}
     elif direction == "backward_input":
@@ -134,11 +134,14 @@ def convolution(
     return Side(lambda: op.run(threads), lambda: outputs)
 
 
-def algorithm_of(row: Convolution, direction: str, algorithm: str = "auto") -> str:
+def algorithm_of(
+    row: Convolution, direction: str, algorithm: str = "auto", *, frozen: bool = False
+) -> str:
     """What `algorithm` comes to for this pass: the choice that "auto" makes, or itself."""
     from fastconv._ext import _conv
 
-    return _conv.choose_algorithm(row.geometry, direction, np.float32, algorithm=algorithm)
+    frozen = frozen and direction == "forward"
+    return _conv.choose_algorithm(row.geometry, direction, np.float32, algorithm, frozen)
 
 
 def pooling(

@@ -116,7 +116,15 @@ class Convolution(Weighted):
         x, y, pooling = self.x, self.y, self.node.pooling
         pool = pooling and pooling.kind
         return lambda: _conv.Conv2DForward(
-            self.geometry, x.array, kernel, bias, y.array, activation=kind, slope=slope, pool=pool
+            self.geometry,
+            x.array,
+            kernel,
+            bias,
+            y.array,
+            activation=kind,
+            slope=slope,
+            pool=pool,
+            frozen=not self.training,
         )
 
     def make_backward_kernel(self, dy, dw, db):

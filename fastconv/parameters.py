@@ -200,12 +200,13 @@ class Parameters:
         start = self._places[variable].start
         return buffer[start : start + variable.size].reshape(variable.shape)
 
-    def trainable_runs(self) -> list[slice]:
+    def trainable_runs(self, without: Set[Variable] = frozenset()) -> list[slice]:
         """The parts of the buffer that training changes, joined where they touch.
 
-        One part if every layer trains; frozen layers split it.
+        One part if every layer trains; frozen layers, and the weights that it is to be `without`,
+        split it.
         """
-        return self.runs_of({variable for variable in self.variables if variable.trainable})
+        return self.runs_of({v for v in self.variables if v.trainable} - without)
 
     def runs_of(self, variables: Set[Variable]) -> list[slice]:
         """The parts of the buffer that hold `variables`, joined where they touch."""
@@ -234,8 +235,8 @@ class PartOfParameters:
     def __init__(self, home: Parameters, variables: Sequence[Variable]):
         self.home, self.variables = home, list(variables)
 
-    def trainable_runs(self) -> list[slice]:
-        return self.home.runs_of({variable for variable in self.variables if variable.trainable})
+    def trainable_runs(self, without: Set[Variable] = frozenset()) -> list[slice]:
+        return self.home.runs_of({v for v in self.variables if v.trainable} - without)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.home, name)

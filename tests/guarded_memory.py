@@ -222,7 +222,7 @@ DENSE_SIZES = (
 
 
 def run_dense(dtype) -> None:
-    from fastconv._ext import _dense
+    from fastconv._ext import _dense, _optim
 
     rng = np.random.default_rng(3)
     for rows, inputs, outputs in DENSE_SIZES:
@@ -248,6 +248,14 @@ def run_dense(dtype) -> None:
             _dense.DenseBackwardKernel,
             {"x": x, "dy": dy},
             {"dw": blank(w.shape, dtype), "db": blank(b.shape, dtype)},
+        )
+        check(
+            f"dense_update {label}",
+            lambda x, dy, w, velocity, db: _dense.DenseUpdate(
+                x, dy, db, _optim.Rule("sgd", w, [velocity], np.array([0.1, 0.9, 0.0]))
+            ),
+            {"x": x, "dy": dy},
+            {"w": w, "velocity": w[::-1].copy(), "db": blank(b.shape, dtype)},
         )
 
 
@@ -362,7 +370,7 @@ def run_optim(dtype) -> None:
             check(
                 f"{rule} {label}",
                 lambda g, w, hyper, rule=rule, **slots: ext.Update(
-                    rule, w, g, list(slots.values()), hyper
+                    rule, w, None if rule == "average" else g, list(slots.values()), hyper
                 ),
                 {"g": g},
                 {"w": w, "hyper": hyper, **slots},

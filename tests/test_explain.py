@@ -323,7 +323,7 @@ def test_reshaping_costs_no_volume():
 def test_large_networks_can_be_explained_without_their_memory():
     with undrawn_weights():
         explanation = fastconv.explain(zoo.vgg19(), 64)
-    assert explanation.memory.training > 2**32
+    assert explanation.memory.training > 2**31
     assert explanation.multiply_adds == 19632062464
 
 

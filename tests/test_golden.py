@@ -16,7 +16,7 @@ from golden.golden_file import HERE, load
 from fastconv import initializers, layers, losses, models, ops, optimizers
 from fastconv._ext import _elementwise
 from fastconv.parameters import Parameters, Variable
-from fastconv.plan import update_operations
+from fastconv.plan import Updates
 from fastconv.plan.program import make_program
 
 LAYERS, LAYER_ARRAYS = load("layers.npz")
@@ -196,7 +196,7 @@ def test_optimizer_update(case):
     variable.assign(OPTIMIZER_ARRAYS["w0"])
     parameters = Parameters([variable])
     gradient = parameters.view(parameters.gradient, variable)
-    program = make_program(update_operations(optimizer, parameters))
+    program = make_program(Updates(optimizer, parameters).operations())
     for step, values in enumerate(OPTIMIZER_ARRAYS["gradients"]):
         gradient[:] = values
         program.run(1)

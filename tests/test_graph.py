@@ -11,7 +11,7 @@ from fastconv import layers, losses, models, runtime
 from fastconv.layers.base import Layer
 from fastconv.optimizers import SGD
 from fastconv.parameters import Variable
-from fastconv.plan import Plan, lowering, update_operations
+from fastconv.plan import Plan, Updates, lowering
 from fastconv.plan.lowering import Lowering
 from fastconv.utils import set_random_seed
 
@@ -95,7 +95,7 @@ def test_updates_run_after_everything_else_and_only_while_training(halving):
     model = models.Sequential([layers.Input((4,)), halving(), layers.Dense(3)])
     model.compile(SGD(0.1), "mse")
     loss = losses.MeanSquaredError().node(after_softmax=False)
-    updates = update_operations(model.optimizer, model.parameters)
+    updates = Updates(model.optimizer, model.parameters)
     plan = Plan(model.graph(), 2, model.parameters, mode="train", losses=[loss], updates=updates)
     names = [type(op).__name__ for op in plan._program.ops]
     assert names[-2:] == ["Step", "Update"]

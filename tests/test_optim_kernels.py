@@ -151,6 +151,7 @@ def buffers_of(rule, size, dtype):
 
 
 def run_update(rule, g, buffers, threads=1):
+    g = None if rule == "average" else g
     _optim.Update(rule, buffers[0], g, buffers[1:], np.array(RULES[rule][1])).run(threads)
 
 
@@ -213,5 +214,9 @@ def test_inconsistent_buffers_are_refused():
         _optim.Update("adam", w, w.copy(), [w.copy()], np.zeros(4))
     with pytest.raises(ValueError, match="up to 6 numbers"):
         _optim.Update("sgd", w, w.copy(), [], np.zeros(7))
+    with pytest.raises(ValueError, match="rule 'sgd' needs a gradient"):
+        _optim.Update("sgd", w, None, [], np.zeros(3))
+    with pytest.raises(ValueError, match="rule 'average' needs no gradient"):
+        _optim.Update("average", w, w.copy(), [w.copy()], np.zeros(2))
     with pytest.raises(ValueError, match="unknown rule 'muon'"):
         _optim.Update("muon", w, w.copy(), [], np.zeros(1))

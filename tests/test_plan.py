@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from fastconv import layers, losses, models, runtime
 from fastconv.optimizers import SGD
-from fastconv.plan import Plan, PlanCache, fuse, nodes, update_operations
+from fastconv.plan import Plan, PlanCache, Updates, fuse, nodes
 from fastconv.plan.arena import ALIGNMENT, Lifetime, peak_of, place
 from fastconv.plan.tape import Tape
 from fastconv.utils import set_random_seed
@@ -273,7 +273,7 @@ def test_a_steady_state_step_allocates_nothing():
     node = losses.get("categorical_crossentropy").node(after_softmax=True)
     plan = Plan(
         model.graph(), 8, model.parameters, mode="train", losses=[node],
-        updates=update_operations(optimizer, model.parameters),
+        updates=Updates(optimizer, model.parameters),
     )  # fmt: skip
     plan.run()
     gc.collect()

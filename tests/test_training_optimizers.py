@@ -11,7 +11,7 @@ from golden.golden_file import load
 from fastconv import initializers, layers, models, optimizers
 from fastconv.optimizers import schedules
 from fastconv.parameters import Parameters, Variable
-from fastconv.plan import update_operations
+from fastconv.plan import Updates
 from fastconv.plan.program import make_program
 from fastconv.serialization import deserialize, serialize
 
@@ -44,7 +44,7 @@ class Weights:
             variable.assign(start)
             self.variables.append(variable)
         self.parameters = Parameters(self.variables)
-        self.program = make_program(update_operations(optimizer, self.parameters))
+        self.program = make_program(Updates(optimizer, self.parameters).operations())
 
     def step(self, number):
         for index, variable in enumerate(self.variables):

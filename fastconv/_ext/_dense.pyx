@@ -1,4 +1,4 @@
-"""Dense layers: x (N, I), w (I, O), b (O,), y and dy (N, O); forward and both gradients."""
+"""Dense layers: x (N, I), w (I, O), b (O,), y and dy (N, O); forward, both gradients, and a gradient that is used up at once."""
 
 cimport cython
 from libc.stdint cimport int64_t
@@ -12,6 +12,7 @@ from fastconv._ext._core cimport (
     round_up_64,
 )
 from fastconv._ext._kernels cimport fc_dense, fc_table
+from fastconv._ext._optim cimport Rule
 
 ctypedef void (*plan_function)(fc_dense *) noexcept nogil
 ctypedef void (*item_function)(const fc_dense *, int64_t, void *) noexcept nogil
@@ -107,3 +108,32 @@ cdef class DenseBackwardKernel(_DenseOp):
         self.problem.dw, self.problem.db = pointer(dw), pointer(db)
         self.plan = self.table.plan_dense_backward_kernel
         self.item = self.table.dense_backward_kernel_item
+
+
+@cython.final
+cdef class DenseUpdate(_DenseOp):
+    """`rule.w` changes by `rule` with the gradient x' dy, which is never in memory as a whole; db = column sums of dy.
+
+    What w becomes is, to the last bit, what `DenseBackwardKernel` and an `Update` make of it.  Raises ValueError for a
+    rule that takes no gradient.
+    """
+
+    cdef Rule rule
+
+    def __init__(self, x, dy, db, Rule rule):
+        if not rule.needs_gradient:
+            raise ValueError("expected a rule that takes a gradient")
+        self.arrays = (x, dy, db, *rule.arrays)
+        self.rule = rule
+        self.table = current_table(element_kind((x, dy, db, rule.w)))
+        self._describe(x, rule.w, dy, db)
+        # Of every weight, w and at least one slot are read and written.
+        self.work = max(self.work, 16.0 * rule.w.size)
+        self.problem.x, self.problem.dy, self.problem.db = pointer(x), pointer(dy), pointer(db)
+        self.plan = self.table.plan_dense_update
+
+    cdef void begin(self, char *workspace) noexcept nogil:
+        self.rule.read_hyper()
+
+    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+        self.table.dense_update_item(&self.problem, &self.rule.problem, self.rule.apply, item, scratch)

@@ -14,7 +14,7 @@ cdef extern from "fastconv_kernels.h" nogil:
         FC_AXES
         FC_ISA_COUNT
         FC_SGD, FC_RMSPROP, FC_ADAM, FC_NADAM, FC_ADAMAX, FC_ADAGRAD, FC_ADADELTA, FC_LION, FC_FTRL, FC_MOVING_AVERAGE
-        FC_UPDATES
+        FC_UPDATES, FC_UPDATE_SLOTS
 
     ctypedef struct fc_conv:
         int threads
@@ -199,6 +199,8 @@ cdef extern from "fastconv_kernels.h" nogil:
         const void *g
         double h[6]
 
+    ctypedef void (*fc_update_rule)(const fc_update *, int64_t, int64_t) noexcept nogil
+
     ctypedef struct fc_norms:
         void *w
         int64_t outer, reduced, inner
@@ -283,6 +285,8 @@ cdef extern from "fastconv_kernels.h" nogil:
         void (*dense_backward_input_item)(const fc_dense *, int64_t, void *) noexcept nogil
         void (*plan_dense_backward_kernel)(fc_dense *) noexcept nogil
         void (*dense_backward_kernel_item)(const fc_dense *, int64_t, void *) noexcept nogil
+        void (*plan_dense_update)(fc_dense *) noexcept nogil
+        void (*dense_update_item)(const fc_dense *, const fc_update *, fc_update_rule, int64_t, void *) noexcept nogil
         int64_t (*pool_backward_items)(const fc_pool *) noexcept nogil
         void (*max_pool_item)(const fc_pool *, int64_t) noexcept nogil
         void (*max_pool_backward_item)(const fc_pool *, int64_t) noexcept nogil
@@ -335,7 +339,7 @@ cdef extern from "fastconv_kernels.h" nogil:
         void (*column_max)(const void *, int64_t, int64_t, void *, void *) noexcept nogil
         void (*join_max)(const void *, int64_t, int64_t, int64_t, void *, int32_t *) noexcept nogil
         void (*gaussian)(const void *, void *, int64_t, int64_t, double, uint64_t, int) noexcept nogil
-        void (*update[FC_UPDATES])(const fc_update *, int64_t, int64_t) noexcept nogil
+        fc_update_rule update[FC_UPDATES]
         double (*penalty)(const void *, void *, int64_t, double, double, double) noexcept nogil
         void (*limit_norms)(const fc_norms *, int64_t, int64_t, int64_t) noexcept nogil
         double (*fma_loop)(int64_t) noexcept nogil

@@ -1,4 +1,8 @@
-"""Optimizer updates over flat buffers, one pass over memory each.  The rules stand in kernels/optim.inc."""
+"""Optimizer updates, one pass over memory each.  The rules stand in kernels/optim.inc.
+
+A `Rule` is what an optimizer does to some weights, whatever their gradient; an `Update` is a rule with a gradient buffer.
+For large dense layers the gradient never is in a buffer: see `_dense.DenseUpdate`.
+"""
 
 cimport cython
 from libc.stdint cimport int64_t
@@ -16,14 +20,12 @@ from fastconv._ext._kernels cimport (
     FC_NADAM,
     FC_RMSPROP,
     FC_SGD,
-    fc_table,
-    fc_update,
+    FC_UPDATE_SLOTS,
 )
 
 cdef enum:
     STRETCH = 8192
     HYPER = 6
-    SLOTS = 3
 
 # rule -> its place in the kernel table, and how many of its slots it cannot do without
 _RULES = {
@@ -41,51 +43,69 @@ _RULES = {
 
 
 @cython.final
-cdef class Update(Op):
-    """w changes by `rule` with gradient g and `slots`, up to three buffers or None of which the rule may ask for.
+cdef class Rule:
+    """w and `slots`, up to three arrays or None of which the rule may ask for, change by `rule`.
 
     `hyper` holds up to six float64 numbers, which are read at every run: a schedule may change them between steps.
     """
 
-    cdef const fc_table *table
-    cdef fc_update problem
-    cdef double *hyper
-    cdef int64_t size, hyper_size
-    cdef void (*rule)(const fc_update *, int64_t, int64_t) noexcept nogil
-
-    def __init__(self, str rule, w, g, slots, hyper):
+    def __init__(self, str rule, w, slots, hyper):
         if rule not in _RULES:
             raise ValueError(f"unknown rule {rule!r}; expected one of {', '.join(_RULES)}")
         cdef int number
         number, needed = _RULES[rule]
-        slots = tuple(slots) + (None,) * (SLOTS - len(slots))
-        if len(slots) > SLOTS or any(slot is None for slot in slots[:needed]):
-            raise ValueError(f"rule {rule!r} needs {needed} to {SLOTS} slots, received {slots}")
-        arrays = (w, g, *slots)
-        self.table = current_table(element_kind(arrays))
-        self.arrays = (*arrays, hyper)
-        for array in arrays:
-            if array is not None and array.shape != w.shape:
-                raise ValueError(f"expected buffers of one shape, {w.shape}, received {array.shape}")
+        slots = tuple(slots) + (None,) * (FC_UPDATE_SLOTS - len(slots))
+        if len(slots) > FC_UPDATE_SLOTS or any(slot is None for slot in slots[:needed]):
+            raise ValueError(f"rule {rule!r} needs {needed} to {FC_UPDATE_SLOTS} slots, received {slots}")
         if hyper.dtype != np.float64 or hyper.ndim != 1 or hyper.size > HYPER:
             raise ValueError(
                 f"expected `hyper` to be up to {HYPER} numbers of float64, received {hyper.dtype} of shape {hyper.shape}"
             )
+        self.w, self.slots = w, slots
+        self.arrays = (w, *slots, hyper)
+        self.check_shape(*slots)
         self.hyper, self.hyper_size = <double *> pointer(hyper), hyper.size
-        self.rule = self.table.update[number]
-        self.size = w.size
-        self.work = 16.0 * self.size  # bytes moved
-        self.problem.w, self.problem.g = pointer(w), pointer(g)
-        for i in range(SLOTS):
+        self.apply = current_table(element_kind((w, *slots))).update[number]
+        self.needs_gradient = number != FC_MOVING_AVERAGE
+        self.problem.w = pointer(w)
+        for i in range(FC_UPDATE_SLOTS):
             self.problem.slot[<int> i] = pointer(slots[i])
 
-    cdef void begin(self, char *workspace) noexcept nogil:
+    def check_shape(self, *arrays):
+        """ValueError if an array that is to be used beside w has another shape."""
+        for array in arrays:
+            if array is not None and array.shape != self.w.shape:
+                raise ValueError(f"expected buffers of one shape, {self.w.shape}, received {array.shape}")
+
+    cdef void read_hyper(self) noexcept nogil:
         cdef int64_t i
         for i in range(self.hyper_size):
             self.problem.h[i] = self.hyper[i]
+
+
+@cython.final
+cdef class Update(Op):
+    """w changes by `rule` with gradient g, which is None for a rule that takes none: see `Rule`."""
+
+    cdef Rule rule
+    cdef int64_t size
+
+    def __init__(self, str rule, w, g, slots, hyper):
+        self.rule = Rule(rule, w, slots, hyper)
+        element_kind((w, g, *slots))
+        if (g is not None) != self.rule.needs_gradient:
+            raise ValueError(f"rule {rule!r} needs {'a' if g is None else 'no'} gradient")
+        self.rule.check_shape(g)
+        self.rule.problem.g = pointer(g)
+        self.arrays = (w, g, *self.rule.arrays[1:])
+        self.size = w.size
+        self.work = 16.0 * self.size  # bytes moved
+
+    cdef void begin(self, char *workspace) noexcept nogil:
+        self.rule.read_hyper()
 
     cdef int64_t phase_items(self, int phase) noexcept nogil:
         return (self.size + STRETCH - 1) // STRETCH
 
     cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
-        self.rule(&self.problem, item * STRETCH, min(<int64_t> STRETCH, self.size - item * STRETCH))
+        self.rule.apply(&self.rule.problem, item * STRETCH, min(<int64_t> STRETCH, self.size - item * STRETCH))

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 
 from fastconv import runtime
 from fastconv.models import Model
-from fastconv.plan import Graph, Plan, nodes
+from fastconv.plan import Graph, Plan, joinable_weights, nodes
 
 FLOAT = 4  # bytes
 
@@ -26,7 +26,8 @@ class Memory:
 
     `slots` are what the optimizer keeps for every parameter: of the one that the model is compiled
     with, else of RMSprop, the default. `weights`, `gradients` and `slots` are a little more than
-    the parameters, because every weight begins a cache line.
+    the parameters, because every weight begins a cache line; the gradients are less where those of
+    large dense layers are used up as they are computed.
     """
 
     activations: int  # all volumes, the input included
@@ -72,6 +73,8 @@ def memory_of(model: Model, batch_size: int, activations: int) -> Memory:
 
     Plans are made for it, and dropped: their memory is asked for and never touched.
     """
+    from fastconv.optimizers import RMSprop
+
     parameters, threads = model.parameters, runtime.get_num_threads()
     graph = model.graph()
     predicting = Plan(graph, batch_size, parameters)
@@ -81,6 +84,9 @@ def memory_of(model: Model, batch_size: int, activations: int) -> Memory:
     training = Plan(graph, batch_size, parameters, mode="train", losses=_losses(graph))
     weights = parameters.values.nbytes
     trained = bool(parameters.trainable_runs())
+    optimizer = model.optimizer if model.compiled else RMSprop()
+    slots = sum(len(group) for group in optimizer.all_slots())  # numbers per parameter
+    joined = joinable_weights(graph, optimizer)
     return Memory(
         activations=activations,
         parameters=FLOAT * model.count_params(),
@@ -89,8 +95,8 @@ def memory_of(model: Model, batch_size: int, activations: int) -> Memory:
         prediction_scratch=scratch,
         training_arena=training.peak_bytes,
         training_scratch=training.scratch_bytes_on(threads),
-        gradients=weights if trained else 0,
-        slots=_slots(model) * weights if trained else 0,
+        gradients=weights - sum(FLOAT * weight.size for weight in joined) if trained else 0,
+        slots=slots * weights if trained else 0,
     )
 
 
@@ -106,11 +112,3 @@ def _losses(graph: Graph) -> list[nodes.Loss]:
         SparseCategoricalCrossentropy().node(True) if each else MeanSquaredError().node(False)
         for each in classifies
     ]
-
-
-def _slots(model: Model) -> int:
-    """Numbers that the optimizer keeps per parameter."""
-    from fastconv.optimizers import RMSprop
-
-    optimizer = model.optimizer if model.compiled else RMSprop()
-    return sum(len(group) for group in optimizer.all_slots())

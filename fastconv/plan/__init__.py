@@ -19,6 +19,8 @@ batch shape and a mode, after which one call runs everything without entering Py
 - *Sums of gradients* (`gradients`). A value with several consumers, a weight that is used several
   times: what their consumers hand back is added up. What goes through an addition is shared, not
   copied.
+- *No gradient that nobody reads.* The update of a large dense layer takes its gradient block by
+  block, as it is computed; it never is in memory as a whole (`updates`).
 - *No memory for nobody.* Every array lives from its first to its last use, and arrays that do not
   live at the same time share memory (`arena`). A steady-state step allocates nothing.
 - *Weights are not part of a plan*: they live in the flat buffer of `fastconv.parameters`, which all
@@ -36,6 +38,15 @@ from fastconv.plan.differential import Differential
 from fastconv.plan.fusion import fuse
 from fastconv.plan.graph import Graph
 from fastconv.plan.plan import MODES, Plan
-from fastconv.plan.updates import update_operations
+from fastconv.plan.updates import Updates, joinable_weights
 
-__all__ = ["MODES", "Differential", "Graph", "Plan", "PlanCache", "fuse", "update_operations"]
+__all__ = [
+    "MODES",
+    "Differential",
+    "Graph",
+    "Plan",
+    "PlanCache",
+    "Updates",
+    "fuse",
+    "joinable_weights",
+]

@@ -10,10 +10,13 @@ of them has to be changed: that one gets a tensor of its own (`own`), or is summ
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Set
+from typing import Any
 
 import numpy as np
 
 from fastconv._ext import _merge
+from fastconv._ext._optim import Rule
 from fastconv.parameters import Parameters, Variable, aligned_zeros
 from fastconv.plan.tape import Tape, Tensor
 
@@ -58,6 +61,10 @@ class ValueGradients:
         self._tape.emit(lambda: _merge.Scale(gradient.array, copy.array), gradient, copy)
         return copy
 
+    def hold(self, gradient: Tensor) -> None:
+        """Let nobody write into `gradient` from now on."""
+        self._holders[gradient.storage] += 1
+
     def _released(self, gradients: list[Tensor]) -> list[Tensor]:
         for gradient in gradients:
             self._holders[gradient.storage] -= 1
@@ -83,10 +90,16 @@ class ValueGradients:
 
 class WeightGradients:
     """Where the gradients of weights go: the first use of a weight writes into the flat gradient
-    buffer, every other one into a buffer beside it, which is then added."""
+    buffer, every other one into a buffer beside it, which is then added.
 
-    def __init__(self, parameters: Parameters, tape: Tape):
-        self._parameters, self._tape = parameters, tape
+    The gradients of `joinable` weights need not go anywhere: for one in `joined`, an operation
+    behind the backward pass will compute it and use it up, made by a function of the rule that
+    changes the weight.
+    """
+
+    def __init__(self, parameters: Parameters, tape: Tape, joinable: Set[Variable] = frozenset()):
+        self._parameters, self._tape, self.joinable = parameters, tape, joinable
+        self.joined: dict[Variable, Callable[[Rule], Any]] = {}
         self._beside: dict[Variable, np.ndarray | None] = {}  # None: used once so far
         self._to_add: list[Variable] = []
 
@@ -114,7 +127,7 @@ class WeightGradients:
         """Record zeros for the trainable weights that no node has asked for: no loss depends on
         them, but another plan may have left something there."""
         for variable in self._parameters.variables:
-            if variable.trainable and variable not in self._beside:
+            if variable.trainable and variable not in self._beside and variable not in self.joined:
                 whole = self._whole(variable)
                 zero = np.zeros((1,) * whole.ndim, np.float32)
                 self._tape.emit(lambda zero=zero, whole=whole: _merge.Repeat(zero, whole))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -346,3 +346,11 @@ def has_room_for(node: Node, activation: Activation) -> bool:
         return node.activation is None and activation.kind in RELU_FAMILY
     weighted = isinstance(node, (Convolution, Product))
     return weighted and node.activation is None and activation.fusible
+
+
+def variables_of(node: Node) -> list[Variable]:
+    """The weights of a node, trainable or not."""
+    if isinstance(node, Custom):
+        return list(node.layer.weights)
+    values = (getattr(node, field.name) for field in fields(node))
+    return [value for value in values if isinstance(value, Variable)]

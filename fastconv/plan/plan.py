@@ -19,6 +19,7 @@ from fastconv.plan.penalties import weight_penalties
 from fastconv.plan.program import make_program
 from fastconv.plan.recording import Recording
 from fastconv.plan.tape import Tape
+from fastconv.plan.updates import Updates
 
 MODES = ("infer", "test", "train")
 
@@ -35,8 +36,8 @@ class Plan:
         losses: in "test" and "train", the loss of every output, None for one without; at least one.
         loss_weights: what the gradient of each loss is multiplied by; by default 1.
         weighted: whether every row of the losses has a weight of its own.
-        updates: the operations that change the weights, last in "train" (behind those that the
-            nodes have themselves: `Lowering.updates`).
+        updates: what changes the weights, last in "train" (behind what the nodes have themselves:
+            `Lowering.updates`); None to compute gradients only.
         arena: returns the memory for everything between input and output, given its bytes.
 
     After construction these lists of arrays are bound: `inputs` (N, ...) and, per output, `targets`
@@ -58,7 +59,7 @@ class Plan:
         losses: Sequence[nodes.Loss | None] = (),
         loss_weights: Sequence[float] | None = None,
         weighted: bool = False,
-        updates: Sequence[Any] = (),
+        updates: Updates | None = None,
         arena: Callable[[int], np.ndarray] = aligned_zeros,
     ):
         if mode not in MODES:
@@ -74,7 +75,8 @@ class Plan:
             network = fuse_forward(network)
         network, seen, gives, losses = join_endings(network, losses)
         watched = [value for value, loss in zip(seen, losses, strict=True) if loss]
-        recording = Recording(network, tape, parameters, batch_size, training, watched)
+        joinable = updates.joinable(network) if updates else set()
+        recording = Recording(network, tape, parameters, batch_size, training, watched, joinable)
         recording.forward()
         tensors, outputs, ends = recording.tensors, [], []
         targets, values, weights = [], [], []
@@ -115,8 +117,9 @@ class Plan:
             operations.extend(penalties)
             self._penalties += values
         if training:
-            updates = [*(op for step in steps for op in step.updates()), *updates]
-        operations.extend(updates)
+            operations.extend(op for step in steps for op in step.updates())
+        if updates:
+            operations.extend(updates.operations(recording.weights.joined))
         self._program = make_program(operations)
 
     @property

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from fastconv._ext import _merge
-from fastconv.parameters import Parameters
+from fastconv.parameters import Parameters, Variable
 from fastconv.plan.gradients import ValueGradients, WeightGradients
 from fastconv.plan.graph import Graph
 from fastconv.plan.lowering import LOWERINGS, Pooling
@@ -24,6 +24,7 @@ class Recording:
         training: whether `backward` will follow `forward`.
         watched: values that somebody else will read once more, such as losses, each as often as it
             will be.
+        joinable: weights whose update may take their gradient as it is computed.
     """
 
     def __init__(
@@ -34,9 +35,10 @@ class Recording:
         batch_size: int,
         training: bool,
         watched: Sequence[int] = (),
+        joinable: Set[Variable] = frozenset(),
     ):
         self._graph, self._tape, self._training = graph, tape, training
-        self.weights = WeightGradients(parameters, tape)
+        self.weights = WeightGradients(parameters, tape, joinable)
         self._uses = graph.uses() + Counter(watched)
         self.steps = [
             LOWERINGS[type(application.node)](application.node, tape, self.weights, training)
@@ -98,6 +100,8 @@ class Recording:
             needs = [value in needed for value in application.inputs]
             dxs = step.backward(dy, needs) if step.merges else [step.backward(dy, needs[0])]
             self.weights.end_of_node()
+            if step.keeps_dy:
+                gradients.hold(dy)
             for input_value, dx, need in zip(application.inputs, dxs, needs, strict=True):
                 if need:
                     gradients.add(input_value, dx)

@@ -4,22 +4,36 @@
 
 They read the optimizer's hyper-parameters at each run, and all plans of a model have their own
 operations on the same state: so a learning rate set by anyone is seen by all.
+
+The rule goes over all weights in one pass, behind their gradients; but the gradient of a large
+dense layer is as large as the layer, and nobody needs it as a whole. There the rule *joins* the
+computation of the gradient, which takes up no memory then, and saves a way there and back. Both
+happen at the end of the program all the same: the weights change in one go.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastconv import runtime
-from fastconv._ext._optim import Update
-from fastconv.parameters import Parameters
+from fastconv._ext._optim import Rule, Update
+from fastconv.parameters import Parameters, Variable
+from fastconv.plan import nodes
+from fastconv.plan.graph import Graph
 from fastconv.plan.penalties import constraint_operations
 from fastconv.plan.program import make_program
 
 if TYPE_CHECKING:
     from fastconv.optimizers import Optimizer
+
+
+# At least: a smaller gradient is still in a cache when the update reads it.
+_JOINED_BYTES = 4 * 2**20
 
 
 class _Clipping:
@@ -51,26 +65,65 @@ class _Accumulation:
         self._sum[:] = 0
 
 
-def update_operations(optimizer: Optimizer, parameters: Parameters) -> list[Any]:
-    """What a plan runs behind the backward pass, one operation per trainable part of the buffer."""
-    state, values = optimizer.state_for(parameters), parameters.values
-    runs = parameters.trainable_runs()
-    update: list[Any] = [_Clipping(optimizer, parameters)] if optimizer.clips else []
-    if optimizer.weight_decay:
-        # w -= lr * decay * w is plain gradient descent on w itself.
-        parts = [values[run] for run in runs]
-        if not optimizer.decays_all:
-            chosen = [v for v in parameters.variables if v.trainable and optimizer.decays(v)]
-            parts = [parameters.view(values, variable) for variable in chosen]
-        update += [Update("sgd", part, part, [], state.decay) for part in parts]
-    for run in runs:
-        slots = [None if slot is None else slot[run] for slot in state.rule_buffers()]
-        update.append(
-            Update(optimizer.rule, values[run], parameters.gradient[run], slots, state.hyper)
-        )
-    if optimizer.gradient_accumulation_steps:
-        update = [_Accumulation(optimizer, parameters, update)]
-    if optimizer.use_ema:
-        average = state.buffers["average"]
-        update += [Update("average", values[r], None, [average[r]], state.averaging) for r in runs]
-    return update + constraint_operations(parameters)
+def joinable_weights(graph: Graph, optimizer: Optimizer) -> set[Variable]:
+    """The weights whose update by `optimizer` may join the computation of their gradient: large
+    kernels of products, used once, whose gradient nobody changes or reads in between."""
+    if optimizer.clips or optimizer.weight_decay or optimizer.gradient_accumulation_steps:
+        return set()
+    uses = Counter(v for step in graph.applications for v in nodes.variables_of(step.node))
+    kernels = [s.node.kernel for s in graph.applications if isinstance(s.node, nodes.Product)]
+    return {
+        kernel
+        for kernel in kernels
+        if uses[kernel] == 1
+        and kernel.trainable
+        and kernel.regularizer is None
+        and 4 * kernel.size >= _JOINED_BYTES
+    }
+
+
+class Updates:
+    """What changes the weights in `parameters` at the end of a training step."""
+
+    def __init__(self, optimizer: Optimizer, parameters: Parameters):
+        self._optimizer, self._parameters = optimizer, parameters
+
+    def joinable(self, graph: Graph) -> set[Variable]:
+        """`joinable_weights` for this optimizer."""
+        return joinable_weights(graph, self._optimizer)
+
+    def operations(
+        self, joined: Mapping[Variable, Callable[[Rule], Any]] = MappingProxyType({})
+    ) -> list[Any]:
+        """All operations in order, one per trainable part of the buffer.
+
+        `joined` makes operations of its own for some weights: each computes a gradient and hands it
+        to the rule.
+        """
+        optimizer, parameters = self._optimizer, self._parameters
+        state, values = optimizer.state_for(parameters), parameters.values
+        update: list[Any] = [_Clipping(optimizer, parameters)] if optimizer.clips else []
+        if optimizer.weight_decay:
+            # w -= lr * decay * w is plain gradient descent on w itself.
+            parts = [values[run] for run in parameters.trainable_runs()]
+            if not optimizer.decays_all:
+                chosen = [v for v in parameters.variables if v.trainable and optimizer.decays(v)]
+                parts = [parameters.view(values, variable) for variable in chosen]
+            update += [Update("sgd", part, part, [], state.decay) for part in parts]
+        for variable, make in joined.items():
+            w, *slots = (
+                None if buffer is None else parameters.view(buffer, variable)
+                for buffer in (values, *state.rule_buffers())
+            )
+            update.append(make(Rule(optimizer.rule, w, slots, state.hyper)))
+        for run in parameters.trainable_runs(without=joined.keys()):
+            slots = [None if slot is None else slot[run] for slot in state.rule_buffers()]
+            gradient = parameters.gradient[run]
+            update.append(Update(optimizer.rule, values[run], gradient, slots, state.hyper))
+        if optimizer.gradient_accumulation_steps:
+            update = [_Accumulation(optimizer, parameters, update)]
+        if optimizer.use_ema:
+            average = state.buffers["average"]
+            for run in parameters.trainable_runs():
+                update.append(Update("average", values[run], None, [average[run]], state.averaging))
+        return update + constraint_operations(parameters)

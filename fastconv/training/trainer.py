@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.callbacks import Callback, CallbackList, History, ProgbarLogger
-from fastconv.plan import Plan, update_operations
+from fastconv.plan import Plan, Updates
 from fastconv.shapes import normalize_int
 from fastconv.training.compiled import Compiled
 from fastconv.training.data import ArraySource, Source, split_validation
@@ -472,7 +472,7 @@ class Trainer(Compiled):
             options["loss_weights"] = self._compilation.loss_weights(outputs)
             options["weighted"] = weighted
         if mode == "train":
-            options["updates"] = update_operations(self.optimizer, parameters)
+            options["updates"] = Updates(self.optimizer, parameters)
             options["arena"] = self._plans.training_arena
         return Plan(graph, count, parameters, mode=mode, **options)
 

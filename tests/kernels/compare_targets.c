@@ -177,18 +177,22 @@ static void compare_dense(const fc_table *t, const fc_table *oracle, int64_t row
 {
     const int size = t->element_size;
     void *x = numbers(rows * inputs, size), *w = numbers(inputs * outputs, size), *b = numbers(outputs, size);
-    void *dy = numbers(rows * outputs, size), *y[2], *dx[2], *dw[2], *db[2];
+    void *dy = numbers(rows * outputs, size), *y[2], *dx[2], *dw[2], *db[2], *updated[2];
     const fc_table *tables[2] = {t, oracle};
     for (int i = 0; i < 2; i++) {
         y[i] = numbers(rows * outputs, size), dx[i] = numbers(rows * inputs, size);
         dw[i] = numbers(inputs * outputs, size), db[i] = numbers(outputs, size);
         fc_dense p = {.x = x, .w = w, .bias = b, .dy = dy, .y = y[i], .dx = dx[i], .dw = dw[i], .db = db[i],
                       .rows = rows, .inputs = inputs, .outputs = outputs, .activation = FC_LEAKY_RELU, .slope = 0.25};
-        fc_dense q = p, r = p;
+        fc_dense q = p, r = p, s = p;
+        updated[i] = numbers(inputs * outputs, size);
+        memcpy(updated[i], w, (size_t)(inputs * outputs * size));
+        const fc_update update = {.w = updated[i], .h = {0.125}};
         tables[i]->plan_dense_forward(&p);
         tables[i]->plan_dense_backward_input(&q);
         tables[i]->plan_dense_backward_kernel(&r);
-        void *scratch = malloc((size_t)p.scratch_bytes + 64);
+        tables[i]->plan_dense_update(&s);
+        void *scratch = malloc((size_t)(p.scratch_bytes + s.scratch_bytes) + 64);
         p.partial = malloc((size_t)(p.partial_size * size) + 64);
         for (int64_t item = 0; item < p.items; item++)
             tables[i]->dense_forward_item(&p, item, scratch);
@@ -199,11 +203,14 @@ static void compare_dense(const fc_table *t, const fc_table *oracle, int64_t row
             tables[i]->dense_backward_input_item(&q, item, scratch);
         for (int64_t item = 0; item < r.items; item++)
             tables[i]->dense_backward_kernel_item(&r, item, scratch);
+        for (int64_t item = 0; item < s.items; item++)
+            tables[i]->dense_update_item(&s, &update, tables[i]->update[FC_SGD], item, scratch);
         free(scratch);
     }
     check("dense forward", y[0], y[1], rows * outputs, size, 0);
     check("dense backward input", dx[0], dx[1], rows * inputs, size, 0);
     check("dense backward kernel", dw[0], dw[1], inputs * outputs, size, 0);
+    check("dense update", updated[0], updated[1], inputs * outputs, size, 0);
     check("dense bias gradient", db[0], db[1], outputs, size, 0);
 }
 

@@ -266,16 +266,17 @@ typedef struct {
     int64_t size[FC_BROADCAST_AXES], stride[FC_BROADCAST_AXES];
 } fc_broadcast;
 
-/* An optimizer update of n parameters; what slot0 and slot1 hold depends on the rule. */
 /* An optimizer update of parameters w by gradients g; what slots and hyper-parameters hold is told beside each rule. */
 enum {
     FC_SGD, FC_RMSPROP, FC_ADAM, FC_NADAM, FC_ADAMAX, FC_ADAGRAD, FC_ADADELTA, FC_LION, FC_FTRL, FC_MOVING_AVERAGE, FC_UPDATES
 };
+enum { FC_UPDATE_SLOTS = 3 };
 typedef struct {
-    void *w, *slot[3];
+    void *w, *slot[FC_UPDATE_SLOTS];
     const void *g;
     double h[6];
 } fc_update;
+typedef void (*fc_update_rule)(const fc_update *, int64_t begin, int64_t n);
 
 /* Norms of w (outer, reduced, inner) along its middle axis that are held between two bounds. */
 typedef struct {
@@ -366,6 +367,8 @@ typedef struct {
     void (*dense_backward_input_item)(const fc_dense *, int64_t item, void *scratch);
     void (*plan_dense_backward_kernel)(fc_dense *);
     void (*dense_backward_kernel_item)(const fc_dense *, int64_t item, void *scratch);
+    void (*plan_dense_update)(fc_dense *);
+    void (*dense_update_item)(const fc_dense *, const fc_update *, fc_update_rule, int64_t item, void *scratch);
 
     /* Forward an item is a row of the output; backward it is what pool_backward_items counts. */
     int64_t (*pool_backward_items)(const fc_pool *);
@@ -425,7 +428,7 @@ typedef struct {
     void (*join_max)(const void *parts, int64_t blocks, int64_t block, int64_t channels, void *y, int32_t *argmax);
     void (*gaussian)(const void *x, void *y, int64_t begin, int64_t n, double stddev, uint64_t key, int multiply);
 
-    void (*update[FC_UPDATES])(const fc_update *, int64_t begin, int64_t n);
+    fc_update_rule update[FC_UPDATES];
 
     double (*penalty)(const void *x, void *g, int64_t n, double l1, double l2, double scale);
     void (*limit_norms)(const fc_norms *, int64_t outer, int64_t begin, int64_t n);

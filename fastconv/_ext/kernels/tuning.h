@@ -75,6 +75,12 @@ enum {
     FC_DENSE_BLOCKS = 128,      /* aimed at, */
     FC_DENSE_BLOCK_INPUTS = 32, /* each of so many inputs per row at least: its sums cost little beside its weights */
     FC_DENSE_SUM_COLUMNS = 256, /* in an item that adds up blocks */
+    FC_DENSE_GRADIENT_BYTES = 128 * 1024, /* of L2 for the columns of dy that an item multiplies, */
+    FC_DENSE_GRADIENT_PANELS = 8, /* at most, of dw that goes to memory; */
+    FC_DENSE_UPDATE_BYTES = 256 * 1024, /* more where an update takes it at once, */
+    FC_DENSE_UPDATE_COLUMNS = 128, /* so many columns of a few rows at a time, */
+    FC_DENSE_UPDATE_AHEAD = 256, /* so many columns after w and the slots were asked for */
+    FC_DENSE_GRADIENT_ROWS = 1024, /* summed in registers before they are added to dw */
     FC_DOT_SHARED_ROWS = 192,   /* of dy that pass over a row of w while it is in L1 */
     FC_DOT_COLUMNS = 4          /* rows of w in a block of dot products */
 };

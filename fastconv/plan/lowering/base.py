@@ -40,6 +40,12 @@ class Lowering(ABC):
         return True
 
     @property
+    def keeps_dy(self) -> bool:
+        """Whether an operation at the end of the program reads dy once more, so that `backward` has
+        kept it (`Tape.keep`) and nobody may write into it."""
+        return False
+
+    @property
     def trainable(self) -> bool:
         """Whether the backward pass has a weight gradient to compute here."""
         return False

@@ -63,13 +63,18 @@ class Weighted(Lowering):
                 dy,
             )
         if self.trainable:
-            dw, db = self.shaped(self.gradient_of(node.kernel)), self.gradient_of(node.bias)
-            self.tape.emit(self.make_backward_kernel(dy, dw, db), self.x, dy)
+            self.record_weight_gradients(dy)
         if not need_dx:
             return None
         dx = self.tape.tensor(self.x.shape)
         self.tape.emit(self.make_backward_input(dy, dx), dy, dx)
         return dx
+
+    def record_weight_gradients(self, dy: Tensor) -> None:
+        """Record the operation for the gradients of kernel and bias."""
+        dw = self.shaped(self.gradient_of(self.node.kernel))
+        db = self.gradient_of(self.node.bias)
+        self.tape.emit(self.make_backward_kernel(dy, dw, db), self.x, dy)
 
     def shaped(self, kernel: np.ndarray) -> np.ndarray:
         """The kernel, or its gradient, in the shape that the operations take."""
@@ -137,6 +142,22 @@ class Convolution(Weighted):
 
 class Product(Weighted):
     """Acts on the last axis; all others are rows."""
+
+    @property
+    def keeps_dy(self):
+        return self.node.kernel in self.gradients.joined
+
+    def record_weight_gradients(self, dy):
+        kernel = self.node.kernel
+        if kernel not in self.gradients.joinable:
+            super().record_weight_gradients(dy)
+            return
+        x, dy, db = (
+            self.tape.keep(self.x).rows,
+            self.tape.keep(dy).rows,
+            self.gradient_of(self.node.bias),
+        )
+        self.gradients.joined[kernel] = lambda rule: _dense.DenseUpdate(x.array, dy.array, db, rule)
 
     def output_shape(self, x):
         return (*x.shape[:-1], self.node.kernel.shape[-1])

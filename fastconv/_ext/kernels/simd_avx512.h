@@ -2,12 +2,14 @@
 #include <immintrin.h>
 
 /* 32 registers: 24 accumulators leave room for four filter vectors and the broadcasts.  Of narrow panels there could be more
- * rows, but 16 general registers hold no more pointers to them. */
+ * rows, but 16 general registers hold no more pointers to them; in filter gradients, whose loop needs some for itself, 8. */
 #define FC_PANEL_VECTORS 4
 #define FC_ROWS_1 11
 #define FC_ROWS_2 11
 #define FC_ROWS_3 8
 #define FC_ROWS_4 6
+#define FC_GRADIENT_ROWS_1 8
+#define FC_GRADIENT_ROWS_2 8
 #define FC_DOT_ROWS 5
 #define FC_DEPTHWISE_ROWS 2
 #define FC_DEPTHWISE_COLUMNS 7

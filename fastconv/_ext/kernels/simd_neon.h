@@ -7,6 +7,8 @@
 #define FC_ROWS_2 10
 #define FC_ROWS_3 8
 #define FC_ROWS_4 6
+#define FC_GRADIENT_ROWS_1 12
+#define FC_GRADIENT_ROWS_2 10
 #define FC_DOT_ROWS 5
 #define FC_DEPTHWISE_ROWS 1
 #define FC_DEPTHWISE_COLUMNS 7

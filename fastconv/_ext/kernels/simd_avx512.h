@@ -10,6 +10,7 @@
 #define FC_ROWS_4 6
 #define FC_GRADIENT_ROWS_1 8
 #define FC_GRADIENT_ROWS_2 8
+#define FC_LISTS_PIXELS 1
 #define FC_DOT_ROWS 5
 #define FC_DEPTHWISE_ROWS 2
 #define FC_DEPTHWISE_COLUMNS 7

@@ -9,6 +9,7 @@
 #define FC_ROWS_4 6
 #define FC_GRADIENT_ROWS_1 12
 #define FC_GRADIENT_ROWS_2 10
+#define FC_LISTS_PIXELS 0
 #define FC_DOT_ROWS 5
 #define FC_DEPTHWISE_ROWS 1
 #define FC_DEPTHWISE_COLUMNS 7

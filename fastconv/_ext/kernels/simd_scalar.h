@@ -2,9 +2,10 @@
  *
  * Every simd_<target>.h defines, for the element type chosen by FC_DOUBLE: `real`, `vec`, `mask`, VL lanes,
  * the register blocks of the micro-kernels (FC_PANEL_VECTORS: vectors in a full filter panel; FC_ROWS_<n>: rows
- * beside a panel of n vectors, FC_GRADIENT_ROWS_<n>: those of filter gradients, if n < 3; FC_DOT_ROWS: rows of a block of dot products; FC_DEPTHWISE_*: rows (1 or 2), columns and
- * vectors of channels of a block of a depthwise convolution, the vectors filling a line of the caches at best) and the
- * operations below.  Conventions that kernels rely on:
+ * beside a panel of n vectors, FC_GRADIENT_ROWS_<n>: those of filter gradients, if n < 3; FC_LISTS_PIXELS: whether these go
+ * from pixel to pixel by a list, or from row to row; FC_DOT_ROWS: rows of a block of dot products; FC_DEPTHWISE_*: rows (1 or
+ * 2), columns and vectors of channels of a block of a depthwise convolution, the vectors filling a line of the caches at best)
+ * and the operations below.  Conventions that kernels rely on:
  *   v_load_n / v_store_n touch exactly n elements, 0 <= n <= VL; the other lanes read as zero.
  *   v_max(a, b) and v_min(a, b) give b when either operand is NaN.
  *   v_load_u8 / v_store_u8 convert VL bytes to and from small integers in lanes.
@@ -30,6 +31,7 @@ typedef int mask;
 #define FC_ROWS_4 3
 #define FC_GRADIENT_ROWS_1 8
 #define FC_GRADIENT_ROWS_2 6
+#define FC_LISTS_PIXELS 0
 #define FC_DOT_ROWS 2
 #define FC_DEPTHWISE_ROWS 1
 #define FC_DEPTHWISE_COLUMNS 4

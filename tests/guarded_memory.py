@@ -186,7 +186,9 @@ def run_pool(dtype) -> None:
         )
         check(
             f"max_pool_backward of relu {label}",
-            lambda dy, argmax, y, dx, g=geometry: _pool.MaxPoolBackward(g, dy, argmax, dx, y),
+            lambda dy, argmax, y, dx, g=geometry: _pool.MaxPoolBackward(
+                g, dy, argmax, dx, ("relu", 0.0, y)
+            ),
             {"dy": dy, "argmax": argmax, "y": y},
             {"dx": blank(x.shape, dtype)},
         )
@@ -200,6 +202,12 @@ def run_pool(dtype) -> None:
             f"average_pool_backward {label}",
             lambda dy, dx, g=geometry: _pool.AveragePoolBackward(g, dy, dx),
             {"dy": dy},
+            {"dx": blank(x.shape, dtype)},
+        )
+        check(
+            f"average_pool_backward of tanh {label}",
+            lambda dy, x, dx, g=geometry: _pool.AveragePoolBackward(g, dy, dx, ("tanh", 0.0, x)),
+            {"dy": dy, "x": x},
             {"dx": blank(x.shape, dtype)},
         )
 
@@ -241,6 +249,12 @@ def run_dense(dtype) -> None:
             f"dense_backward_input {label}",
             _dense.DenseBackwardInput,
             {"dy": dy, "w": w},
+            {"dx": blank(x.shape, dtype)},
+        )
+        check(
+            f"dense_backward_input of relu {label}",
+            lambda dy, w, x, dx: _dense.DenseBackwardInput(dy, w, dx, ("relu", 0.0, x)),
+            {"dy": dy, "w": w, "x": x},
             {"dx": blank(x.shape, dtype)},
         )
         check(

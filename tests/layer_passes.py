@@ -6,10 +6,9 @@ import numpy as np
 
 from fastconv.parameters import Parameters
 from fastconv.plan.fusion import fuse
-from fastconv.plan.gradients import WeightGradients
 from fastconv.plan.graph import Graph
-from fastconv.plan.lowering import LOWERINGS
 from fastconv.plan.program import make_program
+from fastconv.plan.recording import Recording
 from fastconv.plan.tape import Tape
 
 
@@ -27,23 +26,18 @@ def passes(layer, x, dy, threads=1):
     build(layer, x.shape[1:])
     parameters = Parameters(layer.weights)
     parameters.gradient[...] = np.nan
-    tape = Tape()
-    graph, weights = Graph(), WeightGradients(parameters, tape)
+    tape, graph = Tape(), Graph()
     graph.outputs = [graph.apply(layer.nodes(layer.input_shape), graph.input(x.shape[1:]))]
-    chain = [application.node for application in fuse(graph, "train").applications]
-    lowered = [LOWERINGS[type(node)](node, tape, weights, True) for node in chain]
-    source = tape.input(x.shape)
-    y = source
-    for step in lowered:
-        y = step.forward(y)
+    graph = fuse(graph, "train")
+    recording = Recording(graph, tape, parameters, len(x), True, watched=graph.outputs)
+    recording.forward()
+    source, output = (recording.tensors[v] for v in (*graph.inputs, *graph.outputs))
     gradient = tape.input(dy.shape)
-    output = tape.keep(y)
-    dx = gradient
-    for step in reversed(lowered):
-        dx = step.backward(dx, need_dx=True)
+    tape.keep(output)
+    (dx,) = recording.backward([(*graph.outputs, gradient)], graph.inputs)
     tape.keep(dx)
     operations, _ = tape.bind()
-    operations += [op for step in lowered for op in step.updates()]
+    operations += [op for step in recording.steps for op in step.updates()]
     source.array[...], gradient.array[...] = x, dy
     make_program(operations).run(threads)
     gradients = {v.name: parameters.view(parameters.gradient, v).copy() for v in layer.weights}

@@ -250,9 +250,9 @@ def test_a_residual_block_has_one_pass_per_direction():
     names = operation_names(models.Model(x, layers.Dense(2)(layers.Flatten()(y))))
     assert "ActivationForward" not in names
     assert "Scale" not in names  # a copy would be one
-    # forward: two; backward: the first ReLU (one consumer), the second within the sum, and the
-    # plain sum at the very first convolution
-    assert names.count("Merge") == 5
+    # forward: two; backward: the sum that undoes the first ReLU and the plain one at the very first
+    # convolution; the second ReLU is undone by the product
+    assert names.count("Merge") == 4
     assert names.count("ActivationBackward") == 2  # those inside of the convolutions
 
 

@@ -67,7 +67,7 @@ def test_max_pool_backward_through_a_fused_relu(case, isa, dtype):
     y, argmax = ops.max_pool2d(x, return_argmax=True, **case.options)
     dx = np.full(case.input_shape, np.nan, dtype)
     dy = problem.dy.astype(dtype)
-    _pool.MaxPoolBackward(geometry, dy, argmax, dx, y).run(2)
+    _pool.MaxPoolBackward(geometry, dy, argmax, dx, ("relu", 0.0, y)).run(2)
     expected = reference.max_pool2d_backward(
         problem.dy * (y > 0), argmax, input_shape=case.input_shape, **case.options
     )

@@ -2,7 +2,7 @@
 # Free functions rather than methods wherever possible: adding one does not change the layout of a class.
 from libc.math cimport sqrt
 from libc.stdint cimport int64_t
-from fastconv._ext._kernels cimport fc_table
+from fastconv._ext._kernels cimport fc_table, fc_undo
 
 # The table for float32 or float64 of the selected instruction set.
 cdef const fc_table *current_table(bint is_double) noexcept
@@ -56,6 +56,10 @@ cdef class Op:
     cdef int64_t phase_items(self, int phase) noexcept nogil
     cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil
     cdef void end(self) noexcept nogil
+
+
+# The activation, (kind, slope, output) or None, that an op undoes in a gradient of the shape of `gradient`.
+cdef int describe_undo(Op op, fc_undo *to, undo, gradient) except -1
 
 
 # An op whose filters are rearranged ("packed") before they are used.

@@ -49,6 +49,7 @@ from fastconv._ext._kernels cimport (
     fc_isa_name,
     fc_isa_supported,
     fc_table,
+    fc_undo,
 )
 
 cdef extern from *:
@@ -325,6 +326,21 @@ cdef class Op:
         cdef int threads = _threads_of(self, num_threads)
         phases = [self.phase_items(phase) for phase in range(self.phases)]
         return [(items, _chunk(items, threads), threads) for items in phases if items]
+
+
+cdef int describe_undo(Op op, fc_undo *to, undo, gradient) except -1:
+    to.output = NULL
+    if undo is None:
+        return 0
+    kind, slope, output = undo
+    if output.shape != gradient.shape or output.dtype != gradient.dtype:
+        raise ValueError(
+            f"expected the output of an activation of shape {gradient.shape} and in {gradient.dtype}, "
+            f"received {output.shape} in {output.dtype}"
+        )
+    to.activation, to.slope, to.output = fused_activation_code(kind), slope, pointer(output)
+    op.arrays += (output,)
+    return 0
 
 
 cdef int64_t _chunk(int64_t items, int threads) noexcept nogil:

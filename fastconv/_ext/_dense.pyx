@@ -6,6 +6,7 @@ from libc.stdint cimport int64_t
 from fastconv._ext._core cimport (
     Op,
     current_table,
+    describe_undo,
     element_kind,
     fused_activation_code,
     pointer,
@@ -85,13 +86,14 @@ cdef class DenseForward(_DenseOp):
 
 @cython.final
 cdef class DenseBackwardInput(_DenseOp):
-    """dx = dy w'"""
+    """dx = dy w'; `undo` = (kind, slope, x) is the activation that gave x: then dx is what went into that."""
 
-    def __init__(self, dy, w, dx):
+    def __init__(self, dy, w, dx, undo=None):
         self.arrays = (dy, w, dx)
         self.table = current_table(element_kind(self.arrays))
         self._describe(dx, w, dy, None)
         self.problem.dy, self.problem.w, self.problem.dx = pointer(dy), pointer(w), pointer(dx)
+        describe_undo(self, &self.problem.undo, undo, dx)
         self.plan = self.table.plan_dense_backward_input
         self.item = self.table.dense_backward_input_item
 

@@ -16,6 +16,11 @@ cdef extern from "fastconv_kernels.h" nogil:
         FC_SGD, FC_RMSPROP, FC_ADAM, FC_NADAM, FC_ADAMAX, FC_ADAGRAD, FC_ADADELTA, FC_LION, FC_FTRL, FC_MOVING_AVERAGE
         FC_UPDATES, FC_UPDATE_SLOTS
 
+    ctypedef struct fc_undo:
+        const void *output
+        int activation
+        double slope
+
     ctypedef struct fc_conv:
         int threads
         const void *x
@@ -92,19 +97,20 @@ cdef extern from "fastconv_kernels.h" nogil:
         int64_t rows, inputs, outputs
         int activation
         double slope
+        fc_undo undo
         void *partial
         int64_t items, scratch_bytes, blocks, partial_size, sum_items
 
     ctypedef struct fc_pool:
         const void *x
         const void *dy
-        const void *relu_output
         void *y
         void *dx
         void *argmax
         int64_t batch, height, width, channels, pool_h, pool_w, out_h, out_w
         int64_t stride_h, stride_w, pad_top, pad_left
         int wide_argmax
+        fc_undo undo
 
     ctypedef struct fc_resample:
         const void *x
@@ -182,9 +188,9 @@ cdef extern from "fastconv_kernels.h" nogil:
     ctypedef struct fc_merge:
         int kind, count
         const void *const *x
-        const void *relu_output
         void *y
         bint relu
+        fc_undo undo
 
     ctypedef struct fc_broadcast:
         void *x

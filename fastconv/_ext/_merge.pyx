@@ -8,7 +8,7 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
-from fastconv._ext._core cimport Op, current_table, element_kind, pointer
+from fastconv._ext._core cimport Op, current_table, describe_undo, element_kind, pointer
 from fastconv._ext._kernels cimport (
     FC_ADD,
     FC_AVERAGE,
@@ -79,16 +79,16 @@ cdef class _Merging(_Stretches):
 cdef class Merge(_Merging):
     """y = xs[0] . xs[1] . ... for kind "add", "subtract", "multiply", "average", "maximum" or "minimum".
 
-    y may be one of the xs.  With `relu`, y = max(y, 0) after that.  With `relu_output`, y is set to zero where that array
-    is not positive: the gradient of the ReLU that gave it.
+    y may be one of the xs.  With `relu`, y = max(y, 0) after that.  With `undo` = (kind, slope, output), y is a
+    gradient that is multiplied by the derivative of the activation that gave the output.
     """
 
-    def __init__(self, str kind, xs, y, bint relu=False, relu_output=None):
+    def __init__(self, str kind, xs, y, bint relu=False, undo=None):
         xs = tuple(xs)
-        self._begin((y, *xs, relu_output))
+        self._begin((y, *xs))
         self._describe(kind, xs)
         self.problem.y, self.problem.relu = pointer(y), relu
-        self.problem.relu_output = pointer(relu_output)
+        describe_undo(self, &self.problem.undo, undo, y)
 
     cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
         self.table.merge(&self.problem, item * STRETCH, min(<int64_t> STRETCH, self.size - item * STRETCH))

@@ -7,7 +7,7 @@ cimport cython
 from libc.stdint cimport int64_t
 import numpy as np
 
-from fastconv._ext._core cimport Op, current_table, element_kind, pointer
+from fastconv._ext._core cimport Op, current_table, describe_undo, element_kind, pointer
 from fastconv._ext._kernels cimport fc_pool, fc_table
 
 ctypedef void (*item_function)(const fc_pool *, int64_t) noexcept nogil
@@ -68,19 +68,17 @@ cdef class MaxPoolForward(_PoolOp):
 cdef class MaxPoolBackward(_PoolOp):
     """dx = dy at the position of each window's maximum.
 
-    With `relu_output`, the output of a ReLU that followed (or, as it commutes with the maximum, preceded) the
-    pooling, dy counts only where that output is positive.
+    With `undo` = (kind, slope, y) dx is the gradient with respect to what went into an activation before the pooling.  Its
+    outputs that matter are the maxima, y.
     """
 
-    def __init__(self, geometry, dy, argmax, dx, relu_output=None):
-        self.arrays = (dy, argmax, dx, relu_output)
-        self.table = current_table(element_kind((dy, dx, relu_output)))
+    def __init__(self, geometry, dy, argmax, dx, undo=None):
+        self.arrays = (dy, argmax, dx)
+        self.table = current_table(element_kind((dy, dx)))
         self._describe(geometry, dx, dy)
-        if relu_output is not None and relu_output.shape != dy.shape:
-            raise ValueError(f"expected relu_output of shape {dy.shape}, received {relu_output.shape}")
+        describe_undo(self, &self.problem.undo, undo, dy)
         self.problem.dy, self.problem.dx = pointer(dy), pointer(dx)
         self.problem.argmax = self._argmax(argmax, dy)
-        self.problem.relu_output = pointer(relu_output)
         self.items = self.table.pool_backward_items(&self.problem)
         self.item = self.table.max_pool_backward_item
 
@@ -99,12 +97,16 @@ cdef class AveragePoolForward(_PoolOp):
 
 @cython.final
 cdef class AveragePoolBackward(_PoolOp):
-    """dx = dy shared equally among the pixels of each window that lie in the image."""
+    """dx = dy shared equally among the pixels of each window that lie in the image.
 
-    def __init__(self, geometry, dy, dx):
+    With `undo` = (kind, slope, x) dx is the gradient with respect to what went into the activation that gave x.
+    """
+
+    def __init__(self, geometry, dy, dx, undo=None):
         self.arrays = (dy, dx)
         self.table = current_table(element_kind(self.arrays))
         self._describe(geometry, dx, dy)
+        describe_undo(self, &self.problem.undo, undo, dx)
         self.problem.dy, self.problem.dx = pointer(dy), pointer(dx)
         self.items = self.table.pool_backward_items(&self.problem)
         self.item = self.table.average_pool_backward_item

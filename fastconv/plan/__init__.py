@@ -10,8 +10,10 @@ batch shape and a mode, after which one call runs everything without entering Py
 
 - *Fusion.* ReLU and its like run inside the convolution or product before them, and so does a 2x2
   pooling after the convolution if no gradient will ask what was pooled; softmax inside the
-  cross-entropy after it; the backward pass of a ReLU inside that of the max-pooling after it, or
-  inside the sum of the gradients of its consumers.
+  cross-entropy after it.
+- *Activations undone on the way* (`gradients`). Where a value is the output of an activation, who
+  writes its gradient last multiplies it by the derivative: the pooling or product that is the only
+  consumer, or the sum of the gradients of several. A pass of its own remains after convolutions.
 - *No way there and back.* Transpositions and reshapes that undo each other do not happen
   (`simplify`).
 - *No work for nobody.* Gradients are computed only where a trainable weight lies below. What

@@ -5,22 +5,41 @@ used several times is the sum over its uses. Both are taken over as they are whe
 
 A tensor may be the gradient of several values at once (those that went into an addition), until one
 of them has to be changed: that one gets a tensor of its own (`own`), or is summed into a new one.
+
+Where a value is the output of an activation, its gradient has to be multiplied by the derivative
+that belongs to it (`Undo`) by whoever writes it last: the only consumer, if that can
+(`Lowering.can_undo`); the sum over several consumers; or else a pass of its own.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Set
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from fastconv._ext import _merge
+from fastconv._ext import _elementwise, _merge
 from fastconv._ext._optim import Rule
 from fastconv.parameters import Parameters, Variable, aligned_zeros
+from fastconv.plan.nodes import Activation
 from fastconv.plan.tape import Tape, Tensor
 
 _MOST_WAITING = 2  # contributions to one value that wait for their sum, and take up memory
+
+
+@dataclass(frozen=True)
+class Undo:
+    """An activation to be undone in the gradient of its output, whose place `output` tells."""
+
+    activation: Activation
+    output: Tensor
+
+    @property
+    def arguments(self) -> tuple[str, float, np.ndarray]:
+        """What an operation takes as `undo`; once the tape is bound."""
+        return self.activation.kind, self.activation.slope, self.output.array
 
 
 class ValueGradients:
@@ -40,18 +59,26 @@ class ValueGradients:
         waiting.append(gradient)
         self._holders[gradient.storage] += 1
 
-    def waiting(self, value: int) -> int:
-        """How many contributions `take` will sum up."""
-        return len(self._waiting.get(value, ()))
-
-    def take(self, value: int, relu_output: Tensor | None = None) -> Tensor | None:
-        """The gradient of `value`, which is complete; None if nobody has contributed.
-
-        With `relu_output`, which needs at least two contributions, it goes through the mask of that
-        ReLU on the way.
-        """
+    def take(self, value: int, undo: Undo | None = None) -> Tensor | None:
+        """The gradient of `value`, which is complete, or of what goes into the activation that
+        gives it; None if nobody has contributed."""
         waiting = self._released(self._waiting.pop(value, []))
-        return self._sum(waiting, relu_output) if len(waiting) > 1 else next(iter(waiting), None)
+        if len(waiting) > 1:
+            return self._sum(waiting, undo)
+        if not waiting or undo is None:
+            return next(iter(waiting), None)
+        (given,) = waiting
+        gradient = self._tape.tensor(given.shape) if self._holders[given.storage] else given
+        kind, slope, output = undo.activation.kind, undo.activation.slope, undo.output
+        self._tape.emit(
+            lambda: _elementwise.ActivationBackward(
+                kind, output.array, given.array, gradient.array, slope
+            ),
+            output,
+            given,
+            gradient,
+        )
+        return gradient
 
     def own(self, gradient: Tensor) -> Tensor:
         """`gradient`, or a copy if it is the gradient of another value, too."""
@@ -70,7 +97,7 @@ class ValueGradients:
             self._holders[gradient.storage] -= 1
         return gradients
 
-    def _sum(self, gradients: list[Tensor], relu_output: Tensor | None = None) -> Tensor:
+    def _sum(self, gradients: list[Tensor], undo: Undo | None = None) -> Tensor:
         """Into one of them if nobody else has it, else into a new tensor."""
         terms = list(gradients)
         free = (term for term in terms if not self._holders[term.storage])
@@ -81,10 +108,10 @@ class ValueGradients:
                 "add",
                 [term.array for term in terms],
                 total.array,
-                relu_output=relu_output and relu_output.array,
+                undo=undo and undo.arguments,
             )
 
-        self._tape.emit(make, *terms, total, relu_output)
+        self._tape.emit(make, *terms, total, undo and undo.output)
         return total
 
 

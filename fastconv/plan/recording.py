@@ -7,9 +7,9 @@ from collections.abc import Sequence, Set
 
 from fastconv._ext import _merge
 from fastconv.parameters import Parameters, Variable
-from fastconv.plan.gradients import ValueGradients, WeightGradients
+from fastconv.plan.gradients import Undo, ValueGradients, WeightGradients
 from fastconv.plan.graph import Graph
-from fastconv.plan.lowering import LOWERINGS, Pooling
+from fastconv.plan.lowering import LOWERINGS, Reshape
 from fastconv.plan.tape import Tape, Tensor
 
 
@@ -75,7 +75,7 @@ class Recording:
         Nothing is recorded that neither a trainable weight needs nor one of the values `wanted`,
         inputs of the graph, whose gradients are returned (None where no loss depends on one).
         """
-        self._let_pools_undo_relus()
+        undone = self._undone_by_consumers()
         needed = self._needed(wanted)
         gradients = ValueGradients(self._tape)
         for value, gradient in ends:
@@ -86,11 +86,11 @@ class Recording:
             value = application.output
             if value not in needed:
                 continue
-            if step.ends_in_relu and gradients.waiting(value) > 1:
-                step.masked = True
-                dy = gradients.take(value, self.tensors[value])
-            else:
+            step.ending_undone = value in undone
+            if step.ending is None or step.undoes_ending or step.ending_undone:
                 dy = gradients.take(value)
+            else:
+                dy = gradients.take(value, Undo(step.ending, self.tensors[value]))
             if dy is None:
                 if not step.starts_gradients:
                     continue
@@ -107,18 +107,23 @@ class Recording:
                     gradients.add(input_value, dx)
         return [gradients.take(value) for value in wanted]
 
-    def _let_pools_undo_relus(self) -> None:
+    def _undone_by_consumers(self) -> set[int]:
+        """Leave undoing an activation to the operation that takes its output, where that is the
+        only one and can; return these outputs. Reshapes in between change nothing."""
+        undone: set[int] = set()
+        same: dict[int, int] = {}  # values that are the output of another node in another shape
         for application, step in zip(self._graph.applications, self.steps, strict=True):
-            value = application.inputs[0]
+            x = application.inputs[0]
+            if self._uses[x] != 1:
+                continue
+            value = same.get(x, x)
             maker = self._makers.get(value)
-            if (
-                maker is not None
-                and maker.ends_in_relu
-                and self._uses[value] == 1
-                and isinstance(step, Pooling)
-                and step.node.kind == "max"
-            ):
-                maker.masked = step.mask_relu = True
+            if isinstance(step, Reshape):
+                same[application.output] = value
+            elif maker is not None and maker.ending is not None and step.can_undo(maker):
+                step.undo = Undo(maker.ending, self.tensors[x])
+                undone.add(value)
+        return undone
 
     def _needed(self, wanted: Sequence[int]) -> set[int]:
         """The values below which there is a trainable weight, or one of those that are wanted."""

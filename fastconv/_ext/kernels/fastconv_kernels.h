@@ -27,6 +27,15 @@ enum {
     FC_CAN_FUSE = FC_CLIPPED_RELU,
     FC_KEEPS_INPUT = FC_GELU
 };
+
+/* An activation whose gradient comes next, as part of the operation that writes dx: dx is multiplied by the derivative that
+ * belongs to `output`, which has the shape of dx.  NULL: there is none. */
+typedef struct {
+    const void *output;
+    int activation; /* up to FC_CAN_FUSE */
+    double slope;
+} fc_undo;
+
 enum { FC_POOL_NONE, FC_POOL_MAX, FC_POOL_AVERAGE };
 enum { FC_PAD_ZEROS = 0, FC_PAD_EDGE = 1, FC_PAD_REFLECT = 2 };
 enum { FC_FILL_CONSTANT = 0, FC_FILL_NEAREST = 1, FC_FILL_REFLECT = 2, FC_FILL_WRAP = 3 };
@@ -167,6 +176,7 @@ typedef struct {
     int64_t rows, inputs, outputs;
     int activation;
     double slope;
+    fc_undo undo; /* dx only */
     int threads;
     void *partial; /* [block][row][output], partial_size elements; needed by a forward pass of several blocks */
     /* Filled in by plan_dense_*. */
@@ -175,13 +185,15 @@ typedef struct {
     int64_t inputs_per_block, blocks, partial_size, sum_items;
 } fc_dense;
 
-/* Pooling over windows of (pool_h, pool_w); argmax is uint8 or, for windows of more than 256 pixels, int32. */
+/* Pooling over windows of (pool_h, pool_w); argmax is uint8 or, for windows of more than 256 pixels, int32.  What max pooling
+ * undoes has the output y, not x: the maxima are elements of x, so that says all there is to know of them. */
 typedef struct {
-    const void *x, *dy, *relu_output;
+    const void *x, *dy;
     void *y, *dx, *argmax;
     int64_t batch, height, width, channels, pool_h, pool_w, out_h, out_w;
     int64_t stride_h, stride_w, pad_top, pad_left;
     int wide_argmax; /* int32 */
+    fc_undo undo;
 } fc_pool;
 
 /* A linear map along each axis by itself: kernels/resample.inc says what the fields mean. */
@@ -253,9 +265,9 @@ enum { FC_ADD, FC_SUBTRACT, FC_MULTIPLY, FC_AVERAGE, FC_MAXIMUM, FC_MINIMUM };
 typedef struct {
     int kind, count;
     const void *const *x;
-    const void *relu_output; /* may be NULL: y is set to zero where this is not positive */
     void *y;
     int relu;
+    fc_undo undo; /* y is a gradient, the sum of several */
 } fc_merge;
 
 /* x repeated along some axes of y: sizes of y, and the stride of x in elements, 0 where it is repeated. */

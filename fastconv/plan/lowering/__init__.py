@@ -7,6 +7,8 @@
 
     A node that merges takes forward(*xs), and backward(dy, needs) gives a list.
 
+    An activation inside a node is undone before `backward`, by who writes dy (`gradients.Undo`).
+
 Both passes record on a tape (`plan.tape`); x, y, dy, dx are tensors without memory as yet. A `dy`
 belongs to the one node that it is handed to, which may overwrite it.
 
@@ -74,4 +76,4 @@ LOWERINGS: dict[type, type[Lowering]] = {
     nodes.TransposedConvolution: TransposedConvolution,
 }
 
-__all__ = ["LOWERINGS", "Lowering", "Pooling", "Random", "loss_operation", "lower_loss"]
+__all__ = ["LOWERINGS", "Lowering", "Random", "Reshape", "loss_operation", "lower_loss"]

@@ -7,7 +7,18 @@ from fastconv.plan.lowering.base import Lowering
 
 
 class Activation(Lowering):
-    """An activation that could not join the operation before it."""
+    """An activation that could not join the operation before it.
+
+    One that could join others is nothing but its ending, which leaves the backward pass to others.
+    """
+
+    @property
+    def ending(self):
+        return self.node if self.node.fusible else None
+
+    @property
+    def overwrites_dy(self):
+        return self.ending is None
 
     def forward(self, x):
         node = self.node
@@ -23,6 +34,8 @@ class Activation(Lowering):
     def backward(self, dy, need_dx):
         if not need_dx:
             return None
+        if self.ending is not None:
+            return dy
         node, saved = self.node, self.saved
         self.tape.emit(
             lambda: _elementwise.ActivationBackward(

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from fastconv.parameters import Variable
-from fastconv.plan.gradients import WeightGradients
+from fastconv.plan.gradients import Undo, WeightGradients
+from fastconv.plan.nodes import Activation
 from fastconv.plan.tape import Tape, Tensor
 
 
@@ -19,19 +20,26 @@ class Lowering(ABC):
     penalty: np.ndarray | None = None  # one number that a run adds to the loss, if there is any
     starts_gradients = False  # `backward` has something to add even if no loss lies behind
     merges = False  # takes several inputs: `forward(*xs)`, `backward(dy, needs)` gives a list
+    undoes_ending = False  # `backward` undoes `ending` in passing, unless somebody has done so
 
-    # Set by the plan: the first before `forward`, the second before `backward`.
+    # Set by the plan: the first before `forward`, the others before `backward`.
     may_overwrite = False  # nobody else will read x, so the output may take its memory
-    masked = False  # dy has been through the mask of the ReLU inside this operation already
+    ending_undone = False  # dy is the gradient of what goes into `ending`
+    undo: Undo | None = None  # the ending of the operation before this one: dx is to be undone
 
     def __init__(self, node: Any, tape: Tape, gradients: WeightGradients, training: bool):
         self.node, self.tape, self.gradients, self.training = node, tape, gradients, training
 
     @property
-    def ends_in_relu(self) -> bool:
-        """Whether a ReLU inside this operation gives its output, so that others can undo it."""
-        activation = getattr(self.node, "activation", None)
-        return activation is not None and activation.kind == "relu"
+    def ending(self) -> Activation | None:
+        """The activation that gives the output, if there is one inside this operation. It is not
+        the operation's to undo, if it does not choose to (`undoes_ending`)."""
+        return getattr(self.node, "activation", None)
+
+    def can_undo(self, maker: Lowering) -> bool:
+        """Whether `backward` can undo the ending of `maker`, which gives x, in what it hands back,
+        for less than it would take `maker` or a pass of its own."""
+        return False
 
     @property
     def overwrites_dy(self) -> bool:

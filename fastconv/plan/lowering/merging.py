@@ -19,14 +19,14 @@ class Merge(Lowering):
 
     @property
     def overwrites_dy(self):
-        return self.node.kind == "average" or (self.ends_in_relu and not self.masked)
+        return self.node.kind == "average"
 
     def forward(self, *xs):
         self.x_shapes = [x.shape for x in xs]
         shape = merged_shape(self.x_shapes)
         self.xs = xs = [self._repeated(x, shape) for x in xs]
         y = self.y = self.tape.tensor(shape)
-        kind, relu = self.node.kind, self.ends_in_relu
+        kind, relu = self.node.kind, self.ending is not None
 
         def make():
             return _merge.Merge(kind, [x.array for x in xs], y.array, relu=relu)
@@ -35,11 +35,6 @@ class Merge(Lowering):
         return y
 
     def backward(self, dy, needs):
-        if self.ends_in_relu and not self.masked:
-            y = self.y
-            self.tape.emit(
-                lambda: _merge.Merge("add", [dy.array], dy.array, relu_output=y.array), dy, y
-            )
         if self.node.kind == "average":
             factor = 1 / len(needs)
             self.tape.emit(lambda: _merge.Scale(dy.array, dy.array, factor), dy)

@@ -8,7 +8,7 @@ from abc import abstractmethod
 
 import numpy as np
 
-from fastconv._ext import _elementwise, _normalization, _optim
+from fastconv._ext import _normalization, _optim
 from fastconv.parameters import Variable
 from fastconv.plan import nodes
 from fastconv.plan.lowering.base import Lowering
@@ -37,7 +37,12 @@ class _Scaled(Lowering):
 
 
 class _ChannelNormalization(_Scaled):
-    """Statistics over rows and groups of channels: x as (segments, rows, channels)."""
+    """Statistics over rows and groups of channels: x as (segments, rows, channels).
+
+    The backward pass makes y anew from x as it goes, so that its activation takes no memory.
+    """
+
+    undoes_ending = True
 
     @abstractmethod
     def statistics_shape(self, x) -> tuple[int, int]:
@@ -68,7 +73,7 @@ class _ChannelNormalization(_Scaled):
     def backward(self, dy, need_dx):
         node, x, mean, variance = self.node, self.x, self.mean, self.variance
         dgamma, dbeta = self.weight_gradients()
-        kind, slope = ("linear", 0.0) if self.masked else self.activation()
+        kind, slope = ("linear", 0.0) if self.ending_undone else self.activation()
         self.tape.emit(
             lambda: _normalization.ChannelNormBackward(
                 self.segments(x).array, self.segments(dy).array, flat(node.gamma), flat(node.beta),
@@ -88,6 +93,10 @@ class BatchNormalization(_ChannelNormalization):
         return self.training and not self.node.frozen
 
     @property
+    def undoes_ending(self):
+        return self.by_batch
+
+    @property
     def trainable(self):
         return self.by_batch and super().trainable
 
@@ -101,7 +110,7 @@ class BatchNormalization(_ChannelNormalization):
             self.tape.keep(self.variance)
             return y
         node = self.node
-        y = self.y = x if self.may_overwrite else self.tape.tensor(x.shape)
+        y = x if self.may_overwrite else self.tape.tensor(x.shape)
         kind, slope = self.activation()
         self.tape.emit(
             lambda: _normalization.FrozenNormForward(
@@ -117,14 +126,7 @@ class BatchNormalization(_ChannelNormalization):
             return super().backward(dy, need_dx)
         if not need_dx:
             return None
-        node, y = self.node, self.y
-        if node.activation is not None and not self.masked:
-            kind, slope = self.activation()
-            self.tape.emit(
-                lambda: _elementwise.ActivationBackward(kind, y.array, dy.array, dy.array, slope),
-                y,
-                dy,
-            )
+        node = self.node
         self.tape.emit(
             lambda: _normalization.FrozenNormBackward(
                 dy.array, flat(node.gamma), node.moving_mean.value, node.moving_variance.value,

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from fastconv._ext import _channels, _pool, _resample
+from fastconv.plan.gradients import Undo
 from fastconv.plan.lowering.base import Lowering
 from fastconv.plan.tape import Tensor
 from fastconv.resampling import repeat_axis
@@ -17,14 +18,9 @@ _BYTE_WINDOW = 256
 
 
 class Pooling(Lowering):
-    """A max-pooling undoes the ReLU before it, if there is one and nobody else reads its output:
-    that saves a pass over the larger array.
+    """What a max-pooling hands back goes to the maxima, which are its output: so it undoes an
+    activation before it there, in the smaller array."""
 
-    Where the maximum of a window of ReLU outputs is positive, the gradient passes both to the
-    element that was the maximum; where it is zero, the ReLU stops it, whichever element that was.
-    """
-
-    mask_relu = False  # the input is the output of a ReLU that leaves its backward pass to us
     overwrites_dy = False
     argmax: Tensor | None = None
 
@@ -50,23 +46,36 @@ class Pooling(Lowering):
         )
         return y
 
+    def can_undo(self, maker):
+        if self.node.kind == "average":
+            return not maker.undoes_ending
+        # Where windows overlap, a sum of products would have other bits than a product of sums.
+        return maker.ending.kind == "relu" or self.node.strides == self.node.pool_size
+
     def backward(self, dy, need_dx):
         if not need_dx:
             return None
-        geometry, argmax = self.geometry, self.argmax
+        geometry, argmax, undo = self.geometry, self.argmax, self.undo
         dx = self.tape.tensor(self.x_shape)
         if self.node.kind == "average":
-            self.tape.emit(lambda: _pool.AveragePoolBackward(geometry, dy.array, dx.array), dy, dx)
+            self.tape.emit(
+                lambda: _pool.AveragePoolBackward(
+                    geometry, dy.array, dx.array, undo and undo.arguments
+                ),
+                dy,
+                dx,
+                undo and undo.output,
+            )
             return dx
-        y = self.y if self.mask_relu else None
+        undo = undo and Undo(undo.activation, self.y)
         self.tape.emit(
             lambda: _pool.MaxPoolBackward(
-                geometry, dy.array, argmax.array, dx.array, relu_output=y and y.array
+                geometry, dy.array, argmax.array, dx.array, undo and undo.arguments
             ),
             dy,
             argmax,
             dx,
-            y,
+            undo and undo.output,
         )
         return dx
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from fastconv._ext import _conv, _dense, _elementwise
+from fastconv._ext import _conv, _dense
 from fastconv.parameters import aligned_zeros
+from fastconv.plan.gradients import Undo
 from fastconv.plan.lowering.base import Lowering
 from fastconv.plan.lowering.normalization import fold
 from fastconv.plan.tape import Tensor
@@ -22,13 +23,11 @@ class Weighted(Lowering):
     The activation is part of the forward operation.
     """
 
+    overwrites_dy = False
+
     @property
     def trainable(self):
         return self.node.kernel.trainable
-
-    @property
-    def overwrites_dy(self):
-        return self.node.activation is not None and not self.masked
 
     def forward(self, x):
         self.x = x
@@ -54,20 +53,12 @@ class Weighted(Lowering):
         return folded, folded_bias
 
     def backward(self, dy, need_dx):
-        node, y = self.node, self.y
-        if self.overwrites_dy:
-            kind, slope = node.activation.kind, node.activation.slope
-            self.tape.emit(
-                lambda: _elementwise.ActivationBackward(kind, y.array, dy.array, dy.array, slope),
-                y,
-                dy,
-            )
         if self.trainable:
             self.record_weight_gradients(dy)
         if not need_dx:
             return None
         dx = self.tape.tensor(self.x.shape)
-        self.tape.emit(self.make_backward_input(dy, dx), dy, dx)
+        self.tape.emit(self.make_backward_input(dy, dx), dy, dx, self.undo and self.undo.output)
         return dx
 
     def record_weight_gradients(self, dy: Tensor) -> None:
@@ -141,7 +132,15 @@ class Convolution(Weighted):
 
 
 class Product(Weighted):
-    """Acts on the last axis; all others are rows."""
+    """Acts on the last axis; all others are rows.
+
+    It undoes an activation before it in the dx that it writes. A convolution does not: the output
+    of that activation would come from memory in small pieces, tile by tile, which has been measured
+    to take longer than a pass of its own.
+    """
+
+    def can_undo(self, maker):
+        return not maker.undoes_ending
 
     @property
     def keeps_dy(self):
@@ -174,4 +173,7 @@ class Product(Weighted):
 
     def make_backward_input(self, dy, dx):
         kernel, dy, dx = self.node.kernel.value, dy.rows, dx.rows
-        return lambda: _dense.DenseBackwardInput(dy.array, kernel, dx.array)
+        undo = self.undo and Undo(self.undo.activation, self.undo.output.rows)
+        return lambda: _dense.DenseBackwardInput(
+            dy.array, kernel, dx.array, undo and undo.arguments
+        )

@@ -134,6 +134,7 @@ typedef struct {
     fc_tiling rows, cols;
     int64_t tiles, tiles_per_item, tile_items, panels, panels_per_item, panel_items, items;
     int64_t packed_size, pack_channels, pack_chunks, pack_items, scratch_bytes;
+    int fetches_y;            /* before the products, which are followed by writing it */
     int streams;              /* few tiles, many filters: these are transformed where they are used */
     void *v;                  /* then the transformed input, `v_size` elements that all items share */
     int64_t v_size, transform_items, columns_per_item;

@@ -49,7 +49,9 @@ enum {
     FC_WINO_OWN_SUMS_BYTES = 4000 * 1024, /* of the sums of a filter gradient that a thread keeps to itself */
     FC_WINO_GRADIENT_TILES = 64,        /* for which these sums are read and written once */
     FC_WINO_FEWEST_SPLITS = 4,          /* of such a gradient: each costs a dw of memory and a step of the final sum, */
-    FC_WINO_SPLITS = 8,                 /* but threads want something to share */
+    FC_WINO_SPLITS = 8,                 /* but threads want something to share: so many, and up to */
+    FC_WINO_MOST_SPLITS = 16,           /* while their partial sums are no more than */
+    FC_WINO_PARTIAL_BYTES = 1280 * 1024,
     FC_WINO_GRADIENT_L3_BYTES = 16 * 1024 * 1024,
     FC_WINO_PART_CHANNELS = 64          /* of a panel: their sums, of a larger gradient, stay in L2 */
 };

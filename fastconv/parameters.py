@@ -7,6 +7,9 @@ gradients (a second buffer) and the optimizer's slots (one buffer each) have the
     gradient  | dkernel 0 ... | dbias 0  | dkernel 1 ........... | dbias 1  |
     velocity  | ...
 
+The gradient of a large dense layer need not be there: its update may take it as it is computed
+(`fastconv.plan.updates`).
+
 Every weight starts at a multiple of 64 bytes. The few elements between two weights are zero in all
 buffers, and every update rule leaves zeros with zero gradient at zero.
 """
@@ -190,7 +193,8 @@ class Parameters:
 
     @property
     def gradient(self) -> np.ndarray:
-        """The flat gradient buffer; it exists from its first use on."""
+        """The flat gradient buffer; it exists from its first use on, and takes up memory where
+        something is written to it."""
         if self._gradient is None:
             self._gradient = self.new_buffer()
         return self._gradient

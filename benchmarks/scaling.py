@@ -26,7 +26,6 @@ from benchmarks.nets import Net, add_option, select
 from benchmarks.networks import KINDS
 from benchmarks.timing import Protocol, alternate_blocks, ratio
 from benchmarks.worker import Worker
-from fastconv import ops
 from fastconv.bench.tables import Table
 from fastconv.bench.timing import run_block
 
@@ -50,6 +49,8 @@ def thread_counts(most: int) -> list[int]:
 
 def measure(nets: list[Net], *, most_threads: int, protocol: Protocol | None = None) -> Table:
     """Memory, then every network at its largest batches, inference and training."""
+    from fastconv import ops
+
     counts = thread_counts(most_threads)
     columns = ["network, batch", "", "ms at 1"]
     for count in counts[1:]:
@@ -103,7 +104,7 @@ def _add_row(
 
 
 def _seconds_per_gflop(threads: int, protocol: Protocol) -> list[float]:
-    from fastconv._ext import _core  # not before whoever is asking has set FASTCONV_ISA
+    from fastconv._ext import _core
 
     time.sleep(protocol.pause)
     return [1 / _core.fma_peak(threads, protocol.block / 4) for _ in range(3)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +114,18 @@ def test_protocol_refuses_nonsense():
         timing.Protocol(rounds=0)
     with pytest.raises(ValueError, match="`block` must be positive"):
         timing.Protocol(block=0.0)
+
+
+COMMANDS = ("convolutions", "pooling", "networks", "scaling", "epoch", "memory", "report", "peak")
+
+
+def test_the_instruction_set_is_chosen_before_the_core_is_loaded():
+    """`--isa` is an option, and options are read after the imports."""
+    imports = "; ".join(f"import benchmarks.{command}" for command in COMMANDS)
+    code = f"import sys; {imports}; print('fastconv._ext._core' in sys.modules)"
+    root = Path(__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
+    assert done.stdout == "False\n", done.stderr
 
 
 def test_thread_counts_are_powers_of_two_and_the_most():

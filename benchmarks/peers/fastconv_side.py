@@ -10,7 +10,7 @@ import fastconv
 from benchmarks.nets import Conv, Dense, Net, Pool
 from benchmarks.peers import EPSILON, LEARNING_RATE, RHO, Session
 from fastconv import layers, models, optimizers, runtime
-from fastconv.plan import joinable_weights
+from fastconv.plan import gradient_bytes
 
 if TYPE_CHECKING:
     from fastconv.models import Sequential
@@ -81,12 +81,11 @@ def _account(network: Sequential, batch: int) -> dict[str, int]:
     """
     parameters = network.parameters
     slots = network.optimizer.state_for(parameters).buffers.values()
-    joined = joinable_weights(network.graph(), network.optimizer)  # their gradients take up none
     with network._plan(batch, "train", False, network._trained_parts()) as plan:
         return {
             "arena": plan.peak_bytes,
             "scratch": plan.scratch_bytes,
             "parameters": parameters.values.nbytes,
-            "gradients": parameters.gradient.nbytes - sum(4 * weight.size for weight in joined),
+            "gradients": gradient_bytes(network.graph(), network.optimizer, parameters),
             "slots": sum(slot.nbytes for slot in slots if slot is not None),
         }

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 
 from fastconv import runtime
 from fastconv.models import Model
-from fastconv.plan import Graph, Plan, joinable_weights, nodes
+from fastconv.plan import Graph, Plan, gradient_bytes, nodes
 
 FLOAT = 4  # bytes
 
@@ -86,7 +86,6 @@ def memory_of(model: Model, batch_size: int, activations: int) -> Memory:
     trained = bool(parameters.trainable_runs())
     optimizer = model.optimizer if model.compiled else RMSprop()
     slots = sum(len(group) for group in optimizer.all_slots())  # numbers per parameter
-    joined = joinable_weights(graph, optimizer)
     return Memory(
         activations=activations,
         parameters=FLOAT * model.count_params(),
@@ -95,7 +94,7 @@ def memory_of(model: Model, batch_size: int, activations: int) -> Memory:
         prediction_scratch=scratch,
         training_arena=training.peak_bytes,
         training_scratch=training.scratch_bytes_on(threads),
-        gradients=weights - sum(FLOAT * weight.size for weight in joined) if trained else 0,
+        gradients=gradient_bytes(graph, optimizer, parameters) if trained else 0,
         slots=slots * weights if trained else 0,
     )
 

@@ -40,7 +40,7 @@ from fastconv.plan.differential import Differential
 from fastconv.plan.fusion import fuse
 from fastconv.plan.graph import Graph
 from fastconv.plan.plan import MODES, Plan
-from fastconv.plan.updates import Updates, joinable_weights
+from fastconv.plan.updates import Updates, gradient_bytes
 
 __all__ = [
     "MODES",
@@ -50,5 +50,5 @@ __all__ = [
     "PlanCache",
     "Updates",
     "fuse",
-    "joinable_weights",
+    "gradient_bytes",
 ]

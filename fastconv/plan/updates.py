@@ -82,6 +82,13 @@ def joinable_weights(graph: Graph, optimizer: Optimizer) -> set[Variable]:
     }
 
 
+def gradient_bytes(graph: Graph, optimizer: Optimizer, parameters: Parameters) -> int:
+    """The memory that the gradients of a training step by `optimizer` take up: the flat buffer
+    without the parts that nobody writes to."""
+    joinable = joinable_weights(graph, optimizer)
+    return parameters.values.nbytes - sum(4 * variable.size for variable in joinable)
+
+
 class Updates:
     """What changes the weights in `parameters` at the end of a training step."""
 

@@ -31,7 +31,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.nets import Net, add_option, select
 from benchmarks.networks import KINDS
-from fastconv._ext._conv import tile_sizes
+from fastconv._ext._tiling import tile_sizes
 from fastconv.bench.tables import Table
 
 THREADS = (2, 4, 8, 16, 32, 64, 128)

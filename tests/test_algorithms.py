@@ -23,7 +23,8 @@ from oracle import (
 
 from fastconv import Input, Model, layers, ops, reference, shapes
 from fastconv._ext import _core
-from fastconv._ext._conv import choose_algorithm, tile_sizes
+from fastconv._ext._conv import choose_algorithm
+from fastconv._ext._tiling import tile_sizes
 
 PROMISED_L2 = 1e-5
 WINOGRAD = ("winograd2", "winograd4")

@@ -34,6 +34,7 @@ from fastconv._ext._conv_winograd import (
     WinogradBackwardKernel,
     WinogradForward,
 )
+from fastconv._ext._tiling import input_gradient_sides, tile_sizes, transformed_sides
 
 ALGORITHMS = ("auto", "direct", "scatter", "winograd2", "winograd4")
 
@@ -132,29 +133,17 @@ def _scatter_cost(g, lanes):
     return pixels * (product + g.kernel_h * (_SCATTER * whole + _SCATTER_TAIL * bool(tail)))
 
 
-def tile_sizes(size, tile, mixed):
-    """The tiles that Winograd cuts a dimension of outputs into; if `mixed`, smaller ones as well.
-
-    >>> tile_sizes(14, 4, True), tile_sizes(13, 4, True), tile_sizes(3, 4, True)
-    ([4, 4, 4, 2], [4, 4, 2, 3], [3])
-    """
-    whole, rest = divmod(size, tile)
-    if not mixed or not rest:
-        return [tile] * (whole + bool(rest))
-    if rest == 1 and whole:
-        return [tile] * (whole - 1) + [2, 3]
-    return [tile] * whole + [max(rest, 2)]
-
-
 def _winograd_cost(g, lanes, pass_name, tile, frozen):
     upwards = pass_name == "backward_input"
     out_h, out_w = (g.height, g.width) if upwards else (g.out_h, g.out_w)
     c, k = (g.filters, g.channels) if upwards else (g.channels, g.filters)
     if g.stride_h == 1:
-        rows, cols = tile_sizes(out_h, tile, tile == 4), tile_sizes(out_w, tile, tile == 4)
-        more = g.kernel_h - 1
-        side = matrices = max(rows + cols) + more
-        components = g.batch * (sum(rows) + more * len(rows)) * (sum(cols) + more * len(cols))
+        if upwards:
+            rows, cols = input_gradient_sides(g, tile)
+        else:
+            rows, cols = (transformed_sides(n, tile, g.kernel_h) for n in (out_h, out_w))
+        side = matrices = max(rows + cols)
+        components = g.batch * sum(rows) * sum(cols)
         near, far = _TRANSFORM
     else:  # several components share a matrix of filters
         side, matrices = 2 * tile + 1, tile + 2

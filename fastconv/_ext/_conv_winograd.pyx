@@ -3,6 +3,7 @@ stride 2 as well.  The arithmetic is in kernels/winograd*.inc.
 
 `tile` is m of F(m x m, r x r): 4 or 2 for r = 3, 2 for r = 5.  The gradient with respect to the input is a forward pass
 over dy, with the filters flipped and transposed and with padding r - 1 - p; for stride 2 over dy with zeros in between.
+Or, where `spreads_tiles` says so, it is the forward pass transposed: tiles of dy, whose contributions to dx are added up.
 """
 
 cimport cython
@@ -20,6 +21,7 @@ from fastconv._ext._core cimport (
 from fastconv._ext._kernels cimport (
     FC_WINO_DOWN,
     FC_WINO_SAME,
+    FC_WINO_SPREAD,
     FC_WINO_UP,
     fc_filter_view,
     fc_table,
@@ -27,6 +29,7 @@ from fastconv._ext._kernels cimport (
     fc_winograd_gradient,
 )
 from fastconv._ext._conv_direct import check_shapes, pool_code
+from fastconv._ext._tiling import spreads_tiles
 
 
 cdef class _Winograd(FilterOp):
@@ -113,15 +116,20 @@ cdef class WinogradBackwardInput(_Winograd):
         p.out_h, p.out_w, p.filters = g.height, g.width, g.channels
         p.tile, p.kernel, p.transposed = tile, g.kernel_h, True
         self.stride = g.stride_h
-        p.sampling = FC_WINO_UP if self.stride == 2 else FC_WINO_SAME
-        p.pad_top, p.pad_left = p.kernel - 1 - g.pad_top, p.kernel - 1 - g.pad_left
         p.x, p.y = pointer(dy), pointer(dx)
         self.view.w = pointer(w)
         self.view.sc = 1
         self.view.sk = p.channels
-        self.view.skw = -p.channels * p.filters
+        if spreads_tiles(g, tile):
+            p.sampling = FC_WINO_SPREAD
+            p.pad_top, p.pad_left = g.pad_top, g.pad_left
+            self.view.skw = p.channels * p.filters
+        else:
+            p.sampling = FC_WINO_UP if self.stride == 2 else FC_WINO_SAME
+            p.pad_top, p.pad_left = p.kernel - 1 - g.pad_top, p.kernel - 1 - g.pad_left
+            self.view.skw = -p.channels * p.filters
+            self.view.base = (p.kernel * p.kernel - 1) * p.channels * p.filters
         self.view.skh = p.kernel * self.view.skw
-        self.view.base = (p.kernel * p.kernel - 1) * p.channels * p.filters
         self._plan()
 
 

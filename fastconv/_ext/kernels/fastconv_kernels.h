@@ -116,8 +116,10 @@ typedef struct {
 /* The same forward convolution for one group by Winograd F(tile x tile, kernel x kernel), (tile, kernel) one of (4, 3),
  * (2, 3), (2, 5), the first with smaller tiles at the ends; x and y are contiguous, padding is zeros.  The caller checks that
  * the shape qualifies.  For 3x3 filters y may be sampled otherwise: DOWN, every second pixel; UP, x has zeros between its
- * pixels (pads count them), as in the gradient of DOWN with respect to its input; then all tiles are alike. */
-enum { FC_WINO_SAME, FC_WINO_DOWN, FC_WINO_UP };
+ * pixels (pads count them), as in the gradient of DOWN with respect to its input; then all tiles are alike.
+ * SPREAD is the transpose of SAME, its gradient with respect to the input: x is cut into tiles, not y, which has no more
+ * pixels than these reach, and lacks the first pad_top rows of what they do. */
+enum { FC_WINO_SAME, FC_WINO_DOWN, FC_WINO_UP, FC_WINO_SPREAD };
 enum { FC_WINO_LEVELS = 3 }; /* of components: those that all tiles have, and two that only larger ones do */
 
 typedef struct {

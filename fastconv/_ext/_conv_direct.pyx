@@ -100,7 +100,7 @@ cdef class _Problems(FilterOp):
     cdef int count
     cdef fc_conv *problems
     cdef fc_filter_view *views
-    cdef void **packed              # where each problem's packed filters begin
+    cdef int64_t *packed            # where each problem's packed filters begin, in bytes
     cdef int64_t *first_item        # prefix sums over problems
     cdef int64_t *first_pack
 
@@ -108,7 +108,7 @@ cdef class _Problems(FilterOp):
         self.count = count
         self.problems = <fc_conv *> calloc(count, sizeof(fc_conv))
         self.views = <fc_filter_view *> calloc(count, sizeof(fc_filter_view))
-        self.packed = <void **> calloc(count, sizeof(void *))
+        self.packed = <int64_t *> calloc(count, sizeof(int64_t))
         self.first_item = <int64_t *> calloc(count + 1, sizeof(int64_t))
         self.first_pack = <int64_t *> calloc(count + 1, sizeof(int64_t))
         if not (self.problems and self.views and self.packed and self.first_item and self.first_pack):
@@ -133,6 +133,7 @@ cdef class _Problems(FilterOp):
             self.first_item[i + 1] = self.first_item[i] + p.items
             self.first_pack[i + 1] = self.first_pack[i] + self.table.pack_items(p)
             self.scratch_bytes = max(self.scratch_bytes, round_up_64(p.scratch_bytes))
+        self.lay_out(threads)
 
     cdef int _plan(self) except -1:
         """Let the kernels divide every problem, and lay out the packed filters."""
@@ -142,6 +143,7 @@ cdef class _Problems(FilterOp):
         self.fit(1)
         for i in range(self.count):
             p = &self.problems[i]
+            self.packed[i] = bytes
             bytes += round_up_64(p.packed_size * self.table.element_size)
             self.work += (  # of few pixels the time goes into reading the filters
                 2.0 * max(p.batch * p.out_h * p.out_w, 4) * p.kernel_h * p.kernel_w * p.channels
@@ -153,9 +155,7 @@ cdef class _Problems(FilterOp):
     cdef void place_filters(self, char *memory) noexcept nogil:
         cdef int i
         for i in range(self.count):
-            self.packed[i] = memory
-            self.problems[i].w = memory
-            memory += round_up_64(self.problems[i].packed_size * self.table.element_size)
+            self.problems[i].w = memory + self.packed[i]
 
     cdef int64_t phase_items(self, int phase) noexcept nogil:
         if phase == 0:
@@ -164,13 +164,22 @@ cdef class _Problems(FilterOp):
 
     cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
         cdef int64_t *first = self.first_pack if phase == 0 else self.first_item
+        cdef fc_conv own
+        cdef fc_conv *p
         cdef int i = 0
         while item >= first[i + 1]:
             i += 1
+        item -= first[i]
+        p = &self.problems[i]
+        if self.packs_apart:
+            own = p[0]
+            own.w = scratch + self.packed[i]
+            p = &own
+            scratch += self.filter_bytes
         if phase == 0:
-            self.table.pack_item(&self.problems[i], &self.views[i], self.packed[i], item - first[i])
+            self.table.pack_item(p, &self.views[i], <void *> p.w, item)
         else:
-            self.table.conv_item(&self.problems[i], item - first[i], scratch)
+            self.table.conv_item(p, item, scratch)
 
 
 @cython.final
@@ -293,10 +302,14 @@ cdef class ScatterBackwardInput(FilterOp):
         p.stride_h, p.stride_w, p.pad_top, p.pad_left = g.stride_h, g.stride_w, g.pad_top, g.pad_left
         p.dy, p.dx = pointer(dy), pointer(dx)
         self.w = pointer(w)
-        self.table.plan_scatter(p)
-        self.scratch_bytes = round_up_64(p.scratch_bytes)
+        self.fit(1)
         self.need_filter_bytes(p.packed_size * self.table.element_size)
         self.work = 2.0 * p.batch * p.out_h * p.out_w * p.kernel_h * p.kernel_w * p.channels * p.filters
+
+    cdef void fit(self, int threads) noexcept nogil:
+        self.table.plan_scatter(&self.problem)
+        self.scratch_bytes = round_up_64(self.problem.scratch_bytes)
+        self.lay_out(threads)
 
     cdef void place_filters(self, char *memory) noexcept nogil:
         self.problem.w = memory
@@ -307,10 +320,17 @@ cdef class ScatterBackwardInput(FilterOp):
         return self.problem.items
 
     cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+        cdef fc_scatter own
+        cdef fc_scatter *p = &self.problem
+        if self.packs_apart:
+            own = p[0]
+            own.w = scratch
+            p = &own
+            scratch += self.filter_bytes
         if phase == 0:
-            self.table.scatter_pack_item(&self.problem, self.w, <void *> self.problem.w, item)
+            self.table.scatter_pack_item(p, self.w, <void *> p.w, item)
         else:
-            self.table.scatter_item(&self.problem, item, scratch)
+            self.table.scatter_item(p, item, scratch)
 
 
 @cython.final

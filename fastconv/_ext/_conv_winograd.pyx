@@ -49,6 +49,7 @@ cdef class _Winograd(FilterOp):
         self.problem.threads = threads
         self.table.plan_winograd(&self.problem)
         self.scratch_bytes = round_up_64(self.problem.scratch_bytes)
+        self.lay_out(threads)
 
     cdef void place_filters(self, char *memory) noexcept nogil:
         self.problem.w = memory
@@ -64,14 +65,19 @@ cdef class _Winograd(FilterOp):
         return self.problem.transform_items + (0 if self.is_packed else self.problem.pack_items)
 
     cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+        cdef fc_winograd own
+        cdef fc_winograd *p = &self.problem
+        if self.packs_apart:
+            own = p[0]
+            own.w = scratch
+            p = &own
+            scratch += self.filter_bytes
         if phase:
-            self.table.winograd_item(&self.problem, &self.view, item, scratch)
-        elif item < self.problem.transform_items:
-            self.table.winograd_transform_item(&self.problem, item, scratch)
+            self.table.winograd_item(p, &self.view, item, scratch)
+        elif item < p.transform_items:
+            self.table.winograd_transform_item(p, item, scratch)
         else:
-            self.table.winograd_pack_item(
-                &self.problem, &self.view, <void *> self.problem.w, item - self.problem.transform_items
-            )
+            self.table.winograd_pack_item(p, &self.view, <void *> p.w, item - p.transform_items)
 
 
 @cython.final

@@ -23,6 +23,11 @@ cdef enum:
     PARALLEL_REGION = 100000  # what it costs to begin and end one
     BRIEF = 300000            # for a thread: three microseconds
 
+# Packed filters of up to so many bytes stay in the L2 of every core, and up to so many threads pack them each for itself.
+cdef enum:
+    OWN_FILTERS_BYTES = 512 * 1024
+    OWN_FILTERS_THREADS = 8
+
 
 # Threads that repay themselves on so much work: with t of them, work / t + t * MEETING is least.
 cdef inline int threads_for(int num_threads, double work) noexcept nogil:
@@ -54,6 +59,7 @@ cdef class Op:
     cdef void fit(self, int threads) noexcept nogil
     cdef void begin(self, char *workspace) noexcept nogil
     cdef int64_t phase_items(self, int phase) noexcept nogil
+    cdef bint is_apart(self, int phase) noexcept nogil
     cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil
     cdef void end(self) noexcept nogil
 
@@ -68,8 +74,9 @@ cdef class FilterOp(Op):
     cdef Workspace filters
     cdef readonly int64_t filter_bytes  # of the packed filters
     cdef int64_t other_bytes
-    cdef bint frozen, is_packed
+    cdef bint frozen, is_packed, packs_apart
     cdef public str algorithm, pool  # of a convolution: see _conv.py
     cdef int need_filter_bytes(self, int64_t bytes, int64_t other_bytes=*) except -1
+    cdef void lay_out(self, int threads) noexcept nogil
     cdef char *other_memory(self, char *workspace) noexcept nogil
     cdef void place_filters(self, char *memory) noexcept nogil

@@ -101,4 +101,16 @@ static inline mask v_not_le(vec a, vec b) { return FC_V(cmp)(a, b, _CMP_NLE_UQ);
 static inline mask v_ordered(vec a) { return FC_V(cmp)(a, a, _CMP_ORD_Q); }
 static inline mask m_and(mask a, mask b) { return FC_V(and)(a, b); }
 static inline vec v_select(mask m, vec a, vec b) { return FC_V(blendv)(b, a, m); }
+static inline void v_zip(vec a, vec b, vec *low, vec *high)
+{
+#if FC_DOUBLE
+    const vec first = _mm256_unpacklo_pd(a, b), last = _mm256_unpackhi_pd(a, b);
+    *low = _mm256_permute2f128_pd(first, last, 0x20);
+    *high = _mm256_permute2f128_pd(first, last, 0x31);
+#else
+    const vec first = _mm256_unpacklo_ps(a, b), last = _mm256_unpackhi_ps(a, b);
+    *low = _mm256_permute2f128_ps(first, last, 0x20);
+    *high = _mm256_permute2f128_ps(first, last, 0x31);
+#endif
+}
 #undef FC_V

@@ -84,5 +84,16 @@ static inline mask v_ordered(vec a) { return FC_CMP(a, a, _CMP_ORD_Q); }
 static inline mask m_and(mask a, mask b) { return (mask)(a & b); }
 static inline vec v_select(mask m, vec a, vec b) { return FC_V(mask_blend)(m, b, a); }
 static inline real v_sum(vec a) { return FC_V(reduce_add)(a); }
+static inline void v_zip(vec a, vec b, vec *low, vec *high)
+{
+#if FC_DOUBLE
+    const __m512i first = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11), last = _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15);
+#else
+    const __m512i first = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    const __m512i last = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+#endif
+    *low = FC_V(permutex2var)(a, first, b);
+    *high = FC_V(permutex2var)(a, last, b);
+}
 #undef FC_V
 #undef FC_CMP

@@ -89,6 +89,11 @@ static inline vec v_select(mask m, vec a, vec b) { return FC_V(vbslq)(m, a, b); 
 static inline vec v_max(vec a, vec b) { return v_select(v_gt(a, b), a, b); }
 static inline vec v_min(vec a, vec b) { return v_select(v_gt(b, a), a, b); }
 static inline real v_sum(vec a) { return FC_V(vaddvq)(a); }
+static inline void v_zip(vec a, vec b, vec *low, vec *high)
+{
+    *low = FC_V(vzip1q)(a, b);
+    *high = FC_V(vzip2q)(a, b);
+}
 #undef FC_V
 #undef FC_NOT
 #undef FC_AND

@@ -52,6 +52,7 @@ enum {
     FC_WINO_SPLITS = 8,                 /* but threads want something to share: so many, and up to */
     FC_WINO_MOST_SPLITS = 16,           /* while their partial sums are no more than */
     FC_WINO_PARTIAL_BYTES = 1280 * 1024,
+    FC_WINO_PART_ROWS = 8,              /* channels of a part of a split, at least */
     FC_WINO_GRADIENT_L3_BYTES = 16 * 1024 * 1024,
     FC_WINO_PART_CHANNELS = 64          /* of a panel: their sums, of a larger gradient, stay in L2 */
 };

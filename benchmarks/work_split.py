@@ -143,7 +143,7 @@ def phase_costs(op: Any, split: Sequence[tuple[int, int, int]]) -> list[float]:
         tile = int(algorithm[-1])
         *_, channels, filters = w.shape
         upwards = type(op).__name__ == "WinogradBackwardInput"
-        image = op.arrays[2].shape if upwards else _image(op, y)
+        image = op.arrays[2].shape if upwards and not op.spreads else _image(op, y)
         strided = getattr(op, "stride", 1) == 2
         step = 2 * tile if strided and upwards else tile
         numbers = image[0]

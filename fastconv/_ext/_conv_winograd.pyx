@@ -110,7 +110,9 @@ cdef class WinogradForward(_Winograd):
 
 @cython.final
 cdef class WinogradBackwardInput(_Winograd):
-    """dx from dy and w"""
+    """dx from dy and w; `spreads`: by adding up what tiles of dy contribute to it"""
+
+    cdef readonly bint spreads
 
     def __init__(self, geometry, dy, w, dx, int tile):
         g = geometry
@@ -126,7 +128,8 @@ cdef class WinogradBackwardInput(_Winograd):
         self.view.w = pointer(w)
         self.view.sc = 1
         self.view.sk = p.channels
-        if spreads_tiles(g, tile):
+        self.spreads = spreads_tiles(g, tile)
+        if self.spreads:
             p.sampling = FC_WINO_SPREAD
             p.pad_top, p.pad_left = g.pad_top, g.pad_left
             self.view.skw = p.channels * p.filters

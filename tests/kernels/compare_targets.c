@@ -146,6 +146,21 @@ static void compare_convolution(const fc_table *t, const fc_table *oracle, int64
                 free(dx[1]);
                 continue;
             }
+            fc_winograd same = {.x = dy, .batch = N, .in_h = O, .in_w = O, .channels = K, .out_h = H, .out_w = H,
+                                .filters = C, .pad_top = 2 - pad, .pad_left = 2 - pad, .tile = tile, .kernel = 3,
+                                .sampling = FC_WINO_SAME};
+            fc_winograd spread = same;
+            spread.pad_top = spread.pad_left = pad;
+            spread.sampling = FC_WINO_SPREAD;
+            fc_filter_view flipped = {.w = w, .base = 8 * C * K, .skh = -3 * C * K, .skw = -C * K, .sc = 1, .sk = K};
+            fc_filter_view as_they_are = {.w = w, .skh = 3 * C * K, .skw = C * K, .sc = 1, .sk = K};
+            same.y = numbers(nx, size);
+            spread.y = numbers(nx, size);
+            run_winograd(oracle, same, &flipped);
+            run_winograd(t, spread, &as_they_are);
+            check("winograd input gradient, added up", spread.y, same.y, nx, size, size == 8 ? 1e-13 : 1e-5);
+            free(same.y);
+            free(spread.y);
             fc_winograd_gradient g = {.x = x, .dy = dy, .dw = dw[0], .db = db[0], .batch = N, .in_h = H, .in_w = H,
                                       .channels = C, .out_h = O, .out_w = O, .filters = K, .pad_top = pad,
                                       .pad_left = pad, .tile = tile, .kernel = 3, .threads = 1};

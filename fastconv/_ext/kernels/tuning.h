@@ -24,7 +24,7 @@ enum {
     FC_GRADIENT_BLOCK_BYTES = 512 * 1024,  /* of L2 for the x and dy of a block, */
     FC_GRADIENT_L1_BYTES = 30 * 1024,      /* of L1 for what of them a call of the micro-kernel reads */
     FC_GRADIENT_ITEMS = 256,               /* aimed at */
-    FC_GRADIENT_WHOLE_SPLITS = 64,         /* aimed at where a split is an item, ... */
+    FC_GRADIENT_WHOLE_SPLITS = 32,         /* aimed at where a split is an item, ... */
     FC_GRADIENT_WHOLE_FLOPS = 8000 * 1000, /* each of which has at least so much to do, and which are at least */
     FC_GRADIENT_FEWEST_SPLITS = 16,        /* so many, while */
     FC_GRADIENT_WHOLE_BYTES = 320 * 1024,  /* of dw stay in L2 */

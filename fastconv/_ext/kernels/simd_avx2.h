@@ -10,6 +10,7 @@ static const int32_t FC(tail_bits)[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 
 #define FC_GRADIENT_ROWS_1 8
 #define FC_GRADIENT_ROWS_2 6
 #define FC_LISTS_PIXELS 0
+#define FC_STORES_PARTS 0
 #define FC_DOT_ROWS 2
 #define FC_DEPTHWISE_ROWS 1
 #define FC_DEPTHWISE_COLUMNS 4

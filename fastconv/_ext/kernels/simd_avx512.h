@@ -11,6 +11,7 @@
 #define FC_GRADIENT_ROWS_1 8
 #define FC_GRADIENT_ROWS_2 8
 #define FC_LISTS_PIXELS 1
+#define FC_STORES_PARTS 1
 #define FC_DOT_ROWS 5
 #define FC_DEPTHWISE_ROWS 2
 #define FC_DEPTHWISE_COLUMNS 7
@@ -69,6 +70,11 @@ static inline void v_stream(real *p, vec a) { FC_V(stream)(p, a); }
 static inline void v_stream_end(void) { _mm_sfence(); }
 static inline vec v_load_n(const real *p, int64_t n) { return FC_V(maskz_loadu)(FC(tail_mask)(n), p); }
 static inline void v_store_n(real *p, vec a, int64_t n) { FC_V(mask_storeu)(p, FC(tail_mask)(n), a); }
+/* p[0 .. n] = lanes first .. first + n */
+static inline void v_store_part(real *p, vec a, int first, int n)
+{
+    FC_V(mask_storeu)(p - first, (mask)(FC(tail_mask)(n) << first), a);
+}
 static inline vec v_add(vec a, vec b) { return FC_V(add)(a, b); }
 static inline vec v_sub(vec a, vec b) { return FC_V(sub)(a, b); }
 static inline vec v_mul(vec a, vec b) { return FC_V(mul)(a, b); }

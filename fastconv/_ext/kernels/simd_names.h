@@ -27,6 +27,7 @@
 #define v_select FC(v_select)
 #define v_sum FC(v_sum)
 #define v_zip FC(v_zip)
+#define v_store_part FC(v_store_part)
 #define v_round FC(v_round)
 #define v_pow2 FC(v_pow2)
 #define m_and FC(m_and)

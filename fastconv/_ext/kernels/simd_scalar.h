@@ -8,6 +8,8 @@
  * and the operations below.  Conventions that kernels rely on:
  *   v_load_n / v_store_n touch exactly n elements, 0 <= n <= VL; the other lanes read as zero.
  *   v_max(a, b) and v_min(a, b) give b when either operand is NaN.
+ *   v_zip(a, b, &low, &high): the lanes of a and b in turn; not here, where there is one.
+ *   v_store_part stores some lanes from the middle; only where FC_STORES_PARTS.
  *   v_load_u8 / v_store_u8 convert VL bytes to and from small integers in lanes.
  *   v_fma(a, b, c) = a*b + c, fused where the hardware fuses.
  *   v_stream stores to an aligned address and, where the target can, past the caches; other threads may read what it
@@ -32,6 +34,7 @@ typedef int mask;
 #define FC_GRADIENT_ROWS_1 8
 #define FC_GRADIENT_ROWS_2 6
 #define FC_LISTS_PIXELS 0
+#define FC_STORES_PARTS 0
 #define FC_DOT_ROWS 2
 #define FC_DEPTHWISE_ROWS 1
 #define FC_DEPTHWISE_COLUMNS 4

@@ -44,7 +44,7 @@ def measure(
 
     peak = Peak(threads)
     peak.measure()
-    columns = ["layer", "pass", "algorithm", "ms", "GFLOP/s", "% of peak"]
+    columns = ["layer", "pass", "algorithm", "ms", "GFLOP/s", "% of peak", "fastest call"]
     table = Table(
         f"{title}, float32, {runtime.isa()}, {threads} threads",
         columns + ([f"{peer} GFLOP/s", "ratio"] if peer else []),
@@ -72,13 +72,18 @@ def measure(
             seconds = timings["fastconv"].median
             gflops = row.flops / seconds / 1e9
             chosen = operations.algorithm_of(row, direction, algorithm, frozen=frozen)
-            cells = [row.name, direction, chosen, seconds * 1e3, gflops, peak.percent(gflops)]
+            fastest = row.flops / timings["fastconv"].best / 1e9
+            cells = [row.name, direction, chosen, seconds * 1e3, gflops]
+            cells += [peak.percent(gflops), peak.percent(fastest)]
             if peer:
                 times_faster = ratio(timings[peer], timings["fastconv"])
                 ratios[direction].append(times_faster)
                 cells += [row.flops / timings[peer].median / 1e9, times_faster]
             table.add(*cells)
-    table.notes.append(f"multiply-add peak: {peak.gflops:.0f} GFLOP/s, measured in this run")
+    table.notes.append(
+        f"multiply-add peak: {peak.gflops:.0f} GFLOP/s, the largest measured in this run; "
+        "fastest call: the % of it that the least disturbed call reached"
+    )
     if peer:
         table.notes += _means(ratios)
     return table

@@ -505,7 +505,7 @@ cdef class FilterOp(Op):
         return phase == 0 and self.packs_apart
 
     cdef void lay_out(self, int threads) noexcept nogil:
-        """Called at the end of `fit`: where `packs_apart`, packed filters are at the begin of each thread's scratch."""
+        """Called at the end of `fit`: where `packs_apart`, packed filters are at the beginning of each thread's scratch."""
         self.packs_apart = (
             not self.frozen and 1 < threads <= OWN_FILTERS_THREADS
             and self.filter_bytes <= OWN_FILTERS_BYTES and self.other_bytes == 0

@@ -28,6 +28,7 @@ enum {
     FC_GRADIENT_WHOLE_FLOPS = 8000 * 1000, /* each of which has at least so much to do, and which are at least */
     FC_GRADIENT_FEWEST_SPLITS = 16,        /* so many, while */
     FC_GRADIENT_WHOLE_BYTES = 320 * 1024,  /* of dw stay in L2 */
+    FC_GRADIENT_EVEN_SPLITS = 64,          /* fewer splits of merged taps are a power of two of them */
     FC_GRADIENT_SPLIT_PIXELS = 384,        /* at least: a partial dw is written, read and added once per split */
     FC_GRADIENT_ITEM_FLOPS = 1000 * 1000,  /* at least, as long as splits are what makes items */
     FC_MAX_PARTIAL_BYTES = 8 * 1024 * 1024, /* for the partial sums of all splits */

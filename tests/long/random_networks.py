@@ -104,7 +104,7 @@ def strided(c: Chooser, space: tuple[int, ...], dilates: bool = True) -> dict:
     made = {"kernel_size": window(c, space), "padding": c.one(["valid", "same"])}
     kernel = made["kernel_size"] if len(space) > 1 else (made["kernel_size"],)
     if c.chance(0.4):
-        made["strides"] = c.number(1, 3) if len(space) > 1 else c.number(1, 3)
+        made["strides"] = c.number(1, 3)
     elif dilates and all((k - 1) * 2 + 1 <= n for k, n in zip(kernel, space, strict=True)):
         made["dilation_rate"] = c.number(1, 2)
     return made
@@ -179,9 +179,12 @@ def rate(c, library, shape):
     return {"rate": c.one([0.1, 0.5])}
 
 
-def regularized(c, library, shape):
-    return {"axis": -1} | ({"momentum": c.one([0.5, 0.9])} if c.chance(0.5) else {}) | (
-        {"center": False} if c.chance(0.2) else {}) | ({"scale": False} if c.chance(0.2) else {})  # fmt: skip
+def batch_norm(c, library, shape):
+    made = {"momentum": c.one([0.5, 0.9])} if c.chance(0.5) else {}
+    for switch in ("center", "scale"):
+        if c.chance(0.2):
+            made[switch] = False
+    return made
 
 
 def layer_norm(c, library, shape):
@@ -238,7 +241,7 @@ KINDS: dict[str, tuple[tuple[int, ...], Any]] = {
     "ELU": ((1, 2, 3), no_arguments),
     "PReLU": ((1, 2, 3), prelu),
     "Softmax": ((1, 2, 3), no_arguments),
-    "BatchNormalization": ((1, 2, 3), regularized),
+    "BatchNormalization": ((1, 2, 3), batch_norm),
     "LayerNormalization": ((1, 2, 3), layer_norm),
     "GroupNormalization": ((2, 3), group_norm),
     "UnitNormalization": ((1, 2, 3), no_arguments),
@@ -285,7 +288,7 @@ KINDS: dict[str, tuple[tuple[int, ...], Any]] = {
 MERGES = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate")
 
 
-# ----------------------------------------------------------------------------------- random networks
+# ---------------------------------------------------------------------------------- random networks
 
 
 class Builder:
@@ -363,8 +366,9 @@ class Builder:
 
     def network(self) -> Any:
         c, library = self.choose, self.library
-        shapes = [(c.number(5, 9), c.number(5, 9), c.number(1, 4)), (c.number(6, 12), c.number(1, 4)),
-                  (c.number(2, 8),)]  # fmt: skip
+        image = (c.number(5, 9), c.number(5, 9), c.number(1, 4))
+        sequence, vector = (c.number(6, 12), c.number(1, 4)), (c.number(2, 8),)
+        shapes = [image, image, sequence, vector]
         if c.chance(0.3):
             return self.sequential(c.one(shapes))
         inputs = [library.layers.Input(c.one(shapes)) for _ in range(1 + c.chance(0.3))]
@@ -393,7 +397,7 @@ class Builder:
         return model
 
 
-# --------------------------------------------------------------------------------------- comparisons
+# -------------------------------------------------------------------------------------- comparisons
 
 
 class Disagreement(AssertionError):
@@ -611,10 +615,9 @@ def main() -> int:
     print("layers:", ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items())))
     missing = sorted({*KINDS, *MERGES} - set(kinds))
     print("kinds that took no part:", ", ".join(missing) or "none")
-    print("agreed:", ", ".join(f"{what} {count}" for what, count in sorted(passed.items())))
-    print(
-        "failed:", ", ".join(f"{what} {count}" for what, count in sorted(failed.items())) or "none"
-    )
+    for heading, counter in (("agreed", passed), ("failed", failed)):
+        counts = ", ".join(f"{what} {count}" for what, count in sorted(counter.items()))
+        print(f"{heading}:", counts or "none")
     return 1 if failed else 0
 
 

@@ -30,6 +30,16 @@ class Batches:
         return self._x[rows], self._y[rows]
 
 
+class Again:
+    """Batches that can be gone through again and again, and have no length."""
+
+    def __init__(self, batches):
+        self._batches = batches
+
+    def __iter__(self):
+        return (self._batches[index] for index in range(len(self._batches)))
+
+
 def forever(x, y, size):
     """A generator: no length, no index, randomness of its own."""
     rng = np.random.default_rng(8)
@@ -55,6 +65,9 @@ def train(backup_dir, save_freq="epoch", source="arrays", epochs=6, others=(), *
         "sequence": {"x": Batches(x, y, 8)},
         "steps": {"x": Batches(x, y, 8), "steps_per_epoch": 5},
         "generator": {"x": forever(x, y, 8), "steps_per_epoch": 7},
+        "short arrays": {"x": x, "y": y, "batch_size": 8, "steps_per_epoch": 5},
+        "too few": {"x": x, "y": y, "batch_size": 10, "steps_per_epoch": 9},
+        "iterable": {"x": Again(Batches(x, y, 8)), "steps_per_epoch": 5},
     }[source]
     stopping = callbacks.EarlyStopping("loss", patience=4, restore_best_weights=True)
     backup = []

@@ -20,6 +20,7 @@ from fastconv.saving import safetensors_file
 from fastconv.saving.state_file import load_state, save_state
 
 SCRIPT = Path(__file__).with_name("interrupted_training.py")
+SOURCES = ["arrays", "sequence", "steps", "generator", "short arrays", "too few", "iterable"]
 ROOT = str(Path(fastconv.__file__).parents[1])
 
 
@@ -43,7 +44,8 @@ class Interrupt(callbacks.Callback):
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("source", ["arrays", "sequence", "steps", "generator"])
+@pytest.mark.filterwarnings("ignore:the data ran out")
+@pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize(
     "save_freq, hook, after",
     [

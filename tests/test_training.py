@@ -327,7 +327,6 @@ def test_single_batches_do_what_fit_and_evaluate_do():
     stepped = linear()
     assert stepped.train_on_batch(X, Y, return_dict=True) == {"loss": history["loss"][0]}
     assert_same_weights(fitted, stepped)
-    stepped.reset_metrics()
     assert stepped.test_on_batch(X, Y) == fitted.evaluate(X, Y, batch_size=20, verbose=0)
     np.testing.assert_array_equal(
         stepped.predict_on_batch(X), fitted.predict(X, batch_size=20, verbose=0)
@@ -339,9 +338,112 @@ def test_single_batches_do_what_fit_and_evaluate_do():
         stepped.train_on_batch(X[:0], Y[:0])
 
 
-def test_values_of_single_batches_are_means_until_they_are_reset():
-    model = linear(optimizer=optimizers.SGD(0.0))
-    first, second = model.train_on_batch(X[:5], Y[:5]), model.train_on_batch(X[5:10], Y[5:10])
+def test_values_of_single_batches_are_those_of_the_batch():
+    """As in Keras 3.15; with a learning rate of 0 nothing else changes from call to call."""
+    model = linear(optimizer=optimizers.SGD(0.0), metrics=["accuracy"])
+    other = linear(metrics=["accuracy"])
+    for rows in (slice(0, 5), slice(5, 20), slice(0, 5)):
+        expected = other.evaluate(X[rows], Y[rows], batch_size=20, verbose=0)
+        assert model.train_on_batch(X[rows], Y[rows]) == expected
+        assert model.test_on_batch(X[rows], Y[rows]) == expected
+        assert [metric.result() for metric in model.metrics] == expected
     model.reset_metrics()
-    alone = model.train_on_batch(X[5:10], Y[5:10])
-    assert second == pytest.approx((first + alone) / 2)
+    assert [metric.result() for metric in model.metrics] == [0.0, 0.0]
+
+
+# -------------------------------------------------------------------------------- the end of data
+
+# (steps, batches): the batches of four epochs, as Keras 3.15 counts them.
+EPOCHS = {
+    (7, 5): [range(5)] * 4,
+    (5, 5): [range(5)] * 4,
+    (3, 5): [range(3), range(3, 5), range(3), range(3, 5)],
+    (2, 5): [range(2), range(2, 4), range(4, 5), range(2)],
+    (3, 6): [range(3), range(3, 6), range(3), range(3, 6)],
+}
+
+
+class Pairs:
+    """Batches of one sample each, whose loss under a network of zeros is their number squared."""
+
+    def __init__(self, count):
+        self.x, self.y = np.ones((count, 1)), np.arange(count, dtype=np.float64)[:, None]
+
+    def __len__(self):
+        return len(self.x)
+
+    def __getitem__(self, index):
+        if index >= len(self):
+            raise IndexError(index)
+        return self.x[index : index + 1], self.y[index : index + 1]
+
+
+class Again:
+    """The same batches, of which nobody knows the number."""
+
+    def __init__(self, count):
+        self._pairs = Pairs(count)
+
+    def __iter__(self):
+        return (self._pairs[index] for index in range(len(self._pairs)))
+
+
+def zeros():
+    model = models.Sequential([layers.Input((1,)), layers.Dense(1, kernel_initializer="zeros")])
+    model.compile(optimizers.SGD(0.0), "mse")
+    return model
+
+
+def mean_of_squares(batches):
+    return pytest.approx(np.mean(np.square(list(batches))))
+
+
+@pytest.mark.parametrize("source", ["arrays", "indexed", "iterable"])
+@pytest.mark.parametrize(("steps", "count"), EPOCHS)
+def test_an_epoch_ends_where_the_data_does(source, steps, count):
+    pairs = Pairs(count)
+    data = {
+        "arrays": {"x": pairs.x, "y": pairs.y, "batch_size": 1},
+        "indexed": {"x": pairs},
+        "iterable": {"x": Again(count)},
+    }[source]
+    expected = EPOCHS[steps, count]
+    short = [epoch for epoch in expected if len(epoch) < steps]
+    recorder = Recorder()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        history = zeros().fit(**data, steps_per_epoch=steps, epochs=4, shuffle=False, verbose=0,
+                              callbacks=recorder)  # fmt: skip
+    begun = [call[1] for call in recorder.calls if call[0] == "on_train_batch_begin"]
+    assert begun == [step for epoch in expected for step in range(len(epoch))]
+    assert history.history["loss"] == [mean_of_squares(epoch) for epoch in expected]
+    assert [str(warning.message) for warning in caught] == [
+        f"the data ran out: {len(epoch)} of {steps} batches in this epoch; lower "
+        "`steps_per_epoch`, or give data that repeats itself"
+        for epoch in short
+    ]
+
+
+@pytest.mark.parametrize("source", ["arrays", "indexed", "iterable"])
+def test_every_validation_begins_with_the_first_batch(source):
+    pairs = Pairs(5)
+    data = {"arrays": (pairs.x, pairs.y), "indexed": pairs, "iterable": Again(5)}[source]
+    history = zeros().fit(pairs.x, pairs.y, epochs=3, verbose=0, validation_data=data,
+                          validation_steps=2, validation_batch_size=1)  # fmt: skip
+    assert history.history["val_loss"] == [mean_of_squares(range(2))] * 3
+    with pytest.warns(UserWarning, match="5 of 9 batches in this epoch; lower `validation_steps`"):
+        history = zeros().fit(pairs.x, pairs.y, epochs=2, verbose=0, validation_data=data,
+                              validation_steps=9, validation_batch_size=1)  # fmt: skip
+    assert history.history["val_loss"] == [mean_of_squares(range(5))] * 2
+
+
+def test_evaluate_and_predict_end_where_the_data_does():
+    pairs, model = Pairs(5), zeros()
+    for x, y in ((pairs.x, pairs.y), (pairs, None), (Again(5), None)):
+        size = None if y is None else 1
+        with pytest.warns(UserWarning, match="5 of 7 batches in this epoch; lower `steps`"):
+            loss = model.evaluate(x, y, batch_size=size, steps=7, verbose=0)
+        assert loss == mean_of_squares(range(5))
+        with pytest.warns(UserWarning, match="5 of 7 batches in this epoch; lower `steps`"):
+            assert model.predict(x, batch_size=size, steps=7, verbose=0).shape == (5, 1)
+        assert model.evaluate(x, y, batch_size=size, steps=2, verbose=0) == mean_of_squares([0, 1])

@@ -63,9 +63,10 @@ def make_feed(
 class Feed:
     """The batches of a source, epoch by epoch.
 
-    Without `steps` an epoch is one pass. With `steps` an epoch has so many batches, taken from
-    where the last epoch stopped; a source that can is started again when it ends. `exhausted`
-    becomes True, with a warning, when a source ends early and cannot start again.
+    Without `steps` an epoch is one pass. With `steps` an epoch has that many batches, from where
+    the last epoch stopped. A pass never begins within an epoch: an epoch that reaches the end of
+    the data ends there, with a warning, and the next one begins a new pass. `exhausted` becomes
+    True when no new pass is possible.
     """
 
     def __init__(self, source: Source, steps: int | None, steps_name: str, shuffle: bool = False):
@@ -92,12 +93,15 @@ class Feed:
             for seen, item in enumerate(items, start=skip + 1):  # noqa: B007
                 yield item
         if self._steps is None:
-            if not seen:
-                self._warn("no batches")
             self._length = seen or None
             self._passes += 1
-        elif seen < self._steps:
-            self._warn(f"{seen} of {self._steps} batches")
+        if not seen or (self._steps is not None and seen < self._steps):
+            self._ran_out(seen)
+
+    def rewind(self) -> None:
+        """Make the next epoch begin with the first batch; an iterator goes on instead."""
+        if self.source.repeatable:
+            self._next_pass()
 
     @property
     def length(self) -> int | None:
@@ -109,8 +113,8 @@ class Feed:
             yield from self._pass(skip)
             return
         self._leave_out(skip)
-        for _ in range(skip, self._steps):
-            item = self._next()
+        for done in range(skip, self._steps):
+            item = self._next(begins=not done)
             if item is None:
                 return
             yield item
@@ -143,32 +147,45 @@ class Feed:
     def _pass(self, first: int) -> Iterator[Any]:
         return self.source.batches((self._seed, self._passes), first)
 
-    def _next(self) -> Any:
+    def _next(self, begins: bool) -> Any:
+        """The next batch, None at the end of the data; an epoch that `begins` there has a new pass.
+
+        An iterator of unknown length is only known to have ended when it is asked once more.
+        """
         if self._current is None:
             self._current = self._pass(self._taken)
         item = next(self._current, None)
         if item is None and self.source.repeatable:
-            self._passes, self._taken = self._passes + 1, 0
-            self._current = self._pass(0)
-            item = next(self._current, None)
+            at_the_start = not self._taken
+            self._next_pass()
+            if begins and not at_the_start:
+                return self._next(begins)
         self._taken += item is not None
         return item
 
+    def _next_pass(self) -> None:
+        if self._taken or self._current is not None:
+            self._passes, self._taken, self._current = self._passes + 1, 0, None
+
     def _leave_out(self, count: int) -> None:
+        """Go `count` batches into the epoch."""
         if not count:
             return
         if self.source.num_batches and self.source.repeatable:
-            whole, self._taken = divmod(self._taken + count, self.source.num_batches)
-            self._passes += whole
-            self._current = None
+            if self._taken == self.source.num_batches:
+                self._next_pass()
+            self._taken, self._current = self._taken + count, None
         else:
-            for _ in range(count):
-                self._next()
+            for done in range(count):
+                self._next(begins=not done)
 
-    def _warn(self, what: str) -> None:
-        self.exhausted = True
-        warnings.warn(
-            f"the data ran out: {what} in this epoch; an iterator must yield `{self._steps_name}` "
-            "times the number of epochs batches",
-            stacklevel=5,
-        )
+    def _ran_out(self, seen: int) -> None:
+        self.exhausted = not seen or not self.source.repeatable
+        what = f"{seen} of {self._steps} batches" if seen else "no batches"
+        if self.exhausted:
+            advice = (
+                f"an iterator must yield `{self._steps_name}` times the number of epochs batches"
+            )
+        else:
+            advice = f"lower `{self._steps_name}`, or give data that repeats itself"
+        warnings.warn(f"the data ran out: {what} in this epoch; {advice}", stacklevel=5)

@@ -82,8 +82,11 @@ class Trainer(Compiled):
             sample_weight: weights for the loss, one per sample or one per prediction vector; for
                 several outputs also a list or dict of such.
             initial_epoch: the epoch to begin with, counted from 0.
-            steps_per_epoch: steps that make an epoch; by default one pass over the data.
-            validation_steps: the same for validation.
+            steps_per_epoch: steps that make an epoch, which begins where the last one stopped; by
+                default one pass over the data. An epoch that reaches the end of the data ends
+                there, with a warning, and the next one begins the data again.
+            validation_steps: batches to validate on; every validation begins with the first, unless
+                the data is an iterator.
             validation_batch_size: by default `batch_size`.
             validation_freq: validate after every so many epochs, or after the epochs listed
                 (counted from 1).
@@ -157,6 +160,7 @@ class Trainer(Compiled):
             steps, logs = run.batch, report.logs()
             if validation is not None and validated(epoch + 1):
                 report.reset()
+                validation.rewind()
                 hooks.call("on_test_begin")
                 if self._epoch(validation, report, hooks, None, "test"):
                     validation_logs = report.logs()
@@ -267,7 +271,7 @@ class Trainer(Compiled):
         """Loss and metrics on data; the arguments are those of `fit`.
 
         Args:
-            steps: stop after so many batches.
+            steps: stop after this many batches; data that ends before gives a warning.
             return_dict: return a dict of names and values.
 
         Returns:
@@ -367,8 +371,8 @@ class Trainer(Compiled):
     ) -> float | list[float] | dict[str, float]:
         """One step of training on one batch.
 
-        Returns what `evaluate` does; as in Keras the values are means over all batches since the
-        last `reset_metrics`. Raises as `fit`.
+        Returns what `evaluate` does, for this batch alone: loss and metrics before the update.
+        `metrics` keep these values until the next call. Raises as `fit`.
         """
         return self._on_batch("train", x, y, sample_weight, class_weight, return_dict)
 
@@ -379,7 +383,8 @@ class Trainer(Compiled):
         return self._on_batch("test", x, y, sample_weight, None, return_dict)
 
     def reset_metrics(self) -> None:
-        """Begin new means of loss and metrics."""
+        """Set loss and metrics to what they are before any batch; `fit`, `evaluate` and the
+        functions of one batch do so by themselves."""
         if self._reported is not None:
             self._reported.reset()
 
@@ -388,6 +393,7 @@ class Trainer(Compiled):
         source = ArraySource(x, y, sample_weight, None, 1, False, class_weight)
         feed = Feed(source, None, "steps")
         report = self._prepare(feed.source)
+        report.reset()
         run = CallbackList(None, self, {})
         if mode == "test":
             self._epoch(feed, report, run, None, mode)

@@ -283,8 +283,7 @@ KINDS: dict[str, tuple[tuple[int, ...], Any]] = {
     "RandomTranslation": ((3,), lambda *_: {"height_factor": 0.1, "width_factor": 0.1}),
     "RandomRotation": ((3,), lambda *_: {"factor": 0.1}),
     "RandomZoom": ((3,), lambda *_: {"height_factor": 0.1}),
-    "RandomCrop": ((3,), middle),
-}
+}  # RandomCrop is left out: outside of training Keras 3.15 returns the image uncropped
 MERGES = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate")
 
 

@@ -42,8 +42,8 @@ class Variable:
     A variable has shape and initializer from the moment its layer is built, values when
     `initialize` or `assign` gives them, and a place in a model's flat buffer when the model's
     `Parameters` takes it in. Its regularizer and its constraint, if any, are for the plan.
-    `np.asarray(variable)` and `numpy()` give a read-only view; `assign`
-    is the one way to change it, so that the model knows.
+    `numpy()`, `value` and `np.asarray(variable)` give a copy that later training does not change;
+    `assign` is the one way to change the values, so that the model knows.
     """
 
     def __init__(
@@ -81,8 +81,9 @@ class Variable:
         self._trainable = bool(value) and self.can_train
 
     @property
-    def value(self) -> np.ndarray:
-        """The values, writable. Whoever writes calls `Parameters.touch` afterwards."""
+    def _live(self) -> np.ndarray:
+        """The values themselves, writable, for plans and files. A writer calls `Parameters.touch`
+        afterwards."""
         if self._value is None:
             self.initialize()
         return self._value
@@ -104,7 +105,7 @@ class Variable:
         A variable without values draws them first, unless it is to stay zero (`undrawn_weights`).
         """
         if self._value is not None or weights_are_drawn():
-            np.copyto(view, self.value)
+            np.copyto(view, self._live)
         self._value, self.parameters = view, parameters
 
     def assign(self, value: Any) -> None:
@@ -122,16 +123,21 @@ class Variable:
             self.parameters.touch()
 
     def numpy(self) -> np.ndarray:
-        """A read-only view of the values, float32."""
-        view = self.value.view()
-        view.flags.writeable = False
-        return view
+        """A copy of the values, float32, which belongs to the caller."""
+        return self._live.copy()
+
+    @property
+    def value(self) -> np.ndarray:
+        """The same as `numpy()`."""
+        return self.numpy()
 
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
-        view = self.numpy()
-        if dtype is not None and np.dtype(dtype) != view.dtype:
-            return view.astype(dtype)
-        return view.copy() if copy else view
+        if copy is False:
+            raise ValueError(
+                f"{self.path} gives copies of its values only, so `copy` must be None or True, "
+                "received False"
+            )
+        return np.array(self._live, dtype)
 
     def __repr__(self) -> str:
         return f"<Variable {self.path} shape={self.shape}>"
@@ -143,6 +149,13 @@ def real_array(value: Any, what: str) -> np.ndarray:
     if array.dtype.kind not in "iuf":
         raise TypeError(f"{what} must hold integers or floats, received dtype {array.dtype}")
     return array
+
+
+def read_only(array: np.ndarray) -> np.ndarray:
+    """A view of `array` that cannot be written through."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def aligned_zeros(nbytes: int) -> np.ndarray:

@@ -2,8 +2,8 @@
 
 Whatever changes while `fit` runs can say what it has become, and go back to it:
 
-    state()          numbers, strings, None, NumPy arrays, and lists and dicts of such; the object
-                     may still own and change them: write or copy them before training goes on
+    state()          numbers, strings, None, NumPy arrays, and lists and dicts of such: copies,
+                     which training does not change
     restore(state)   be as the object was that gave this state; copies what it keeps
 
     model (`Trainer`)    weights, optimizer, number of the next dropout mask, streams of the layers
@@ -29,8 +29,8 @@ class Stateful:
     stateful: tuple[str, ...] = ()
 
     def state(self) -> dict[str, Any]:
-        """What changes while training, as plain data."""
-        return {name: getattr(self, name) for name in self.stateful}
+        """A copy of what changes while training, as plain data."""
+        return {name: copy.deepcopy(getattr(self, name)) for name in self.stateful}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Be as the object was that gave `state`; ValueError if that was no such object."""

@@ -106,7 +106,7 @@ def print_summary(
     optimizer = model.optimizer
     slots = 0
     if optimizer is not None and optimizer.built:
-        slots = sum(array.size for _, array in optimizer.variables)
+        slots = sum(array.size for _, array in optimizer._live_variables())
     totals = {
         "Total": _count(model.weights) + slots,
         "Trainable": _count(model.trainable_weights),

@@ -150,7 +150,7 @@ def _check_gradients(layer, x, parameters, rng, rtol, where) -> None:
     for variable in layer.weights:
         if variable.trainable:
             gradient = parameters.view(parameters.gradient, variable)
-            start = variable.numpy().copy()
+            start = variable.numpy()
 
             def run_with(change, variable=variable, start=start):
                 variable.assign(start + change)

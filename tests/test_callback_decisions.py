@@ -213,7 +213,7 @@ def test_averages_are_evaluated(swap_on_epoch):
     last = plain.evaluate(X, Y, verbose=0)
     np.testing.assert_allclose(history.history["val_loss"][-1], last, rtol=1e-6)
     before = swapped.get_weights()
-    swapped.optimizer.average_of(swapped.weights[0])[...] = 0
+    swapped.optimizer._average_of(swapped.weights[0])[...] = 0
     assert np.ptp(swapped.predict(X, verbose=0, callbacks=[swap])) == 0
     for a, b in zip(swapped.get_weights(), before, strict=True):
         np.testing.assert_array_equal(a, b)

@@ -95,7 +95,7 @@ class BackupAndRestore(Callback):
     def _save(self) -> None:
         from fastconv.saving.state_file import save_state
 
-        state = self.model.training_run.state()
+        state = self.model.training_run._live_state()
         if self.double_checkpoint and self._latest.exists():
             os.replace(self._latest, self._previous)
         save_state(state, self._latest)

@@ -28,8 +28,8 @@ class SwapEMAWeights(Callback):
         if self._trained is None:
             model = self.model
             weights = model.trainable_weights
-            averages = [model.optimizer.average_of(variable) for variable in weights]
-            self._trained = [variable.numpy().copy() for variable in weights]
+            averages = [model.optimizer._average_of(variable) for variable in weights]
+            self._trained = [variable.numpy() for variable in weights]
             for variable, average in zip(weights, averages, strict=True):
                 variable.assign(average)
 

@@ -258,7 +258,7 @@ class Layer(Stateful, ABC):
 
     def get_weights(self) -> list[np.ndarray]:
         """Copies of the weights, layer by layer, kernel before bias."""
-        return [variable.numpy().copy() for variable in self.weights]
+        return [variable.numpy() for variable in self.weights]
 
     def set_weights(self, weights: list[Any]) -> None:
         """Overwrite the weights by arrays in the order of `get_weights`.

@@ -46,7 +46,8 @@ class CustomLayer(Layer):
         """Compute one batch.
 
         Args:
-            x: (N, ...), float32, read-only.
+            x: (N, ...), float32: a read-only view of memory that later steps use again, so copy
+                what is to be kept beyond the batch.
             training: whether `backward` follows.
 
         Returns:
@@ -59,7 +60,7 @@ class CustomLayer(Layer):
         """Compute the gradients of one batch.
 
         Args:
-            dy: (N, ...), float32, read-only: the gradient with respect to y.
+            dy: (N, ...), float32: the gradient with respect to y, a read-only view as `x`.
             saved: what `forward` returned beside y.
 
         Returns:

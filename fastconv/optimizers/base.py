@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import re
 from abc import ABC, abstractmethod
@@ -259,8 +260,12 @@ class Optimizer(ABC):
 
     @property
     def variables(self) -> list[tuple[str, np.ndarray]]:
-        """Everything to be stored, in Keras's order: iteration, learning rate unless a schedule
-        tells it, slots."""
+        """Copies of everything to be stored, in Keras's order: iteration, learning rate unless a
+        schedule tells it, slots."""
+        return [(name, value.copy()) for name, value in self._live_variables()]
+
+    def _live_variables(self) -> list[tuple[str, np.ndarray]]:
+        """`variables` without copying the slots, for files."""
         values = [("iteration", np.int64(self._iterations))]
         if not self.scheduled:
             values.append(("learning_rate", np.float32(self.learning_rate)))
@@ -307,7 +312,11 @@ class Optimizer(ABC):
         return head + slots + [()] * len(self.extra_variables())
 
     def state(self) -> dict[str, Any]:
-        """Everything that training changes, exactly: see `fastconv.state`."""
+        """A copy of everything that training changes, exactly: see `fastconv.state`."""
+        return copy.deepcopy(self._live_state())
+
+    def _live_state(self) -> dict[str, Any]:
+        """`state` without copying the slots."""
         return {
             "iterations": self._iterations,
             "learning_rate": None if self.scheduled else self.learning_rate,
@@ -391,10 +400,13 @@ class Optimizer(ABC):
         """Set `variables` to their moving averages, if there are any: the end of `fit` does."""
         if self.use_ema and self._state is not None:
             for variable in variables:
-                variable.assign(self.average_of(variable))
+                variable.assign(self._average_of(variable))
 
     def average_of(self, variable: Variable) -> np.ndarray:
-        """The moving average of a weight, a view; ValueError without `use_ema` or training."""
+        """A copy of the moving average of a weight; ValueError without `use_ema` or training."""
+        return self._average_of(variable).copy()
+
+    def _average_of(self, variable: Variable) -> np.ndarray:
         if not self.use_ema or self._state is None:
             raise ValueError(f"{self.name!r} keeps no moving averages, or has not begun to train")
         return self._state.parameters.view(self._state.buffers[AVERAGE], variable)

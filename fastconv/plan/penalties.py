@@ -64,7 +64,7 @@ def weight_penalties(parameters: Parameters, training: bool) -> tuple[list[Any],
             gradient = parameters.view(parameters.gradient, variable) if training else None
             value = np.zeros(1)
             operations.append(
-                penalty_operation(variable.regularizer, variable.value, gradient, value)
+                penalty_operation(variable.regularizer, variable._live, gradient, value)
             )
             values.append(value)
     return operations, values
@@ -73,7 +73,7 @@ def weight_penalties(parameters: Parameters, training: bool) -> tuple[list[Any],
 def constraint_operations(parameters: Parameters) -> list[Any]:
     """What keeps the trainable weights within their constraints, to run after the update."""
     return [
-        _constraint_operation(variable.constraint, variable.value)
+        _constraint_operation(variable.constraint, variable._live)
         for variable in parameters.variables
         if variable.constraint is not None and variable.trainable
     ]

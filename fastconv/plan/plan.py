@@ -11,7 +11,7 @@ from fastconv import runtime
 from fastconv._ext import _merge
 from fastconv._ext._account import scratch_bytes
 from fastconv._ext._core import Op
-from fastconv.parameters import Parameters, aligned_zeros
+from fastconv.parameters import Parameters, aligned_zeros, read_only
 from fastconv.plan import lowering, nodes
 from fastconv.plan.fusion import fuse, fuse_forward, join_endings
 from fastconv.plan.graph import Graph
@@ -98,9 +98,10 @@ class Plan:
         self.mode = mode
         operations, self.peak_bytes = tape.bind(arena)
         self.inputs = [tensors[value].array for value in network.inputs]
-        self.outputs, self.targets, self.losses, self.sample_weights = (
-            [tensor and tensor.array for tensor in part]
-            for part in (outputs, targets, values, weights)
+        # Read-only: metrics, which may be a user's, see the outputs before the next run.
+        self.outputs = [read_only(tensor.array) for tensor in outputs]
+        self.targets, self.losses, self.sample_weights = (
+            [tensor and tensor.array for tensor in part] for part in (targets, values, weights)
         )
 
         self._parameters, steps = parameters, recording.steps

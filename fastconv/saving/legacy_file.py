@@ -58,12 +58,12 @@ def write(model: Any, file: BinaryIO) -> None:
         weights.attrs["backend"], weights.attrs["keras_version"] = "fastconv", "3"
         weights.attrs["layer_names"] = _names(layer.name for layer in model.layers)
         for layer in model.layers:
-            arrays = {v.path: v.numpy() for v in _legacy_order(layer)}
+            arrays = {v.path: v._live for v in _legacy_order(layer)}
             _write_group(weights.create_group(layer.name), arrays)
         _write_group(weights.create_group("top_level_model_weights"), {})
         if model.compiled:
             name = model.optimizer.name
-            arrays = {f"{name}/{each}": value for each, value in model.optimizer.variables}
+            arrays = {f"{name}/{each}": value for each, value in model.optimizer._live_variables()}
             _write_group(h5.create_group(_OPTIMIZER), arrays)
 
 

@@ -15,7 +15,7 @@ _FORMAT, _CHECKSUM = "fastconv", "sha256"
 
 def write(model: Any, file: BinaryIO) -> None:
     """Write the weights of `model` into the open `file`; ValueError if two have one path."""
-    arrays = {variable.path: variable.numpy() for variable in model.weights}
+    arrays = {variable.path: variable._live for variable in model.weights}
     if len(arrays) != len(model.weights):
         raise ValueError(f"weights must have different paths, received {sorted(arrays)}")
     metadata = {"format": _FORMAT, _CHECKSUM: safetensors_file.checksum(_FORMAT, arrays)}

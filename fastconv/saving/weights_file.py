@@ -90,12 +90,12 @@ def _groups(model: Model) -> Iterator[tuple[str, str, list[np.ndarray]]]:
     """(path, attribute "name", arrays) of every group of variables."""
     yield "", model.name, []
     for path, variables, name in _layer_paths(model):
-        yield path, name, [variable.numpy() for variable in variables]
+        yield path, name, [variable._live for variable in variables]
     if model.compiled:
         yield (
             "optimizer",
             model.optimizer.name,
-            [array for _, array in model.optimizer.variables],
+            [array for _, array in model.optimizer._live_variables()],
         )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastconv.parameters import read_only
+
 
 class Outputs:
     """Gathers one output of a model: in place if their number is known, else in a list."""
@@ -15,14 +17,15 @@ class Outputs:
         self._parts: list[np.ndarray] = []
 
     def add(self, output: np.ndarray) -> np.ndarray:
-        """Copy a batch of outputs, which its plan will overwrite; return the copy."""
+        """Copy a batch of outputs, which its plan will overwrite; return a read-only view of the
+        copy."""
         if self._whole is None:
             self._parts.append(output.copy())
-            return self._parts[-1]
+            return read_only(self._parts[-1])
         part = self._whole[self._filled : self._filled + len(output)]
         part[...] = output
         self._filled += len(output)
-        return part
+        return read_only(part)
 
     def result(self) -> np.ndarray:
         if self._whole is not None:

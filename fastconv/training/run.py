@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -51,13 +52,17 @@ class TrainingRun:
         self._mark()
 
     def state(self) -> dict[str, Any]:
-        """Everything that a new run needs to go on from here as if it were this one."""
+        """A copy of everything that a new run needs to go on from here as if it were this one."""
+        return copy.deepcopy(self._live_state())
+
+    def _live_state(self) -> dict[str, Any]:
+        """`state` without copying weights and slots, for a file that is written at once."""
         return {
             "epoch": self.epoch,
             "batch": self.batch,
             "logs": dict(self.logs),
             "stop_training": self.model.stop_training,
-            "model": self.model.state(),
+            "model": self.model._live_state(),
             "report": self.report.state(),
             "feed": self._feed_state,
             "validation": self.validation and self.validation.state(),

@@ -7,6 +7,7 @@ once per call.
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
@@ -227,11 +228,16 @@ class Trainer(Compiled):
         return feed
 
     def state(self) -> dict[str, Any]:
-        """Everything that training changes in the model, exactly: see `fastconv.state`."""
+        """A copy of everything that training changes in the model, exactly: see
+        `fastconv.state`."""
+        return copy.deepcopy(self._live_state())
+
+    def _live_state(self) -> dict[str, Any]:
+        """`state` without copying weights and slots, for a file that is written at once."""
         self._check_compiled("state")
         return {
-            "weights": [variable.numpy() for variable in self.weights],
-            "optimizer": self.optimizer.state(),
+            "weights": [variable._live for variable in self.weights],
+            "optimizer": self.optimizer._live_state(),
             "layers": [layer.state() for layer in self.leaf_layers()],
             "draws": self._draws,
         }

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.parameters import read_only
 from fastconv.plan.lowering.base import Lowering
 
 
@@ -38,12 +39,14 @@ class Custom(Lowering):
         return dx
 
     def _run_forward(self):
-        y, saved = self._pair("forward", self.node.layer.forward(_read_only(self.x), self.training))
+        y, saved = self._pair(
+            "forward", self.node.layer.forward(read_only(self.x.array), self.training)
+        )
         self._copy(y, self.y.array, "forward() must return (y, saved) with y")
         self.saved = saved if self.training else None
 
     def _run_backward(self, dy, dx, into):
-        returned = self.node.layer.backward(_read_only(dy), self.saved)
+        returned = self.node.layer.backward(read_only(dy.array), self.saved)
         self.saved = None
         gradient, weight_gradients = self._pair("backward", returned)
         if dx is not None:
@@ -81,9 +84,3 @@ class _Step:
 
     def __init__(self, function):
         self.run_python = function
-
-
-def _read_only(tensor) -> np.ndarray:
-    view = tensor.array.view()
-    view.flags.writeable = False
-    return view

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastconv._ext._loss import RowLoss
+from fastconv.parameters import read_only
 from fastconv.plan import nodes
 from fastconv.plan.tape import Tape, Tensor
 
@@ -15,7 +16,8 @@ class _CustomLoss:
     """A loss in NumPy (`fastconv.losses.CustomLoss`) on fixed arrays."""
 
     def __init__(self, loss: nodes.Loss, prediction, targets, gradient, values, weight):
-        self._loss, self._prediction, self._targets = loss, prediction, targets
+        self._loss = loss
+        self._prediction, self._targets = read_only(prediction), read_only(targets)
         self._gradient, self._values, self._weight = gradient, values, weight
 
     def run_python(self) -> None:

@@ -16,7 +16,7 @@ from fastconv.plan.lowering.base import Lowering
 
 def flat(variable: Variable | None) -> np.ndarray | None:
     """The values of a weight as one row."""
-    return None if variable is None else variable.value.reshape(-1)
+    return None if variable is None else variable._live.reshape(-1)
 
 
 class _Scaled(Lowering):
@@ -114,8 +114,8 @@ class BatchNormalization(_ChannelNormalization):
         kind, slope = self.activation()
         self.tape.emit(
             lambda: _normalization.FrozenNormForward(
-                x.array, flat(node.gamma), flat(node.beta), node.moving_mean.value,
-                node.moving_variance.value, y.array, node.epsilon, kind, slope,
+                x.array, flat(node.gamma), flat(node.beta), node.moving_mean._live,
+                node.moving_variance._live, y.array, node.epsilon, kind, slope,
             ),
             x, y,
         )  # fmt: skip
@@ -129,7 +129,7 @@ class BatchNormalization(_ChannelNormalization):
         node = self.node
         self.tape.emit(
             lambda: _normalization.FrozenNormBackward(
-                dy.array, flat(node.gamma), node.moving_mean.value, node.moving_variance.value,
+                dy.array, flat(node.gamma), node.moving_mean._live, node.moving_variance._live,
                 dy.array, node.epsilon,
             ),
             dy,
@@ -143,7 +143,7 @@ class BatchNormalization(_ChannelNormalization):
         momentum = np.array([node.momentum, 0.0])  # 0: leave the batch's own as they are
         pairs = ((node.moving_mean, self.mean), (node.moving_variance, self.variance))
         return [
-            _optim.Update("average", new.array.reshape(-1), None, (average.value,), momentum)
+            _optim.Update("average", new.array.reshape(-1), None, (average._live,), momentum)
             for average, new in pairs
         ]
 
@@ -157,8 +157,8 @@ def fold(
 ) -> _normalization.FoldNorm:
     """The operation that makes weights which normalize by the moving statistics as they go."""
     return _normalization.FoldNorm(
-        kernel, bias, flat(node.gamma), flat(node.beta), node.moving_mean.value,
-        node.moving_variance.value, folded, folded_bias, node.epsilon,
+        kernel, bias, flat(node.gamma), flat(node.beta), node.moving_mean._live,
+        node.moving_variance._live, folded, folded_bias, node.epsilon,
     )  # fmt: skip
 
 

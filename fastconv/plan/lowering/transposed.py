@@ -31,7 +31,7 @@ class TransposedConvolution(Lowering):
         self.x, y, kernel = x, self.tape.tensor(geometry.input_shape), self._kernel()
         self.tape.emit(lambda: _conv.Conv2DBackwardInput(geometry, x.array, kernel, y.array), x, y)
         if node.bias is not None:
-            bias = node.bias.value
+            bias = node.bias._live
             self.tape.emit(lambda: _channels.ScaleShift(y.array, None, bias, y.array), y)
         return y
 
@@ -55,4 +55,4 @@ class TransposedConvolution(Lowering):
         return dx
 
     def _kernel(self):
-        return self.node.kernel.value.reshape(self.node.kernel_shape)
+        return self.node.kernel._live.reshape(self.node.kernel_shape)

@@ -42,7 +42,7 @@ class Weighted(Lowering):
         """Kernel and bias of the forward pass: where a normalization follows, those that do its
         work as well, made anew when the weights have changed."""
         node = self.node
-        kernel, bias = node.kernel.value, None if node.bias is None else node.bias.value
+        kernel, bias = node.kernel._live, None if node.bias is None else node.bias._live
         if node.normalization is None:
             return kernel, bias
         folded = aligned_zeros(kernel.nbytes).view(np.float32).reshape(kernel.shape)
@@ -127,7 +127,7 @@ class Convolution(Weighted):
         return lambda: _conv.Conv2DBackwardKernel(self.geometry, self.x.array, dy.array, dw, db)
 
     def make_backward_input(self, dy, dx):
-        kernel = self.shaped(self.node.kernel.value)
+        kernel = self.shaped(self.node.kernel._live)
         return lambda: _conv.Conv2DBackwardInput(self.geometry, dy.array, kernel, dx.array)
 
 
@@ -172,7 +172,7 @@ class Product(Weighted):
         return lambda: _dense.DenseBackwardKernel(x.array, dy.array, dw, db)
 
     def make_backward_input(self, dy, dx):
-        kernel, dy, dx = self.node.kernel.value, dy.rows, dx.rows
+        kernel, dy, dx = self.node.kernel._live, dy.rows, dx.rows
         undo = self.undo and Undo(self.undo.activation, self.undo.output.rows)
         return lambda: _dense.DenseBackwardInput(
             dy.array, kernel, dx.array, undo and undo.arguments

@@ -1,7 +1,8 @@
 """One thing, a list or a dict of things: the forms in which models take and give several.
 
 Everything inside works on flat lists; the form that a user chose is kept beside them, as an example
-of itself. The order of a dict is that of its sorted keys, as in Keras.
+of itself. The order of a dict is that of its sorted keys, as in Keras, so a list can stand for a
+dict only if that was written in this order (`Names`).
 
 >>> like = {"b": 0, "a": 0}
 >>> flatten({"b": 1, "a": 2})
@@ -12,7 +13,7 @@ of itself. The order of a dict is that of its sorted keys, as in Keras.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 
@@ -39,27 +40,71 @@ def pack(like: Any, flat: Sequence[Any]) -> Any:
     return thing
 
 
-def arrange(value: Any, keys: Sequence[str], what: str) -> list[Any]:
-    """`value` as a flat list, one thing per key: a dict with these keys, a list in their order, or,
-    if there is one key, the thing itself, which may well be a list.
+class Names(tuple):
+    """The names of several things, in the order of flat lists.
 
-    Raises ValueError, which calls the argument `what`, if number or keys differ.
+    `written` are the names in the order in which the user gave them.
+    """
+
+    written: tuple[str, ...]
+
+    def __new__(cls, names: Iterable[str], written: Iterable[str] | None = None):
+        self = super().__new__(cls, names)
+        self.written = tuple(self if written is None else written)
+        return self
+
+    def __getnewargs__(self):
+        return tuple(self), self.written
+
+    @classmethod
+    def of_keys(cls, form: dict[str, Any]) -> Names:
+        """The keys of `form`."""
+        return cls(sorted(form), form)
+
+    def check_list(self, what: str) -> None:
+        """ValueError, which calls the argument `what`, if the order of a list is ambiguous."""
+        if self != self.written:
+            raise ValueError(
+                f"`{what}` must be a dict with the keys {list(self.written)}, received a list; a "
+                "list goes by the sorted names, and the model was given these in another order"
+            )
+
+
+def arrange(value: Any, names: Names, what: str) -> list[Any]:
+    """`value` as a flat list, one thing per name: a dict with these keys, a list in their order,
+    or, if there is one name, the thing itself, which may well be a list.
+
+    Raises ValueError, which calls the argument `what`, if number or keys differ, or the order of a
+    list is ambiguous.
     """
     if isinstance(value, dict):
-        if set(value) != set(keys):
-            raise ValueError(
-                f"`{what}` must have the keys {sorted(keys)}, received {sorted(map(str, value))}"
-            )
-        return [value[key] for key in keys]
-    if len(keys) == 1:
+        check_keys(value, names, what)
+        return [value[name] for name in names]
+    if len(names) == 1:
         return [value]
-    if not isinstance(value, (list, tuple)) or len(value) != len(keys):
-        received = f"{len(value)} of them" if isinstance(value, (list, tuple)) else type(value)
+    several = isinstance(value, (list, tuple))
+    if several:
+        names.check_list(what)
+    if not several or len(value) != len(names):
+        received = f"{len(value)} of them" if several else type(value)
         raise ValueError(
-            f"`{what}` must be a list of {len(keys)}, for {list(keys)}, or a dict; "
+            f"`{what}` must be a list of {len(names)}, for {list(names)}, or a dict; "
             f"received {received}"
         )
     return list(value)
+
+
+def check_keys(value: dict[str, Any], names: Names, what: str, optional: bool = False) -> None:
+    """ValueError if the keys of `value` are not these names, all of them unless `optional`."""
+    missing = [] if optional else [name for name in names.written if name not in value]
+    extra = [key for key in value if key not in names]
+    if missing or extra:
+        problems = {"missing": missing, "extra": extra}
+        must = "must have keys among" if optional else "must have the keys"
+        raise ValueError(
+            f"`{what}` {must} {list(names.written)}, received {list(value)}: "
+            + ", ".join(f"{keys} {how}" for how, keys in problems.items() if keys)
+        )
 
 
 def mapped(function: Callable[[Any], Any], value: Any) -> Any:

@@ -34,9 +34,12 @@ def listed(**arguments):
     return model
 
 
-def named(**arguments):
+def named(alphabetical=False, **arguments):
     a, b, p, q = tensors()
-    model = models.Model({"b": b, "a": a}, {"q": q, "p": p}, name="m")
+    forms = ({"b": b, "a": a}, {"q": q, "p": p})
+    if alphabetical:
+        forms = ({"a": a, "b": b}, {"p": p, "q": q})
+    model = models.Model(*forms, name="m")
     arguments = {"loss": {"p": "sparse_categorical_crossentropy", "q": "mse"}} | arguments
     model.compile(SGD(0.1), **arguments)
     return model
@@ -48,11 +51,14 @@ def test_lists_and_dicts_are_two_ways_to_say_the_same():
     assert other.output_names == ["p", "q"]
     p, q = one.predict([A, B], verbose=0)
     assert list(other.predict({"a": A, "b": B}, verbose=0)) == ["q", "p"]
-    for forms in ({"a": A, "b": B}, [A, B], (A, B)):
+    for forms in ({"a": A, "b": B}, {"b": B, "a": A}, [A, B], (A, B)):
         np.testing.assert_array_equal(one.predict(forms, verbose=0)[0], p)
+        if not isinstance(forms, dict):
+            other = named(alphabetical=True)
         np.testing.assert_array_equal(other.predict(forms, batch_size=3, verbose=0)["q"], q)
         np.testing.assert_array_equal(other(forms)["q"], q)
         np.testing.assert_array_equal(one.predict_on_batch(forms)[1], q)
+    other = named()
     arguments = {"epochs": 3, "batch_size": 4, "shuffle": False, "verbose": 0}
     first = one.fit([A, B], [LABELS, VALUES], **arguments).history
     second = other.fit({"b": B, "a": A}, {"q": VALUES, "p": LABELS}, **arguments).history
@@ -88,7 +94,7 @@ def test_weights_of_losses():
     loss, p, q = model.evaluate([A, B], [LABELS, VALUES], verbose=0)
     assert loss == pytest.approx(p + 0.25 * q)
     # The gradient of a loss that weighs nothing does nothing.
-    model = named(loss_weights={"q": 0.0})
+    model = named(alphabetical=True, loss_weights={"q": 0.0})
     before = model.get_layer("q").get_weights()
     model.fit([A, B], [LABELS, VALUES], verbose=0)
     for one, other in zip(before, model.get_layer("q").get_weights(), strict=True):
@@ -97,13 +103,17 @@ def test_weights_of_losses():
 
 def test_an_output_without_a_loss():
     for loss in ({"q": "mse"}, [None, "mse"]):
-        model = named(loss=loss)
+        model = named(alphabetical=True, loss=loss)
         before = model.get_layer("p").get_weights()
         history = model.fit([A, B], {"q": VALUES}, verbose=0).history
         assert list(history) == ["loss"]
         np.testing.assert_array_equal(before[0], model.get_layer("p").get_weights()[0])
-        assert model.evaluate([A, B], [VALUES], verbose=0) > 0
-    model = named(loss={"q": "mse"}, metrics={"p": ["accuracy"]})
+        alone = model.evaluate([A, B], [VALUES], verbose=0)
+        for y in (VALUES, VALUES[:, 0], {"q": VALUES}, [LABELS, VALUES]):
+            assert model.evaluate([A, B], y, verbose=0) == alone > 0
+        assert model.evaluate(iter([([A, B], VALUES)]), verbose=0) == alone
+        assert model.fit([A, B], VALUES, validation_split=0.5, verbose=0).history["val_loss"]
+    model = named(alphabetical=True, loss={"q": "mse"}, metrics={"p": ["accuracy"]})
     logs = model.evaluate([A, B], [LABELS, VALUES], verbose=0, return_dict=True)
     assert list(logs) == ["loss", "p_accuracy"]
 
@@ -125,7 +135,7 @@ def test_weights_that_no_loss_depends_on_keep_no_old_gradient():
 
 
 def test_one_loss_for_all_outputs():
-    model = named(loss="mse")
+    model = named(alphabetical=True, loss="mse")
     targets = np.eye(2)[LABELS]
     loss, p, q = model.evaluate([A, B], [targets, VALUES], verbose=0)
     outputs = model.predict([A, B], verbose=0)
@@ -191,7 +201,18 @@ def test_compile_configuration():
     [
         (A, [LABELS, VALUES], {}, r"`x` must be a list of 2, for \['a', 'b'\], or a dict"),
         ([A, B, B], [LABELS, VALUES], {}, "`x` must be a list of 2.*received 3 of them"),
-        ({"a": A}, [LABELS, VALUES], {}, r"`x` must have the keys \['a', 'b'\], received \['a'\]"),
+        (
+            {"a": A},
+            [LABELS, VALUES],
+            {},
+            r"`x` must have the keys \['a', 'b'\], received \['a'\]: \['b'\] missing",
+        ),
+        (
+            {"b": B, "c": A},
+            [LABELS, VALUES],
+            {},
+            r"keys \['a', 'b'\], received \['b', 'c'\]: \['a'\] missing, \['c'\] extra",
+        ),
         ([A, A], [LABELS, VALUES], {}, r"`x` for input 'b' must have shape \(None, 3\), received"),
         ([A, B[:5]], [LABELS, VALUES], {}, "must have one length, received 10 and 5"),
         ([A, B], LABELS, {}, "`y` must be a list of 2"),
@@ -199,12 +220,12 @@ def test_compile_configuration():
         ([A, B], [LABELS, None], {}, "`y` must have labels for output 'q', received None"),
         ([A, B], [LABELS, VALUES[:5]], {}, "must have one length, received 10 and 5"),
         ([A, B], [LABELS, VALUES], {"class_weight": {0: 2}}, "`class_weight` needs a model with"),
-        ([A, B], {"p": LABELS, "z": VALUES}, {}, "`y` must have the keys"),
+        ([A, B], {"p": LABELS, "z": VALUES}, {}, r"`y` must have keys among.*: \['z'\] extra"),
         (
             [A, B],
             [LABELS, VALUES],
             {"sample_weight": {"z": np.ones(COUNT)}},
-            "`sample_weight` must have the keys",
+            r"`sample_weight` must have keys among \['p', 'q'\], received \['z'\]: \['z'\] extra",
         ),
     ],
 )
@@ -217,17 +238,113 @@ def test_refused_data(x, y, arguments, message):
     ("arguments", "message"),
     [
         ({"loss": ["mse"]}, r"`loss` must have 2 entries, for \['p', 'q'\], received 1"),
-        ({"loss": {"z": "mse"}}, r"`loss` has keys \['z'\], which are none of the outputs"),
+        ({"loss": {"z": "mse"}}, r"`loss` must have keys among \['p', 'q'\], received \['z'\]"),
         ({"loss": [None, None]}, "at least one of the outputs .* must have a loss"),
         ({"loss_weights": [1.0]}, "`loss_weights` must have 2 entries"),
         ({"metrics": ["accuracy"]}, "`metrics` must have an entry per output"),
-        ({"weighted_metrics": {"z": ["acc"]}}, "`weighted_metrics` has keys"),
+        ({"weighted_metrics": {"z": ["acc"]}}, "`weighted_metrics` must have keys among"),
     ],
 )
 def test_refused_compilations(arguments, message):
-    model = named(**arguments)
+    model = named(alphabetical=True, **arguments)
     with pytest.raises(ValueError, match=message):
         model.fit([A, B], [LABELS, VALUES], verbose=0)
+
+
+# ------------------------------------------------------------- lists where the model has a dict
+
+X_DICT, Y_DICT = {"a": A, "b": B}, {"p": LABELS, "q": VALUES}
+PLAIN = np.ones(COUNT)
+
+
+class OneBatch:
+    """A data set of one batch."""
+
+    def __init__(self, *batch):
+        self._batch = batch
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        return self._batch
+
+
+WITH_A_LIST = {
+    "predict": ("x", lambda m: m.predict([A, B], verbose=0)),
+    "predict tuple": ("x", lambda m: m.predict((A, B), verbose=0)),
+    "predict_on_batch": ("x", lambda m: m.predict_on_batch([A, B])),
+    "call": ("x", lambda m: m([A, B])),
+    "symbolic": ("inputs", lambda m: m([layers.Input((4,)), layers.Input((3,))])),
+    "fit x": ("x", lambda m: m.fit([A, B], Y_DICT, verbose=0)),
+    "fit y": ("y", lambda m: m.fit(X_DICT, [LABELS, VALUES], verbose=0)),
+    "fit weights": (
+        "sample_weight",
+        lambda m: m.fit(X_DICT, Y_DICT, sample_weight=[PLAIN, PLAIN], verbose=0),
+    ),
+    "split": (
+        "x",
+        lambda m: m.fit([A, B], Y_DICT, validation_split=0.2, verbose=0),
+    ),
+    "validation x": (
+        "x",
+        lambda m: m.fit(X_DICT, Y_DICT, validation_data=([A, B], Y_DICT), verbose=0),
+    ),
+    "validation y": (
+        "y",
+        lambda m: m.fit(X_DICT, Y_DICT, validation_data=(X_DICT, [LABELS, VALUES]), verbose=0),
+    ),
+    "evaluate": ("y", lambda m: m.evaluate(X_DICT, [LABELS, VALUES], verbose=0)),
+    "train_on_batch": ("x", lambda m: m.train_on_batch([A, B], Y_DICT)),
+    "test_on_batch": ("y", lambda m: m.test_on_batch(X_DICT, [LABELS, VALUES])),
+    "generator x": ("x", lambda m: m.fit(iter([([A, B], Y_DICT)]), verbose=0)),
+    "generator y": ("y", lambda m: m.fit(iter([(X_DICT, [LABELS, VALUES])]), verbose=0)),
+    "data set": ("x", lambda m: m.predict(OneBatch([A, B]), verbose=0)),
+    "data set y": ("y", lambda m: m.evaluate(OneBatch(X_DICT, [LABELS, VALUES]), verbose=0)),
+    **{
+        f"compile {argument}": (
+            argument,
+            lambda m, given={argument: value}: (
+                m.compile(SGD(0.1), **{"loss": dict.fromkeys("pq", "mse")} | given),
+                m.evaluate(X_DICT, Y_DICT, verbose=0),
+            ),
+        )
+        for argument, value in {
+            "loss": ["sparse_categorical_crossentropy", "mse"],
+            "loss_weights": [1.0, 2.0],
+            "metrics": [["accuracy"], ["mae"]],
+            "weighted_metrics": [[], ["mae"]],
+        }.items()
+    },
+}
+
+
+@pytest.mark.parametrize("call", WITH_A_LIST)
+def test_a_list_never_stands_for_a_dict_in_another_order(call):
+    """It would be matched by the sorted names, which is not the order that the user wrote."""
+    argument, use = WITH_A_LIST[call]
+    keys = "'b', 'a'" if argument in ("x", "inputs") else "'q', 'p'"
+    message = rf"`{argument}` must be a dict with the keys \[{keys}\], received a list; a list"
+    with pytest.raises(ValueError, match=message):
+        use(named())
+    if call.startswith("compile loss") or not call.startswith("compile"):
+        use(named(alphabetical=True))
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_files_keep_the_order_of_the_names(tmp_path, suffix):
+    for alphabetical in (False, True):
+        model = named(alphabetical)
+        model.save(tmp_path / f"m{suffix}")
+        again = models.load_model(tmp_path / f"m{suffix}")
+        for one in (again, models.clone_model(model)):
+            assert list(one.input) == list(model.input)
+            assert list(one.predict(X_DICT, verbose=0)) == list(model.output)
+            if alphabetical:
+                one.predict([A, B], verbose=0)
+            else:
+                with pytest.raises(ValueError, match="`x` must be a dict with the keys"):
+                    one.predict([A, B], verbose=0)
 
 
 def test_two_models_over_the_same_layers_are_not_fitted_at_once():

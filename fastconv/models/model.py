@@ -19,7 +19,7 @@ from fastconv.models.network import Network, from_inputs
 from fastconv.naming import numbered
 from fastconv.parameters import Parameters, Variable, parameters_of
 from fastconv.plan import Graph
-from fastconv.structure import arrange, flatten, pack
+from fastconv.structure import Names, arrange, flatten, pack
 from fastconv.summary import print_summary
 from fastconv.training import Trainer
 from fastconv.training.terminals import Terminals
@@ -31,7 +31,8 @@ class Model(Trainer, Layer):
     Args:
         inputs: what `Input` returned, or a list or dict of such; also tensors between layers.
         outputs: what layers returned, or a list or dict of such. Data and predictions have the same
-            forms.
+            forms. Data may be a list instead of a dict only if its keys were given in sorted
+            order, so that no other order can be meant.
         name: by default "functional", "functional_1", ...
         trainable: False freezes all layers.
 
@@ -154,27 +155,39 @@ class Model(Trainer, Layer):
     @property
     def input_names(self) -> list[str]:
         """The names of the inputs: the keys if they are a dict, else those of the tensors."""
+        return list(self._input_names)
+
+    @property
+    def _input_names(self) -> Names:
         form = self._forms[0]
         if isinstance(form, dict):
-            return sorted(form)
-        return [tensor.name for tensor in self.network.inputs]
+            return Names.of_keys(form)
+        return Names(tensor.name for tensor in self.network.inputs)
 
     @property
     def output_names(self) -> list[str]:
         """What reports call the outputs: the keys if they are a dict, else their layers' names."""
+        return list(self._output_names)
+
+    @property
+    def _output_names(self) -> Names:
         form, counter = self._forms[1], Counter()
         if isinstance(form, dict):
-            return sorted(form)
-        return [numbered(tensor.call.layer.name, counter) for tensor in self.network.outputs]
+            return Names.of_keys(form)
+        return Names(numbered(t.call.layer.name, counter) for t in self.network.outputs)
 
     def terminals(self, losses: Sequence[Loss | None]) -> Terminals:
         """Inputs and outputs by name; `losses` has one per output, or none at all."""
         network = self.network
         if not losses and self._terminals_of is network:
             return self._bare_terminals
-        inputs = dict(zip(self.input_names, (t.shape for t in network.inputs), strict=True))
-        outputs = dict(zip(self.output_names, (t.shape for t in network.outputs), strict=True))
-        terminals = Terminals(inputs, outputs, losses or [None] * len(outputs))
+        terminals = Terminals(
+            self._input_names,
+            [tensor.shape for tensor in network.inputs],
+            self._output_names,
+            [tensor.shape for tensor in network.outputs],
+            losses or [None] * len(network.outputs),
+        )
         if not losses:  # asked for at every step, and the same as long as the network is
             self._terminals_of, self._bare_terminals = network, terminals
         return terminals
@@ -221,7 +234,7 @@ class Model(Trainer, Layer):
         if not self.built and len(tensors) == 1:
             self.build(tensors[0].shape)
         if len(self.inputs) > 1 or isinstance(x, dict):
-            tensors = arrange(x, self.input_names, "inputs")
+            tensors = arrange(x, self._input_names, "inputs")
         self.build([tensor.shape for tensor in tensors])
         call = Call(self, x, tensors, [tensor.shape for tensor in self.network.outputs])
         return self.pack_outputs(call.outputs)

@@ -7,13 +7,12 @@ when the model is built.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from fastconv import losses, metrics
 from fastconv.checks import number
 from fastconv.serialization import serialize
-from fastconv.structure import mapped
+from fastconv.structure import Names, check_keys, mapped
 
 
 class Compilation:
@@ -35,7 +34,7 @@ class Compilation:
         self._metrics = mapped(metrics.get, plain)
         self._weighted_metrics = mapped(metrics.get, weighted)
 
-    def losses(self, outputs: Sequence[str]) -> list[losses.Loss | None]:
+    def losses(self, outputs: Names) -> list[losses.Loss | None]:
         """The loss of every output, None for one without.
 
         Raises ValueError if there is none at all, or names and numbers do not fit.
@@ -45,18 +44,19 @@ class Compilation:
             raise ValueError(f"at least one of the outputs {list(outputs)} must have a loss")
         return found
 
-    def loss_weights(self, outputs: Sequence[str]) -> list[float]:
+    def loss_weights(self, outputs: Names) -> list[float]:
         """The weight of every output's loss, 1 for one without."""
         found = _by_output(self._loss_weights, outputs, "loss_weights")
         return [1.0 if weight is None else weight for weight in found]
 
-    def metrics(self, outputs: Sequence[str], weighted: bool) -> list[list[Any]]:
+    def metrics(self, outputs: Names, weighted: bool) -> list[list[Any]]:
         """The metrics of every output, those with regard to sample weights or the others."""
         argument = "weighted_metrics" if weighted else "metrics"
         given = self._weighted_metrics if weighted else self._metrics
         if len(outputs) == 1:
             return [_flat(given)]
         if isinstance(given, list) and len(given) not in (0, len(outputs)):
+            outputs.check_list(argument)
             raise ValueError(
                 f"`{argument}` must have an entry per output, {list(outputs)}, or be a dict by "
                 f"their names; received {len(given)} entries"
@@ -72,15 +72,12 @@ class Compilation:
         return config
 
 
-def _by_output(given: Any, outputs: Sequence[str], argument: str) -> list[Any]:
+def _by_output(given: Any, outputs: Names, argument: str) -> list[Any]:
     if isinstance(given, dict):
-        unknown = sorted(set(given) - set(outputs))
-        if unknown:
-            raise ValueError(
-                f"`{argument}` has keys {unknown}, which are none of the outputs {list(outputs)}"
-            )
+        check_keys(given, outputs, argument, optional=True)
         return [given.get(name) for name in outputs]
     if isinstance(given, list):
+        outputs.check_list(argument)
         if len(given) != len(outputs):
             raise ValueError(
                 f"`{argument}` must have {len(outputs)} entries, for {list(outputs)}, "

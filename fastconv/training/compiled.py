@@ -9,6 +9,7 @@ from typing import Any
 from fastconv import metrics, optimizers
 from fastconv.plan import Graph, PlanCache, nodes
 from fastconv.serialization import serialize
+from fastconv.structure import Names
 from fastconv.training.compilation import Compilation
 from fastconv.training.report import Report
 
@@ -108,7 +109,7 @@ class Compiled:
         if not self._compilation.has_loss:
             raise ValueError(f"{what}() needs a loss; give `loss` to compile()")
 
-    def _loss_nodes(self, graph: Graph, outputs: list[str]) -> list[nodes.Loss | None]:
+    def _loss_nodes(self, graph: Graph, outputs: Names) -> list[nodes.Loss | None]:
         makers, found = graph.makers(), []
         for loss, value in zip(self._compilation.losses(outputs), graph.outputs, strict=True):
             maker = makers.get(value)

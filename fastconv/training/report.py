@@ -9,6 +9,7 @@ import numpy as np
 
 from fastconv import metrics
 from fastconv.plan import Plan
+from fastconv.structure import Names
 from fastconv.training.compilation import Compilation
 
 
@@ -23,7 +24,7 @@ class Report:
     def __init__(
         self,
         compilation: Compilation,
-        outputs: Sequence[str],
+        outputs: Names,
         y_shapes: Sequence[tuple[int, ...] | None],
         output_shapes: Sequence[tuple[int | None, ...]],
     ):

@@ -10,7 +10,7 @@ import numpy as np
 from fastconv.losses import Loss, spread_weights
 from fastconv.parameters import real_array
 from fastconv.plan import Plan
-from fastconv.structure import arrange
+from fastconv.structure import Names, arrange, check_keys, is_several
 
 Shape = tuple[int | None, ...]
 
@@ -21,14 +21,18 @@ class Terminals:
 
     def __init__(
         self,
-        inputs: dict[str, Shape],
-        outputs: dict[str, Shape],
+        input_names: Names,
+        input_shapes: Sequence[Shape],
+        output_names: Names,
+        output_shapes: Sequence[Shape],
         losses: Sequence[Loss | None],
     ):
-        self.inputs, self.outputs, self.losses = inputs, outputs, list(losses)
-        self._shapes = list(outputs.values())
+        self.output_names, self.losses = output_names, list(losses)
+        self.inputs = inputs = dict(zip(input_names, input_shapes, strict=True))
+        self.outputs = dict(zip(output_names, output_shapes, strict=True))
+        self._shapes = list(output_shapes)
         # Asked for with every batch, of which a small network takes a few microseconds.
-        self._input_names = list(inputs)
+        self._input_names = input_names
         self._expected = [
             (shape, "`x`" if len(inputs) == 1 else f"`x` for input {name!r}")
             for name, shape in inputs.items()
@@ -55,15 +59,23 @@ class Terminals:
         if y is None:
             raise ValueError("`y` must be given, received None")
         needed = [loss is not None for loss in self.losses]
+        if len(self.losses) > 1 == sum(needed) and not is_several(y):
+            y = [y]
         if isinstance(y, (list, tuple)) and len(self.losses) > len(y) == sum(needed):
+            if len(y) > 1:
+                self.output_names.check_list("y")
             given = iter(y)  # labels for the outputs that have a loss, and for no other
-            y = [next(given) if need else None for need in needed]
+            y = {
+                name: next(given) if need else None
+                for name, need in zip(self.outputs, needed, strict=True)
+            }
         elif isinstance(y, dict) and len(self.losses) > 1:
-            y = {name: y.get(name) for name in self.outputs} if set(y) <= set(self.outputs) else y
+            check_keys(y, self.output_names, "y", optional=True)
+            y = dict.fromkeys(self.outputs) | y
         elif isinstance(y, (list, tuple)) and len(y) == len(self.losses) == 1:
             a_list_of_one_array = np.ndim(y[0]) > 0 and len(y[0]) == count != 1
             y = y[0] if a_list_of_one_array else y
-        arrays = arrange(y, list(self.outputs), "y")
+        arrays = arrange(y, self.output_names, "y")
         checked = []
         for array, loss, (name, shape) in zip(
             arrays, self.losses, self.outputs.items(), strict=True
@@ -81,10 +93,10 @@ class Terminals:
         """Sample weights per output: one array is for all of them."""
         if sample_weight is None:
             return [None] * len(self.outputs)
-        names = list(self.outputs)
+        names = self.output_names
         if isinstance(sample_weight, dict):
-            given = dict.fromkeys(names) | sample_weight
-            each = arrange(given, names, "sample_weight")
+            check_keys(sample_weight, names, "sample_weight", optional=True)
+            each = [sample_weight.get(name) for name in names]
         elif isinstance(sample_weight, (list, tuple)) and len(names) > 1:
             each = arrange(sample_weight, names, "sample_weight")
         else:

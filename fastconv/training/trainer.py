@@ -436,7 +436,7 @@ class Trainer(Compiled):
 
     def _terminals(self) -> Terminals:
         """Inputs and outputs, with the losses of the outputs."""
-        outputs = list(self.terminals([]).outputs)
+        outputs = self.terminals([]).output_names
         return self.terminals(self._compilation.losses(outputs))
 
     def _prepare(self, source: Source) -> Report:
@@ -446,7 +446,7 @@ class Trainer(Compiled):
         source.prepare(terminals)
         self._check_not_empty(source, "x")
         if self._reported is None:
-            outputs, shapes = list(terminals.outputs), list(terminals.outputs.values())
+            outputs, shapes = terminals.output_names, list(terminals.outputs.values())
             self._reported = Report(self._compilation, outputs, source.y_shapes(), shapes)
         return self._reported
 
@@ -479,7 +479,7 @@ class Trainer(Compiled):
         graph, parameters = self.graph(), self.parameters
         options: dict[str, Any] = {}
         if mode != "infer":
-            outputs = list(self.terminals([]).outputs)
+            outputs = self.terminals([]).output_names
             options["losses"] = self._loss_nodes(graph, outputs)
             options["loss_weights"] = self._compilation.loss_weights(outputs)
             options["weighted"] = weighted

@@ -20,7 +20,8 @@ class Callback(Stateful):
     `self.model` is the model and `self.params` a dict of "verbose", "epochs" and "steps". `logs`
     holds the loss and the metrics so far; what is put into the logs of `on_epoch_end` is seen by
     the callbacks after this one and recorded in the history. `self.model.stop_training = True` ends
-    `fit` after the current batch.
+    `fit` after the current batch; `stop_evaluating` does so for `evaluate` and the validation of an
+    epoch, `stop_predicting` for `predict`.
 
     A callback with something to remember from epoch to epoch names the attributes in `stateful`, so
     that `BackupAndRestore` can bring them back (`fastconv.state`).

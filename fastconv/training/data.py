@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.checks import number
 from fastconv.parameters import real_array
 from fastconv.plan import Plan
 from fastconv.shapes import normalize_int
@@ -121,11 +122,10 @@ class ArraySource(Source):
         if not isinstance(shuffle, (bool, np.bool_)):
             raise ValueError(f"`shuffle` must be True or False, received {shuffle!r}")
         self.x, self.y, self.sample_weight = x, y, sample_weight
-        if class_weight is not None:
-            if sample_weight is not None:
-                raise ValueError("only one of `class_weight` and `sample_weight` may be given")
-            self.sample_weight = weights_of_classes(y, class_weight)
-        self.weighted = self.sample_weight is not None
+        if class_weight is not None and sample_weight is not None:
+            raise ValueError("only one of `class_weight` and `sample_weight` may be given")
+        self._class_weight = class_weight
+        self.weighted = sample_weight is not None or class_weight is not None
         self.shuffle, self._batch_size, self._steps = bool(shuffle), batch_size, steps
 
     def sample_shape(self):
@@ -141,7 +141,16 @@ class ArraySource(Source):
         self.ys: Arrays = [None] * len(terminals.outputs)
         if terminals.wants_targets and self.count:
             self.ys = terminals.targets(self.y, self.count)
-        self.weights = terminals.weights(self.sample_weight, self.count)
+        weights = self.sample_weight
+        if self._class_weight is not None and self.count:
+            if len(self.ys) > 1:
+                raise ValueError(
+                    "`class_weight` needs a model with one output, received a model with "
+                    f"{list(terminals.outputs)}"
+                )
+            (shape,) = terminals.outputs.values()
+            weights = weights_of_classes(self.ys[0], self._class_weight, shape[-1])
+        self.weights = terminals.weights(weights, self.count)
         # `take` into a given array is the fast way, but would copy all of a strided `x` each time.
         self._take = [x.flags.c_contiguous and x.dtype == np.float32 for x in self.xs]
         size, steps = self._batch_size, self._steps
@@ -325,20 +334,29 @@ def unpack_batch(batch: Any) -> tuple[Any, Any, Any]:
     return (*batch, None, None)[:3]
 
 
-def weights_of_classes(y: Any, class_weight: dict[int, float]) -> np.ndarray:
-    """One weight per sample by its class, 1 for classes that are not mentioned."""
-    if y is None:
-        raise ValueError("`class_weight` needs `y`, received None")
+def weights_of_classes(y: np.ndarray, class_weight: dict[int, float], outputs: int) -> np.ndarray:
+    """One weight per sample by its class, 1 for classes that are not mentioned.
+
+    The classes are the numbers below `outputs`, the length of a prediction; a prediction of one
+    number has the classes 0 and 1 and all labels in `y`. Labels are rounded, as in Keras.
+
+    Raises ValueError for keys that name no class, for weights that are negative or not finite, and
+    for several labels per sample; TypeError for what is not a dict of numbers.
+    """
     if not isinstance(class_weight, dict):
         raise TypeError(f"`class_weight` must be a dict, received {class_weight!r}")
-    if is_several(y) and all(hasattr(each, "__array__") for each in flatten(y)):
-        raise ValueError("`class_weight` needs a model with one output, received several `y`")
-    y = np.asarray(y)
-    if y.ndim > 2:
+    if y.ndim not in (1, 2):
         raise ValueError(f"`class_weight` needs one label per sample, received shape {y.shape}")
     if y.ndim == 2:
         y = y.argmax(axis=1) if y.shape[1] > 1 else y[:, 0]
-    weights = np.ones(len(y), np.float32)
+    labels = np.round(y)
+    known, words = set(range(outputs)), f"the classes 0 to {outputs - 1}"
+    if outputs == 1:
+        known, words = {0, 1, *labels.tolist()}, "the classes 0 and 1 and the labels in `y`"
+    unknown = [key for key in class_weight if key not in known]
+    if unknown:
+        raise ValueError(f"the keys of `class_weight` must be among {words}, received {unknown}")
+    weights = np.ones(len(labels), np.float32)
     for label, weight in class_weight.items():
-        weights[y == label] = float(weight)
+        weights[labels == label] = number(weight, f"class_weight[{label!r}]", 0)
     return weights

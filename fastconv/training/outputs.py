@@ -29,5 +29,5 @@ class Outputs:
 
     def result(self) -> np.ndarray:
         if self._whole is not None:
-            return self._whole
+            return self._whole[: self._filled]  # fewer than planned if a callback ended the run
         return np.concatenate([np.empty((0, *self._shape), np.float32), *self._parts])

@@ -36,7 +36,7 @@ class Trainer(Compiled):
 
     def __init__(self):
         super().__init__()
-        self.stop_training = False
+        self.stop_training = self.stop_evaluating = self.stop_predicting = False
         self.history: History | None = None
         self._fitting = threading.Lock()
         self._draws = 0
@@ -162,6 +162,7 @@ class Trainer(Compiled):
             if validation is not None and validated(epoch + 1):
                 report.reset()
                 validation.rewind()
+                self.stop_evaluating = False
                 hooks.call("on_test_begin")
                 if self._epoch(validation, report, hooks, None, "test"):
                     validation_logs = report.logs()
@@ -210,7 +211,7 @@ class Trainer(Compiled):
                     hooks.call(end, done - 1, logs=report.logs())
                 if progress is not None and progress.due(done):
                     progress.draw(done, report.logs())
-                if mode == "train" and self.stop_training:
+                if self.stop_training if mode == "train" else self.stop_evaluating:
                     break
         return done
 
@@ -291,6 +292,7 @@ class Trainer(Compiled):
         report = self._prepare(feed.source)
         run, progress = self._hooks(callbacks, verbose, 1, feed.length)
         report.reset()
+        self.stop_evaluating = False
         try:
             run.call("on_test_begin")
             done = self._epoch(feed, report, run, progress, "test")
@@ -327,6 +329,7 @@ class Trainer(Compiled):
         count = getattr(source, "count", None) if steps is None else None
         outputs = [Outputs(count, shape) for shape in terminals.outputs.values()]
         done = 0
+        self.stop_predicting = False
         try:
             run.call("on_predict_begin")
             with closing(feed.epoch() if count != 0 else _nothing()) as items:
@@ -341,6 +344,8 @@ class Trainer(Compiled):
                     done += 1
                     if progress.due(done):
                         progress.draw(done, {})
+                    if self.stop_predicting:
+                        break
             run.call("on_predict_end")
             progress.end(done, {})
         finally:

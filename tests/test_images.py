@@ -214,8 +214,31 @@ def test_save_and_load(tmp_path):
     np.testing.assert_array_equal(load_img(buffer), x)
     with pytest.raises(ValueError, match="`path` must end in a known suffix"):
         save_img(tmp_path / "no_suffix", x)
-    with pytest.raises(OSError, match="RGBA"):
-        save_img(tmp_path / "transparent.jpg", random_pixels(2, 2, 4))
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "JPG", "jpeg", "jfif", "ppm"])
+def test_a_format_without_transparency_gets_the_colours_alone(suffix, tmp_path):
+    x = random_pixels(8, 8, 4)
+    path = tmp_path / f"opaque.{suffix}"
+    with pytest.warns(UserWarning, match="holds no transparency; the picture is saved without it"):
+        save_img(path, x, scale=False)
+    save_img(tmp_path / f"colours.{suffix}", x[..., :3], scale=False)
+    assert path.read_bytes() == (tmp_path / f"colours.{suffix}").read_bytes()
+
+
+@pytest.mark.parametrize("scale", [True, False])
+def test_a_picture_of_booleans_is_black_and_white(scale, tmp_path):
+    x = np.random.default_rng(0).integers(0, 2, (5, 4, 1)).astype(bool)
+    np.testing.assert_array_equal(utils.array_to_img(x, scale=scale), 255 * x[..., 0])
+    save_img(tmp_path / "a.png", x, scale=scale)
+    np.testing.assert_array_equal(load_img(tmp_path / "a.png", "grayscale"), 255 * x[..., 0])
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "uint8", "int64", bool])
+def test_scaling_does_not_overflow_in_a_small_dtype(dtype):
+    x = np.arange(-100, 100, 10).reshape(4, 5, 1).astype(dtype)
+    expected = utils.array_to_img(x.astype(np.float64), dtype=np.float64)
+    np.testing.assert_array_equal(utils.array_to_img(x, dtype=dtype), expected)
 
 
 def test_keras_older_names():

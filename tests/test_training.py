@@ -190,6 +190,77 @@ def test_class_weight_equals_sample_weight():
         assert_same_weights(actual, expected)
 
 
+def test_class_weight_rounds_labels_of_one_output():
+    """An output of one number has the classes 0 and 1 and whatever else is in `y`, as in Keras."""
+    y = np.array([0.1, 0.9, 3.0, 2.4] * 5)
+    model = models.Sequential([layers.Input((5,)), layers.Dense(1)])
+    weights = model.get_weights()
+    results = []
+    for weighting in (
+        {"sample_weight": [2.0, 0.5, 3.0, 1.0] * 5},
+        {"class_weight": {0: 2.0, 1: 0.5, 3: 3.0}},
+        {"class_weight": {np.int64(0): 2.0, 1.0: 0.5, np.float32(3): np.float64(3.0)}},
+    ):
+        model.compile("sgd", "mse")
+        model.set_weights(weights)
+        results.append(fit(y=y, model=model, **weighting)[0].get_weights())
+    for other in results[1:]:
+        np.testing.assert_array_equal(results[0][0], other[0])
+        np.testing.assert_array_equal(results[0][1], other[1])
+    with pytest.raises(ValueError, match=r"the classes 0 and 1 and the labels in `y`.*\[5\]"):
+        fit(y=y, model=model, class_weight={5: 1.0})
+
+
+# ----------------------------------------------------------------------------------- early endings
+
+
+def endless():
+    while True:
+        yield X[:5], Y[:5]
+
+
+class _StopAfter(callbacks.Callback):
+    """Sets an attribute of the model after a number of batches of one kind."""
+
+    def __init__(self, attribute, hook, count):
+        super().__init__()
+        self.attribute, self.count, self.seen = attribute, count, 0
+        setattr(self, hook, self._batch)
+
+    def _batch(self, batch, logs=None):
+        self.seen += 1
+        if self.seen == self.count:
+            setattr(self.model, self.attribute, True)
+
+
+@pytest.mark.parametrize("data", [X, lambda: (x for x, _ in endless())])
+def test_stop_predicting_ends_predict_after_the_batch(data):
+    model, stop = linear(), _StopAfter("stop_predicting", "on_predict_batch_end", 3)
+    size = 5 if isinstance(data, np.ndarray) else None
+    x = data if size else data()
+    result = model.predict(x, batch_size=size, verbose=0, callbacks=[stop])
+    assert stop.seen == 3
+    assert result.shape == (15, 3)
+    np.testing.assert_array_equal(result[:5], model.predict(X[:5], verbose=0))
+    assert len(model.predict(X, verbose=0)) == len(X)  # the wish holds for one run
+
+
+def test_stop_evaluating_ends_evaluate_after_the_batch():
+    model, stop = linear(), _StopAfter("stop_evaluating", "on_test_batch_end", 3)
+    loss = model.evaluate(endless(), verbose=0, callbacks=[stop])
+    assert stop.seen == 3
+    assert loss == pytest.approx(model.evaluate(X[:5], Y[:5], verbose=0))
+
+
+def test_stop_evaluating_ends_the_validation_of_an_epoch():
+    model, stop = linear(), _StopAfter("stop_evaluating", "on_test_batch_end", 2)
+    history = model.fit(
+        X, Y, epochs=2, verbose=0, validation_data=endless(), validation_steps=3, callbacks=[stop]
+    ).history
+    assert stop.seen == 2 + 3  # the second epoch validates in full
+    assert len(history["val_loss"]) == 2
+
+
 # -------------------------------------------------------------------------------------- validation
 
 

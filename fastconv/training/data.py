@@ -26,12 +26,11 @@ from typing import Any
 import numpy as np
 
 from fastconv.checks import number
-from fastconv.parameters import real_array
 from fastconv.plan import Plan
 from fastconv.shapes import normalize_int
 from fastconv.structure import flatten, is_several, mapped
 from fastconv.training.dataset import PyDataset
-from fastconv.training.terminals import Terminals
+from fastconv.training.terminals import Terminals, sample_array
 
 DEFAULT_BATCH_SIZE = 32
 Arrays = list[np.ndarray | None]  # one per input or output
@@ -129,7 +128,7 @@ class ArraySource(Source):
         self.shuffle, self._batch_size, self._steps = bool(shuffle), batch_size, steps
 
     def sample_shape(self):
-        x = real_array(self.x, "`x`")
+        x = sample_array(self.x)
         if x.ndim == 0:
             raise ValueError("`x` must have a batch axis, received a single number")
         return x.shape[1:]
@@ -202,7 +201,7 @@ class IterableSource(Source):
         self.repeatable = not isinstance(batches, Iterator)
 
     def sample_shape(self):
-        x = real_array(self._peek()[0], "`x` of a batch")
+        x = sample_array(self._peek()[0], "`x` of a batch")
         return x.shape[1:]
 
     def _peek(self) -> tuple:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -42,8 +43,8 @@ def make_feed(
         source = ArraySource(x, y, sample_weight, batch_size, steps, shuffle, class_weight)
         return Feed(source, steps, steps_name, shuffle)
     indexable = isinstance(x, PyDataset) or (hasattr(x, "__getitem__") and hasattr(x, "__len__"))
-    if not indexable and not isinstance(x, Iterable):
-        raise TypeError(f"`x` must be an array or an iterable of batches, received {type(x)}")
+    if isinstance(x, (str, bytes, os.PathLike)) or not (indexable or isinstance(x, Iterable)):
+        raise TypeError(f"`x` must be an array or an iterable of batches, received {_described(x)}")
     unused = {
         "y": y,
         "sample_weight": sample_weight,
@@ -58,6 +59,18 @@ def make_feed(
             )
     source = SequenceSource(x, shuffle) if indexable else IterableSource(x)
     return Feed(source, steps, steps_name, shuffle and indexable)
+
+
+def _described(x: Any) -> str:
+    """What errors call an `x` that is no data, and how data is made of it."""
+    if isinstance(x, (str, bytes, os.PathLike)):
+        return (
+            f"{x!r}; fastconv.utils.load_img reads a picture, "
+            "fastconv.utils.image_dataset_from_directory a folder"
+        )
+    if hasattr(x, "__array_interface__"):  # a picture of Pillow
+        return f"{type(x)}; for one picture: fastconv.utils.img_to_array(picture)[None]"
+    return str(type(x))
 
 
 class Feed:

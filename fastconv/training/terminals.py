@@ -51,7 +51,8 @@ class Terminals:
                 x = x[0]
         fitted = list(map(_fitted, arrange(x, self._input_names, "x"), self._expected))
         if len(fitted) > 1:
-            _check_lengths([("x", array) for array in fitted])
+            labels = [f"`x` for input {name!r}" for name in self._input_names]
+            _check_lengths(list(zip(labels, fitted, strict=True)))
         return fitted
 
     def targets(self, y: Any, count: int) -> list[np.ndarray | None]:
@@ -86,7 +87,10 @@ class Terminals:
             if array is None:
                 raise ValueError(f"`y` must have labels for output {name!r}, received None")
             checked.append(loss.check_targets(np.asarray(array), shape))
-        _check_lengths([("x", np.empty((count, 0))), *(("y", array) for array in checked)])
+        labels = [
+            "`y`" if len(checked) == 1 else f"`y` for output {name!r}" for name in self.outputs
+        ]
+        _check_lengths([("`x`", np.empty((count, 0))), *zip(labels, checked, strict=True)])
         return checked
 
     def weights(self, sample_weight: Any, count: int) -> list[np.ndarray | None]:
@@ -105,7 +109,7 @@ class Terminals:
         for weight, shape in zip(each, self._shapes, strict=True):
             if weight is not None:
                 weight = real_array(weight, "`sample_weight`").astype(np.float32, copy=False)
-                _check_lengths([("x", np.empty((count, 0))), ("sample_weight", weight)])
+                _check_lengths([("`x`", np.empty((count, 0))), ("`sample_weight`", weight)])
                 spread_weights(weight, (count, *shape[1:-1]))
             checked.append(weight)
         return checked
@@ -132,13 +136,22 @@ class Terminals:
 def _fitted(value: Any, expected: tuple[Shape, str]) -> np.ndarray:
     """`value` as samples; `expected` are their shape and what errors call them."""
     shape, label = expected
-    return fit_samples(real_array(value, label), shape, label)
+    return fit_samples(sample_array(value, label), shape, label)
+
+
+def sample_array(value: Any, label: str = "`x`") -> np.ndarray:
+    """`value` as an array of numbers; a picture in black and white becomes one of 0 and 1.
+
+    Raises TypeError, which names `label`, for anything but integers, floats and booleans.
+    """
+    array = np.asarray(value)
+    return array.view(np.uint8) if array.dtype == bool else real_array(array, label)
 
 
 def fit_samples(x: np.ndarray, input_shape: Shape, label: str = "`x`") -> np.ndarray:
     """`x` in the rank of the model's input; a last axis of 1 is added or dropped, as Keras does.
 
-    Raises ValueError with both shapes if `x` does not fit.
+    Raises ValueError with both shapes if `x` does not fit, and with a hint if one is likely.
     """
     original, rank = x.shape, len(input_shape)
     if x.ndim != rank:
@@ -147,8 +160,31 @@ def fit_samples(x: np.ndarray, input_shape: Shape, label: str = "`x`") -> np.nda
         elif x.ndim == rank + 1 and original[-1] == 1:
             x = x[..., 0]
     if x.ndim != rank or x.shape[1:] != input_shape[1:]:
-        raise ValueError(f"{label} must have shape {input_shape}, received {original}")
+        hint = _shape_hint(original, tuple(input_shape[1:]))
+        raise ValueError(f"{label} must have shape {input_shape}, received {original}{hint}")
     return x
+
+
+def _shape_hint(received: tuple[int, ...], sample: tuple[int, ...]) -> str:
+    """How data of a shape that does not fit may be meant; empty if no guess is likely.
+
+    >>> _shape_hint((28, 28, 3), (28, 28, 3))
+    '; one sample needs a batch axis as well: x[None]'
+    """
+    squeezed = sample[:-1] if sample[-1:] == (1,) else sample
+    if received in (sample, squeezed):
+        return "; one sample needs a batch axis as well: x[None]"
+    if len(sample) < 2:
+        return ""
+    channels_first = (sample[-1], *sample[:-1])
+    axes = (*range(1, len(sample)), 0)
+    if received == channels_first:
+        return f"; the channels come last: x.transpose{axes}[None]"
+    if received[1:] == channels_first:
+        return f"; the channels come last: x.transpose{(0, *(axis + 1 for axis in axes))}"
+    if len(received) == len(sample) and len(sample) == 3 and received[-1:] == sample[-1:]:
+        return "; one picture needs that size and a batch axis"
+    return ""
 
 
 def _check_lengths(named: list[tuple[str, np.ndarray | None]]) -> None:
@@ -158,6 +194,5 @@ def _check_lengths(named: list[tuple[str, np.ndarray | None]]) -> None:
         length = count if other is None else len(other) if other.ndim else 0
         if length != count:
             raise ValueError(
-                f"`{first}` and `{name}` must have one length, "
-                f"received {count} and {length} samples"
+                f"{first} and {name} must have one length, received {count} and {length} samples"
             )

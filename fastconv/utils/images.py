@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import os
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,8 @@ __all__ = [
 MAX_PIXELS = 1 << 26
 
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+
+_OPAQUE_FORMATS = ("JPEG", "PPM")
 
 # color_mode -> Pillow's name, channels
 COLOR_MODES = {"grayscale": ("L", 1), "rgb": ("RGB", 3), "rgba": ("RGBA", 4)}
@@ -181,11 +184,11 @@ def array_to_img(
     """A picture of the values of an array.
 
     Args:
-        x: (H, W, C) with C = 1, 3 or 4: grayscale, RGB, RGBA.
+        x: (H, W, C) with C = 1, 3 or 4: grayscale, RGB, RGBA. True is white, False black.
         data_format: None or "channels_last"; "channels_first" for (C, H, W).
         scale: stretch the values so that the smallest becomes 0 and the largest 255; otherwise they
             are taken as they are, from 0 to 255.
-        dtype: what `x` is computed in; None for float32.
+        dtype: what `x` is rounded to first; None for float32.
 
     Returns:
         A `PIL.Image.Image`.
@@ -195,7 +198,12 @@ def array_to_img(
             to 255.
         ImportError: Pillow is not installed.
     """
-    values = np.asarray(x, dtype=np.float32 if dtype is None else dtype)
+    values = np.asarray(x)
+    if values.dtype == bool:
+        values = values * np.uint8(255)
+    values = values.astype(np.float32 if dtype is None else dtype, copy=False)
+    if values.dtype.kind in "biu":  # whose differences may overflow
+        values = values.astype(np.float64)
     if values.ndim != 3:
         raise ValueError(f"`x` must have 3 dimensions, received shape {values.shape}")
     if is_channels_first(data_format):
@@ -228,29 +236,33 @@ def save_img(
 
     Args:
         path: a file, whose suffix says which format, or a `BytesIO`.
-        x, data_format, scale: see `array_to_img`.
+        x, data_format, scale: see `array_to_img`. Formats without transparency (JPEG, PPM) get the
+            colours of an RGBA picture alone, with a warning.
         file_format: the format, if not what the suffix says: "png", "jpeg" ...
         **kwargs: more for `PIL.Image.Image.save`, such as `quality`.
 
     Raises:
         ValueError: as `array_to_img`, or no format is known by the suffix.
-        OSError: the file cannot be written, or the format cannot hold such a picture (JPEG has no
-            transparency).
+        OSError: the file cannot be written, or the format cannot hold such a picture.
         ImportError: Pillow is not installed.
     """
     if file_format is None and not isinstance(path, io.BytesIO):
         file_format = Path(path).suffix[1:]
-    formats = {"jpg": "jpeg", "tif": "tiff", "pgm": "ppm"}
     file_format = (file_format or "").lower()
     picture = array_to_img(x, data_format, scale)
     image_module = pillow()
     image_module.init()
-    name = formats.get(file_format, file_format).upper()
+    name = image_module.registered_extensions().get(f".{file_format}", file_format.upper())
     if name not in image_module.SAVE:
         raise ValueError(
             "`path` must end in a known suffix such as .png or .jpg, or `file_format` name a "
             f"format, received {str(path)!r} and {file_format!r}"
         )
+    if picture.mode == "RGBA" and name in _OPAQUE_FORMATS:
+        warnings.warn(
+            f"{name} holds no transparency; the picture is saved without it", stacklevel=2
+        )
+        picture = picture.convert("RGB")
     picture.save(path, format=name, **kwargs)
 
 

@@ -24,7 +24,9 @@ __all__ = [
     "Sequential",
     "__version__",
     "activations",
+    "bench",
     "callbacks",
+    "cli",
     "constraints",
     "datasets",
     "errors",
@@ -39,14 +41,18 @@ __all__ = [
     "models",
     "ops",
     "optimizers",
+    "parameters",
     "plan",
     "preprocessing",
     "reference",
     "regularizers",
     "runtime",
     "saving",
+    "serialization",
     "shapes",
     "sklearn",
+    "state",
+    "testing",
     "training",
     "utils",
     "viz",
@@ -68,8 +74,11 @@ def __getattr__(name: str) -> Any:
         value = getattr(import_module(_SHORTCUTS[name]), name)
         globals()[name] = value
         return value
-    if name in __all__:
-        return import_module(f"fastconv.{name}")
+    if not name.startswith("_"):
+        from importlib.util import find_spec
+
+        if find_spec(f"fastconv.{name}") is not None:
+            return import_module(f"fastconv.{name}")
     raise AttributeError(f"module 'fastconv' has no attribute {name!r}")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import os
+import pkgutil
 import re
 import shutil
 import subprocess
@@ -326,6 +327,18 @@ def test_every_public_name_can_be_imported():
     assert set(fastconv.__all__) <= set(dir(fastconv))
     with pytest.raises(AttributeError, match="no attribute 'no_such_thing'"):
         _ = fastconv.no_such_thing
+
+
+def test_every_submodule_is_there_after_importing_the_package(monkeypatch):
+    """`import fastconv; fastconv.testing` needs no import of its own, as no other does."""
+    names = [module.name for module in pkgutil.iter_modules(fastconv.__path__)]
+    public = [name for name in names if not name.startswith("_")]
+    assert {"testing", "state", "bench"} <= set(public)
+    for name in public:
+        monkeypatch.delattr(fastconv, name, raising=False)
+        assert getattr(fastconv, name) is sys.modules[f"fastconv.{name}"]
+    program = "import fastconv; fastconv.testing.check_layer(fastconv.layers.ReLU(), (2, 3))"
+    output(sys.executable, "-c", program, PYTHONPATH=str(CHECKOUT))
 
 
 def test_import_is_cheap():

@@ -24,7 +24,7 @@ from __future__ import annotations
 import operator
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,9 +38,11 @@ __all__ = [
     "get_num_threads",
     "isa",
     "num_threads",
+    "plan_cache_bytes",
     "set_algorithm_policy",
     "set_flush_denormals",
     "set_num_threads",
+    "set_plan_cache_bytes",
     "show_config",
 ]
 
@@ -60,6 +62,8 @@ class _State:
     chosen: _Limit | None = None
     default: _Limit | None = None
     forked: bool = False
+    plan_cache_bytes: int = 256 * 2**20
+    plan_cache_changed: Callable[[], None] | None = None
 
 
 def _mark_forked() -> None:
@@ -349,6 +353,59 @@ def set_flush_denormals(flush: bool) -> None:
     if not isinstance(flush, bool):
         raise TypeError(f"`flush` must be True or False, received {flush!r}")
     _core().set_flush_denormals(flush)
+
+
+def plan_cache_bytes() -> int:
+    """How many bytes the plans of all models may take before idle ones are dropped; see
+    `set_plan_cache_bytes`. 256 MiB from the start.
+
+    >>> from fastconv import runtime
+    >>> runtime.plan_cache_bytes()
+    268435456
+    """
+    return _State.plan_cache_bytes
+
+
+def set_plan_cache_bytes(n: int) -> None:
+    """Sets how many bytes of plans all models of this process keep, from now on.
+
+    A model makes a plan for every batch size that it meets: the order of the operations, the memory
+    between them, and packed filters. Plans that are not running are kept, so that the last, smaller
+    batch of an epoch does not make anything anew; above `n` bytes the least recently used ones are
+    dropped. The plan that a model used last always stays, and plans that are running are not
+    counted out. When memory is short, all plans that are not running are dropped.
+
+    Args:
+        n: at least 0; 0 leaves every model one plan.
+
+    Raises:
+        TypeError: `n` is not an integer.
+        ValueError: `n` is negative.
+
+    >>> from fastconv import runtime
+    >>> before = runtime.plan_cache_bytes()
+    >>> runtime.set_plan_cache_bytes(2**30)
+    >>> runtime.plan_cache_bytes()
+    1073741824
+    >>> runtime.set_plan_cache_bytes(before)
+    """
+    message = f"`n` must be an integer of at least 0, received {n!r}"
+    if isinstance(n, bool):
+        raise TypeError(message)
+    try:
+        value = operator.index(n)
+    except TypeError:
+        raise TypeError(message) from None
+    if value < 0:
+        raise ValueError(message)
+    _State.plan_cache_bytes = value
+    if _State.plan_cache_changed is not None:
+        _State.plan_cache_changed()
+
+
+def on_plan_cache_bytes(changed: Callable[[], None]) -> None:
+    """`changed` is called whenever the limit is set: the plans are in a room above this one."""
+    _State.plan_cache_changed = changed
 
 
 def _core() -> Any:

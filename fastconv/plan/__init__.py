@@ -29,8 +29,8 @@ batch shape and a mode, after which one call runs everything without entering Py
   plans of a model point into. Plans that do not train keep packed copies and renew them when the
   buffer's version says so.
 
-Plans are kept by batch shape and mode (`PlanCache`), so the last, smaller batch of an epoch does
-not build anything anew.
+Plans are kept by batch shape and mode (`PlanCache`), up to a number of bytes, so the last, smaller
+batch of an epoch does not build anything anew.
 
 Together with `fastconv.ops` this package is the only importer of `fastconv._ext`.
 """
@@ -40,10 +40,12 @@ from fastconv.plan.differential import Differential
 from fastconv.plan.fusion import fuse
 from fastconv.plan.graph import Graph
 from fastconv.plan.plan import MODES, Plan
+from fastconv.plan.tape import Arena
 from fastconv.plan.updates import Updates, gradient_bytes
 
 __all__ = [
     "MODES",
+    "Arena",
     "Differential",
     "Graph",
     "Plan",

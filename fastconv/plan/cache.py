@@ -1,14 +1,48 @@
-"""Plans that are not in use, a bounded number of them."""
+"""Plans that are not in use, kept up to a number of bytes.
+
+The memory of a plan is its *block* (the arena: everything between inputs and outputs) and what is
+its own: packed filters, scratch, folded weights. A block holds nothing between two runs, so the
+plans of a model share one wherever only one of them runs at a time:
+
+    batch of 32, training   |~~~~~~~~~~~~~~~~ block 0 ~~~~~~~~~~~~~~~~|
+    last batch of 7         |~~~~ block 0 ~~~|
+    batch of 32, testing    |~~~~~~~~~~ block 0 ~~~~~~~~~~~|
+    another thread          |~~~~~~~~~~ block 1 ~~~~~~~~~~~|
+
+All models of the process share one limit, `runtime.plan_cache_bytes()`. Above it, the plans that
+have not been used for the longest time are dropped; the plan that a model used last stays.
+"""
 
 from __future__ import annotations
 
 import threading
+import weakref
+from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from itertools import count
+from typing import Any
 
 import numpy as np
 
+from fastconv import runtime
 from fastconv.parameters import aligned_zeros
-from fastconv.plan.plan import Plan
+from fastconv.plan.tape import Arena
+
+_clock = count()  # tells which of two plans was used last
+
+# Size of a plan's Python objects, in bytes: 5 KiB for 4 layers, 83 KiB for 100.
+_OBJECT_BYTES = 64 * 2**10
+
+
+class _Block:
+    """Memory that plans share of which one at a time is lent."""
+
+    __slots__ = ("lent", "memory", "plans")
+
+    def __init__(self, nbytes: int):
+        self.memory = aligned_zeros(nbytes)
+        self.lent = True
+        self.plans = 0
 
 
 class _Entry:
@@ -17,63 +51,221 @@ class _Entry:
     Not a generator, which would take longer than some operations of a small network.
     """
 
-    __slots__ = ("cache", "key", "plan")
+    __slots__ = ("block", "cache", "generation", "key", "nbytes", "plan", "used")
 
-    def __init__(self, cache: PlanCache, key: Hashable, plan: Plan):
-        self.cache, self.key, self.plan = cache, key, plan
+    def __init__(self, cache: PlanCache, key: Hashable):
+        self.cache, self.key, self.generation = cache, key, cache.generation
+        self.plan: Any = None
+        self.block: _Block | None = None
+        self.nbytes = 0  # beside the block; 0 until the first run has shown it
+        self.used = 0
 
-    def __enter__(self) -> Plan:
+    def __enter__(self) -> Any:
         return self.plan
 
-    def __exit__(self, *error: object) -> None:
-        self.cache.put_back(self)
+    def __exit__(self, kind: Any, *error: object) -> None:
+        self.cache._put_back(self)
+        if kind is not None and issubclass(kind, MemoryError):
+            drop_idle_plans()  # so that the next call finds more memory
 
 
 class PlanCache:
-    """Lends plans by key, each to one thread at a time; makes one when none is idle.
+    """The plans of one model. Lends them by key, each to one thread at a time, and makes one when
+    none is idle.
 
-    At most `capacity` idle plans are kept, the least recently used are dropped: a last partial
-    batch finds its plan again each epoch, ever new batch sizes do not fill the memory.
-
-    Training plans share one arena, since only one of them runs at a time (a model is trained by
-    one `fit` at a time): two batch sizes need the memory of the larger only.
+    `generation` counts the calls of `clear`: a plan that is lent at that moment is dropped when it
+    comes back.
     """
 
-    def __init__(self, capacity: int = 8):
-        self._capacity = capacity
-        self._idle: list[_Entry] = []  # least recently used first
+    def __init__(self):
+        self.generation = 0
         self._lock = threading.Lock()
-        self._training_block = np.empty(0, np.uint8)
+        self._idle: OrderedDict[Hashable, list[_Entry]] = OrderedDict()  # least recently used first
+        self._blocks: list[_Block] = []
+        self.plans = 0  # idle and lent
+        self._own_bytes = 0  # of all plans, beside their blocks
+        with _registered:
+            _caches.add(self)
 
-    def lend(self, key: Hashable, make: Callable[[], Plan]) -> _Entry:
-        """A plan for `key`, for a `with` block."""
-        idle = self._idle
+    def __reduce__(self) -> tuple[Any, ...]:
+        return PlanCache, ()  # a copy of a model makes its plans anew
+
+    def lend(self, key: Hashable, make: Callable[[Arena], Any]) -> _Entry:
+        """A plan for `key`, for a `with` block.
+
+        `make(arena)` makes one; it may call `arena(nbytes)` once for the memory between inputs and
+        outputs. Where memory is short, it is called again after all idle plans are dropped.
+        """
         with self._lock:
-            for entry in reversed(idle):
-                if entry.key == key:
-                    idle.remove(entry)
-                    return entry
-        return _Entry(self, key, make())
+            entries = self._idle.get(key)
+            if entries:
+                for index in range(len(entries) - 1, -1, -1):
+                    entry = entries[index]
+                    if entry.block is None or not entry.block.lent:
+                        del entries[index]
+                        if not entries:
+                            del self._idle[key]
+                        if entry.block is not None:
+                            entry.block.lent = True
+                        return entry
+        try:
+            return self._made(key, make)
+        except MemoryError:
+            drop_idle_plans()
+            return self._made(key, make)
 
-    def put_back(self, entry: _Entry) -> None:
+    def _made(self, key: Hashable, make: Callable[[Arena], Any]) -> _Entry:
+        entry = _Entry(self, key)
+        with self._lock:
+            self.plans += 1
+
+        def arena(nbytes: int) -> np.ndarray:
+            entry.block = self._claim(nbytes)
+            return entry.block.memory
+
+        try:
+            entry.plan = make(arena)
+        except BaseException:
+            with self._lock:
+                self._forget(entry)
+            raise
+        return entry
+
+    def _claim(self, nbytes: int) -> _Block:
+        """The smallest free block of `nbytes`, or a new one, for one plan more."""
+        with self._lock:
+            free = [b for b in self._blocks if not b.lent and b.memory.size >= nbytes]
+            if free:
+                block = min(free, key=lambda each: each.memory.size)
+                block.lent = True
+                block.plans += 1
+                return block
+        _shrink(runtime.plan_cache_bytes() - nbytes, making=self)
+        block = _Block(nbytes)
+        block.plans = 1
+        with self._lock:
+            self._blocks.append(block)
+        return block
+
+    def _put_back(self, entry: _Entry) -> None:
         """Keep a plan that is idle now."""
-        idle = self._idle
+        new = not entry.nbytes
         with self._lock:
-            idle.append(entry)
-            if len(idle) > self._capacity:
-                del idle[0]
+            if entry.block is not None:
+                entry.block.lent = False
+            if entry.generation != self.generation:
+                self._forget(entry)
+                return
+            if new:
+                entry.nbytes = _OBJECT_BYTES + getattr(entry.plan, "own_bytes", 0)
+                self._own_bytes += entry.nbytes
+            entry.used = next(_clock)
+            entries = self._idle.get(entry.key)
+            if entries is None:
+                self._idle[entry.key] = [entry]
+            else:
+                entries.append(entry)
+                self._idle.move_to_end(entry.key)
+        if new or _Pressure.plans_to_come_back:
+            _shrink(runtime.plan_cache_bytes())
 
-    def training_arena(self, nbytes: int) -> np.ndarray:
-        """The block that training plans share, enlarged if need be."""
-        if self._training_block.size < nbytes:
-            self._training_block = aligned_zeros(nbytes)
-        return self._training_block
+    def _forget(self, entry: _Entry) -> None:
+        """Give up the memory of a plan; the lock is held."""
+        self._own_bytes -= entry.nbytes
+        self.plans -= 1
+        block, entry.block = entry.block, None
+        if block is not None:
+            block.plans -= 1
+            if not block.plans and block in self._blocks:
+                self._blocks.remove(block)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of all plans, those that are lent included."""
+        with self._lock:
+            return self._own_bytes + sum(block.memory.size for block in self._blocks)
+
+    def oldest(self, keep: int = 1) -> int | None:
+        """When the plan that `drop_oldest` would drop was used; None if there is none to drop."""
+        with self._lock:
+            entry = self._oldest(keep)
+            return None if entry is None else entry.used
+
+    def drop_oldest(self, keep: int = 1) -> bool:
+        """Drop the least recently used idle plan, if there are more than `keep`; whether it did."""
+        with self._lock:
+            entry = self._oldest(keep)
+            if entry is None:
+                return False
+            entries = self._idle[entry.key]
+            del entries[0]
+            if not entries:
+                del self._idle[entry.key]
+            self._forget(entry)
+            return True
+
+    def _oldest(self, keep: int) -> _Entry | None:
+        entries = next(iter(self._idle.values()), None)
+        more = len(self._idle) > keep or sum(map(len, self._idle.values())) > keep
+        return entries[0] if entries and more else None
 
     def clear(self) -> None:
-        """Drop all idle plans and their memory."""
+        """Drop all idle plans and their memory, and those that are lent when they come back."""
         with self._lock:
+            self.generation += 1
+            for entries in self._idle.values():
+                for entry in entries:
+                    self._forget(entry)
             self._idle.clear()
-            self._training_block = np.empty(0, np.uint8)
 
     def __len__(self) -> int:
-        return len(self._idle)
+        return sum(map(len, self._idle.values()))
+
+
+class _Pressure:
+    """Whether the limit is passed by plans that were lent when the others were dropped."""
+
+    plans_to_come_back = False
+
+
+_caches: weakref.WeakSet[PlanCache] = weakref.WeakSet()
+_registered = threading.Lock()  # held while `_caches` is changed or read
+
+
+def _all_caches() -> list[PlanCache]:
+    with _registered:
+        return list(_caches)
+
+
+def cached_plan_bytes() -> int:
+    """Memory of the plans of all models."""
+    return sum(cache.nbytes for cache in _all_caches())
+
+
+def drop_idle_plans() -> None:
+    """Drop the idle plans of all models."""
+    for cache in _all_caches():
+        while cache.drop_oldest(keep=0):
+            pass
+
+
+def _shrink(limit: int, making: PlanCache | None = None) -> None:
+    """Drop the least recently used plans of all models until they take no more than `limit` bytes,
+    but leave every model the plan that it used last; not the one that is `making` a new plan."""
+    caches = _all_caches()
+    while sum(cache.nbytes for cache in caches) > limit:
+        idle = [
+            (used, cache)
+            for cache in caches
+            if (used := cache.oldest(keep=int(cache is not making))) is not None
+        ]
+        if not idle:
+            # Those that are lent now may be dropped when they come back.
+            _Pressure.plans_to_come_back = any(cache.plans > 1 for cache in caches)
+            return
+        cache = min(idle, key=lambda pair: pair[0])[1]
+        cache.drop_oldest(keep=int(cache is not making))
+    _Pressure.plans_to_come_back = False
+
+
+runtime.on_plan_cache_bytes(lambda: _shrink(runtime.plan_cache_bytes()))

@@ -22,7 +22,7 @@ import numpy as np
 
 from fastconv._ext import _elementwise, _merge
 from fastconv._ext._optim import Rule
-from fastconv.parameters import Parameters, Variable, aligned_zeros
+from fastconv.parameters import Parameters, Variable
 from fastconv.plan.nodes import Activation
 from fastconv.plan.tape import Tape, Tensor
 
@@ -136,7 +136,7 @@ class WeightGradients:
             self._beside[variable] = None
             return self._whole(variable)
         if self._beside[variable] is None:
-            flat = aligned_zeros(variable.size * 4).view(np.float32)
+            flat = self._tape.lasting(variable.size * 4).view(np.float32)
             self._beside[variable] = flat.reshape(variable.shape)
         self._to_add.append(variable)
         return self._beside[variable]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
-
-import numpy as np
 
 from fastconv import runtime
 from fastconv._ext import _merge
@@ -18,7 +16,7 @@ from fastconv.plan.graph import Graph
 from fastconv.plan.penalties import weight_penalties
 from fastconv.plan.program import make_program
 from fastconv.plan.recording import Recording
-from fastconv.plan.tape import Tape
+from fastconv.plan.tape import Arena, Tape
 from fastconv.plan.updates import Updates
 
 MODES = ("infer", "test", "train")
@@ -60,7 +58,7 @@ class Plan:
         loss_weights: Sequence[float] | None = None,
         weighted: bool = False,
         updates: Updates | None = None,
-        arena: Callable[[int], np.ndarray] = aligned_zeros,
+        arena: Arena = aligned_zeros,
     ):
         if mode not in MODES:
             raise ValueError(f"`mode` must be one of {MODES}, received {mode!r}")
@@ -122,6 +120,7 @@ class Plan:
         if updates:
             operations.extend(updates.operations(recording.weights.joined))
         self._program = make_program(operations)
+        self._lasting_bytes = tape.lasting_bytes
 
     @property
     def penalty(self) -> float:
@@ -132,6 +131,11 @@ class Plan:
     def scratch_bytes(self) -> int:
         """Memory beside the arena: of the operations while they run, and of packed filters."""
         return self._program.workspace_bytes + self._program.filter_bytes
+
+    @property
+    def own_bytes(self) -> int:
+        """All memory beside the arena: `scratch_bytes`, and arrays that last from run to run."""
+        return self.scratch_bytes + self._lasting_bytes
 
     def scratch_bytes_on(self, num_threads: int) -> int:
         """What `scratch_bytes` will be once the plan has run on so many threads."""

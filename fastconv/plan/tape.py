@@ -21,6 +21,8 @@ import numpy as np
 from fastconv.parameters import aligned_zeros
 from fastconv.plan.arena import Lifetime, place
 
+Arena = Callable[[int], np.ndarray]  # gives an aligned uint8 array of at least so many bytes
+
 _BEFORE = -1  # the "step" in which the inputs are filled
 
 
@@ -69,6 +71,7 @@ class Tape:
         self._makers: list[Callable[[], Any]] = []
         self._storages: list[_Storage] = []
         self._outputs: list[_Storage] = []
+        self.lasting_bytes = 0  # of all memory that `lasting` has given
 
     def tensor(self, shape: tuple[int, ...], dtype: Any = np.float32) -> Tensor:
         """A new tensor; it exists from the first step that touches it to the last."""
@@ -88,6 +91,11 @@ class Tape:
         self._outputs.append(tensor.storage)
         return tensor
 
+    def lasting(self, nbytes: int) -> np.ndarray:
+        """Zero bytes beside the arena, aligned, which keep their content from run to run."""
+        self.lasting_bytes += nbytes
+        return aligned_zeros(nbytes)
+
     def emit(self, make: Callable[[], Any], *tensors: Tensor | None) -> None:
         """Record a step: `make()` returns its operation; `tensors` are all that it touches."""
         step = len(self._makers)
@@ -96,7 +104,7 @@ class Tape:
             if tensor is not None:
                 tensor.storage.use(step)
 
-    def bind(self, arena: Callable[[int], np.ndarray] = aligned_zeros) -> tuple[list[Any], int]:
+    def bind(self, arena: Arena = aligned_zeros) -> tuple[list[Any], int]:
         """Give every tensor its memory; return the operations in order and the bytes of the arena.
 
         `arena(nbytes)` returns the block to use: an aligned uint8 array of at least `nbytes`.

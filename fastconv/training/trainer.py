@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from fastconv.callbacks import Callback, CallbackList, History, ProgbarLogger
-from fastconv.plan import Plan, Updates
+from fastconv.parameters import aligned_zeros
+from fastconv.plan import Arena, Plan, Updates
 from fastconv.shapes import normalize_int
 from fastconv.training.compiled import Compiled
 from fastconv.training.data import ArraySource, Source, split_validation
@@ -478,11 +479,13 @@ class Trainer(Compiled):
         """Lends a plan for `count` samples; use as a context manager."""
         self.parameters  # noqa: B018  (drops the plans if the weights have moved)
         key = (count, mode, weighted, trained)
-        return self._plans.lend(key, lambda: self._make_plan(count, mode, weighted))
+        return self._plans.lend(key, lambda arena: self._make_plan(count, mode, weighted, arena))
 
-    def _make_plan(self, count: int, mode: str, weighted: bool) -> Plan:
+    def _make_plan(
+        self, count: int, mode: str, weighted: bool, arena: Arena = aligned_zeros
+    ) -> Plan:
         graph, parameters = self.graph(), self.parameters
-        options: dict[str, Any] = {}
+        options: dict[str, Any] = {"arena": arena}
         if mode != "infer":
             outputs = self.terminals([]).output_names
             options["losses"] = self._loss_nodes(graph, outputs)
@@ -490,7 +493,6 @@ class Trainer(Compiled):
             options["weighted"] = weighted
         if mode == "train":
             options["updates"] = Updates(self.optimizer, parameters)
-            options["arena"] = self._plans.training_arena
         return Plan(graph, count, parameters, mode=mode, **options)
 
 

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from fastconv._ext import _conv, _dense
-from fastconv.parameters import aligned_zeros
 from fastconv.plan.gradients import Undo
 from fastconv.plan.lowering.base import Lowering
 from fastconv.plan.lowering.normalization import fold
@@ -45,7 +44,7 @@ class Weighted(Lowering):
         kernel, bias = node.kernel._live, None if node.bias is None else node.bias._live
         if node.normalization is None:
             return kernel, bias
-        folded = aligned_zeros(kernel.nbytes).view(np.float32).reshape(kernel.shape)
+        folded = self.tape.lasting(kernel.nbytes).view(np.float32).reshape(kernel.shape)
         # As the operation after it takes it: the last axis are the outputs.
         shapes = [self.shaped(array) for array in (kernel, folded)]
         folded_bias = np.empty(shapes[0].shape[-1], np.float32)

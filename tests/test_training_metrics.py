@@ -101,6 +101,24 @@ def test_a_model_refuses_arrays(metric):
         model.evaluate(ARRAYS["shares"], ARRAYS["target_binary"], verbose=0)
 
 
+def test_r2_is_adjusted_by_the_number_of_samples():
+    """Of one output that is the number of values, which Keras takes for several outputs, too."""
+    rng = np.random.default_rng(3)
+    y, p = rng.normal(size=(10, 2)), rng.normal(size=(10, 2))
+    for aggregation in (None, "uniform_average", "variance_weighted_average"):
+        plain = metrics.R2Score(aggregation)
+        adjusted = metrics.R2Score(aggregation, num_regressors=3)
+        for rows in (slice(0, 4), slice(4, 10)):
+            plain.update_state(y[rows], p[rows])
+            adjusted.update_state(y[rows], p[rows])
+        expected = 1 - (1 - np.asarray(plain.result())) * 9 / 6
+        np.testing.assert_allclose(adjusted.result(), expected, rtol=1e-12)
+    few = metrics.R2Score(num_regressors=9)
+    few.update_state(y, p)
+    with pytest.warns(UserWarning, match="r2_score of 10 samples cannot be adjusted for 9"):
+        few.result()
+
+
 def test_confusion_matrix():
     labels, scores = RNG.integers(0, 4, 50), RNG.standard_normal((50, 4))
     weights = RNG.integers(1, 4, 50)

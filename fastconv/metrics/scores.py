@@ -139,7 +139,9 @@ class R2Score(_ByClass):
     Args:
         class_aggregation: "uniform_average" over the outputs, "variance_weighted_average", or None
             for an array.
-        num_regressors: adjusts the score for so many inputs; 0 does not.
+        num_regressors: number p of inputs for which the score of n samples is adjusted, to
+            1 - (1 - score) (n - 1) / (n - p - 1); 0 for none. Keras takes the number of values,
+            samples times outputs, for n.
         name, dtype: see `Metric`.
     """
 
@@ -173,7 +175,7 @@ class R2Score(_ByClass):
         self._squares = self._squares + (y_true**2 * weight).sum(axis=0)
         self._residual = self._residual + ((y_true - y_pred) ** 2 * weight).sum(axis=0)
         self._weight = self._weight + weight.sum(axis=0)
-        self._samples += y_true.size
+        self._samples += len(y_true)
 
     def result(self):
         if not self._samples:
@@ -190,7 +192,7 @@ class R2Score(_ByClass):
         free = self._samples - self.num_regressors - 1
         if self.num_regressors and free <= 0:
             warnings.warn(
-                f"{self.name} of {self._samples} values cannot be adjusted for "
+                f"{self.name} of {int(self._samples)} samples cannot be adjusted for "
                 f"{self.num_regressors} regressors; it is reported as it is",
                 stacklevel=2,
             )

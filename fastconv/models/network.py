@@ -13,6 +13,7 @@ from fastconv.layers.base import Layer
 from fastconv.layers.input import Input, InputLayer
 from fastconv.layers.symbolic import Call, SymbolicTensor
 from fastconv.plan import Graph
+from fastconv.plan.nodes import of_call
 from fastconv.structure import is_several
 
 
@@ -44,22 +45,31 @@ class Network:
         mine = set(self.calls)
         return [call for call in layer.calls if call in mine]
 
-    def trace(self, graph: Graph, values: Sequence[int]) -> dict[SymbolicTensor, int]:
+    def trace(
+        self, graph: Graph, values: Sequence[int], turn: tuple[int, ...] = ()
+    ) -> dict[SymbolicTensor, int]:
         """Apply all layers to `values`, one per input; return which value is which tensor.
 
-        Models among the layers are taken apart: for the plan there is one flat graph.
+        Models among the layers are taken apart: for the plan there is one flat graph. `turn` is
+        that of the call of this network, if it is within another.
         """
         of = dict(zip(self.inputs, values, strict=True))
+        turns = {call: (*turn, place) for place, call in enumerate(_in_turn(self.calls))}
         for call in self.calls:
             if not call.inputs:
                 continue
             arguments = [of[tensor] for tensor in call.inputs]
             network = getattr(call.layer, "network", None)
             if network is not None:
-                inner = network.trace(graph, arguments)
+                inner = network.trace(graph, arguments, turns[call])
                 results = [inner[tensor] for tensor in network.outputs]
             else:
-                results = [graph.apply(call.layer.all_nodes(call.input_shape), *arguments)]
+                number = graph.number_of_call(call.layer)
+                chain = [
+                    of_call(node, number, turns[call])
+                    for node in call.layer.all_nodes(call.input_shape)
+                ]
+                results = [graph.apply(chain, *arguments)]
             of.update(zip(call.outputs, results, strict=True))
         return of
 
@@ -129,17 +139,29 @@ def _calls_between(
     return calls, found
 
 
+def _depths(calls: list[Call]) -> tuple[dict[Call, int], dict[Layer, int]]:
+    """How far from the outputs calls and layers are; a layer that is called several times is as
+    far away as the farthest of its calls."""
+    belongs = set(calls)
+    of_calls: dict[Call, int] = {}
+    of_layers: dict[Layer, int] = {}
+    for call in reversed(calls):
+        depth = max(of_calls.setdefault(call, 0), of_layers.get(call.layer, 0))
+        of_calls[call] = of_layers[call.layer] = depth
+        for before in (tensor.call for tensor in call.inputs if tensor.call in belongs):
+            of_calls[before] = max(of_calls.get(before, 0), depth + 1)
+    return of_calls, of_layers
+
+
+def _in_turn(calls: list[Call]) -> list[Call]:
+    """The calls in the order in which Keras runs them: those far from the outputs first."""
+    depths, _ = _depths(calls)
+    return sorted(depths, key=lambda call: -depths[call])
+
+
 def _ordered(calls: list[Call], found: dict[Layer, int], inputs: list[Call]) -> list[Layer]:
     """The layers of `calls` in Keras's order; inputs that lead nowhere are among the last."""
-    belongs = set(calls)
-    call_depth: dict[Call, int] = {}
-    layer_depth: dict[Layer, int] = {}
-    for call in reversed(calls):
-        # A layer that is called several times is as far away as the farthest of its calls.
-        depth = max(call_depth.get(call, 0), layer_depth.get(call.layer, 0))
-        call_depth[call] = layer_depth[call.layer] = depth
-        for before in {tensor.call for tensor in call.inputs} & belongs:
-            call_depth[before] = max(call_depth.get(before, 0), depth + 1)
+    _, layer_depth = _depths(calls)
     for call in inputs:
         if call.layer not in layer_depth and not call.inputs:
             layer_depth[call.layer], found[call.layer] = 0, -1

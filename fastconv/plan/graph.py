@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from fastconv.plan.nodes import Node
 
@@ -41,6 +42,7 @@ class Graph:
     input_shapes: list[tuple[int, ...]] = field(default_factory=list)  # of one sample
     applications: list[Application] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
+    _calls: Counter[Any] = field(default_factory=Counter)
 
     def input(self, shape: Sequence[int]) -> int:
         """A new input of samples of `shape`."""
@@ -56,6 +58,11 @@ class Graph:
             self.applications.append(Application(node, inputs, self._next()))
             inputs = (self.applications[-1].output,)
         return inputs[0]
+
+    def number_of_call(self, layer: Any) -> int:
+        """How often this has been asked before about `layer`."""
+        self._calls[layer] += 1
+        return self._calls[layer] - 1
 
     def _next(self) -> int:
         return len(self.inputs) + len(self.applications)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -98,7 +98,11 @@ class Product:
 @dataclass(frozen=True)
 class BatchNormalization:
     """Over all axes but the last: by the statistics of the batch in training, else, and if it is
-    `frozen`, by the moving ones. Outside of training a convolution or product takes it in."""
+    `frozen`, by the moving ones. Outside of training a convolution or product takes it in.
+
+    Of several calls of one layer, the one with the lowest `turn` is first to change the moving
+    statistics.
+    """
 
     gamma: Variable | None
     beta: Variable | None
@@ -108,6 +112,7 @@ class BatchNormalization:
     epsilon: float
     frozen: bool = False
     activation: Activation | None = None
+    turn: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -332,6 +337,21 @@ Node = (
 
 # Nothing outside of training, or what they say that they are then (`still`).
 TRAINING_ONLY = (Dropout, GaussianNoise, RandomWarp)
+
+
+_STREAM_STEP = 0x9E3779B97F4A7C15  # odd, and no small multiple of the step from draw to draw
+
+
+def of_call(node: Node, number: int, turn: tuple[int, ...]) -> Node:
+    """`node` as call `number` of its layer, counted from 0, which comes at `turn` in its network.
+
+    Every call draws random numbers of its own.
+    """
+    if isinstance(node, BatchNormalization):
+        return replace(node, turn=turn)
+    if number and isinstance(node, TRAINING_ONLY):
+        return replace(node, seed=(node.seed + number * _STREAM_STEP) % 2**64)
+    return node
 
 
 # Activations whose argument's sign and size tell all about their derivative.

@@ -116,7 +116,8 @@ class Plan:
             operations.extend(penalties)
             self._penalties += values
         if training:
-            operations.extend(op for step in steps for op in step.updates())
+            in_turn = sorted(steps, key=lambda step: getattr(step.node, "turn", ()))
+            operations.extend(op for step in in_turn for op in step.updates())
         if updates:
             operations.extend(updates.operations(recording.weights.joined))
         self._program = make_program(operations)

@@ -289,10 +289,5 @@ METRICS = [
     ("FBetaScore", {"beta": 0.5, "threshold": 0.5}, "shares", "binary"),
     ("R2Score", {}, "real", "real"),
     ("R2Score", {"class_aggregation": None}, "real", "real"),
-    (
-        "R2Score",
-        {"class_aggregation": "variance_weighted_average", "num_regressors": 3},
-        "real",
-        "real",
-    ),
+    ("R2Score", {"class_aggregation": "variance_weighted_average"}, "real", "real"),
 ]

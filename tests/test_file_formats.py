@@ -147,6 +147,7 @@ def test_layers_by_name(tmp_path):
     third.load_weights(tmp_path / "model.h5", by_name=True)
     np.testing.assert_array_equal(third.get_weights()[0], model.get_weights()[0])
     np.testing.assert_array_equal(third.get_weights()[2], before[2])
+    model.save_weights(tmp_path / "model.weights.h5")
     with pytest.raises(ValueError, match="`by_name` is for '.h5' files"):
         third.load_weights(tmp_path / "model.weights.h5", by_name=True)
 

@@ -4,6 +4,7 @@
     sequential     Sequential: a chain of layers, the special case
     network        the graph between some tensors: order, checks, what the plan gets
     configuration  models as plain data and back
+    keras2         ... in the form of Keras 2
 
 >>> from fastconv import layers, models
 >>> x = layers.Input((28, 28, 1))
@@ -18,8 +19,10 @@ from __future__ import annotations
 import json
 import os
 
+from fastconv.models import keras2
 from fastconv.models.model import Model
 from fastconv.models.sequential import Sequential
+from fastconv.parsing import parsing
 from fastconv.serialization import custom_classes, is_builtin
 
 
@@ -36,20 +39,26 @@ def load_model(
 
 
 def model_from_json(json_string: str, custom_objects: dict[str, type] | None = None) -> Model:
-    """A new model, with new weights, from what `Model.to_json` returns.
+    """A new model, with new weights, from what `Model.to_json` here, in Keras 3 or 2 returns.
 
-    It is compiled if that model was. Raises ValueError for anything else.
+    It is compiled if that model was.
+
+    Raises ValueError for anything else. Errors in code of your own classes come as they are.
     """
     from fastconv.models.configuration import model_class
 
-    description = json.loads(json_string)
-    cls = model_class(description) if isinstance(description, dict) else None
-    if cls is None:
-        raise ValueError(f"expected the JSON of a model, received {json_string[:100]!r}")
-    with custom_classes(custom_objects):
-        model = cls.from_config(description.get("config"))
-        if description.get("compile_config"):
-            model.compile_from_config(description["compile_config"])
+    with parsing("cannot make this model", raised=ValueError):
+        description = json.loads(json_string)
+        if isinstance(description, dict):
+            version = description.get("keras_version")
+            description = keras2.upgraded_model(description, version)
+        cls = model_class(description) if isinstance(description, dict) else None
+        if cls is None:
+            raise ValueError(f"expected the JSON of a model, received {json_string[:100]!r}")
+        with custom_classes(custom_objects):
+            model = cls.from_config(description.get("config"))
+            if description.get("compile_config"):
+                model.compile_from_config(description["compile_config"])
     return model
 
 

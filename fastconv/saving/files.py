@@ -1,11 +1,17 @@
-"""What `model.save`, `save_weights`, `load_weights` and `load_model` do: choose by the suffix."""
+"""What `model.save`, `save_weights`, `load_weights` and `load_model` do: choose the format.
+
+Files are written in the format of their suffix, and read in that of their content: Keras 2 models
+are called `.h5`, `.hdf5`, `.hdf` or anything.
+"""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+from fastconv.errors import FormatError
+from fastconv.regular_file import open_regular
 from fastconv.saving import legacy_file, model_file, tensor_weights, weights_file
 from fastconv.saving.atomic import replacing
 
@@ -46,7 +52,8 @@ def load_model(
     """Read a model from a file that `save_model` or Keras has written.
 
     Args:
-        filepath: ends in ".keras" or ".h5".
+        filepath: a `.keras` file, or an HDF5 file (`.h5`, `.hdf5`) as Keras 1.2 to 3 wrote them;
+            the content tells which.
         custom_objects: classes of your own that the file may name, by their names; so may it name
             those that `fastconv.saving.register_keras_serializable` has registered. No other
             class than these and those of fastconv is ever made.
@@ -54,19 +61,22 @@ def load_model(
         safe_mode: must be True; code in files is never run.
 
     Raises:
-        FormatError: the file is damaged, hostile, of a newer format, or describes something that
-            fastconv does not have.
-        ValueError: another suffix, or `safe_mode` is False.
+        FormatError: the file is damaged, hostile, of a newer format, no regular file, or describes
+            something that fastconv does not have.
+        ValueError: `safe_mode` is False.
         TypeError: `custom_objects` are not classes by their names.
+        MemoryError: the model is larger than the memory.
         OSError: it cannot be read.
+
+    Errors in code of your own classes come as they are.
     """
     from fastconv.serialization import custom_classes
 
     if not safe_mode:
         raise ValueError(f"`safe_mode` must be True, received {safe_mode!r}")
-    path, suffix = _checked(filepath, _KERAS, _LEGACY)
-    with custom_classes(custom_objects), path.open("rb") as file:
-        reader = model_file if suffix == _KERAS else legacy_file
+    path = Path(os.fspath(filepath))
+    with custom_classes(custom_objects), open_regular(path) as file:
+        reader = model_file if _format(file, path) == _KERAS else legacy_file
         return reader.load(file, path, compile)
 
 
@@ -106,31 +116,56 @@ def load_weights(
 
     Args:
         model: the model, which must be built.
-        filepath: ends in ".weights.h5", ".keras", ".safetensors" or ".h5".
+        filepath: a file as `save_weights` or `save` writes them, or of Keras's older format
+            (`.h5`, `.hdf5`); the content tells which.
         skip_mismatch: leave layers that do not fit as they are, with a warning.
-        by_name: find layers by their names and not by their order; only for ".h5". Layers without
-            a counterpart stay as they are.
+        by_name: find layers by their names and not by their order; only for the older format.
+            Layers without a counterpart stay as they are.
 
     Raises:
-        FormatError: the file is damaged or does not fit the model, which is unchanged then.
-        ValueError: another suffix, or the model is not built.
+        FormatError: the file is damaged, no regular file or does not fit the model, which is
+            unchanged then.
+        ValueError: the model is not built, or `by_name` is for another format.
         OSError: it cannot be read.
     """
-    path, suffix = _checked(filepath, _WEIGHTS, _KERAS, _TENSORS, _LEGACY)
+    path = Path(os.fspath(filepath))
     if not model.built:
         raise ValueError(f"{model.name!r} must be built before weights can be loaded into it")
-    if by_name and suffix != _LEGACY:
-        raise ValueError(f"`by_name` is for {_LEGACY!r} files, received {str(path)!r}")
-    with path.open("rb") as file:
-        if suffix == _LEGACY:
+    with open_regular(path) as file:
+        form = _format(file, path)
+        if by_name and form != _LEGACY:
+            raise ValueError(f"`by_name` is for {_LEGACY!r} files, received {str(path)!r}")
+        if form == _LEGACY:
             legacy_file.load_weights(model, file, path, skip_mismatch, by_name)
-        elif suffix == _TENSORS:
+        elif form == _TENSORS:
             tensor_weights.read(model, file, path, skip_mismatch)
-        elif suffix == _KERAS:
+        elif form == _KERAS:
             weights = model_file.weights_of(file, path)
             weights_file.read(model, weights, path, skip_mismatch=skip_mismatch)
         else:
             weights_file.read(model, file, path, skip_mismatch=skip_mismatch)
+
+
+def _format(file: BinaryIO, path: Path) -> str:
+    """The format of an open file, as its usual suffix.
+
+    The suffix decides where the first bytes do not, as in a file that is damaged there: whoever
+    reads that format says what is wrong.
+    """
+    begin = file.read(9)
+    file.seek(0)
+    if begin.startswith(b"PK\x03\x04"):
+        return _KERAS
+    if begin.startswith(b"\x89HDF\r\n\x1a\n"):
+        return _LEGACY if legacy_file.is_one(file, path) else _WEIGHTS
+    if begin[8:] == b"{":
+        return _TENSORS
+    for suffix in (_KERAS, _TENSORS, _WEIGHTS, _LEGACY):
+        if path.name.endswith(suffix):
+            return suffix
+    raise FormatError(
+        f"{path}: must be a .keras file, an HDF5 file or a safetensors file, and begins as none"
+    )
 
 
 def _checked(filepath: str | os.PathLike, *suffixes: str) -> tuple[Path, str]:

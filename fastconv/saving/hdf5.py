@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from fastconv.errors import FormatError
+from fastconv.parsing import parsing
 
 if TYPE_CHECKING:
     import h5py
@@ -37,13 +38,8 @@ def opened(file: BinaryIO, path: Path) -> Iterator[h5py.File]:
     """An open HDF5 file; whatever the library finds wrong with it is a FormatError."""
     import h5py
 
-    try:
-        with h5py.File(file, "r") as h5:
-            yield h5
-    except FormatError:
-        raise
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError) as error:
-        raise FormatError(f"{path}: not a readable HDF5 file: {error}") from error
+    with parsing(f"{path}: not a readable HDF5 file"), h5py.File(file, "r") as h5:
+        yield h5
 
 
 def child(group: h5py.Group, name: str, path: Path) -> Any | None:
@@ -92,6 +88,18 @@ def dataset_at(start: h5py.Group, names: str, shape: tuple[int, ...], path: Path
     if stored != needed:
         raise FormatError(f"{where} must store {needed} bytes, received {stored}")
     return Dataset(dataset, where)
+
+
+def shape_at(start: h5py.Group, names: str, path: Path) -> tuple[int, ...]:
+    """The shape of the dataset at "a/b/c" under `start`."""
+    import h5py
+
+    *groups, name = names.split("/")
+    group = group_at(start, "/".join(groups), path) if groups else start
+    dataset = child(group, name, path)
+    if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
+        raise FormatError(f"{path}: {start.name.rstrip('/')}/{names} must be a dataset")
+    return dataset.shape
 
 
 class Dataset:

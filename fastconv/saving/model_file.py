@@ -10,7 +10,6 @@ import shutil
 import struct
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,11 +19,16 @@ from fastconv.errors import FormatError
 from fastconv.models import Model
 from fastconv.models.configuration import CLASSES, model_class
 from fastconv.parameters import undrawn_weights
+from fastconv.parsing import parsing
 from fastconv.saving import weights_file
 
 # The version of Keras whose format is written here; a reader refuses a later major version.
 KERAS_VERSION = "3.15.1"
 _METADATA, _CONFIG, _WEIGHTS = MEMBERS = ("metadata.json", "config.json", "model.weights.h5")
+_HINT = (
+    "; give functions and classes of your own as `custom_objects`, or load the model with "
+    "compile=False"
+)
 _ENCRYPTED = 0x1  # a bit of a ZIP member's flags
 _LENGTHS_AT = 26  # where a member's own header has the lengths of its name and its extra field
 
@@ -98,30 +102,21 @@ def _sections(file: BinaryIO, path: Path) -> dict[str, _Section]:
     inflate.
     """
     size = os.fstat(file.fileno()).st_size
-    try:
-        with zipfile.ZipFile(file) as archive:
-            entries = archive.infolist()
-            if sorted(entry.filename for entry in entries) != sorted(MEMBERS):
-                names = [entry.filename for entry in entries][:10]
-                raise FormatError(f"{path}: must hold {list(MEMBERS)}, received {names}")
-            for entry in entries:
-                if entry.flag_bits & _ENCRYPTED:
-                    raise FormatError(f"{path}: {entry.filename} must not be encrypted")
-                if entry.compress_type != zipfile.ZIP_STORED:
-                    raise FormatError(f"{path}: {entry.filename} must not be compressed")
-                if entry.file_size != entry.compress_size or entry.file_size > size:
-                    raise FormatError(
-                        f"{path}: {entry.filename} claims {entry.file_size} bytes "
-                        f"in a file of {size}"
-                    )
-            return {entry.filename: _verified(archive, entry, file) for entry in entries}
-    except FormatError:
-        raise
-    except (
-        zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, RuntimeError,
-        ValueError, OverflowError,
-    ) as error:  # fmt: skip
-        raise FormatError(f"{path}: not a readable .keras file: {error}") from error
+    with parsing(f"{path}: not a readable .keras file"), zipfile.ZipFile(file) as archive:
+        entries = archive.infolist()
+        if sorted(entry.filename for entry in entries) != sorted(MEMBERS):
+            names = [entry.filename for entry in entries][:10]
+            raise FormatError(f"{path}: must hold {list(MEMBERS)}, received {names}")
+        for entry in entries:
+            if entry.flag_bits & _ENCRYPTED:
+                raise FormatError(f"{path}: {entry.filename} must not be encrypted")
+            if entry.compress_type != zipfile.ZIP_STORED:
+                raise FormatError(f"{path}: {entry.filename} must not be compressed")
+            if entry.file_size != entry.compress_size or entry.file_size > size:
+                raise FormatError(
+                    f"{path}: {entry.filename} claims {entry.file_size} bytes in a file of {size}"
+                )
+        return {entry.filename: _verified(archive, entry, file) for entry in entries}
 
 
 def _verified(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, file: BinaryIO) -> _Section:
@@ -147,13 +142,13 @@ def parsed(data: bytes | str, path: Path, what: str) -> dict[str, Any]:
 def check_version(version: Any, path: Path, oldest: int = 3) -> None:
     """FormatError if `version` is none of Keras's, older than `oldest` or newer than known here."""
     major = version.split(".")[0] if isinstance(version, str) else ""
-    if not major.isdecimal() or int(major) < oldest:
+    if not (major.isascii() and major.isdecimal()) or len(major) > 9 or int(major) < oldest:
         raise FormatError(
-            f"{path}: `keras_version` must be {oldest} or later, received {version!r}"
+            f"{path}: `keras_version` must be {oldest} or later, received {str(version)[:50]!r}"
         )
     if int(major) > int(KERAS_VERSION.split(".")[0]):
         raise FormatError(
-            f"{path}: written by Keras {version}, which is newer than {KERAS_VERSION}; "
+            f"{path}: written by Keras {version[:50]}, which is newer than {KERAS_VERSION}; "
             "upgrade fastconv"
         )
 
@@ -173,11 +168,10 @@ def _model(description: dict[str, Any], path: Path, compile: bool) -> Model:
             f"{path}: must describe a model of one of the classes {sorted(CLASSES)}, "
             f"received {description.get('module')}.{description.get('class_name')}"
         )
-    try:
+    with parsing(f"{path}: cannot make this model"):
         model = cls.from_config(description.get("config"))
-        compile_config = description.get("compile_config")
-        if compile and compile_config:
+    compile_config = description.get("compile_config")
+    if compile and compile_config:
+        with parsing(f"{path}: cannot make this model", hint=_HINT):
             model.compile_from_config(compile_config)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise FormatError(f"{path}: cannot make this model: {error}") from error
     return model

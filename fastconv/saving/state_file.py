@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from fastconv.errors import FormatError
+from fastconv.parsing import parsing
+from fastconv.regular_file import open_regular
 from fastconv.saving import safetensors_file
 from fastconv.saving.atomic import replacing
 
@@ -36,7 +38,7 @@ def load_state(path: str | os.PathLike) -> Any:
 
     Raises FormatError if the file is damaged or something else, OSError if it cannot be read.
     """
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         reader = safetensors_file.Reader(file, path)
         received = reader.metadata.get("format", "")
         if received != _FORMAT:
@@ -49,7 +51,8 @@ def load_state(path: str | os.PathLike) -> Any:
     text = reader.metadata.get("state", "")
     if safetensors_file.checksum(text, arrays) != reader.metadata.get("sha256"):
         raise FormatError(f"{path}: the checksum is wrong, so the file is damaged")
-    return _with_arrays(json.loads(text), arrays)
+    with parsing(f"{path}: not a readable state"):
+        return _with_arrays(json.loads(text), arrays)
 
 
 def _without_arrays(value: Any, arrays: dict[str, np.ndarray]) -> Any:

@@ -1,0 +1,398 @@
+"""Descriptions of models as Keras 2 wrote them, in the form of Keras 3 that the rest reads.
+
+    a Sequential           a list of layers (up to 2.2), or a dict with "layers"
+    a layer                class name without a module; `batch_input_shape` for the first one
+    a call                 [["conv2d", 0, 0, {}], ...]: layer, call, output and keyword arguments
+    an initializer ...     {"class_name": "Zeros", "config": {}}, also without a module
+    an optimizer           `lr`, `decay`; names of classes such as "Custom>Adam"
+    a metric               "MeanMetricWrapper" of a function known by its name
+
+Everything here turns plain data into plain data, and looks at one entry at a time: what is in the
+form of Keras 3 already stays as it is. Whatever makes no sense stays as it is, too: it is refused
+by the code that reads the form of Keras 3.
+
+Raises ValueError for what Keras 3 computes in another way, so that no number is silently different.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fastconv.naming import snake_case
+
+_MODELS = ("Sequential", "Functional", "Model")
+_TENSOR = "__keras_tensor__"
+
+# Layers that TensorFlow 1 called otherwise.
+_LAYERS = {
+    "BatchNormalizationV1": "BatchNormalization",
+    "BatchNormalizationV2": "BatchNormalization",
+}
+
+# Arguments that have another name now, by class.
+_RENAMED = {
+    "LeakyReLU": {"alpha": "negative_slope"},
+    "InputLayer": {"batch_input_shape": "batch_shape"},
+}
+
+# Arguments that a class no longer has, with the values under which they had no effect.
+_ANY = object()
+_KERNEL = {f"kernel_{what}": (_ANY,) for what in ("initializer", "regularizer", "constraint")}
+_WITHOUT_EFFECT: dict[str, dict[str, tuple[Any, ...]]] = {
+    "BatchNormalization": {
+        "fused": (_ANY,),
+        "virtual_batch_size": (None,),
+        "adjustment": (None,),
+    },
+    "Conv1DTranspose": {"groups": (1,)},
+    "Conv2DTranspose": {"groups": (1,)},
+    "DepthwiseConv1D": {"groups": (1,), **_KERNEL},
+    "DepthwiseConv2D": {"groups": (1,), **_KERNEL},
+    "SeparableConv1D": {"groups": (1,), **_KERNEL},
+    "SeparableConv2D": {"groups": (1,), **_KERNEL},
+    "RandomFlip": {"rng_type": (_ANY,)},  # how to draw, which every library does in its way
+    "RandomRotation": {"rng_type": (_ANY,)},
+    "RandomTranslation": {"rng_type": (_ANY,)},
+    "RandomZoom": {"rng_type": (_ANY,)},
+    "RandomCrop": {"rng_type": (_ANY,)},
+    "SpatialDropout1D": {"noise_shape": (None,)},
+    "SpatialDropout2D": {"noise_shape": (None,), "data_format": (None,)},
+}
+_ROLES = {"initializer": "initializers", "regularizer": "regularizers", "constraint": "constraints"}
+
+
+def upgraded_model(description: Any, version: str | None) -> Any:
+    """The description of a model, or of a layer within one, as Keras 3 writes it.
+
+    `version` is that of the Keras that wrote it, None if that is unknown.
+    """
+    if not isinstance(description, dict) or "module" in description:
+        return description
+    name, config = description.get("class_name"), description.get("config")
+    if name not in _MODELS:
+        return _upgraded_layer(description, version)
+    if isinstance(config, list):
+        config = {"name": None, "layers": config}
+    if isinstance(config, dict) and isinstance(config.get("layers"), list):
+        config = {**config, "layers": [upgraded_model(x, version) for x in config["layers"]]}
+        if name != "Sequential":
+            config = _upgraded_calls(config)
+    return _renamed(description) | {"module": "keras", "registered_name": None, "config": config}
+
+
+def output_names(description: Any) -> list[str]:
+    """The names of the layers that give the outputs of an upgraded model."""
+    config = description.get("config") if isinstance(description, dict) else None
+    ends = config.get("output_layers") if isinstance(config, dict) else None
+    return [name for name, _, _ in _histories(ends)]
+
+
+# ----------------------------------------------------------------------------------------- layers
+
+
+def _upgraded_layer(description: dict[str, Any], version: str | None) -> dict[str, Any]:
+    name, config = description.get("class_name"), description.get("config")
+    if not isinstance(name, str) or not isinstance(config, dict):
+        return description
+    name = _LAYERS.get(name, name)
+    config = {key: _plain(value) for key, value in config.items() if key != "input_dtype"}
+    for old, new in _RENAMED.get(name, {}).items():
+        if old in config:
+            config[new] = config.pop(old)
+    for argument, values in _WITHOUT_EFFECT.get(name, {}).items():
+        if argument in config and any(v is _ANY or v == config[argument] for v in values):
+            del config[argument]
+    shape = config.pop("batch_input_shape", None)
+    if isinstance(shape, list):
+        config["input_shape"] = shape[1:]
+    shape = config.get("batch_shape")
+    if isinstance(shape, list):  # models here take batches of any size
+        config["batch_shape"] = [None, *shape[1:]]
+    if isinstance(config.get("name"), str):
+        config["name"] = without_slash(config["name"])
+    if name == "BatchNormalization" and isinstance(config.get("axis"), list):
+        (config["axis"],) = config["axis"] if len(config["axis"]) == 1 else (config["axis"],)
+    for key, value in config.items():
+        kind = _ROLES.get(key.rpartition("_")[2])
+        if kind is not None:
+            config[key] = _with_module(value, kind)
+    _check_activation(config, version)
+    return _renamed(description) | _named(name, "layers") | {"config": config}
+
+
+def _check_activation(config: dict[str, Any], version: str | None) -> None:
+    """ValueError for an activation whose formula Keras 3 has changed."""
+    old = not isinstance(version, str) or version.startswith(("1.", "2."))
+    if old and config.get("activation") == "hard_sigmoid":
+        raise ValueError(
+            f"layer {config.get('name')!r} has the activation 'hard_sigmoid', which Keras "
+            f"{version or 2} computes as clip(0.2 x + 0.5, 0, 1), and later versions and "
+            "fastconv as clip(x / 6 + 0.5, 0, 1)"
+        )
+
+
+def _plain(value: Any) -> Any:
+    """A number of NumPy as Keras 2 wrote it, {"type": "ndarray", "value": 0.3}, as a number."""
+    if isinstance(value, dict) and value.keys() == {"type", "value"}:
+        return value["value"]
+    return value
+
+
+def without_slash(name: str) -> str:
+    """The name of a layer, of which a slash is no longer a part."""
+    return name.replace("/", "_")
+
+
+def _renamed(description: dict[str, Any]) -> dict[str, Any]:
+    name = description.get("name")
+    return description | {"name": without_slash(name)} if isinstance(name, str) else description
+
+
+def _named(name: str, kind: str) -> dict[str, Any]:
+    """Module and names of a class; "package>name" is one that a user has registered."""
+    registered = name if ">" in name else None
+    return {
+        "module": f"keras.{kind}",
+        "class_name": name.rpartition(">")[2],
+        "registered_name": registered,
+    }
+
+
+def _with_module(value: Any, kind: str) -> Any:
+    """An initializer, regularizer or constraint."""
+    if not isinstance(value, dict) or "module" in value or "class_name" not in value:
+        return value
+    name, config = value["class_name"], value.get("config")
+    if not isinstance(name, str) or not isinstance(config, dict):
+        return value
+    if kind == "initializers":  # TensorFlow 1 wrote what has no effect on the values
+        dropped = {"dtype": (_ANY,), "verify_shape": (False,)}
+        config = {k: v for k, v in config.items() if k not in dropped}
+    return value | _named(name, kind) | {"config": config}
+
+
+# ------------------------------------------------------------------------------------------ calls
+
+
+def _upgraded_calls(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration of a functional model, with its calls in the form of Keras 3."""
+    layers = config["layers"]
+    models = {
+        layer.get("name"): layer["class_name"]
+        for layer in layers
+        if isinstance(layer, dict) and layer.get("class_name") in _MODELS
+    }
+    ends = [config.get("input_layers"), config.get("output_layers")]
+    if not any(isinstance(node, list) for each in layers for node in _inbound(each)):
+        return config | {  # calls of Keras 3, or none
+            key: _mapped(end, lambda name, call, index: [without_slash(name), call, index])
+            for key, end in zip(("input_layers", "output_layers"), ends, strict=True)
+            if key in config
+        }
+    # Keras 2 counts the making of an inner model as its first call, except for a Sequential that
+    # got its shape from the call. Some output of every model's first real call is used.
+    used = [_histories(node) for each in layers for node in _inbound(each)]
+    used += [_histories(end) for end in ends]
+    first: dict[str, int] = {}
+    for name, call, _ in (history for histories in used for history in histories):
+        first[name] = min(call, first.get(name, call))
+
+    def history(name: str, call: int, index: int) -> list[Any]:
+        skipped = min(first.get(without_slash(name), 0), 1) if name in models else 0
+        return [without_slash(name), call - skipped, index]
+
+    def end(name: str, call: int, index: int) -> list[Any]:
+        name, call, index = history(name, call, index)
+        return [name, call + (models.get(name) in ("Functional", "Model")), index]
+
+    return config | {
+        "layers": [
+            each | {"inbound_nodes": [_upgraded_call(node, history) for node in _inbound(each)]}
+            if isinstance(each, dict)
+            else each
+            for each in layers
+        ],
+        "input_layers": _mapped(ends[0], end),
+        "output_layers": _mapped(ends[1], end),
+    }
+
+
+def _inbound(layer: Any) -> list[Any]:
+    nodes = layer.get("inbound_nodes") if isinstance(layer, dict) else None
+    return nodes if isinstance(nodes, list) else []
+
+
+def _is_history(value: Any) -> bool:
+    """Whether `value` is [layer, call, output], perhaps with keyword arguments of the call."""
+    return (
+        isinstance(value, list)
+        and len(value) in (3, 4)
+        and isinstance(value[0], str)
+        and all(type(number) is int for number in value[1:3])
+    )
+
+
+def _histories(value: Any) -> list[tuple[str, int, int]]:
+    """All histories in lists and dicts."""
+    if _is_history(value):
+        return [(without_slash(value[0]), value[1], value[2])]
+    parts = value.values() if isinstance(value, dict) else value
+    if not isinstance(value, (list, dict)):
+        return []
+    return [history for part in parts for history in _histories(part)]
+
+
+def _mapped(value: Any, function: Callable[[str, int, int], Any]) -> Any:
+    """`value` with `function` of every history in it."""
+    if _is_history(value):
+        return function(*value[:3])
+    if isinstance(value, list):
+        return [_mapped(each, function) for each in value]
+    if isinstance(value, dict):
+        return {key: _mapped(each, function) for key, each in value.items()}
+    return value
+
+
+def _upgraded_call(node: Any, history: Callable[[str, int, int], list[Any]]) -> Any:
+    if not isinstance(node, (list, dict)) or not _histories(node) or _is_call(node):
+        return node
+
+    def tensor(*place: Any) -> dict[str, Any]:
+        return {"class_name": _TENSOR, "config": {"keras_history": history(*place)}}
+
+    options: dict[str, Any] = {}
+    for each in node.values() if isinstance(node, dict) else node:
+        if _is_history(each) and len(each) == 4 and isinstance(each[3], dict):
+            options |= each[3]
+    argument = _mapped(node, tensor)
+    if isinstance(argument, list) and len(argument) == 1:
+        (argument,) = argument
+    return {"args": [argument], "kwargs": options}
+
+
+def _is_call(node: Any) -> bool:
+    return isinstance(node, dict) and "args" in node
+
+
+# --------------------------------------------------------------------------------------- training
+
+_LOSSES = {
+    "cosine_proximity": "cosine_similarity",
+    "huber_loss": "huber",
+    "kullback_leibler_divergence": "kl_divergence",
+    "logcosh": "log_cosh",
+}
+_WRAPPERS = ("MeanMetricWrapper", "SumOverBatchSizeMetricWrapper")
+# What only told how to run, not what to compute.
+_OPTIMIZER_WITHOUT_EFFECT = ("is_legacy_optimizer", "jit_compile")
+
+
+def upgraded_training(training: dict[str, Any], outputs: list[str]) -> dict[str, Any]:
+    """What `compile` was given, as the arguments of `compile_from_config`.
+
+    `outputs` are the names of the outputs, which Keras 2 put before the names of metrics.
+    """
+    config = dict(training)
+    if config.get("sample_weight_mode") in (None, []):
+        config.pop("sample_weight_mode", None)
+    config["optimizer"] = _upgraded_optimizer(config.pop("optimizer_config", None))
+    config["loss"] = _each(_upgraded_loss, config.get("loss"))
+    for key in ("metrics", "weighted_metrics"):
+        given = _each(_upgraded_metric, config.get(key))
+        if len(outputs) > 1 and isinstance(given, list) and len(given) == len(outputs):
+            given = [_without_prefix(e, f"{o}_") for e, o in zip(given, outputs, strict=True)]
+        config[key] = given
+    return config
+
+
+def _each(function: Callable[[Any], Any], value: Any) -> Any:
+    """`function` of everything in lists and dicts; descriptions of objects are one thing."""
+    if isinstance(value, list):
+        return [_each(function, each) for each in value]
+    if isinstance(value, dict) and "class_name" not in value:
+        return {key: _each(function, each) for key, each in value.items()}
+    return function(value)
+
+
+def _is_old_object(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and "module" not in value
+        and isinstance(value.get("class_name"), str)
+        and isinstance(value.get("config"), dict)
+    )
+
+
+def _upgraded_loss(loss: Any) -> Any:
+    if isinstance(loss, str):
+        return _LOSSES.get(loss, loss)
+    if not _is_old_object(loss):
+        return loss
+    config = {key: value for key, value in loss["config"].items() if key != "fn"}
+    if config.get("reduction") == "auto":
+        config["reduction"] = "sum_over_batch_size"
+    return loss | _named(loss["class_name"], "losses") | {"config": config}
+
+
+def _upgraded_metric(metric: Any) -> Any:
+    if isinstance(metric, str):
+        return _LOSSES.get(metric, metric)
+    if not _is_old_object(metric):
+        return metric
+    name, config = metric["class_name"], dict(metric["config"])
+    function = config.pop("fn", None)
+    if name in _WRAPPERS and isinstance(function, str):
+        name = _metric_of(_LOSSES.get(function, function)) or name
+        if name in _WRAPPERS:  # a function of the user's
+            config["fn"] = function
+    return metric | _named(name, "metrics") | {"config": config}
+
+
+def _metric_of(function: str) -> str | None:
+    """The class of metric that is the mean of a function known by its name."""
+    from fastconv import metrics
+
+    return next((name for name in metrics.CLASSES if snake_case(name) == function), None)
+
+
+def _without_prefix(metrics: Any, prefix: str) -> Any:
+    def shortened(metric: Any) -> Any:
+        if not isinstance(metric, dict) or not isinstance(metric.get("config"), dict):
+            return metric
+        name = metric["config"].get("name")
+        if not isinstance(name, str) or not name.startswith(prefix):
+            return metric
+        return metric | {"config": metric["config"] | {"name": name.removeprefix(prefix)}}
+
+    return _each(shortened, metrics)
+
+
+def _upgraded_optimizer(optimizer: Any) -> Any:
+    if not _is_old_object(optimizer):
+        return optimizer
+    name = optimizer["class_name"].removeprefix("Custom>")
+    old = optimizer["config"]
+    config = {key: value for key, value in old.items() if key not in _OPTIMIZER_WITHOUT_EFFECT}
+    if "lr" in config:
+        config["learning_rate"] = config.pop("lr")
+    if "epsilon" in config and config["epsilon"] is None:
+        del config["epsilon"]
+    if name == "Nadam" and ("decay" in config or "schedule_decay" in config):
+        raise ValueError(
+            "Nadam of Keras before 2.11 has another schedule of the momentum than later versions "
+            "and fastconv; load the model with compile=False"
+        )
+    decay = config.pop("decay", 0.0)
+    if decay:  # learning_rate / (1 + decay * step)
+        rate = {"initial_learning_rate": config.get("learning_rate"), "decay_rate": decay}
+        config["learning_rate"] = {
+            **_named("InverseTimeDecay", "optimizers.schedules"),
+            "config": {**rate, "decay_steps": 1, "name": None},
+        }
+    elif _is_old_object(config.get("learning_rate")):
+        schedule = config["learning_rate"]
+        config["learning_rate"] = schedule | _named(schedule["class_name"], "optimizers.schedules")
+    if name == "Adagrad":
+        config.setdefault("initial_accumulator_value", 0.0)
+    return optimizer | _named(name, "optimizers") | {"config": config}

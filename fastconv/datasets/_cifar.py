@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from fastconv.errors import FormatError
+from fastconv.regular_file import open_regular
 
 __all__ = ["MAX_BYTES", "read"]
 
@@ -58,7 +59,7 @@ def read(
 
 def _members(path: Path, wanted: set[str]) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         try:
             unzipped = _Unzipped(path, file)
             with tarfile.open(fileobj=unzipped, mode="r|") as archive:

@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from fastconv.errors import FormatError
+from fastconv.regular_file import open_regular
 
 __all__ = ["MAX_BYTES", "read"]
 
@@ -64,7 +65,7 @@ def read(path: str | os.PathLike[str], *, ndim: int | None = None) -> np.ndarray
     array([7, 2, 1], dtype=uint8)
     """
     path = Path(path)
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         stored = os.fstat(file.fileno()).st_size
         zipped = file.read(2) == _GZIP_MAGIC
         file.seek(0)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastconv.errors import FormatError
+from fastconv.regular_file import open_regular
 from fastconv.shapes import normalize_pair
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def load_img(
     if isinstance(path, io.BytesIO):
         image = _decode(path, "the bytes given", color_mode)
     else:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             image = _decode(file, os.fspath(path), color_mode)
     if target_size is None:
         return image

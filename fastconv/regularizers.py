@@ -34,13 +34,24 @@ from typing import Any
 import numpy as np
 
 from fastconv.checks import number
-from fastconv.serialization import find
+from fastconv.overriding import Overridable, definer
+from fastconv.serialization import find, is_builtin
 
 
-class Regularizer(ABC):
+class Regularizer(Overridable, ABC):
     """Base class: a callable from an array to a number, with its gradient."""
 
     module = "keras.regularizers"  # where Keras's files say that the class lives
+
+    def __init_subclass__(cls, **options: Any):
+        super().__init_subclass__(**options)
+        if cls.__call__ is not Regularizer.__call__:
+            value, slope = (definer(cls, name) for name in ("__call__", "gradient"))
+            if not is_builtin(value) and is_builtin(slope) and slope is not Regularizer:
+                raise TypeError(
+                    f"class {cls.__name__} defines `__call__` without its derivative; define "
+                    "`gradient` as well"
+                )
 
     @abstractmethod
     def __call__(self, x: np.ndarray) -> float:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from fastconv.overriding import Overridable
 from fastconv.state import Stateful
+from fastconv.suggestions import nearest
 
 HOOKS = tuple(
     f"on_{event}_{when}"
@@ -13,8 +15,10 @@ HOOKS = tuple(
     for when in ("begin", "end")
 )
 
+METHODS = (*HOOKS, "on_batch_begin", "on_batch_end")
 
-class Callback(Stateful):
+
+class Callback(Overridable, Stateful):
     """Does something at certain moments of `fit`, `evaluate` and `predict`; override what you need.
 
     `self.model` is the model and `self.params` a dict of "verbose", "epochs" and "steps". `logs`
@@ -33,6 +37,16 @@ class Callback(Stateful):
     """
 
     runs_last = False  # whether the callback comes after all others, wherever it is in their list
+
+    def __init_subclass__(cls, **options: Any):
+        super().__init_subclass__(**options)
+        for name in vars(cls):
+            meant = nearest(name, METHODS, 0.85) if name.startswith("on_") else None
+            if meant not in (None, name):
+                raise TypeError(
+                    f"class {cls.__name__} defines `{name}`, which is not a hook of callbacks; "
+                    f"did you mean `{meant}`?"
+                )
 
     def __init__(self):
         self.model: Any = None

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fastconv.callbacks.callback import HOOKS, Callback
+from fastconv.callbacks.callback import METHODS, Callback
+from fastconv.suggestions import did_you_mean_one_of
 
 
 class LambdaCallback(Callback):
@@ -43,8 +44,8 @@ class LambdaCallback(Callback):
             "on_train_batch_end": on_train_batch_end,
         } | others
         for hook, function in functions.items():
-            if hook not in (*HOOKS, "on_batch_begin", "on_batch_end"):
-                raise TypeError(f"{hook!r} is no hook; there are {', '.join(HOOKS)}")
+            if hook not in METHODS:
+                raise TypeError(f"{hook!r} is no hook; {did_you_mean_one_of(hook, METHODS)}")
             if function is None:
                 continue
             if not callable(function):

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ import numpy as np
 from fastconv import constraints, initializers, regularizers
 from fastconv.layers.symbolic import Call, SymbolicTensor
 from fastconv.naming import unique_name
+from fastconv.overriding import Overridable
 from fastconv.parameters import Variable, real_array, weights_are_drawn
 from fastconv.plan.nodes import ActivityPenalty, Node
 from fastconv.serialization import class_name, serialize
@@ -41,7 +43,12 @@ DTYPE_POLICY = {
 }
 
 
-class Layer(Stateful, ABC):
+_IN_NUMPY = "subclass fastconv.layers.CustomLayer, with `forward` and `backward`"
+_STORED = "files hold what `add_weight` makes in `build`, and what `get_config` returns"
+_FROZEN = "set `trainable` of a layer, or give add_weight(trainable=False)"
+
+
+class Layer(Overridable, Stateful, ABC):
     """Base class of all layers.
 
     Args:
@@ -59,6 +66,31 @@ class Layer(Stateful, ABC):
 
     module = "keras.layers"  # where Keras's files say that the class lives
     merges = False  # takes a list of inputs
+    unused_hooks = MappingProxyType(
+        {
+            "call": _IN_NUMPY,
+            "symbolic_call": _IN_NUMPY,
+            "stateless_call": _IN_NUMPY,
+            "forward": _IN_NUMPY,
+            "backward": _IN_NUMPY,
+            "compute_mask": "there are no masks",
+            "compute_output_spec": "define `compute_output_shape`",
+            "input_spec": "let `compute_output_shape` raise for shapes that do not fit",
+            "losses": "give `activity_regularizer` or `kernel_regularizer`",
+            "metrics": "give `metrics` to compile()",
+            "metrics_variables": "give `metrics` to compile()",
+            "build_from_config": _STORED,
+            "get_build_config": _STORED,
+            "load_own_variables": _STORED,
+            "save_own_variables": _STORED,
+            "trainable": _FROZEN,
+            "trainable_weights": _FROZEN,
+            "trainable_variables": _FROZEN,
+            "non_trainable_weights": _FROZEN,
+            "non_trainable_variables": _FROZEN,
+            "variables": "see `weights`",
+        }
+    )
 
     def __init__(
         self,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from fastconv.naming import snake_case
+from fastconv.overriding import Overridable
 from fastconv.parameters import real_array
 from fastconv.plan import nodes
 from fastconv.plan.lowering import loss_operation
@@ -15,7 +17,10 @@ _MEANS = ("sum_over_batch_size", "mean")
 _REDUCTIONS = (*_MEANS, "sum", "none", None)
 
 
-class Loss:
+_CUSTOM = "subclass fastconv.losses.CustomLoss, with `row_values` and `row_gradients`"
+
+
+class Loss(Overridable):
     """Base class.
 
     Args:
@@ -29,6 +34,19 @@ class Loss:
     """
 
     module = "keras.losses"  # where Keras's files say that the class lives
+    unused_hooks = MappingProxyType(
+        dict.fromkeys(
+            (
+                "call",
+                "__call__",
+                "values",
+                "value_and_gradient",
+                "row_values",
+                "row_gradients",
+            ),
+            _CUSTOM,
+        )
+    )
     kind = ""  # the operation in the compiled core
     sparse = False  # whether targets are class numbers
     default_name: str | None = None

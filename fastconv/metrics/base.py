@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from fastconv.naming import snake_case
+from fastconv.overriding import Overridable
 from fastconv.parameters import real_array
 from fastconv.state import Stateful
 
 
-class Metric(Stateful, ABC):
+class Metric(Overridable, Stateful, ABC):
     """Base class.
 
     Args:
@@ -24,6 +26,18 @@ class Metric(Stateful, ABC):
     """
 
     module = "keras.metrics"  # where Keras's files say that the class lives
+    unused_hooks = MappingProxyType(
+        dict.fromkeys(
+            (
+                "variables",
+                "stateless_update_state",
+                "stateless_result",
+                "stateless_reset_state",
+            ),
+            "keep what is gathered in attributes, and name them in `stateful`",
+        )
+        | {"reset_states": "define `reset_state`"}
+    )
     direction = "max"  # whether larger ("max") or smaller ("min") is better
     default_name: str | None = None
     settings: tuple[str, ...] = ()  # the arguments that the class has of its own

@@ -10,6 +10,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from fastconv.layers.base import Layer, Shape, assign_all
@@ -23,6 +24,17 @@ from fastconv.structure import Names, arrange, flatten, pack
 from fastconv.summary import print_summary
 from fastconv.training import Trainer
 from fastconv.training.terminals import Terminals
+
+_CONNECTED = (
+    "make Model(inputs, outputs) of layers that are called on `Input`; for computations of your "
+    "own, subclass fastconv.layers.CustomLayer"
+)
+_LOSS = (
+    "subclass fastconv.losses.CustomLoss, fastconv.layers.CustomLayer or "
+    "fastconv.regularizers.Regularizer, or call `train_on_batch` in a loop of your own"
+)
+_METRIC = "subclass fastconv.metrics.Metric and give it to compile()"
+_PREDICT = "change what `predict` returns, or add a layer"
 
 
 class Model(Trainer, Layer):
@@ -52,6 +64,38 @@ class Model(Trainer, Layer):
     """
 
     module = "keras.src.models.functional"
+    unused_hooks = MappingProxyType(
+        {
+            "call": _CONNECTED,
+            "stateless_call": _CONNECTED,
+            "symbolic_call": _CONNECTED,
+            "forward": _CONNECTED,
+            "train_step": _LOSS,
+            "compute_loss": _LOSS,
+            "stateless_compute_loss": _LOSS,
+            "compiled_loss": _LOSS,
+            "make_train_function": _LOSS,
+            "train_function": _LOSS,
+            "test_step": _METRIC,
+            "compute_metrics": _METRIC,
+            "compiled_metrics": _METRIC,
+            "get_metrics_result": _METRIC,
+            "reset_metrics": _METRIC,
+            "metrics": _METRIC,
+            "make_test_function": _METRIC,
+            "test_function": _METRIC,
+            "predict_step": _PREDICT,
+            "make_predict_function": _PREDICT,
+            "predict_function": _PREDICT,
+            "evaluate": "`fit` validates without it; give the method another name",
+            "compute_output_shape": "the layers tell it",
+            "trainable": "assign it after the model is made",
+            "loss": "give `loss` to compile()",
+            "run_eagerly": "there is no graph to leave",
+            "jit_compile": "there is nothing to compile",
+            "steps_per_execution": "a step is one batch",
+        }
+    )
     class_name = registered_name = "Functional"
 
     def __init__(

@@ -7,6 +7,7 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from fastconv.checks import number
 from fastconv.naming import unique_name
 from fastconv.optimizers.schedules import LearningRateSchedule
+from fastconv.overriding import Overridable
 from fastconv.parameters import Parameters, Variable
 from fastconv.serialization import deserialize, serialize
 from fastconv.shapes import normalize_int
@@ -87,7 +89,13 @@ class State:
         ]
 
 
-class Optimizer(ABC):
+_RULE = (
+    "the update rules are compiled; a schedule or a callback may change `learning_rate`, a "
+    "constraint the weights"
+)
+
+
+class Optimizer(Overridable, ABC):
     """Base class: the arguments that all optimizers share.
 
     Args:
@@ -112,6 +120,34 @@ class Optimizer(ABC):
     """
 
     module = "keras.optimizers"  # where Keras's files say that the class lives
+    unused_hooks = MappingProxyType(
+        dict.fromkeys(
+            (
+                "update_step",
+                "apply",
+                "apply_gradients",
+                "stateless_apply",
+                "build",
+                "assign",
+                "assign_add",
+                "assign_sub",
+                "scale_loss",
+                "get_updates",
+                "minimize",
+                "compute_gradients",
+            ),
+            _RULE,
+        )
+        | dict.fromkeys(
+            ("load_own_variables", "save_own_variables", "set_weights", "variables"),
+            "files hold the iteration, the learning rate and the slots",
+        )
+        | {
+            "iterations": "it counts the steps",
+            "lr": "it is called `learning_rate`",
+            "decay": "give a schedule as `learning_rate`, or `weight_decay`",
+        }
+    )
     rule = ""  # the update in the compiled core
     rule_slots: tuple[str, ...] = ()  # its slots; all in their order where this is left empty
     settings: tuple[str, ...] = ()  # the arguments that the class has of its own

@@ -50,9 +50,16 @@ def penalty_operation(
     scale: float = 1.0,
 ) -> Any:
     """The operation that computes `scale` times the penalty for `x` (and adds its gradient)."""
-    if isinstance(regularizer, L1L2):
+    if _is_compiled(regularizer, L1L2, "__call__", "gradient"):
         return _penalty.Penalty(x, gradient, value, regularizer.l1, regularizer.l2, scale)
     return _PythonPenalty(regularizer, x, gradient, value, scale)
+
+
+def _is_compiled(thing: Any, cls: type, *methods: str) -> bool:
+    """Whether `thing` computes what the compiled core does for `cls`: no subclass of a user has
+    other methods."""
+    own = type(thing)
+    return isinstance(thing, cls) and all(getattr(own, m) is getattr(cls, m) for m in methods)
 
 
 def weight_penalties(parameters: Parameters, training: bool) -> tuple[list[Any], list[np.ndarray]]:
@@ -80,9 +87,9 @@ def constraint_operations(parameters: Parameters) -> list[Any]:
 
 
 def _constraint_operation(constraint: Constraint, w: np.ndarray) -> Any:
-    if isinstance(constraint, NonNeg):
+    if _is_compiled(constraint, NonNeg, "__call__"):
         return _elementwise.ActivationForward("relu", w, w)
-    if isinstance(constraint, MinMaxNorm):
+    if _is_compiled(constraint, MinMaxNorm, "__call__", "axes"):
         axes = constraint.axes(w.ndim)
         first, last = axes[0], axes[-1]
         if len(axes) == last - first + 1:  # neighbours, so that they are one axis of a view

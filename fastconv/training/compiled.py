@@ -18,8 +18,8 @@ class Compiled:
     """Base of `Trainer`, which uses what is set here; plans depend on it, and so live here."""
 
     def __init__(self):
-        self.optimizer: optimizers.Optimizer | None = None
-        self.loss: Any = None
+        self._optimizer: optimizers.Optimizer | None = None
+        self._loss: Any = None
         self.compiled = False
         self._compilation: Compilation | None = None
         self._reported: Report | None = None
@@ -64,10 +64,36 @@ class Compiled:
                 raise ValueError(f"`{option}` must be {supported!r}, received {value!r}")
         chosen = optimizers.get(optimizer)
         self._compilation = Compilation(loss, loss_weights, metrics, weighted_metrics)
-        self.optimizer, self.loss = chosen, loss
+        self._optimizer, self._loss = chosen, loss
         self.compiled = True
         self._reported = None
         self._plans.clear()
+
+    @property
+    def optimizer(self) -> optimizers.Optimizer | None:
+        """What changes the weights in `fit`; None before `compile`.
+
+        Another one, or a name, may be assigned. It begins anew.
+        """
+        return self._optimizer
+
+    @optimizer.setter
+    def optimizer(self, value: Any) -> None:
+        if value is None and not self.compiled:
+            return
+        self._optimizer = optimizers.get(value)
+        self._plans.clear()
+
+    @property
+    def loss(self) -> Any:
+        """The loss as `compile` was given it; AttributeError if it is assigned."""
+        return self._loss
+
+    @loss.setter
+    def loss(self, value: Any) -> None:
+        raise AttributeError(
+            f"`loss` cannot be changed by itself; give it to compile(), received {value!r}"
+        )
 
     def get_compile_config(self) -> dict[str, Any] | None:
         """What `compile` was given, as plain data; None before it was called."""

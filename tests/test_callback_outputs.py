@@ -40,9 +40,31 @@ def test_the_table_is_that_of_keras(tmp_path):
     _, history = fit(callbacks.CSVLogger(path, append=True), epochs=1, validation_data=(X, Y))
     row = f"0,{history.history['loss'][0]},{history.history['val_loss'][0]}\r\n"
     assert path.read_bytes().decode() == expected + row
-    _, history = fit(callbacks.CSVLogger(path, separator=";"), epochs=1)
-    row = f"0;{history.history['loss'][0]};NA\r\n"
-    assert path.read_bytes().decode() == "epoch;loss;val_loss\r\n" + row
+
+
+def test_a_table_has_columns_of_validation_only_where_there_is_some(tmp_path):
+    """Keras writes them in any case, all of them NA."""
+    path = tmp_path / "log.csv"
+    rate = callbacks.LearningRateScheduler(lambda epoch: 0.25)
+    _, history = fit(rate, callbacks.CSVLogger(path, separator=";"), epochs=1)
+    row = f"0;0.25;{history.history['loss'][0]}\r\n"
+    assert path.read_bytes().decode() == "epoch;learning_rate;loss\r\n" + row
+    options = {"validation_data": (X, Y), "validation_freq": [2]}
+    fit(callbacks.CSVLogger(path), epochs=1, **options)
+    assert path.read_text().splitlines()[0] == "epoch,loss,val_loss"
+
+
+def test_a_table_that_is_continued_keeps_its_columns(tmp_path):
+    path = tmp_path / "log.csv"
+    _, first = fit(callbacks.CSVLogger(path), epochs=1, validation_data=(X, Y))
+    _, second = fit(callbacks.CSVLogger(path, append=True), epochs=1)
+    rows = path.read_text().splitlines()
+    assert rows[1] == f"0,{first.history['loss'][0]},{first.history['val_loss'][0]}"
+    assert rows[2] == f"0,{second.history['loss'][0]},NA"
+    for other in (b"something else\r\n", b"\xff\x00\r\n"):
+        path.write_bytes(other)
+        _, history = fit(callbacks.CSVLogger(path, append=True), epochs=1)
+        assert path.read_bytes() == other + f"0,{history.history['loss'][0]}\r\n".encode()
 
 
 def test_arrays_in_the_logs(tmp_path):
@@ -52,7 +74,7 @@ def test_arrays_in_the_logs(tmp_path):
 
     fit(Add(), callbacks.CSVLogger(tmp_path / "log"), epochs=1)
     row = (tmp_path / "log").read_text().splitlines()[1].split(",", 3)
-    assert row[0] == "0" and '"""[1, 2]"""' in ",".join(row) and ',3,"a,b",' in ",".join(row)
+    assert row[0] == "0" and '"""[1, 2]"""' in ",".join(row) and row[3].endswith(',3,"a,b"')
 
 
 @pytest.mark.parametrize("append", [False, True])

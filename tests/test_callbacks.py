@@ -209,3 +209,122 @@ def test_callbacks_know_model_and_parameters():
     made.fit(X, X[:, :1], batch_size=3, epochs=2, verbose=0, callbacks=[callback])
     assert callback.model is made
     assert callback.params == {"verbose": 0, "epochs": 2, "steps": 3}
+
+
+# ------------------------------------------------------------------------------ driven by hand
+
+BY_HAND = {
+    "CSVLogger": lambda path: callbacks.CSVLogger(path / "log.csv"),
+    "EarlyStopping": lambda path: callbacks.EarlyStopping(patience=5, restore_best_weights=True),
+    "History": lambda path: callbacks.History(),
+    "LambdaCallback": lambda path: callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: None),
+    "LearningRateScheduler": lambda path: callbacks.LearningRateScheduler(lambda epoch: 0.5),
+    "ModelCheckpoint": lambda path: callbacks.ModelCheckpoint(
+        path / "m.keras", save_best_only=True
+    ),
+    "ProgbarLogger": lambda path: callbacks.ProgbarLogger(),
+    "ReduceLROnPlateau": lambda path: callbacks.ReduceLROnPlateau(patience=1),
+    "TensorBoard": lambda path: callbacks.TensorBoard(path / "logs", 1, update_freq="batch"),
+    "TerminateOnNaN": lambda path: callbacks.TerminateOnNaN(),
+}
+ELSEWHERE = {"BackupAndRestore", "Callback", "CallbackList", "RemoteMonitor", "SwapEMAWeights"}
+
+
+def test_every_callback_is_driven_by_hand_somewhere():
+    assert set(callbacks.__all__) == BY_HAND.keys() | ELSEWHERE
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_driven_by_hand(name, tmp_path, capsys):
+    """On a model that was never fitted, without `set_params`."""
+    made, callback = model(), BY_HAND[name](tmp_path)
+    callback.set_model(made)
+    callback.on_train_begin()
+    for epoch in range(2):
+        callback.on_epoch_begin(epoch)
+        callback.on_train_batch_begin(0)
+        callback.on_train_batch_end(0, {"loss": 1.0})
+        callback.on_test_begin()
+        callback.on_test_end({"loss": 0.5})
+        callback.on_epoch_end(epoch, {"loss": 1.0, "val_loss": 0.5 + epoch})
+    callback.on_train_end()
+    assert not made.stop_training
+    seen = {
+        "CSVLogger": lambda: (
+            (tmp_path / "log.csv").read_text().splitlines()
+            == ["epoch,loss,val_loss", "0,1.0,0.5", "1,1.0,1.5"]
+        ),
+        "EarlyStopping": lambda: (callback.best, callback.best_epoch, callback.wait) == (0.5, 0, 1),
+        "History": lambda: callback.history == {"loss": [1.0] * 2, "val_loss": [0.5, 1.5]},
+        "LearningRateScheduler": lambda: made.optimizer.learning_rate == 0.5,
+        "ModelCheckpoint": lambda: models.load_model(tmp_path / "m.keras") and callback.best == 0.5,
+        "ProgbarLogger": lambda: "loss: 1.0000 - val_loss: 1.5000" in capsys.readouterr().out,
+        "ReduceLROnPlateau": lambda: made.optimizer.learning_rate == pytest.approx(0.001),
+        "TensorBoard": lambda: len(list((tmp_path / "logs" / "train").iterdir())) >= 1,
+    }
+    assert seen.get(name, lambda: True)()
+
+
+def test_early_stopping_by_hand_on_a_model_without_shapes():
+    """As Keras's own tests do."""
+    for patience in range(4):
+        stop = callbacks.EarlyStopping("loss", patience=patience)
+        stop.set_model(models.Sequential())
+        stop.model.compile(loss="mse", optimizer="sgd")
+        stop.on_train_begin()
+        for epoch, loss in enumerate([10.0, 9.0, 8.0, 9.0, 8.9, 8.8, 8.7, 8.6, 8.5]):
+            stop.on_epoch_end(epoch, {"loss": loss})
+            if stop.model.stop_training:
+                break
+        assert stop.stopped_epoch == max(patience, 1) + 2
+
+
+@pytest.mark.parametrize("built", [False, True])
+@pytest.mark.parametrize("metric, direction", [("acc", "max"), ("mae", "min"), ("hinge", "min")])
+def test_directions_are_known_before_fit(metric, direction, built):
+    made = models.Sequential([*([layers.Input((2,))] if built else []), layers.Dense(1)])
+    made.compile("sgd", "mse", metrics=["mse", metric])
+    stop = callbacks.EarlyStopping(f"val_{metric}")
+    stop.set_model(made)
+    stop.on_train_begin()
+    stop.on_epoch_end(0, {f"val_{metric}": 2.0})
+    stop.on_epoch_end(1, {f"val_{metric}": 3.0})
+    assert made.stop_training == (direction == "min")
+
+
+def test_callbacks_that_need_a_fit_say_so(tmp_path):
+    for call in ("on_train_begin", "on_epoch_end"):
+        backup = callbacks.BackupAndRestore(tmp_path / "backup")
+        backup.set_model(model())
+        with pytest.raises(RuntimeError, match="BackupAndRestore needs a `fit`"):
+            getattr(backup, call)(*[0] * (call == "on_epoch_end"))
+    assert not (tmp_path / "backup").exists()
+    swap = callbacks.SwapEMAWeights()
+    swap.set_model(model())
+    with pytest.raises(ValueError, match="keeps no moving averages, or has not begun to train"):
+        swap.on_test_begin()
+
+
+# --------------------------------------------------------------------------------------- frozen
+
+
+def test_training_of_a_frozen_model_is_a_warning_once_per_fit():
+    made = model()
+    made.fit(X, X[:, :1], verbose=0)  # no warning
+    frozen = models.Sequential([layers.Input((2,)), layers.Dense(2), models.Sequential([made])])
+    frozen.trainable = False
+    frozen.compile("sgd", "mse")
+    before = frozen.get_weights()
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="has no trainable weights: training chan") as caught:
+            frozen.fit(X, X[:, :1], epochs=3, verbose=0)
+        assert len(caught) == 1 and caught[0].filename == __file__
+    with pytest.warns(UserWarning, match="has no trainable weights") as caught:
+        frozen.train_on_batch(X, X[:, :1])
+    assert len(caught) == 1
+    for one, other in zip(before, frozen.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    frozen.evaluate(X, X[:, :1], verbose=0)  # no warning
+    made.trainable = True
+    frozen.compile("sgd", "mse")
+    frozen.fit(X, X[:, :1], verbose=0)

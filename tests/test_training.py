@@ -311,8 +311,33 @@ def test_history_and_logs():
     assert history.epoch == [2, 3, 4]
     assert history.params == {"verbose": 0, "epochs": 5, "steps": 1}
     assert model.metrics_names == ["loss", "accuracy"]
+    assert [metric.name for metric in model.metrics] == ["loss", "accuracy"]
     mine = callbacks.History()
     assert model.fit(X, Y, verbose=0, callbacks=[mine]) is mine
+
+
+def test_names_of_metrics_before_there_is_data():
+    """They are those of afterwards; the shapes of the labels only choose the accuracy."""
+    for make in (lambda: linear(metrics=["accuracy", "mae"]), unbuilt):
+        model = make()
+        before = model.metrics_names
+        assert model.metrics == []
+        model.evaluate(X, Y, verbose=0)
+        assert model.metrics_names == before == ["loss", "accuracy", "mae"]
+    x = layers.Input((5,))
+    a, b = layers.Dense(1, name="a")(x), layers.Dense(1, name="b")(x)
+    model = models.Model(x, {"b": b, "a": a})
+    assert model.metrics_names == []
+    model.compile("sgd", "mse", metrics={"b": ["mae"]})
+    assert model.metrics_names == ["loss", "a_loss", "b_loss", "b_mae"]
+    model.compile("sgd")
+    assert model.metrics_names == []
+
+
+def unbuilt():
+    model = models.Sequential([layers.Dense(3)])
+    model.compile("sgd", {model.layers[0].name: "mse"}, metrics=["accuracy", "mae"])
+    return model
 
 
 def test_loss_is_the_mean_over_samples_and_not_over_batches():

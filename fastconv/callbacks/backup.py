@@ -64,12 +64,21 @@ class BackupAndRestore(Callback):
     def on_train_begin(self, logs=None):
         from fastconv.saving.atomic import check_writable, remove_leftovers
 
+        self._run  # noqa: B018  (raises before anything is written)
         self.backup_dir.mkdir(parents=True, exist_ok=True)
         check_writable(self.backup_dir)
         remove_leftovers(self._latest)
         state = self._load()
         if state is not None:
-            self.model.training_run.restore(state)
+            self._run.restore(state)
+
+    @property
+    def _run(self) -> Any:
+        """The `fit` that is going on; RuntimeError if there is none."""
+        run = getattr(self.model, "training_run", None)
+        if run is None:
+            raise RuntimeError("BackupAndRestore needs a `fit` that it is one of the callbacks of")
+        return run
 
     def _after_batch(self, batch, logs=None):
         if self._frequency.due():
@@ -95,7 +104,7 @@ class BackupAndRestore(Callback):
     def _save(self) -> None:
         from fastconv.saving.state_file import save_state
 
-        state = self.model.training_run._live_state()
+        state = self._run._live_state()
         if self.double_checkpoint and self._latest.exists():
             os.replace(self._latest, self._previous)
         save_state(state, self._latest)

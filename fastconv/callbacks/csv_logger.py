@@ -15,8 +15,8 @@ from fastconv.callbacks.callback import Callback
 class CSVLogger(Callback):
     """Appends a row to a CSV file after every epoch: the epoch, counted from 0, and the logs.
 
-    The columns are those of the first epoch, in alphabetical order, and their `val_` counterparts
-    if there are none; what is missing in a later epoch is "NA".
+    The columns are those of the first epoch, in alphabetical order; a file that is continued keeps
+    its own. Where validation comes later there are columns for it, too. A missing value is "NA".
 
     Args:
         filename: the file.
@@ -40,15 +40,30 @@ class CSVLogger(Callback):
     def on_train_begin(self, logs=None):
         with self._open("a" if self.append else "w") as file:
             self._begin = file.tell()
-        self._columns = None
+        self._columns = self._columns_of_file() if self._begin else None
+
+    def _columns_of_file(self) -> list[str] | None:
+        """The columns of a table that is there already, None if the file holds something else."""
+        try:
+            with self._open("r") as file:
+                header = next(csv.reader(file, delimiter=self.separator), [])
+        except (csv.Error, UnicodeDecodeError):
+            return None
+        return header[1:] if header[:1] == ["epoch"] else None
+
+    def _columns_of(self, logs: dict[str, Any]) -> list[str]:
+        names = sorted(logs)
+        run = getattr(self.model, "training_run", None)
+        later = run is None or run.validation is not None  # only `fit` knows
+        if later and not any(name.startswith("val_") for name in names):
+            names += [f"val_{name}" for name in names]
+        return names
 
     def on_epoch_end(self, epoch, logs=None):
         logs = logs or {}
         header = self._columns is None and self._begin == 0
         if self._columns is None:
-            self._columns = sorted(logs)
-            if not any(name.startswith("val_") for name in logs):
-                self._columns += [f"val_{name}" for name in self._columns]
+            self._columns = self._columns_of(logs)
         with self._open("a") as file:
             writer = csv.writer(file, delimiter=self.separator)
             if header:

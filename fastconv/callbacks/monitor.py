@@ -38,7 +38,9 @@ class MonitorCallback(Callback):
         if self.mode != "auto":
             return self.mode
         name = self.monitor.removeprefix("val_")
-        metric = self.model.metrics_by_name.get(name)
+        if name == "loss":
+            return "min"
+        metric = getattr(self.model, "metrics_by_name", {}).get(name)
         if metric is not None:
             return metric.direction
         raise ValueError(

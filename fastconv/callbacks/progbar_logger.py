@@ -23,7 +23,7 @@ class ProgbarLogger(Callback):
     def _begin(self) -> None:
         from fastconv.training.progress import Progress
 
-        params = self.params
+        params = {"verbose": "auto", "epochs": 1, "steps": None} | self.params
         self._progress = Progress(params["verbose"], params["epochs"], params["steps"])
         self._done = 0
 

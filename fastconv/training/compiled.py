@@ -117,17 +117,32 @@ class Compiled:
     @property
     def metrics(self) -> list[metrics.Metric]:
         """The loss and the metrics, once data has told which accuracy "accuracy" is."""
-        return list(self.metrics_by_name.values())
+        return list(self._reported.metrics.values()) if self._reported else []
 
     @property
     def metrics_names(self) -> list[str]:
-        """The names of `metrics`, in the order in which `evaluate` returns their values."""
+        """The names of loss and metrics, in the order in which `evaluate` returns their values;
+        none before `compile`."""
         return list(self.metrics_by_name)
 
     @property
     def metrics_by_name(self) -> dict[str, metrics.Metric]:
-        """`metrics` by the names that they have in logs and histories."""
-        return self._reported.metrics if self._reported else {}
+        """Loss and metrics by the names that they have in logs and histories.
+
+        Before there was data, "accuracy" is any accuracy.
+        """
+        report = self._reported or self._report_ahead()
+        return report.metrics if report else {}
+
+    def _report_ahead(self) -> Report | None:
+        """A report for labels of the shape of the outputs."""
+        if not self.compiled or not self._compilation.has_loss:
+            return None
+        names, shapes = Names(layer.name for layer in self.layers[-1:]), [(None, 1)]
+        if self.built:
+            terminals = self.terminals([])
+            names, shapes = terminals.output_names, list(terminals.outputs.values())
+        return Report(self._compilation, names, [None] * len(names), shapes) if names else None
 
     def _check_compiled(self, what: str) -> None:
         if not self.compiled:

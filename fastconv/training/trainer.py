@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import threading
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
@@ -459,7 +460,12 @@ class Trainer(Compiled):
     @contextmanager
     def _training_weights(self) -> Iterator[None]:
         """In this block the weights, which other models may share, are changed by this one alone;
-        RuntimeError if another one is being fitted."""
+        RuntimeError if another one is being fitted, a warning if none can change."""
+        if not any(variable.trainable for variable in self.parameters.variables):
+            warnings.warn(
+                f"{self.name!r} has no trainable weights: training changes none of them",
+                stacklevel=4,
+            )
         lock = self.parameters.training
         if not lock.acquire(blocking=False):
             raise RuntimeError(

@@ -28,13 +28,14 @@ from typing import Any
 import numpy as np
 
 from fastconv.checks import number
+from fastconv.keywords import NamedArguments
 from fastconv.serialization import find
 from fastconv.shapes import normalize_int
 
 EPSILON = 1e-7
 
 
-class Constraint(ABC):
+class Constraint(NamedArguments, ABC):
     """Base class: a callable from weights to weights of the same shape."""
 
     module = "keras.constraints"  # where Keras's files say that the class lives

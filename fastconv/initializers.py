@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 
 from fastconv import _random
+from fastconv.keywords import NamedArguments
 from fastconv.serialization import find
 from fastconv.shapes import normalize_int
 
@@ -40,7 +41,7 @@ _MODES = ("fan_in", "fan_out", "fan_avg")
 _DISTRIBUTIONS = ("truncated_normal", "untruncated_normal", "uniform")
 
 
-class Initializer(ABC):
+class Initializer(NamedArguments, ABC):
     """Base class: a callable from a shape to a float32 array, with Keras's configuration."""
 
     module = "keras.initializers"  # where Keras's files say that the class lives

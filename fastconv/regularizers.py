@@ -34,11 +34,12 @@ from typing import Any
 import numpy as np
 
 from fastconv.checks import number
+from fastconv.keywords import NamedArguments
 from fastconv.overriding import Overridable, definer
 from fastconv.serialization import find, is_builtin
 
 
-class Regularizer(Overridable, ABC):
+class Regularizer(NamedArguments, Overridable, ABC):
     """Base class: a callable from an array to a number, with its gradient."""
 
     module = "keras.regularizers"  # where Keras's files say that the class lives

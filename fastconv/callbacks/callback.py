@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from fastconv.keywords import NamedArguments
 from fastconv.overriding import Overridable
 from fastconv.state import Stateful
 from fastconv.suggestions import nearest
@@ -18,7 +19,7 @@ HOOKS = tuple(
 METHODS = (*HOOKS, "on_batch_begin", "on_batch_end")
 
 
-class Callback(Overridable, Stateful):
+class Callback(NamedArguments, Overridable, Stateful):
     """Does something at certain moments of `fit`, `evaluate` and `predict`; override what you need.
 
     `self.model` is the model and `self.params` a dict of "verbose", "epochs" and "steps". `logs`

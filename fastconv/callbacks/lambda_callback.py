@@ -24,6 +24,8 @@ class LambdaCallback(Callback):
     >>> printer = LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch, logs["loss"]))
     """
 
+    takes_any_keyword = True
+
     def __init__(
         self,
         on_epoch_begin: Callable[..., Any] | None = None,

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from fastconv import constraints, initializers, regularizers
+from fastconv.keywords import NamedArguments
 from fastconv.layers.symbolic import Call, SymbolicTensor
 from fastconv.naming import unique_name
 from fastconv.overriding import Overridable
@@ -48,7 +49,7 @@ _STORED = "files hold what `add_weight` makes in `build`, and what `get_config` 
 _FROZEN = "set `trainable` of a layer, or give add_weight(trainable=False)"
 
 
-class Layer(Overridable, Stateful, ABC):
+class Layer(NamedArguments, Overridable, Stateful, ABC):
     """Base class of all layers.
 
     Args:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.keywords import NamedArguments
 from fastconv.naming import snake_case
 from fastconv.overriding import Overridable
 from fastconv.parameters import real_array
@@ -20,7 +21,7 @@ _REDUCTIONS = (*_MEANS, "sum", "none", None)
 _CUSTOM = "subclass fastconv.losses.CustomLoss, with `row_values` and `row_gradients`"
 
 
-class Loss(Overridable):
+class Loss(NamedArguments, Overridable):
     """Base class.
 
     Args:

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.keywords import NamedArguments
 from fastconv.naming import snake_case
 from fastconv.overriding import Overridable
 from fastconv.parameters import real_array
 from fastconv.state import Stateful
 
 
-class Metric(Overridable, Stateful, ABC):
+class Metric(NamedArguments, Overridable, Stateful, ABC):
     """Base class.
 
     Args:
@@ -146,6 +147,8 @@ class MeanMetricWrapper(MeanOfPairs):
         dtype: see `Metric`.
         options: more arguments for the function.
     """
+
+    takes_any_keyword = True
 
     def __init__(
         self, fn: Callable, name: str | None = None, dtype: str | None = None, **options: Any

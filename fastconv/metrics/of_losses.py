@@ -14,6 +14,7 @@ class _OfLoss(MeanOfPairs):
     """Arguments are `name`, `dtype` and then those of the loss of the same name."""
 
     loss: type[losses.Loss]
+    takes_any_keyword = True  # the loss explains those that it does not have
 
     def __init__(self, name: str | None = None, dtype: str | None = None, **options: Any):
         super().__init__(name, dtype)

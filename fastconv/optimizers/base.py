@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.checks import number
+from fastconv.keywords import NamedArguments
 from fastconv.naming import unique_name
 from fastconv.optimizers.schedules import LearningRateSchedule
 from fastconv.overriding import Overridable
@@ -95,7 +96,7 @@ _RULE = (
 )
 
 
-class Optimizer(Overridable, ABC):
+class Optimizer(NamedArguments, Overridable, ABC):
     """Base class: the arguments that all optimizers share.
 
     Args:

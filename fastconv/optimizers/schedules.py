@@ -28,9 +28,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastconv.checks import number
+from fastconv.keywords import NamedArguments
 
 
-class LearningRateSchedule(ABC):
+class LearningRateSchedule(NamedArguments, ABC):
     """Base class: a callable from the number of steps done to the learning rate of the next one."""
 
     module = "keras.optimizers.schedules"  # where Keras's files say that the class lives

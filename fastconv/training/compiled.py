@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from fastconv import metrics, optimizers
+from fastconv.keywords import explain_keywords
 from fastconv.plan import Graph, PlanCache, nodes
 from fastconv.serialization import serialize
 from fastconv.structure import Names
@@ -25,6 +26,7 @@ class Compiled:
         self._reported: Report | None = None
         self._plans = PlanCache()
 
+    @explain_keywords
     def compile(
         self,
         optimizer: Any = "rmsprop",

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from itertools import count
 from typing import Any
 
+from fastconv.keywords import NamedArguments
 from fastconv.shapes import normalize_int
 
 
-class PyDataset:
+class PyDataset(NamedArguments):
     """Base class of data sets in Python; Keras calls it `Sequence`, too.
 
     Subclasses define `__getitem__(index)`, which returns batch number `index` as x, (x, y) or

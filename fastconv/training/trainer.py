@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.callbacks import Callback, CallbackList, History, ProgbarLogger
+from fastconv.keywords import explain_keywords
 from fastconv.parameters import aligned_zeros
 from fastconv.plan import Arena, Plan, Updates
 from fastconv.shapes import normalize_int
@@ -46,6 +47,7 @@ class Trainer(Compiled):
 
     # fit ------------------------------------------------------------------------------------------
 
+    @explain_keywords
     def fit(
         self,
         x: Any = None,
@@ -266,6 +268,7 @@ class Trainer(Compiled):
 
     # evaluate -------------------------------------------------------------------------------------
 
+    @explain_keywords
     def evaluate(
         self,
         x: Any = None,
@@ -309,6 +312,7 @@ class Trainer(Compiled):
 
     # predict --------------------------------------------------------------------------------------
 
+    @explain_keywords
     def predict(
         self,
         x: Any,
@@ -374,6 +378,7 @@ class Trainer(Compiled):
             plan.run()
             return self.pack_outputs([output.copy() for output in plan.outputs])
 
+    @explain_keywords
     def train_on_batch(
         self,
         x: Any,
@@ -389,6 +394,7 @@ class Trainer(Compiled):
         """
         return self._on_batch("train", x, y, sample_weight, class_weight, return_dict)
 
+    @explain_keywords
     def test_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
     ) -> float | list[float] | dict[str, float]:

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from fastconv import _random, runtime
+from fastconv.keywords import explain_keywords
 from fastconv.shapes import normalize_int
 from fastconv.utils.images import (
     COLOR_MODES,
@@ -105,6 +106,7 @@ class ImageDataset:
         return labels
 
 
+@explain_keywords
 def image_dataset_from_directory(
     directory: str | os.PathLike[str],
     labels: str | Sequence[int] | None = "inferred",

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastconv.errors import FormatError
+from fastconv.keywords import explain_keywords
 from fastconv.regular_file import open_regular
 from fastconv.shapes import normalize_pair
 
@@ -59,6 +60,7 @@ INTERPOLATIONS = {
 }
 
 
+@explain_keywords
 def load_img(
     path: str | os.PathLike[str] | io.BytesIO,
     color_mode: str = "rgb",
@@ -152,6 +154,7 @@ def fit_size(image: Image, size: tuple[int, int], interpolation: str, how: str) 
     return padded
 
 
+@explain_keywords
 def img_to_array(img: Image | ArrayLike, data_format: str | None = None, dtype: Any = None):
     """The values of a picture as an array.
 
@@ -179,6 +182,7 @@ def img_to_array(img: Image | ArrayLike, data_format: str | None = None, dtype: 
     return np.ascontiguousarray(values.transpose(2, 0, 1)) if first else values
 
 
+@explain_keywords
 def array_to_img(
     x: ArrayLike, data_format: str | None = None, scale: bool = True, dtype: Any = None
 ) -> Image:

@@ -7,9 +7,12 @@ import operator
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fastconv.keywords import explain_keywords
+
 __all__ = ["to_categorical"]
 
 
+@explain_keywords
 def to_categorical(x: ArrayLike, num_classes: int | None = None) -> np.ndarray:
     """Turns integer class labels into one-hot rows.
 

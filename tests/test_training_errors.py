@@ -197,3 +197,15 @@ except KeyboardInterrupt:
         process.send_signal(signal.SIGINT)
         assert process.stdout.read() == "whole\n"
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize("method", ["fit", "evaluate", "predict"])
+def test_warnings_point_at_the_line_of_the_user(method):
+    """Not at one of fastconv's, however many calls lie between."""
+    model = linear()
+
+    batches = iter([X[:5] if method == "predict" else (X[:5], Y[:5])])
+    steps = {"steps_per_epoch" if method == "fit" else "steps": 3}
+    with pytest.warns(UserWarning, match="ran out") as caught:
+        getattr(model, method)(batches, verbose=0, **steps)
+    assert [warning.filename for warning in caught] == [__file__]

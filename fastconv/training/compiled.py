@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,6 +12,7 @@ from fastconv.serialization import serialize
 from fastconv.structure import Names
 from fastconv.training.compilation import Compilation
 from fastconv.training.report import Report
+from fastconv.user_warnings import warn_user
 
 
 class Compiled:
@@ -158,10 +158,9 @@ class Compiled:
             maker = makers.get(value)
             after_softmax = maker is not None and maker.node == nodes.Softmax()
             if after_softmax and getattr(loss, "from_logits", False):
-                warnings.warn(
+                warn_user(
                     "the loss has from_logits=True, but the model ends in a softmax, whose outputs "
                     "are no logits; the loss is computed from what goes into the softmax",
-                    stacklevel=5,
                 )
             found.append(loss and loss.node(after_softmax))
         return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from typing import Any
@@ -19,6 +18,7 @@ from fastconv.training.data import (
 )
 from fastconv.training.dataset import PyDataset
 from fastconv.training.prefetch import DEPTH, prefetched
+from fastconv.user_warnings import warn_user
 
 
 def make_feed(
@@ -201,4 +201,4 @@ class Feed:
             )
         else:
             advice = f"lower `{self._steps_name}`, or give data that repeats itself"
-        warnings.warn(f"the data ran out: {what} in this epoch; {advice}", stacklevel=5)
+        warn_user(f"the data ran out: {what} in this epoch; {advice}")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import threading
-import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
@@ -29,6 +28,7 @@ from fastconv.training.progress import Progress
 from fastconv.training.report import Report
 from fastconv.training.run import TrainingRun
 from fastconv.training.terminals import Terminals
+from fastconv.user_warnings import warn_user
 
 
 class Trainer(Compiled):
@@ -468,9 +468,8 @@ class Trainer(Compiled):
         """In this block the weights, which other models may share, are changed by this one alone;
         RuntimeError if another one is being fitted, a warning if none can change."""
         if not any(variable.trainable for variable in self.parameters.variables):
-            warnings.warn(
+            warn_user(
                 f"{self.name!r} has no trainable weights: training changes none of them",
-                stacklevel=4,
             )
         lock = self.parameters.training
         if not lock.acquire(blocking=False):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from fastconv._ext._account import scratch_bytes
 from fastconv._ext._core import Program
 from fastconv._ext._dense import DenseForward
+from fastconv._ext._penalty import Penalty
 
 from fastconv import shapes
 from fastconv._ext import _conv
@@ -101,3 +103,13 @@ def test_frozen_filters_serve_every_number_of_threads(shape, algorithm):
     op.invalidate()
     op.run(2)
     assert np.array_equal(y, 2 * want)
+
+
+def test_the_sum_of_a_penalty_is_not_in_shared_scratch():
+    """One thread adds it up while others begin the next operation, which may write there."""
+    x, value = np.ones(100_000, np.float32), np.zeros(1)
+    penalty = Penalty(x, None, value, 0.5, 0.25)
+    assert scratch_bytes([penalty], 2) == 0
+    g = shapes.conv2d_geometry((2, 6, 6, 64), (3, 3, 64, 64), padding="same")
+    Program([penalty, PASSES["forward"](g, *arrays(g), arrays(g)[2])]).run(2)
+    assert value[0] == 75_000

@@ -56,6 +56,7 @@ cdef class Op:
     # Scratch: `shared_bytes` for the op and `scratch_bytes` for each thread, which is how items find theirs.
     cdef int64_t shared_bytes, scratch_bytes
     cdef int fitted         # threads that its items are cut for
+    cdef int threads        # that share its items in the present run
     cdef void fit(self, int threads) noexcept nogil
     cdef void begin(self, char *workspace) noexcept nogil
     cdef int64_t phase_items(self, int phase) noexcept nogil

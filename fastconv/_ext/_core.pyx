@@ -306,7 +306,7 @@ cdef class Op:
         pass
 
     cdef void end(self) noexcept nogil:
-        """Done by one thread after the last phase."""
+        """Done by one thread after the last phase, while others begin the next op: shared scratch is theirs by then."""
 
     def run(self, int num_threads):
         """Execute once on at most `num_threads` threads."""
@@ -394,7 +394,7 @@ cdef int _run(void **ops, int64_t count, Workspace workspace, int num_threads) e
     num_threads = _team_for(ops, count, num_threads)
     for i in range(count):
         _fit(<Op> ops[i], num_threads)
-        wanted = _threads_of(<Op> ops[i], num_threads)
+        wanted = (<Op> ops[i]).threads = _threads_of(<Op> ops[i], num_threads)
         threads = max(threads, wanted)
         bytes = max(bytes, (<Op> ops[i]).shared_bytes + (<Op> ops[i]).scratch_bytes * wanted)
     cdef int64_t team_bytes = round_up_64(fc_team_bytes(threads))
@@ -430,13 +430,16 @@ cdef void _run_member(
 cdef void _run_team(
     void **ops, int64_t count, char *workspace, fc_team *team, int rank, int size
 ) noexcept nogil:
-    """All threads of the team take the same way through the branches that hold a barrier."""
+    """All threads of the team take the same way through the branches that hold a barrier.
+
+    So these branches depend on nothing that `end` changes: it runs on one thread while others go on to the next op.
+    """
     cdef int64_t i, loop = 0, items, chunk, item, stop = 0
     cdef int phase, threads
     cdef bint alone = False  # thread 0 has worked alone since the last barrier
     cdef char *scratch
     for i in range(count):
-        threads = _threads_of(<Op> ops[i], size)
+        threads = min((<Op> ops[i]).threads, size)
         scratch = workspace + (<Op> ops[i]).shared_bytes + (<Op> ops[i]).scratch_bytes * rank
         if threads == 1:
             if rank == 0:
@@ -499,7 +502,8 @@ cdef class FilterOp(Op):
             self.place_filters(workspace)
 
     cdef void end(self) noexcept nogil:
-        self.is_packed = self.frozen
+        if self.frozen:
+            self.is_packed = True
 
     cdef bint is_apart(self, int phase) noexcept nogil:
         return phase == 0 and self.packs_apart

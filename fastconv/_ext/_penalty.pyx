@@ -4,7 +4,7 @@ cimport cython
 from libc.stdint cimport int64_t
 import numpy as np
 
-from fastconv._ext._core cimport Op, current_table, element_kind, pointer
+from fastconv._ext._core cimport Op, Workspace, current_table, element_kind, pointer
 from fastconv._ext._kernels cimport fc_norms, fc_table
 
 cdef enum:
@@ -22,7 +22,7 @@ cdef class Penalty(Op):
     cdef double *value
     cdef double l1, l2, scale
     cdef int64_t size
-    cdef double *parts  # in the shared workspace: one sum per item
+    cdef Workspace parts  # one sum per item; not in shared scratch, which the next op writes to while `end` reads
 
     def __init__(self, x, g, value, double l1, double l2, double scale=1.0):
         self.table = current_table(element_kind((x, g)))
@@ -35,17 +35,15 @@ cdef class Penalty(Op):
         self.l1, self.l2, self.scale = l1, l2, scale
         self.size = x.size
         self.work = 8.0 * self.size  # bytes moved
-        self.shared_bytes = 8 * self.phase_items(0)
-
-    cdef void begin(self, char *workspace) noexcept nogil:
-        self.parts = <double *> workspace
+        self.parts = Workspace()
+        self.parts.require(8 * self.phase_items(0))
 
     cdef int64_t phase_items(self, int phase) noexcept nogil:
         return (self.size + STRETCH - 1) // STRETCH
 
     cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
         cdef int64_t begin = item * STRETCH, at = begin * self.table.element_size
-        (<double *> workspace)[item] = self.table.penalty(
+        (<double *> self.parts.data)[item] = self.table.penalty(
             self.x + at,
             NULL if self.g == NULL else self.g + at,
             min(<int64_t> STRETCH, self.size - begin),
@@ -58,7 +56,7 @@ cdef class Penalty(Op):
         cdef double total = 0
         cdef int64_t item
         for item in range(self.phase_items(0)):
-            total += self.parts[item]
+            total += (<double *> self.parts.data)[item]
         self.value[0] = self.scale * total
 
 

@@ -41,10 +41,14 @@ FLAGS = [
 # The kernels are vectorized by hand. GCC 12's own vectorizer reads past the end of strided groups
 # (found with guard pages), and the scalar target is the better oracle when it is scalar. Where a
 # loop lies within its cache lines is worth some percent, so functions begin with one, and loops
-# with half of one: what is written elsewhere in the file then makes no difference.
+# with half of one: what is written elsewhere in the file then makes no difference. Threads may have
+# small stacks (128 KiB with musl, less if OMP_STACKSIZE says so), of which a call from a parallel
+# region takes at most 32 KiB: two kernels of the largest frame and what is above them. The compiler
+# warns of a larger frame and lists all of them beside the object, which tests/test_build.py reads.
+LARGEST_FRAME = 12 * 1024
 KERNEL_FLAGS = [
     "-std=gnu11", "-Wall", "-falign-functions=64", "-falign-loops=32", "-fno-tree-vectorize",
-    "-fno-tree-slp-vectorize",
+    "-fno-tree-slp-vectorize", f"-Wframe-larger-than={LARGEST_FRAME}", "-fstack-usage",
 ]  # fmt: skip
 
 # For the C that Cython writes: it reads objects through casts, hence no strict aliasing; and it

@@ -111,6 +111,17 @@ def test_no_flag_changes_values_or_asks_for_this_machine():
         assert "-ffp-contract=off" in command
 
 
+@pytest.mark.parametrize("name", _core.compiled_isas())
+def test_no_kernel_needs_much_of_the_stack(name, setup_py):
+    """Threads with small stacks run every kernel (tests/test_small_stacks.py)."""
+    frames = {}
+    for line in (OBJECTS / f"kernels/target_{name}.su").read_text().splitlines():
+        place, size, _ = line.split("\t")
+        frames[place.rpartition(":")[2]] = int(size)
+    assert len(frames) > 100
+    assert {name: size for name, size in frames.items() if size > setup_py.LARGEST_FRAME} == {}
+
+
 # ---- setup.py: what is compiled again, and what the build says ----
 
 

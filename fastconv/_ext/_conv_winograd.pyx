@@ -77,7 +77,7 @@ cdef class _Winograd(FilterOp):
         elif item < p.transform_items:
             self.table.winograd_transform_item(p, item, scratch)
         else:
-            self.table.winograd_pack_item(p, &self.view, <void *> p.w, item - p.transform_items)
+            self.table.winograd_pack_item(p, &self.view, <void *> p.w, item - p.transform_items, scratch)
 
 
 @cython.final

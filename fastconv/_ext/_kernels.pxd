@@ -272,7 +272,7 @@ cdef extern from "fastconv_kernels.h" nogil:
         void (*filter_gradient_item)(const fc_filter_gradient *, int64_t, void *) noexcept nogil
         void (*filter_gradient_reduce)(const fc_filter_gradient *, int64_t) noexcept nogil
         void (*plan_winograd)(fc_winograd *) noexcept nogil
-        void (*winograd_pack_item)(const fc_winograd *, const fc_filter_view *, void *, int64_t) noexcept nogil
+        void (*winograd_pack_item)(const fc_winograd *, const fc_filter_view *, void *, int64_t, void *) noexcept nogil
         void (*winograd_transform_item)(const fc_winograd *, int64_t, void *) noexcept nogil
         void (*winograd_item)(const fc_winograd *, const fc_filter_view *, int64_t, void *) noexcept nogil
         void (*plan_winograd_gradient)(fc_winograd_gradient *) noexcept nogil

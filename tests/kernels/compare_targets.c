@@ -85,7 +85,7 @@ static void run_winograd(const fc_table *t, fc_winograd p, const fc_filter_view 
     t->plan_winograd(&p);
     void *packed = calloc((size_t)p.packed_size + 64, (size_t)t->element_size), *scratch = malloc((size_t)p.scratch_bytes + 64);
     for (int64_t i = 0; i < p.pack_items; i++)
-        t->winograd_pack_item(&p, view, packed, i);
+        t->winograd_pack_item(&p, view, packed, i, scratch);
     p.w = packed;
     for (int64_t i = 0; i < p.items; i++)
         t->winograd_item(&p, view, i, scratch);
@@ -134,7 +134,7 @@ static void compare_convolution(const fc_table *t, const fc_table *oracle, int64
             if (stride == 2) {
                 fc_winograd up = {.x = dy, .batch = N, .in_h = O, .in_w = O, .channels = K, .out_h = H, .out_w = H,
                                   .filters = C, .pad_top = 2 - pad, .pad_left = 2 - pad, .tile = tile, .kernel = 3,
-                                  .sampling = FC_WINO_UP};
+                                  .sampling = FC_WINO_UP, .transposed = 1};
                 fc_filter_view flipped = {.w = w, .base = 8 * C * K, .skh = -3 * C * K, .skw = -C * K, .sc = 1, .sk = K};
                 void *dx[2] = {numbers(nx, size), numbers(nx, size)};
                 for (int i = 0; i < 2; i++) {
@@ -148,7 +148,7 @@ static void compare_convolution(const fc_table *t, const fc_table *oracle, int64
             }
             fc_winograd same = {.x = dy, .batch = N, .in_h = O, .in_w = O, .channels = K, .out_h = H, .out_w = H,
                                 .filters = C, .pad_top = 2 - pad, .pad_left = 2 - pad, .tile = tile, .kernel = 3,
-                                .sampling = FC_WINO_SAME};
+                                .sampling = FC_WINO_SAME, .transposed = 1};
             fc_winograd spread = same;
             spread.pad_top = spread.pad_left = pad;
             spread.sampling = FC_WINO_SPREAD;

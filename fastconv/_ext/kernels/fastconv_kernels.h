@@ -360,7 +360,7 @@ typedef struct {
     void (*filter_gradient_reduce)(const fc_filter_gradient *, int64_t item);
 
     void (*plan_winograd)(fc_winograd *);
-    void (*winograd_pack_item)(const fc_winograd *, const fc_filter_view *, void *packed, int64_t item);
+    void (*winograd_pack_item)(const fc_winograd *, const fc_filter_view *, void *packed, int64_t item, void *scratch);
     void (*winograd_transform_item)(const fc_winograd *, int64_t item, void *scratch);
     void (*winograd_item)(const fc_winograd *, const fc_filter_view *, int64_t item, void *scratch);
 

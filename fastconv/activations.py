@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.plan import nodes
+from fastconv.suggestions import did_you_mean
 
 LEAKY_RELU_SLOPE = 0.2  # of the function; the layer LeakyReLU has its own default
 
@@ -167,7 +168,10 @@ def get(identifier: str | Callable | None) -> Callable[..., Any]:
     names = FUNCTIONS | _ALIASES
     if isinstance(identifier, str):
         if identifier not in names:
-            raise ValueError(f"`activation` must be one of {[*names]}, received {identifier!r}")
+            raise ValueError(
+                f"`activation` must be one of {[*names]}, received {identifier!r}"
+                f"{did_you_mean(identifier, names)}"
+            )
         return names[identifier]
     if identifier in FUNCTIONS.values():
         return identifier

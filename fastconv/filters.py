@@ -35,6 +35,7 @@ from fastconv import ops
 from fastconv.checks import number
 from fastconv.parameters import real_array
 from fastconv.shapes import normalize_int
+from fastconv.suggestions import did_you_mean
 
 __all__ = [
     "FILTERS",
@@ -100,7 +101,10 @@ def apply(
     [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
     """
     if operation not in OPERATIONS:
-        raise ValueError(f"`operation` must be one of {OPERATIONS}, received {operation!r}")
+        raise ValueError(
+            f"`operation` must be one of {OPERATIONS}, received {operation!r}"
+            f"{did_you_mean(operation, OPERATIONS)}"
+        )
     pixels = real_array(image, "`image`").astype(np.float32, copy=False)
     filters = real_array(kernel, "`kernel`").astype(np.float32, copy=False)
     for name, array in (("image", pixels), ("kernel", filters)):

@@ -33,6 +33,7 @@ from fastconv import _random
 from fastconv.keywords import NamedArguments
 from fastconv.serialization import find
 from fastconv.shapes import normalize_int
+from fastconv.suggestions import did_you_mean
 
 # The standard deviation of a standard normal distribution that is cut at -2 and 2.
 _TRUNCATED_STDDEV = 0.87962566103423978
@@ -154,12 +155,15 @@ class VarianceScaling(_Random):
         if not scale > 0:
             raise ValueError(f"`scale` must be positive, received {scale}")
         if mode not in _MODES:
-            raise ValueError(f"`mode` must be one of {_MODES}, received {mode!r}")
+            raise ValueError(
+                f"`mode` must be one of {_MODES}, received {mode!r}{did_you_mean(mode, _MODES)}"
+            )
         if distribution == "normal":
             distribution = "truncated_normal"
         if distribution not in _DISTRIBUTIONS:
             raise ValueError(
                 f"`distribution` must be one of {_DISTRIBUTIONS}, received {distribution!r}"
+                f"{did_you_mean(distribution, _DISTRIBUTIONS)}"
             )
         self.scale, self.mode, self.distribution = scale, mode, distribution
 

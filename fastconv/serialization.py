@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import Any
 
 from fastconv.naming import snake_case
+from fastconv.suggestions import did_you_mean
 
 # kind -> the module whose CLASSES may be made from a configuration
 _KINDS = {
@@ -188,6 +189,7 @@ def find(
         if cls is None:
             raise ValueError(
                 f"`{singular}` must be one of {sorted(names)}, received {identifier!r}"
+                f"{did_you_mean(identifier, names)}"
             )
         return cls()
     article = "an" if base.__name__[0] in "AEIO" else "a"

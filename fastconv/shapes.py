@@ -48,6 +48,8 @@ import math
 import operator
 from typing import Any, NamedTuple
 
+from fastconv.suggestions import did_you_mean
+
 Sides = tuple[tuple[int, int], tuple[int, int]]  # ((top, bottom), (left, right))
 
 PADDING_MODES = ("zeros", "edge", "reflect")
@@ -203,7 +205,10 @@ def normalize_padding(padding: Any, name: str = "padding") -> str | Sides:
     plain = _plain(padding)
     if isinstance(plain, str):
         if plain.lower() not in ("valid", "same"):
-            raise ValueError(f"`{name}` must be {_PADDING_FORMS}, received {padding!r}")
+            raise ValueError(
+                f"`{name}` must be {_PADDING_FORMS}, received {padding!r}"
+                f"{did_you_mean(padding, ('valid', 'same'))}"
+            )
         return plain.lower()
     parts = plain if isinstance(plain, (tuple, list)) else (plain, plain)
     parts = [_plain(part) for part in parts]
@@ -456,7 +461,10 @@ def conv2d_geometry(
         raise TypeError(f"`padding_mode` must be a string, received {padding_mode!r}")
     if padding_mode not in PADDING_MODES:
         options = ", ".join(f'"{mode}"' for mode in PADDING_MODES)
-        raise ValueError(f"`padding_mode` must be one of {options}, received {padding_mode!r}")
+        raise ValueError(
+            f"`padding_mode` must be one of {options}, received {padding_mode!r}"
+            f"{did_you_mean(padding_mode, PADDING_MODES)}"
+        )
 
     if channels % groups:
         raise ValueError(

@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 from fastconv.callbacks.callback import Callback
+from fastconv.suggestions import did_you_mean
 
 
 class MonitorCallback(Callback):
@@ -20,7 +21,10 @@ class MonitorCallback(Callback):
     def __init__(self, monitor: str, mode: str, min_delta: float):
         super().__init__()
         if mode not in ("auto", "min", "max"):
-            raise ValueError(f"`mode` must be 'auto', 'min' or 'max', received {mode!r}")
+            raise ValueError(
+                f"`mode` must be 'auto', 'min' or 'max', received {mode!r}"
+                f"{did_you_mean(mode, ('auto', 'min', 'max'))}"
+            )
         self.monitor = monitor
         self.mode = mode
         self.min_delta = abs(min_delta)
@@ -54,7 +58,7 @@ class MonitorCallback(Callback):
         if self.monitor not in logs:
             warnings.warn(
                 f"{type(self).__name__} watches {self.monitor!r}, which is not there; "
-                f"there are {', '.join(logs)}",
+                f"there are {', '.join(logs)}{did_you_mean(self.monitor, logs)}",
                 stacklevel=2,
             )
         return logs.get(self.monitor)

@@ -22,6 +22,7 @@ from fastconv.layers.spatial import Spatial
 from fastconv.plan import nodes
 from fastconv.resampling import FILL_MODES, AxisMap, crop_axis, pad_axis, resize_axis
 from fastconv.shapes import normalize_int
+from fastconv.suggestions import did_you_mean
 
 
 class Rescaling(Layer):
@@ -194,7 +195,10 @@ class _Random(Spatial, Seeded):
     ):
         super().__init__(data_format, seed=seed, **common)
         if fill_mode not in FILL_MODES:
-            raise ValueError(f"`fill_mode` must be one of {FILL_MODES}, received {fill_mode!r}")
+            raise ValueError(
+                f"`fill_mode` must be one of {FILL_MODES}, received {fill_mode!r}"
+                f"{did_you_mean(fill_mode, FILL_MODES)}"
+            )
         self.fill_mode = fill_mode
         self.interpolation = check_interpolation(interpolation)
         self.fill_value = number(fill_value, "fill_value")
@@ -253,7 +257,10 @@ class RandomFlip(_Random):
     ):
         super().__init__(seed=seed, data_format=data_format, **common)
         if mode not in self.MODES:
-            raise ValueError(f"`mode` must be one of {self.MODES}, received {mode!r}")
+            raise ValueError(
+                f"`mode` must be one of {self.MODES}, received {mode!r}"
+                f"{did_you_mean(mode, self.MODES)}"
+            )
         self.mode = mode
 
     def draw(self, generator, count, height, width):

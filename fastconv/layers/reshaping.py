@@ -24,6 +24,7 @@ from fastconv.resampling import (
     resize_axis,
 )
 from fastconv.shapes import normalize_int
+from fastconv.suggestions import did_you_mean
 
 
 class Flatten(Layer):
@@ -186,6 +187,7 @@ class _Padding(_Mapped):
         if padding_mode not in PADDING_MODES:
             raise ValueError(
                 f"`padding_mode` must be one of {PADDING_MODES}, received {padding_mode!r}"
+                f"{did_you_mean(padding_mode, PADDING_MODES)}"
             )
         self.padding_mode = padding_mode
 
@@ -417,6 +419,7 @@ def check_interpolation(interpolation: str) -> str:
     if not isinstance(interpolation, str) or interpolation.lower() not in INTERPOLATIONS:
         raise ValueError(
             f"`interpolation` must be one of {INTERPOLATIONS}, received {interpolation!r}"
+            f"{did_you_mean(interpolation, INTERPOLATIONS)}"
         )
     return interpolation.lower()
 

@@ -20,6 +20,7 @@ from fastconv.layers.base import Layer, Shape
 from fastconv.plan import nodes
 from fastconv.plan.nodes import Node
 from fastconv.shapes import normalize_int, normalize_padding
+from fastconv.suggestions import did_you_mean
 
 Image = tuple[int, int, int]  # (height, width, channels)
 
@@ -119,6 +120,7 @@ def check_data_format(data_format: str | None) -> str:
     if data_format not in DATA_FORMATS:
         raise ValueError(
             f"`data_format` must be None or one of {DATA_FORMATS}, received {data_format!r}"
+            f"{did_you_mean(data_format, DATA_FORMATS)}"
         )
     return data_format
 
@@ -128,8 +130,11 @@ def check_padding(padding: str, *others: str) -> str:
     if isinstance(padding, str) and padding.lower() in others:
         return padding.lower()
     if not isinstance(padding, str) or padding.lower() not in ("valid", "same"):
-        options = " or ".join(map(repr, ("valid", "same", *others)))
-        raise ValueError(f"`padding` must be {options}, received {padding!r}")
+        known = ("valid", "same", *others)
+        raise ValueError(
+            f"`padding` must be {' or '.join(map(repr, known))}, received {padding!r}"
+            f"{did_you_mean(padding, known)}"
+        )
     return normalize_padding(padding)
 
 

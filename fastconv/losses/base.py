@@ -13,6 +13,7 @@ from fastconv.overriding import Overridable
 from fastconv.parameters import real_array
 from fastconv.plan import nodes
 from fastconv.plan.lowering import loss_operation
+from fastconv.suggestions import did_you_mean
 
 _MEANS = ("sum_over_batch_size", "mean")
 _REDUCTIONS = (*_MEANS, "sum", "none", None)
@@ -60,7 +61,10 @@ class Loss(NamedArguments, Overridable):
         dtype: str | None = None,
     ):
         if reduction not in _REDUCTIONS:
-            raise ValueError(f"`reduction` must be one of {_REDUCTIONS}, received {reduction!r}")
+            raise ValueError(
+                f"`reduction` must be one of {_REDUCTIONS}, received {reduction!r}"
+                f"{did_you_mean(reduction, _REDUCTIONS)}"
+            )
         if dtype not in (None, "float32"):
             raise ValueError(f"`dtype` must be None or 'float32', received {dtype!r}")
         self.reduction = reduction

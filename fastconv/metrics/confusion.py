@@ -18,6 +18,7 @@ import numpy as np
 
 from fastconv.metrics.base import Metric
 from fastconv.shapes import normalize_int
+from fastconv.suggestions import did_you_mean
 
 _EPSILON = 1e-7
 _NOT_IN_TOP_K = np.float32(-1e10)
@@ -245,7 +246,10 @@ class AUC(_Counts):
         }
         for option, (value, known) in options.items():
             if value not in known:
-                raise ValueError(f"`{option}` must be one of {known}, received {value!r}")
+                raise ValueError(
+                    f"`{option}` must be one of {known}, received {value!r}"
+                    f"{did_you_mean(value, known)}"
+                )
         if num_labels is not None and not multi_label:
             raise ValueError("`num_labels` is for `multi_label` only")
         self.curve, self.summation_method = str(curve).upper(), summation_method

@@ -11,6 +11,7 @@ import numpy as np
 from fastconv.checks import number
 from fastconv.metrics.base import Mean, MeanOfPairs, Metric
 from fastconv.shapes import normalize_int
+from fastconv.suggestions import did_you_mean
 
 _EPSILON = 1e-7
 
@@ -75,7 +76,10 @@ class FBetaScore(_ByClass):
     ):
         known = (None, "micro", "macro", "weighted")
         if average not in known:
-            raise ValueError(f"`average` must be one of {known}, received {average!r}")
+            raise ValueError(
+                f"`average` must be one of {known}, received {average!r}"
+                f"{did_you_mean(average, known)}"
+            )
         self.average, self.beta = average, number(beta, "beta", 0)
         if not self.beta:
             raise ValueError(f"`beta` must be above 0, received {beta!r}")
@@ -160,6 +164,7 @@ class R2Score(_ByClass):
         if class_aggregation not in known:
             raise ValueError(
                 f"`class_aggregation` must be one of {known}, received {class_aggregation!r}"
+                f"{did_you_mean(class_aggregation, known)}"
             )
         self.class_aggregation = class_aggregation
         self.num_regressors = normalize_int(num_regressors, "num_regressors", minimum=0)

@@ -21,6 +21,7 @@ from fastconv.naming import numbered
 from fastconv.parameters import Parameters, Variable, parameters_of
 from fastconv.plan import Graph
 from fastconv.structure import Names, arrange, flatten, pack
+from fastconv.suggestions import did_you_mean
 from fastconv.summary import print_summary
 from fastconv.training import Trainer
 from fastconv.training.terminals import Terminals
@@ -166,6 +167,7 @@ class Model(Trainer, Layer):
                 return layer
         raise ValueError(
             f"{self.name!r} has no layer {name!r}; there are {[x.name for x in layers]}"
+            f"{did_you_mean(name, [layer.name for layer in layers])}"
         )
 
     def leaf_layers(self) -> list[Layer]:

@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.suggestions import did_you_mean
+
 from ..checks import number
 
 FLOAT_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
@@ -122,7 +124,9 @@ def check_choice(value: Any, name: str, options: tuple[str, ...]) -> str:
         raise TypeError(f"`{name}` must be a string, received {value!r}")
     if value not in options:
         listed = ", ".join(f'"{option}"' for option in options)
-        raise ValueError(f"`{name}` must be one of {listed}, received {value!r}")
+        raise ValueError(
+            f"`{name}` must be one of {listed}, received {value!r}{did_you_mean(value, options)}"
+        )
     return value
 
 

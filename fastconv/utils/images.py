@@ -20,6 +20,7 @@ from fastconv.errors import FormatError
 from fastconv.keywords import explain_keywords
 from fastconv.regular_file import open_regular
 from fastconv.shapes import normalize_pair
+from fastconv.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -294,7 +295,10 @@ def to_8_bits(image: Image) -> Image:
 def check_option(value: Any, name: str, options: Any) -> None:
     """ValueError that lists the options unless `value` is one of them."""
     if not isinstance(value, str) or value not in options:
-        raise ValueError(f"`{name}` must be one of {sorted(options)}, received {value!r}")
+        raise ValueError(
+            f"`{name}` must be one of {sorted(options)}, received {value!r}"
+            f"{did_you_mean(value, options)}"
+        )
 
 
 def checked_size(size: Any, name: str) -> tuple[int, int]:
@@ -310,5 +314,6 @@ def is_channels_first(data_format: str | None) -> bool:
     if data_format not in (None, "channels_last", "channels_first"):
         raise ValueError(
             f"`data_format` must be 'channels_last' or 'channels_first', received {data_format!r}"
+            f"{did_you_mean(data_format, ('channels_last', 'channels_first'))}"
         )
     return data_format == "channels_first"

@@ -86,6 +86,8 @@ class Resizing(Spatial):
     (None, 32, 32, 3)
     """
 
+    training_by_default = True
+
     def __init__(
         self,
         height: int,
@@ -145,6 +147,8 @@ class Resizing(Spatial):
 
 
 class _Crop(Spatial):
+    training_by_default = True
+
     """Layers that give images of one size."""
 
     def __init__(self, height: int, width: int, data_format: str | None, **common: Any):
@@ -183,6 +187,8 @@ class CenterCrop(_Crop):
 
 class _Random(Spatial, Seeded):
     """Layers that see every image through a random affine map while training."""
+
+    training_by_default = True
 
     def __init__(
         self,

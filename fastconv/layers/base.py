@@ -67,6 +67,7 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
 
     module = "keras.layers"  # where Keras's files say that the class lives
     merges = False  # takes a list of inputs
+    training_by_default = False  # Keras calls it with `training=True` if nobody says anything
     unused_hooks = MappingProxyType(
         {
             "call": _IN_NUMPY,
@@ -111,6 +112,7 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
                 raise ValueError("only one of `input_shape` and `input_dim` may be given")
             input_shape = (input_dim,)
         self.name = name or unique_name(class_name(self))
+        self.name_is_counted = name is None
         self.input_shape_argument = None if input_shape is None else sample_shape(input_shape)
         self._input_shape: Any = None
         self.activity_regularizer = regularizers.get(activity_regularizer)

@@ -5,6 +5,7 @@
     network        the graph between some tensors: order, checks, what the plan gets
     configuration  models as plain data and back
     keras2         ... in the form of Keras 2
+    sharing        one layer in several places of that data
 
 >>> from fastconv import layers, models
 >>> x = layers.Input((28, 28, 1))
@@ -64,6 +65,8 @@ def model_from_json(json_string: str, custom_objects: dict[str, type] | None = N
 
 def clone_model(model: Model) -> Model:
     """A model with the same layers and new weights; it is not compiled.
+
+    What is one layer in several places of `model` is one in the clone, too.
 
     Raises TypeError if `model` is no model.
     """

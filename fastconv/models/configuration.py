@@ -8,17 +8,18 @@ tensors that it took, as
 
 The history is (name of a layer, which of its calls, which output of that); of calls, only those
 within the model count. `input_layers` and `output_layers` are such histories, except that a call of
-a `Functional` has one number more there.
+a `Functional` has one number more there. Layers that are shared with other models have more to say:
+see `fastconv.models.sharing`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from fastconv.layers.base import DTYPE_POLICY, Layer
 from fastconv.layers.input import InputLayer
 from fastconv.layers.symbolic import Call, SymbolicTensor
+from fastconv.models import sharing
 from fastconv.models.model import Model
 from fastconv.models.sequential import Sequential
 from fastconv.serialization import deserialize, serialize
@@ -38,18 +39,30 @@ def model_class(description: dict[str, Any]) -> type[Model] | None:
     return None
 
 
-def layer_from_config(description: Any) -> Layer:
-    """The layer or model that `description` describes; errors are those of `deserialize`."""
-    if isinstance(description, dict):
-        cls = model_class(description)
+def layer_from_config(description: Any, shared: sharing.Reading) -> Layer:
+    """The layer or model that `description` describes, one of those that are `shared` if it was
+    described before; errors are those of `deserialize`."""
+    layer = shared.known(description)
+    if layer is None:
+        cls = model_class(description) if isinstance(description, dict) else None
         if cls is not None:
-            return cls.from_config(description.get("config"))
-    return deserialize(description, "layers")
+            layer = cls.from_config(description.get("config"))
+        elif sharing.lists_layers(description):  # a class of model of somebody's own
+            layer = deserialize(description, "layers")
+        else:
+            with sharing.apart():
+                layer = deserialize(description, "layers")
+        shared.remember(description, layer)
+    return layer
 
 
 def layer_config(layer: Layer) -> dict[str, Any]:
-    """The description of one layer within a model."""
-    description = serialize(layer)
+    """The description of one layer within a model, without what it shares with others."""
+    if isinstance(layer, Model):
+        description = serialize(layer)
+    else:
+        with sharing.apart():
+            description = serialize(layer)
     if isinstance(layer, InputLayer):
         return description
     if type(layer) is Model:  # the shapes are those of its inputs
@@ -64,16 +77,35 @@ def layer_config(layer: Layer) -> dict[str, Any]:
 # ------------------------------------------------------------------------------------- Sequential
 
 
-def sequential_config(model: Sequential, entries: Sequence[Layer]) -> dict[str, Any]:
+def sequential_config(model: Sequential) -> dict[str, Any]:
+    """What `Sequential.get_config` returns."""
+    with sharing.writing(model) as shared:
+        layers = [layer_config(layer) | shared.entries(model, layer) for layer in model.entries]
     config = {
         "name": model.name,
         "trainable": model.trainable,
         "dtype": DTYPE_POLICY,
-        "layers": [layer_config(layer) for layer in entries],
+        "layers": layers,
     }
     if model.built:
         config["build_input_shape"] = list(model.input_shape)
     return config
+
+
+def sequential_from_config(cls: type[Sequential], config: dict[str, Any]) -> Sequential:
+    """What `Sequential.from_config` returns."""
+    entries = config.get("layers") if isinstance(config, dict) else None
+    if not isinstance(entries, list):
+        raise ValueError("expected a configuration with a list of 'layers'")
+    model = cls(name=config.get("name"))
+    with sharing.reading(config) as shared:
+        for entry in entries:
+            model.add(layer_from_config(entry, shared))
+    if not model.built and config.get("build_input_shape") is not None:
+        model.build(config["build_input_shape"])
+    if not config.get("trainable", True):
+        model.trainable = False
+    return model
 
 
 # ------------------------------------------------------------------------------------- Functional
@@ -81,11 +113,18 @@ def sequential_config(model: Sequential, entries: Sequence[Layer]) -> dict[str, 
 
 def functional_config(model: Model) -> dict[str, Any]:
     """What `Model.get_config` returns."""
+    with sharing.writing(model) as shared:
+        return _functional_config(model, shared)
+
+
+def _functional_config(model: Model, shared: sharing.Writing) -> dict[str, Any]:
     network = model.network
     numbers = {
         call: number
         for layer in network.layers
-        for number, call in enumerate(network.calls_of(layer))
+        for number, call in enumerate(
+            network.calls_of(layer), start=shared.first_number(model, layer)
+        )
     }
 
     def history(tensor: SymbolicTensor) -> list[Any]:
@@ -100,6 +139,7 @@ def functional_config(model: Model) -> dict[str, Any]:
         calls = network.calls_of(layer)
         described.append(
             layer_config(layer)
+            | shared.entries(model, layer)
             | {
                 "name": layer.name,
                 "inbound_nodes": [_call_config(call, history) for call in calls if call.inputs],
@@ -141,21 +181,26 @@ def functional_from_config(config: dict[str, Any]) -> Model:
         ends = config["input_layers"], config["output_layers"]
     except (KeyError, TypeError) as error:
         raise ValueError(f"expected the configuration of a Functional model: no {error}") from error
-    layers: dict[str, Layer] = {}
+    users: dict[str, _User] = {}
     waiting: dict[str, list[Any]] = {}
-    for name, calls, entry in entries:
-        if name in layers:
-            raise ValueError(f"layer names must be unique within a model, received {name!r} twice")
-        layers[name] = layer_from_config(entry)
-        waiting[name] = list(calls)
-    tensors = _Tensors(layers)
+    with sharing.reading(config) as shared:
+        for name, calls, entry in entries:
+            if name in users:
+                raise ValueError(
+                    f"layer names must be unique within a model, received {name!r} twice"
+                )
+            layer = layer_from_config(entry, shared)
+            users[name] = _User(layer, sharing.first_number(entry))
+            waiting[name] = list(calls)
+    tensors = _Tensors(users)
     # A call can be made when the calls are that it depends on. The layers stand in an order in
     # which that nearly always needs one round.
     while any(waiting.values()):
         progress = False
         for name, calls in waiting.items():
-            while calls and (argument := tensors.argument(calls[0])) is not None:
-                layers[name](argument)
+            layer = users[name].layer
+            while calls and (argument := tensors.argument(calls[0], layer)) is not None:
+                users[name].call(argument)
                 del calls[0]
                 progress = True
         if not progress:
@@ -168,11 +213,25 @@ def functional_from_config(config: dict[str, Any]) -> Model:
     return model
 
 
+class _User:
+    """A layer as one model uses it: histories number its calls in this model from `first` on."""
+
+    def __init__(self, layer: Layer, first: int):
+        self.layer = layer
+        begins = isinstance(layer, InputLayer)  # whose one call belongs to all models
+        self.calls: list[Call] = layer.calls[:1] if begins else []
+        self.first = 0 if begins else first
+
+    def call(self, argument: Any) -> None:
+        self.layer(argument)
+        self.calls.append(self.layer.calls[-1])
+
+
 class _Tensors:
     """Finds tensors by their histories among the calls that have been made."""
 
-    def __init__(self, layers: dict[str, Layer]):
-        self._layers = layers
+    def __init__(self, users: dict[str, _User]):
+        self._users = users
 
     def find(self, history: Any, offset: int = 0) -> SymbolicTensor | None:
         """The tensor with this history, None if its call has not been made; ValueError if there
@@ -182,11 +241,11 @@ class _Tensors:
             or len(history) != 3
             or not all(isinstance(number, int) and number >= 0 for number in history[1:])
             or not isinstance(history[0], str)
-            or history[0] not in self._layers
+            or history[0] not in self._users
         ):
             raise ValueError(f"expected the history [layer, call, output] of a tensor: {history}")
-        calls = self._layers[history[0]].calls
-        number = history[1] - offset
+        user = self._users[history[0]]
+        calls, number = user.calls, history[1] - user.first - offset
         if not 0 <= number < len(calls):
             return None
         outputs = calls[number].outputs
@@ -194,14 +253,20 @@ class _Tensors:
             raise ValueError(f"layer {history[0]!r} has {len(outputs)} outputs: {history}")
         return outputs[history[2]]
 
-    def argument(self, call: Any) -> Any:
-        """What a layer is called on, None if some of it does not exist yet."""
+    def argument(self, call: Any, layer: Layer) -> Any:
+        """What `layer` is called on, None if some of it does not exist yet."""
         call = call if isinstance(call, dict) else {}
-        args, kwargs = call.get("args"), call.get("kwargs")
-        if not isinstance(args, list) or len(args) != 1 or not _says_nothing(kwargs or {}):
+        args, options = call.get("args"), call.get("kwargs") or {}
+        if not isinstance(args, list) or len(args) != 1 or not isinstance(options, dict):
             raise ValueError(
                 f"expected the call of a layer on its inputs alone, received {str(call)[:200]}"
             )
+        for option, value in options.items():
+            if not _says_nothing(layer, option, value):
+                raise ValueError(
+                    f"layer {layer.name!r} is called with {option}={str(value)[:100]}, which is "
+                    "not supported; layers are called on their inputs alone"
+                )
         argument = args[0]
         if isinstance(argument, dict) and argument.get("class_name") == _TENSOR:
             return self._tensor(argument)
@@ -227,17 +292,24 @@ class _Tensors:
         return self._end(described)
 
     def _end(self, history: Any) -> SymbolicTensor:
-        layer = self._layers.get(history[0]) if isinstance(history, list) and history else None
-        tensor = self.find(history, offset=int(type(layer) is Model))
+        user = self._users.get(history[0]) if isinstance(history, list) and history else None
+        nested = user is not None and type(user.layer) is Model
+        tensor = self.find(history, offset=int(nested))
         if tensor is None:
             raise ValueError(f"the model has no tensor with the history {history}")
         return tensor
 
 
-def _says_nothing(kwargs: Any) -> bool:
-    """Whether keyword arguments of a call are all None, as Keras writes the masks of models."""
-    if isinstance(kwargs, dict):
-        return all(map(_says_nothing, kwargs.values()))
-    if isinstance(kwargs, list):
-        return all(map(_says_nothing, kwargs))
-    return kwargs is None
+def _says_nothing(layer: Layer, option: str, value: Any) -> bool:
+    """Whether a keyword argument of a call of `layer` leaves everything as it is.
+
+    Masks do if they are None. Files of Keras tell `training` for the layers that have it, also if
+    nobody has said anything; and whatever they tell, `fit` and `predict` of the whole model decide.
+    """
+    if option == "training":
+        return value is None or value is False or (value is True and layer.training_by_default)
+    if isinstance(value, dict):
+        return all(_says_nothing(layer, k, v) for k, v in value.items())
+    if isinstance(value, list):
+        return all(_says_nothing(layer, "", each) for each in value)
+    return value is None

@@ -145,6 +145,11 @@ class Sequential(Model):
         return list(self._layers)
 
     @property
+    def entries(self) -> list[Layer]:
+        """The layers, and the `Input` before them if there is one."""
+        return [*([] if self._start is None else [self._start]), *self._layers]
+
+    @property
     def network(self) -> Network:
         """The chain as a graph; ValueError before the model is built."""
         self.check_built()
@@ -163,8 +168,7 @@ class Sequential(Model):
         """The model without its weights, as Keras's files describe it."""
         from fastconv.models.configuration import sequential_config
 
-        start = [] if self._start is None else [self._start]
-        return sequential_config(self, [*start, *self._layers])
+        return sequential_config(self)
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Sequential:
@@ -172,16 +176,6 @@ class Sequential(Model):
 
         Raises ValueError or TypeError for anything but a description of a supported model.
         """
-        from fastconv.models.configuration import layer_from_config
+        from fastconv.models.configuration import sequential_from_config
 
-        entries = config.get("layers") if isinstance(config, dict) else None
-        if not isinstance(entries, list):
-            raise ValueError("expected a configuration with a list of 'layers'")
-        model = cls(name=config.get("name"))
-        for entry in entries:
-            model.add(layer_from_config(entry))
-        if not model.built and config.get("build_input_shape") is not None:
-            model.build(config["build_input_shape"])
-        if not config.get("trainable", True):
-            model.trainable = False
-        return model
+        return sequential_from_config(cls, config)

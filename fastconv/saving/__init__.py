@@ -10,9 +10,11 @@ A `.keras` file is a ZIP archive, not compressed, with three members:
     model_file        the archive
     weights_file      the HDF5 part
     legacy_file       Keras's older `.h5` files, all in one HDF5 file
+    legacy_names      what the names of weights in them mean
     tensor_weights    weights as `.safetensors`
     safetensors_file  that format itself
     state_file        the state of a training run, for backups
+    matching          which layers of a file are which of a model, by names and order
     assigning         what files hold into the weights of a model
     hdf5              reads HDF5 without trust
     global_heap       the part of HDF5 that the library itself trusts too much

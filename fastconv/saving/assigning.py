@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastconv.errors import FormatError
-from fastconv.saving.hdf5 import Mismatch
+from fastconv.saving.hdf5 import Dataset, Mismatch, same_elements
 
 if TYPE_CHECKING:
     from fastconv.parameters import Variable
@@ -28,6 +28,24 @@ def assign(
         model.parameters  # noqa: B018  (the weights get their place before their values)
     for variable, source in zip(targets, sources, strict=True):
         variable.assign(source)
+
+
+def add_sources(
+    sources: dict[Variable, Dataset], found: Sequence[tuple[Variable, Dataset]], path: Path
+) -> None:
+    """Put what was `found` for the weights of a layer to `sources`.
+
+    Mismatch, and nothing is put there, if a weight has other values there already: the model has
+    one layer where the file has several.
+    """
+    for variable, dataset in found:
+        if variable in sources and not same_elements(sources[variable], dataset):
+            raise Mismatch(
+                f"{path}: must hold {variable.path} once more, since the model has one layer in "
+                f"several places; received other values"
+            )
+    for variable, dataset in found:
+        sources.setdefault(variable, dataset)
 
 
 def optimizer_shapes(model: Any, count: int) -> list[tuple[int, ...]]:

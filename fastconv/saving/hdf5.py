@@ -123,6 +123,12 @@ class Dataset:
         return array if dtype is None else array.astype(dtype)
 
 
+def same_elements(one: Dataset, other: Dataset) -> bool:
+    """Whether two datasets hold the same bits, NaN included."""
+    a, b = np.asarray(one), np.asarray(other)
+    return a.dtype == b.dtype and a.tobytes() == b.tobytes()
+
+
 def write_dataset(group: h5py.Group, name: str, array: np.ndarray) -> None:
     """Write `array` as a dataset, with its checksum."""
     group.create_dataset(name, data=array).attrs[_CHECKSUM] = np.uint32(_crc(array))

@@ -1,12 +1,14 @@
 """Keras's older format for a whole model: one HDF5 file, which ends in `.h5`, `.hdf5` or `.hdf`.
 
 attribute model_config        the layers, as JSON; class names without their modules; files of
-                              Keras 2 have it in their own form (`fastconv.models.keras2`)
+                              Keras 2 have it in their own form (`fastconv.models.keras2`);
+                              calls of shared layers are numbered within each model, since Keras
+                              makes a layer of each description here (`fastconv.models.sharing`)
 attribute training_config     what `compile` was given
 attribute keras_version       who has written it
 /model_weights                attribute layer_names
     /conv2d                   attribute weight_names: paths below this group
-        /conv2d/kernel        trainable weights first
+        /conv2d/kernel        see `fastconv.saving.legacy_names`
 /optimizer_weights            attribute weight_names, in the order of `optimizer.variables`, or
                               in that of Keras 2 (`fastconv.saving.keras2_optimizer`)
 """
@@ -22,10 +24,16 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from fastconv.errors import FormatError
-from fastconv.models import keras2
+from fastconv.models import keras2, sharing
 from fastconv.parsing import parsing
 from fastconv.saving import global_heap, keras2_optimizer, model_file
-from fastconv.saving.assigning import assign, checked_optimizer, optimizer_shapes, skipping
+from fastconv.saving.assigning import (
+    add_sources,
+    assign,
+    checked_optimizer,
+    optimizer_shapes,
+    skipping,
+)
 from fastconv.saving.hdf5 import (
     Dataset,
     Mismatch,
@@ -38,6 +46,9 @@ from fastconv.saving.hdf5 import (
     text_attribute,
     write_dataset,
 )
+from fastconv.saving.legacy_names import named, names_of
+from fastconv.saving.matching import by_rank, is_counted, order_of, prefix_of
+from fastconv.user_warnings import warn_user
 
 if TYPE_CHECKING:
     import h5py
@@ -45,25 +56,30 @@ if TYPE_CHECKING:
     from fastconv.parameters import Variable
 
 _WEIGHTS, _OPTIMIZER = "model_weights", "optimizer_weights"
+_WRITER = "fastconv"
+# What the description of a layer has in this format.
+_KEPT = ("class_name", "config", "name", "inbound_nodes", *sharing.ENTRIES)
 
 
 def write(model: Any, file: BinaryIO) -> None:
     """Write `model` into the open `file`."""
     import h5py
 
-    described = model.description()
+    with sharing.writing(model, continued=False):
+        described = model.description()
+    layers = list(dict.fromkeys(model.layers))
     with h5py.File(file, "w") as h5:
-        h5.attrs["backend"], h5.attrs["keras_version"] = "fastconv", model_file.KERAS_VERSION
+        h5.attrs["backend"], h5.attrs["keras_version"] = _WRITER, model_file.KERAS_VERSION
         h5.attrs["model_config"] = json.dumps(_without_modules(described))
         if model.compiled:
             training = dict(described["compile_config"])
             training["optimizer_config"] = _without_modules(training.pop("optimizer"))
             h5.attrs["training_config"] = json.dumps(training)
         weights = h5.create_group(_WEIGHTS)
-        weights.attrs["backend"], weights.attrs["keras_version"] = "fastconv", "3"
-        weights.attrs["layer_names"] = _names(layer.name for layer in model.layers)
-        for layer in model.layers:
-            arrays = {v.path: v._live for v in _legacy_order(layer)}
+        weights.attrs["backend"], weights.attrs["keras_version"] = _WRITER, "3"
+        weights.attrs["layer_names"] = _names(layer.name for layer in layers)
+        for layer in layers:
+            arrays = {name: variable._live for variable, name in names_of(layer).items()}
             _write_group(weights.create_group(layer.name), arrays)
         _write_group(weights.create_group("top_level_model_weights"), {})
         if model.compiled:
@@ -99,7 +115,33 @@ def load(file: BinaryIO, path: Path, compile: bool) -> Any:
                 )
         with model_file.made(description, path, compile) as model:
             _read(model, h5, path, new_model=True)
+        if text_attribute(h5, "backend", path) != _WRITER:
+            _warn_of_copies(model, path)
     return model
+
+
+def _warn_of_copies(model: Any, path: Path) -> None:
+    """Say which layers may have been one: Keras writes a layer that several models share once for
+    each of them here, and does not tell."""
+    first: dict[str, Any] = {}
+    copies = []
+    for layer in model.leaf_layers():
+        other = first.setdefault(layer.name, layer)
+        if layer is not other and layer.weights and _equal_weights(layer, other):
+            copies.append(layer.name)
+    if copies:
+        warn_user(
+            f"{path}: {sorted(set(copies))} occur several times with equal weights; if they were "
+            "one shared layer, they are separate ones now, since this format does not tell. "
+            "`.keras` files do"
+        )
+
+
+def _equal_weights(layer: Any, other: Any) -> bool:
+    return len(layer.weights) == len(other.weights) and all(
+        np.array_equal(a._live, b._live, equal_nan=True)
+        for a, b in zip(layer.weights, other.weights, strict=True)
+    )
 
 
 def load_weights(
@@ -137,37 +179,71 @@ def _read(
     weighted = [
         name for name in names if list_attribute(group_at(group, name, path), "weight_names", path)
     ]
-    layers = [layer for layer in model.layers if layer.weights]
+    layers = [layer for layer in dict.fromkeys(model.layers) if layer.weights]
     stored = {keras2.without_slash(name): name for name in weighted}
     if by_name:
-        pairs = [(layer, stored[layer.name]) for layer in layers if layer.name in stored]
+        pairs = _pairs_by_name(layers, stored, path)
     elif new_model and set(stored) == {layer.name for layer in layers}:
         pairs = [(layer, stored[layer.name]) for layer in layers]
     elif len(layers) == len(weighted):
-        pairs = list(zip(layers, weighted, strict=True))
+        wanted = [(layer.name, prefix_of(layer)) for layer in layers]
+        order = order_of(wanted, list(map(keras2.without_slash, weighted)), path)
+        pairs = [(layer, weighted[k]) for layer, k in zip(layers, order, strict=True)]
     else:
         raise FormatError(
             f"{path}: must hold {len(layers)} layers with weights, received {len(weighted)}"
         )
-    targets: list[Variable] = []
-    sources: list[Dataset] = []
+    sources: dict[Variable, Dataset] = {}
     stored_names: dict[Variable, str] = {}
     for layer, name in pairs:
-        variables = _legacy_order(layer)
         with skipping(skip_mismatch, layer.name):
-            shapes = [variable.shape for variable in variables]
             layer_group = group_at(group, name, path)
-            sources += _group_datasets(layer_group, shapes, path)
-            targets += variables
             weight_names = list_attribute(layer_group, "weight_names", path)
+            variables = named(layer, weight_names, f"{path}: {layer_group.name}")
+            found = [
+                (variable, dataset_at(layer_group, each, variable.shape, path))
+                for variable, each in zip(variables, weight_names, strict=True)
+            ]
+            add_sources(sources, found, path)
             stored_names |= zip(variables, weight_names, strict=True)
     restore = None
     if model.compiled and not by_name and child(h5, _OPTIMIZER, path) is not None:
         with skipping(skip_mismatch, "the optimizer"):
             restore = _optimizer(model, h5, stored_names, path)
-    assign(model, targets, sources, new_model)
+    assign(model, list(sources), list(sources.values()), new_model)
     if restore is not None:
         restore()
+
+
+def _pairs_by_name(layers: list[Any], stored: dict[str, str], path: Path) -> list[tuple[Any, str]]:
+    """The layers that the file has, too, with the names of their groups; `stored` gives those for
+    the names of layers.
+
+    A name that nobody typed counts up in each process: such layers are those of the same rank among
+    the ones of their class. Mismatch if there are none at all.
+    """
+    typed = {layer.name for layer in layers if not layer.name_is_counted}
+    pairs = [(layer, stored[layer.name]) for layer in layers if layer.name in typed & stored.keys()]
+    counted: dict[str, list[Any]] = {}
+    for layer in layers:
+        if layer.name_is_counted:
+            counted.setdefault(prefix_of(layer), []).append(layer)
+    for prefix, alike in counted.items():
+        mine = by_rank(layer.name for layer in alike)
+        there = by_rank(name for name in stored if name not in typed and is_counted(name, prefix))
+        named_so = {rank: stored[name] for name, rank in there.items()}
+        ranks = [mine[layer.name] for layer in alike]
+        pairs += [
+            (layer, named_so[rank])
+            for layer, rank in zip(alike, ranks, strict=True)
+            if rank in named_so
+        ]
+    if layers and not pairs:
+        raise Mismatch(
+            f"{path}: must hold some of the layers {[layer.name for layer in layers][:20]}, "
+            f"received {list(stored)[:20]}"
+        )
+    return pairs
 
 
 def _optimizer(
@@ -239,15 +315,9 @@ def _names(names: Any) -> np.ndarray:
     return np.array([name.encode() for name in names], dtype="S")
 
 
-def _legacy_order(layer: Any) -> list[Variable]:
-    return [*layer.trainable_weights, *layer.non_trainable_weights]
-
-
 def _without_modules(description: Any) -> dict[str, Any]:
     """The description of a layer, model or optimizer as this format has it."""
-    short = {k: v for k, v in description.items() if k in ("class_name", "config", "name")}
-    if "inbound_nodes" in description:
-        short["inbound_nodes"] = description["inbound_nodes"]
+    short = {k: v for k, v in description.items() if k in _KEPT}
     config = description["config"]
     if isinstance(config.get("layers"), list):
         layers = [_without_modules(layer) for layer in config["layers"]]

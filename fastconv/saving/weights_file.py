@@ -9,9 +9,12 @@
     /optimizer/vars/2 ...        slots, if training has begun
     /vars                                       empty, for the model itself
 
-Every `vars` has an attribute `name`. Weights are little-endian float32.
+Every `vars` has an attribute `name`. Weights are little-endian float32. A layer that occurs several
+times is counted each time, but its weights are where it occurs first.
 
-Reading (`fastconv.saving.hdf5`) looks only at what the model at hand needs.
+Reading (`fastconv.saving.hdf5`) looks only at what the model at hand needs. Layers are told apart
+by their places, except where their names say that the file has them in another order
+(`fastconv.saving.matching`).
 """
 
 from __future__ import annotations
@@ -19,12 +22,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from fastconv.naming import numbered, snake_case
-from fastconv.saving.assigning import assign, checked_optimizer, optimizer_shapes, skipping
+from fastconv.naming import numbered
+from fastconv.saving.assigning import (
+    add_sources,
+    assign,
+    checked_optimizer,
+    optimizer_shapes,
+    skipping,
+)
 from fastconv.saving.hdf5 import (
     Dataset,
     Mismatch,
@@ -32,13 +41,15 @@ from fastconv.saving.hdf5 import (
     dataset_at,
     group_at,
     opened,
+    text_attribute,
     write_dataset,
 )
-from fastconv.serialization import class_name
+from fastconv.saving.matching import order_of, prefix_of
 
 if TYPE_CHECKING:
     import h5py
 
+    from fastconv.layers.base import Layer
     from fastconv.models import Model
     from fastconv.parameters import Variable
 
@@ -72,16 +83,18 @@ def read(
     With `skip_mismatch`, layers that do not fit are left as they are, with a warning.
     """
     with opened(file, path) as h5:
-        sources, targets = [], []
-        for layer_path, variables, name in _layer_paths(model):
-            shapes = [variable.shape for variable in variables]
-            with skipping(skip_mismatch, name):
-                sources += _datasets(h5, layer_path, shapes, path)
-                targets += variables
+        sources: dict[Variable, Dataset] = {}
+        for place in _places(model, lambda level: _in_order_of(h5, level, path)):
+            shapes = [variable.shape for variable in place.variables]
+            with skipping(skip_mismatch, place.name):
+                if place.again and not _has_variables(h5, place.path, path):
+                    continue
+                found = _datasets(h5, place.path, shapes, path) if shapes else []
+                add_sources(sources, list(zip(place.variables, found, strict=True)), path)
         restore = None
         with skipping(skip_mismatch, "the optimizer"):
             restore = _optimizer(model, h5, path)
-        assign(model, targets, sources, new_model)
+        assign(model, list(sources), list(sources.values()), new_model)
         if restore is not None:
             restore()
 
@@ -89,8 +102,9 @@ def read(
 def _groups(model: Model) -> Iterator[tuple[str, str, list[np.ndarray]]]:
     """(path, attribute "name", arrays) of every group of variables."""
     yield "", model.name, []
-    for path, variables, name in _layer_paths(model):
-        yield path, name, [variable._live for variable in variables]
+    for place in _places(model, list):
+        if not place.again:
+            yield place.path, place.name, [variable._live for variable in place.variables]
     if model.compiled:
         yield (
             "optimizer",
@@ -99,23 +113,71 @@ def _groups(model: Model) -> Iterator[tuple[str, str, list[np.ndarray]]]:
         )
 
 
-def _layer_paths(model: Model) -> Iterator[tuple[str, list[Variable], str]]:
-    """(path, weights, name) of all layers; a layer that occurs again is passed over."""
-    seen: set[Any] = set()
+class _Place(NamedTuple):
+    """A layer and where its weights are; `again` if the layer has been elsewhere before."""
 
-    def walk(model: Any, prefix: str) -> Iterator[tuple[str, list[Variable], str]]:
+    path: str
+    layer: Layer
+    again: bool
+
+    @property
+    def name(self) -> str:
+        return self.layer.name
+
+    @property
+    def is_model(self) -> bool:
+        return hasattr(self.layer, "layers")
+
+    @property
+    def variables(self) -> list[Variable]:
+        """The weights that are stored at this place: those of a model are at its layers."""
+        return [] if self.is_model else self.layer.weights
+
+
+def _places(model: Model, arranged: Callable[[list[_Place]], list[_Place]]) -> Iterator[_Place]:
+    """The places of all layers, in order; `arranged` may exchange those of one model's layers."""
+    seen: set[Layer] = set()
+
+    def walk(model: Any, prefix: str, again: bool) -> Iterator[_Place]:
         counter: Counter[str] = Counter()
+        level = []
         for layer in model.layers:
-            path = f"{prefix}layers/{numbered(snake_case(class_name(layer)), counter)}"
-            if layer in seen:
-                continue
-            seen.add(layer)
-            inner = hasattr(layer, "layers")
-            yield path, [] if inner else layer.weights, layer.name
-            if inner:
-                yield from walk(layer, f"{path}/")
+            path = f"{prefix}layers/{numbered(prefix_of(layer), counter)}"
+            level.append(_Place(path, layer, again or layer in seen))
+        for place in arranged(level):
+            place = place._replace(again=place.again or place.layer in seen)
+            seen.add(place.layer)
+            yield place
+            if place.is_model:
+                yield from walk(place.layer, f"{place.path}/", place.again)
 
-    return walk(model, "")
+    return walk(model, "", False)
+
+
+def _in_order_of(h5: h5py.File, level: list[_Place], path: Path) -> list[_Place]:
+    """The places of the layers of one model as the names in a file have them."""
+    heavy = [place for place in level if place.layer.weights and not place.again]
+    stored = [_stored_name(h5, place.path, path) for place in heavy]
+    wanted = [(place.name, prefix_of(place.layer)) for place in heavy]
+    order = order_of(wanted, stored, path)
+    moved = {
+        place: place._replace(path=heavy[k].path) for place, k in zip(heavy, order, strict=True)
+    }
+    return [moved.get(place, place) for place in level]
+
+
+def _stored_name(h5: h5py.File, group_path: str, path: Path) -> str | None:
+    try:
+        return text_attribute(_variables(h5, group_path, path), "name", path)
+    except Mismatch:  # there is no such group, which reading it will say
+        return None
+
+
+def _has_variables(h5: h5py.File, group_path: str, path: Path) -> bool:
+    try:
+        return len(_variables(h5, group_path, path)) > 0
+    except Mismatch:
+        return False
 
 
 def _optimizer(model: Model, h5: h5py.File, path: Path) -> Callable[[], None] | None:

@@ -264,8 +264,8 @@ class _Tensors:
         for option, value in options.items():
             if not _says_nothing(layer, option, value):
                 raise ValueError(
-                    f"layer {layer.name!r} is called with {option}={str(value)[:100]}, which is "
-                    "not supported; layers are called on their inputs alone"
+                    f"layer {layer.name!r} must be called on its inputs alone, "
+                    f"received {option}={str(value)[:100]} as well"
                 )
         argument = args[0]
         if isinstance(argument, dict) and argument.get("class_name") == _TENSOR:

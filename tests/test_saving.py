@@ -573,3 +573,15 @@ for number in range(10**6):
         kernel, bias = models.load_model(tmp_path / "model.keras").get_weights()
         assert len({*kernel.reshape(-1).tolist(), *bias.tolist()}) == 1
         assert bias[0] >= 3
+
+
+@pytest.mark.parametrize("name", ["a.keras", "a.h5", "a.weights.h5", "a.safetensors"])
+def test_a_missing_directory_is_named(name, tmp_path):
+    model = models.Sequential([layers.Input((3,)), layers.Dense(2)])
+    save = model.save if name in ("a.keras", "a.h5") else model.save_weights
+    (tmp_path / "file").write_text("no directory")
+    for folder, error in (("no/such", FileNotFoundError), ("file", NotADirectoryError)):
+        with pytest.raises(error) as raised:
+            save(tmp_path / folder / name)
+        assert raised.value.filename == str(tmp_path / folder)
+        assert raised.value.strerror == f"no such directory, to write {name!r} into"

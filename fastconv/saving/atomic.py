@@ -24,7 +24,11 @@ def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
     temporary = target.with_name(f".{target.name}.{os.urandom(6).hex()}.tmp")
     # Not tempfile: its files are readable by the owner only, and that would stay so.
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(temporary, flags, 0o666)
+    try:
+        descriptor = os.open(temporary, flags, 0o666)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        what = f"no such directory, to write {target.name!r} into"
+        raise type(error)(error.errno, what, str(target.parent)) from None
     try:
         with os.fdopen(descriptor, "w+b") as file:
             yield file

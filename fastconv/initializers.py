@@ -31,7 +31,8 @@ import numpy as np
 
 from fastconv import _random
 from fastconv.keywords import NamedArguments
-from fastconv.serialization import find
+from fastconv.parameters import real_array
+from fastconv.serialization import describe_function, find, named_object, plain
 from fastconv.shapes import normalize_int
 from fastconv.suggestions import did_you_mean
 
@@ -76,15 +77,28 @@ class Ones(Initializer):
 
 
 class Constant(Initializer):
-    """One `value` everywhere."""
+    """One `value` everywhere; or an array, for a weight of its shape.
 
-    def __init__(self, value: float = 0.0):
-        self.value = float(value)
+    Raises ValueError or TypeError if `value` is neither a number nor an array of numbers.
+    """
+
+    def __init__(self, value: float | np.ndarray = 0.0):
+        if isinstance(value, dict):  # as Keras's files have an array
+            inner = value.get("config")
+            value = np.array(inner.get("value") if isinstance(inner, dict) else None)
+        if isinstance(value, np.ndarray) and value.ndim:
+            self.value = np.array(real_array(value, "`value`"), np.float32)
+        else:
+            self.value = float(value)
 
     def __call__(self, shape):
+        if isinstance(self.value, np.ndarray):
+            return self.value.copy()
         return np.full(shape, self.value, np.float32)
 
     def get_config(self):
+        if isinstance(self.value, np.ndarray):
+            return {"value": plain(self.value)}
         return {"value": self.value}
 
 
@@ -251,20 +265,18 @@ class Identity(Initializer):
 
 
 class FromFunction(Initializer):
-    """What a function `f(shape, dtype)` returns, or a fixed array; made by `get`.
+    """What a function `f(shape, dtype)` returns; made by `get`.
 
-    A file gets its name, but cannot contain it: making the layer from such a configuration is
-    refused.
+    A file has its name alone: to make the layer again, the function must be registered or be among
+    the `custom_objects`. Raises TypeError for a function without a name.
     """
 
     def __init__(self, function: Callable):
-        self._function = function
+        describe_function(function)
+        self.wrapped_function = function
 
     def __call__(self, shape):
-        return np.array(self._function(tuple(shape), dtype=np.float32), np.float32)
-
-    def get_config(self):
-        return {"function": getattr(self._function, "__name__", "function")}
+        return np.array(self.wrapped_function(tuple(shape), dtype=np.float32), np.float32)
 
 
 class Orthogonal(_Random):
@@ -335,8 +347,9 @@ def get(identifier: Any) -> Initializer:
 
     Raises ValueError for an unknown name (the message lists all), TypeError for anything else.
     """
+    identifier = named_object(identifier)
     if isinstance(identifier, np.ndarray):
-        return FromFunction(lambda shape, dtype: identifier)
+        return Constant(identifier)
     if callable(identifier) and not isinstance(identifier, (Initializer, type)):
         return FromFunction(identifier)
     return find(identifier, "initializers", Initializer, aliases=_ALIASES)

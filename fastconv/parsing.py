@@ -18,16 +18,21 @@ _TRUSTED = {"fastconv", "h5py", "numpy"} | set(sys.stdlib_module_names)
 
 
 @contextmanager
-def parsing(what: str, hint: str = "", raised: type[ValueError] = FormatError) -> Iterator[None]:
+def parsing(
+    what: str,
+    hint: str = "",
+    raised: type[ValueError] = FormatError,
+    passing: tuple[type[Exception], ...] = (),
+) -> Iterator[None]:
     """Turns errors inside of the block into `raised`, whose text is `what`, the error, and `hint`.
 
-    Errors that pass: those that are `raised` already; a MemoryError that says how much; warnings
-    that the user wants as errors; errors in code of the user's own, such as the class of a layer;
-    and those that are no `Exception`, such as KeyboardInterrupt.
+    Errors that pass: those that are `raised` or one of `passing` already; a MemoryError that says
+    how much; warnings that the user wants as errors; errors in code of the user's own, such as the
+    class of a layer; and those that are no `Exception`, such as KeyboardInterrupt.
     """
     try:
         yield
-    except raised:
+    except (raised, *passing):
         raise
     except Exception as error:
         sized = isinstance(error, MemoryError) and str(error)

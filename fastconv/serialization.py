@@ -4,8 +4,11 @@
 
 The way back goes through closed lists of classes: a name that is not on the list of its kind is
 refused. Nothing is ever imported, looked up or executed because a file says so. Users add classes
-of their own to the lists, by `register_keras_serializable` or, while a file is read, as
-`custom_objects`.
+and functions of their own to the lists, by `register_keras_serializable` or, while a file is read,
+as `custom_objects`. A function is described by its name alone:
+
+    {"module": "builtins", "class_name": "function", "config": "rmse",
+     "registered_name": "function"}
 """
 
 from __future__ import annotations
@@ -16,7 +19,10 @@ from contextvars import ContextVar
 from importlib import import_module
 from typing import Any
 
+import numpy as np
+
 from fastconv.naming import snake_case
+from fastconv.parsing import parsing
 from fastconv.suggestions import did_you_mean
 
 # kind -> the module whose CLASSES may be made from a configuration
@@ -30,6 +36,16 @@ _KINDS = {
     "optimizers.schedules": "fastconv.optimizers.schedules",
     "regularizers": "fastconv.regularizers",
 }
+_BASES = {
+    "constraints": "Constraint",
+    "initializers": "Initializer",
+    "layers": "Layer",
+    "losses": "Loss",
+    "metrics": "Metric",
+    "optimizers": "Optimizer",
+    "optimizers.schedules": "LearningRateSchedule",
+    "regularizers": "Regularizer",
+}
 
 
 def class_name(thing: Any) -> str:
@@ -37,22 +53,26 @@ def class_name(thing: Any) -> str:
     return getattr(thing, "class_name", type(thing).__name__)
 
 
-# Users' own classes: for good, and while a file is being read.
-_registered: dict[str, type] = {}
-_given: ContextVar[dict[str, type]] = ContextVar("_given", default={})  # noqa: B039  (never changed)
+# Users' own classes and functions: for good, and while a file is being read.
+_registered: dict[str, Any] = {}
+_given: ContextVar[dict[str, Any]] = ContextVar("_given", default={})  # noqa: B039  (never changed)
+
+# Those that a description has named so far, while one is made.
+_named: ContextVar[dict[str, Any] | None] = ContextVar("_named", default=None)
 
 
 def register_keras_serializable(
     package: str = "Custom", name: str | None = None
-) -> Callable[[type], type]:
-    """A decorator for a class of your own (layer, loss, metric ...), so that files may name it.
+) -> Callable[[Any], Any]:
+    """A decorator for a class (layer, loss, metric ...) or function (metric, initializer) of your
+    own, so that files may name it.
 
     Args:
-        package: tells your classes from those of others.
-        name: by default the name of the class.
+        package: tells your classes and functions from those of others.
+        name: by default that of the class or function.
 
-    Raises TypeError for something that is no class with `get_config` and `from_config`, ValueError
-    for a name that is taken.
+    Raises TypeError for something that is neither a function nor a class with `get_config` and
+    `from_config`, ValueError for a name that is taken.
 
     >>> from fastconv import initializers
     >>> from fastconv.saving import register_keras_serializable
@@ -61,74 +81,159 @@ def register_keras_serializable(
     ...     pass
     """
 
-    def register(cls: type) -> type:
-        _check_class(cls)
-        full = f"{package}>{name or cls.__name__}"
-        taken = _registered.get(full, cls)
-        if (taken.__module__, taken.__qualname__) != (cls.__module__, cls.__qualname__):
-            raise ValueError(f"{full!r} is registered already, for {taken!r}; received {cls!r}")
-        _registered[full] = cls
-        return cls
+    def register(thing: Any) -> Any:
+        _check_own(thing)
+        full = f"{package}>{name or thing.__name__}"
+        taken = _registered.get(full, thing)
+        if (taken.__module__, taken.__qualname__) != (thing.__module__, thing.__qualname__):
+            raise ValueError(f"{full!r} is registered already, for {taken!r}; received {thing!r}")
+        _registered[full] = thing
+        return thing
 
     return register
 
 
 @contextmanager
-def custom_classes(classes: dict[str, type] | None) -> Iterator[None]:
-    """Inside of the block, `classes` may be made by their names; TypeError if they are none."""
-    if not isinstance(classes or {}, dict):
-        raise TypeError(f"`custom_objects` must be a dict of classes, received {classes!r}")
-    for cls in (classes or {}).values():
-        _check_class(cls)
-    token = _given.set(dict(classes or {}))
+def custom_classes(things: dict[str, Any] | None) -> Iterator[None]:
+    """Inside of the block, classes and functions in `things` are found by their names.
+
+    Raises TypeError if they are neither.
+    """
+    if not isinstance(things or {}, dict):
+        raise TypeError(
+            f"`custom_objects` must be a dict of classes and functions, received {things!r}"
+        )
+    for thing in (things or {}).values():
+        _check_own(thing)
+    token = _given.set(dict(things or {}))
     try:
         yield
     finally:
         _given.reset(token)
 
 
-def is_builtin(cls: type) -> bool:
-    """Whether the class is fastconv's own."""
-    return cls.__module__.partition(".")[0] == "fastconv"
+@contextmanager
+def named_objects() -> Iterator[dict[str, Any]]:
+    """Inside of the block, gathers the users' classes and functions that descriptions name.
+
+    Two that have one name raise ValueError, since nobody could tell them apart later.
+    """
+    names: dict[str, Any] = {}
+    token = _named.set(names)
+    try:
+        yield names
+    finally:
+        _named.reset(token)
 
 
-def _check_class(cls: Any) -> None:
-    if (
-        not isinstance(cls, type)
-        or not hasattr(cls, "get_config")
-        or not hasattr(cls, "from_config")
-    ):
-        raise TypeError(f"expected a class with get_config and from_config, received {cls!r}")
+def is_builtin(thing: Any) -> bool:
+    """Whether a class or function is fastconv's own."""
+    return (thing.__module__ or "").partition(".")[0] == "fastconv"
+
+
+def _check_own(thing: Any) -> None:
+    if isinstance(thing, type):
+        good = hasattr(thing, "get_config") and hasattr(thing, "from_config")
+    else:
+        good = callable(thing) and hasattr(thing, "__name__")
+    if not good:
+        raise TypeError(
+            f"expected a function or a class with get_config and from_config, received {thing!r}"
+        )
+
+
+def _own_name(thing: Any) -> str:
+    """The name under which a description knows a user's class or function."""
+    name = next((name for name, each in _registered.items() if each is thing), thing.__name__)
+    names = _named.get()
+    if names is not None and names.setdefault(name, thing) is not thing:
+        raise ValueError(
+            f"two classes or functions are called {name!r}, and a file knows them by their names; "
+            f"give them different ones: {names[name]!r} and {thing!r}"
+        )
+    return name
 
 
 def _registered_name(thing: Any) -> str | None:
     cls = type(thing)
-    if is_builtin(cls):
-        return getattr(thing, "registered_name", None)
-    return next((name for name, each in _registered.items() if each is cls), cls.__name__)
+    return getattr(thing, "registered_name", None) if is_builtin(cls) else _own_name(cls)
+
+
+def _own(name: Any) -> Any:
+    """The user's class or function of this name, None if there is none."""
+    return (_given.get().get(name) or _registered.get(name)) if isinstance(name, str) else None
 
 
 def _own_class(config: dict[str, Any]) -> type | None:
     """The user's class that a description names, if there is one."""
-    given = _given.get()
-    for name in (config.get("registered_name"), config["class_name"]):
-        if isinstance(name, str):
-            found = given.get(name) or _registered.get(name)
-            if found is not None:
-                return found
-    return None
+    found = _own(config.get("registered_name")) or _own(config["class_name"])
+    return found if isinstance(found, type) else None
+
+
+def describe_function(function: Any) -> dict[str, Any]:
+    """A function as Keras's files have it: by its name; TypeError if it has none."""
+    name = getattr(function, "__name__", None)
+    if not isinstance(name, str):
+        raise TypeError(
+            f"a function must have a name, by which a file knows it, received {function!r}; define "
+            "it by `def`"
+        )
+    return {
+        "module": "builtins",
+        "class_name": "function",
+        "config": name if is_builtin(function) else _own_name(function),
+        "registered_name": "function",
+    }
+
+
+def named_object(identifier: Any) -> Any:
+    """What `identifier` means if it is the name or description of a function, or the name of
+    something of the user's: that thing, or the name of a function of fastconv's.
+
+    Everything else stays as it is.
+    """
+    if isinstance(identifier, dict) and identifier.get("class_name") == "function":
+        identifier = identifier.get("config")
+        if not isinstance(identifier, str):
+            raise ValueError(f"expected the name of a function, received {identifier!r:.100}")
+    own = _own(identifier)
+    return identifier if own is None else own
 
 
 def serialize(thing: Any) -> dict[str, Any] | None:
-    """`thing` as module, class name and configuration; None as None."""
+    """`thing` as module, class name and configuration; None as None.
+
+    What was made of a function (its attribute `wrapped_function`) is described as the function.
+    """
     if thing is None:
         return None
+    function = getattr(thing, "wrapped_function", None)
+    if function is not None:
+        return describe_function(function)
     return {
         "module": thing.module if is_builtin(type(thing)) else type(thing).__module__,
         "class_name": class_name(thing),
         "config": thing.get_config(),
         "registered_name": _registered_name(thing),
     }
+
+
+def plain(value: Any) -> Any:
+    """`value`, of which JSON makes nothing itself, as something of which it does.
+
+    For numbers and arrays of NumPy, and for objects and functions in the configurations of layers;
+    TypeError for anything else.
+    """
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        inner = {"value": value.tolist(), "dtype": value.dtype.name}
+        return {"class_name": "__numpy__", "config": inner}
+    if hasattr(value, "get_config") and not isinstance(value, type):
+        return serialize(value)
+    if callable(value) and not isinstance(value, type):
+        return describe_function(value)
+    raise TypeError(f"a configuration must be plain data, received {value!r:.200}")
 
 
 def deserialize(config: Any, kind: str) -> Any:
@@ -147,15 +252,20 @@ def deserialize(config: Any, kind: str) -> Any:
         )
     own = _own_class(config)
     if own is not None:
+        base = getattr(import_module(_KINDS[kind]), _BASES[kind])
+        if not issubclass(own, base):
+            raise ValueError(f"{own!r} is not one of {kind}: it must be a subclass of {base!r}")
         return own.from_config(settings)
     # Classes that Keras has not are known by a module of fastconv's.
     modules = (f"keras.{kind}", getattr(classes.get(name), "module", None))
     if config.get("module") not in modules or name not in classes:
         raise ValueError(
-            f"{config.get('module')}.{name} is not supported; "
-            f"of {kind}, there are {sorted(classes)}"
+            f"{str(config.get('module'))[:100]}.{name[:100]} is not supported; of {kind}, there "
+            f"are {sorted(classes)}; a class of your own must be registered or given in "
+            "`custom_objects`"
         )
-    return classes[name].from_config(settings)
+    with parsing(f"cannot make {name}", raised=ValueError, passing=(TypeError,)):
+        return classes[name].from_config(settings)
 
 
 def find(
@@ -176,6 +286,7 @@ def find(
     singular = "loss" if kind == "losses" else kind.removesuffix("s")
     if identifier is None and optional:
         return None
+    identifier = named_object(identifier)
     if isinstance(identifier, base):
         return identifier
     if isinstance(identifier, dict):
@@ -188,8 +299,9 @@ def find(
         cls = names.get(identifier) or classes.get(identifier)
         if cls is None:
             raise ValueError(
-                f"`{singular}` must be one of {sorted(names)}, received {identifier!r}"
-                f"{did_you_mean(identifier, names)}"
+                f"`{singular}` must be one of {sorted(names)}, received {identifier[:100]!r}"
+                f"{did_you_mean(identifier[:100], names)}; what is your own must be registered or "
+                "given in `custom_objects`"
             )
         return cls()
     article = "an" if base.__name__[0] in "AEIO" else "a"

@@ -264,9 +264,9 @@ def test_own_classes_that_are_registered(tmp_path):
     assert config["registered_name"] == "tests>Own"
     with pytest.raises(ValueError, match="'tests>Own' is registered already"):
         saving.register_keras_serializable("tests", "Own")(Doubling)
-    with pytest.raises(TypeError, match="expected a class with get_config"):
-        saving.register_keras_serializable()(len)
-    for bad in ({"a": len}, [Doubling]):
+    with pytest.raises(TypeError, match="expected a function or a class with get_config"):
+        saving.register_keras_serializable()(5)
+    for bad in ({"a": 5}, {"a": dict}, [Doubling]):
         with pytest.raises(TypeError, match="class"):
             models.load_model(tmp_path / "model.keras", custom_objects=bad)
     with pytest.raises(ValueError, match="`safe_mode` must be True"):

@@ -93,7 +93,7 @@ def test_identity_functions_and_arrays():
     wrong.build((None, 2))
     with pytest.raises(ValueError, match=r"must return shape \(2, 2\), received \(5, 5\)"):
         wrong.get_weights()
-    with pytest.raises(ValueError, match="keras.initializers.FromFunction is not supported"):
+    with pytest.raises(ValueError, match="'ramp'; .* given in `custom_objects`"):
         layers.Dense.from_config(layer.get_config())
 
 

@@ -490,7 +490,7 @@ def test_weights_that_do_not_fit_change_nothing(saved, tmp_path):
         (
             lambda m, d: models.load_model(d / "m.keras", custom_objects={"a": 1}),
             TypeError,
-            "expected a class with get_config and from_config, received 1",
+            "expected a function or a class with get_config and from_config, received 1",
         ),
         (
             lambda m, d: models.Sequential([layers.Dense(1)]).save_weights(d / "a.weights.h5"),

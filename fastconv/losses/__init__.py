@@ -48,7 +48,7 @@ from fastconv.losses.regression import (
     MeanSquaredError,
     MeanSquaredLogarithmicError,
 )
-from fastconv.serialization import find
+from fastconv.serialization import find, named_object
 
 CLASSES = {
     cls.__name__: cls
@@ -94,13 +94,15 @@ def get(identifier: Any) -> Loss:
     Raises ValueError for an unknown name (the message lists all), TypeError for anything else: a
     function of one's own has no gradient, `CustomLoss` is the way to give one.
     """
+    identifier = named_object(identifier)
     name = getattr(identifier, "__name__", None)
     if name in functions.__all__ and identifier is getattr(functions, name):
         identifier = name
     elif callable(identifier) and not isinstance(identifier, (Loss, type)):
         raise TypeError(
             f"`loss` must be a name or a Loss, received {identifier!r}; a function has no "
-            "gradient: subclass fastconv.losses.CustomLoss, which has values and gradient"
+            "gradient: subclass fastconv.losses.CustomLoss, which has values and gradient, and "
+            "which `custom_objects` may give for the name of a function"
         )
     return find(identifier, "losses", Loss, aliases=ALIASES)
 

@@ -57,7 +57,7 @@ from fastconv.metrics.of_losses import (
     SquaredHinge,
 )
 from fastconv.metrics.scores import F1Score, FBetaScore, R2Score, RootMeanSquaredError
-from fastconv.serialization import find
+from fastconv.serialization import find, named_object
 
 CLASSES = {
     cls.__name__: cls
@@ -89,8 +89,13 @@ def get(identifier: Any) -> Metric | str:
     "accuracy" and "acc" come back as they are: which accuracy they mean depends on the shapes
     (`resolve`). Raises ValueError for an unknown name, TypeError for anything else.
     """
+    identifier = named_object(identifier)
     if isinstance(identifier, str) and identifier.lower() in _ACCURACY:
         return identifier
+    described = identifier if isinstance(identifier, dict) else {}
+    settings = described.get("config")
+    if described.get("class_name") == "MeanMetricWrapper" and isinstance(settings, dict):
+        return MeanMetricWrapper.from_config(settings)
     if callable(identifier) and not isinstance(identifier, (Metric, type)):
         return MeanMetricWrapper(identifier)
     metric = find(identifier, "metrics", Metric, aliases=ALIASES)

@@ -13,6 +13,7 @@ from fastconv.keywords import NamedArguments
 from fastconv.naming import snake_case
 from fastconv.overriding import Overridable
 from fastconv.parameters import real_array
+from fastconv.serialization import describe_function, named_object
 from fastconv.state import Stateful
 
 
@@ -154,13 +155,29 @@ class MeanMetricWrapper(MeanOfPairs):
         self, fn: Callable, name: str | None = None, dtype: str | None = None, **options: Any
     ):
         super().__init__(name or getattr(fn, "__name__", None), dtype)
-        self._function, self._options = fn, options
+        self.function, self._options = fn, options
 
     def values(self, y_true, y_pred):
-        return np.asarray(self._function(np.asarray(y_true), np.asarray(y_pred), **self._options))
+        return np.asarray(self.function(np.asarray(y_true), np.asarray(y_pred), **self._options))
 
     def get_config(self):
-        return super().get_config() | {"fn": getattr(self._function, "__name__", "fn")}
+        return super().get_config() | {"fn": describe_function(self.function)} | self._options
+
+    @classmethod
+    def from_config(cls, config):
+        """The metric that `get_config` describes: `fn` is a function, or the name or description of
+        one that fastconv has, was registered, or is among the `custom_objects`."""
+        from fastconv import metrics
+
+        function = named_object(config.get("fn"))
+        if not isinstance(function, str) and not callable(function):
+            raise ValueError(f"`fn` must be a function or its name, received {function!r:.100}")
+        if not isinstance(function, str):
+            return cls(**(config | {"fn": function}))
+        known = metrics.get(function)
+        if isinstance(known, Metric):
+            known.name = config.get("name") or known.name
+        return known
 
 
 def weighted_sum(values: np.ndarray, sample_weight: Any = None) -> tuple[float, float]:

@@ -24,7 +24,7 @@ from fastconv.models import keras2
 from fastconv.models.model import Model
 from fastconv.models.sequential import Sequential
 from fastconv.parsing import parsing
-from fastconv.serialization import custom_classes, is_builtin
+from fastconv.serialization import custom_classes, named_objects
 
 
 def load_model(
@@ -72,10 +72,10 @@ def clone_model(model: Model) -> Model:
     """
     if not isinstance(model, Model):
         raise TypeError(f"`model` must be a model, received {model!r}")
-    classes = {type(layer).__name__: type(layer) for layer in model.leaf_layers()}
-    own = {name: cls for name, cls in classes.items() if not is_builtin(cls)}
+    with named_objects() as own:
+        config = model.get_config()
     with custom_classes(own):
-        return type(model).from_config(model.get_config())
+        return type(model).from_config(config)
 
 
 __all__ = ["Model", "Sequential", "clone_model", "load_model", "model_from_json"]

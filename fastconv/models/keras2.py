@@ -340,12 +340,14 @@ def _upgraded_metric(metric: Any) -> Any:
         return _LOSSES.get(metric, metric)
     if not _is_old_object(metric):
         return metric
-    name, config = metric["class_name"], dict(metric["config"])
-    function = config.pop("fn", None)
-    if name in _WRAPPERS and isinstance(function, str):
-        name = _metric_of(_LOSSES.get(function, function)) or name
-        if name in _WRAPPERS:  # a function of the user's
-            config["fn"] = function
+    name, config = metric["class_name"], metric["config"]
+    function = config.get("fn")
+    if isinstance(function, str):
+        known = _metric_of(_LOSSES.get(function, function))
+        if name not in _WRAPPERS or known is not None:
+            config = {key: value for key, value in config.items() if key != "fn"}
+        name = known if name in _WRAPPERS and known is not None else name
+        name = "MeanMetricWrapper" if name in _WRAPPERS else name  # of a function of the user's
     return metric | _named(name, "metrics") | {"config": config}
 
 

@@ -20,6 +20,7 @@ from fastconv.models.network import Network, from_inputs
 from fastconv.naming import numbered
 from fastconv.parameters import Parameters, Variable, parameters_of
 from fastconv.plan import Graph
+from fastconv.serialization import named_objects, plain
 from fastconv.structure import Names, arrange, flatten, pack
 from fastconv.suggestions import did_you_mean
 from fastconv.summary import print_summary
@@ -365,8 +366,12 @@ class Model(Trainer, Layer):
         load_weights(self, filepath, skip_mismatch, by_name)
 
     def to_json(self, **options: Any) -> str:
-        """The model without its weights as JSON; `options` are those of `json.dumps`."""
-        return json.dumps(self.description(), **options)
+        """The model without its weights as JSON; `options` are those of `json.dumps`.
+
+        Classes and functions of your own are in it by their names; ValueError if two have one name.
+        """
+        with named_objects():
+            return json.dumps(self.description(), **({"default": plain} | options))
 
     def description(self) -> dict[str, Any]:
         """Everything but the weights, as Keras's files describe a model."""

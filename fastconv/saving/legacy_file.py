@@ -16,7 +16,6 @@ attribute keras_version       who has written it
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -66,7 +65,7 @@ def write(model: Any, file: BinaryIO) -> None:
     import h5py
 
     with sharing.writing(model, continued=False):
-        described = model.description()
+        described = json.loads(model.to_json())
     layers = list(dict.fromkeys(model.layers))
     with h5py.File(file, "w") as h5:
         h5.attrs["backend"], h5.attrs["keras_version"] = _WRITER, model_file.KERAS_VERSION
@@ -74,7 +73,7 @@ def write(model: Any, file: BinaryIO) -> None:
         if model.compiled:
             training = dict(described["compile_config"])
             training["optimizer_config"] = _without_modules(training.pop("optimizer"))
-            h5.attrs["training_config"] = json.dumps(training)
+            h5.attrs["training_config"] = json.dumps(_with_names(training))
         weights = h5.create_group(_WEIGHTS)
         weights.attrs["backend"], weights.attrs["keras_version"] = _WRITER, "3"
         weights.attrs["layer_names"] = _names(layer.name for layer in layers)
@@ -288,10 +287,9 @@ def _keras2_state(
             raise ValueError(f"it has arrays of shapes {unknown}")
         return keras2_optimizer.reordered(model, names, sources, stored_names)
     except ValueError as error:
-        warnings.warn(
+        warn_user(
             f"{path}: the state of the optimizer is not that of {model.optimizer.name!r}, which "
-            f"begins anew: {error}",
-            stacklevel=7,
+            f"begins anew: {error}"
         )
         return None
 
@@ -318,8 +316,21 @@ def _names(names: Any) -> np.ndarray:
 def _without_modules(description: Any) -> dict[str, Any]:
     """The description of a layer, model or optimizer as this format has it."""
     short = {k: v for k, v in description.items() if k in _KEPT}
+    if ">" in (description.get("registered_name") or ""):  # a package and a name
+        short["class_name"] = description["registered_name"]
     config = description["config"]
     if isinstance(config.get("layers"), list):
         layers = [_without_modules(layer) for layer in config["layers"]]
         short["config"] = config | {"layers": layers}
     return short
+
+
+def _with_names(training: Any) -> Any:
+    """What `compile` was given, with functions by their names alone."""
+    if isinstance(training, list):
+        return [_with_names(each) for each in training]
+    if not isinstance(training, dict):
+        return training
+    if training.get("class_name") == "function":
+        return training["config"]
+    return {key: _with_names(value) for key, value in training.items()}

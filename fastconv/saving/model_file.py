@@ -25,10 +25,7 @@ from fastconv.saving import weights_file
 # The version of Keras whose format is written here; a reader refuses a later major version.
 KERAS_VERSION = "3.15.1"
 _METADATA, _CONFIG, _WEIGHTS = MEMBERS = ("metadata.json", "config.json", "model.weights.h5")
-_HINT = (
-    "; give functions and classes of your own as `custom_objects`, or load the model with "
-    "compile=False"
-)
+_HINT = "; or load the model with compile=False, without what `compile` was given"
 _ENCRYPTED = 0x1  # a bit of a ZIP member's flags
 _LENGTHS_AT = 26  # where a member's own header has the lengths of its name and its extra field
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from fastconv import losses, metrics
 from fastconv.checks import number
-from fastconv.serialization import serialize
+from fastconv.serialization import describe_function, serialize
 from fastconv.structure import Names, check_keys, mapped
 
 
@@ -97,4 +97,8 @@ def _flat(given: Any) -> list[Any]:
 
 
 def _described(thing: Any) -> Any:
-    return serialize(thing) if hasattr(thing, "get_config") else thing
+    if isinstance(thing, type):
+        thing = thing()
+    if hasattr(thing, "get_config"):
+        return serialize(thing)
+    return describe_function(thing) if callable(thing) else thing

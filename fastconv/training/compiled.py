@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
 from fastconv import metrics, optimizers
 from fastconv.keywords import explain_keywords
 from fastconv.plan import Graph, PlanCache, nodes
-from fastconv.serialization import serialize
+from fastconv.serialization import named_objects, plain, serialize
 from fastconv.structure import Names
 from fastconv.training.compilation import Compilation
 from fastconv.training.report import Report
@@ -48,14 +49,17 @@ class Compiled:
                 dict by their names; None for an output that is not trained.
             loss_weights: what the losses are multiplied by before they are added up, in the form of
                 a list or a dict; by default 1.
-            metrics: names ("accuracy") or metrics, reported without regard to sample weights. With
-                several outputs: a list of lists, one per output, or a dict of lists.
+            metrics: names ("accuracy"), metrics or functions of (y_true, y_pred), reported without
+                regard to sample weights. With several outputs: a list of lists, one per output, or
+                a dict of lists.
             weighted_metrics: the same, with regard to sample weights.
             run_eagerly, steps_per_execution: known from Keras; only the defaults.
             jit_compile, auto_scale_loss: accepted and without effect, as there is nothing to
                 compile and no reduced precision whose loss would need scaling.
 
-        Raises ValueError or TypeError for anything unknown or unsupported.
+        Raises ValueError or TypeError for anything unknown or unsupported, and for what could not
+        be saved to a file: a function without a name, two of one name, or a class of your own, also
+        of a layer, whose `get_config` returns more than plain data.
         """
         unsupported = {
             "run_eagerly": (bool(run_eagerly), False),
@@ -65,7 +69,9 @@ class Compiled:
             if value != supported:
                 raise ValueError(f"`{option}` must be {supported!r}, received {value!r}")
         chosen = optimizers.get(optimizer)
-        self._compilation = Compilation(loss, loss_weights, metrics, weighted_metrics)
+        compilation = Compilation(loss, loss_weights, metrics, weighted_metrics)
+        self._check_describable(chosen, compilation)
+        self._compilation = compilation
         self._optimizer, self._loss = chosen, loss
         self.compiled = True
         self._reported = None
@@ -101,19 +107,31 @@ class Compiled:
         """What `compile` was given, as plain data; None before it was called."""
         if not self.compiled:
             return None
-        return {
-            "optimizer": serialize(self.optimizer),
-            **self._compilation.get_config(),
-            "run_eagerly": False,
-            "steps_per_execution": 1,
-            "jit_compile": "auto",
-        }
+        return _config(self.optimizer, self._compilation)
+
+    def _check_describable(self, optimizer: optimizers.Optimizer, compilation: Compilation) -> None:
+        """ValueError or TypeError for what could not be saved: now, and not after an epoch."""
+        with named_objects():
+            parts = {
+                "the layers": self.get_config(),
+                "what compile() was given": _config(optimizer, compilation),
+            }
+        for what, config in parts.items():
+            try:
+                json.dumps(config, default=plain)
+            except (TypeError, ValueError) as error:
+                raise type(error)(
+                    f"{what} of {self.name!r} could not be saved to a file: {error}"
+                ) from error
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compile as `get_compile_config` says, with an optimizer that starts anew.
 
-        Raises ValueError or TypeError for anything unsupported.
+        How Keras ran the model (`run_eagerly`, `steps_per_execution`) is left out: it has no effect
+        on results. Raises ValueError or TypeError for anything unsupported.
         """
+        left_out = ("run_eagerly", "steps_per_execution")
+        config = {key: value for key, value in config.items() if key not in left_out}
         self.compile(**(config | {"optimizer": optimizers.get(config.get("optimizer"))}))
 
     @property
@@ -164,3 +182,14 @@ class Compiled:
                 )
             found.append(loss and loss.node(after_softmax))
         return found
+
+
+def _config(optimizer: optimizers.Optimizer, compilation: Compilation) -> dict[str, Any]:
+    """What `compile` was given, as plain data."""
+    return {
+        "optimizer": serialize(optimizer),
+        **compilation.get_config(),
+        "run_eagerly": False,
+        "steps_per_execution": 1,
+        "jit_compile": "auto",
+    }

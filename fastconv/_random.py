@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +32,31 @@ def generator() -> np.random.Generator:
 def state() -> dict:
     """Where the stream is, as plain data."""
     return _State.generator.bit_generator.state
+
+
+def check(state: Any) -> None:
+    """ValueError unless `state` is one that `restore` can go to."""
+    present = _State.generator.bit_generator
+    trial = type(present)()
+    try:
+        trial.state = state
+        taken = _same(trial.state, state)
+    except Exception as error:  # NumPy has one for every kind of damage
+        raise ValueError(f"the state of the random numbers is damaged: {error}") from None
+    if not taken:
+        raise ValueError(
+            f"the state of the random numbers must be that of a {type(present).__name__}"
+        )
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, dict):
+        return (
+            isinstance(other, dict)
+            and one.keys() == other.keys()
+            and all(_same(each, other[key]) for key, each in one.items())
+        )
+    return type(one) is type(other) and bool(np.all(one == other))
 
 
 def restore(state: dict) -> None:

@@ -21,7 +21,8 @@ class BackupAndRestore(Callback):
     the samples, the random streams, loss and metrics so far, and the state of the other callbacks
     (`fastconv.state`). The script is expected to build the same model and give `fit` the same data.
     Batches from a generator that were seen before the interruption are drawn from it again and left
-    out; randomness of its own has to be seeded.
+    out; randomness of its own has to be seeded. A backup of another network, optimizer, schedule,
+    list of metrics or length of the data is refused, and changes nothing.
 
     Files are replaced in one go, so that a process killed at any time leaves a whole backup.
 
@@ -34,7 +35,7 @@ class BackupAndRestore(Callback):
 
     Raises:
         ValueError: an empty `backup_dir` or another `save_freq`; at the start of `fit`, if the
-            backup is that of another model or other data.
+            backup is that of another model or other data; nothing is changed then.
         OSError: at the start of `fit`, if `backup_dir` cannot be written.
         FormatError: at the start of `fit`, if there are backups and all are damaged.
     """
@@ -62,15 +63,16 @@ class BackupAndRestore(Callback):
         self._previous = self.backup_dir / "previous.safetensors"
 
     def on_train_begin(self, logs=None):
-        from fastconv.saving.atomic import check_writable, remove_leftovers
+        from fastconv.saving.atomic import check_writable
 
         self._run  # noqa: B018  (raises before anything is written)
         self.backup_dir.mkdir(parents=True, exist_ok=True)
         check_writable(self.backup_dir)
-        remove_leftovers(self._latest)
         state = self._load()
         if state is not None:
             self._run.restore(state)
+        else:
+            self._save()  # so that what callbacks write before the first backup is undone, too
 
     @property
     def _run(self) -> Any:
@@ -97,6 +99,9 @@ class BackupAndRestore(Callback):
 
     def state(self) -> dict[str, Any]:
         return self._frequency.state()
+
+    def check(self, state: Any) -> None:
+        self._frequency.check(state)
 
     def restore(self, state: dict[str, Any]) -> None:
         self._frequency.restore(state)

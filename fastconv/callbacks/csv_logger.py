@@ -10,6 +10,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from fastconv.callbacks.callback import Callback
+from fastconv.state import check_record, list_of, optional, text, whole
 
 
 class CSVLogger(Callback):
@@ -35,12 +36,24 @@ class CSVLogger(Callback):
         self.separator = separator
         self.append = append
         self._columns: list[str] | None = None
-        self._begin = 0
+        self._begin = 0  # where the rows of this run begin, in bytes
+        self._begun = False  # whether all that lies behind is of this run
 
     def on_train_begin(self, logs=None):
-        with self._open("a" if self.append else "w") as file:
-            self._begin = file.tell()
+        with open(self.filename, "ab") as file:
+            self._begin = file.seek(0, os.SEEK_END) if self.append else 0
         self._columns = self._columns_of_file() if self._begin else None
+        self._begun = False
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._cut()
+
+    def _cut(self) -> None:
+        """Remove the rows of another run. Not before the first epoch, since a backup that
+        `BackupAndRestore` refuses at the start must not cost the old rows."""
+        if not self._begun:
+            os.truncate(self.filename, self._begin)
+            self._begun = True
 
     def _columns_of_file(self) -> list[str] | None:
         """The columns of a table that is there already, None if the file holds something else."""
@@ -60,6 +73,7 @@ class CSVLogger(Callback):
         return names
 
     def on_epoch_end(self, epoch, logs=None):
+        self._cut()
         logs = logs or {}
         header = self._columns is None and self._begin == 0
         if self._columns is None:
@@ -74,17 +88,26 @@ class CSVLogger(Callback):
         return open(self.filename, mode, newline="", encoding="utf-8")
 
     def state(self) -> dict[str, Any]:
-        with self._open("r") as file:
-            file.seek(self._begin)
-            return {"columns": self._columns, "begin": self._begin, "text": file.read()}
+        rows = b""
+        if self._begun:
+            with open(self.filename, "rb") as file:
+                file.seek(self._begin)
+                rows = file.read()
+        return {"columns": self._columns, "begin": self._begin, "text": rows.decode()}
+
+    def check(self, state: Any) -> None:
+        kinds = {"columns": optional(list_of(text)), "begin": whole, "text": text}
+        check_record(state, kinds, "the state of CSVLogger")
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Make the file what it was; rows of epochs that will come again disappear."""
-        self._columns, self._begin = state["columns"], state["begin"]
-        with self._open("r+") as file:
-            file.truncate(self._begin)
-            file.seek(0, os.SEEK_END)
-            file.write(state["text"])
+        """Make the file what it was: rows of epochs that will come again disappear."""
+        self.check(state)
+        with open(self.filename, "r+b") as file:
+            self._begin = min(state["begin"], file.seek(0, os.SEEK_END))
+            file.seek(self._begin)
+            file.write(state["text"].encode())
+            file.truncate()
+        self._columns, self._begun = state["columns"], True
 
 
 def _cell(value: Any) -> Any:

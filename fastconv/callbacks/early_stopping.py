@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 from fastconv.callbacks.monitor import MonitorCallback
+from fastconv.state import arrays_of, list_of, optional, plain, real, whole
 
 
 class EarlyStopping(MonitorCallback):
@@ -29,7 +32,15 @@ class EarlyStopping(MonitorCallback):
     3
     """
 
-    stateful = ("wait", "stopped_epoch", "best", "best_epoch", "best_weights")
+    stateful = MappingProxyType(
+        {
+            "wait": whole,
+            "stopped_epoch": whole,
+            "best": optional(real),
+            "best_epoch": whole,
+            "best_weights": optional(list_of(plain)),
+        }
+    )
 
     def __init__(
         self,
@@ -76,6 +87,12 @@ class EarlyStopping(MonitorCallback):
         elif self.wait >= self.patience and epoch > 0:
             self.stopped_epoch = epoch
             self.model.stop_training = True
+
+    def check(self, state):
+        super().check(state)
+        if state["best_weights"] is not None:
+            shapes = [variable.shape for variable in self.model.weights]
+            arrays_of(shapes)(state["best_weights"], "the state of EarlyStopping: `best_weights`")
 
     def _remember(self, epoch: int) -> None:
         self.best_epoch = epoch

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any
 
-from fastconv.state import Stateful
+from fastconv.state import Stateful, whole
 
 
 class BatchFrequency(Stateful):
@@ -14,7 +15,7 @@ class BatchFrequency(Stateful):
     anything else.
     """
 
-    stateful = ("_seen",)
+    stateful = MappingProxyType({"_seen": whole})
 
     def __init__(self, save_freq: Any):
         whole = isinstance(save_freq, int) and not isinstance(save_freq, bool)

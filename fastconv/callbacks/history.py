@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 from fastconv.callbacks.callback import Callback
+from fastconv.state import dict_of, list_of, plain, whole
 
 
 class History(Callback):
@@ -12,7 +15,7 @@ class History(Callback):
     epoch, `epoch` lists the numbers of the epochs, counted from 0.
     """
 
-    stateful = ("history", "epoch")
+    stateful = MappingProxyType({"history": dict_of(list_of(plain)), "epoch": list_of(whole)})
 
     def __init__(self):
         super().__init__()

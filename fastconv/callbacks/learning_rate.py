@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import MappingProxyType
 
 import numpy as np
 
 from fastconv.callbacks.callback import Callback
 from fastconv.callbacks.monitor import MonitorCallback
+from fastconv.state import optional, real, whole
 
 
 class LearningRateScheduler(Callback):
@@ -66,7 +68,7 @@ class ReduceLROnPlateau(MonitorCallback):
     Raises ValueError for another `mode` or `factor`, or while training if "auto" cannot decide.
     """
 
-    stateful = ("best", "wait", "cooldown_counter")
+    stateful = MappingProxyType({"best": optional(real), "wait": whole, "cooldown_counter": whole})
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ from typing import Any
 
 from fastconv.callbacks.frequency import BatchFrequency
 from fastconv.callbacks.monitor import MonitorCallback
+from fastconv.state import check_record, optional, plain, real, whole
 
 _WEIGHTS_SUFFIXES = (".weights.h5", ".safetensors")
 _MODEL_SUFFIXES = (".keras", ".h5")
@@ -92,7 +93,13 @@ class ModelCheckpoint(MonitorCallback):
     def state(self) -> dict[str, Any]:
         return {"best": self.best, "epoch": self._epoch, "frequency": self._frequency.state()}
 
+    def check(self, state: Any) -> None:
+        kinds = {"best": optional(real), "epoch": whole, "frequency": plain}
+        check_record(state, kinds, "the state of ModelCheckpoint")
+        self._frequency.check(state["frequency"])
+
     def restore(self, state: dict[str, Any]) -> None:
+        self.check(state)
         self.best, self._epoch = state["best"], state["epoch"]
         self._frequency.restore(state["frequency"])
 

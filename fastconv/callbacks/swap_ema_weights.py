@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 import numpy as np
 
 from fastconv.callbacks.callback import Callback
+from fastconv.state import arrays_of, list_of, optional, plain
 
 
 class SwapEMAWeights(Callback):
@@ -17,12 +20,18 @@ class SwapEMAWeights(Callback):
     Raises ValueError, when the weights are to be swapped, if the optimizer keeps no averages.
     """
 
-    stateful = ("_trained",)
+    stateful = MappingProxyType({"_trained": optional(list_of(plain))})
 
     def __init__(self, swap_on_epoch: bool = False):
         super().__init__()
         self.swap_on_epoch = bool(swap_on_epoch)
         self._trained: list[np.ndarray] | None = None  # the weights while the averages are in
+
+    def check(self, state):
+        super().check(state)
+        if state["_trained"] is not None:
+            shapes = [variable.shape for variable in self.model.trainable_weights]
+            arrays_of(shapes)(state["_trained"], "the state of SwapEMAWeights: `_trained`")
 
     def _swap_in(self) -> None:
         if self._trained is None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastconv.callbacks.callback import Callback
 from fastconv.shapes import normalize_int
+from fastconv.state import whole
 
 if TYPE_CHECKING:
     from fastconv.callbacks.event_file import EventFile
@@ -39,7 +41,7 @@ class TensorBoard(Callback):
     Raises ValueError for another value.
     """
 
-    stateful = ("_batches",)
+    stateful = MappingProxyType({"_batches": whole})
 
     def __init__(
         self,

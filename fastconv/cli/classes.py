@@ -18,7 +18,10 @@ def names_file(model_path: str) -> Path:
 
 
 def write_names(model_path: str, names: tuple[str, ...]) -> None:
-    names_file(model_path).write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+    from fastconv.saving.atomic import replacing
+
+    with replacing(names_file(model_path)) as file:
+        file.write("".join(f"{name}\n" for name in names).encode())
 
 
 def read_names(model_path: str, given: str | None, count: int) -> list[str]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -132,20 +131,15 @@ class _Refused(Exception):
 
 def _download_file(url: str, file: RemoteFile, target: Path, begin: Begin) -> None:
     """Downloads to a temporary file beside `target`, which appears only whole and verified."""
+    from fastconv.saving.atomic import replacing
+
     target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(prefix=".download-", dir=target.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as out:
-            check = _Checker(url, file)
-            for chunk in _chunks(url, file.name, begin):
-                check.update(chunk)
-                out.write(chunk)
-            check.finish()
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with replacing(target) as out:
+        check = _Checker(url, file)
+        for chunk in _chunks(url, file.name, begin):
+            check.update(chunk)
+            out.write(chunk)
+        check.finish()
 
 
 def _chunks(url: str, name: str, begin: Begin) -> Iterator[bytes]:

@@ -7,6 +7,7 @@ of threads.
 from __future__ import annotations
 
 import math
+from types import MappingProxyType
 from typing import Any
 
 from fastconv import _random
@@ -15,10 +16,13 @@ from fastconv.layers.base import Layer
 from fastconv.layers.spatial import Spatial
 from fastconv.plan import nodes
 from fastconv.shapes import normalize_int
+from fastconv.state import seed as any_seed
 
 
 class Seeded(Layer):
     """A layer with a stream of random numbers."""
+
+    stateful = MappingProxyType({"_stream": any_seed})
 
     def __init__(self, seed: int | None = None, **common: Any):
         super().__init__(**common)
@@ -45,8 +49,6 @@ class Dropout(Seeded):
         ValueError: `rate` is out of range, or `noise_shape` does not fit the input.
         TypeError: `rate`, `seed` or a part of `noise_shape` is no number.
     """
-
-    stateful = ("_stream",)
 
     def __init__(
         self,

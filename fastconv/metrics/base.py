@@ -14,7 +14,7 @@ from fastconv.naming import snake_case
 from fastconv.overriding import Overridable
 from fastconv.parameters import real_array
 from fastconv.serialization import describe_function, named_object
-from fastconv.state import Stateful
+from fastconv.state import Stateful, real
 
 
 class Metric(NamedArguments, Overridable, Stateful, ABC):
@@ -43,6 +43,7 @@ class Metric(NamedArguments, Overridable, Stateful, ABC):
     direction = "max"  # whether larger ("max") or smaller ("min") is better
     default_name: str | None = None
     settings: tuple[str, ...] = ()  # the arguments that the class has of its own
+    outputs_axis: int | None = None  # of arrays in the state, the axis with one entry per output
 
     def __init__(self, name: str | None = None, dtype: str | None = None):
         if dtype not in (None, "float32"):
@@ -88,7 +89,7 @@ class Mean(Metric):
     """
 
     direction = "min"
-    stateful = ("_total", "_count")
+    stateful = MappingProxyType({"_total": real, "_count": real})
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         """Take in `values`, one per sample or (samples, ...), each of weight 1 or as given."""
@@ -110,7 +111,7 @@ class Mean(Metric):
 class Sum(Metric):
     """The weighted sum of values, over all axes."""
 
-    stateful = ("_total",)
+    stateful = MappingProxyType({"_total": real})
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         """Take in `values`, each of weight 1 or as given."""

@@ -18,6 +18,7 @@ import numpy as np
 
 from fastconv.metrics.base import Metric
 from fastconv.shapes import normalize_int
+from fastconv.state import array_of, real
 from fastconv.suggestions import did_you_mean
 
 _EPSILON = 1e-7
@@ -65,6 +66,23 @@ class _Counts(Metric):
     def reset_state(self) -> None:
         self._true_positives = self._false_positives = 0.0
         self._positives = self._negatives = 0.0
+
+    outputs_axis = 1  # with `multi_label`
+
+    def check(self, state):
+        super().check(state)
+        what = f"the state of {self.name}"
+        first = state["_true_positives"]
+        if not isinstance(first, np.ndarray):  # nothing is counted yet
+            for name, value in state.items():
+                real(value, f"{what}: `{name}`")
+            return
+        labels = first.shape[1:]
+        by_threshold = array_of((len(self._at.values), *labels[:1]), np.float64)
+        for name in ("_true_positives", "_false_positives"):
+            by_threshold(state[name], f"{what}: `{name}`")
+        for name in ("_positives", "_negatives"):
+            (array_of(labels, np.float64) if labels else real)(state[name], f"{what}: `{name}`")
 
     def _count(self, y_true: np.ndarray, y_pred: np.ndarray, weight: np.ndarray) -> None:
         exceeded = self._at.exceeded(y_pred)
@@ -362,6 +380,11 @@ class ConfusionMatrix(Metric):
 
     def reset_state(self):
         self._matrix = np.zeros((self.num_classes, self.num_classes))
+
+    def check(self, state):
+        super().check(state)
+        matrix = array_of((self.num_classes, self.num_classes), np.float64)
+        matrix(state["_matrix"], f"the state of {self.name}: `_matrix`")
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)

@@ -11,6 +11,7 @@ import numpy as np
 from fastconv.checks import number
 from fastconv.metrics.base import Mean, MeanOfPairs, Metric
 from fastconv.shapes import normalize_int
+from fastconv.state import real
 from fastconv.suggestions import did_you_mean
 
 _EPSILON = 1e-7
@@ -32,9 +33,24 @@ class RootMeanSquaredError(MeanOfPairs):
 class _ByClass(Metric):
     """Sums per column of two-dimensional labels and predictions."""
 
+    outputs_axis = 0
+
     def reset_state(self):
         for name in self.stateful:
             setattr(self, name, 0.0)
+
+    def check(self, state):
+        super().check(state)
+        values = [state[name] for name in self.stateful]
+        shapes = {value.shape for value in values if isinstance(value, np.ndarray)}
+        for name, value in state.items():
+            if not isinstance(value, np.ndarray):
+                real(value, f"the state of {self.name}: `{name}`")
+            elif len(shapes) > 1 or value.ndim != 1 or value.dtype != np.float64:
+                raise ValueError(
+                    f"the state of {self.name}: `{name}` must be a number or a float64 array of "
+                    f"one axis, as all others, received {value.dtype} of shape {value.shape}"
+                )
 
     def _pair(self, y_true: Any, y_pred: Any, sample_weight: Any) -> tuple[np.ndarray, ...]:
         y_pred, y_true = np.asarray(y_pred, np.float64), np.asarray(y_true, np.float64)

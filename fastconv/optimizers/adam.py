@@ -117,6 +117,8 @@ class Nadam(_Moments):
         done, product = self._product if self._product[0] <= step else (0, 1.0)
         for passed in range(done + 1, step + 1):
             product *= self._u(passed)
+            if not product:  # it stays zero, however many steps are left
+                break
         self._product = (step, product)
         return product
 

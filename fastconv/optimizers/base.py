@@ -20,6 +20,7 @@ from fastconv.overriding import Overridable
 from fastconv.parameters import Parameters, Variable
 from fastconv.serialization import deserialize, serialize
 from fastconv.shapes import normalize_int
+from fastconv.state import array_of, check_record, dict_of, optional, plain, real, text, whole
 
 AVERAGE, ACCUMULATOR = "average", "gradient_accumulator"
 
@@ -355,23 +356,62 @@ class Optimizer(NamedArguments, Overridable, ABC):
     def _live_state(self) -> dict[str, Any]:
         """`state` without copying the slots."""
         return {
+            "class": type(self).__name__,
+            "schedule": serialize(self._learning_rate) if self.scheduled else None,
             "iterations": self._iterations,
             "learning_rate": None if self.scheduled else self.learning_rate,
             "slots": dict(self._state.buffers) if self._state else {},
         }
 
+    def check(self, state: Any, parameters: Parameters) -> None:
+        """ValueError unless `state` is that of an optimizer of this class, with this schedule and
+        these slots; changes nothing. `parameters` are those of the model that is trained."""
+        what = f"the state of {type(self).__name__}"
+        kinds = {
+            "class": text,
+            "schedule": plain,
+            "iterations": whole,
+            "learning_rate": optional(real),
+            "slots": dict_of(plain),
+        }
+        check_record(state, kinds, what)
+        if state["class"] != type(self).__name__:
+            raise ValueError(f"{what} must not be that of another optimizer, {state['class']!r}")
+        schedule = serialize(self._learning_rate) if self.scheduled else None
+        if _without_name(state["schedule"]) != _without_name(schedule):
+            raise ValueError(
+                f"{what} must have the learning-rate schedule {schedule}, "
+                f"received {state['schedule']}"
+            )
+        if self.scheduled != (state["learning_rate"] is None):
+            raise ValueError(
+                f"{what}: `learning_rate` must be {'None' if self.scheduled else 'a number'}, "
+                f"received {state['learning_rate']}"
+            )
+        if not self.scheduled and not 0 <= state["learning_rate"] < math.inf:
+            raise ValueError(
+                f"{what}: `learning_rate` must be finite and at least 0, "
+                f"received {state['learning_rate']}"
+            )
+        if self._state is not None and self._state.parameters.variables != parameters.variables:
+            raise ValueError(f"the optimizer {self.name!r} has begun to train other weights")
+        received, size = state["slots"], parameters.values.size
+        wanted = [name for group in self.all_slots() for name in group]
+        if not received and not state["iterations"]:
+            return  # the state of an optimizer before its first step
+        if sorted(received) != sorted(wanted):
+            raise ValueError(f"{what} must have the slots {wanted}, received {sorted(received)}")
+        for name, value in received.items():
+            array_of((size,))(value, f"{what}: slot {name!r}")
+
     def restore(self, state: dict[str, Any], parameters: Parameters) -> None:
-        """Go on from `state()` of an equal optimizer; ValueError if its slots do not fit.
+        """Go on from `state()` of an equal optimizer; ValueError if it was another one, and then
+        nothing is changed.
 
         `parameters` are those of the model that is trained.
         """
+        self.check(state, parameters)
         own = self.state_for(parameters)
-        wanted, received = (
-            {name: slot.size for name, slot in slots.items()}
-            for slots in (own.buffers, state["slots"])
-        )
-        if received and wanted != received:
-            raise ValueError(f"the optimizer's slots must have sizes {wanted}, received {received}")
         own.clear()
         for name, value in state["slots"].items():
             own.buffers[name][:] = value
@@ -473,6 +513,13 @@ class Optimizer(NamedArguments, Overridable, ABC):
             schedule = deserialize(config["learning_rate"], "optimizers.schedules")
             config = config | {"learning_rate": schedule}
         return cls(**config)
+
+
+def _without_name(config: Any) -> Any:
+    """A schedule as plain data; two that differ in their names alone are equal."""
+    if isinstance(config, dict):
+        return {key: _without_name(each) for key, each in config.items() if key != "name"}
+    return [_without_name(each) for each in config] if isinstance(config, (list, tuple)) else config
 
 
 def _limit_norm(views: list[np.ndarray], square: float, limit: float) -> None:

@@ -1,13 +1,35 @@
-"""Writing a file so that nobody ever sees half of it."""
+"""Writing a file so that no reader ever sees half of it, and no half is left behind.
+
+    no name          written and flushed to the disk (Linux: `O_TMPFILE`)
+    .fastconv-*.tmp  linked, at once renamed; where files need a name, written under this one
+    the target       after the rename; then the directory is flushed
+
+A process that is killed leaves nothing while the file has no name. What it leaves under the other
+name is removed by the next process that writes to the directory. A writer holds a lock on its file
+(`flock`), which ends with the process: a file that can be locked belongs to no writer.
+"""
 
 from __future__ import annotations
 
-import glob
+import errno
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
+
+try:
+    import fcntl
+except ImportError:  # Windows, where a file that is open cannot be removed: that is lock enough
+    fcntl = None
+
+_PREFIX, _SUFFIX = ".fastconv-", ".tmp"
+_UNNAMED = getattr(os, "O_TMPFILE", 0)
+_NOT_SUPPORTED = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT)
+
+_swept: set[str] = set()  # directories that this process has looked through
+_sweeping = threading.Lock()
 
 
 @contextmanager
@@ -21,40 +43,126 @@ def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
     Raises OSError if the directory does not exist or cannot be written.
     """
     target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{target.name}.{os.urandom(6).hex()}.tmp")
-    # Not tempfile: its files are readable by the owner only, and that would stay so.
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    try:
-        descriptor = os.open(temporary, flags, 0o666)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        what = f"no such directory, to write {target.name!r} into"
-        raise type(error)(error.errno, what, str(target.parent)) from None
+    _sweep_once(target.parent)
+    descriptor, name = _open_beside(target)
     try:
         with os.fdopen(descriptor, "w+b") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, target)
+            if name is None:
+                name = _linked(file.fileno(), target.parent)
+            if fcntl is not None:  # before the file is closed, which would end its lock
+                os.replace(name, target)
+        if fcntl is None:
+            os.replace(name, target)
     except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary)
+        if name is not None:
+            with suppress(OSError):
+                os.unlink(name)
         raise
     _flush_directory(target.parent)
 
 
-def remove_leftovers(path: str | os.PathLike) -> None:
-    """Remove what processes have left behind that were killed while replacing `path`."""
-    path = Path(path)
-    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-        leftover.unlink(missing_ok=True)
-
-
 def check_writable(directory: str | os.PathLike) -> None:
     """OSError if a file cannot be replaced in `directory`: better now than after hours of work."""
-    probe = Path(directory) / f".{os.urandom(6).hex()}.probe"
-    with replacing(probe) as file:
-        file.write(b"0")
-    probe.unlink()
+    directory = Path(directory)
+    remove_leftovers(directory)
+    descriptor, name = _open_beside(directory / "file")
+    with os.fdopen(descriptor, "w+b") as file:
+        try:
+            file.write(b"0")
+        finally:
+            if name is not None and fcntl is not None:
+                os.unlink(name)
+    if name is not None and fcntl is None:
+        os.unlink(name)
+
+
+def remove_leftovers(directory: str | os.PathLike) -> None:
+    """Remove what processes have left behind in `directory` that were killed while writing."""
+    with suppress(OSError), os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.name.startswith(_PREFIX) and entry.name.endswith(_SUFFIX):
+                with suppress(OSError):
+                    _remove_stale(entry.path)
+
+
+def _sweep_once(directory: Path) -> None:
+    """`remove_leftovers`, in each directory at the first time that this process writes there."""
+    with _sweeping:
+        known = str(directory) in _swept
+        _swept.add(str(directory))
+    if not known:
+        remove_leftovers(directory)
+
+
+def _remove_stale(path: str) -> None:
+    """Remove `path` unless a writer has it open; OSError if it has, or cannot be asked."""
+    if fcntl is None:
+        os.unlink(path)
+        return
+    descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.unlink(path)
+    finally:
+        os.close(descriptor)
+
+
+def _open_beside(target: Path) -> tuple[int, str | None]:
+    """A new locked file in the directory of `target`, and its name, None if it has none; an OSError
+    names `target`, or its directory where that is missing."""
+    try:
+        return _opened(target.parent)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        what = f"no such directory, to write {target.name!r} into"
+        raise type(error)(error.errno, what, str(target.parent)) from None
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(target)) from None
+
+
+def _opened(directory: Path) -> tuple[int, str | None]:
+    if _UNNAMED and os.path.isdir("/proc/self/fd"):  # through which it gets its name
+        try:
+            descriptor = os.open(directory, os.O_RDWR | _UNNAMED, 0o666)
+        except OSError as error:
+            if error.errno not in _NOT_SUPPORTED:
+                raise
+        else:
+            _lock(descriptor)
+            return descriptor, None
+    while True:
+        name = _new_name(directory)
+        # Not tempfile: its files are readable by the owner only, and that would stay so.
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        descriptor = os.open(name, flags, 0o666)
+        _lock(descriptor)
+        if fcntl is None or os.fstat(descriptor).st_nlink:
+            return descriptor, name
+        os.close(descriptor)  # another process took it for stale before it was locked
+
+
+def _linked(descriptor: int, directory: Path) -> str:
+    """Give the file without a name one in `directory`."""
+    name = _new_name(directory)
+    # With a directory to start from, which an absolute path leaves unused, the link is followed.
+    start = os.open("/proc/self/fd", os.O_RDONLY)
+    try:
+        os.link(str(descriptor), name, src_dir_fd=start, follow_symlinks=True)
+    finally:
+        os.close(start)
+    return name
+
+
+def _new_name(directory: Path) -> str:
+    return str(directory / f"{_PREFIX}{os.urandom(8).hex()}{_SUFFIX}")
+
+
+def _lock(descriptor: int) -> None:
+    if fcntl is not None:
+        with suppress(OSError):  # a file system without locks: leftovers stay there
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
 def _flush_directory(directory: Path) -> None:

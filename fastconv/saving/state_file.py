@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import reprlib
 from typing import Any
 
 import numpy as np
@@ -78,7 +79,10 @@ def _without_arrays(value: Any, arrays: dict[str, np.ndarray]) -> Any:
 def _with_arrays(value: Any, arrays: dict[str, np.ndarray]) -> Any:
     if isinstance(value, dict):
         if _ARRAY in value:
-            return arrays[value[_ARRAY]]
+            name = value[_ARRAY]
+            if len(value) > 1 or not isinstance(name, str) or name not in arrays:
+                raise ValueError(f"no array is called {reprlib.repr(name)}")
+            return arrays[name]
         return {key: _with_arrays(each, arrays) for key, each in value.items()}
     if isinstance(value, list):
         return [_with_arrays(each, arrays) for each in value]

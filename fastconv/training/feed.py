@@ -9,6 +9,7 @@ from typing import Any
 
 from fastconv import _random
 from fastconv.shapes import normalize_int
+from fastconv.state import boolean, check_record, optional, seed, whole
 from fastconv.training.data import (
     ArraySource,
     IterableSource,
@@ -142,17 +143,45 @@ class Feed:
             "batches": self.source.num_batches,
         }
 
+    def check(self, state: Any, epochs: int) -> None:
+        """ValueError unless `state` is that of a feed of data of the same length after at most
+        `epochs` epochs."""
+        kinds = {
+            "seed": seed,
+            "passes": whole,
+            "taken": whole,
+            "exhausted": boolean,
+            "batches": optional(whole),
+        }
+        check_record(state, kinds, "the state of the data")
+        batches = self.source.num_batches
+        if state["batches"] != batches:
+            raise ValueError(
+                f"the data must have {state['batches']} batches, as when the state was taken; "
+                f"received {batches}"
+            )
+        # So that no wrong number makes `fit` take batches from an iterator for ever.
+        most = epochs * (self._steps or 0) if batches is None or self._steps is None else batches
+        if state["taken"] > most:
+            raise ValueError(
+                f"after {epochs} epochs of {self._steps} batches the state of the data must have "
+                f"`taken` of at most {most}, received {state['taken']}"
+            )
+
+    def check_batch(self, batch: int) -> None:
+        """ValueError unless an epoch can have `batch` batches."""
+        most = min((n for n in (self._steps, self.source.num_batches) if n), default=batch)
+        if batch > most:
+            raise ValueError(
+                f"the state must be within an epoch of {most} batches, received batch {batch}"
+            )
+
     def restore(self, state: dict[str, Any]) -> None:
-        """Go to where a feed of the same data was; ValueError if it is not of the same length.
+        """Go to where a feed of the same data was, whose checked state this is.
 
         Batches that were taken from an iterator, which cannot be asked for a place, are taken from
         it again and left out.
         """
-        if state["batches"] != self.source.num_batches:
-            raise ValueError(
-                f"the data must have {state['batches']} batches, as when the state was taken; "
-                f"received {self.source.num_batches}"
-            )
         self._seed, self._passes, self._taken = state["seed"], state["passes"], state["taken"]
         self.exhausted = state["exhausted"]
         self._current = None

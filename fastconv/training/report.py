@@ -9,6 +9,7 @@ import numpy as np
 
 from fastconv import metrics
 from fastconv.plan import Plan
+from fastconv.state import list_of, plain, record_of, text
 from fastconv.structure import Names
 from fastconv.training.compilation import Compilation
 
@@ -31,6 +32,7 @@ class Report:
         self._weights = compilation.loss_weights(outputs)
         self._loss = metrics.Mean("loss")
         self._names = {"loss": self._loss}
+        self._columns: dict[str, int | None] = {}
         losses = compilation.losses(outputs)
         self._parts: list[metrics.Mean | None] = [None] * len(outputs)
         if sum(loss is not None for loss in losses) > 1:
@@ -44,6 +46,7 @@ class Report:
                         metrics.resolve(metric, y_shape or output_shape, output_shape),
                         [name] if len(outputs) > 1 else [],
                         "weighted" if weighted else None,
+                        output_shape[-1],
                     )
                     for metric in chosen
                 ]
@@ -59,9 +62,14 @@ class Report:
         )
 
     def _named(
-        self, metric: metrics.Metric, prefix: list[str], otherwise: str | None = None
+        self,
+        metric: metrics.Metric,
+        prefix: list[str],
+        otherwise: str | None = None,
+        columns: int | None = None,
     ) -> metrics.Metric:
-        """`metric`, under a name that is free: with `otherwise` in front, or a number behind."""
+        """`metric`, under a name that is free: with `otherwise` in front, or a number behind. It
+        sees predictions whose last axis has `columns` entries."""
         name = "_".join([*prefix, metric.name])
         if name in self._names and otherwise:
             name = "_".join([*prefix, otherwise, metric.name])
@@ -70,6 +78,7 @@ class Report:
             number += 1
             free = f"{name}_{number}"
         self._names[free] = metric
+        self._columns[free] = columns
         return metric
 
     @property
@@ -83,12 +92,40 @@ class Report:
 
     def state(self) -> list[dict[str, Any]]:
         """The states of loss and metrics: see `fastconv.state`."""
-        return [metric.state() for metric in self._names.values()]
+        return [
+            {"name": name, "class": type(metric).__name__, "state": metric.state()}
+            for name, metric in self._names.items()
+        ]
+
+    def check(self, state: Any) -> None:
+        """ValueError unless `state` is that of a report with the same metrics."""
+        kinds = {"name": text, "class": text, "state": plain}
+        list_of(record_of(kinds))(state, "the state of the metrics")
+        wanted = [f"{name} ({type(metric).__name__})" for name, metric in self._names.items()]
+        received = [f"{each['name']} ({each['class']})" for each in state]
+        if wanted != received:
+            raise ValueError(
+                f"the state must be that of a model with the metrics {wanted}, received {received}"
+            )
+        for each, (name, metric) in zip(state, self._names.items(), strict=True):
+            metric.check(each["state"])
+            if metric.outputs_axis is not None:
+                self._check_outputs(name, metric.outputs_axis, each["state"])
+
+    def _check_outputs(self, name: str, axis: int, state: dict[str, Any]) -> None:
+        """ValueError unless the sums per output are as many as the model has outputs."""
+        for key, value in state.items():
+            outputs = np.shape(value)[axis : axis + 1]
+            if outputs and outputs[0] != self._columns[name]:
+                raise ValueError(
+                    f"the state of {name}: `{key}` must have {self._columns[name]} entries along "
+                    f"axis {axis}, received shape {np.shape(value)}"
+                )
 
     def restore(self, state: list[dict[str, Any]]) -> None:
-        """Go on from `state()` of an equal report; ValueError if it has other metrics."""
-        for metric, metric_state in zip(self._names.values(), state, strict=True):
-            metric.restore(metric_state)
+        """Go on from the checked state of an equal report."""
+        for metric, each in zip(self._names.values(), state, strict=True):
+            metric.restore(each["state"])
 
     def add(
         self,
@@ -110,10 +147,10 @@ class Report:
             if self._parts[index] is not None:
                 self._parts[index].add(loss * count, count)
         self._loss.add(total * count, count)
-        for output, y, weight, plain, weighted in zip(
+        for output, y, weight, unweighted, weighted in zip(
             plan.outputs, ys, weights, self._plain, self._weighted, strict=True
         ):
-            for metric in plain:
+            for metric in unweighted:
                 metric.update_state(y, output)
             for metric in weighted:
                 metric.update_state(y, output, weight)

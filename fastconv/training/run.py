@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from fastconv import _random
 from fastconv.naming import numbered
+from fastconv.state import boolean, check_record, dict_of, plain, whole
 
 if TYPE_CHECKING:
     from fastconv.callbacks import Callback
@@ -70,20 +72,43 @@ class TrainingRun:
             "callbacks": {name: callback.state() for name, callback in self._callbacks.items()},
         }
 
+    def check(self, state: Any) -> None:
+        """ValueError unless `state` is that of a run with an equal model, data and callbacks;
+        changes nothing."""
+        kinds = dict.fromkeys(("model", "report", "feed", "validation", "random"), plain)
+        kinds |= {"epoch": whole, "batch": whole, "stop_training": boolean}
+        kinds |= {"logs": dict_of(plain), "callbacks": dict_of(plain)}
+        check_record(state, kinds, "the state of a training run")
+        self.feed.check(state["feed"], state["epoch"])
+        self.feed.check_batch(state["batch"])
+        if self.validation is not None and state["validation"] is not None:
+            self.validation.check(state["validation"], state["epoch"])
+        self.model.check(state["model"])
+        self.report.check(state["report"])
+        for callback, callback_state in self._known(state):
+            callback.check(callback_state)
+        _random.check(state["random"])
+
+    def _known(self, state: dict[str, Any]) -> Iterator[tuple[Callback, Any]]:
+        """The callbacks of this run that `state` knows, with their states."""
+        for name, callback_state in state["callbacks"].items():
+            if name in self._callbacks:
+                yield self._callbacks[name], callback_state
+
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from where a run with an equal model, data and callbacks gave `state`.
 
         Callbacks are told apart by their classes; those that `state` does not know begin anew.
-        Raises ValueError if the model or the data are others.
+        Raises ValueError if the model or the data are others, and then nothing is changed.
         """
+        self.check(state)
+        for callback, callback_state in self._known(state):  # first, as a user's own may raise
+            callback.restore(callback_state)
         self.feed.restore(state["feed"])
         if self.validation is not None and state["validation"] is not None:
             self.validation.restore(state["validation"])
         self.model.restore(state["model"])
         self.report.restore(state["report"])
-        for name, callback_state in state["callbacks"].items():
-            if name in self._callbacks:
-                self._callbacks[name].restore(callback_state)
         _random.restore(state["random"])
         self.epoch, self.batch = state["epoch"], state["batch"]
         self.logs = dict(state["logs"])

@@ -20,6 +20,7 @@ from fastconv.keywords import explain_keywords
 from fastconv.parameters import aligned_zeros
 from fastconv.plan import Arena, Plan, Updates
 from fastconv.shapes import normalize_int
+from fastconv.state import arrays_of, check_record, equal_to, list_of, plain, whole
 from fastconv.training.compiled import Compiled
 from fastconv.training.data import ArraySource, Source, split_validation
 from fastconv.training.feed import Feed, make_feed
@@ -243,26 +244,43 @@ class Trainer(Compiled):
         return {
             "weights": [variable._live for variable in self.weights],
             "optimizer": self.optimizer._live_state(),
-            "layers": [layer.state() for layer in self.leaf_layers()],
+            "layers": [
+                {"class": type(layer).__name__, "state": layer.state()}
+                for layer in self.leaf_layers()
+            ],
             "draws": self._draws,
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from `state()` of an equal model; ValueError if it has other layers."""
+    def check(self, state: Any) -> None:
+        """ValueError unless `state` is that of an equal model, with an equal optimizer; changes
+        nothing."""
         self._check_compiled("restore")
-        wanted = [variable.shape for variable in self.weights]
-        received = [array.shape for array in state["weights"]]
-        layers = self.leaf_layers()
+        what = f"the state of {self.name!r}"
+        kinds = {"weights": list_of(plain), "optimizer": plain, "layers": list_of(plain)}
+        check_record(state, kinds | {"draws": whole}, what)
+        layers, wanted = self.leaf_layers(), [variable.shape for variable in self.weights]
+        received = [np.shape(value) for value in state["weights"]]
         if wanted != received or len(layers) != len(state["layers"]):
             raise ValueError(
-                f"the state of {self.name!r} must be that of a model with {len(layers)} "
+                f"{what} must be that of a model with {len(layers)} "
                 f"layers and weights of shapes {wanted}, received {len(state['layers'])} layers "
                 f"and {received}"
             )
+        arrays_of(wanted)(state["weights"], f"{what}: `weights`")
+        for layer, each in zip(layers, state["layers"], strict=True):
+            where = f"{what}: layer {layer.name!r}"
+            check_record(each, {"class": equal_to(type(layer).__name__), "state": plain}, where)
+            layer.check(each["state"])
+        self.optimizer.check(state["optimizer"], self.parameters)
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from `state()` of an equal model; ValueError if it was another one, and then
+        nothing is changed."""
+        self.check(state)
+        for layer, each in zip(self.leaf_layers(), state["layers"], strict=True):
+            layer.restore(each["state"])
         self.optimizer.restore(state["optimizer"], self.parameters)
         self.set_weights(state["weights"])
-        for layer, layer_state in zip(layers, state["layers"], strict=True):
-            layer.restore(layer_state)
         self._draws = state["draws"]
         self._plans.clear()  # they know the layers' old streams of random numbers
 

@@ -269,7 +269,13 @@ def save_img(
             f"{name} holds no transparency; the picture is saved without it", stacklevel=2
         )
         picture = picture.convert("RGB")
-    picture.save(path, format=name, **kwargs)
+    if hasattr(path, "write"):
+        picture.save(path, format=name, **kwargs)
+        return
+    from fastconv.saving.atomic import replacing
+
+    with replacing(path) as file:
+        picture.save(file, format=name, **kwargs)
 
 
 # Shared with the datasets of pictures -------------------------------------------------------------

@@ -36,7 +36,12 @@ therefore checked here:
 - every dimension but the batch is at least 1;
 - the bytes of the input, the padded image, the filters and the output fit in 64 bits, at 8 bytes
   per element;
+- the rows of the padded image under one window fit in 64 bits as well, with room for a few more;
 - a pooling window always covers at least one element of the image.
+
+The record holds the numbers as they were asked for. `compact` gives the record that the kernels
+use, without strides, dilations and paddings so large that the image cannot tell them from smaller
+ones.
 
 The formulas are those of Keras (`same` is asymmetric when strides make it so) and of Dumoulin &
 Visin, *A guide to convolution arithmetic for deep learning* (arXiv 1603.07285).
@@ -48,6 +53,7 @@ import math
 import operator
 from typing import Any, NamedTuple
 
+from fastconv._sparse import Axis
 from fastconv.suggestions import did_you_mean
 
 Sides = tuple[tuple[int, int], tuple[int, int]]  # ((top, bottom), (left, right))
@@ -119,6 +125,37 @@ class Conv2DGeometry(NamedTuple):
         """
         return self._replace(out_h=self.out_h // size * size, out_w=self.out_w // size * size)
 
+    def compact(self) -> Conv2DGeometry:
+        """The same convolution without numbers so large that the image cannot tell them from
+        smaller ones (`fastconv._sparse`); the record itself if it has none.
+
+        >>> geometry = conv2d_geometry((1, 4, 4, 1), (3, 3, 1, 1), strides=2**62)
+        >>> geometry.compact().stride_h
+        7
+        """
+        rows = Axis(
+            self.height, self.kernel_h, self.dilation_h,
+            self.out_h, self.stride_h, self.pad_top, self.pad_bottom,
+        )  # fmt: skip
+        columns = Axis(
+            self.width, self.kernel_w, self.dilation_w,
+            self.out_w, self.stride_w, self.pad_left, self.pad_right,
+        )  # fmt: skip
+        if not (rows.is_sparse() or columns.is_sparse()):
+            return self
+        mirrored = self.padding_mode == "reflect"
+        rows, columns = rows.compact(mirrored), columns.compact(mirrored)
+        return self._replace(
+            dilation_h=rows.dilation,
+            stride_h=rows.stride,
+            pad_top=rows.before,
+            pad_bottom=rows.after,
+            dilation_w=columns.dilation,
+            stride_w=columns.stride,
+            pad_left=columns.before,
+            pad_right=columns.after,
+        )
+
 
 class Pool2DGeometry(NamedTuple):
     """One 2-D pooling, fully resolved: x (N, H, W, C), y (N, OH, OW, C)."""
@@ -152,6 +189,18 @@ class Pool2DGeometry(NamedTuple):
     def padding(self) -> Sides:
         """((top, bottom), (left, right))"""
         return ((self.pad_top, self.pad_bottom), (self.pad_left, self.pad_right))
+
+    def compact(self) -> Pool2DGeometry:
+        """The same pooling with strides of at most a window and the image together: larger ones
+        leave a single window on the image as well.
+
+        >>> pool2d_geometry((1, 4, 4, 1), pool_size=2, strides=2**62).compact().stride_h
+        6
+        """
+        return self._replace(
+            stride_h=min(self.stride_h, self.pool_h + self.height),
+            stride_w=min(self.stride_w, self.pool_w + self.width),
+        )
 
 
 # ---------------------------------------------------------------------- integers, pairs and shapes
@@ -500,7 +549,7 @@ def conv2d_geometry(
     _check_bytes((*padded, channels), "the padded image")
     _check_bytes(kernel, f"the kernel `{kernel_name}`")
     _check_bytes((batch, out_h, out_w, filters), "the output")
-    return Conv2DGeometry(
+    geometry = Conv2DGeometry(
         batch=batch,
         height=height,
         width=width,
@@ -521,6 +570,11 @@ def conv2d_geometry(
         groups=groups,
         padding_mode=padding_mode,
     )
+    compact = geometry.compact()
+    rows = 4 * (effective_kernel(kernel_h, compact.dilation_h) + compact.stride_h + height)
+    columns = compact.pad_left + width + compact.pad_right + compact.stride_w
+    _check_bytes((rows, columns, max(channels, filters)), "a window of the padded image")
+    return geometry
 
 
 def pool2d_geometry(

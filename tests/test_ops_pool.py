@@ -139,3 +139,19 @@ def test_an_empty_batch_is_pooled(isa, dtype):
     assert ops.avg_pool2d(x).shape == (0, 3, 2, 3)
     assert ops.max_pool2d_backward(y, argmax, input_shape=x.shape).shape == x.shape
     assert ops.avg_pool2d_backward(y, input_shape=x.shape).shape == x.shape
+
+
+def test_a_place_that_float32_cannot_tell_is_refused():
+    pool = (1, 2**24 + 1)
+    x = np.zeros((1, *pool, 1), np.float32)
+    x[0, 0, -1] = 1
+    message = r"`pool_size` must have at most 16777216 places .* float32, received \(1, 16777217\)"
+    with pytest.raises(ValueError, match=message):
+        ops.max_pool2d(x, pool_size=pool, return_argmax=True)
+    with pytest.raises(ValueError, match=message):
+        ops.max_pool2d_backward(
+            x[:, :, :1], np.zeros((1, 1, 1, 1), np.int32), input_shape=x.shape, pool_size=pool
+        )
+    assert ops.max_pool2d(x, pool_size=pool).item() == 1
+    y, argmax = ops.max_pool2d(x.astype(np.float64), pool_size=pool, return_argmax=True)
+    assert (y.item(), argmax.item()) == (1, 2**24)

@@ -226,6 +226,7 @@ def choose_algorithm(geometry, pass_name, dtype, algorithm="auto", frozen=False)
         raise ValueError(
             f"gradients need `padding_mode` 'zeros', received {geometry.padding_mode!r}"
         )
+    geometry = geometry.compact()
     obstacles = {
         "direct": None,
         "scatter": _scatter_obstacle(geometry),
@@ -261,8 +262,7 @@ def Conv2DForward(
 
     `frozen`: the caller will freeze the op's weights, which `"auto"` should know.
     """
-    if pool:
-        geometry = geometry.whole_windows(2)
+    geometry = geometry.whole_windows(2).compact() if pool else geometry.compact()
     chosen = choose_algorithm(geometry, "forward", x.dtype, algorithm, frozen)
     if chosen == "direct":
         op = DirectForward(geometry, x, w, b, y, activation, slope, pool)
@@ -274,6 +274,7 @@ def Conv2DForward(
 
 def Conv2DBackwardInput(geometry, dy, w, dx, algorithm="auto"):
     """The op dx = gradient of conv2d with respect to its input."""
+    geometry = geometry.compact()
     chosen = choose_algorithm(geometry, "backward_input", dy.dtype, algorithm)
     if chosen == "direct":
         op = DirectBackwardInput(geometry, dy, w, dx)
@@ -287,6 +288,7 @@ def Conv2DBackwardInput(geometry, dy, w, dx, algorithm="auto"):
 
 def Conv2DBackwardKernel(geometry, x, dy, dw, db, algorithm="auto"):
     """The op (dw, db) = gradients of conv2d with respect to its filters and bias."""
+    geometry = geometry.compact()
     chosen = choose_algorithm(geometry, "backward_kernel", x.dtype, algorithm)
     if chosen == "direct":
         op = DirectBackwardKernel(geometry, x, dy, dw, db)

@@ -235,6 +235,8 @@ cdef class Workspace:
         free(self.data)
 
     cdef int require(self, int64_t size) except -1:
+        if size < 0:
+            raise MemoryError("cannot allocate a workspace of more than 2**63 bytes")
         if size <= self.size:
             return 0
         free(self.data)

@@ -10,6 +10,9 @@ import numpy as np
 from fastconv._ext._core cimport Op, current_table, describe_undo, element_kind, pointer
 from fastconv._ext._kernels cimport fc_pool, fc_table
 
+cdef enum:
+    EXACT_FLOAT32 = 1 << 24         # all integers up to here are float32 numbers
+
 ctypedef void (*item_function)(const fc_pool *, int64_t) noexcept nogil
 
 
@@ -23,6 +26,7 @@ cdef class _PoolOp(Op):
         expected = ((g.batch, g.height, g.width, g.channels), (g.batch, g.out_h, g.out_w, g.channels))
         if (x.shape, y.shape) != expected:
             raise ValueError(f"expected shapes (input, output) {expected}, received {(x.shape, y.shape)}")
+        g = g.compact()
         cdef fc_pool *p = &self.problem
         p.batch, p.height, p.width, p.channels = g.batch, g.height, g.width, g.channels
         p.pool_h, p.pool_w, p.out_h, p.out_w = g.pool_h, g.pool_w, g.out_h, g.out_w
@@ -35,6 +39,12 @@ cdef class _PoolOp(Op):
         return 0
 
     cdef void *_argmax(self, argmax, y) except? NULL:
+        cdef int64_t places = self.problem.pool_h * self.problem.pool_w
+        if self.table.element_size == 4 and places > EXACT_FLOAT32:  # the kernels hold places in lanes of the dtype
+            raise ValueError(
+                f"`pool_size` must have at most {EXACT_FLOAT32} places in all to locate a maximum in float32, "
+                f"received {(self.problem.pool_h, self.problem.pool_w)}"
+            )
         expected = np.int32 if self.problem.wide_argmax else np.uint8
         if argmax.dtype != expected or argmax.shape != y.shape:
             raise ValueError(

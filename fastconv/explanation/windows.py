@@ -47,11 +47,15 @@ class Window:
     @property
     def unseen(self) -> list[int]:
         """The elements of the axis that lie under no tap at any place."""
-        seen = {
-            place * self.stride + tap * self.dilation - self.before
-            for place in range(self.outputs)
-            for tap in range(self.kernel)
-        }
+        seen: set[int] = set()
+        last = self.before + self.length - 1  # of the elements, counted with the padding
+        row = (self.outputs - 1) * self.stride
+        first_tap = max(-(-(self.before - row) // self.dilation), 0)
+        for tap in range(first_tap, min(last // self.dilation + 1, self.kernel)):
+            offset = tap * self.dilation
+            first_place = max(-(-(self.before - offset) // self.stride), 0)
+            for place in range(first_place, min((last - offset) // self.stride + 1, self.outputs)):
+                seen.add(place * self.stride + offset - self.before)
         return [element for element in range(self.length) if element not in seen]
 
     @property

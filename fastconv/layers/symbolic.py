@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from fastconv.shapes import checked_product
+
 if TYPE_CHECKING:
     from fastconv.layers.base import Layer
 
@@ -54,7 +56,8 @@ class Call:
     """One use of a layer.
 
     `argument` is what the layer was called on, `inputs` the tensors in it in the order in which the
-    layer takes them, `outputs` what comes out, of the given shapes.
+    layer takes them, `outputs` what comes out, of the given shapes. ValueError if the bytes of an
+    output do not fit in 64 bits.
     """
 
     def __init__(
@@ -65,6 +68,9 @@ class Call:
         shapes: Sequence[Any],
         name: str | None = None,
     ):
+        for shape in shapes:
+            sizes = (*shape[1:], 4)
+            checked_product(sizes, f"the output of layer {layer.name!r} (in bytes per sample)")
         self.layer, self.argument, self.inputs = layer, argument, list(inputs)
         self.outputs = [
             SymbolicTensor(shape, self, index, name) for index, shape in enumerate(shapes)

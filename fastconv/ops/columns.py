@@ -134,7 +134,7 @@ def _geometry(
         padding=padding,
         dilation_rate=dilation_rate,
         input_name=input_name,
-    )
+    ).compact()
     shapes.checked_product((*_field_shape(g), 8), "the column matrix (in bytes)")
     return g
 

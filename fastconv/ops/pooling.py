@@ -41,8 +41,8 @@ def max_pool2d(
 
     Raises:
         TypeError: `x` is not a float32 or float64 array, a number is not an integer.
-        ValueError: a window that is not positive, does not fit or lies in the padding; an
-            unsuitable `out`.
+        ValueError: a window that is not positive, does not fit or lies in the padding; one of more
+            than 2^24 places with `return_argmax` in float32; an unsuitable `out`.
 
     >>> import numpy as np
     >>> from fastconv import ops

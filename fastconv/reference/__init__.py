@@ -195,7 +195,7 @@ def conv2d(
     (1, 4, 4, 1)
     """
     x, w = _float64(x, w)
-    g = shapes.conv2d_geometry(x.shape, w.shape, **window)
+    g = shapes.conv2d_geometry(x.shape, w.shape, **window).compact()
     padded = pad_image(x, g.padding, g.padding_mode)
     w = _split(w, g.groups)
     y = np.zeros(g.output_shape)
@@ -208,7 +208,7 @@ def conv2d(
 def conv2d_backward_input(dy: Any, w: Any, *, input_shape: Any, **window: Any) -> np.ndarray:
     """dy (N, OH, OW, K), w (KH, KW, C / groups, K) -> dx (N, H, W, C) = `input_shape`"""
     dy, w = _float64(dy, w)
-    g = shapes.conv2d_geometry(input_shape, w.shape, **window)
+    g = shapes.conv2d_geometry(input_shape, w.shape, **window).compact()
     dy, w = _split(dy, g.groups), _split(w, g.groups)
     dx_padded = np.zeros(_padded_shape(g))
     for i, j, pixels in _taps(g):
@@ -224,7 +224,7 @@ def conv2d_backward_kernel(
     x, dy = _float64(x, dy)
     kernel_h, kernel_w = shapes.normalize_pair(kernel_size, "kernel_size")
     kernel_shape = (kernel_h, kernel_w, x.shape[-1] // groups, dy.shape[-1])
-    g = shapes.conv2d_geometry(x.shape, kernel_shape, groups=groups, **window)
+    g = shapes.conv2d_geometry(x.shape, kernel_shape, groups=groups, **window).compact()
     padded = pad_image(x, g.padding, g.padding_mode)
     dw = np.zeros(g.kernel_shape)
     for i, j, pixels in _taps(g):
@@ -288,9 +288,12 @@ def conv2d_im2col(
     With groups the product falls into one smaller product per group.
     """
     x, w = _float64(x, w)
-    g = shapes.conv2d_geometry(x.shape, w.shape, **window)
+    g = shapes.conv2d_geometry(x.shape, w.shape, **window).compact()
     padded = pad_image(x, g.padding, g.padding_mode)
-    steps = {key: window[key] for key in ("strides", "dilation_rate") if key in window}
+    steps = {
+        "strides": (g.stride_h, g.stride_w),
+        "dilation_rate": (g.dilation_h, g.dilation_w),
+    }
     products = []
     for images, filters in zip(
         np.split(padded, g.groups, axis=-1), np.split(w, g.groups, axis=-1), strict=True
@@ -305,7 +308,8 @@ def conv2d_im2col(
 def _field_geometry(input_shape: Any, kernel_size: Any, **window: Any) -> shapes.Conv2DGeometry:
     """Receptive fields do not depend on the filters that look at them: one filter stands in."""
     kernel_h, kernel_w = shapes.normalize_pair(kernel_size, "kernel_size")
-    return shapes.conv2d_geometry(input_shape, (kernel_h, kernel_w, input_shape[-1], 1), **window)
+    kernel_shape = (kernel_h, kernel_w, input_shape[-1], 1)
+    return shapes.conv2d_geometry(input_shape, kernel_shape, **window).compact()
 
 
 # ----------------------------------------------------------------------------------------- pooling

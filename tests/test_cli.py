@@ -101,26 +101,79 @@ def test_the_suite_needs_nothing_outside_of_the_package(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "arguments are required: command"),
-        (["race"], "invalid choice: 'race'"),
+        ([], "fastconv: COMMAND must be given (see fastconv --help)"),
+        (["race"], "unknown command 'race'; there are train, evaluate, predict"),
+        (["trian"], "fastconv: unknown command 'trian'; did you mean 'train'? (see fastconv --h"),
+        (["--verson"], "fastconv: unknown option '--verson'; did you mean '--version'?"),
         (["bench", "--threads", "0"], "--threads must be an integer from 1 to 1024, received 0"),
-        (["bench", "--threads", "two"], "invalid int value: 'two'"),
-        (["info", "--quick"], "unrecognized arguments: --quick"),
+        (["bench", "--threads", "two"], "--threads: must be a whole number, received 'two'"),
+        (["bench", "--threads"], "fastconv bench: --threads: needs a value (see fastconv bench"),
+        (["info", "--quick"], "fastconv info: unknown option '--quick' (see fastconv info --help)"),
+        (["info", "-q"], "fastconv info: unknown option '-q' (see fastconv info --help)"),
+        (["info", "now"], "fastconv info: unknown argument 'now' (see fastconv info --help)"),
+        (["train", "--lr", "0.1"], "unknown option '--lr'; did you mean '--learning-rate'?"),
+        (["train", "--nb-epoch=3"], "unknown option '--nb-epoch'; did you mean '--epochs'?"),
+        (["train", "--batchsize", "3"], "'--batchsize'; did you mean '--batch-size'? (see fastco"),
+        (["train", "--learning-rate", "x"], "--learning-rate: must be a number, received 'x'"),
+        (["train", "--optimizer", "addam"], "fastconv train: --optimizer must be one of"),
+        (["train", "--optimizer", "addam"], "received 'addam'; did you mean 'adam'?"),
+        (["train", "--learning-rate", "-1"], "train: --learning-rate must be finite and at least"),
+        (["train", "--seed", "-1"], "fastconv train: --seed must be an integer from 0"),
+        (["train", "--limit", "1"], "--validation-split 0.1 of 1 pictures leaves 0 to train on"),
+        (["visualize", "lenet5", "--output", "x"], "'--output'; did you mean '--out'?"),
+        (["filters", "sobel", "a.png"], "unknown filter 'sobel'; did you mean 'sobel_"),
+        (["filters", "box_blur", "a.png", "a.txt"], "OUTPUT must end in one of .bmp, .gif,"),
+        (["filters", "box_blur", "--show", "valeus"], "--show 'valeus'; did you mean 'values'?"),
+        (["summary", "lenet5", "--size", "0"], "--size must be at least 1, received 0"),
+        (["summary", "lenet5", "--channels", "0"], "--channels must be at least 1, received 0"),
+        (
+            ["evaluate", "lenet5"],
+            "lenet5: has no trained weights; see fastconv train --m",
+        ),
     ],
 )
 def test_refusals(arguments, message, capsys):
     assert message in refused(capsys, *arguments)
 
 
+def test_what_a_path_is_instead_is_told(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("text.txt").write_text("no picture")
+    Path("empty").mkdir()
+    Path("flat").mkdir()
+    Path("flat/a.png").write_bytes(b"")
+    Path("digits.keras").write_bytes(b"")
+    for arguments, message in (
+        ("train --data empty", "empty: no class folders; --data must hold a folder of that class"),
+        ("train --data flat", "flat: no class folders; move the pictures of each class into a fo"),
+        ("train --data text.txt", "text.txt is a file"),
+        ("train --backup text.txt", "--backup text.txt: must be a folder, and is a file"),
+        ("train --tensorboard text.txt", "--tensorboard text.txt: must be a folder, and is a fil"),
+        ("train --save empty.keras/x.keras", "the folder empty.keras does not exist"),
+        ("visualize lenet5 --out text.txt", "--out text.txt: must be a folder, and is a file"),
+        ("explain lenet5 --picture no/x.png", "--picture no/x.png: the folder no does not exist"),
+        ("evaluate empty", "empty: is a folder; a model is a .keras file"),
+        ("summary digit.keras", "a .keras file; did you mean 'digits.keras'?"),
+        (
+            "filters box_blur text.txt x.png",
+            "text.txt: not a readable picture: begins as none of BMP",
+        ),
+        ("filters box_blur flat/a.png no/x.png", "OUTPUT no/x.png: the folder no does not exist"),
+    ):
+        assert message in refused(capsys, *arguments.split())
+
+
 @pytest.mark.parametrize("command", cli.COMMANDS)
-def test_help_has_examples_that_parse(command, capsys):
+def test_help_has_examples_that_parse(command, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit) as ended:
         cli.main([command, "--help"])
     assert ended.value.code == 0
     printed = capsys.readouterr().out
+    assert max(map(len, printed.splitlines())) <= 80
     assert "examples:\n  fastconv " in printed or command == "predict"
     for example in cli.COMMANDS[command].EXAMPLES:
-        assert example in printed
+        assert example in printed.replace(" \\\n      ", " ")
         arguments = shlex.split(example.split("| ")[-1].split(" > ")[0])
         assert arguments[:2] == ["fastconv", command]
         cli._parser().parse_args(arguments[1:])

@@ -54,7 +54,7 @@ def test_what_does_not_fit_is_left_out(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["lenet5"], "arguments are required: --out"),
+        (["lenet5"], "--out must be given"),
         (["lenet5", "--out", "o", "--picture", "none.png"], "none.png: no such file"),
         (["lenet5", "--out", "o", "--data", "nothing"], "received 'nothing'"),
         (["lenet5", "--out", "file/o"], "file"),

@@ -107,7 +107,7 @@ def test_summary_of_a_published_network(capsys):
         (["summary", "lenet6"], "received 'lenet6'; did you mean 'lenet5'?"),
         (["summary", "xyz"], "received 'xyz'; there are alexnet, "),
         (["summary", "lenet5", "--size", "10"], "lenet5 of 10x10x1 pixels: "),
-        (["summary", "lenet5", "--classes", "0"], "`classes` must be"),
+        (["summary", "lenet5", "--classes", "0"], "--classes must be"),
         (["train", "--model", "vgg-16"], "did you mean 'vgg16'?"),
         (["train", "--model", "alexnet"], "alexnet of 32x32x1 pixels: "),
         (["train", "--size", "0"], "--size must be at least 1, received 0"),
@@ -143,7 +143,7 @@ def test_explain_shows_the_formulas(tmp_path, capsys):
     ("arguments", "message"),
     [
         (["lenet6"], "did you mean 'lenet5'?"),
-        (["lenet5", "--batch-size", "0"], "`batch_size` must be"),
+        (["lenet5", "--batch-size", "0"], "--batch-size must be"),
         (["lenet5", "--picture", "no/such.png"], "no/such.png"),
         (["none.keras"], "none.keras: no such file"),
     ],

@@ -6,9 +6,10 @@ One file per command; each has
     add_arguments(parser)         its arguments
     run(options)                  the work
 
-and three more files serve several of them: `models` (what `--model` means), `data` (what `--data`
-means), `pictures` (from files to arrays of the size that a model takes). Whatever a command needs
-is imported when it runs, so that `--help` and a mistyped option answer at once.
+and more files serve several of them: `parser` (mistyped words, the layout of help), `models` (what
+`--model` means), `data` (what `--data` means), `pictures` (from files to arrays of the size that a
+model takes). Whatever a command needs is imported when it runs, so that `--help` and a mistyped
+option answer at once.
 
 For scripts: results go to standard output, everything else to standard error; `--json` where the
 result is data; nothing is coloured or redrawn unless it goes to a terminal. Exit codes:
@@ -34,6 +35,7 @@ from types import ModuleType
 import fastconv
 from fastconv.cli import bench, evaluate, explain, filters, info, predict, summary, train, visualize
 from fastconv.cli.errors import InputError, one_line
+from fastconv.cli.parser import Parser, as_options
 
 COMMANDS: dict[str, ModuleType] = {
     "train": train,
@@ -74,29 +76,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         if options.traceback:
             raise
-        return _failed(name, one_line(error), 2)
+        return _failed(name, as_options(one_line(error), options), 2)
     except Exception as error:
         if options.traceback:
             raise
-        return _failed(name, f"failed: {one_line(error)}", 1)
+        return _failed(name, f"failed: {as_options(one_line(error), options)}", 1)
     return 0
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser whose complaints are one line."""
-
-    def error(self, message: str):
-        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog=_PROGRAM,
         description="Trains and runs convolutional networks on CPUs.",
         epilog="`fastconv COMMAND --help` shows what a command takes, with examples.",
     )
     parser.add_argument("--version", action="version", version=f"fastconv {fastconv.__version__}")
-    commands = parser.add_subparsers(metavar="command", dest="command", required=True)
+    commands = parser.add_subparsers(metavar="COMMAND", dest="command", required=True)
     for name, module in COMMANDS.items():
         command = commands.add_parser(
             name,
@@ -104,7 +99,6 @@ def _parser() -> argparse.ArgumentParser:
             help=module.HELP,
             description=module.DESCRIPTION,
             epilog="examples:\n" + "\n".join(f"  {line}" for line in module.EXAMPLES),
-            formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         module.add_arguments(command)
         command.add_argument(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import math
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
-from fastconv.cli.errors import InputError, checked_input, suggestion
-from fastconv.cli.pictures import fitted, read
+from fastconv.cli.errors import InputError, check_at_least, checked_input, suggestion
+from fastconv.cli.pictures import SUFFIXES, fitted, read
 
 Shape = tuple[int, int, int]
 
@@ -81,12 +82,15 @@ class Data(ABC):
 
 def load(options: argparse.Namespace) -> Data:
     """What `--data` and `--limit` ask for; InputError if there is no such thing."""
-    if options.limit is not None and options.limit < 1:
-        raise InputError(f"--limit must be at least 1, received {options.limit}")
+    check_at_least(options, "limit")
     name = options.data
     if name in DATA_SETS:
         with checked_input(f"--data {name}"):
             return _DataSet(name, options.limit)
+    if Path(name).is_file():
+        raise InputError(
+            f"--data must be a data set or a folder of class folders; {name} is a file"
+        )
     if not Path(name).is_dir():
         raise InputError(
             f"--data must be a data set or a folder of class folders, received {name!r}; "
@@ -95,7 +99,19 @@ def load(options: argparse.Namespace) -> Data:
     if options.limit is not None:
         raise InputError("--limit is for data sets, not for folders")
     with checked_input(name):
+        _check_class_folders(Path(name))
         return _Folder(name)
+
+
+def _check_class_folders(folder: Path) -> None:
+    entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
+    if not any(entry.is_dir() for entry in entries):
+        pictures = any(entry.suffix.lower() in SUFFIXES for entry in entries)
+        raise InputError(
+            f"{folder}: no class folders; "
+            + ("move the pictures of each class into" if pictures else "--data must hold")
+            + " a folder of that class's name"
+        )
 
 
 class _DataSet(Data):
@@ -123,6 +139,13 @@ class _DataSet(Data):
 
     def training(self, shape, batch_size, split, seed):
         part = self._scaled(self._train, shape)
+        count = len(part["x"])
+        kept = math.floor(count * (1 - split))
+        if kept < 1 or (split and kept == count):
+            raise InputError(
+                f"`validation_split` {split:g} of {count} pictures leaves {kept} to train on and "
+                f"{count - kept} to validate on; both must be positive"
+            )
         return part | {"batch_size": batch_size, "validation_split": split}
 
     def testing(self, shape, batch_size):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
-import difflib
 from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from fastconv.suggestions import did_you_mean_one_of
 
 
 class InputError(Exception):
@@ -34,6 +37,28 @@ def one_line(error: BaseException) -> str:
 
 def suggestion(wanted: str, names: Iterable[str]) -> str:
     """Words that end a message about an unknown name: the nearest one, or all there are."""
-    names = sorted(names)
-    near = difflib.get_close_matches(wanted.lower(), names, n=1, cutoff=0.6)
-    return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"
+    return did_you_mean_one_of(wanted, sorted(names))
+
+
+def check_at_least(options: argparse.Namespace, *names: str, minimum: int = 1) -> None:
+    """InputError if one of the options is given and below `minimum`."""
+    for name in names:
+        value = getattr(options, name)
+        if value is not None and value < minimum:
+            raise InputError(f"`{name}` must be at least {minimum}, received {value}")
+
+
+def check_writable(option: str, path: str | None) -> None:
+    """InputError if the file `path`, which `option` names, is a folder or in none."""
+    if path is None:
+        return
+    if not Path(path).parent.is_dir():
+        raise InputError(f"{option} {path}: the folder {Path(path).parent} does not exist")
+    if Path(path).is_dir():
+        raise InputError(f"{option} {path}: must be a file, and is a folder")
+
+
+def check_folder(option: str, path: str | None) -> None:
+    """InputError if `path`, which `option` names, is not a folder and cannot become one."""
+    if path is not None and Path(path).exists() and not Path(path).is_dir():
+        raise InputError(f"{option} {path}: must be a folder, and is a file")

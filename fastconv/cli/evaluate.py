@@ -6,7 +6,7 @@ import argparse
 
 from fastconv.cli import data, models
 from fastconv.cli.classes import check_classes
-from fastconv.cli.errors import checked_input
+from fastconv.cli.errors import check_at_least, checked_input
 from fastconv.cli.pictures import picture_shape
 from fastconv.cli.threads import add_threads, chosen_threads
 
@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
+    check_at_least(options, "batch_size")
     with chosen_threads(options):
         model = models.load(options.model)
         shape = picture_shape(model.input_shape, options.model)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from fastconv.cli import models
-from fastconv.cli.errors import checked_input
+from fastconv.cli.errors import check_at_least, check_writable, checked_input
 from fastconv.cli.threads import add_threads, chosen_threads
 
 HELP = "show where sizes, parameters, work and memory of a model come from"
@@ -40,6 +40,8 @@ def run(options: argparse.Namespace) -> None:
 
     from fastconv import explain
 
+    check_at_least(options, "batch_size")
+    check_writable("--picture", options.picture)
     with chosen_threads(options):
         # Without a measurement a network is only looked at: its weights take no memory then.
         model = models.chosen(options, drawn=options.measure)

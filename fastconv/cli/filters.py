@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 
-from fastconv.cli.errors import InputError, checked_input, suggestion
+from fastconv.cli.errors import InputError, check_writable, checked_input, suggestion
+from fastconv.cli.pictures import SUFFIXES
 
 HELP = "apply a filter (edges, blur, relief, ...) to a picture"
 DESCRIPTION = (
@@ -56,12 +58,15 @@ def run(options: argparse.Namespace) -> None:
             size, total = f"{height}x{width}", round(float(make().sum()), 4)
             print(f"{name:<16} {size:<6} sum {abs(total):g}  {first_line(make)}")
         return
-    if options.output is None:
-        raise InputError("FILTER, INPUT and OUTPUT must be given, or --list")
-    if options.filter not in filters.FILTERS:
+    if options.filter is not None and options.filter not in filters.FILTERS:
         raise InputError(
             f"unknown filter {options.filter!r}; {suggestion(options.filter, filters.FILTERS)}"
         )
+    if options.output is None:
+        raise InputError("FILTER, INPUT and OUTPUT must be given, or --list")
+    check_writable("OUTPUT", options.output)
+    if Path(options.output).suffix.lower() not in SUFFIXES:
+        raise InputError(f"OUTPUT must end in one of {', '.join(SUFFIXES)}: {options.output}")
     from fastconv.utils import img_to_array, load_img, save_img
 
     with checked_input(options.input):

@@ -9,7 +9,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastconv.cli.errors import InputError, checked_input, suggestion
+from fastconv.cli.errors import InputError, check_at_least, checked_input, suggestion
+from fastconv.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from fastconv.models import Sequential
@@ -39,9 +40,19 @@ def load(path: str) -> Sequential:
     from fastconv import models
 
     if not Path(path).is_file():
-        raise InputError(f"{path}: no such file; a model is a .keras file")
+        raise InputError(f"{path}: {_not_a_model(Path(path))}")
     with checked_input(path):
         return models.load_model(path)
+
+
+def _not_a_model(path: Path) -> str:
+    """What is the matter with a path that is no file."""
+    if path.is_dir():
+        return "is a folder; a model is a .keras file"
+    if str(path) in zoo_networks():
+        return f"has no trained weights; see fastconv train --model {path} --save {path}.keras"
+    files = [file.name for file in path.parent.glob("*.keras")] if path.parent.is_dir() else []
+    return f"no such file; a model is a .keras file{did_you_mean(path.name, files)}"
 
 
 def network(name: str) -> Any:
@@ -95,6 +106,7 @@ def chosen(options: argparse.Namespace, drawn: bool = True) -> Sequential:
 
     Without `drawn`, the weights of a network of the zoo stay zero, in memory that nobody touches.
     """
+    check_at_least(options, "size", "channels", "classes")
     asked = (options.size, options.channels, options.classes)
     if is_file(options.model):
         if any(value is not None for value in asked):

@@ -9,7 +9,7 @@ from itertools import islice
 
 from fastconv.cli import models, pictures
 from fastconv.cli.classes import class_count, read_names
-from fastconv.cli.errors import InputError, checked_input, one_line
+from fastconv.cli.errors import InputError, check_at_least, checked_input, one_line
 from fastconv.cli.threads import add_threads, chosen_threads
 
 HELP = "classify pictures: files, folders, or a list on standard input"
@@ -47,10 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    for name in ("top", "batch_size"):
-        if getattr(options, name) < 1:
-            flag = "--" + name.replace("_", "-")
-            raise InputError(f"{flag} must be at least 1, received {getattr(options, name)}")
+    check_at_least(options, "top", "batch_size")
     with chosen_threads(options):
         model = models.load(options.model)
         shape = pictures.picture_shape(model.input_shape, options.model)

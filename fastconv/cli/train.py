@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from fastconv.cli import data, models
 from fastconv.cli.classes import check_classes, write_names
-from fastconv.cli.errors import InputError, checked_input
+from fastconv.cli.errors import (
+    InputError,
+    check_at_least,
+    check_folder,
+    check_writable,
+    checked_input,
+)
 from fastconv.cli.pictures import picture_shape
 from fastconv.cli.threads import add_threads, chosen_threads
 
@@ -109,12 +114,10 @@ def run(options: argparse.Namespace) -> None:
 
 def _check(options: argparse.Namespace) -> None:
     """What can be refused before anything is read."""
+    from fastconv import optimizers
     from fastconv.utils import set_random_seed
 
-    for name in ("epochs", "batch_size", "early_stopping"):
-        value = getattr(options, name)
-        if value is not None and value < 1:
-            raise InputError(f"--{name.replace('_', '-')} must be at least 1, received {value}")
+    check_at_least(options, "epochs", "batch_size", "early_stopping")
     if not 0 <= options.validation_split < 1:
         raise InputError(
             f"--validation-split must be at least 0 and below 1, "
@@ -125,9 +128,11 @@ def _check(options: argparse.Namespace) -> None:
         if path is not None and not path.endswith(".keras"):
             raise InputError(f"--{name} must end in .keras, received {path!r}")
     for name in ("save", "checkpoint", "csv"):
-        path = getattr(options, name)
-        if path is not None and not Path(path).parent.is_dir():
-            raise InputError(f"--{name} {path}: the folder {Path(path).parent} does not exist")
+        check_writable(f"--{name}", getattr(options, name))
+    for name in ("backup", "tensorboard"):
+        check_folder(f"--{name}", getattr(options, name))
+    if options.optimizer is not None:
+        optimizers.get(options.optimizer)
     if options.seed is not None:
         set_random_seed(options.seed)
 
@@ -151,7 +156,7 @@ def _model(options: argparse.Namespace, pictures: data.Data) -> tuple[Any, tuple
             optimizer = optimizers.get(options.optimizer or "adam")
         model.compile(optimizer=optimizer, loss=_LOSS, metrics=["accuracy"])
     if options.learning_rate is not None:
-        with checked_input("--learning-rate"):
+        with checked_input():
             model.optimizer.learning_rate = options.learning_rate
     return model, shape
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from fastconv.cli import data, models, pictures
 from fastconv.cli.classes import check_classes, class_count, read_names
-from fastconv.cli.errors import InputError, checked_input
+from fastconv.cli.errors import InputError, check_folder, checked_input
 from fastconv.cli.threads import add_threads, chosen_threads
 
 HELP = "draw a model, what it sees in a picture, and its mistakes"
@@ -39,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     import sys
 
+    check_folder("--out", options.out)
     with chosen_threads(options):
         with checked_input():
             from fastconv import viz

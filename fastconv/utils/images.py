@@ -120,6 +120,10 @@ def _decode(file: Any, name: str, color_mode: str) -> Image:
         return to_8_bits(image).convert(COLOR_MODES[color_mode][0])
     except (FormatError, MemoryError):
         raise
+    except image_module.UnidentifiedImageError as error:
+        raise FormatError(
+            f"{name}: not a readable picture: begins as none of {', '.join(_FORMATS)}"
+        ) from error
     except image_module.DecompressionBombError as error:
         raise FormatError(f"{name}: must have at most {MAX_PIXELS} pixels: {error}") from None
     # There is no list of what decoders raise on damaged files: OSError and SyntaxError, but also

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable
 from types import FunctionType
 from typing import Any, TypeVar
 
-from fastconv.serialization import is_builtin
+from fastconv.naming import is_builtin
 from fastconv.suggestions import did_you_mean
 
 # What arguments of Keras 1 and 2 are called now. Of several words, the first that is accepted.

@@ -18,6 +18,11 @@ def snake_case(class_name: str) -> str:
     return words.lower()
 
 
+def is_builtin(cls: type) -> bool:
+    """Whether the class is fastconv's own."""
+    return cls.__module__.partition(".")[0] == "fastconv"
+
+
 def numbered(prefix: str, counter: Counter[str]) -> str:
     """`prefix` at first, then `prefix_1`, `prefix_2` ...; `counter` remembers.
 

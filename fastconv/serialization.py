@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.naming import snake_case
+from fastconv.naming import is_builtin, snake_case
 from fastconv.parsing import parsing
 from fastconv.suggestions import did_you_mean
 
@@ -124,11 +124,6 @@ def named_objects() -> Iterator[dict[str, Any]]:
         yield names
     finally:
         _named.reset(token)
-
-
-def is_builtin(thing: Any) -> bool:
-    """Whether a class or function is fastconv's own."""
-    return (thing.__module__ or "").partition(".")[0] == "fastconv"
 
 
 def _check_own(thing: Any) -> None:

@@ -156,7 +156,7 @@ def test_what_a_path_is_instead_is_told(tmp_path, monkeypatch, capsys):
         ("summary digit.keras", "a .keras file; did you mean 'digits.keras'?"),
         (
             "filters box_blur text.txt x.png",
-            "text.txt: not a readable picture: begins as none of BMP",
+            "text.txt: not a readable picture: begins as none of",
         ),
         ("filters box_blur flat/a.png no/x.png", "OUTPUT no/x.png: the folder no does not exist"),
     ):

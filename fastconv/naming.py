@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from typing import Any
 
 _used: Counter[str] = Counter()
 
@@ -18,9 +19,9 @@ def snake_case(class_name: str) -> str:
     return words.lower()
 
 
-def is_builtin(cls: type) -> bool:
-    """Whether the class is fastconv's own."""
-    return cls.__module__.partition(".")[0] == "fastconv"
+def is_builtin(thing: Any) -> bool:
+    """Whether a class or function is fastconv's own."""
+    return (thing.__module__ or "").partition(".")[0] == "fastconv"
 
 
 def numbered(prefix: str, counter: Counter[str]) -> str:

@@ -35,8 +35,9 @@ import numpy as np
 
 from fastconv.checks import number
 from fastconv.keywords import NamedArguments
+from fastconv.naming import is_builtin
 from fastconv.overriding import Overridable, definer
-from fastconv.serialization import find, is_builtin
+from fastconv.serialization import find
 
 
 class Regularizer(NamedArguments, Overridable, ABC):

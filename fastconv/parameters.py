@@ -139,6 +139,11 @@ class Variable:
             )
         return np.array(self._live, dtype)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickling and copying: the values by themselves, not the model's buffer."""
+        value = None if self._value is None else self._value.copy()
+        return vars(self) | {"_value": value, "parameters": None}
+
     def __repr__(self) -> str:
         return f"<Variable {self.path} shape={self.shape}>"
 
@@ -200,6 +205,9 @@ class Parameters:
         for home in old:
             home.abandoned = True
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Parameters, (self.variables,)
+
     def new_buffer(self) -> np.ndarray:
         """A flat float32 buffer of zeros in the layout of `values`."""
         return aligned_zeros(self.size * 4).view(np.float32)
@@ -251,6 +259,9 @@ class PartOfParameters:
 
     def __init__(self, home: Parameters, variables: Sequence[Variable]):
         self.home, self.variables = home, list(variables)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return parameters_of, (self.variables,)
 
     def trainable_runs(self, without: Set[Variable] = frozenset()) -> list[slice]:
         return self.home.runs_of({v for v in self.variables if v.trainable} - without)

@@ -20,6 +20,9 @@ class ProgbarLogger(Callback):
         self._progress: Any = None
         self._fitting = False
 
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_progress": None}  # a copy draws a bar of its own
+
     def _begin(self) -> None:
         from fastconv.training.progress import Progress
 

@@ -87,6 +87,9 @@ class TensorBoard(Callback):
             self._files[name] = EventFile(self.log_dir / name)
         return self._files[name]
 
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_files": {}}  # a copy writes files of its own
+
     def set_model(self, model):
         super().set_model(model)
         self._close()

@@ -303,6 +303,10 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
         """
         assign_all(self.weights, weights, f"layer {self.name!r}")
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickling and copying. Calls belong to models, which make them again."""
+        return vars(self) | {"calls": []}
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
 

@@ -39,7 +39,15 @@ class InputLayer(Layer):
                 raise ValueError(f"`{option}` inputs are not supported, received {value!r}")
         super().__init__(name=name, dtype=dtype, input_shape=shape)
         self.build((None, *self.input_shape_argument))
+        self._call()
+
+    def _call(self) -> None:
+        """Make the one call, which has no inputs."""
         Call(self, None, [], [self.input_shape], name=self.name)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._call()
 
     def __call__(self, inputs: Any) -> SymbolicTensor:
         raise ValueError(f"{self.name!r} is where a model begins and must not be called")

@@ -16,12 +16,13 @@ from typing import Any
 from fastconv.layers.base import Layer, Shape, assign_all
 from fastconv.layers.symbolic import Call, SymbolicTensor
 from fastconv.losses import Loss
+from fastconv.models.flat_graph import flattened, rebuilt
 from fastconv.models.network import Network, from_inputs
 from fastconv.naming import numbered
 from fastconv.parameters import Parameters, Variable, parameters_of
 from fastconv.plan import Graph
 from fastconv.serialization import named_objects, plain
-from fastconv.structure import Names, arrange, flatten, pack
+from fastconv.structure import Names, arrange, flatten, mapped, pack
 from fastconv.suggestions import did_you_mean
 from fastconv.summary import print_summary
 from fastconv.training import Trainer
@@ -122,9 +123,29 @@ class Model(Trainer, Layer):
     def _begin(self, name: str | None) -> None:
         Layer.__init__(self, name=name)
         Trainer.__init__(self)
+
+    def _begin_work(self) -> None:
+        super()._begin_work()
         self._parameters: Any = None
         self._terminals_of = self._bare_terminals = None
         self._lock = threading.RLock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickling and copying: layers, network, compilation and all that training changes;
+        no plans, no flat buffers, and nothing of a `fit` that is going on."""
+        state = super().__getstate__()
+        for name in ("_network", "_parameters", "_terminals_of", "_bare_terminals", "_lock",
+                     "_fitting", "_plans", "training_run"):  # fmt: skip
+            del state[name]
+        state["_forms"] = tuple(mapped(lambda tensor: 0, form) for form in self._forms)
+        state["_graph"] = flattened(self.network) if self.built else None
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        graph = state.pop("_graph")
+        vars(self).update(state)
+        self._begin_work()
+        self._network = None if graph is None else rebuilt(graph)
 
     # Layers ---------------------------------------------------------------------------------------
 

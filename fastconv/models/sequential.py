@@ -55,6 +55,18 @@ class Sequential(Model):
         if not trainable:
             self.trainable = False
 
+    def __getstate__(self):
+        state = super().__getstate__()
+        del state["_start"], state["_end"]  # the network has both
+        return state
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        self._start = self._end = None
+        if self._network is not None:
+            self._start = self._network.inputs[0].call.layer
+            (self._end,) = self._network.outputs
+
     def add(self, layer: Layer | SymbolicTensor) -> None:
         """Put `layer` at the end. Errors are those of the class; nothing is changed then."""
         if isinstance(layer, SymbolicTensor):  # from `Input`

@@ -17,7 +17,7 @@ from fastconv.keywords import NamedArguments
 from fastconv.naming import unique_name
 from fastconv.optimizers.schedules import LearningRateSchedule
 from fastconv.overriding import Overridable
-from fastconv.parameters import Parameters, Variable
+from fastconv.parameters import Parameters, Variable, parameters_of
 from fastconv.serialization import deserialize, serialize
 from fastconv.shapes import normalize_int
 from fastconv.state import array_of, check_record, dict_of, optional, plain, real, text, whole
@@ -421,6 +421,30 @@ class Optimizer(NamedArguments, Overridable, ABC):
         self._iterations = iterations
         if rate is not None:
             self.learning_rate = rate
+        self._refresh()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickling and copying: the slots weight by weight, not in the model's layout."""
+        state, own = dict(vars(self)), self._state
+        if own is not None:
+            parameters = own.parameters
+            slots = {
+                name: [parameters.view(buffer, each).copy() for each in parameters.variables]
+                for name, buffer in own.buffers.items()
+            }
+            state["_state"] = list(parameters.variables), slots
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        if self._state is None:
+            return
+        variables, slots = self._state
+        self._state = State(self, parameters_of(variables))
+        parameters, buffers = self._state.parameters, self._state.buffers
+        for name, values in slots.items():
+            for variable, value in zip(variables, values, strict=True):
+                parameters.view(buffers[name], variable)[...] = value
         self._refresh()
 
     # Beside the rule ------------------------------------------------------------------------------

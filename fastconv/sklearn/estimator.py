@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +12,6 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from fastconv import _random, losses, optimizers
-from fastconv.saving import load_model, save_model
 from fastconv.shapes import normalize_int
 from fastconv.sklearn.network import default_network
 
@@ -136,27 +133,6 @@ class ConvEstimator(BaseEstimator):
     def _continues(self) -> bool:
         """Whether `fit` goes on with the network that is there."""
         return self.warm_start and hasattr(self, "model_")
-
-    # Pickling -------------------------------------------------------------------------------------
-
-    def __getstate__(self):
-        """The network as the bytes of a `.keras` file."""
-        state = dict(super().__getstate__())
-        if "model_" in state:
-            with tempfile.TemporaryDirectory() as folder:
-                path = Path(folder, "model.keras")
-                save_model(state["model_"], path)
-                state["model_"] = path.read_bytes()
-        return state
-
-    def __setstate__(self, state):
-        state = dict(state)
-        if "model_" in state:
-            with tempfile.TemporaryDirectory() as folder:
-                path = Path(folder, "model.keras")
-                path.write_bytes(state["model_"])
-                state["model_"] = load_model(path)
-        super().__setstate__(state)
 
 
 def _with_channels(shape: Any) -> tuple[int, ...]:

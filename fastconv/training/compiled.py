@@ -25,6 +25,10 @@ class Compiled:
         self.compiled = False
         self._compilation: Compilation | None = None
         self._reported: Report | None = None
+        self._begin_work()
+
+    def _begin_work(self) -> None:
+        """Set up what is no part of the state, but serves while the model works."""
         self._plans = PlanCache()
 
     @explain_keywords

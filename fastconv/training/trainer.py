@@ -42,8 +42,11 @@ class Trainer(Compiled):
         super().__init__()
         self.stop_training = self.stop_evaluating = self.stop_predicting = False
         self.history: History | None = None
-        self._fitting = threading.Lock()
         self._draws = 0
+
+    def _begin_work(self) -> None:
+        super()._begin_work()
+        self._fitting = threading.Lock()
         self.training_run: TrainingRun | None = None
 
     # fit ------------------------------------------------------------------------------------------

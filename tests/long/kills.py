@@ -21,6 +21,7 @@ import shutil
 import signal
 import tempfile
 import time
+import warnings
 from collections import Counter
 from pathlib import Path
 
@@ -68,6 +69,7 @@ def forked(*arguments) -> int:
     if process:
         return process
     status = 1
+    warnings.simplefilter("ignore")  # about the data of "steps", which end within an epoch
     try:
         train(*arguments)
         status = 0

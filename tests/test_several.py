@@ -134,6 +134,33 @@ def test_weights_that_no_loss_depends_on_keep_no_old_gradient():
     np.testing.assert_allclose(free.get_weights()[0], kernel, rtol=1e-5)
 
 
+def test_a_loss_in_a_list_of_its_own():
+    """As Keras takes it, for one output or several."""
+    expected = listed().evaluate([A, B], [LABELS, VALUES], verbose=0)
+    for loss in (
+        {"p": ["sparse_categorical_crossentropy"], "q": ["mse"]},
+        [["sparse_categorical_crossentropy"], ["mse"]],
+    ):
+        model = listed()
+        model.compile("sgd", loss)
+        assert model.evaluate([A, B], [LABELS, VALUES], verbose=0) == expected
+    results = []
+    for loss in ("mse", ["mse"], {"q": ["mse"]}):
+        a, b, _, q = tensors()
+        model = models.Model([a, b], q)
+        model.compile("sgd", loss)
+        results.append(model.evaluate([A, B], VALUES, verbose=0))
+        again = models.clone_model(model)
+        again.compile_from_config(model.get_compile_config())
+    assert results[0] == results[1] == results[2]
+    for loss in ({"p": ["mse", "mae"], "q": "mse"}, [["mse", "mae"], "mse"]):
+        model = listed()
+        model.compile("sgd", loss)
+        message = r"`loss` must be one loss per output, \['p', 'q'\], received 2 for one of them"
+        with pytest.raises(ValueError, match=message):
+            model.fit([A, B], [LABELS, VALUES], verbose=0)
+
+
 def test_one_loss_for_all_outputs():
     model = named(alphabetical=True, loss="mse")
     targets = np.eye(2)[LABELS]

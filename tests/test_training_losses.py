@@ -127,6 +127,47 @@ def test_n_threads_agnosticism(isa, dtype, kind):
     assert results[0] == results[1]
 
 
+KINKS, KINK_ARRAYS = load("kinks.npz")
+
+
+@pytest.mark.parametrize("case", KINKS, ids=lambda case: case["name"])
+def test_gradients_where_there_is_no_derivative(case, isa):
+    """At ties, margins and bounds: what Keras chooses."""
+    name = case["name"]
+    y, p = KINK_ARRAYS[f"{name}/labels"], KINK_ARRAYS[f"{name}/predictions"]
+    values, gradient = getattr(losses, name)(reduction="none").value_and_gradient(y, p)
+    assert_close(values, KINK_ARRAYS[f"{name}/values"])
+    assert_close(gradient, KINK_ARRAYS[f"{name}/gradient"])
+
+
+def hinge_at_ties(count, classes=7):
+    """(labels, predictions, tied): rows of which `count` wrong classes have the largest score."""
+    rng = np.random.default_rng(count)
+    y = np.eye(classes, dtype=np.float32)[rng.integers(0, classes, 20)]
+    p = rng.integers(-8, 8, (20, classes)).astype(np.float32) / 4
+    tied = np.zeros((20, classes), bool)
+    for row, right in enumerate(y.argmax(axis=1)):
+        wrong = np.delete(np.arange(classes), right)
+        tied[row, rng.permutation(wrong)[:count]] = True
+    return y, np.where(tied, np.float32(3), p), tied
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_equal_maxima_of_the_categorical_hinge_share_the_gradient(count, isa):
+    """Three ways: the formula; the slope along all of them together, which exists; and symmetry."""
+    y, p, tied = hinge_at_ties(count)
+    loss = losses.CategoricalHinge(reduction="sum")
+    value, gradient = loss.value_and_gradient(y, p)
+    np.testing.assert_allclose(gradient, tied / np.float32(count) - y, rtol=1e-6)
+    step = np.float32(2.0**-6)
+    slope = (loss(y, p + step * tied) - loss(y, p - step * tied)) / (2 * step)
+    np.testing.assert_allclose((gradient * tied).sum(), slope, rtol=1e-5)
+    order = np.random.default_rng(0).permutation(y.shape[1])
+    other_value, other = loss.value_and_gradient(y[:, order], p[:, order])
+    assert other_value == value
+    np.testing.assert_array_equal(other, gradient[:, order])
+
+
 def test_the_functions_are_the_classes():
     y, p = ARRAYS["target_real"], ARRAYS["real"]
     for name in losses.functions.__all__:
@@ -196,7 +237,7 @@ def test_labels_that_are_no_numbers_of_classes(label):
 def test_a_model_refuses_a_loss_without_reduction():
     model = models.Sequential([layers.Input((3,)), layers.Dense(2)])
     model.compile("sgd", losses.MeanSquaredError(reduction=None))
-    with pytest.raises(ValueError, match="must be 'sum_over_batch_size', 'mean' or 'sum'"):
+    with pytest.raises(ValueError, match="must be one of .'sum_over_batch_size', 'mean', '"):
         model.fit(np.zeros((2, 3)), np.zeros((2, 2)), verbose=0)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from golden.golden_file import load
 
-from fastconv import layers, metrics, models
+from fastconv import callbacks, layers, metrics, models
 from fastconv.serialization import deserialize, serialize
 
 CASES, ARRAYS = load("training_metrics.npz")
@@ -85,20 +85,46 @@ def test_one_number_in_a_model():
     assert logs["auc"] == pytest.approx(auc.result(), rel=1e-6)
 
 
-@pytest.mark.parametrize(
-    "metric",
-    [
-        metrics.ConfusionMatrix(5),
-        metrics.F1Score(),
-        metrics.Precision([0.2, 0.3]),
-        metrics.R2Score(None),
-    ],
-)
-def test_a_model_refuses_arrays(metric):
+ARRAYS_IN_A_MODEL = {
+    "confusion_matrix": lambda: metrics.ConfusionMatrix(5),
+    "f1_score": lambda: metrics.F1Score(),
+    "precision": lambda: metrics.Precision([0.2, 0.3]),
+    "r2_score": lambda: metrics.R2Score(None),
+}
+
+
+@pytest.mark.parametrize("name", ARRAYS_IN_A_MODEL)
+def test_a_model_reports_arrays(name, capsys, tmp_path):
+    x, y = ARRAYS["shares"], ARRAYS["target_one_hot"]
+    expected = ARRAYS_IN_A_MODEL[name]()
+    expected.update_state(y, x)
     model = models.Sequential([layers.Input((5,)), layers.Activation("linear")])
-    model.compile(loss="mse", metrics=[metric])
-    with pytest.raises(ValueError, match="gives an array, and a model reports numbers"):
-        model.evaluate(ARRAYS["shares"], ARRAYS["target_binary"], verbose=0)
+    model.compile(loss="mse", metrics=["mae", ARRAYS_IN_A_MODEL[name]()])
+    values = model.evaluate(x, y, batch_size=5, verbose=2)
+    np.testing.assert_allclose(values[2], expected.result(), rtol=1e-6)
+    assert f"{name}: {np.mean(values[2]):.4f}" in capsys.readouterr().out  # as in Keras
+    table, events = callbacks.CSVLogger(tmp_path / "log.csv"), callbacks.TensorBoard(tmp_path)
+    with pytest.warns(UserWarning, match="no trainable weights"):
+        history = model.fit(
+            x, y, epochs=2, verbose=1, validation_data=(x, y), callbacks=[table, events]
+        )
+    for found in (*history.history[name], *history.history[f"val_{name}"]):
+        np.testing.assert_allclose(found, expected.result(), rtol=1e-6)
+    assert (tmp_path / "log.csv").read_text().count('"""[') == 4
+    written = b"".join(path.read_bytes() for path in (tmp_path / "train").iterdir())
+    assert f"epoch_{name}/1".encode() in written
+    np.testing.assert_allclose(model.test_on_batch(x, y)[2], expected.result(), rtol=1e-6)
+    model.save(tmp_path / "m.keras")
+    again = models.load_model(tmp_path / "m.keras")
+    np.testing.assert_array_equal(again.evaluate(x, y, batch_size=5, verbose=0)[2], values[2])
+    for watch in (callbacks.EarlyStopping, callbacks.ReduceLROnPlateau):
+        with (
+            pytest.warns(UserWarning, match="no trainable weights"),
+            pytest.raises(
+                ValueError, match=f"must be the name of one number, received 'val_{name}"
+            ),
+        ):
+            model.fit(x, y, verbose=0, validation_data=(x, y), callbacks=[watch(f"val_{name}")])
 
 
 def test_r2_is_adjusted_by_the_number_of_samples():
@@ -198,7 +224,7 @@ def test_aliases_keep_the_name_as_typed(name):
         (
             lambda: metrics.Mean().update_state([1, 2, 3], [1, 2]),
             ValueError,
-            "`sample_weight` of shape",
+            "`sample_weight` must have shape",
         ),
     ],
 )

@@ -50,8 +50,12 @@ class EventFile:
         self._flushed = -math.inf  # so that the file is there from the start
         self._write(_double(1, now) + _bytes(3, b"brain.Event:2"))
 
-    def scalar(self, tag: str, value: float, step: int) -> None:
-        """A number that changes with the step."""
+    def scalar(self, tag: str, value: Any, step: int) -> None:
+        """A number that changes with the step; of an array every element, as "tag/index"."""
+        if np.ndim(value):
+            for index, element in enumerate(np.ravel(value)):
+                self.scalar(f"{tag}/{index}", element, step)
+            return
         tensor = _tensor(_FLOAT, (), _bytes(4, struct.pack("<f", value)))
         self._summary(tag, tensor, "scalars", _SCALAR, step)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import numpy as np
+
 from fastconv.callbacks.callback import Callback
 from fastconv.suggestions import did_you_mean
 
@@ -53,7 +55,8 @@ class MonitorCallback(Callback):
         )
 
     def monitored(self, logs: dict[str, Any] | None) -> float | None:
-        """The watched number; None, with a warning, if the logs do not have it."""
+        """The watched number; None, with a warning, if the logs do not have it. ValueError for an
+        array."""
         logs = logs or {}
         if self.monitor not in logs:
             warnings.warn(
@@ -61,4 +64,10 @@ class MonitorCallback(Callback):
                 f"there are {', '.join(logs)}{did_you_mean(self.monitor, logs)}",
                 stacklevel=2,
             )
-        return logs.get(self.monitor)
+        value = logs.get(self.monitor)
+        if np.ndim(value):
+            raise ValueError(
+                f"`monitor` of {type(self).__name__} must be the name of one number, received "
+                f"{self.monitor!r}, an array of shape {np.shape(value)}"
+            )
+        return value

@@ -69,4 +69,4 @@ class RemoteMonitor(Callback):
 
 
 def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, (np.ndarray, np.generic)) else value
+    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value

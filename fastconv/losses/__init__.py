@@ -87,13 +87,15 @@ ALIASES = {
 }
 
 
-def get(identifier: Any) -> Loss:
+def get(identifier: Any) -> Loss | None:
     """The loss that a name ("mse", "categorical_crossentropy", a class name), a loss, its class, a
-    function of this module or a serialized configuration stands for.
+    function of this module or a serialized configuration stands for; None for None.
 
     Raises ValueError for an unknown name (the message lists all), TypeError for anything else: a
     function of one's own has no gradient, `CustomLoss` is the way to give one.
     """
+    if identifier is None:
+        return None
     identifier = named_object(identifier)
     name = getattr(identifier, "__name__", None)
     if name in functions.__all__ and identifier is getattr(functions, name):

@@ -15,7 +15,8 @@ from fastconv.plan import nodes
 from fastconv.plan.lowering import loss_operation
 from fastconv.suggestions import did_you_mean
 
-_MEANS = ("sum_over_batch_size", "mean")
+_WEIGHTED_MEAN = "mean_with_sample_weight"
+_MEANS = ("sum_over_batch_size", "mean", _WEIGHTED_MEAN)
 _REDUCTIONS = (*_MEANS, "sum", "none", None)
 
 
@@ -26,9 +27,10 @@ class Loss(NamedArguments, Overridable):
     """Base class.
 
     Args:
-        reduction: "sum_over_batch_size" or "mean", the mean described in `fastconv.losses`; "sum",
-            the weighted sum; "none" or None, one value per prediction vector, which is only for
-            calls, as training needs one number.
+        reduction: "sum_over_batch_size" or "mean", the mean described in `fastconv.losses`;
+            "mean_with_sample_weight", the weighted sum divided by the sum of the weights (0 if that
+            is 0); "sum", the weighted sum; "none" or None, one value per prediction vector, which
+            is only for calls, as training needs one number.
         name: the name in configurations.
         dtype: must be None or "float32".
 
@@ -53,6 +55,7 @@ class Loss(NamedArguments, Overridable):
     sparse = False  # whether targets are class numbers
     default_name: str | None = None
     settings: tuple[str, ...] = ()  # the arguments that the class has of its own
+    axis = -1  # that of the prediction vectors
 
     def __init__(
         self,
@@ -79,8 +82,8 @@ class Loss(NamedArguments, Overridable):
         """
         if self.reduction not in (*_MEANS, "sum"):
             raise ValueError(
-                f"`reduction` of {self.name!r} must be 'sum_over_batch_size', 'mean' or 'sum' in a "
-                f"model, received {self.reduction!r}"
+                f"`reduction` of {self.name!r} must be one of {(*_MEANS, 'sum')} in a model, "
+                f"received {self.reduction!r}"
             )
         return self._node(after_softmax, self.reduction == "sum")
 
@@ -97,7 +100,7 @@ class Loss(NamedArguments, Overridable):
         One target per vector, of shape (batch,) or (..., 1), is compared with every element of it.
         Raises ValueError if shapes or labels do not fit, TypeError if `y` holds no numbers.
         """
-        y = target_array(y)
+        y = fitting_rank(target_array(y), len(output_shape))
         inner, outputs = output_shape[1:-1], output_shape[-1]
         if y.shape[1:] == inner:
             y = y[..., None]
@@ -107,15 +110,36 @@ class Loss(NamedArguments, Overridable):
             )
         return y.astype(np.float32, copy=False)
 
+    def check_axis(self, rank: int) -> None:
+        """ValueError if the loss is not over the last axis of the outputs of a model."""
+        if self.axis not in (-1, rank - 1):
+            raise ValueError(
+                f"`axis` of {self.name!r} must be -1 or {rank - 1}, the last axis of the outputs, "
+                f"in a model, received {self.axis}; put a Permute layer before the output"
+            )
+
     def rows(self, y: np.ndarray, out: np.ndarray) -> None:
         """Write checked targets into `out`, a plan's targets: one row per prediction vector."""
         np.copyto(out, y.reshape(-1, y.shape[-1]))  # broadcasts one target to all outputs
+
+    def mean_weights(self, weight: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """The weights, one per row, with which the mean over the rows of `targets`, a plan's, is
+        what `reduction` says."""
+        if self.reduction != _WEIGHTED_MEAN:
+            return weight
+        ignore = self._node(False, False).ignore
+        counted = np.ones(len(targets), bool) if ignore is None else targets != ignore
+        total = weight[counted].sum(dtype=np.float64)
+        return weight * np.float32(np.count_nonzero(counted) / total if total else 0)
 
     # On arrays ------------------------------------------------------------------------------------
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """The loss of a batch of predictions (batch, ..., outputs): a float, or an array of one
-        weighted value per prediction vector without reduction.
+        weighted value per prediction vector without reduction. Predictions of one axis are one
+        vector; with `y_true` (n, 1) they are a batch of n.
+
+        `sample_weight` has one weight per sample or per vector; axes of size 1 are repeated.
 
         Raises ValueError or TypeError for arrays that do not fit each other.
         """
@@ -134,11 +158,11 @@ class Loss(NamedArguments, Overridable):
         weight, values, gradient = self._compute(y_true, y_pred, sample_weight, mean)
         weighted = values if weight is None else values * weight
         if mean:
-            return float(weighted.mean()) if weighted.size else 0.0, gradient
+            return float(np.mean(weighted)) if np.size(weighted) else 0.0, gradient
         gradient *= np.float32(max(1, values.size))
         if self.reduction == "sum":
-            return float(weighted.sum()), gradient
-        return weighted.astype(np.float32), gradient
+            return float(np.sum(weighted)), gradient
+        return np.asarray(weighted, np.float32), gradient
 
     def _compute(
         self, y_true: Any, y_pred: Any, sample_weight: Any, mean: bool
@@ -151,14 +175,16 @@ class Loss(NamedArguments, Overridable):
         y_pred = real_array(y_pred, "`y_pred`").astype(np.float32)
         if y_pred.ndim < 1:
             raise ValueError(f"`y_pred` must have at least one axis, received shape {y_pred.shape}")
-        y_true = self.check_targets(y_true, (None, *y_pred.shape[1:]))
-        if len(y_true) != len(y_pred):
+        y_true, batch, shape = self._batch(target_array(y_true), y_pred)
+        if batch.shape[-1] == 0:
+            raise ValueError(f"`y_pred` must hold at least one output, received {y_pred.shape}")
+        y_true = self.check_targets(y_true, (None, *batch.shape[1:]))
+        if len(y_true) != len(batch):
             raise ValueError(
                 f"`y_true` and `y_pred` must have one length, "
-                f"received {len(y_true)} and {len(y_pred)}"
+                f"received {len(y_true)} and {len(batch)}"
             )
-        shape = y_pred.shape[:-1]
-        prediction = np.ascontiguousarray(y_pred.reshape(-1, y_pred.shape[-1]))
+        prediction = np.ascontiguousarray(batch.reshape(-1, batch.shape[-1]))
         node = self._node(False, False)
         targets = np.empty(len(prediction), np.int64) if node.sparse else np.empty_like(prediction)
         self.rows(y_true, targets)
@@ -166,6 +192,7 @@ class Loss(NamedArguments, Overridable):
         if sample_weight is not None:
             weight = spread_weights(real_array(sample_weight, "`sample_weight`"), shape)
             weight = np.ascontiguousarray(weight.reshape(-1), np.float32)
+            weight = self.mean_weights(weight, targets)
         values, gradient = np.zeros(len(prediction)), np.zeros_like(prediction)
         if len(prediction):
             operation = loss_operation(node, prediction, targets, gradient, values, weight)
@@ -173,11 +200,34 @@ class Loss(NamedArguments, Overridable):
         if node.ignore is not None and not mean:
             counted = np.count_nonzero(targets != node.ignore) / max(1, len(targets))
             values, gradient = values * counted, gradient * np.float32(counted)
+        gradient = gradient.reshape(batch.shape)
+        if batch.ndim == y_pred.ndim:
+            gradient = np.moveaxis(gradient, -1, self.axis)
         return (
             None if weight is None else weight.reshape(shape),
             values.reshape(shape),
-            gradient.reshape(y_pred.shape),
+            np.ascontiguousarray(gradient.reshape(y_pred.shape)),
         )
+
+    def _batch(
+        self, y_true: np.ndarray, y_pred: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, tuple[int, ...]]:
+        """(labels, predictions (batch, ..., outputs), shape of the values)."""
+        rank = y_pred.ndim
+        if not -rank <= self.axis < rank:
+            raise ValueError(
+                f"`axis` of {self.name!r} must be one of predictions of shape {y_pred.shape}, "
+                f"received {self.axis}"
+            )
+        if rank == 1 and y_true.shape == (len(y_pred), 1):
+            return y_true, y_pred[:, None], y_pred.shape
+        if rank == 1:
+            return y_true[None], y_pred[None], ()
+        y_true = fitting_rank(y_true, rank)
+        if y_true.ndim == rank and not self.sparse:
+            y_true = np.moveaxis(y_true, self.axis, -1)
+        y_pred = np.moveaxis(y_pred, self.axis, -1)
+        return y_true, y_pred, y_pred.shape[:-1]
 
     # Configuration --------------------------------------------------------------------------------
 
@@ -188,6 +238,13 @@ class Loss(NamedArguments, Overridable):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Loss:
         return cls(**config)
+
+
+def axis_number(axis: Any) -> int:
+    """`axis` as an int of either sign; TypeError for anything else."""
+    if isinstance(axis, (bool, np.bool_)) or not isinstance(axis, (int, np.integer)):
+        raise TypeError(f"`axis` must be an integer, received {axis!r}")
+    return int(axis)
 
 
 def check_labels(y: np.ndarray, classes: int, ignore: int | None = None) -> np.ndarray:
@@ -212,17 +269,27 @@ def check_labels(y: np.ndarray, classes: int, ignore: int | None = None) -> np.n
 
 
 def spread_weights(weight: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Sample weights for values of `shape` (batch, ...): one per sample, or one per value.
+    """Sample weights for values of `shape` (batch, ...): one for all, one per sample, or one per
+    element of the first axes; an axis of size 1 is repeated. Further axes of size 1 may follow.
 
-    Raises ValueError for any other shape.
+    Raises ValueError for any other shape, and for what could be meant for the last axes instead.
     """
-    if weight.ndim == 2 and weight.shape[1:] == (1,):
-        weight = weight[:, 0]
-    if weight.shape[1:] not in ((), shape[1:]):
+    fitted = weight
+    while fitted.ndim > len(shape) and fitted.shape[-1] == 1:
+        fitted = fitted[..., 0]
+    missing = len(shape) - fitted.ndim
+    pairs = zip(fitted.shape, shape, strict=False)
+    ambiguous = missing > 0 and fitted.size > 1 and fitted.shape[0] != shape[0]
+    if missing < 0 or ambiguous or any(size not in (1, wanted) for size, wanted in pairs):
         raise ValueError(
             f"`sample_weight` must have shape {shape[:1]} or {shape}, received {weight.shape}"
         )
-    return np.broadcast_to(weight.reshape(weight.shape + (1,) * (len(shape) - weight.ndim)), shape)
+    return np.broadcast_to(fitted.reshape(fitted.shape + (1,) * missing), shape)
+
+
+def fitting_rank(y: np.ndarray, rank: int) -> np.ndarray:
+    """`y` without its last axis, if that has size 1 and is one more than `rank`."""
+    return y[..., 0] if y.ndim == rank + 1 and y.shape[-1] == 1 else y
 
 
 def target_array(y: Any) -> np.ndarray:

@@ -8,13 +8,13 @@ the same value, but exact where a probability rounds to 0 or 1. Probabilities ar
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from fastconv.checks import number
-from fastconv.losses.base import Loss, check_labels, target_array
-from fastconv.losses.regression import last_axis
+from fastconv.losses.base import Loss, axis_number, check_labels, fitting_rank, target_array
 from fastconv.plan import nodes
 from fastconv.shapes import normalize_int
 
@@ -56,7 +56,7 @@ class _CrossEntropy(Loss):
         super().__init__(reduction, name, dtype)
         self.from_logits = bool(from_logits)
         self.label_smoothing = number(label_smoothing, "label_smoothing", 0, 1)
-        self.axis = last_axis(axis)
+        self.axis = axis_number(axis)
 
     def rows(self, y, out):
         super().rows(y, out)
@@ -67,7 +67,7 @@ class _CrossEntropy(Loss):
 
 class _Categorical(_CrossEntropy):
     def check_targets(self, y, output_shape):
-        y = target_array(y)
+        y = fitting_rank(target_array(y), len(output_shape))
         if y.ndim != len(output_shape) or y.shape[1:] != output_shape[1:]:
             raise ValueError(
                 f"`y` must have the shape of the predictions, {output_shape}, received {y.shape}; "
@@ -82,7 +82,7 @@ class CategoricalCrossentropy(_Categorical):
     Args:
         from_logits: the predictions have not been through a softmax.
         label_smoothing: from 0 to 1; y_true becomes y_true (1 - s) + s / classes.
-        axis: must be -1.
+        axis: that of the classes; the last one in a model.
         reduction, name, dtype: see `Loss`.
     """
 
@@ -97,7 +97,7 @@ class SparseCategoricalCrossentropy(Loss):
         from_logits: the predictions have not been through a softmax.
         ignore_class: labels of this number, which may be none of a class, do not count, and the
             mean is over the others.
-        axis: must be -1.
+        axis: that of the classes; the last one in a model.
         reduction, name, dtype: see `Loss`.
     """
 
@@ -118,7 +118,7 @@ class SparseCategoricalCrossentropy(Loss):
         self.ignore_class = ignore_class
         if ignore_class is not None:
             self.ignore_class = normalize_int(ignore_class, "ignore_class", minimum=-(2**62))
-        self.axis = last_axis(axis)
+        self.axis = axis_number(axis)
 
     def _node(self, after_softmax, summed):
         ignore = self.ignore_class
@@ -149,7 +149,7 @@ class BinaryCrossentropy(_CrossEntropy):
     Args:
         from_logits: the predictions have not been through a sigmoid.
         label_smoothing: from 0 to 1; y_true becomes y_true (1 - s) + s / 2.
-        axis: must be -1.
+        axis: that of the mean; the last one in a model.
         reduction, name, dtype: see `Loss`.
     """
 
@@ -203,7 +203,7 @@ class CategoricalFocalCrossentropy(_Categorical):
     """sum(alpha (1 - p)^gamma * -y_true log(p)) over the classes, p = y_pred / sum(y_pred).
 
     Args:
-        alpha: not negative.
+        alpha: not negative, one number or one per class.
         gamma: not negative.
         from_logits, label_smoothing, axis, reduction, name, dtype: see `CategoricalCrossentropy`.
     """
@@ -212,7 +212,7 @@ class CategoricalFocalCrossentropy(_Categorical):
 
     def __init__(
         self,
-        alpha: float = 0.25,
+        alpha: float | Sequence[float] = 0.25,
         gamma: float = 2.0,
         from_logits: bool = False,
         label_smoothing: float = 0.0,
@@ -222,11 +222,30 @@ class CategoricalFocalCrossentropy(_Categorical):
         dtype: str | None = None,
     ):
         super().__init__(from_logits, label_smoothing, axis, reduction, name, dtype)
-        self.alpha, self.gamma = number(alpha, "alpha", 0), number(gamma, "gamma", 0)
+        several = isinstance(alpha, (list, tuple)) or np.ndim(alpha) == 1
+        self.alpha = (
+            [number(float(each), "alpha", 0) for each in alpha]
+            if several
+            else number(alpha, "alpha", 0)
+        )
+        self.gamma = number(gamma, "gamma", 0)
+
+    def check_targets(self, y, output_shape):
+        if isinstance(self.alpha, list) and len(self.alpha) != output_shape[-1]:
+            raise ValueError(
+                f"`alpha` must be one number or one per class, {output_shape[-1]}, "
+                f"received {len(self.alpha)}"
+            )
+        return super().check_targets(y, output_shape)
+
+    def rows(self, y, out):
+        super().rows(y, out)
+        if isinstance(self.alpha, list):  # the loss is linear in the labels
+            out *= np.asarray(self.alpha, np.float32)
 
     @property
     def kind(self):
         return "categorical_focal_logits" if self.from_logits else "categorical_focal"
 
     def parameters(self):
-        return (self.gamma, self.alpha)
+        return (self.gamma, 1.0 if isinstance(self.alpha, list) else self.alpha)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastconv.checks import number
-from fastconv.losses.base import Loss
+from fastconv.losses.base import Loss, axis_number
 
 
 class MeanSquaredError(Loss):
@@ -65,7 +65,7 @@ class CosineSimilarity(Loss):
     """Minus the cosine of the angle between y_true and y_pred, from -1 (the same way) to 1.
 
     Args:
-        axis: must be -1.
+        axis: that of the vectors; the last one in a model.
         reduction, name, dtype: see `Loss`.
     """
 
@@ -74,11 +74,4 @@ class CosineSimilarity(Loss):
 
     def __init__(self, axis: int = -1, reduction: Any = "sum_over_batch_size", **common: Any):
         super().__init__(reduction, **common)
-        self.axis = last_axis(axis)
-
-
-def last_axis(axis: int) -> int:
-    """-1, which is all that is supported; ValueError otherwise."""
-    if axis != -1 or isinstance(axis, bool):
-        raise ValueError(f"`axis` must be -1, received {axis!r}")
-    return -1
+        self.axis = axis_number(axis)

@@ -82,15 +82,16 @@ ALIASES = _SHORT | {name.upper(): cls for name, cls in _SHORT.items()}
 _ACCURACY = ("accuracy", "acc")
 
 
-def get(identifier: Any) -> Metric | str:
-    """The metric that a name, a metric, its class, a function or a serialized configuration means.
+def get(identifier: Any) -> Metric | str | None:
+    """The metric that a name, a metric, its class, a function or a serialized configuration means;
+    None for None.
 
     A function of (y_true, y_pred) gives values per sample, of which the metric is the mean.
     "accuracy" and "acc" come back as they are: which accuracy they mean depends on the shapes
     (`resolve`). Raises ValueError for an unknown name, TypeError for anything else.
     """
     identifier = named_object(identifier)
-    if isinstance(identifier, str) and identifier.lower() in _ACCURACY:
+    if identifier is None or (isinstance(identifier, str) and identifier.lower() in _ACCURACY):
         return identifier
     described = identifier if isinstance(identifier, dict) else {}
     settings = described.get("config")
@@ -111,15 +112,8 @@ def resolve(
 
     "accuracy" means: with one output, binary; labels with fewer axes than the predictions, or a
     last axis of 1 against more, class numbers; otherwise one-hot. The name stays as typed.
-
-    Raises ValueError for a metric whose result is an array, which no log can show.
     """
     if isinstance(metric, Metric):
-        if not metric.scalar:
-            raise ValueError(
-                f"the metric {metric.name!r} gives an array, and a model reports numbers; update "
-                "it yourself with what `predict` returns, or ask for one number"
-            )
         return metric
     if output_shape[-1] == 1:
         return BinaryAccuracy(name=metric)

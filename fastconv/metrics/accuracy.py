@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.metrics.base import MeanOfPairs
+from fastconv.losses.base import fitting_rank
+from fastconv.metrics.base import MeanOfPairs, same_rank
 from fastconv.shapes import normalize_int
 
 
@@ -25,7 +26,7 @@ class Accuracy(_Accuracy):
     """How often a prediction equals its label."""
 
     def values(self, y_true, y_pred):
-        y_true, y_pred = _same_rank(y_true, y_pred)
+        y_true, y_pred = same_rank(y_true, y_pred)
         self._check(y_true, y_pred, y_pred.shape)
         return y_true == y_pred
 
@@ -45,7 +46,7 @@ class BinaryAccuracy(_Accuracy):
         self.threshold = float(threshold)
 
     def values(self, y_true, y_pred):
-        y_true, y_pred = _same_rank(y_true, y_pred)
+        y_true, y_pred = same_rank(y_true, y_pred)
         self._check(y_true, y_pred, y_pred.shape)
         return y_true == (y_pred > self.threshold)
 
@@ -54,7 +55,7 @@ class CategoricalAccuracy(_Accuracy):
     """How often the largest prediction is where the one-hot label has its 1."""
 
     def values(self, y_true, y_pred):
-        y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
+        y_true, y_pred = _one_hot(y_true, y_pred)
         self._check(y_true, y_pred, y_pred.shape)
         return y_true.argmax(axis=-1) == y_pred.argmax(axis=-1)
 
@@ -85,7 +86,7 @@ class TopKCategoricalAccuracy(_Accuracy):
         super().__init__(name, dtype)
 
     def values(self, y_true, y_pred):
-        y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
+        y_true, y_pred = _one_hot(y_true, y_pred)
         self._check(y_true, y_pred, y_pred.shape)
         return _in_top_k(y_true.argmax(axis=-1), y_pred, self.k)
 
@@ -120,19 +121,17 @@ class SparseTopKCategoricalAccuracy(TopKCategoricalAccuracy):
         return super().get_config() | sorted_ids
 
 
-def _same_rank(y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Both as arrays; a last axis of 1 is added to the labels or dropped from them, as needed."""
+def _one_hot(y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and predictions as arrays; ValueError for a single number."""
     y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
-    if y_true.ndim == y_pred.ndim - 1:
-        y_true = y_true[..., None]
-    elif y_true.ndim == y_pred.ndim + 1 and y_true.shape[-1] == 1:
-        y_true = y_true[..., 0]
-    return y_true, y_pred
+    if not y_pred.ndim:
+        raise ValueError(f"predictions must have at least one axis, received shape {y_pred.shape}")
+    return fitting_rank(y_true, y_pred.ndim), y_pred
 
 
 def _labels(y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray]:
     """Class numbers without a last axis of 1, and the predictions."""
-    y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
+    y_true, y_pred = _one_hot(y_true, y_pred)
     if y_true.ndim == y_pred.ndim and y_true.shape[-1] == 1:
         y_true = y_true[..., 0]
     return y_true, y_pred

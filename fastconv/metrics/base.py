@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.keywords import NamedArguments
+from fastconv.losses import spread_weights
 from fastconv.naming import snake_case
 from fastconv.overriding import Overridable
 from fastconv.parameters import real_array
@@ -195,17 +196,27 @@ def weighted_sum(values: np.ndarray, sample_weight: Any = None) -> tuple[float, 
     if sample_weight is None:
         return float(values.sum(dtype=np.float64)) * len(values) / values.size, float(len(values))
     weight = np.asarray(sample_weight, np.float64)
-    if weight.ndim == values.ndim + 1 and weight.shape[-1] == 1:
+    spread = spread_weights(weight, values.shape)  # raises if they do not fit
+    while weight.ndim > values.ndim:
         weight = weight[..., 0]
-    if weight.ndim == 0 or weight.ndim > values.ndim:
-        weight = np.broadcast_to(weight, values.shape)
+    if weight.ndim == 0 or weight.shape[0] != len(values):
+        weight = spread
     values = values.mean(axis=tuple(range(weight.ndim, values.ndim)), dtype=np.float64)
-    try:
-        weight = np.broadcast_to(weight, values.shape)
-    except ValueError:
-        raise ValueError(
-            f"`sample_weight` of shape {np.shape(sample_weight)} does not fit values of shape "
-            f"{values.shape}"
-        ) from None
+    weight = np.broadcast_to(weight, values.shape)
     share = len(values) / values.size
     return float((values * weight).sum()) * share, float(weight.sum()) * share
+
+
+def same_rank(y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Both as arrays; where one has a last axis of 1 more than the other, that is dropped, or, if
+    the other has one axis, added to it."""
+    y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
+    if y_true.ndim == y_pred.ndim + 1 and y_true.shape[-1] == 1:
+        if y_pred.ndim == 1:
+            return y_true, y_pred[:, None]
+        return y_true[..., 0], y_pred
+    if y_pred.ndim == y_true.ndim + 1 and y_pred.shape[-1] == 1:
+        if y_true.ndim == 1:
+            return y_true[:, None], y_pred
+        return y_true, y_pred[..., 0]
+    return y_true, y_pred

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.metrics.base import Metric
+from fastconv.losses import spread_weights
+from fastconv.metrics.base import Metric, same_rank
 from fastconv.shapes import normalize_int
 from fastconv.state import array_of, real
 from fastconv.suggestions import did_you_mean
@@ -97,12 +98,7 @@ class _Counts(Metric):
         self, y_true: Any, y_pred: Any, sample_weight: Any, top_k: int | None, class_id: int | None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Labels, predictions and weights of one shape, float32 predictions."""
-        y_pred = np.asarray(y_pred, np.float32)
-        y_true = np.asarray(y_true)
-        if y_true.ndim == y_pred.ndim - 1 and y_pred.shape[-1] == 1:
-            y_true = y_true[..., None]
-        elif y_true.ndim == y_pred.ndim + 1 and y_true.shape[-1] == 1:
-            y_true = y_true[..., 0]
+        y_true, y_pred = same_rank(y_true, np.asarray(y_pred, np.float32))
         if y_true.shape != y_pred.shape:
             raise ValueError(
                 f"{self.name} needs labels of the shape of the predictions, {y_pred.shape}, "
@@ -411,20 +407,10 @@ class ConfusionMatrix(Metric):
 
 
 def _spread(sample_weight: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """One float64 weight per element of `shape`, from weights of its first axes; 1 for None."""
+    """One float64 weight per element of `shape`, 1 for None."""
     if sample_weight is None:
         return np.ones(shape)
-    weight = np.asarray(sample_weight, np.float64)
-    if weight.ndim > len(shape) and weight.shape[-1] == 1:
-        weight = weight[..., 0]
-    try:
-        return np.broadcast_to(
-            weight.reshape(weight.shape + (1,) * (len(shape) - weight.ndim)), shape
-        )
-    except ValueError:
-        raise ValueError(
-            f"`sample_weight` of shape {weight.shape} does not fit predictions of shape {shape}"
-        ) from None
+    return spread_weights(np.asarray(sample_weight, np.float64), shape)
 
 
 def _ratio(part: Any, whole: Any) -> np.ndarray:

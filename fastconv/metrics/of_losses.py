@@ -79,4 +79,6 @@ class CosineSimilarity(_OfLoss):
         return -super().values(y_true, y_pred)
 
     def get_config(self):
-        return {"name": self.name, "dtype": "float32"}
+        axis = self._loss.axis  # which Keras does not write
+        config = {"name": self.name, "dtype": "float32"}
+        return config if axis == -1 else config | {"axis": axis}

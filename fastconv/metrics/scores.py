@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from fastconv.checks import number
-from fastconv.metrics.base import Mean, MeanOfPairs, Metric
+from fastconv.losses import spread_weights
+from fastconv.metrics.base import Mean, MeanOfPairs, Metric, same_rank
 from fastconv.shapes import normalize_int
 from fastconv.state import real
 from fastconv.suggestions import did_you_mean
@@ -21,10 +22,15 @@ class RootMeanSquaredError(MeanOfPairs):
     """The root of the mean of (y_pred - y_true)^2."""
 
     def values(self, y_true, y_pred):
-        y_true, y_pred = np.asarray(y_true, np.float64), np.asarray(y_pred, np.float64)
-        if y_true.ndim == y_pred.ndim - 1:
+        y_true, y_pred = same_rank(y_true, y_pred)
+        if y_true.shape == y_pred.shape[:-1] and y_pred.ndim:
             y_true = y_true[..., None]
-        return np.square(y_pred - y_true)
+        if y_true.shape not in (y_pred.shape, (*y_pred.shape[:-1], 1)):
+            raise ValueError(
+                f"{self.name} needs labels of the shape of the predictions, {y_pred.shape}, "
+                f"received {y_true.shape}"
+            )
+        return np.square(y_pred.astype(np.float64) - y_true.astype(np.float64))
 
     def result(self):
         return math.sqrt(Mean.result(self))
@@ -53,17 +59,14 @@ class _ByClass(Metric):
                 )
 
     def _pair(self, y_true: Any, y_pred: Any, sample_weight: Any) -> tuple[np.ndarray, ...]:
-        y_pred, y_true = np.asarray(y_pred, np.float64), np.asarray(y_true, np.float64)
-        if y_true.ndim == 1 and y_pred.ndim == 2 and y_pred.shape[1] == 1:
-            y_true = y_true[:, None]
+        y_true, y_pred = same_rank(np.asarray(y_true, np.float64), np.asarray(y_pred, np.float64))
         if y_pred.ndim != 2 or y_true.shape != y_pred.shape:
             raise ValueError(
                 f"{self.name} needs labels and predictions (samples, outputs), "
                 f"received shapes {y_true.shape} and {y_pred.shape}"
             )
-        weight = np.ones(len(y_pred)) if sample_weight is None else np.asarray(sample_weight)
-        weight = weight.astype(np.float64).reshape(len(y_pred), -1)
-        return y_true, y_pred, np.broadcast_to(weight, y_pred.shape)
+        weight = np.ones(()) if sample_weight is None else np.asarray(sample_weight, np.float64)
+        return y_true, y_pred, spread_weights(weight, y_pred.shape)
 
 
 class FBetaScore(_ByClass):

@@ -39,7 +39,7 @@ class Compilation:
 
         Raises ValueError if there is none at all, or names and numbers do not fit.
         """
-        found = _by_output(self._loss, outputs, "loss")
+        found = [_one(loss, outputs) for loss in _by_output(self._loss, outputs, "loss")]
         if not any(found):
             raise ValueError(f"at least one of the outputs {list(outputs)} must have a loss")
         return found
@@ -85,6 +85,18 @@ def _by_output(given: Any, outputs: Names, argument: str) -> list[Any]:
             )
         return list(given)
     return [given] * len(outputs)
+
+
+def _one(loss: Any, outputs: Names) -> losses.Loss | None:
+    """A loss, or the only one in a list."""
+    while isinstance(loss, list) and len(loss) == 1:
+        (loss,) = loss
+    if isinstance(loss, (list, dict)):
+        raise ValueError(
+            f"`loss` must be one loss per output, {list(outputs)}, received {len(loss)} for one "
+            "of them; give their sum as a CustomLoss"
+        )
+    return loss
 
 
 def _flat(given: Any) -> list[Any]:

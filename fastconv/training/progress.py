@@ -11,6 +11,9 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import Any
+
+import numpy as np
 
 _WIDTH = 20
 _INTERVAL = 0.05  # seconds between two drawings
@@ -129,10 +132,12 @@ class Progress:
         self._out.flush()
 
 
-def _metrics(logs: dict[str, float]) -> str:
+def _metrics(logs: dict[str, Any]) -> str:
+    """The numbers of a line; of an array the mean, as in Keras."""
+    means = {name: value if np.ndim(value) == 0 else np.mean(value) for name, value in logs.items()}
     return "".join(
         f" - {name}: {value:.4f}" if abs(value) > 1e-3 else f" - {name}: {value:.4e}"
-        for name, value in logs.items()
+        for name, value in means.items()
     )
 
 

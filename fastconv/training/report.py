@@ -155,11 +155,12 @@ class Report:
             for metric in weighted:
                 metric.update_state(y, output, weight)
 
-    def values(self) -> float | list[float]:
+    def values(self) -> Any:
         """The values so far in the order of `metrics`; the loss alone if there is nothing else."""
         values = [metric.result() for metric in self._names.values()]
         return values if len(values) > 1 else values[0]
 
-    def logs(self) -> dict[str, float]:
-        """The values so far by name, in alphabetical order."""
+    def logs(self) -> dict[str, Any]:
+        """The values so far by name, in alphabetical order: floats, and arrays of metrics that have
+        one number per class or threshold."""
         return {name: self._names[name].result() for name in sorted(self._names)}

@@ -31,6 +31,9 @@ class Terminals:
         self.inputs = inputs = dict(zip(input_names, input_shapes, strict=True))
         self.outputs = dict(zip(output_names, output_shapes, strict=True))
         self._shapes = list(output_shapes)
+        for loss, shape in zip(self.losses, output_shapes, strict=True):
+            if loss is not None:
+                loss.check_axis(len(shape))
         # Asked for with every batch, of which a small network takes a few microseconds.
         self._input_names = input_names
         self._expected = [
@@ -128,7 +131,8 @@ class Terminals:
             into, weight = plan.sample_weights[index], weights[index]
             if weight is not None:
                 rows = (len(weight), *self._shapes[index][1:-1])
-                into[...] = spread_weights(weight, rows).reshape(-1)
+                spread = spread_weights(weight, rows).reshape(-1)
+                into[...] = loss.mean_weights(spread, plan.targets[index])
             elif into is not None:  # another output has weights
                 into[...] = 1
 

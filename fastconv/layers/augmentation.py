@@ -188,6 +188,8 @@ class CenterCrop(_Crop):
 class _Random(Spatial, Seeded):
     """Layers that see every image through a random affine map while training."""
 
+    moves_images = True
+
     training_by_default = True
 
     def __init__(
@@ -438,6 +440,8 @@ class RandomCrop(_Crop, Seeded):
     >>> layers.RandomCrop(24, 24).compute_output_shape((None, 28, 28, 1))
     (None, 24, 24, 1)
     """
+
+    moves_images = True
 
     def __init__(
         self,

@@ -128,6 +128,7 @@ class Model(Trainer, Layer):
         super()._begin_work()
         self._parameters: Any = None
         self._terminals_of = self._bare_terminals = None
+        self._moving: tuple[Network | None, bool] = None, False  # of which network, the answer
         self._lock = threading.RLock()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -290,15 +291,26 @@ class Model(Trainer, Layer):
         graph.outputs = [traced[tensor] for tensor in self.network.outputs]
         return graph
 
-    def __call__(self, x: Any) -> Any:
+    def __call__(self, x: Any, training: bool | None = None) -> Any:
         """The outputs for one batch `x`, computed at once; see `predict` for many samples.
 
+        Random layers that move images about (`RandomFlip` and its like) do so, as in Keras, unless
+        `training` is False; all other layers do what they do in `predict`. `fit` and
+        `train_on_batch` are there for training: True is refused.
+
         For symbolic tensors the model becomes a layer: its layers are part of whatever model is
-        made of the symbolic outputs.
+        made of the symbolic outputs. `training` must be None then.
         """
         tensors = flatten(x)
-        if not any(isinstance(tensor, SymbolicTensor) for tensor in tensors):
-            return self.predict_on_batch(x)
+        symbolic = any(isinstance(tensor, SymbolicTensor) for tensor in tensors)
+        if training or (symbolic and training is not None):
+            raise ValueError(
+                f"`training` must be None{'' if symbolic else ' or False'}, received {training!r}; "
+                "fit() trains, and layers whose `trainable` is False do what they do in predict()"
+            )
+        if not symbolic:
+            moves = training is None and self._moves_images()
+            return self._augmented(x) if moves else self.predict_on_batch(x)
         if not self.built and len(tensors) == 1:
             self.build(tensors[0].shape)
         if len(self.inputs) > 1 or isinstance(x, dict):
@@ -306,6 +318,14 @@ class Model(Trainer, Layer):
         self.build([tensor.shape for tensor in tensors])
         call = Call(self, x, tensors, [tensor.shape for tensor in self.network.outputs])
         return self.pack_outputs(call.outputs)
+
+    def _moves_images(self) -> bool:
+        """Whether a layer moves images about wherever `training` is not False."""
+        known, answer = self._moving
+        if known is None or known is not self._network:
+            answer = any(layer.moves_images for layer in self.leaf_layers())
+            self._moving = self._network, answer
+        return answer
 
     # Weights --------------------------------------------------------------------------------------
 

@@ -41,7 +41,8 @@ def _without_idle(graph: Graph, mode: str) -> Graph:
     for application in graph.applications:
         inputs = tuple(same.get(value, value) for value in application.inputs)
         node = application.node
-        if mode != "train" and isinstance(node, nodes.TRAINING_ONLY):
+        moves = mode == "augment" and isinstance(node, nodes.RandomWarp)
+        if mode != "train" and isinstance(node, nodes.TRAINING_ONLY) and not moves:
             node = getattr(node, "still", None)
         if node is None or _is_idle(node, mode):
             same[application.output] = inputs[0]
@@ -54,7 +55,7 @@ def _without_idle(graph: Graph, mode: str) -> Graph:
 def _is_idle(node: nodes.Node, mode: str) -> bool:
     if isinstance(node, nodes.Dropout):
         return node.rate == 0
-    return isinstance(node, nodes.ActivityPenalty) and mode == "infer"
+    return isinstance(node, nodes.ActivityPenalty) and mode in ("infer", "augment")
 
 
 def _live(graph: Graph) -> Graph:

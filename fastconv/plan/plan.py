@@ -19,7 +19,8 @@ from fastconv.plan.recording import Recording
 from fastconv.plan.tape import Arena, Tape
 from fastconv.plan.updates import Updates
 
-MODES = ("infer", "test", "train")
+MODES = ("infer", "augment", "test", "train")
+_WITHOUT_LOSS = ("infer", "augment")
 
 
 class Plan:
@@ -29,7 +30,8 @@ class Plan:
         graph: what the layers say (`fastconv.plan.graph`).
         batch_size: N >= 1.
         parameters: the weights; every variable in `graph` lives there.
-        mode: "infer" (forward), "test" (forward and loss) or "train" (forward, loss, backward and
+        mode: "infer" (forward), "augment" (forward, with images moved about at random), "test"
+            (forward and loss) or "train" (forward, loss, backward and
             update).
         losses: in "test" and "train", the loss of every output, None for one without; at least one.
         loss_weights: what the gradient of each loss is multiplied by; by default 1.
@@ -62,7 +64,7 @@ class Plan:
     ):
         if mode not in MODES:
             raise ValueError(f"`mode` must be one of {MODES}, received {mode!r}")
-        if any(losses) != (mode != "infer"):
+        if any(losses) == (mode in _WITHOUT_LOSS):
             raise ValueError(f"a loss belongs to the modes 'test' and 'train', received {mode!r}")
         training = mode == "train"
         losses = list(losses) or [None] * len(graph.outputs)
@@ -111,7 +113,7 @@ class Plan:
                 op.freeze_weights(True)
         self._version = parameters.version
         self._penalties = [step.penalty for step in steps if step.penalty is not None]
-        if mode != "infer":
+        if mode not in _WITHOUT_LOSS:
             penalties, values = weight_penalties(parameters, training)
             operations.extend(penalties)
             self._penalties += values

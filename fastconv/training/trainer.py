@@ -31,18 +31,21 @@ from fastconv.training.run import TrainingRun
 from fastconv.training.terminals import Terminals
 from fastconv.user_warnings import warn_user
 
+# The draws of `model(x)` are numbered from here on, far from those of training.
+_AUGMENTATIONS = 2**32
+
 
 class Trainer(Compiled):
     """The half of a model that is about training; the other (`fastconv.models`) is about layers.
 
-    It relies on `built`, `build`, `terminals`, `pack_outputs`, `parameters` and `graph()`.
+    It relies on `_lock`, `built`, `build`, `terminals`, `pack_outputs`, `parameters` and `graph()`.
     """
 
     def __init__(self):
         super().__init__()
         self.stop_training = self.stop_evaluating = self.stop_predicting = False
         self.history: History | None = None
-        self._draws = 0
+        self._draws = self._augmentations = 0
 
     def _begin_work(self) -> None:
         super()._begin_work()
@@ -386,6 +389,16 @@ class Trainer(Compiled):
 
         Raises ValueError or TypeError for data that does not fit. Threads may do this at once.
         """
+        return self._forward(x, "infer")
+
+    def _augmented(self, x: Any) -> Any:
+        """As `predict_on_batch`, with images moved about at random, otherwise in each call."""
+        with self._lock:
+            self._augmentations += 1
+            draw = _AUGMENTATIONS + self._augmentations
+        return self._forward(x, "augment", draw)
+
+    def _forward(self, x: Any, mode: str, draw: int = 0) -> Any:
         if not self.built:
             self.build((None, *np.shape(x)[1:]))
         terminals = self.terminals([])
@@ -393,10 +406,10 @@ class Trainer(Compiled):
         if len(xs[0]) == 0:
             shapes = terminals.outputs.values()
             return self.pack_outputs([np.empty((0, *shape[1:]), np.float32) for shape in shapes])
-        with self._plan(len(xs[0]), "infer", False) as plan:
+        with self._plan(len(xs[0]), mode, False) as plan:
             for index, array in enumerate(xs):
                 plan.inputs[index][...] = array
-            plan.run()
+            plan.run(draw)
             return self.pack_outputs([output.copy() for output in plan.outputs])
 
     @explain_keywords
@@ -518,7 +531,7 @@ class Trainer(Compiled):
     ) -> Plan:
         graph, parameters = self.graph(), self.parameters
         options: dict[str, Any] = {"arena": arena}
-        if mode != "infer":
+        if mode in ("test", "train"):
             outputs = self.terminals([]).output_names
             options["losses"] = self._loss_nodes(graph, outputs)
             options["loss_weights"] = self._compilation.loss_weights(outputs)

@@ -6,6 +6,9 @@ Real Keras 3.15 gives the same for every layer here: `RandomFlip` and its like m
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -66,6 +69,10 @@ def test_equal_seeds_draw_the_same():
     for mine, other in results:
         np.testing.assert_array_equal(mine, other)
     assert not np.array_equal(results[0][0], results[1][0])
+    copies = copy.deepcopy(first), pickle.loads(pickle.dumps(first))
+    expected = first(X)
+    for other in copies:
+        np.testing.assert_array_equal(other(X), expected)
 
 
 @pytest.mark.parametrize(

@@ -276,6 +276,7 @@ def test_frozen_layers_do_not_change():
     assert changed == [True, True, False, False, True, True]
     model.trainable = False
     before = model.get_weights()
-    model.fit(np.ones((4, 4)), np.ones((4, 2)), verbose=0)
+    with pytest.warns(UserWarning, match="has no trainable weights"):
+        model.fit(np.ones((4, 4)), np.ones((4, 2)), verbose=0)
     for a, b in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)

@@ -135,8 +135,8 @@ class Model(Trainer, Layer):
         """For pickling and copying: layers, network, compilation and all that training changes;
         no plans, no flat buffers, and nothing of a `fit` that is going on."""
         state = super().__getstate__()
-        for name in ("_network", "_moving", "_parameters", "_terminals_of", "_bare_terminals", "_lock",
-                     "_fitting", "_plans", "training_run"):  # fmt: skip
+        for name in ("_network", "_moving", "_parameters", "_terminals_of", "_bare_terminals",
+                     "_lock", "_fitting", "_plans", "training_run"):  # fmt: skip
             del state[name]
         state["_forms"] = tuple(mapped(lambda tensor: 0, form) for form in self._forms)
         state["_graph"] = flattened(self.network) if self.built else None

@@ -1,32 +1,87 @@
-"""The weights of a model as a safetensors file: arrays by the paths of the weights."""
+"""The weights of a model as a safetensors file: arrays by paths that do not depend on the process.
+
+    first/kernel                   a layer whose name somebody typed
+    dense_1/kernel                 the second of the dense layers whose names nobody typed, in the
+                                   order of the layers, whatever it is called in this process
+    encoder/conv2d/bias            a layer inside of a model
+
+Older files have the names that layers had when they were written; then those that nobody typed are
+told apart by their rank (`fastconv.saving.matching`).
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from fastconv.errors import FormatError
+from fastconv.naming import numbered
 from fastconv.saving import safetensors_file
 from fastconv.saving.assigning import assign, skipping
 from fastconv.saving.hdf5 import Mismatch
+from fastconv.saving.matching import counterparts, is_counted, leaves, own_names, prefix_of
 
-_FORMAT, _CHECKSUM = "fastconv", "sha256"
+if TYPE_CHECKING:
+    from fastconv.layers.base import Layer
+    from fastconv.parameters import Variable
+
+_FORMAT_OF_ANY_VERSION = "fastconv-weights-"
+_FORMAT, _FIRST_FORMAT, _CHECKSUM = f"{_FORMAT_OF_ANY_VERSION}2", "fastconv", "sha256"
 
 
 def write(model: Any, file: BinaryIO) -> None:
-    """Write the weights of `model` into the open `file`; ValueError if two have one path."""
-    arrays = {variable.path: variable._live for variable in model.weights}
-    if len(arrays) != len(model.weights):
-        raise ValueError(f"weights must have different paths, received {sorted(arrays)}")
+    """Write the weights of `model` into the open `file`."""
+    arrays = {path: variable._live for path, variable in weight_paths(model).items()}
     metadata = {"format": _FORMAT, _CHECKSUM: safetensors_file.checksum(_FORMAT, arrays)}
     safetensors_file.write(file, arrays, metadata)
+
+
+def weight_paths(model: Any) -> dict[str, Variable]:
+    """The weights of `model` by paths that are the same if the same code makes it again.
+
+    >>> from fastconv import layers, models
+    >>> layers.Dense(2).name != layers.Dense(2).name
+    True
+    >>> inner = models.Sequential([layers.Input((2,)), layers.Dense(2)], name="inner")
+    >>> model = models.Sequential([layers.Input((2,)), layers.Dense(2), inner, layers.Dense(2)])
+    >>> [path for path in weight_paths(model) if path.endswith("kernel")]
+    ['dense/kernel', 'inner/dense/kernel', 'dense_1/kernel']
+    """
+    paths: dict[str, Variable] = {}
+    seen: set[Layer] = set()
+
+    def walk(model: Any, above: str) -> None:
+        layers = dict.fromkeys(model.layers)
+        typed = {layer.name for layer in layers if not is_counted(layer.name, prefix_of(layer))}
+        counter: Counter[str] = Counter()
+        for layer in layers:
+            name = layer.name
+            if name not in typed:
+                name = numbered(prefix_of(layer), counter)
+                while name in typed:  # as the name of a layer of another class
+                    name = numbered(prefix_of(layer), counter)
+            if layer in seen:
+                continue
+            seen.add(layer)
+            if hasattr(layer, "layers"):
+                walk(layer, f"{above}{name}/")
+            else:
+                own = own_names(layer)
+                paths.update({f"{above}{name}/{k}": variable for k, variable in own.items()})
+
+    walk(model, "")
+    return paths
 
 
 def read(model: Any, file: BinaryIO, path: Path, skip_mismatch: bool) -> None:
     """Fill the weights of `model`; FormatError, and nothing is changed, if the file does not hold
     exactly them, or is damaged."""
     reader = safetensors_file.Reader(file, path)
-    targets = {variable.path: variable for variable in model.weights}
+    written_as = reader.metadata.get("format", "")
+    if written_as.startswith(_FORMAT_OF_ANY_VERSION) and written_as != _FORMAT:
+        raise FormatError(f"{path}: `format` {written_as!r} is newer than known; upgrade fastconv")
+    targets = _targets(model, reader, written_as)
     chosen = []
     with skipping(skip_mismatch, "weights that only one side has"):
         if targets.keys() != reader.entries.keys():
@@ -45,8 +100,31 @@ def read(model: Any, file: BinaryIO, path: Path, skip_mismatch: bool) -> None:
             chosen.append(name)
     arrays = {name: reader.read(name) for name in reader.entries}
     stored = reader.metadata.get(_CHECKSUM)
-    if (stored is not None or reader.metadata.get("format") == _FORMAT) and (
-        stored != safetensors_file.checksum(_FORMAT, arrays)
+    if (stored is not None or written_as in (_FORMAT, _FIRST_FORMAT)) and (
+        stored != safetensors_file.checksum(written_as or _FIRST_FORMAT, arrays)
     ):
         raise FormatError(f"{path}: the checksum is wrong, so the file is damaged")
     assign(model, [targets[name] for name in chosen], [arrays[name] for name in chosen], False)
+
+
+def _targets(model: Any, reader: safetensors_file.Reader, written_as: str) -> dict[str, Variable]:
+    """The weights of `model` by the names that the file has, or should have, for them."""
+    current = weight_paths(model)
+    if written_as == _FORMAT:
+        return current
+    with_names = _by_names_in(model, list(reader.entries))
+    # Files of others have the names that these files have, or those of the model at hand.
+    known = [with_names] if written_as == _FIRST_FORMAT else [current, with_names]
+    return max(known, key=lambda targets: len(targets.keys() & reader.entries.keys()))
+
+
+def _by_names_in(model: Any, names: list[str]) -> dict[str, Variable]:
+    """The weights of `model` by the names of their layers, or those of the same rank in `names`."""
+    paths = leaves(model)
+    owners = list(dict.fromkeys(name.rpartition("/")[0] for name in names))
+    order = counterparts([path[-1:] for path in paths.values()], [(owner,) for owner in owners])
+    result = {}
+    for place, leaf in enumerate(paths):
+        owner = leaf.name if order is None else owners[order[place]]
+        result |= {f"{owner}/{variable.name}": variable for variable in leaf.weights}
+    return result

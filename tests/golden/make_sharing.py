@@ -9,7 +9,7 @@ needs fastconv there as well::
 `sharing.zip` holds for each network of `sharing_networks.py` the `.keras` and the `.h5` file of
 Keras, and inputs and outputs. Keras itself cannot read most of those `.keras` files. The other
 networks are graphs of layers that behave differently while training, whose calls in the file say
-so.
+so, and one with frozen layers inside of models.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import keras
 import numpy as np
 from golden_file import HERE
 from keras import layers
-from sharing_networks import NETWORKS
+from sharing_networks import NETWORKS, frozen_inside
 
 LIBRARY = layers, keras.Model, keras.Sequential
 
@@ -55,11 +55,11 @@ def training_asked_for() -> keras.Model:
 
 def make() -> None:
     rng = np.random.default_rng(20261129)
-    with zipfile.ZipFile(
-        HERE / "sharing.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=9
-    ) as archive:
-        networks = {name: (lambda n=network: n(*LIBRARY)) for name, network in NETWORKS.items()}
-        networks |= {f.__name__: f for f in (training_layers, training_asked_for)}
+    networks = {name: (lambda n=network: n(*LIBRARY)) for name, network in NETWORKS.items()}
+    networks |= {f.__name__: f for f in (training_layers, training_asked_for)}
+    networks["frozen_inside"] = lambda: frozen_inside(*LIBRARY)
+    path = HERE / "sharing.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name, network in networks.items():
             keras.backend.clear_session()
             model = network()

@@ -121,6 +121,19 @@ def normalization_inside_and_outside(L: Any, M: Any, S: Any) -> Any:
     return M(y, L.Dense(3)(shared(inner(y))))
 
 
+def frozen_inside(L: Any, M: Any, S: Any) -> Any:
+    """No layer is shared, but a half of the inner model is frozen when the file is written."""
+    x, y = L.Input((6,)), L.Input((6,))
+    frozen = [L.BatchNormalization(), L.Dense(6)]
+    inner = M(x, L.Dense(6)(L.BatchNormalization()(frozen[1](frozen[0](x)))))
+    chain = S([L.Input((6,)), L.BatchNormalization(), L.BatchNormalization()])
+    model = M(y, L.Dense(6)(chain(inner(y))))
+    chain.trainable = False
+    for layer in frozen:
+        layer.trainable = False
+    return model
+
+
 NETWORKS = {
     network.__name__: network
     for network in (

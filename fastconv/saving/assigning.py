@@ -11,10 +11,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastconv.errors import FormatError
-from fastconv.saving.hdf5 import Dataset, Mismatch, same_elements
+from fastconv.saving.hdf5 import (
+    LARGEST_ATTRIBUTE,
+    Dataset,
+    Mismatch,
+    numbers_attribute,
+    same_elements,
+)
 
 if TYPE_CHECKING:
+    import h5py
+
     from fastconv.parameters import Variable
+
+_TRAINED = "trained"
 
 
 def assign(
@@ -55,6 +65,42 @@ def optimizer_shapes(model: Any, count: int) -> list[tuple[int, ...]]:
     if count > len(shapes) and model.built:
         shapes = model.optimizer.stored_shapes(model.parameters)
     return shapes
+
+
+def write_trained(model: Any, stored: Sequence[Variable], group: h5py.Group) -> None:
+    """Note at the `group` of an optimizer's state, if it has slots, which weights they belong to.
+
+    `stored` are the weights of the model in the order of the file. Keras does not look at this.
+    """
+    if model.built and model.optimizer.built:
+        trained = np.array(_trained(model, stored), np.int32)
+        if trained.nbytes <= LARGEST_ATTRIBUTE:
+            group.attrs[_TRAINED] = trained
+
+
+def check_trained(
+    model: Any, count: int, stored: Sequence[Variable], group: h5py.Group, path: Path
+) -> None:
+    """Mismatch if the `count` arrays of an optimizer's state belong to other weights than here.
+
+    They do if layers stand in another order in the file, or others of them were frozen; the latter
+    is known for files of fastconv alone. `stored` are the weights in the order of the file.
+    """
+    if count <= len(model.optimizer.stored_shapes(None)):  # there are no slots
+        return
+    here = _trained(model, stored)
+    there = numbers_attribute(group, _TRAINED, path)
+    if here != (sorted(here) if there is None else there) or -1 in here:
+        raise Mismatch(
+            f"{path}: the state of the optimizer must belong to the weights that are trained in "
+            f"{model.name!r}, in their order; freeze the same layers, or compile after loading"
+        )
+
+
+def _trained(model: Any, stored: Sequence[Variable]) -> list[int]:
+    """Where the weights that train are among those `stored`; -1 for nowhere."""
+    places = {variable: place for place, variable in enumerate(stored)}
+    return [places.get(v, -1) for v in model.parameters.variables if v.trainable]
 
 
 def checked_optimizer(model: Any, sources: Sequence[Any], path: Path) -> Callable[[], None]:

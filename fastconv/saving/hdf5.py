@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _CHECKSUM = "crc32"
 _LONGEST_LIST = 1_000_000  # strings in an attribute
+LARGEST_ATTRIBUTE = 60_000  # bytes of numbers; the format ends at 64 KiB
 
 
 class Mismatch(FormatError):
@@ -153,6 +154,21 @@ def list_attribute(group: h5py.Group, name: str, path: Path) -> list[str]:
     if not number:
         raise FormatError(f"{path}: {group.name} must have an attribute {name!r}")
     return found
+
+
+def numbers_attribute(group: h5py.Group, name: str, path: Path) -> list[int] | None:
+    """The attribute `name` as a list of integers, None if there is none."""
+    if name not in group.attrs:
+        return None
+    attribute = group.attrs.get_id(name)
+    if (
+        attribute.shape is None
+        or len(attribute.shape) != 1
+        or attribute.dtype.kind not in "iu"
+        or attribute.shape[0] * attribute.dtype.itemsize > LARGEST_ATTRIBUTE
+    ):
+        raise FormatError(f"{path}: the attribute {name!r} of {group.name} must be integers")
+    return [int(number) for number in group.attrs[name]] if attribute.shape[0] else []
 
 
 def _attribute(

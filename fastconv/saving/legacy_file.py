@@ -29,9 +29,11 @@ from fastconv.saving import global_heap, keras2_optimizer, model_file
 from fastconv.saving.assigning import (
     add_sources,
     assign,
+    check_trained,
     checked_optimizer,
     optimizer_shapes,
     skipping,
+    write_trained,
 )
 from fastconv.saving.hdf5 import (
     Dataset,
@@ -84,7 +86,10 @@ def write(model: Any, file: BinaryIO) -> None:
         if model.compiled:
             name = model.optimizer.name
             arrays = {f"{name}/{each}": value for each, value in model.optimizer._live_variables()}
-            _write_group(h5.create_group(_OPTIMIZER), arrays)
+            group = h5.create_group(_OPTIMIZER)
+            _write_group(group, arrays)
+            stored = dict.fromkeys(variable for layer in layers for variable in names_of(layer))
+            write_trained(model, list(stored), group)
 
 
 def is_one(file: BinaryIO, path: Path) -> bool:
@@ -192,6 +197,7 @@ def _read(
         raise FormatError(
             f"{path}: must hold {len(layers)} layers with weights, received {len(weighted)}"
         )
+    pairs.sort(key=lambda pair: weighted.index(pair[1]))  # in the order of the file
     sources: dict[Variable, Dataset] = {}
     stored_names: dict[Variable, str] = {}
     for layer, name in pairs:
@@ -208,7 +214,7 @@ def _read(
     restore = None
     if model.compiled and not by_name and child(h5, _OPTIMIZER, path) is not None:
         with skipping(skip_mismatch, "the optimizer"):
-            restore = _optimizer(model, h5, stored_names, path)
+            restore = _optimizer(model, h5, list(sources), stored_names, path)
     assign(model, list(sources), list(sources.values()), new_model)
     if restore is not None:
         restore()
@@ -246,11 +252,15 @@ def _pairs_by_name(layers: list[Any], stored: dict[str, str], path: Path) -> lis
 
 
 def _optimizer(
-    model: Any, h5: h5py.File, stored_names: dict[Variable, str], path: Path
+    model: Any,
+    h5: h5py.File,
+    stored: list[Variable],
+    stored_names: dict[Variable, str],
+    path: Path,
 ) -> Callable[[], None] | None:
     """What puts the state of the optimizer in place; None if there is nothing.
 
-    `stored_names` are the names of the weights in the file.
+    `stored` are the weights in the order of the file, `stored_names` their names there.
     """
     group = group_at(h5, _OPTIMIZER, path)
     names = list_attribute(group, "weight_names", path)
@@ -263,9 +273,9 @@ def _optimizer(
         by_name = version.startswith(("1.", "2.0."))
         state = _keras2_state(model, group, names, stored_names if by_name else {}, path)
         return None if state is None else checked_optimizer(model, state, path)
-    return checked_optimizer(
-        model, _group_datasets(group, optimizer_shapes(model, len(names)), path), path
-    )
+    shapes = optimizer_shapes(model, len(names))
+    check_trained(model, len(shapes), stored, group, path)
+    return checked_optimizer(model, _group_datasets(group, shapes, path), path)
 
 
 def _keras2_state(

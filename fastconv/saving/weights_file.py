@@ -6,7 +6,7 @@
     /layers/sequential/layers/dense/vars/0      a model inside of the model
     /optimizer/vars/0            iteration
     /optimizer/vars/1            learning rate
-    /optimizer/vars/2 ...        slots, if training has begun
+    /optimizer/vars/2 ...        slots, if training has begun; the attribute `trained` tells whose
     /vars                                       empty, for the model itself
 
 Every `vars` has an attribute `name`. Weights are little-endian float32. A layer that occurs several
@@ -30,9 +30,11 @@ from fastconv.naming import numbered
 from fastconv.saving.assigning import (
     add_sources,
     assign,
+    check_trained,
     checked_optimizer,
     optimizer_shapes,
     skipping,
+    write_trained,
 )
 from fastconv.saving.hdf5 import (
     Dataset,
@@ -64,6 +66,11 @@ def write(model: Model, file: BinaryIO) -> None:
             group.attrs["name"] = name
             for index, array in enumerate(arrays):
                 write_dataset(group, str(index), np.asarray(array))
+        if model.compiled:
+            stored = [
+                v for place in _places(model, list) if not place.again for v in place.variables
+            ]
+            write_trained(model, stored, h5["optimizer/vars"])
 
 
 def read(
@@ -93,7 +100,7 @@ def read(
                 add_sources(sources, list(zip(place.variables, found, strict=True)), path)
         restore = None
         with skipping(skip_mismatch, "the optimizer"):
-            restore = _optimizer(model, h5, path)
+            restore = _optimizer(model, h5, list(sources), path)
         assign(model, list(sources), list(sources.values()), new_model)
         if restore is not None:
             restore()
@@ -135,7 +142,8 @@ class _Place(NamedTuple):
 
 
 def _places(model: Model, arranged: Callable[[list[_Place]], list[_Place]]) -> Iterator[_Place]:
-    """The places of all layers, in order; `arranged` may exchange those of one model's layers."""
+    """The places of all layers, in the order of the file; `arranged` may exchange the layers at
+    those of one model."""
     seen: set[Layer] = set()
 
     def walk(model: Any, prefix: str, again: bool) -> Iterator[_Place]:
@@ -155,13 +163,14 @@ def _places(model: Model, arranged: Callable[[list[_Place]], list[_Place]]) -> I
 
 
 def _in_order_of(h5: h5py.File, level: list[_Place], path: Path) -> list[_Place]:
-    """The places of the layers of one model as the names in a file have them."""
+    """The places of one model in a file, with the layers that their names there mean."""
     heavy = [place for place in level if place.layer.weights and not place.again]
     stored = [_stored_name(h5, place.path, path) for place in heavy]
     wanted = [(place.name, prefix_of(place.layer)) for place in heavy]
     order = order_of(wanted, stored, path)
     moved = {
-        place: place._replace(path=heavy[k].path) for place, k in zip(heavy, order, strict=True)
+        heavy[k]: heavy[k]._replace(layer=place.layer)
+        for place, k in zip(heavy, order, strict=True)
     }
     return [moved.get(place, place) for place in level]
 
@@ -180,14 +189,20 @@ def _has_variables(h5: h5py.File, group_path: str, path: Path) -> bool:
         return False
 
 
-def _optimizer(model: Model, h5: h5py.File, path: Path) -> Callable[[], None] | None:
-    """What restores the optimizer, if the model is compiled and the file has its state."""
+def _optimizer(
+    model: Model, h5: h5py.File, stored: list[Variable], path: Path
+) -> Callable[[], None] | None:
+    """What restores the optimizer, if the model is compiled and the file has its state.
+
+    `stored` are the weights in the order of the file.
+    """
     if not model.compiled or child(h5, "optimizer", path) is None:
         return None
     count = len(_variables(h5, "optimizer", path))
     if count == 0:
         return None
     shapes = optimizer_shapes(model, count)
+    check_trained(model, len(shapes), stored, _variables(h5, "optimizer", path), path)
     return checked_optimizer(model, _datasets(h5, "optimizer", shapes, path), path)
 
 

@@ -172,6 +172,57 @@ def test_layers_of_other_names_in_the_same_order(tmp_path, suffix):
     np.testing.assert_array_equal(predicted(other), predicted(model))
 
 
+# ------------------------------------------------------------------- the state of the optimizer
+
+
+def trained(*names, frozen=()):
+    model = named(*names)
+    for name in frozen:
+        model.get_layer(name).trainable = False
+    model.compile("adam", "mse")
+    model.fit(X, np.ones_like(X), verbose=0)
+    return model
+
+
+WITH_OPTIMIZER = pytest.mark.parametrize("suffix", [".weights.h5", ".keras", ".h5"])
+
+
+@WITH_OPTIMIZER
+@pytest.mark.parametrize(
+    "written, read",
+    [
+        (trained, lambda: trained("b", "a", "c")),
+        (lambda *names: trained(*names, frozen="a"), lambda: trained(*"abc", frozen="b")),
+        (lambda *names: trained(*names, frozen="a"), lambda: trained(*"abc", frozen="c")),
+    ],
+    ids=["another order", "others frozen", "others at the end"],
+)
+def test_the_state_of_the_optimizer_of_other_weights(tmp_path, suffix, written, read):
+    model, other = written("a", "b", "c"), read()
+    path = tmp_path / f"model{suffix}"
+    save(model, path)
+    before = other.get_weights()
+    with pytest.raises(FormatError, match="must belong to the weights that are trained in"):
+        other.load_weights(path)
+    for now, then in zip(other.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(now, then)
+    with pytest.warns(UserWarning, match="skipped the optimizer, which does not fit"):
+        other.load_weights(path, skip_mismatch=True)
+    for name, kernel in kernels(model).items():
+        np.testing.assert_array_equal(kernels(other)[name], kernel)
+
+
+@WITH_OPTIMIZER
+def test_the_state_of_the_optimizer_of_the_same_weights(tmp_path, suffix):
+    model, other = (trained("a", "b", "c", frozen="b") for _ in range(2))
+    filled(other, 8)
+    save(model, tmp_path / f"model{suffix}")
+    other.load_weights(tmp_path / f"model{suffix}")
+    for each in (model, other):
+        each.fit(X, np.ones_like(X), verbose=0)
+    np.testing.assert_array_equal(predicted(other), predicted(model))
+
+
 # ------------------------------------------------------------------ networks that are built again
 
 

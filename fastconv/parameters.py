@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastconv.live_memory import count_array, make_room
 from fastconv.shapes import checked_product
 
 if TYPE_CHECKING:
@@ -165,7 +166,9 @@ def read_only(array: np.ndarray) -> np.ndarray:
 
 def aligned_zeros(nbytes: int) -> np.ndarray:
     """`nbytes` zero bytes that start at a multiple of `ALIGNMENT`."""
+    make_room(nbytes)
     raw = np.zeros(nbytes + ALIGNMENT, np.uint8)
+    count_array(raw)
     start = -raw.ctypes.data % ALIGNMENT
     return raw[start : start + nbytes]
 

@@ -91,7 +91,7 @@ class _Checked:
 
     def __new__(cls, *arguments: Any, **keywords: Any):
         if keywords:
-            accepted = _accepted_by(cls)
+            accepted = accepted_by(cls)
             if accepted is not None and not accepted.issuperset(keywords):
                 raise _unknown(cls.__name__, keywords, accepted)
         return super().__new__(cls)
@@ -120,7 +120,7 @@ def explain_keywords(function: _Function) -> _Function:
 
 
 @functools.cache
-def _accepted_by(cls: type) -> frozenset[str] | None:
+def accepted_by(cls: type) -> frozenset[str] | None:
     """The keywords that the constructor of `cls` takes; None if only calling it can tell.
 
     A constructor with **keywords gives them to that of the next class, as far as fastconv's own are

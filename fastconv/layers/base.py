@@ -24,6 +24,7 @@ import numpy as np
 
 from fastconv import constraints, initializers, regularizers
 from fastconv.keywords import NamedArguments
+from fastconv.layers.changing import arguments_of, changed
 from fastconv.layers.symbolic import Call, SymbolicTensor
 from fastconv.naming import unique_name
 from fastconv.overriding import Overridable
@@ -120,6 +121,17 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
         self._trainable = bool(trainable)
         self._variables: list[Variable] = []
         self.calls: list[Call] = []
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Arguments may be assigned to a built layer as far as they can have an effect: see
+        `fastconv.layers.changing`."""
+        if vars(self).get("_input_shape") is None or name not in arguments_of(type(self)):
+            super().__setattr__(name, value)
+            return
+        from fastconv.plan.cache import clear_all_plans  # which a layer alone does not need
+
+        super().__setattr__(name, changed(self, name, value))
+        clear_all_plans()
 
     # The four questions ---------------------------------------------------------------------------
 

@@ -120,6 +120,8 @@ class Model(Trainer, Layer):
         if trainable is not None:
             self.trainable = trainable
 
+    __setattr__ = object.__setattr__  # a model's attributes are not arguments of an operation
+
     def _begin(self, name: str | None) -> None:
         Layer.__init__(self, name=name)
         Trainer.__init__(self)

@@ -249,6 +249,13 @@ def drop_idle_plans() -> None:
             pass
 
 
+def clear_all_plans() -> None:
+    """Drop the plans of all models, those that are lent when they come back: layers that some of
+    them were made of have changed."""
+    for cache in _all_caches():
+        cache.clear()
+
+
 def _shrink(limit: int, making: PlanCache | None = None) -> None:
     """Drop the least recently used plans of all models until they take no more than `limit` bytes,
     but leave every model the plan that it used last; not the one that is `making` a new plan."""

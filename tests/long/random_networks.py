@@ -424,7 +424,7 @@ def shares_layers(model: Any) -> bool:
     models, users = [model], Counter()
     while models:
         layers = {id(layer): layer for layer in models.pop().layers}
-        users.update(layers)
+        users.update(layers.keys())
         models += [layer for layer in layers.values() if hasattr(layer, "layers")]
     return max(users.values()) > 1
 

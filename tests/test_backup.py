@@ -15,9 +15,10 @@ import pytest
 from interrupted_training import result, train
 
 import fastconv
-from fastconv import FormatError, callbacks, metrics
+from fastconv import FormatError, callbacks, layers, metrics, models
 from fastconv.saving import safetensors_file
 from fastconv.saving.state_file import load_state, save_state
+from fastconv.utils import set_random_seed
 
 SCRIPT = Path(__file__).with_name("interrupted_training.py")
 SOURCES = ["arrays", "sequence", "steps", "generator", "short arrays", "too few", "iterable"]
@@ -267,3 +268,40 @@ def test_every_metric_can_be_interrupted(name):
     for key, value in first.state().items():  # what the second gathers does not reach the first
         assert np.all(np.asarray(value) <= np.asarray(second.state()[key]))
     assert repr(first.state()) != repr(second.state())
+
+
+# -------------------------------------------------------------- a network that is built again
+
+
+def two_outputs():
+    """Outputs, losses and metrics that nobody named, with a layer in two places and a mask."""
+    set_random_seed(5)
+    x, y = layers.Input((4,)), layers.Input((4,))
+    shared = layers.Dense(4)
+    inner = models.Model(x, layers.BatchNormalization()(shared(x)))
+    hidden = layers.Dropout(0.3)(inner(shared(y)))
+    model = models.Model(y, [layers.Dense(2)(hidden), layers.Dense(1)(hidden)])
+    model.compile("adam", "mse", metrics=[["mae"], ["mae"]])
+    return model
+
+
+def test_a_network_that_is_built_again_goes_on(tmp_path):
+    """Counters of the process give its outputs other names, and so its metrics."""
+    x = np.random.default_rng(0).standard_normal((32, 4)).astype(np.float32)
+    data = {"x": x, "y": [x[:, :2], x[:, :1]], "validation_split": 0.25, "verbose": 0}
+    whole = two_outputs()
+    expected = whole.fit(**data, epochs=4).history
+    log = callbacks.CSVLogger(tmp_path / "log.csv", append=True)
+    backup, interrupt = callbacks.BackupAndRestore(tmp_path / "b"), Interrupt("on_epoch_end", 2)
+    with pytest.raises(KeyboardInterrupt):
+        two_outputs().fit(**data, epochs=4, callbacks=[backup, log, interrupt])
+    model = two_outputs()
+    log = callbacks.CSVLogger(tmp_path / "log.csv", append=True)
+    found = model.fit(
+        **data, epochs=4, callbacks=[callbacks.BackupAndRestore(tmp_path / "b"), log]
+    ).history
+    assert found.keys() != expected.keys()
+    assert sorted(found.values()) == sorted(expected.values())
+    assert len((tmp_path / "log.csv").read_text().splitlines()) == 1 + 4
+    for now, then in zip(model.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_array_equal(now, then)

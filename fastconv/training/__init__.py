@@ -12,6 +12,7 @@
     report       loss and metrics of an epoch
     progress     what is printed
     run          how far a fit has come
+    renaming     its state after outputs got other names
 
 `Trainer` is one half of a model; `fastconv.models` has the other.
 """

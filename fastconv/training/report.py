@@ -12,6 +12,7 @@ from fastconv.plan import Plan
 from fastconv.state import list_of, plain, record_of, text
 from fastconv.structure import Names
 from fastconv.training.compilation import Compilation
+from fastconv.training.renaming import renamings
 
 
 class Report:
@@ -96,6 +97,12 @@ class Report:
             {"name": name, "class": type(metric).__name__, "state": metric.state()}
             for name, metric in self._names.items()
         ]
+
+    def new_names(self, state: Any) -> dict[str, str]:
+        """What metrics in `state` are called now, if the names of outputs have counted up since."""
+        if not isinstance(state, list) or not all(isinstance(each, dict) for each in state):
+            return {}
+        return renamings([each.get("name") for each in state], list(self._names))
 
     def check(self, state: Any) -> None:
         """ValueError unless `state` is that of a report with the same metrics."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fastconv import _random
 from fastconv.naming import numbered
 from fastconv.state import boolean, check_record, dict_of, plain, whole
+from fastconv.training.renaming import renamed
 
 if TYPE_CHECKING:
     from fastconv.callbacks import Callback
@@ -79,6 +80,7 @@ class TrainingRun:
         kinds |= {"epoch": whole, "batch": whole, "stop_training": boolean}
         kinds |= {"logs": dict_of(plain), "callbacks": dict_of(plain)}
         check_record(state, kinds, "the state of a training run")
+        state = self._of_today(state)
         self.feed.check(state["feed"], state["epoch"])
         self.feed.check_batch(state["batch"])
         if self.validation is not None and state["validation"] is not None:
@@ -88,6 +90,13 @@ class TrainingRun:
         for callback, callback_state in self._known(state):
             callback.check(callback_state)
         _random.check(state["random"])
+
+    def _of_today(self, state: dict[str, Any]) -> dict[str, Any]:
+        """`state` with the names that metrics have in this process."""
+        names = self.report.new_names(state["report"])
+        if not names:
+            return state
+        return state | {key: renamed(state[key], names) for key in ("logs", "report", "callbacks")}
 
     def _known(self, state: dict[str, Any]) -> Iterator[tuple[Callback, Any]]:
         """The callbacks of this run that `state` knows, with their states."""
@@ -102,6 +111,7 @@ class TrainingRun:
         Raises ValueError if the model or the data are others, and then nothing is changed.
         """
         self.check(state)
+        state = self._of_today(state)
         for callback, callback_state in self._known(state):  # first, as a user's own may raise
             callback.restore(callback_state)
         self.feed.restore(state["feed"])

@@ -11,13 +11,14 @@ the layer before it where it can. `node` says what that is.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from fastconv.plan import nodes
+from fastconv.shapes import normalize_int
 from fastconv.suggestions import did_you_mean
 
 LEAKY_RELU_SLOPE = 0.2  # of the function; the layer LeakyReLU has its own default
@@ -122,14 +123,35 @@ def exponential(x: np.ndarray) -> np.ndarray:
     return _ops().exponential(x)
 
 
-def softmax(x: np.ndarray, axis: int = -1) -> np.ndarray:
-    """exp(x) / sum(exp(x)) over one axis."""
-    return np.moveaxis(_ops().softmax(np.moveaxis(x, axis, -1)), -1, axis)
+def softmax(x: np.ndarray, axis: int | Sequence[int] | None = -1) -> np.ndarray:
+    """exp(x) / sum(exp(x)) over one axis, over several together or (None) over all.
+
+    Raises ValueError for an axis that `x` does not have, or the same one twice; TypeError for what
+    is not an integer.
+    """
+    return _over_axes(_ops().softmax, x, axis)
 
 
-def log_softmax(x: np.ndarray, axis: int = -1) -> np.ndarray:
-    """The logarithm of the softmax, finite where that rounds to zero."""
-    return np.moveaxis(_ops().log_softmax(np.moveaxis(x, axis, -1)), -1, axis)
+def log_softmax(x: np.ndarray, axis: int | Sequence[int] | None = -1) -> np.ndarray:
+    """The logarithm of the softmax, finite where that rounds to zero; errors are those of
+    `softmax`."""
+    return _over_axes(_ops().log_softmax, x, axis)
+
+
+def _over_axes(function: Callable[..., np.ndarray], x: np.ndarray, axis: Any) -> np.ndarray:
+    """`function`, which works along the last axis, along `axis`."""
+    axes = range(np.ndim(x)) if axis is None else axis
+    axes = list(axes) if isinstance(axes, (tuple, list, range)) else [axes]
+    rank = np.ndim(x)
+    positive = [n + rank if (n := normalize_int(a, "axis", minimum=-rank)) < 0 else n for a in axes]
+    if not positive or len({*positive}) < len(positive) or max(positive) >= rank:
+        raise ValueError(
+            f"`axis` must name axes of `x` from {-rank} to {rank - 1}, each once, received {axis!r}"
+        )
+    last = range(-len(axes), 0)
+    moved = np.moveaxis(x, positive, last)
+    flat = moved if len(axes) == 1 else moved.reshape(*moved.shape[: -len(axes)], -1)
+    return np.moveaxis(function(flat).reshape(moved.shape), last, positive)
 
 
 # What a layer with such an activation says to the plan (None: nothing to do).

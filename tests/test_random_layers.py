@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from differential import differential
+from layer_passes import passes
 
 from fastconv import layers, models, runtime, utils
 
@@ -218,6 +219,9 @@ def test_refusals(make, error, message):
     ("layer", "message"),
     [
         (layers.Dropout(0.1, (None, 1)), "`noise_shape` must have one entry per axis"),
+        (layers.Dropout(0.1, (10, 2)), "`noise_shape` must have one entry per axis"),
+        (layers.Dropout(0.1, (1, 1, 12, 10, 3)), "`noise_shape` must have one entry per axis"),
+        (layers.Dropout(0.1, (7, 12, 10, 3)), "or fewer entries, without None, .* received"),
         (layers.Dropout(0.1, (None, 2, 1, 1)), "`noise_shape` must have one entry per axis"),
         (layers.Rescaling([1.0, 2.0]), "one for each of the 3 channels, received 2"),
     ],
@@ -226,3 +230,26 @@ def test_an_input_that_does_not_fit(layer, message):
     model = models.Sequential([layers.Input((12, 10, 3))])
     with pytest.raises(ValueError, match=message):
         model.add(layer)
+
+
+@pytest.mark.parametrize(
+    ("noise_shape", "shared"),
+    [
+        ((None, 1, 3), (1,)),
+        ((1, None, 3), (0,)),
+        ((1, 10, 1), (0, 2)),
+        ((10, 1), (0, 2)),
+        ((3,), (0, 1)),
+        ((1,), (0, 1, 2)),
+    ],
+)
+def test_noise_shape_shares_along_axes_and_those_left_out(noise_shape, shared):
+    layer = layers.Dropout(0.5, noise_shape=noise_shape, seed=3)
+    assert layers.Dropout.from_config(layer.get_config()).noise_shape == noise_shape
+    y, dx, _ = passes(layer, np.ones((6, 10, 3), np.float32), np.ones((6, 10, 3), np.float32))
+    assert set(np.unique(y)) <= {0.0, 2.0}
+    np.testing.assert_array_equal(dx, y)
+    first = y[tuple(slice(1) if axis in shared else slice(None) for axis in range(3))]
+    np.testing.assert_array_equal(y, np.broadcast_to(first, y.shape))
+    for axis in {0, 1, 2} - set(shared):
+        assert np.ptp(y, axis=axis).any()

@@ -55,6 +55,21 @@ def test_output_shape(layer, shape, expected):
             ValueError,
             "less than `strides`",
         ),
+        (
+            lambda: layers.Conv2DTranspose(2, 2, 2, "same", output_padding=0),
+            ValueError,
+            r"must be 1 or None .* window of 2 elements, an even number, with padding 'same'",
+        ),
+        (
+            lambda: layers.Conv1DTranspose(2, 4, 3, "same", output_padding=0),
+            ValueError,
+            "must be 1 to 2 or None",
+        ),
+        (
+            lambda: layers.Conv2DTranspose(2, (3, 2), 1, "same", output_padding=0),
+            ValueError,
+            "`output_padding` must be None",
+        ),
         (lambda: layers.Conv2DTranspose(4, 3, groups=2), TypeError, "groups"),
         (lambda: layers.DepthwiseConv2D(3, depth_multiplier=0), ValueError, "`depth_multiplier`"),
         (lambda: layers.SeparableConv2D(0, 3), ValueError, "`filters` must be positive"),
@@ -89,11 +104,6 @@ def test_refusals(make, error, message):
         (layers.Conv1D(4, 9), (4, 2), "larger than the padded input"),
         (layers.DepthwiseConv2D(9), (4, 4, 2), "larger than the padded input"),
         (layers.MaxPooling1D(9), (4, 2), "larger than the padded input"),
-        (
-            layers.Conv2DTranspose(2, 2, 2, "same", output_padding=0),
-            (4, 4, 2),
-            "must be at least 1",
-        ),
         (layers.Conv2DTranspose(2, 3, 2**40), (2**30, 4, 2), "too large"),
         (layers.Reshape((5, -1)), (4, 6), "cannot give 24 values"),
         (layers.Permute((1, 2)), (4, 6, 3), "takes inputs of 2 axes"),

@@ -9,6 +9,7 @@
     depthwise       DepthwiseConv1D, DepthwiseConv2D, SeparableConv1D, SeparableConv2D
     pooling         MaxPooling, AveragePooling, GlobalMaxPooling, GlobalAveragePooling, 1D and 2D
     dense           Dense
+    activated       Activated: layers with an argument `activation`
     activation      Activation, ReLU, LeakyReLU, PReLU, ELU, Softmax
     merging         Add, Subtract, Multiply, Average, Maximum, Minimum, Concatenate
     normalization   BatchNormalization, LayerNormalization, GroupNormalization, UnitNormalization,

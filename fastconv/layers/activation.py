@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
-from fastconv import activations, constraints, initializers, regularizers
+from fastconv import constraints, initializers, regularizers
 from fastconv.checks import number
+from fastconv.layers.activated import Activated
 from fastconv.layers.axes import positive_axes, with_axes_last
 from fastconv.layers.base import Layer
 from fastconv.plan import nodes
@@ -16,30 +16,24 @@ from fastconv.serialization import serialize
 from fastconv.shapes import shared_slopes
 
 
-def fusible_nodes(function: Callable[..., Any]) -> list[Node]:
-    """The operations of an activation function, none for linear."""
-    node = activations.node(function)
-    return [] if node is None else [node]
-
-
-class Activation(Layer):
+class Activation(Activated):
     """Applies an activation function to every element (softmax: to every vector).
 
     Args:
-        activation: a name or a function of `fastconv.activations`, or None for "linear".
+        activation: a name or a function of `fastconv.activations`, or None for "linear"; or a layer
+            of this module without weights, such as `LeakyReLU(0.1)`.
 
-    Raises ValueError for an unknown name, TypeError for any other function.
+    Raises ValueError for an unknown name, TypeError for any other function or layer.
     """
+
+    is_activation = True
 
     def __init__(self, activation: Any, **common: Any):
         super().__init__(**common)
-        self.activation = activations.get(activation)
+        self.activation = activation
 
     def nodes(self, input_shape):
-        return fusible_nodes(self.activation)
-
-    def get_config(self):
-        return super().get_config() | {"activation": activations.serialize(self.activation)}
+        return self.following_nodes(input_shape)
 
 
 class ReLU(Layer):
@@ -52,6 +46,8 @@ class ReLU(Layer):
 
     Raises ValueError for anything else, TypeError for what is no number.
     """
+
+    is_activation = True
 
     def __init__(
         self,
@@ -93,6 +89,8 @@ class LeakyReLU(Layer):
     what is no number.
     """
 
+    is_activation = True
+
     def __init__(self, negative_slope: float = 0.3, **common: Any):
         super().__init__(**common)
         self.negative_slope = number(negative_slope, "negative_slope", 0)
@@ -112,6 +110,8 @@ class ELU(Layer):
 
     Raises ValueError for a negative one, TypeError for what is no number.
     """
+
+    is_activation = True
 
     def __init__(self, alpha: float = 1.0, **common: Any):
         super().__init__(**common)
@@ -195,6 +195,8 @@ class Softmax(Layer):
 
     Raises ValueError for an axis that the input has not, TypeError for one that is no integer.
     """
+
+    is_activation = True
 
     def __init__(self, axis: int | list[int] = -1, **common: Any):
         super().__init__(**common)

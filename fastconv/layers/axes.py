@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from fastconv.layers.base import Layer
 from fastconv.plan import nodes
 from fastconv.plan.nodes import Node
@@ -23,8 +25,9 @@ def positive_axes(layer: Layer, axis: Any, rank: int, name: str = "axis") -> lis
     what is no integer.
     """
     axes = axis if isinstance(axis, list) else [axis]
-    if not all(isinstance(a, int) and not isinstance(a, bool) for a in axes):
+    if not all(isinstance(a, (int, np.integer)) and not isinstance(a, bool) for a in axes):
         raise TypeError(f"`{name}` of {layer.name!r} must be integers, received {axis!r}")
+    axes = [int(a) for a in axes]
     positive = sorted(a + rank if a < 0 else a for a in axes)
     if not positive or len({*positive}) < len(positive):
         raise ValueError(f"`{name}` of {layer.name!r} must name axes once, received {axis!r}")

@@ -69,6 +69,7 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
     module = "keras.layers"  # where Keras's files say that the class lives
     merges = False  # takes a list of inputs
     moves_images = False  # at random in `model(x)` as well, as Keras's augmentations do
+    is_activation = False  # has no weights and may be the `activation` of another layer
     training_by_default = False  # Keras calls it with `training=True` if nobody says anything
     unused_hooks = MappingProxyType(
         {

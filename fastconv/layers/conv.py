@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastconv import activations, constraints, initializers, regularizers
-from fastconv.layers.activation import fusible_nodes
+from fastconv import constraints, initializers, regularizers
+from fastconv.layers.activated import Activated
 from fastconv.layers.spatial import Spatial, check_padding, normalize_sizes
 from fastconv.parameters import Variable
 from fastconv.plan import nodes
@@ -18,7 +18,7 @@ from fastconv.serialization import serialize
 from fastconv.shapes import conv2d_geometry, normalize_int
 
 
-class Convolutional(Spatial):
+class Convolutional(Spatial, Activated):
     """Base class of all convolutions.
 
     `weights` says for every role ("kernel", "bias") the initializer, regularizer and constraint.
@@ -43,7 +43,7 @@ class Convolutional(Spatial):
         self.strides = normalize_sizes(strides, self.rank, "strides")
         self.padding = check_padding(padding, *self.paddings)
         self.dilation_rate = normalize_sizes(dilation_rate, self.rank, "dilation_rate")
-        self.activation = activations.get(activation)
+        self.activation = activation
         self.use_bias = bool(use_bias)
         self._roles = tuple(weights)
         for role, (initializer, regularizer, constraint) in weights.items():
@@ -79,14 +79,16 @@ class Convolutional(Spatial):
             "dilation_rate": self.pair(self.dilation_rate),
         }
 
-    def activation_nodes(self) -> list[nodes.Node]:
-        """What follows every element by itself, so that it can run inside the convolution."""
-        following = fusible_nodes(self.activation)
+    def activation_nodes(self, image) -> list[nodes.Node]:
+        """What follows every element by itself, so that it can run inside the convolution that
+        gives `image`."""
+        following = self.following_nodes(self.shape_of(image))
         return following if all(isinstance(n, nodes.Activation) for n in following) else []
 
-    def outer_nodes(self):
-        # A softmax is over the last axis, whatever that is.
-        return [] if self.activation_nodes() else fusible_nodes(self.activation)
+    def outer_nodes(self, image):
+        # A softmax is over an axis of the layer's own format.
+        inside = self.activation_nodes(image)
+        return [] if inside else self.following_nodes(self.shape_of(image))
 
     def get_config(self):
         return (
@@ -96,7 +98,6 @@ class Convolutional(Spatial):
                 "strides": list(self.strides),
                 "padding": self.padding,
                 "dilation_rate": list(self.dilation_rate),
-                "activation": self.activation.__name__,
                 "use_bias": self.use_bias,
                 "activity_regularizer": serialize(self.activity_regularizer),
             }
@@ -173,7 +174,7 @@ class _Conv(Convolutional):
             groups=self.groups,
             kernel_shape=self._kernel_shape(image[-1]),
         )
-        return [convolution, *self.activation_nodes()]
+        return [convolution, *self.activation_nodes(self.image_output(image))]
 
     def get_config(self):
         return super().get_config() | {"filters": self.filters, "groups": self.groups}
@@ -194,7 +195,8 @@ class Conv2D(_Conv):
             height, width).
         dilation_rate: the distance of neighbouring taps, (rows, columns) or one integer.
         groups: the channels are split into so many groups that do not see each other.
-        activation: None or one of `fastconv.activations`.
+        activation: None, one of `fastconv.activations`, or a layer without weights that is an
+            activation, such as `LeakyReLU(0.1)`.
         use_bias: whether every filter has a number of its own to add.
         kernel_initializer, bias_initializer: see `fastconv.initializers`.
         kernel_regularizer, bias_regularizer, activity_regularizer: see `fastconv.regularizers`.

@@ -53,7 +53,22 @@ class _ConvTranspose(Convolutional):
                     f"`output_padding` must be less than `strides` (={self.strides}), "
                     f"received {output_padding!r}"
                 )
+            self._check_output_padding()
         self.kernel: Variable | None = None
+
+    def _check_output_padding(self) -> None:
+        """ValueError where no convolution has the output that "same" leaves for an input."""
+        for axis, extra in enumerate(self.output_padding):
+            span = effective_kernel(self.kernel_size[axis], self.dilation_rate[axis])
+            if self.padding == "same" and extra == 0 and span % 2 == 0:
+                allowed = ("", "1 or ")[min(self.strides[axis], 2) - 1]
+                if self.strides[axis] > 2:
+                    allowed = f"1 to {self.strides[axis] - 1} or "
+                raise ValueError(
+                    f"`output_padding` must be {allowed}None (an output of size * stride) for a "
+                    f"window of {span} elements, an even number, with padding 'same', received "
+                    f"{self.output_padding}"
+                )
 
     def _kernel_shape(self, channels: int) -> tuple[int, int, int, int]:
         return (*self.pair(self.kernel_size), self.filters, channels)
@@ -67,11 +82,6 @@ class _ConvTranspose(Convolutional):
         else:
             extra = self.output_padding[axis]
             extra += span % 2 if self.padding == "same" else span
-            if extra == 0:
-                raise ValueError(
-                    "`output_padding` must be at least 1 for an even kernel with padding 'same', "
-                    f"received {self.output_padding}"
-                )
         return (size - 1) * stride + extra
 
     def image_output(self, image):
@@ -93,7 +103,7 @@ class _ConvTranspose(Convolutional):
             **self.window(),
             kernel_shape=self._kernel_shape(image[-1]),
         )
-        return [convolution, *self.activation_nodes()]
+        return [convolution, *self.activation_nodes(self.image_output(image))]
 
     def get_config(self):
         padding = None if self.output_padding is None else list(self.output_padding)

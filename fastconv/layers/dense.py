@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastconv import activations, constraints, initializers, regularizers
-from fastconv.layers.activation import fusible_nodes
-from fastconv.layers.base import Layer, check_options
+from fastconv import constraints, initializers, regularizers
+from fastconv.layers.activated import Activated
+from fastconv.layers.base import check_options
 from fastconv.plan import nodes
 from fastconv.serialization import serialize
 from fastconv.shapes import normalize_int
 
 
-class Dense(Layer):
+class Dense(Activated):
     """y = activation(x w + b) over the last axis of an input of any rank from 2.
 
     Args:
         units: the size of the last axis that comes out.
-        activation: None, or one of `fastconv.activations` by name or as the function.
+        activation: None, one of `fastconv.activations` by name or as the function, or a layer
+            without weights that is an activation, such as `LeakyReLU(0.1)`.
         use_bias: whether every unit has a number of its own to add.
         kernel_initializer, bias_initializer: see `fastconv.initializers`.
         kernel_regularizer, bias_regularizer, activity_regularizer: see `fastconv.regularizers`.
@@ -59,7 +60,7 @@ class Dense(Layer):
             quantization_config=quantization_config,
         )
         self.units = normalize_int(units, "units")
-        self.activation = activations.get(activation)
+        self.activation = activation
         self.use_bias = bool(use_bias)
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
@@ -97,12 +98,12 @@ class Dense(Layer):
         super().build(input_shape)
 
     def nodes(self, input_shape):
-        return [nodes.Product(self.kernel, self.bias), *fusible_nodes(self.activation)]
+        following = self.following_nodes(self.compute_output_shape(input_shape))
+        return [nodes.Product(self.kernel, self.bias), *following]
 
     def get_config(self):
         return super().get_config() | {
             "units": self.units,
-            "activation": self.activation.__name__,
             "use_bias": self.use_bias,
             "kernel_initializer": serialize(self.kernel_initializer),
             "bias_initializer": serialize(self.bias_initializer),

@@ -87,7 +87,8 @@ class _DepthwiseConv(_Depthwise):
         super().build(input_shape)
 
     def image_nodes(self, image):
-        return [self.depthwise_node(image, self.kernel, self.bias), *self.activation_nodes()]
+        depthwise = self.depthwise_node(image, self.kernel, self.bias)
+        return [depthwise, *self.activation_nodes(self.image_output(image))]
 
 
 class DepthwiseConv2D(_DepthwiseConv):
@@ -188,7 +189,7 @@ class _SeparableConv(_Depthwise):
             kernel_shape=(1, 1, image[-1] * self.depth_multiplier, self.filters),
         )
         depthwise = self.depthwise_node(image, self.depthwise_kernel, None)
-        return [depthwise, pointwise, *self.activation_nodes()]
+        return [depthwise, pointwise, *self.activation_nodes(self.image_output(image))]
 
     def get_config(self):
         return super().get_config() | {"filters": self.filters}

@@ -41,7 +41,8 @@ class Dropout(Seeded):
         rate: the part that is dropped, 0 <= rate < 1.
         noise_shape: None, and every element is drawn by itself; or the shape of what is drawn, with
             the batch, where a 1 stands for an axis whose elements share their fate and None for the
-            size of the input.
+            size of the input. Leading axes may be left out, which means 1, if there is no None. The
+            batch must be None or 1, as a model takes batches of any size.
         seed: an integer >= 0 for masks of its own; None draws one from the stream that
             `fastconv.utils.set_random_seed` starts.
 
@@ -68,23 +69,34 @@ class Dropout(Seeded):
             )
 
     def compute_output_shape(self, input_shape):
-        noise = self.noise_shape
-        if noise is not None and (
-            len(noise) != len(input_shape)
-            or noise[0] not in (None, 1)
-            or any(
-                n not in (None, 1, size) for n, size in zip(noise[1:], input_shape[1:], strict=True)
-            )
+        self._noise_shape_for(input_shape)
+        return tuple(input_shape)
+
+    def _noise_shape_for(self, input_shape) -> tuple[int | None, ...] | None:
+        """`noise_shape` with an entry per axis of the input: 1 for leading ones that it lacks."""
+        noise, rank = self.noise_shape, len(input_shape)
+        if noise is None:
+            return None
+        full = (1,) * (rank - len(noise)) + noise
+        # None of a shorter shape would be ambiguous: Keras counts those from the first axis.
+        clear = len(noise) == rank or None not in noise
+        if (
+            not clear
+            or len(full) != rank
+            or full[0] not in (None, 1)
+            or any(n not in (None, 1, m) for n, m in zip(full[1:], input_shape[1:], strict=True))
         ):
             raise ValueError(
                 f"layer {self.name!r}: `noise_shape` must have one entry per axis of the input "
-                f"{tuple(input_shape)}, 1 or None or its size (None or 1 for the batch), "
-                f"received {noise}"
+                f"{tuple(input_shape)}, 1 or None or its size (None or 1 for the batch), or fewer "
+                f"entries, without None, for the last axes, received {noise}"
             )
-        return tuple(input_shape)
+        return full
 
     def nodes(self, input_shape):
-        return [nodes.Dropout(self.rate, self._stream, self.noise_shape)] if self.rate else []
+        if not self.rate:
+            return []
+        return [nodes.Dropout(self.rate, self._stream, self._noise_shape_for(input_shape))]
 
     def get_config(self):
         noise = None if self.noise_shape is None else list(self.noise_shape)

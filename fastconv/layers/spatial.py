@@ -44,8 +44,8 @@ class Spatial(Layer):
     def image_nodes(self, image: Image) -> list[Node]:
         """The operations on images of this size, channels last."""
 
-    def outer_nodes(self) -> list[Node]:
-        """Operations that follow on the layer's own format."""
+    def outer_nodes(self, image: Image) -> list[Node]:
+        """Operations on the output, `image`, that follow on the layer's own format."""
         return []
 
     @property
@@ -88,7 +88,7 @@ class Spatial(Layer):
         if self.rank == 1:
             there = nodes.Reshape(image, source=image[1:])
             inner = [there, *inner, nodes.Reshape(output[1:], source=output)]
-        return [*self.to_last(), *inner, *self.to_first(), *self.outer_nodes()]
+        return [*self.to_last(), *inner, *self.to_first(), *self.outer_nodes(output)]
 
     def to_last(self) -> list[Node]:
         """From the layer's own format to channels-last."""

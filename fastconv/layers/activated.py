@@ -1,0 +1,77 @@
+"""Layers that end with an activation: what `activation=` may be, and how it changes later.
+
+It is a function of `fastconv.activations` or a layer without weights (`is_activation`), such as
+`LeakyReLU(0.1)`, of which Keras's files hold the whole configuration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fastconv import activations
+from fastconv.layers.base import Layer, Shape
+from fastconv.plan.nodes import Node
+from fastconv.serialization import deserialize, named_object, serialize
+
+
+class Activated(Layer):
+    """Base class of layers with an argument and attribute `activation`."""
+
+    _activation: Callable[..., Any] | Layer | None = None
+
+    @property
+    def activation(self) -> Callable[..., Any] | Layer:
+        """What is applied to the output: a function of `fastconv.activations`, or a layer.
+
+        Whatever the argument takes may be assigned at any time (None for linear); models that have
+        the layer use it from their next call on.
+        """
+        return self._activation
+
+    @activation.setter
+    def activation(self, value: Any) -> None:
+        is_change = self._activation is not None
+        self._activation = _found(value)
+        if is_change:
+            # Imported here because a layer that is only described needs no compiled core.
+            from fastconv.plan.cache import clear_all_plans
+
+            clear_all_plans()
+
+    def following_nodes(self, shape: Shape) -> list[Node]:
+        """The operations of the activation on an output of `shape`, none for linear."""
+        if isinstance(self._activation, Layer):
+            self._activation.compute_output_shape(shape)  # raises if it does not fit
+            return self._activation.all_nodes(shape)
+        node = activations.node(self._activation)
+        return [] if node is None else [node]
+
+    def get_config(self):
+        described = self._activation
+        if isinstance(described, Layer):
+            described = serialize(described)
+        else:
+            described = activations.serialize(described)
+        return super().get_config() | {"activation": described}
+
+
+def _found(identifier: Any) -> Callable[..., Any] | Layer:
+    """The function or layer that a name, a description or a thing itself means."""
+    identifier = named_object(identifier)
+    if isinstance(identifier, dict):
+        identifier = deserialize(identifier, "layers")
+    if isinstance(identifier, type) and issubclass(identifier, Layer):
+        raise TypeError(
+            f"`activation` must be a layer, not its class: received {identifier.__name__}, "
+            f"write {identifier.__name__}()"
+        )
+    if not isinstance(identifier, Layer):
+        return activations.get(identifier)
+    if not identifier.is_activation:
+        raise TypeError(
+            "`activation` may be a layer without weights that is an activation (Activation, ELU, "
+            f"LeakyReLU, ReLU, Softmax), received {identifier!r}; put any other layer behind this "
+            "one"
+        )
+    return identifier

@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.changing import Changeable
 from fastconv.checks import number
 from fastconv.keywords import NamedArguments
 from fastconv.serialization import find
@@ -35,7 +36,7 @@ from fastconv.shapes import normalize_int
 EPSILON = 1e-7
 
 
-class Constraint(NamedArguments, ABC):
+class Constraint(Changeable, NamedArguments, ABC):
     """Base class: a callable from weights to weights of the same shape."""
 
     module = "keras.constraints"  # where Keras's files say that the class lives

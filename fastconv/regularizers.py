@@ -33,6 +33,7 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.changing import Changeable
 from fastconv.checks import number
 from fastconv.keywords import NamedArguments
 from fastconv.naming import is_builtin
@@ -40,7 +41,7 @@ from fastconv.overriding import Overridable, definer
 from fastconv.serialization import find
 
 
-class Regularizer(NamedArguments, Overridable, ABC):
+class Regularizer(Changeable, NamedArguments, Overridable, ABC):
     """Base class: a callable from an array to a number, with its gradient."""
 
     module = "keras.regularizers"  # where Keras's files say that the class lives

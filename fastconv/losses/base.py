@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.changing import Changeable
 from fastconv.keywords import NamedArguments
 from fastconv.naming import snake_case
 from fastconv.overriding import Overridable
@@ -23,7 +24,7 @@ _REDUCTIONS = (*_MEANS, "sum", "none", None)
 _CUSTOM = "subclass fastconv.losses.CustomLoss, with `row_values` and `row_gradients`"
 
 
-class Loss(NamedArguments, Overridable):
+class Loss(Changeable, NamedArguments, Overridable):
     """Base class.
 
     Args:
@@ -85,6 +86,7 @@ class Loss(NamedArguments, Overridable):
                 f"`reduction` of {self.name!r} must be one of {(*_MEANS, 'sum')} in a model, "
                 f"received {self.reduction!r}"
             )
+        self.is_read_by_plans()
         return self._node(after_softmax, self.reduction == "sum")
 
     def _node(self, after_softmax: bool, summed: bool) -> nodes.Loss:

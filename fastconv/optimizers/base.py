@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.changing import Changeable, with_argument
 from fastconv.checks import number
 from fastconv.keywords import NamedArguments
 from fastconv.naming import unique_name
@@ -97,7 +98,7 @@ _RULE = (
 )
 
 
-class Optimizer(NamedArguments, Overridable, ABC):
+class Optimizer(Changeable, NamedArguments, Overridable, ABC):
     """Base class: the arguments that all optimizers share.
 
     Args:
@@ -200,6 +201,19 @@ class Optimizer(NamedArguments, Overridable, ABC):
         self.learning_rate = learning_rate
         self.name = name or unique_name(type(self).__name__)
 
+    def changed(self, name: str, value: Any) -> Any:
+        other = with_argument(self, name, value)
+        if name == "gradient_accumulation_steps" or other.all_slots() != self.all_slots():
+            raise AttributeError(
+                f"`{name}` of {self.name!r} cannot become {value!r} once training has begun, as "
+                "other slots would be needed; call compile() with a new optimizer"
+            )
+        return getattr(other, name)
+
+    def argument_has_changed(self) -> None:
+        super().argument_has_changed()
+        self._refresh()  # the rule reads it in the next step
+
     # What a rule has of its own -------------------------------------------------------------------
 
     @abstractmethod
@@ -288,6 +302,7 @@ class Optimizer(NamedArguments, Overridable, ABC):
         """
         if self._state is None:
             self._state = State(self, parameters)
+            self.is_read_by_plans()
         if not self._state.follow(parameters):
             raise ValueError(
                 f"the optimizer {self.name!r} has begun to train other weights; "

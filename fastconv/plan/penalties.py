@@ -50,6 +50,7 @@ def penalty_operation(
     scale: float = 1.0,
 ) -> Any:
     """The operation that computes `scale` times the penalty for `x` (and adds its gradient)."""
+    regularizer.is_read_by_plans()
     if _is_compiled(regularizer, L1L2, "__call__", "gradient"):
         return _penalty.Penalty(x, gradient, value, regularizer.l1, regularizer.l2, scale)
     return _PythonPenalty(regularizer, x, gradient, value, scale)
@@ -87,6 +88,7 @@ def constraint_operations(parameters: Parameters) -> list[Any]:
 
 
 def _constraint_operation(constraint: Constraint, w: np.ndarray) -> Any:
+    constraint.is_read_by_plans()
     if _is_compiled(constraint, NonNeg, "__call__"):
         return _elementwise.ActivationForward("relu", w, w)
     if _is_compiled(constraint, MinMaxNorm, "__call__", "axes"):

@@ -98,8 +98,8 @@ def all_work() -> list[Work]:
         Work("predict_on_batch", lambda: model.predict_on_batch(x[: next(sizes)]), 200, 4),
         Work("predict", lambda: model.predict(x, verbose=0), 20, 4),
         Work("fit", fit, 3, 4),
-        Work("models", make_and_drop, 40, 96),
-        Work("large models", make_and_drop_large, 10, 128),
+        Work("models", make_and_drop, 40, 48),
+        Work("large models", make_and_drop_large, 10, 96),
     ]
 
 

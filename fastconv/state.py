@@ -2,10 +2,10 @@
 
 An object that changes while `fit` runs has three methods:
 
-    state()          numbers, strings, None, NumPy arrays, and lists and dicts of such: copies,
-                     which training does not change
-    check(state)     ValueError unless `restore(state)` would succeed; changes nothing
-    restore(state)   checks, then takes over what the object had that gave this state
+    state()             numbers, strings, None, NumPy arrays, and lists and dicts of such: copies,
+                        which training does not change
+    check_state(state)  ValueError unless `restore(state)` would succeed; changes nothing
+    restore(state)      checks, then takes over what the object had that gave this state
 
     model (`Trainer`)    weights, optimizer, number of the next dropout mask, streams of the layers
     optimizer            iterations, learning rate, slots
@@ -46,8 +46,8 @@ class Stateful:
     """An object whose state is the attributes named in `stateful`.
 
     `stateful` is a tuple of names, or a dict that gives every name a kind. Override `state` and
-    `restore` together for a state that is more than that, and `check` as well if a state of another
-    object is to be refused before anything changes.
+    `restore` together for a state that is more than that, and `check_state` as well if a state of
+    another object is to be refused before anything changes.
     """
 
     stateful: tuple[str, ...] | Mapping[str, Kind] = ()
@@ -56,7 +56,7 @@ class Stateful:
         """A copy of what changes while training, as plain data."""
         return {name: copy.deepcopy(getattr(self, name)) for name in self.stateful}
 
-    def check(self, state: Any) -> None:
+    def check_state(self, state: Any) -> None:
         """ValueError unless `state` is that of such an object; changes nothing."""
         if type(self).state is not Stateful.state:
             return  # a state of its own, which only `restore` of the same class can judge
@@ -68,7 +68,7 @@ class Stateful:
     def restore(self, state: dict[str, Any]) -> None:
         """Be as the object was that gave `state`; ValueError if that was no such object, and then
         nothing is changed."""
-        self.check(state)
+        self.check_state(state)
         for name in self.stateful:
             setattr(self, name, copy.deepcopy(state[name]))
 

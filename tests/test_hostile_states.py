@@ -234,7 +234,7 @@ def test_a_schedule_of_the_same_kind_with_other_numbers(tmp_path):
 
 
 def test_a_callback_of_ones_own_may_judge_and_may_fail(tmp_path):
-    """Its `restore` runs before the model changes; with `check`, nothing at all changes."""
+    """Its `restore` runs before the model changes; with `check_state`, nothing at all changes."""
 
     class Failing(callbacks.Callback):
         def state(self):
@@ -250,11 +250,21 @@ def test_a_callback_of_ones_own_may_judge_and_may_fail(tmp_path):
             super().__init__()
             self.number = 3
 
-        def check(self, state):
-            super().check(state)
+        def check_state(self, state):
+            super().check_state(state)
             if state["number"] != 3:
                 raise ValueError("`number` must be 3")
 
+    class Named(callbacks.Callback):
+        """Has a method of its own whose name is none of a state's."""
+
+        def check(self):
+            raise NotImplementedError
+
+    def restore_own_state(run):
+        run.restore(run.state())
+
+    network().fit(X, Y, epochs=2, verbose=0, callbacks=[Named(), Look(restore_own_state)])
     for own, error in ((Failing(), ZeroDivisionError), (Judging(), ValueError)):
         seen = []
 

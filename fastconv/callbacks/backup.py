@@ -100,8 +100,8 @@ class BackupAndRestore(Callback):
     def state(self) -> dict[str, Any]:
         return self._frequency.state()
 
-    def check(self, state: Any) -> None:
-        self._frequency.check(state)
+    def check_state(self, state: Any) -> None:
+        self._frequency.check_state(state)
 
     def restore(self, state: dict[str, Any]) -> None:
         self._frequency.restore(state)

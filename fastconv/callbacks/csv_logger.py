@@ -95,13 +95,13 @@ class CSVLogger(Callback):
                 rows = file.read()
         return {"columns": self._columns, "begin": self._begin, "text": rows.decode()}
 
-    def check(self, state: Any) -> None:
+    def check_state(self, state: Any) -> None:
         kinds = {"columns": optional(list_of(text)), "begin": whole, "text": text}
         check_record(state, kinds, "the state of CSVLogger")
 
     def restore(self, state: dict[str, Any]) -> None:
         """Make the file what it was: rows of epochs that will come again disappear."""
-        self.check(state)
+        self.check_state(state)
         with open(self.filename, "r+b") as file:
             self._begin = min(state["begin"], file.seek(0, os.SEEK_END))
             file.seek(self._begin)

@@ -88,8 +88,8 @@ class EarlyStopping(MonitorCallback):
             self.stopped_epoch = epoch
             self.model.stop_training = True
 
-    def check(self, state):
-        super().check(state)
+    def check_state(self, state):
+        super().check_state(state)
         if state["best_weights"] is not None:
             shapes = [variable.shape for variable in self.model.weights]
             arrays_of(shapes)(state["best_weights"], "the state of EarlyStopping: `best_weights`")

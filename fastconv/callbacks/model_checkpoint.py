@@ -93,13 +93,13 @@ class ModelCheckpoint(MonitorCallback):
     def state(self) -> dict[str, Any]:
         return {"best": self.best, "epoch": self._epoch, "frequency": self._frequency.state()}
 
-    def check(self, state: Any) -> None:
+    def check_state(self, state: Any) -> None:
         kinds = {"best": optional(real), "epoch": whole, "frequency": plain}
         check_record(state, kinds, "the state of ModelCheckpoint")
-        self._frequency.check(state["frequency"])
+        self._frequency.check_state(state["frequency"])
 
     def restore(self, state: dict[str, Any]) -> None:
-        self.check(state)
+        self.check_state(state)
         self.best, self._epoch = state["best"], state["epoch"]
         self._frequency.restore(state["frequency"])
 

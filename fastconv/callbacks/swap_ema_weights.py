@@ -27,8 +27,8 @@ class SwapEMAWeights(Callback):
         self.swap_on_epoch = bool(swap_on_epoch)
         self._trained: list[np.ndarray] | None = None  # the weights while the averages are in
 
-    def check(self, state):
-        super().check(state)
+    def check_state(self, state):
+        super().check_state(state)
         if state["_trained"] is not None:
             shapes = [variable.shape for variable in self.model.trainable_weights]
             arrays_of(shapes)(state["_trained"], "the state of SwapEMAWeights: `_trained`")

@@ -70,8 +70,8 @@ class _Counts(Metric):
 
     outputs_axis = 1  # with `multi_label`
 
-    def check(self, state):
-        super().check(state)
+    def check_state(self, state):
+        super().check_state(state)
         what = f"the state of {self.name}"
         first = state["_true_positives"]
         if not isinstance(first, np.ndarray):  # nothing is counted yet
@@ -377,8 +377,8 @@ class ConfusionMatrix(Metric):
     def reset_state(self):
         self._matrix = np.zeros((self.num_classes, self.num_classes))
 
-    def check(self, state):
-        super().check(state)
+    def check_state(self, state):
+        super().check_state(state)
         matrix = array_of((self.num_classes, self.num_classes), np.float64)
         matrix(state["_matrix"], f"the state of {self.name}: `_matrix`")
 

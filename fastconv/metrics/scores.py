@@ -45,8 +45,8 @@ class _ByClass(Metric):
         for name in self.stateful:
             setattr(self, name, 0.0)
 
-    def check(self, state):
-        super().check(state)
+    def check_state(self, state):
+        super().check_state(state)
         values = [state[name] for name in self.stateful]
         shapes = {value.shape for value in values if isinstance(value, np.ndarray)}
         for name, value in state.items():

@@ -378,7 +378,7 @@ class Optimizer(Changeable, NamedArguments, Overridable, ABC):
             "slots": dict(self._state.buffers) if self._state else {},
         }
 
-    def check(self, state: Any, parameters: Parameters) -> None:
+    def check_state(self, state: Any, parameters: Parameters) -> None:
         """ValueError unless `state` is that of an optimizer of this class, with this schedule and
         these slots; changes nothing. `parameters` are those of the model that is trained."""
         what = f"the state of {type(self).__name__}"
@@ -425,7 +425,7 @@ class Optimizer(Changeable, NamedArguments, Overridable, ABC):
 
         `parameters` are those of the model that is trained.
         """
-        self.check(state, parameters)
+        self.check_state(state, parameters)
         own = self.state_for(parameters)
         own.clear()
         for name, value in state["slots"].items():

@@ -143,7 +143,7 @@ class Feed:
             "batches": self.source.num_batches,
         }
 
-    def check(self, state: Any, epochs: int) -> None:
+    def check_state(self, state: Any, epochs: int) -> None:
         """ValueError unless `state` is that of a feed of data of the same length after at most
         `epochs` epochs."""
         kinds = {

@@ -104,7 +104,7 @@ class Report:
             return {}
         return renamings([each.get("name") for each in state], list(self._names))
 
-    def check(self, state: Any) -> None:
+    def check_state(self, state: Any) -> None:
         """ValueError unless `state` is that of a report with the same metrics."""
         kinds = {"name": text, "class": text, "state": plain}
         list_of(record_of(kinds))(state, "the state of the metrics")
@@ -115,7 +115,7 @@ class Report:
                 f"the state must be that of a model with the metrics {wanted}, received {received}"
             )
         for each, (name, metric) in zip(state, self._names.items(), strict=True):
-            metric.check(each["state"])
+            metric.check_state(each["state"])
             if metric.outputs_axis is not None:
                 self._check_outputs(name, metric.outputs_axis, each["state"])
 

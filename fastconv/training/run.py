@@ -73,7 +73,7 @@ class TrainingRun:
             "callbacks": {name: callback.state() for name, callback in self._callbacks.items()},
         }
 
-    def check(self, state: Any) -> None:
+    def check_state(self, state: Any) -> None:
         """ValueError unless `state` is that of a run with an equal model, data and callbacks;
         changes nothing."""
         kinds = dict.fromkeys(("model", "report", "feed", "validation", "random"), plain)
@@ -81,14 +81,14 @@ class TrainingRun:
         kinds |= {"logs": dict_of(plain), "callbacks": dict_of(plain)}
         check_record(state, kinds, "the state of a training run")
         state = self._of_today(state)
-        self.feed.check(state["feed"], state["epoch"])
+        self.feed.check_state(state["feed"], state["epoch"])
         self.feed.check_batch(state["batch"])
         if self.validation is not None and state["validation"] is not None:
-            self.validation.check(state["validation"], state["epoch"])
-        self.model.check(state["model"])
-        self.report.check(state["report"])
+            self.validation.check_state(state["validation"], state["epoch"])
+        self.model.check_state(state["model"])
+        self.report.check_state(state["report"])
         for callback, callback_state in self._known(state):
-            callback.check(callback_state)
+            callback.check_state(callback_state)
         _random.check(state["random"])
 
     def _of_today(self, state: dict[str, Any]) -> dict[str, Any]:
@@ -110,7 +110,7 @@ class TrainingRun:
         Callbacks are told apart by their classes; those that `state` does not know begin anew.
         Raises ValueError if the model or the data are others, and then nothing is changed.
         """
-        self.check(state)
+        self.check_state(state)
         state = self._of_today(state)
         for callback, callback_state in self._known(state):  # first, as a user's own may raise
             callback.restore(callback_state)

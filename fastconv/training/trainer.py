@@ -257,7 +257,7 @@ class Trainer(Compiled):
             "draws": self._draws,
         }
 
-    def check(self, state: Any) -> None:
+    def check_state(self, state: Any) -> None:
         """ValueError unless `state` is that of an equal model, with an equal optimizer; changes
         nothing."""
         self._check_compiled("restore")
@@ -276,13 +276,13 @@ class Trainer(Compiled):
         for layer, each in zip(layers, state["layers"], strict=True):
             where = f"{what}: layer {layer.name!r}"
             check_record(each, {"class": equal_to(type(layer).__name__), "state": plain}, where)
-            layer.check(each["state"])
-        self.optimizer.check(state["optimizer"], self.parameters)
+            layer.check_state(each["state"])
+        self.optimizer.check_state(state["optimizer"], self.parameters)
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from `state()` of an equal model; ValueError if it was another one, and then
         nothing is changed."""
-        self.check(state)
+        self.check_state(state)
         for layer, each in zip(self.leaf_layers(), state["layers"], strict=True):
             layer.restore(each["state"])
         self.optimizer.restore(state["optimizer"], self.parameters)

@@ -553,8 +553,8 @@ class Comparison:
             lambda: weights_file(suffix, self.ours, keras),
             lambda: weights_file(suffix, self.theirs, keras),
         )
-        self.attempt("config >", lambda: config(self.theirs, fastconv))
-        if not shares_layers(self.theirs):  # of which Keras's model_from_json would make copies
+        if not shares_layers(self.theirs):  # the JSON of Keras does not tell who shares a layer
+            self.attempt("config >", lambda: config(self.theirs, fastconv))
             self.attempt_keras(
                 "config <", lambda: config(self.ours, keras), lambda: config(self.theirs, keras)
             )

@@ -77,6 +77,8 @@ _INSTEAD = {
         "give a schedule of fastconv.optimizers.schedules as `learning_rate`, or `weight_decay`",
     ),
     "grayscale": ("color_mode", "give `color_mode='grayscale'`"),
+    "mask": ("inputs", "there are no masks"),
+    "training": ("inputs", "fit() trains, and nothing else does; see `trainable` of a layer"),
     "weights": ("trainable", "call `set_weights` once the layer is built"),
 }
 

@@ -365,3 +365,75 @@ def test_constraints_and_regularizers_derived_from_compiled_ones_are_called():
         class Half(regularizers.L1):
             def __call__(self, x):
                 return 0.0
+
+
+def test_an_output_shape_that_the_operations_do_not_have_is_refused():
+    class Wide(layers.Dense):
+        def compute_output_shape(self, input_shape):
+            return (*input_shape[:-1], 2 * self.units)
+
+    message = r"of Wide gives \(None, 6\), and the operations of Dense give \(None, 3\)"
+    with pytest.raises(ValueError, match=message):
+        Wide(3)(layers.Input((4,)))
+
+    class Even(layers.Dense):
+        def compute_output_shape(self, input_shape):
+            if input_shape[-1] % 2:
+                raise ValueError("odd")
+            return super().compute_output_shape(input_shape)
+
+    assert Even(3)(layers.Input((4,))).shape == (None, 3)
+    with pytest.raises(ValueError, match="odd"):
+        Even(3)(layers.Input((5,)))
+
+    class Twice(layers.CustomLayer):
+        def compute_output_shape(self, input_shape):
+            return (*input_shape[:-1], 2 * input_shape[-1])
+
+        def forward(self, x, training):
+            return np.concatenate([x, x], axis=-1), None
+
+        def backward(self, dy, saved):
+            half = dy.shape[-1] // 2
+            return dy[..., :half] + dy[..., half:], []
+
+    model = models.Sequential([layers.Input((4,)), Twice()])
+    assert model.predict(X, verbose=0).shape == (12, 8)
+
+
+def test_build_need_not_call_that_of_the_base():
+    """As in Keras."""
+
+    class Scale(layers.CustomLayer):
+        def build(self, input_shape):
+            self.factor = self.add_weight("factor", (1,), "ones")
+
+        def forward(self, x, training):
+            return x * self.factor.numpy(), x
+
+        def backward(self, dy, saved):
+            return dy * self.factor.numpy(), [(dy * saved).sum(keepdims=True).reshape(1)]
+
+    layer = Scale()
+    model = models.Sequential([layers.Input((4,)), layer])
+    assert layer.built and layer.output_shape == (None, 4) and layer.count_params() == 1
+    np.testing.assert_array_equal(model.predict(X, verbose=0), X)
+
+
+def test_build_must_make_the_weights_that_the_operations_need():
+    class Bare(layers.Dense):
+        def build(self, input_shape):
+            self.kernel = self.add_weight("kernel", (input_shape[-1], self.units), "ones")
+
+    with pytest.raises(
+        ValueError, match=r"must make the weights \['bias'\] that Dense has; call s"
+    ):
+        Bare(3)(layers.Input((4,)))
+    assert Bare(3, use_bias=False)(layers.Input((4,))).shape == (None, 3)
+
+    class More(layers.Dense):
+        def build(self, input_shape):
+            super().build(input_shape)
+            self.more = self.add_weight("more", (2,), "zeros")
+
+    assert More(3)(layers.Input((4,))).call.layer.count_params() == 4 * 3 + 3 + 2

@@ -23,11 +23,11 @@ from typing import Any
 import numpy as np
 
 from fastconv import constraints, initializers, regularizers
-from fastconv.keywords import NamedArguments
+from fastconv.keywords import NamedArguments, explain_keywords
 from fastconv.layers.changing import arguments_of, changed
 from fastconv.layers.symbolic import Call, SymbolicTensor
-from fastconv.naming import unique_name
-from fastconv.overriding import Overridable
+from fastconv.naming import is_builtin, unique_name
+from fastconv.overriding import Overridable, definer
 from fastconv.parameters import Variable, real_array, weights_are_drawn
 from fastconv.plan.nodes import ActivityPenalty, Node
 from fastconv.serialization import class_name, serialize
@@ -168,6 +168,7 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
 
     # Calls ----------------------------------------------------------------------------------------
 
+    @explain_keywords
     def __call__(self, inputs: Any) -> SymbolicTensor:
         """Record one use of the layer on a symbolic tensor, or on a list of them if it merges.
 
@@ -196,9 +197,12 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
     def build_on(self, input_shape: Any) -> None:
         """Build the layer for `input_shape` and draw its weights; if it has weights already, check
         that they suit it."""
-        self.compute_output_shape(input_shape)  # raises if the layer does not fit
+        self._check_output_shape(input_shape)
         if not self._variables:  # not built yet, or nothing that another shape could contradict
             self.build(input_shape)
+            if self._input_shape is None:  # a `build` of a user that leaves out that of the base
+                Layer.build(self, input_shape)
+            self._check_weights(input_shape)
         elif self._input_shape != input_shape:
             other = copy.copy(self)
             other._variables = []
@@ -211,6 +215,41 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
         if weights_are_drawn():
             for variable in self._variables:
                 variable.initialize()
+
+    def _check_output_shape(self, input_shape: Any) -> None:
+        """ValueError if the layer does not fit, or its class gives another output shape than the
+        operations that it has from a class of fastconv."""
+        shape = self.compute_output_shape(input_shape)
+        operations = definer(type(self), "nodes")
+        if (
+            is_builtin(definer(type(self), "compute_output_shape"))
+            or not is_builtin(operations)
+            or operations.__abstractmethods__  # a layer in NumPy, whose shape is its own affair
+        ):
+            return
+        own = next(base for base in type(self).__mro__ if is_builtin(base))
+        computed = own.compute_output_shape(self, input_shape)
+        if tuple(shape) != tuple(computed):
+            raise ValueError(
+                f"layer {self.name!r}: `compute_output_shape` of {type(self).__name__} gives "
+                f"{tuple(shape)}, and the operations of {own.__name__} give {tuple(computed)}"
+            )
+
+    def _check_weights(self, input_shape: Any) -> None:
+        """ValueError if a `build` of a user leaves out weights that the operations need."""
+        own = next(base for base in type(self).__mro__ if is_builtin(base))
+        if is_builtin(definer(type(self), "build")) or own.__abstractmethods__:
+            return
+        other = copy.copy(self)
+        other._variables = []
+        own.build(other, input_shape)
+        made = {variable.name for variable in self._variables}
+        missing = [variable.name for variable in other._variables if variable.name not in made]
+        if missing:
+            raise ValueError(
+                f"layer {self.name!r}: `build` of {type(self).__name__} must make the weights "
+                f"{missing} that {own.__name__} has; call super().build(input_shape)"
+            )
 
     @property
     def input(self) -> Any:

@@ -9,6 +9,7 @@ take twice what they took after the last collection.
 from __future__ import annotations
 
 import gc
+import os
 import threading
 import weakref
 from collections import deque
@@ -51,6 +52,14 @@ def make_room(nbytes: int) -> None:
         with _Live.lock:
             _settle()
             _Live.limit = max(_FLOOR, 2 * (_Live.nbytes + nbytes))
+
+
+def _renew_lock() -> None:
+    """In a forked child: a thread that held the lock is not there to release it."""
+    _Live.lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
 
 
 def _settle() -> None:

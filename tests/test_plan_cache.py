@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -10,7 +12,7 @@ import threading
 import numpy as np
 import pytest
 
-from fastconv import layers, models, runtime
+from fastconv import layers, live_memory, models, runtime
 from fastconv.plan import cache as plan_cache
 from fastconv.plan.cache import PlanCache, cached_plan_bytes
 
@@ -271,6 +273,22 @@ def test_a_block_holds_nothing_between_two_runs():
         model._plans._blocks[0].memory[:] = 0xFF
     for one, two in zip(model.get_weights(), twin.get_weights(), strict=True):
         np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_does_not_wait_for_threads_that_it_does_not_have():
+    """Here a thread holds every lock at the moment of the fork."""
+    model = network()
+    x = np.zeros((4, 16, 16, 3), np.float32)
+    expected = model.predict_on_batch(x)
+    with model._plans._lock, plan_cache._registered, live_memory._Live.lock:
+        child = os.fork()
+        if not child:
+            signal.alarm(20)
+            same = np.array_equal(model.predict_on_batch(x), expected)
+            small = model.predict_on_batch(x[:1])
+            os._exit(0 if same and len(small) == 1 else 1)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_plans_go_with_their_model():

@@ -15,6 +15,7 @@ have not been used for the longest time are dropped; the plan that a model used 
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from collections import OrderedDict
@@ -275,4 +276,13 @@ def _shrink(limit: int, making: PlanCache | None = None) -> None:
     _Pressure.plans_to_come_back = False
 
 
+def _renew_locks() -> None:
+    """In a forked child: threads that held a lock are not there to release it."""
+    global _registered
+    _registered = threading.Lock()
+    for cache in _caches:
+        cache._lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_renew_locks)
 runtime.on_plan_cache_bytes(lambda: _shrink(runtime.plan_cache_bytes()))

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import errno
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -29,7 +28,6 @@ _UNNAMED = getattr(os, "O_TMPFILE", 0)
 _NOT_SUPPORTED = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT)
 
 _swept: set[str] = set()  # directories that this process has looked through
-_sweeping = threading.Lock()
 
 
 @contextmanager
@@ -90,10 +88,8 @@ def remove_leftovers(directory: str | os.PathLike) -> None:
 
 def _sweep_once(directory: Path) -> None:
     """`remove_leftovers`, in each directory at the first time that this process writes there."""
-    with _sweeping:
-        known = str(directory) in _swept
+    if str(directory) not in _swept:  # two threads may both look, which does no harm
         _swept.add(str(directory))
-    if not known:
         remove_leftovers(directory)
 
 

@@ -34,7 +34,7 @@ from numpy.typing import ArrayLike
 from fastconv import ops
 from fastconv.checks import number
 from fastconv.parameters import real_array
-from fastconv.shapes import normalize_int
+from fastconv.shapes import checked_product, normalize_int
 from fastconv.suggestions import did_you_mean
 
 __all__ = [
@@ -285,14 +285,18 @@ def gabor_bank(
     half a wavelength.
     """
     orientations = normalize_int(orientations, "orientations")
-    bank = [
-        gabor(math.pi * step / orientations, wavelength=wavelength, sigma=wavelength / 2, size=size)
-        for wavelength in wavelengths
-        for step in range(orientations)
-    ]
-    if not bank:
+    size = _odd(size, "size")
+    if not len(wavelengths):
         raise ValueError("`wavelengths` must name at least one, received none")
-    return np.stack(bank, axis=-1)
+    count = orientations * len(wavelengths)
+    checked_product((size, size, count, 4), "the bank of filters (in bytes)")
+    bank = np.empty((size, size, count), np.float32)
+    for index in range(count):
+        scale, step = divmod(index, orientations)
+        wavelength = wavelengths[scale]
+        theta = math.pi * step / orientations
+        bank[..., index] = gabor(theta, wavelength=wavelength, sigma=wavelength / 2, size=size)
+    return bank
 
 
 def curve_detector() -> np.ndarray:

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastconv import layers, models, ops, shapes
+from fastconv import filters, layers, metrics, models, ops, shapes
 from fastconv._sparse import Axis
 from fastconv.explanation.windows import Window
 
@@ -40,12 +40,15 @@ def test_every_integer(table):
     assert done.returncode == 0, done.stderr[-3000:]
 
 
-def test_no_operation_or_layer_is_missing_in_the_tables():
+def test_nothing_is_missing_in_the_tables():
     assert set(extreme_integers.OPERATIONS) <= set(ops.__all__)
     assert set(extreme_integers.LAYERS) == set(layers.CLASSES)
+    assert extreme_integers.others_missing() == []
 
 
-def test_the_program_reports_what_is_wrong(capsys):
+def test_the_program_reports_what_is_wrong(capsys, monkeypatch):
+    monkeypatch.setattr(extreme_integers, "_watch", lambda: None)
+
     def overflow():
         raise OverflowError("int too big to convert")
 
@@ -262,3 +265,16 @@ def test_a_file_with_a_huge_stride_loads_and_works(tmp_path):
         m.fit(x, np.zeros((2, 1, 1, 3)), epochs=2, verbose=0)
     for a, b in zip(small.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_what_would_make_too_many_objects_is_refused_before_the_first():
+    with pytest.raises(
+        ValueError, match="`num_thresholds` must be at most 16777216, .* 2147483647"
+    ):
+        metrics.AUC(num_thresholds=2**31 - 1)
+    with pytest.raises(ValueError, match=r"the bank of filters \(in bytes\) is too large"):
+        filters.gabor_bank(orientations=2**62)
+    bank = filters.gabor_bank(3, (4.0, 6.0), size=5)
+    assert bank.shape == (5, 5, 6) and bank.dtype == np.float32
+    expected = filters.gabor(np.pi / 3, wavelength=6.0, sigma=3.0, size=5)
+    np.testing.assert_array_equal(bank[..., 4], expected)

@@ -23,6 +23,7 @@ from fastconv.state import array_of, real
 from fastconv.suggestions import did_you_mean
 
 _EPSILON = 1e-7
+_MOST_THRESHOLDS = 2**24
 _NOT_IN_TOP_K = np.float32(-1e10)
 
 
@@ -224,7 +225,7 @@ class AUC(_Counts):
     """The area under the curve of true against false positives, or of precision against recall.
 
     Args:
-        num_thresholds: how many thresholds the curve is made of, evenly spaced.
+        num_thresholds: how many thresholds the curve is made of, evenly spaced; at most 2^24.
         curve: "ROC", or "PR" for precision and recall.
         summation_method: "interpolation", or rectangles of the smaller ("minoring") or larger
             ("majoring") height. For "PR" the interpolation is that of Davis & Goadrich, ICML 2006.
@@ -270,6 +271,11 @@ class AUC(_Counts):
         self._inner, even = thresholds, None
         if thresholds is None:
             count = normalize_int(num_thresholds, "num_thresholds", minimum=2)
+            if count > _MOST_THRESHOLDS:
+                raise ValueError(
+                    f"`num_thresholds` must be at most {_MOST_THRESHOLDS}, beyond which they are "
+                    f"closer than numbers of float32, received {num_thresholds!r}"
+                )
             inner, even = [(i + 1) / (count - 1) for i in range(count - 2)], True
         else:
             inner = sorted(thresholds)

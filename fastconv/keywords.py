@@ -78,6 +78,7 @@ _INSTEAD = {
     ),
     "grayscale": ("color_mode", "give `color_mode='grayscale'`"),
     "mask": ("inputs", "there are no masks"),
+    "save_format": ("filepath", "the suffix of `filepath` tells the format"),
     "training": ("inputs", "fit() trains, and nothing else does; see `trainable` of a layer"),
     "weights": ("trainable", "call `set_weights` once the layer is built"),
 }
@@ -96,6 +97,10 @@ class _Checked:
             accepted = accepted_by(cls)
             if accepted is not None and not accepted.issuperset(keywords):
                 raise _unknown(cls.__name__, keywords, accepted)
+        if arguments or keywords:  # a copy is made without any
+            missing = [n for n in _required_by(cls)[len(arguments) :] if n not in keywords]
+            if missing:
+                raise _missing(cls.__name__, missing)
         return super().__new__(cls)
 
 
@@ -142,6 +147,22 @@ def accepted_by(cls: type) -> frozenset[str] | None:
         if not is_builtin(base) or vars(base).get("takes_any_keyword"):
             return None
     return None
+
+
+@functools.cache
+def _required_by(cls: type) -> tuple[str, ...]:
+    """The arguments that must be given to the constructor of `cls`, in order."""
+    init = next(vars(base)["__init__"] for base in cls.__mro__ if "__init__" in vars(base))
+    if not isinstance(init, FunctionType):
+        return ()
+    code = init.__code__
+    return code.co_varnames[1 : code.co_argcount - len(init.__defaults__ or ())]
+
+
+def _missing(name: str, missing: list[str]) -> TypeError:
+    words = " and ".join(map(repr, missing))
+    noun = "argument" if len(missing) == 1 else "arguments"
+    return TypeError(f"{name}() missing {len(missing)} required positional {noun}: {words}")
 
 
 def _names(function: Callable[..., Any]) -> tuple[frozenset[str], bool]:

@@ -109,6 +109,9 @@ def test_signatures_of_methods_are_those_that_are_written():
         (lambda: models.Model(input=1, output=2), "'input'; it is called 'inputs' now"),
         (lambda: model().compile("sgd", loss_function="mse"), "compile() got .*'loss_function'; "),
         (lambda: model().compile("sgd", metric=[]), "'metric'; did you mean 'metrics'?"),
+        (lambda: model().save("a", save_format="h5"), "the suffix of `filepath` tells the form"),
+        (lambda: model().summary(width=3), "summary() got .* 'width'; "),
+        (lambda: models.load_model("a", custom_object={}), "did you mean 'custom_objects'?"),
         (lambda: model().fit(nb_epoch=3), "fit() got .* 'nb_epoch'; it is called 'epochs' now"),
         (lambda: model().fit(epoch=3), "fit() got .* 'epoch'; did you mean 'epochs'?"),
         (lambda: model().evaluate(batchsize=3), "did you mean 'batch_size'?"),
@@ -143,8 +146,15 @@ def test_a_class_without_arguments_takes_none(cls):
 
 
 def test_missing_arguments_are_as_in_python():
-    with pytest.raises(TypeError, match="missing 1 required positional argument: 'kernel_size'"):
-        layers.Conv2D(8)
+    for call, words in (
+        (lambda: layers.Conv2D(8), r"^Conv2D\(\) missing 1 .* argument: 'kernel_size'$"),
+        (lambda: layers.Conv2D(kernel_size=3), r"^Conv2D\(\) missing 1 .* argument: 'filters'$"),
+        (lambda: layers.MaxPooling2D(1, 2, "same", None, 5), "positional arguments but"),
+        (lambda: models.Model(layers.Input((3,))), r"^Model\(\) missing 1 .*: 'outputs'$"),
+        (lambda: schedules.CosineDecay(0.1), r"^CosineDecay\(\) missing 1 .*: 'decay_steps'$"),
+    ):
+        with pytest.raises(TypeError, match=words):
+            call()
 
 
 def test_copies_need_no_arguments():

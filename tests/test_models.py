@@ -280,3 +280,16 @@ def test_frozen_layers_do_not_change():
         model.fit(np.ones((4, 4)), np.ones((4, 2)), verbose=0)
     for a, b in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_what_is_no_layer_gets_a_hint():
+    assert [type(layer) for layer in models.Sequential(layers.Dense(2)).layers] == [layers.Dense]
+    x = layers.Input((3,))
+    for make, message in (
+        (lambda: models.Sequential([layers.Dense]), r"received <class .*; write Dense\(\.\.\.\)$"),
+        (lambda: models.Sequential(["relu"]), r"fastconv.layers.Activation\('relu'\) is one$"),
+        (lambda: models.Model(x, layers.Dense(3)), "received Dense; call it on a tensor"),
+        (lambda: models.Model(x, "dense"), "received str; a model is made of tensors"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            make()

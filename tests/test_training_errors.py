@@ -61,6 +61,7 @@ from fastconv import callbacks, layers, models, optimizers
         ({"class_weight": {2: np.inf}}, ValueError, r"`class_weight\[2\]` must be finite"),
         ({"class_weight": {2: "heavy"}}, TypeError, r"`class_weight\[2\]` must be a number"),
         ({"class_weight": [1.0, 2.0]}, TypeError, "`class_weight` must be a dict, received"),
+        ({"callbacks": "history"}, TypeError, "`callbacks` must be .*received 'history'"),
         ({"callbacks": [3]}, TypeError, "`callbacks` must be instances of .*received 3"),
     ],
 )

@@ -121,7 +121,7 @@ class CallbackList:
     ):
         if callbacks is None:
             callbacks = []
-        elif isinstance(callbacks, Callback):
+        elif isinstance(callbacks, (Callback, str)):
             callbacks = [callbacks]
         self.callbacks = list(callbacks)
         for callback in self.callbacks:

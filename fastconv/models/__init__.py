@@ -20,6 +20,7 @@ from __future__ import annotations
 import json
 import os
 
+from fastconv.keywords import explain_keywords
 from fastconv.models import keras2
 from fastconv.models.model import Model
 from fastconv.models.sequential import Sequential
@@ -27,6 +28,7 @@ from fastconv.parsing import parsing
 from fastconv.serialization import custom_classes, named_objects
 
 
+@explain_keywords
 def load_model(
     filepath: str | os.PathLike,
     custom_objects: dict[str, type] | None = None,

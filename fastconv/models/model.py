@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from fastconv.keywords import explain_keywords
 from fastconv.layers.base import Layer, Shape, assign_all
 from fastconv.layers.symbolic import Call, SymbolicTensor
 from fastconv.losses import Loss
@@ -107,9 +108,11 @@ class Model(Trainer, Layer):
         for argument, value in {"inputs": inputs, "outputs": outputs}.items():
             for tensor in flatten(value):
                 if not isinstance(tensor, SymbolicTensor):
+                    called = "call it on a tensor; " if _is_layer(tensor) else ""
                     raise TypeError(
                         f"`{argument}` must be tensors from Input or from layers, received "
-                        f"{type(tensor).__name__}; a model is made of them, not by a subclass"
+                        f"{type(tensor).__name__}; {called}a model is made of tensors, not by a "
+                        "subclass"
                     )
             if not flatten(value):
                 raise ValueError(f"`{argument}` must hold at least one tensor, received {value!r}")
@@ -178,6 +181,7 @@ class Model(Trainer, Layer):
         """All layers, inputs included, those far from the outputs first."""
         return list(self.network.layers)
 
+    @explain_keywords
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """The layer of this name or at this index; ValueError if there is none."""
         if (name is None) == (index is None):
@@ -376,6 +380,7 @@ class Model(Trainer, Layer):
 
     # Files and configuration ----------------------------------------------------------------------
 
+    @explain_keywords
     def summary(
         self,
         line_length: int | None = None,
@@ -387,12 +392,14 @@ class Model(Trainer, Layer):
         """Print a table of the layers; see `fastconv.summary.print_summary`."""
         print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable)
 
+    @explain_keywords
     def save(self, filepath: str | os.PathLike, overwrite: bool = True) -> None:
         """Write everything to one file: see `fastconv.saving.save_model`."""
         from fastconv.saving import save_model
 
         save_model(self, filepath, overwrite)
 
+    @explain_keywords
     def save_weights(self, filepath: str | os.PathLike, overwrite: bool = True) -> None:
         """Write the weights to a `.weights.h5` or `.safetensors` file: see
         `fastconv.saving.save_weights`."""
@@ -400,6 +407,7 @@ class Model(Trainer, Layer):
 
         save_weights(self, filepath, overwrite)
 
+    @explain_keywords
     def load_weights(
         self, filepath: str | os.PathLike, skip_mismatch: bool = False, by_name: bool = False
     ) -> None:
@@ -437,6 +445,10 @@ class Model(Trainer, Layer):
         from fastconv.models.configuration import functional_from_config
 
         return functional_from_config(config)
+
+
+def _is_layer(thing: Any) -> bool:
+    return isinstance(thing, Layer) or (isinstance(thing, type) and issubclass(thing, Layer))
 
 
 def _single(form: Any) -> Any:

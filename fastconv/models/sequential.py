@@ -19,7 +19,8 @@ class Sequential(Model):
     from `input_shape=` of the first layer, from `build`, or from the first data.
 
     Args:
-        layers: the layers, in order; more can be added with `add`. A model is a layer, too.
+        layers: the layers, in order, or one alone; more can be added with `add`. A model is a
+            layer, too.
         trainable: whether training changes the weights, for all layers at once.
         name: by default "sequential", "sequential_1", ...
 
@@ -50,6 +51,8 @@ class Sequential(Model):
         self._end: SymbolicTensor | None = None  # what comes out of the last layer
         self._layers: list[Layer] = []
         self._network = None
+        if isinstance(layers, (Layer, SymbolicTensor)):
+            layers = [layers]
         for layer in layers or []:
             self.add(layer)
         if not trainable:
@@ -72,7 +75,12 @@ class Sequential(Model):
         if isinstance(layer, SymbolicTensor):  # from `Input`
             layer = layer.call.layer
         if not isinstance(layer, Layer):
-            raise TypeError(f"`layer` must be a Layer, received {layer!r}")
+            hint = ""
+            if isinstance(layer, type) and issubclass(layer, Layer):
+                hint = f"; write {layer.__name__}(...)"
+            elif isinstance(layer, str):
+                hint = f"; fastconv.layers.Activation({layer!r}) is one"
+            raise TypeError(f"`layer` must be a Layer, received {layer!r}{hint}")
         if isinstance(layer, InputLayer):
             if self._start is not None or self._layers:
                 raise ValueError(f"{layer.name!r} must be the first entry of {self.name!r}")

@@ -548,7 +548,7 @@ def _nothing() -> Iterator[Any]:
 
 def _with_history(callbacks: Any) -> tuple[History, list[Callback]]:
     """The callbacks with a History at the end, unless there is one among them."""
-    callbacks = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or [])
+    callbacks = [callbacks] if isinstance(callbacks, (Callback, str)) else list(callbacks or [])
     for callback in callbacks:
         if isinstance(callback, History):
             return callback, callbacks

@@ -85,6 +85,25 @@ def test_a_stop_that_a_callback_has_asked_for_is_not_forgotten(tmp_path):
         assert_equal(result(*train(tmp_path, 1)), expected)
 
 
+def test_metrics_that_are_arrays_go_on(tmp_path):
+    def run(directory, others=()):
+        set_random_seed(1)
+        x, y = np.random.default_rng(0).random((30, 4)), np.eye(3)[np.arange(30) % 3]
+        model = models.Sequential([layers.Input((4,)), layers.Dense(3, "softmax")])
+        chosen = [metrics.F1Score(), metrics.Precision([0.2, 0.5])]
+        model.compile("adam", "categorical_crossentropy", metrics=chosen)
+        backup = callbacks.BackupAndRestore(directory, 1)
+        history = model.fit(x, y, batch_size=8, epochs=3, verbose=0, validation_data=(x, y),
+                            callbacks=[backup, *others]).history  # fmt: skip
+        return {name: np.array(values) for name, values in history.items()}
+
+    expected = run(tmp_path / "whole")
+    assert expected["f1_score"].shape == (3, 3) and expected["val_precision"].shape == (3, 2)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "cut", [Interrupt("on_train_batch_begin", 6)])
+    assert_equal(run(tmp_path / "cut"), expected)
+
+
 def test_epochs_that_are_over_are_not_trained_again(tmp_path):
     class Count(callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):

@@ -152,6 +152,13 @@ def test_a_server_is_told(server):
     assert json.loads(body)["epoch"] == 0
 
 
+def test_a_server_is_told_arrays(server):
+    address, received = server
+    monitor = callbacks.RemoteMonitor(address, send_as_json=True)
+    monitor.on_epoch_end(3, {"f1_score": np.array([0.5, 1.0]), "loss": np.float32(2)})
+    assert json.loads(received[0][2]) == {"epoch": 3, "f1_score": [0.5, 1.0], "loss": 2.0}
+
+
 def test_a_server_that_is_not_there():
     with pytest.warns(UserWarning, match="Could not reach RemoteMonitor root server at http"):
         _, history = fit(callbacks.RemoteMonitor("http://127.0.0.1:9"), epochs=1)

@@ -312,7 +312,8 @@ class Trainer(Compiled):
 
         Returns:
             [loss, losses of several outputs, metrics in the order of `compile`]; the loss alone if
-            there is nothing else.
+            there is nothing else. All are floats but for metrics that have one number per class or
+            threshold (`F1Score()`), which are arrays.
 
         Raises as `fit`.
         """

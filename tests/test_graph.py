@@ -48,7 +48,7 @@ class HalvingLowering(Lowering):
         return dy
 
     def updates(self):
-        value = self.node.count.value
+        value = self.node.count._live
         return [Step(lambda: np.add(value, 1, out=value))]
 
 

@@ -1,4 +1,4 @@
-"""Arguments that are numbers."""
+"""Arguments that are numbers or names."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ def number(
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"`{name}` must be a number, received {value!r}")
-    result = float(value)
+    try:
+        result = float(value)
+    except OverflowError:  # an integer beyond 1e308
+        result = math.inf if value > 0 else -math.inf
     outside = (
         result < low or result > high or (above and result == low) or (below and result == high)
     )
@@ -42,5 +45,26 @@ def number(
             wanted.append(f"{'above' if above else 'at least'} {low:g}")
         if high < math.inf:
             wanted.append(f"{'below' if below else 'at most'} {high:g}")
-        raise ValueError(f"`{name}` must be {' and '.join(wanted)}, received {value!r}")
+        raise ValueError(f"`{name}` must be {' and '.join(wanted)}, received {value!r:.100}")
     return result
+
+
+def is_name(value: Any) -> bool:
+    """Whether `value` is a string that every file format can hold: not empty, of characters that
+    UTF-8 has, without a NUL."""
+    if not isinstance(value, str) or not value or "\0" in value:
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # half a surrogate pair
+        return False
+    return True
+
+
+def name_or(name: Any, default: str) -> str:
+    """`name`, or `default` for None or ""; ValueError for what is no name (`is_name`)."""
+    if name is None or name == "":
+        return default
+    if not is_name(name):
+        raise ValueError(f"`name` must be a non-empty string, received {name!r:.100}")
+    return name

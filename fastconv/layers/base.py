@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from fastconv import constraints, initializers, regularizers
+from fastconv.checks import is_name
 from fastconv.keywords import NamedArguments, explain_keywords
 from fastconv.layers.changing import arguments_of, changed
 from fastconv.layers.symbolic import Call, SymbolicTensor
@@ -107,8 +108,10 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
         input_dim: int | None = None,
         activity_regularizer: Any = None,
     ):
-        if name is not None and (not isinstance(name, str) or not name or "/" in name):
-            raise ValueError(f"`name` must be a non-empty string without '/', received {name!r}")
+        if name is not None and (not is_name(name) or "/" in name):
+            raise ValueError(
+                f"`name` must be a non-empty string without '/', received {name!r:.100}"
+            )
         _check_dtype(dtype)
         if input_dim is not None:
             if input_shape is not None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.changing import Changeable
+from fastconv.checks import name_or
 from fastconv.keywords import NamedArguments
 from fastconv.naming import snake_case
 from fastconv.overriding import Overridable
@@ -72,7 +73,7 @@ class Loss(Changeable, NamedArguments, Overridable):
         if dtype not in (None, "float32"):
             raise ValueError(f"`dtype` must be None or 'float32', received {dtype!r}")
         self.reduction = reduction
-        self.name = name or self.default_name or snake_case(type(self).__name__)
+        self.name = name_or(name, self.default_name or snake_case(type(self).__name__))
 
     # In a plan ------------------------------------------------------------------------------------
 

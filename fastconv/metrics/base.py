@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.checks import name_or
 from fastconv.keywords import NamedArguments
 from fastconv.losses import spread_weights
 from fastconv.naming import snake_case
@@ -49,7 +50,7 @@ class Metric(NamedArguments, Overridable, Stateful, ABC):
     def __init__(self, name: str | None = None, dtype: str | None = None):
         if dtype not in (None, "float32"):
             raise ValueError(f"`dtype` must be None or 'float32', received {dtype!r}")
-        self.name = name or self.default_name or snake_case(type(self).__name__)
+        self.name = name_or(name, self.default_name or snake_case(type(self).__name__))
         self.reset_state()
 
     @property

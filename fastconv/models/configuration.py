@@ -34,9 +34,8 @@ MODULES = ("keras", "keras.models", "keras.src.models.functional", "keras.src.mo
 
 def model_class(description: dict[str, Any]) -> type[Model] | None:
     """The class of model that `description` is about, None if it is not about a model."""
-    if description.get("module") in MODULES:
-        return CLASSES.get(description.get("class_name"))
-    return None
+    module, name = description.get("module"), description.get("class_name")
+    return CLASSES.get(name) if module in MODULES and isinstance(name, str) else None
 
 
 def layer_from_config(description: Any, shared: sharing.Reading) -> Layer:
@@ -281,7 +280,8 @@ class _Tensors:
     def _tensor(self, description: Any) -> SymbolicTensor | None:
         if not isinstance(description, dict) or description.get("class_name") != _TENSOR:
             raise ValueError(f"expected a tensor, received {str(description)[:200]}")
-        return self.find(description.get("config", {}).get("keras_history"))
+        config = description.get("config")
+        return self.find(config.get("keras_history") if isinstance(config, dict) else None)
 
     def ends(self, described: Any) -> Any:
         """The inputs or outputs of the model, in the form in which they are described."""

@@ -100,6 +100,11 @@ class AdamW(Adam):
         super().__init__(learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay, **common)
 
 
+# A file may claim any number of steps, and the product over them must not take their time.
+_VANISHED = 1e-60  # a product that has no effect in float64
+_SETTLED = 1_000_000  # steps after which the product is a power
+
+
 class Nadam(_Moments):
     """Adam with Nesterov's look-ahead; arguments as for `Adam`, without `amsgrad`."""
 
@@ -117,7 +122,10 @@ class Nadam(_Moments):
         done, product = self._product if self._product[0] <= step else (0, 1.0)
         for passed in range(done + 1, step + 1):
             product *= self._u(passed)
-            if not product:  # it stays zero, however many steps are left
+            if product < _VANISHED:  # 1 minus it is 1, whatever the further factors are
+                break
+            if passed > _SETTLED:  # all further factors are beta_1
+                product *= self.beta_1 ** (step - passed)
                 break
         self._product = (step, product)
         return product

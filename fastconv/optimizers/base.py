@@ -13,16 +13,18 @@ from typing import Any
 import numpy as np
 
 from fastconv.changing import Changeable, with_argument
-from fastconv.checks import number
+from fastconv.checks import name_or, number
 from fastconv.keywords import NamedArguments
 from fastconv.naming import unique_name
 from fastconv.optimizers.schedules import LearningRateSchedule
 from fastconv.overriding import Overridable
 from fastconv.parameters import Parameters, Variable, parameters_of
+from fastconv.parsing import parsing
 from fastconv.serialization import deserialize, serialize
 from fastconv.shapes import normalize_int
 from fastconv.state import array_of, check_record, dict_of, optional, plain, real, text, whole
 
+_MOST_STEPS = 2**62  # files store 64 bits
 AVERAGE, ACCUMULATOR = "average", "gradient_accumulator"
 
 
@@ -199,7 +201,7 @@ class Optimizer(Changeable, NamedArguments, Overridable, ABC):
         self._learning_rate: float | LearningRateSchedule = 0.0
         self._not_decayed: tuple[list[Variable], list[str]] = ([], [])
         self.learning_rate = learning_rate
-        self.name = name or unique_name(type(self).__name__)
+        self.name = name_or(name, "") or unique_name(type(self).__name__)
 
     def changed(self, name: str, value: Any) -> Any:
         other = with_argument(self, name, value)
@@ -335,33 +337,62 @@ class Optimizer(Changeable, NamedArguments, Overridable, ABC):
         """
         head = 1 if self.scheduled else 2
         built = len(values) > head
+        if built and parameters is None:
+            raise ValueError("slots need a model that is built")
+        wanted = self.stored_shapes(parameters if built else None)
+        if [np.shape(value) for value in values] != wanted:
+            raise ValueError(
+                f"the optimizer's variables must have shapes {wanted}, "
+                f"received {[np.shape(value) for value in values]}"
+            )
+        iteration, rate = self.checked_step(values)
         if built:
-            if parameters is None:
-                raise ValueError("slots need a model that is built")
             self.state_for(parameters)
         if self._state is not None:
-            views = self._state.slot_views()
-            wanted = [view.shape for view in views] + [()] * len(self.extra_variables())
-            if built and [np.shape(value) for value in values[head:]] != wanted:
-                raise ValueError(
-                    f"the optimizer's slots must have shapes {wanted}, "
-                    f"received {[np.shape(value) for value in values[head:]]}"
-                )
-        iteration = int(number(values[0], "iteration", 0))
-        # Keras stores float32; the shortest number with the same float32 is what was meant.
-        rate = None if self.scheduled else number(float(str(np.float32(values[1]))), "rate", 0)
-        if self._state is not None:
             self._state.clear()
-            for view, value in zip(views, values[head:], strict=False):
+            for view, value in zip(self._state.slot_views(), values[head:], strict=False):
                 view[...] = value
         self._go_on(iteration, rate)
+
+    def checked_step(self, values: list[np.ndarray]) -> tuple[int, float | None]:
+        """(iteration, learning rate) at the head of what `variables` gave; no rate if a schedule
+        tells it.
+
+        Raises ValueError if no step could be made from there.
+        """
+        iteration = number(values[0], "iteration", 0, _MOST_STEPS)
+        if iteration != int(iteration):
+            raise ValueError(f"`iteration` must be a whole number, received {values[0]}")
+        iteration = int(values[0])
+        rate = None
+        if not self.scheduled:
+            # Keras stores float32; the shortest number with the same float32 is what was meant.
+            with np.errstate(over="ignore"):
+                rate = number(float(str(np.float32(values[1]))), "rate", 0)
+        self._check_numbers(iteration, rate)
+        return iteration, rate
+
+    def _check_numbers(self, iteration: int, rate: float | None) -> None:
+        """ValueError unless the numbers of the step after `iteration` are finite."""
+        with parsing(f"no step can follow step {iteration}", raised=ValueError):
+            if rate is None:
+                rate = number(float(self._learning_rate(iteration)), "learning_rate")
+            step = iteration // (self.gradient_accumulation_steps or 1) + 1
+            if not all(math.isfinite(value) for value in self.hyper(rate, step)):
+                raise ValueError(f"the learning rate is {rate}")
 
     def stored_shapes(self, parameters: Parameters | None) -> list[tuple[int, ...]]:
         """The shapes of `variables`, once built for `parameters`; before that if they are None."""
         head: list[tuple[int, ...]] = [()] if self.scheduled else [(), ()]
         if parameters is None:
             return head
-        slots = [view.shape for view in self.state_for(parameters).slot_views()]
+        slots = [
+            variable.shape
+            for group in self.all_slots()
+            for variable in parameters.variables
+            if variable.trainable
+            for _ in group
+        ]
         return head + slots + [()] * len(self.extra_variables())
 
     def state(self) -> dict[str, Any]:
@@ -408,6 +439,12 @@ class Optimizer(Changeable, NamedArguments, Overridable, ABC):
                 f"{what}: `learning_rate` must be finite and at least 0, "
                 f"received {state['learning_rate']}"
             )
+        if state["iterations"] > _MOST_STEPS:
+            raise ValueError(
+                f"{what}: `iterations` must be at most {_MOST_STEPS}, "
+                f"received {state['iterations']!r:.100}"
+            )
+        self._check_numbers(state["iterations"], state["learning_rate"])
         if self._state is not None and self._state.parameters.variables != parameters.variables:
             raise ValueError(f"the optimizer {self.name!r} has begun to train other weights")
         received, size = state["slots"], parameters.values.size

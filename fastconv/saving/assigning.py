@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastconv.errors import FormatError
+from fastconv.parsing import parsing
 from fastconv.saving.hdf5 import (
     LARGEST_ATTRIBUTE,
     Dataset,
@@ -33,11 +34,25 @@ def assign(
     """Give `targets` the values of `sources`, which have the right shapes and may still have to be
     read; nothing is changed if reading fails, unless it is a `new_model`."""
     if not new_model:
-        sources = [np.asarray(source) for source in sources]
+        pairs = zip(targets, sources, strict=True)
+        sources = [as_float32(source, variable.path) for variable, source in pairs]
     if model.built:
         model.parameters  # noqa: B018  (the weights get their place before their values)
     for variable, source in zip(targets, sources, strict=True):
-        variable.assign(source)
+        variable.assign(as_float32(source, variable.path))
+
+
+def as_float32(source: Any, what: str) -> np.ndarray:
+    """`source`, which may still have to be read, as float32; FormatError if a finite number of
+    `what` becomes infinite by that."""
+    array = np.asarray(source)
+    if array.dtype == np.float32:
+        return array
+    with np.errstate(over="ignore"):
+        values = array.astype(np.float32)
+    if np.any(np.isinf(values) & np.isfinite(array)):
+        raise FormatError(f"{what} must hold numbers that float32 has")
+    return values
 
 
 def add_sources(
@@ -110,11 +125,16 @@ def checked_optimizer(model: Any, sources: Sequence[Any], path: Path) -> Callabl
     """
     optimizer, values = model.optimizer, [np.asarray(source) for source in sources]
     iteration, rate = values[0], 0.0 if optimizer.scheduled else values[1]
-    if int(iteration) < 0 or not 0 <= float(rate) < np.inf:
+    if not 0 <= float(iteration) < np.inf or not 0 <= float(rate) < np.inf:
         raise FormatError(
             f"{path}: iteration and learning rate must not be negative, "
             f"received {iteration} and {rate}"
         )
+    with parsing(f"{path}: the state of the optimizer"):
+        optimizer.checked_step(values)
+    head = 1 if optimizer.scheduled else 2
+    slots = [as_float32(value, f"{path}: a slot of the optimizer") for value in values[head:]]
+    values = values[:head] + slots
     return lambda: optimizer.load_variables(values, model.parameters if model.built else None)
 
 

@@ -28,24 +28,29 @@ _HEADER, _SMALLEST = 16, 4096  # bytes: of heaps and objects, and the least that
 
 
 def check(file: BinaryIO, path: Path) -> None:
-    """FormatError if the HDF5 file has a global heap that cannot be walked through."""
+    """FormatError if the HDF5 file has a global heap that cannot be walked through.
+
+    The file may lie within another one: then it says from where to where (`begin`, `end`).
+    """
     try:
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except ValueError as error:  # it is empty
         raise FormatError(f"{path}: not a readable HDF5 file: {error}") from error
     with mapped as data:
-        if data[:8] != _SIGNATURE:
+        begin, end = getattr(file, "begin", 0), getattr(file, "end", len(data))
+        head = data[begin : min(begin + 16, end)]
+        if head[:8] != _SIGNATURE:
             raise FormatError(f"{path}: not a readable HDF5 file: it does not begin as one")
-        widths = data[13:15] if data[8:9] in (b"\0", b"\1") else data[9:11]
+        widths = head[13:15] if head[8:9] in (b"\0", b"\1") else head[9:11]
         if widths != b"\x08\x08":
             raise FormatError(f"{path}: must have offsets and lengths of 8 bytes")
-        start = data.find(_HEAP)
+        start = data.find(_HEAP, begin, end)
         while start >= 0:
             size = int.from_bytes(data[start + 8 : start + 16], "little")
             # The library refuses other sizes; four bytes of a weight may look like a heap, too.
-            if _SMALLEST <= size <= len(data) - start and not _ends(data, start, start + size):
-                raise FormatError(f"{path}: the global heap at {start} is damaged")
-            start = data.find(_HEAP, start + 1)
+            if _SMALLEST <= size <= end - start and not _ends(data, start, start + size):
+                raise FormatError(f"{path}: the global heap at {start - begin} is damaged")
+            start = data.find(_HEAP, start + 1, end)
 
 
 def _ends(data: mmap.mmap, start: int, end: int) -> bool:

@@ -69,6 +69,20 @@ class _Section(io.RawIOBase):
     def __init__(self, file: BinaryIO, start: int, size: int):
         self._file, self._start, self._size, self._at = file, start, size, 0
 
+    @property
+    def begin(self) -> int:
+        """Where the part begins in the whole file."""
+        return self._start
+
+    @property
+    def end(self) -> int:
+        """Where it ends."""
+        return self._start + self._size
+
+    def fileno(self) -> int:
+        """The whole file."""
+        return self._file.fileno()
+
     def readable(self) -> bool:
         return True
 

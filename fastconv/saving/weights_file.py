@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 import numpy as np
 
 from fastconv.naming import numbered
+from fastconv.saving import global_heap
 from fastconv.saving.assigning import (
     add_sources,
     assign,
@@ -89,6 +90,7 @@ def read(
 
     With `skip_mismatch`, layers that do not fit are left as they are, with a warning.
     """
+    global_heap.check(file, path)
     with opened(file, path) as h5:
         sources: dict[Variable, Dataset] = {}
         for place in _places(model, lambda level: _in_order_of(h5, level, path)):

@@ -126,6 +126,24 @@ def test_training_goes_on_with_shared_layers(tmp_path):
     assert_equal(loaded, model)
 
 
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_layers_thawed_inside_of_a_frozen_model_stay_so(tmp_path, suffix):
+    shared, x = layers.Dense(6, name="shared"), layers.Input((6,))
+    chain = models.Sequential([layers.Input((6,)), layers.Dense(6), shared])
+    graph = models.Model(x, layers.Dense(6)(layers.Dense(6, name="thawed")(x)))
+    for model in (chain, graph):
+        model.trainable = False
+    graph.get_layer("thawed").trainable = True
+    whole = models.Sequential([layers.Input((6,)), chain, graph, shared])
+    shared.trainable = True
+    expected = [variable.trainable for variable in whole.weights]
+    assert set(expected) == {True, False}
+    whole.save(tmp_path / f"model{suffix}")
+    for again in (models.load_model(tmp_path / f"model{suffix}"), models.clone_model(whole)):
+        assert [variable.trainable for variable in again.weights] == expected
+        assert not any(layer.trainable for layer in again.layers[:2])
+
+
 def test_layers_of_equal_names_are_not_taken_for_one(tmp_path):
     """A name is unique within one model; whether layers are one is what ids say, not names."""
 

@@ -102,8 +102,7 @@ def sequential_from_config(cls: type[Sequential], config: dict[str, Any]) -> Seq
             model.add(layer_from_config(entry, shared))
     if not model.built and config.get("build_input_shape") is not None:
         model.build(config["build_input_shape"])
-    if not config.get("trainable", True):
-        model.trainable = False
+    model.say_trainable(config.get("trainable", True))
     return model
 
 
@@ -207,8 +206,7 @@ def functional_from_config(config: dict[str, Any]) -> Model:
             raise ValueError(f"the calls of {stuck} depend on calls that do not exist")
     inputs, outputs = (tensors.ends(end) for end in ends)
     model = Model(inputs, outputs, name=config.get("name"))
-    if not config.get("trainable", True):
-        model.trainable = False
+    model.say_trainable(config.get("trainable", True))
     return model
 
 

@@ -364,6 +364,10 @@ class Model(Trainer, Layer):
         for layer in self.layers:
             layer.trainable = value
 
+    def say_trainable(self, value: Any) -> None:
+        """Let `trainable` be `value` while every layer stays as it is, as descriptions have it."""
+        self._trainable = bool(value)
+
     def count_params(self) -> int:
         """The number of weights, each element counted; ValueError before the model is built."""
         self.check_built()

@@ -47,16 +47,25 @@ class Writing:
 
     def _visit(self, model: Model, seen: set[Layer]) -> None:
         entries = described_layers(model)
-        for layer in entries:
+        is_chain = isinstance(model, _sequential())
+        for place, layer in enumerate(entries):
             if layer in seen:
                 self._ids.setdefault(layer, len(self._ids) + 1)
             else:
                 seen.add(layer)
                 if isinstance(layer, Model):
                     self._visit(layer, seen)
-        for layer in dict.fromkeys(entries):
+            if is_chain:
+                self._before.setdefault((model, layer), self._made[layer])
+                if model.built:  # Keras calls all of it anew with every layer that is added
+                    self._made.update(entries[1 : place + 1])
+        if not is_chain:
+            self._count_calls(model, entries)
+
+    def _count_calls(self, model: Model, entries: list[Layer]) -> None:
+        for layer in entries:
             self._before[model, layer] = self._made[layer]
-        self._made.update(_calls_when_read(model, entries))
+            self._made[layer] += sum(bool(call.inputs) for call in model.network.calls_of(layer))
 
     def first_number(self, model: Model, layer: Layer) -> int:
         """The number of the first call of `layer` by `model`."""
@@ -74,20 +83,6 @@ def described_layers(model: Model) -> list[Layer]:
     if isinstance(model, _sequential()):
         return model.entries
     return model.layers
-
-
-def _calls_when_read(model: Model, entries: list[Layer]) -> Counter[Layer]:
-    """How often Keras calls each layer while it reads the description of `model`."""
-    if not isinstance(model, _sequential()):
-        network = model.network
-        calls = {layer: network.calls_of(layer) for layer in entries}
-        return Counter({k: sum(bool(call.inputs) for call in each) for k, each in calls.items()})
-    # A chain is called anew from its beginning on with every layer that is added to it.
-    counts: Counter[Layer] = Counter()
-    if model.built:
-        for index, layer in enumerate(entries[1:]):
-            counts[layer] += len(entries) - 1 - index
-    return counts
 
 
 def _sequential() -> type[Sequential]:

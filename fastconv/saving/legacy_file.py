@@ -204,13 +204,14 @@ def _read(
         with skipping(skip_mismatch, layer.name):
             layer_group = group_at(group, name, path)
             weight_names = list_attribute(layer_group, "weight_names", path)
-            variables = named(layer, weight_names, f"{path}: {layer_group.name}")
-            found = [
-                (variable, dataset_at(layer_group, each, variable.shape, path))
-                for variable, each in zip(variables, weight_names, strict=True)
+            where = f"{path}: {layer_group.name}"
+            meant = [
+                (variable, weight_names[place])
+                for variable, place in named(layer, weight_names, where, copies=new_model)
             ]
+            found = [(v, dataset_at(layer_group, each, v.shape, path)) for v, each in meant]
             add_sources(sources, found, path)
-            stored_names |= zip(variables, weight_names, strict=True)
+            stored_names |= meant
     restore = None
     if model.compiled and not by_name and child(h5, _OPTIMIZER, path) is not None:
         with skipping(skip_mismatch, "the optimizer"):

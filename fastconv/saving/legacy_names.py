@@ -40,15 +40,17 @@ def names_of(layer: Layer) -> dict[Variable, str]:
     return {variable: names[variable] for variable in in_file_order(layer)}
 
 
-def named(layer: Layer, names: list[str], where: str) -> list[Variable]:
-    """The weights of `layer` that `names` in a file mean, in the order of `names`.
+def named(
+    layer: Layer, names: list[str], where: str, copies: bool = False
+) -> list[tuple[Variable, int]]:
+    """The weights of `layer` and which of `names` in a file means them, in the order of `names`.
+
+    With `copies`, layers of one name may have the same weights in the file: then the model is made
+    from that file, and Keras wrote a layer once that several models inside of `layer` share.
 
     Mismatch, which begins with `where`, if number or names do not fit, or names do not tell which
     of several alike is which.
     """
-    variables = in_file_order(layer)
-    if len(names) != len(variables):
-        raise Mismatch(f"{where} must hold {len(variables)} weights, received {len(names)}")
     owners: dict[Path, dict[str, int]] = {}  # paths of layers, and where their weights stand
     for place, name in enumerate(names):
         *path, own = re.sub(r":\d+$", "", name).split("/")
@@ -57,14 +59,17 @@ def named(layer: Layer, names: list[str], where: str) -> list[Variable]:
         raise Mismatch(f"{where} must hold weights of different names, received {names[:20]}")
     targets, stored = leaves(layer), list(owners.values())
     order = _counterparts(list(targets.values()), list(owners))
-    if order is None:
+    if len(names) != len(layer.weights):
+        order = _of_one_name(list(targets.values()), list(owners)) if copies else None
+        if order is None:
+            raise Mismatch(f"{where} must hold {len(layer.weights)} weights, received {len(names)}")
+    elif order is None:
         _check_places_tell(list(targets), list(owners), where)
-        order = range(len(targets))
-    result = list(variables)
+        order = list(range(len(targets)))
+    found = []
     for leaf, number in zip(targets, order, strict=True):
-        for variable, place in _of_one_layer(leaf, stored[number], where):
-            result[place] = variable
-    return result
+        found += _of_one_layer(leaf, stored[number], where)
+    return sorted(found, key=lambda pair: pair[1])
 
 
 def _counterparts(wanted: list[Path], stored: list[Path]) -> list[int] | None:
@@ -72,6 +77,15 @@ def _counterparts(wanted: list[Path], stored: list[Path]) -> list[int] | None:
         return [0]
     order = counterparts(*([path[-1:] for path in paths] for paths in (wanted, stored)))
     return counterparts(wanted, stored) if order is None else order
+
+
+def _of_one_name(wanted: list[Path], stored: list[Path]) -> list[int] | None:
+    """The counterparts of layers some of which have one name, and one counterpart."""
+    names = list(dict.fromkeys(path[-1:] for path in wanted))
+    order = counterparts(names, [path[-1:] for path in stored])
+    if order is None or len(names) == len(wanted):
+        return None
+    return [order[names.index(path[-1:])] for path in wanted]
 
 
 def _check_places_tell(targets: list[Layer], owners: list[Path], where: str) -> None:

@@ -115,6 +115,13 @@ def chain_in_a_chain(L: Any, M: Any, S: Any) -> Any:
     return S([L.Input((6,)), chain, shared, L.Dense(2)])
 
 
+def chain_with_a_model_in_a_graph(L: Any, M: Any, S: Any) -> Any:
+    shared, x, y = L.Dense(6), L.Input((6,)), L.Input((6,))
+    inner = M(x, L.ReLU()(shared(x)))
+    chain = S([L.Input((6,)), shared, inner, L.ELU()])
+    return M(y, L.Add()([inner(shared(chain(y))), y]))
+
+
 def normalization_inside_and_outside(L: Any, M: Any, S: Any) -> Any:
     shared, x, y = L.BatchNormalization(), L.Input((6,)), L.Input((6,))
     inner = M(x, L.ReLU()(shared(x)))
@@ -141,6 +148,7 @@ NETWORKS = {
         inside_then_outside, outside_then_inside, called_outside_first, twice_outside,
         twice_inside, in_two_models, in_two_models_in_a_row, two_levels_deep, model_called_twice,
         model_inside_and_outside, two_branches_with_one_model, model_and_its_first_half,
-        chain_in_a_graph, chain_in_a_chain, normalization_inside_and_outside,
+        chain_in_a_graph, chain_in_a_chain, chain_with_a_model_in_a_graph,
+        normalization_inside_and_outside,
     )
 }  # fmt: skip

@@ -159,9 +159,9 @@ def _own(name: Any) -> Any:
     return (_given.get().get(name) or _registered.get(name)) if isinstance(name, str) else None
 
 
-def _own_class(config: dict[str, Any]) -> type | None:
+def own_class(config: dict[str, Any]) -> type | None:
     """The user's class that a description names, if there is one."""
-    found = _own(config.get("registered_name")) or _own(config["class_name"])
+    found = _own(config.get("registered_name")) or _own(config.get("class_name"))
     return found if isinstance(found, type) else None
 
 
@@ -245,7 +245,7 @@ def deserialize(config: Any, kind: str) -> Any:
             f"expected a description of one of {kind} with 'class_name' and 'config', "
             f"received {str(config)[:100]}"
         )
-    own = _own_class(config)
+    own = own_class(config)
     if own is not None:
         base = getattr(import_module(_KINDS[kind]), _BASES[kind])
         if not issubclass(own, base):

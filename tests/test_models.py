@@ -293,3 +293,45 @@ def test_what_is_no_layer_gets_a_hint():
     ):
         with pytest.raises(TypeError, match=message):
             make()
+
+
+class Chain(models.Sequential):
+    """Built like its base."""
+
+
+class Net(models.Model):
+    """Built like its base."""
+
+
+def chain():
+    return Chain([layers.Input((3,)), layers.Dense(2)])
+
+
+def net():
+    x = layers.Input((3,))
+    return Net(x, layers.Dense(2)(x))
+
+
+@pytest.mark.parametrize("make", [chain, net])
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_subclass_comes_back_from_files_and_clones(make, nested, tmp_path):
+    model = inner = make()
+    cls, x = type(model), np.ones((2, 3), np.float32)
+    if nested:
+        start = layers.Input((3,))
+        model = models.Model(start, layers.ReLU()(inner(start)))
+
+    def the_one(found):
+        return found.layers[1] if nested else found
+
+    assert type(the_one(models.clone_model(model))) is cls
+    path = tmp_path / "model.keras"
+    model.save(path)
+    loaded = models.load_model(path, custom_objects={cls.__name__: cls})
+    assert type(the_one(loaded)) is cls
+    np.testing.assert_array_equal(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
+    again = models.model_from_json(model.to_json(), {cls.__name__: cls})
+    assert type(the_one(again)) is cls
+    if not nested:
+        with pytest.raises(ValueError, match=f"the class in `custom_objects`, {{'{cls.__name__}"):
+            models.load_model(path)

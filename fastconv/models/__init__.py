@@ -55,10 +55,10 @@ def model_from_json(json_string: str, custom_objects: dict[str, type] | None = N
         if isinstance(description, dict):
             version = description.get("keras_version")
             description = keras2.upgraded_model(description, version)
-        cls = model_class(description) if isinstance(description, dict) else None
-        if cls is None:
-            raise ValueError(f"expected the JSON of a model, received {json_string[:100]!r}")
         with custom_classes(custom_objects):
+            cls = model_class(description) if isinstance(description, dict) else None
+            if cls is None:
+                raise ValueError(f"expected the JSON of a model, received {json_string[:100]!r}")
             model = cls.from_config(description.get("config"))
             if description.get("compile_config"):
                 model.compile_from_config(description["compile_config"])

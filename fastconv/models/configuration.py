@@ -22,7 +22,9 @@ from fastconv.layers.symbolic import Call, SymbolicTensor
 from fastconv.models import sharing
 from fastconv.models.model import Model
 from fastconv.models.sequential import Sequential
-from fastconv.serialization import deserialize, serialize
+from fastconv.naming import is_builtin
+from fastconv.overriding import definer
+from fastconv.serialization import deserialize, own_class, serialize
 from fastconv.structure import pack
 
 _TENSOR = "__keras_tensor__"
@@ -33,7 +35,13 @@ MODULES = ("keras", "keras.models", "keras.src.models.functional", "keras.src.mo
 
 
 def model_class(description: dict[str, Any]) -> type[Model] | None:
-    """The class of model that `description` is about, None if it is not about a model."""
+    """The class of model that `description` is about, None if it is not about a model.
+
+    A class of a user is one that is registered or given in `custom_objects`.
+    """
+    own = own_class(description)
+    if own is not None and issubclass(own, Model):
+        return own
     module, name = description.get("module"), description.get("class_name")
     return CLASSES.get(name) if module in MODULES and isinstance(name, str) else None
 
@@ -172,8 +180,8 @@ def _call_config(call: Call, history: Any) -> dict[str, Any]:
     return {"args": [argument], "kwargs": {}}
 
 
-def functional_from_config(config: dict[str, Any]) -> Model:
-    """What `Model.from_config` returns."""
+def functional_from_config(config: dict[str, Any], cls: type[Model] = Model) -> Model:
+    """What `from_config` of `cls` returns: a plain `Model` if its constructor is a user's own."""
     try:
         entries = [(entry["name"], entry["inbound_nodes"], entry) for entry in config["layers"]]
         ends = config["input_layers"], config["output_layers"]
@@ -205,7 +213,8 @@ def functional_from_config(config: dict[str, Any]) -> Model:
             stuck = [name for name, calls in waiting.items() if calls]
             raise ValueError(f"the calls of {stuck} depend on calls that do not exist")
     inputs, outputs = (tensors.ends(end) for end in ends)
-    model = Model(inputs, outputs, name=config.get("name"))
+    made = cls if is_builtin(definer(cls, "__init__")) else Model
+    model = made(inputs, outputs, name=config.get("name"))
     model.say_trainable(config.get("trainable", True))
     return model
 

@@ -448,7 +448,7 @@ class Model(Trainer, Layer):
         """
         from fastconv.models.configuration import functional_from_config
 
-        return functional_from_config(config)
+        return functional_from_config(config, cls)
 
 
 def _is_layer(thing: Any) -> bool:

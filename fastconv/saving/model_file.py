@@ -171,6 +171,13 @@ def made(description: dict[str, Any], path: Path, compile: bool) -> Iterator[Mod
         yield _model(description, path, compile)
 
 
+def _own_class_hint(description: dict[str, Any]) -> str:
+    name = description.get("registered_name")
+    if not isinstance(name, str) or name in CLASSES:
+        return ""
+    return f"; give the class in `custom_objects`, {{{name[:100]!r}: ...}}, or register it"
+
+
 def _model(description: dict[str, Any], path: Path, compile: bool) -> Model:
     """The model that a configuration describes; its weights have shapes, but no memory yet."""
     cls = model_class(description)
@@ -178,6 +185,7 @@ def _model(description: dict[str, Any], path: Path, compile: bool) -> Model:
         raise FormatError(
             f"{path}: must describe a model of one of the classes {sorted(CLASSES)}, "
             f"received {description.get('module')}.{description.get('class_name')}"
+            f"{_own_class_hint(description)}"
         )
     with parsing(f"{path}: cannot make this model"):
         model = cls.from_config(description.get("config"))

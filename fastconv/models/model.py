@@ -337,7 +337,8 @@ class Model(Trainer, Layer):
 
     @property
     def parameters(self) -> Parameters:
-        """The flat buffer that holds all weights; ValueError before the model is built."""
+        """The flat buffer that holds all weights, itself and not a copy: training changes it, and
+        whoever writes to it calls `touch`. ValueError before the model is built."""
         self.check_built()
         known = self._parameters
         if known is None or known.abandoned:

@@ -124,6 +124,17 @@ def test_plans_of_one_model_share_a_block_unless_they_run_at_once():
     assert "again" not in blocks
 
 
+def test_plans_of_ever_larger_batches_do_not_keep_a_block_each():
+    cache = PlanCache()
+    for size in range(1, 41):
+        lend(cache, size, nbytes=size * 4096)
+        assert sum(block.memory.size for block in cache._blocks) <= 2 * size * 4096
+    for size in range(1, 41):
+        lend(cache, size, nbytes=size * 4096)
+    assert len(cache) == 40
+    assert not any(lend(cache, size) for size in range(1, 41)), "all are found again"
+
+
 def test_a_plan_that_comes_back_after_a_clear_is_dropped():
     cache = PlanCache()
     with cache.lend("a", lambda arena: Sized()):

@@ -141,12 +141,30 @@ class PlanCache:
                 block.lent = True
                 block.plans += 1
                 return block
+            self._drop_smaller(nbytes)
         _shrink(runtime.plan_cache_bytes() - nbytes, making=self)
         block = _Block(nbytes)
         block.plans = 1
         with self._lock:
             self._blocks.append(block)
         return block
+
+    def _drop_smaller(self, nbytes: int) -> None:
+        """Before a larger block of `nbytes` is made, drop plans on free blocks until these have no
+        more than that together: plans of ever larger batches do not keep a block each. The lock is
+        held."""
+        free = sorted((b for b in self._blocks if not b.lent), key=lambda block: block.memory.size)
+        total = sum(block.memory.size for block in free)
+        for block in free:
+            if total <= nbytes:
+                return
+            total -= block.memory.size
+            for key, entries in list(self._idle.items()):
+                for entry in [each for each in entries if each.block is block]:
+                    entries.remove(entry)
+                    self._forget(entry)
+                if not entries:
+                    del self._idle[key]
 
     def _put_back(self, entry: _Entry) -> None:
         """Keep a plan that is idle now."""

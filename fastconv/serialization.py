@@ -293,11 +293,10 @@ def find(
         names = {snake_case(name): cls for name, cls in classes.items()} | (aliases or {})
         cls = names.get(identifier) or classes.get(identifier)
         if cls is None:
-            hint = did_you_mean(identifier[:100], names) or (
-                "; what is your own must be registered or given in `custom_objects`"
-            )
             raise ValueError(
-                f"`{singular}` must be one of {sorted(names)}, received {identifier[:100]!r}{hint}"
+                f"`{singular}` must be one of {sorted(names)}, received {identifier[:100]!r}"
+                f"{did_you_mean(identifier[:100], names)}; what is your own must be registered or "
+                "given in `custom_objects`"
             )
         return cls()
     article = "an" if base.__name__[0] in "AEIO" else "a"

@@ -77,7 +77,7 @@ CALLS = {
     ("word", "call"), [(word, call) for word, calls in CALLS.items() for call in calls]
 )
 def test_the_nearest_word_is_suggested(word, call):
-    with pytest.raises(ValueError, match=f"; did you mean '{word}'\\?$"):
+    with pytest.raises(ValueError, match=f"; did you mean '{word}'\\?(;|$)"):
         call()
 
 

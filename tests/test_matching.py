@@ -212,6 +212,33 @@ def test_the_state_of_the_optimizer_of_other_weights(tmp_path, suffix, written, 
         np.testing.assert_array_equal(kernels(other)[name], kernel)
 
 
+@pytest.mark.parametrize(
+    "value, message",
+    [
+        ("abc", "must be integers"),
+        (0.5, "must be integers"),
+        (7, "must be integers"),
+        ([0.0, 1.0], "must be integers"),
+        ([], "must belong to the weights"),
+        ([-1, 0, 1, 2], "must belong to the weights"),
+        ([2**31 - 1] * 6, "must belong to the weights"),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".weights.h5", ".h5"])
+def test_hostile_notes_of_what_was_trained(tmp_path, suffix, value, message):
+    model, path = trained("a", "b", "c"), tmp_path / f"model{suffix}"
+    save(model, path)
+    with h5py.File(path, "r+") as h5:
+        group = h5["optimizer/vars" if suffix == ".weights.h5" else "optimizer_weights"]
+        assert list(group.attrs["trained"]) == [0, 1, 2, 3, 4, 5]
+        group.attrs["trained"] = np.array(value, np.int64) if value == [] else value
+    before = model.get_weights()
+    with pytest.raises(FormatError, match=message):
+        model.load_weights(path)
+    for now, then in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(now, then)
+
+
 @WITH_OPTIMIZER
 def test_the_state_of_the_optimizer_of_the_same_weights(tmp_path, suffix):
     model, other = (trained("a", "b", "c", frozen="b") for _ in range(2))

@@ -86,7 +86,9 @@ def save_weights(model: Any, filepath: str | os.PathLike, overwrite: bool = True
     Args:
         model: the model, which must be built.
         filepath: ends in ".weights.h5", which also holds the state of the optimizer, or in
-            ".safetensors", which holds the weights alone, by their names.
+            ".safetensors", which holds the weights alone, by paths made of the names of layers
+            (`dense/kernel`, `encoder/conv2d_1/bias`) that do not depend on what else the process
+            has made.
         overwrite: whether the file may exist.
 
     Raises:
@@ -114,13 +116,17 @@ def load_weights(
     """Read the weights of `model` from a file of a model with the same layers; the state of the
     optimizer too, if both have one.
 
+    Layers have the order of the file, unless names that somebody typed tell another one; what was
+    frozen does not matter. Weights that a file may have exchanged unnoticed are refused.
+
     Args:
         model: the model, which must be built.
         filepath: a file as `save_weights` or `save` writes them, or of Keras's older format
             (`.h5`, `.hdf5`); the content tells which.
         skip_mismatch: leave layers that do not fit as they are, with a warning.
         by_name: find layers by their names and not by their order; only for the older format.
-            Layers without a counterpart stay as they are.
+            Names that nobody typed are those of the same rank among the layers of their class.
+            Layers without a counterpart stay as they are, but one there must be.
 
     Raises:
         FormatError: the file is damaged, no regular file or does not fit the model, which is

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -284,6 +286,17 @@ def test_older_files_of_keras_hold_copies_and_that_is_said(archive, tmp_path, na
     copies = len(model.weights) > len(made(NETWORKS[name]).weights)
     warned = ["if they were one shared layer" in str(each.message) for each in recwarn]
     assert warned == [True] * copies
+
+
+def test_json_of_keras_does_not_tell_and_that_is_said(archive, tmp_path):
+    path, *_ = from_keras(archive, tmp_path, "inside_then_outside", ".keras")
+    with zipfile.ZipFile(path) as file:
+        text = file.read("config.json").decode()
+    with pytest.warns(UserWarning, match="'dense'] occur several times; if they were one shared"):
+        models.model_from_json(re.sub(r', "shared_object_id": \d+', "", text))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        models.model_from_json(text)
 
 
 def test_layers_that_train_differently_in_graphs_of_keras(archive, tmp_path):

@@ -21,11 +21,12 @@ import json
 import os
 
 from fastconv.keywords import explain_keywords
-from fastconv.models import keras2
+from fastconv.models import keras2, sharing
 from fastconv.models.model import Model
 from fastconv.models.sequential import Sequential
 from fastconv.parsing import parsing
 from fastconv.serialization import custom_classes, named_objects
+from fastconv.user_warnings import warn_user
 
 
 @explain_keywords
@@ -62,6 +63,12 @@ def model_from_json(json_string: str, custom_objects: dict[str, type] | None = N
             model = cls.from_config(description.get("config"))
             if description.get("compile_config"):
                 model.compile_from_config(description["compile_config"])
+    copies = sorted({layer.name for layer, _ in sharing.namesakes(model)})
+    if copies and not any(f'"{entry}"' in json_string for entry in sharing.ENTRIES):
+        warn_user(
+            f"{copies} occur several times; if they were one shared layer, they are separate ones "
+            "now, since JSON of Keras does not tell"
+        )
     return model
 
 

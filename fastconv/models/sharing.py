@@ -201,6 +201,20 @@ def _lost_ids(config: Any) -> dict[int, int | str]:
     return lost
 
 
+def namesakes(model: Model) -> list[tuple[Layer, Layer]]:
+    """Pairs of layers with weights that are described alike, by one name, but are two objects.
+
+    A description of Keras that has no ids may mean one shared layer by them.
+    """
+    first: dict[str, Layer] = {}
+    pairs = []
+    for layer in model.leaf_layers():
+        other = first.setdefault(layer.name, layer)
+        if layer is not other and layer.weights and layer.get_config() == other.get_config():
+            pairs.append((other, layer))
+    return pairs
+
+
 _writing: ContextVar[Writing | None] = ContextVar("_writing", default=None)
 _reading: ContextVar[Reading | None] = ContextVar("_reading", default=None)
 

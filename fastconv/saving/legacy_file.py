@@ -127,25 +127,21 @@ def load(file: BinaryIO, path: Path, compile: bool) -> Any:
 def _warn_of_copies(model: Any, path: Path) -> None:
     """Say which layers may have been one: Keras writes a layer that several models share once for
     each of them here, and does not tell."""
-    first: dict[str, Any] = {}
-    copies = []
-    for layer in model.leaf_layers():
-        other = first.setdefault(layer.name, layer)
-        if layer is not other and layer.weights and _equal_weights(layer, other):
-            copies.append(layer.name)
+    copies = {
+        layer.name
+        for layer, other in sharing.namesakes(model)
+        if len(layer.weights) == len(other.weights)
+        and all(
+            np.array_equal(a._live, b._live, equal_nan=True)
+            for a, b in zip(layer.weights, other.weights, strict=True)
+        )
+    }
     if copies:
         warn_user(
-            f"{path}: {sorted(set(copies))} occur several times with equal weights; if they were "
-            "one shared layer, they are separate ones now, since this format does not tell. "
-            "`.keras` files do"
+            f"{path}: {sorted(copies)} occur several times with equal weights; if they were one "
+            "shared layer, they are separate ones now, since this format does not tell. `.keras` "
+            "files do"
         )
-
-
-def _equal_weights(layer: Any, other: Any) -> bool:
-    return len(layer.weights) == len(other.weights) and all(
-        np.array_equal(a._live, b._live, equal_nan=True)
-        for a, b in zip(layer.weights, other.weights, strict=True)
-    )
 
 
 def load_weights(

@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
-from .. import shapes
+from .. import runtime, shapes
+from .._ext._columns import Col2im, Im2col
 from . import _validation as check
 
 
@@ -24,6 +24,7 @@ def im2col(
     strides: Any = 1,
     padding: Any = "valid",
     dilation_rate: Any = 1,
+    num_threads: int | None = None,
 ) -> np.ndarray:
     """Stretch every receptive field out into a column.
 
@@ -31,6 +32,7 @@ def im2col(
         x: (N, H, W, C), float32 or float64. N may be 0.
         kernel_size: an int or (KH, KW).
         strides, padding, dilation_rate: as for `conv2d`, padded with zeros.
+        num_threads: threads to use; None for `fastconv.runtime.get_num_threads()`.
 
     Returns:
         cols (KH * KW * C, N * OH * OW), the dtype of `x`. Down a column runs the field in the order
@@ -50,24 +52,11 @@ def im2col(
     """
     x = check.check_float(x, "x")
     g = _geometry(x.shape, kernel_size, strides, padding, dilation_rate, "x")
-    padded = np.zeros(_padded_shape(g), x.dtype.newbyteorder("="))
-    padded[_image(g)] = x
-    image, row, column, channel = padded.strides
-    fields = as_strided(
-        padded,
-        _field_shape(g),
-        (
-            row * g.dilation_h,
-            column * g.dilation_w,
-            channel,
-            image,
-            row * g.stride_h,
-            column * g.stride_w,
-        ),
-        writeable=False,
-    )
-    cols = np.empty(_field_shape(g), padded.dtype)
-    cols[...] = fields
+    threads = runtime.resolve_num_threads(num_threads)
+    x = check.operand(x)
+    cols = np.empty(_field_shape(g), x.dtype)
+    if g.batch:
+        Im2col(g, x, cols).run(threads)
     return cols.reshape(_matrix_shape(g))
 
 
@@ -79,6 +68,7 @@ def col2im(
     strides: Any = 1,
     padding: Any = "valid",
     dilation_rate: Any = 1,
+    num_threads: int | None = None,
 ) -> np.ndarray:
     """Lay columns back onto the image, adding up where receptive fields overlap.
 
@@ -88,7 +78,7 @@ def col2im(
     Args:
         cols: (KH * KW * C, N * OH * OW), float32 or float64, ordered as by `im2col`.
         input_shape: (N, H, W, C) of the images.
-        kernel_size, strides, padding, dilation_rate: as for `im2col`.
+        kernel_size, strides, padding, dilation_rate, num_threads: as for `im2col`.
 
     Returns:
         x (N, H, W, C), the dtype of `cols`.
@@ -105,15 +95,12 @@ def col2im(
     input_shape = shapes.normalize_shape(input_shape, "input_shape", "N, H, W, C")
     g = _geometry(input_shape, kernel_size, strides, padding, dilation_rate, "input_shape")
     check.check_shape(cols, "cols", _matrix_shape(g), "(KH * KW * C, N * OH * OW)")
-    fields = cols.reshape(_field_shape(g))
-    padded = np.zeros(_padded_shape(g), cols.dtype.newbyteorder("="))
-    for i in range(g.kernel_h):
-        for j in range(g.kernel_w):
-            top, left = i * g.dilation_h, j * g.dilation_w
-            rows = slice(top, top + (g.out_h - 1) * g.stride_h + 1, g.stride_h)
-            columns = slice(left, left + (g.out_w - 1) * g.stride_w + 1, g.stride_w)
-            padded[:, rows, columns] += np.moveaxis(fields[i, j], 0, -1)
-    return np.ascontiguousarray(padded[_image(g)])
+    threads = runtime.resolve_num_threads(num_threads)
+    cols = check.operand(cols)
+    x = np.empty(input_shape, cols.dtype)
+    if g.batch:
+        Col2im(g, x, cols.reshape(_field_shape(g))).run(threads)
+    return x
 
 
 def _geometry(
@@ -145,14 +132,3 @@ def _field_shape(g: shapes.Conv2DGeometry) -> tuple[int, ...]:
 
 def _matrix_shape(g: shapes.Conv2DGeometry) -> tuple[int, int]:
     return (g.kernel_h * g.kernel_w * g.channels, g.batch * g.out_h * g.out_w)
-
-
-def _padded_shape(g: shapes.Conv2DGeometry) -> tuple[int, ...]:
-    (top, bottom), (left, right) = g.padding
-    return (g.batch, top + g.height + bottom, left + g.width + right, g.channels)
-
-
-def _image(g: shapes.Conv2DGeometry) -> tuple[slice, ...]:
-    """Where the image lies within its padding."""
-    rows = slice(g.pad_top, g.pad_top + g.height)
-    return (slice(None), rows, slice(g.pad_left, g.pad_left + g.width))

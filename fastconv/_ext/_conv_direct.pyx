@@ -21,6 +21,7 @@ from fastconv._ext._core cimport (
     Op,
     current_table,
     element_kind,
+    fc_end_part,
     fused_activation_code,
     pointer,
     round_up_64,
@@ -175,6 +176,7 @@ cdef class _Problems(FilterOp):
             own = p[0]
             own.w = scratch + self.packed[i]
             p = &own
+            fc_end_part(scratch + self.filters_end)
             scratch += self.filter_bytes
         if phase == 0:
             self.table.pack_item(p, &self.views[i], <void *> p.w, item)
@@ -326,6 +328,7 @@ cdef class ScatterBackwardInput(FilterOp):
             own = p[0]
             own.w = scratch
             p = &own
+            fc_end_part(scratch + self.filters_end)
             scratch += self.filter_bytes
         if phase == 0:
             self.table.scatter_pack_item(p, self.w, <void *> p.w, item)

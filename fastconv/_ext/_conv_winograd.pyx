@@ -14,6 +14,7 @@ from fastconv._ext._core cimport (
     Op,
     current_table,
     element_kind,
+    fc_end_part,
     fused_activation_code,
     pointer,
     round_up_64,
@@ -71,6 +72,7 @@ cdef class _Winograd(FilterOp):
             own = p[0]
             own.w = scratch
             p = &own
+            fc_end_part(scratch + self.filters_end)
             scratch += self.filter_bytes
         if phase:
             self.table.winograd_item(p, &self.view, item, scratch)

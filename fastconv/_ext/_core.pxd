@@ -37,6 +37,12 @@ cdef inline int threads_for(int num_threads, double work) noexcept nogil:
     return <int> most if most > 1 else 1
 
 
+cdef extern from "red_zones.h" nogil:
+    enum:
+        FC_RED_ZONE
+    void *fc_end_part(void *)
+
+
 cdef inline int64_t round_up_64(int64_t n) noexcept nogil:
     return (n + 63) & ~(<int64_t> 63)
 
@@ -74,6 +80,7 @@ cdef class FilterOp(Op):
     cdef const fc_table *table
     cdef Workspace filters
     cdef readonly int64_t filter_bytes  # of the packed filters
+    cdef int64_t filters_end  # where they end within this memory
     cdef int64_t other_bytes
     cdef bint frozen, is_packed, packs_apart
     cdef public str algorithm, pool  # of a convolution: see _conv.py

@@ -237,7 +237,7 @@ cdef class Workspace:
     cdef int require(self, int64_t size) except -1:
         if size < 0:
             raise MemoryError("cannot allocate a workspace of more than 2**63 bytes")
-        if size <= self.size:
+        if size <= self.size and not FC_RED_ZONE:
             return 0
         free(self.data)
         self.size = 0
@@ -394,16 +394,23 @@ cdef int _run(void **ops, int64_t count, Workspace workspace, int num_threads) e
     cdef int64_t bytes = 0, i
     cdef int threads = 1, wanted
     num_threads = _team_for(ops, count, num_threads)
+    if FC_RED_ZONE and count > 1:  # each op by itself, in memory that ends where it should
+        for i in range(count):
+            _run(ops + i, 1, workspace, num_threads)
+        return 0
     for i in range(count):
         _fit(<Op> ops[i], num_threads)
         wanted = (<Op> ops[i]).threads = _threads_of(<Op> ops[i], num_threads)
         threads = max(threads, wanted)
-        bytes = max(bytes, (<Op> ops[i]).shared_bytes + (<Op> ops[i]).scratch_bytes * wanted)
+        bytes = max(bytes, (<Op> ops[i]).shared_bytes + FC_RED_ZONE + _scratch_stride(<Op> ops[i]) * wanted)
     cdef int64_t team_bytes = round_up_64(fc_team_bytes(threads))
     workspace.require(team_bytes + bytes)
     cdef fc_team *team = <fc_team *> aligned(workspace)
     cdef char *memory = aligned(workspace) + team_bytes
     fc_team_init(team, threads)
+    if FC_RED_ZONE:  # behind shared scratch, and behind that of each thread
+        for i in range(threads + 1):
+            fc_end_part(memory + (<Op> ops[0]).shared_bytes + _scratch_stride(<Op> ops[0]) * i)
     with nogil:
         for i in range(count):
             (<Op> ops[i]).begin(memory)
@@ -413,6 +420,11 @@ cdef int _run(void **ops, int64_t count, Workspace workspace, int num_threads) e
             with parallel(num_threads=threads):
                 _run_member(ops, count, memory, team, threadid(), fc_team_size())
     return 0
+
+
+cdef int64_t _scratch_stride(Op op) noexcept nogil:
+    """From the scratch of one thread to that of the next."""
+    return op.scratch_bytes + FC_RED_ZONE
 
 
 cdef void _run_member(
@@ -442,7 +454,7 @@ cdef void _run_team(
     cdef char *scratch
     for i in range(count):
         threads = min((<Op> ops[i]).threads, size)
-        scratch = workspace + (<Op> ops[i]).shared_bytes + (<Op> ops[i]).scratch_bytes * rank
+        scratch = workspace + (<Op> ops[i]).shared_bytes + FC_RED_ZONE + _scratch_stride(<Op> ops[i]) * rank
         if threads == 1:
             if rank == 0:
                 for phase in range((<Op> ops[i]).phases):
@@ -502,6 +514,8 @@ cdef class FilterOp(Op):
     cdef void begin(self, char *workspace) noexcept nogil:
         if not self.frozen:
             self.place_filters(workspace)
+            if not self.packs_apart:
+                fc_end_part(workspace + self.filters_end)
 
     cdef void end(self) noexcept nogil:
         if self.frozen:
@@ -522,7 +536,8 @@ cdef class FilterOp(Op):
 
     cdef int need_filter_bytes(self, int64_t bytes, int64_t other_bytes=0) except -1:
         """`other_bytes` of shared scratch, at `other_memory`, are for whatever else the op's items share."""
-        self.filter_bytes = round_up_64(max(bytes, 64))  # there may be no elements at all
+        self.filters_end = max(bytes, 64)  # there may be no elements at all
+        self.filter_bytes = round_up_64(self.filters_end + FC_RED_ZONE)
         self.other_bytes = round_up_64(other_bytes)
         self.shared_bytes = self.filter_bytes + self.other_bytes
         return 0
@@ -541,6 +556,7 @@ cdef class FilterOp(Op):
             self.filters = Workspace()
             self.filters.require(self.filter_bytes)
             self.place_filters(aligned(self.filters))
+            fc_end_part(aligned(self.filters) + self.filters_end)
 
     def invalidate(self):
         """Frozen filters have changed: pack them again at the next run."""

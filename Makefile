@@ -2,6 +2,7 @@
 #
 #   make demo     trains the MNIST network of the README and tests it
 #   make test     builds and runs the whole test suite
+#   make test-sanitizers runs every kernel under GCC's sanitizers (some minutes; before a release)
 #   make bench    measures speed
 #   make bench-peers     measures PyTorch and others beside it, into docs/benchmarks.md (takes long)
 #   make docs     draws the pictures of the guide (make pictures) and builds it into build/guide
@@ -33,13 +34,17 @@ PYTHON ?= $(or $(call first_that_runs,$(COMPLETE)),$(call first_that_runs,$(RECE
 BUILD_REQUIRES = $(shell sed -n 's/^requires = \[\(.*\)\]$$/\1/p' pyproject.toml | tr ',' ' ')
 SOURCES := setup.py $(wildcard fastconv/_ext/*.py* fastconv/_ext/kernels/*)
 
-.PHONY: demo test bench bench-peers docs pictures lint build wheel sdist clean distclean
+.PHONY: demo test test-sanitizers bench bench-peers docs pictures lint build wheel sdist clean distclean
 
 demo: build
 	$(PY) examples/mnist_cnn.py
 
 test: build
 	$(PY) -m pytest
+
+# Builds of their own in build/; `make test-sanitizers OPTIONS="--rounds 10 --isa avx2"` runs more or less.
+test-sanitizers: build
+	$(PY) -m tests.sanitizers $(OPTIONS)
 
 bench: build
 	$(PY) -m pytest benchmarks --benchmark-only

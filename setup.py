@@ -77,6 +77,23 @@ TARGETS = {
     ),
 }
 
+# FASTCONV_SANITIZE=address or =thread makes a build that checks itself, with objects in a folder of
+# their own: AddressSanitizer and UndefinedBehaviorSanitizer, or ThreadSanitizer. tests/sanitizers
+# runs it.
+SANITIZERS = {
+    "address": ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"],
+    "thread": ["-fsanitize=thread"],
+}
+SANITIZER = os.environ.get("FASTCONV_SANITIZE", "")
+if SANITIZER:
+    if SANITIZER not in SANITIZERS:
+        raise SystemExit(
+            f"fastconv: FASTCONV_SANITIZE must be one of {', '.join(SANITIZERS)}, received "
+            f"{SANITIZER!r}"
+        )
+    FLAGS += [*SANITIZERS[SANITIZER], "-O1", "-g1", "-fno-omit-frame-pointer"]
+    KERNEL_FLAGS += ["-Wno-frame-larger-than"]  # sanitizers put red zones into frames, too
+
 DIRECTIVES = {
     "language_level": "3",
     "boundscheck": False,
@@ -166,7 +183,8 @@ class build_ext(setuptools_build_ext):
         # An editable install would otherwise compile into a throw-away folder, from nothing, and
         # two interpreters sharing one checkout must not overwrite each other's objects.
         tag = f"{sysconfig.get_platform()}-{sys.implementation.cache_tag}"
-        self.build_temp = str(Path("build") / f"objects-{tag}")
+        suffix = f"-{SANITIZER}" if SANITIZER else ""
+        self.build_temp = str(Path("build") / f"objects-{tag}{suffix}")
 
     def build_extensions(self) -> None:
         if not hasattr(self.compiler, "compiler_so") or os.name != "posix":
@@ -223,7 +241,8 @@ class build_ext(setuptools_build_ext):
     def link(self, extension: Extension, objects: list[Path], openmp: list[str]) -> None:
         target = Path(self.get_ext_fullpath(extension.name))
         command = [*self.compiler.linker_so, *map(str, objects), "-fno-lto", *openmp]
-        command += ["-Wl,-s", "-lm", "-o", str(target)]
+        command += SANITIZERS[SANITIZER] if SANITIZER else ["-Wl,-s"]
+        command += ["-lm", "-o", str(target)]
         record = objects[0].with_suffix(".link")
         if is_current(target, objects, command, record):
             return

@@ -10,6 +10,7 @@ builds that print the same one compute the same bits.
     convolution   every kernel height and width from 1 to 5 at every pair of strides from 1 to 3:
                   dense, grouped and depthwise; all passes, all algorithms, fused pooling
     large         sizes that only some schedules begin with: streamed filters and outputs, splits
+    columns       im2col and col2im of the same kernels and strides
     pool, dense   windows and matrices of random sizes
     rows          losses, softmax and other functions of (rows, classes) and of plain arrays
     networks      layers, losses and optimizers of every class, trained for two steps
@@ -24,7 +25,7 @@ import itertools
 import numpy as np
 
 from fastconv import layers, losses, models, optimizers, runtime, shapes, utils
-from fastconv._ext import _conv, _core, _dense, _elementwise, _optim, _pool
+from fastconv._ext import _columns, _conv, _core, _dense, _elementwise, _optim, _pool
 
 POISON = 0xFF  # four or eight of these bytes are NaN
 ACTIVATIONS = ("linear", "relu", "leaky_relu", "sigmoid", "tanh", "clipped_relu")
@@ -169,6 +170,18 @@ def run_convolutions(problems: Problems, dtype) -> None:
     for kernel, strides in itertools.product(KERNELS, STRIDES):
         for kind in ("depthwise", p.one_of(("dense", "dense", "grouped"))):
             run_passes(p, geometry_of(p, kernel, strides, kind), dtype)
+
+
+def run_columns(problems: Problems, dtype) -> None:
+    p = problems
+    for kernel, strides in itertools.product(KERNELS, STRIDES):
+        g = geometry_of(p, kernel, strides, "dense")
+        x = p.normal((g.batch, g.height, g.width, g.channels), dtype)
+        fields = (g.kernel_h, g.kernel_w, g.channels, g.batch, g.out_h, g.out_w)
+        dy = p.normal(fields, dtype)
+        label = f"{np.dtype(dtype)} {g}"
+        p.run(f"im2col {label}", lambda cols, g=g, x=x: _columns.Im2col(g, x, cols), dy)
+        p.run(f"col2im {label}", lambda dx, g=g, dy=dy: _columns.Col2im(g, dx, dy), x)
 
 
 def run_large(problems: Problems, dtype) -> None:
@@ -414,6 +427,7 @@ def run_networks(problems: Problems, dtype) -> None:
 
 FAMILIES = {
     "convolution": run_convolutions,
+    "columns": run_columns,
     "large": run_large,
     "pool": run_pool,
     "dense": run_dense,

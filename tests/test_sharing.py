@@ -146,6 +146,27 @@ def test_layers_thawed_inside_of_a_frozen_model_stay_so(tmp_path, suffix):
         assert not any(layer.trainable for layer in again.layers[:2])
 
 
+class Graph(models.Model):
+    """Somebody's own class of models."""
+
+
+class Chain(models.Sequential):
+    """Somebody's own class of chains."""
+
+
+def test_models_of_own_classes(tmp_path):
+    shared, x, y = layers.Dense(6), layers.Input((6,)), layers.Input((6,))
+    chain = Chain([layers.Input((6,)), shared])
+    model = models.Model(y, Graph(x, layers.ReLU()(shared(x)))(shared(chain(y))))
+    assert model.get_config()["output_layers"][1] == 1  # as Keras counts calls of graphs there
+    model.save(tmp_path / "model.keras")
+    own = {"Graph": Graph, "Chain": Chain}
+    assert_equal(models.load_model(tmp_path / "model.keras", custom_objects=own), model)
+    clone = copy_of(model)
+    assert_equal(clone, model)
+    assert {type(layer) for layer in clone.layers} >= {Graph, Chain}
+
+
 def test_layers_of_equal_names_are_not_taken_for_one(tmp_path):
     """A name is unique within one model; whether layers are one is what ids say, not names."""
 

@@ -54,8 +54,6 @@ def layer_from_config(description: Any, shared: sharing.Reading) -> Layer:
         cls = model_class(description) if isinstance(description, dict) else None
         if cls is not None:
             layer = cls.from_config(description.get("config"))
-        elif sharing.lists_layers(description):  # a class of model of somebody's own
-            layer = deserialize(description, "layers")
         else:
             with sharing.apart():
                 layer = deserialize(description, "layers")
@@ -72,7 +70,7 @@ def layer_config(layer: Layer) -> dict[str, Any]:
             description = serialize(layer)
     if isinstance(layer, InputLayer):
         return description
-    if type(layer) is Model:  # the shapes are those of its inputs
+    if _is_graph(layer):  # the shapes are those of its inputs
         description["build_config"] = {"input_shape": None}
     elif layer.built:
         shape = layer.input_shape
@@ -138,7 +136,7 @@ def _functional_config(model: Model, shared: sharing.Writing) -> dict[str, Any]:
 
     def end(tensor: SymbolicTensor) -> list[Any]:
         name, number, index = history(tensor)
-        return [name, number + (type(tensor.call.layer) is Model), index]
+        return [name, number + _is_graph(tensor.call.layer), index]
 
     described = []
     for layer in network.layers:
@@ -159,6 +157,11 @@ def _functional_config(model: Model, shared: sharing.Writing) -> dict[str, Any]:
         "input_layers": pack(inputs, [end(tensor) for tensor in network.inputs]),
         "output_layers": pack(outputs, [end(tensor) for tensor in network.outputs]),
     }
+
+
+def _is_graph(layer: Layer) -> bool:
+    """Whether `layer` is what Keras calls a `Functional`, or of a class made from it."""
+    return isinstance(layer, Model) and not isinstance(layer, Sequential)
 
 
 def _call_config(call: Call, history: Any) -> dict[str, Any]:
@@ -300,8 +303,7 @@ class _Tensors:
 
     def _end(self, history: Any) -> SymbolicTensor:
         user = self._users.get(history[0]) if isinstance(history, list) and history else None
-        nested = user is not None and type(user.layer) is Model
-        tensor = self.find(history, offset=int(nested))
+        tensor = self.find(history, offset=int(user is not None and _is_graph(user.layer)))
         if tensor is None:
             raise ValueError(f"the model has no tensor with the history {history}")
         return tensor

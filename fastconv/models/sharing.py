@@ -133,12 +133,6 @@ def first_number(description: dict[str, Any]) -> int:
     return before
 
 
-def lists_layers(description: Any) -> bool:
-    """Whether `description` is about something with layers of its own: a model of some class."""
-    config = description.get("config") if isinstance(description, dict) else None
-    return isinstance(config, dict) and isinstance(config.get("layers"), list)
-
-
 def _id_of(description: Any) -> int | str | None:
     key = description.get(_ID) if isinstance(description, dict) else None
     if key is not None and type(key) not in (int, str):

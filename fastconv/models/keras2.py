@@ -67,7 +67,13 @@ def upgraded_model(description: Any, version: str | None) -> Any:
 
     `version` is that of the Keras that wrote it, None if that is unknown.
     """
-    if not isinstance(description, dict) or "module" in description:
+    if version is None and isinstance(description, dict) and "module" in description:
+        return description  # Keras 2 always left its version in the JSON of a model
+    return _upgraded(description, version)
+
+
+def _upgraded(description: Any, version: str | None) -> Any:
+    if not isinstance(description, dict) or not _of_keras(description):
         return description
     name, config = description.get("class_name"), description.get("config")
     if name not in _MODELS:
@@ -75,10 +81,17 @@ def upgraded_model(description: Any, version: str | None) -> Any:
     if isinstance(config, list):
         config = {"name": None, "layers": config}
     if isinstance(config, dict) and isinstance(config.get("layers"), list):
-        config = {**config, "layers": [upgraded_model(x, version) for x in config["layers"]]}
+        config = {**config, "layers": [_upgraded(each, version) for each in config["layers"]]}
         if name != "Sequential":
             config = _upgraded_calls(config)
-    return _renamed(description) | {"module": "keras", "registered_name": None, "config": config}
+    names = {"module": "keras", "registered_name": None}
+    return _renamed(description) | names | {"config": config}
+
+
+def _of_keras(description: dict[str, Any]) -> bool:
+    """Whether the class is not one that a user has registered: 2.12 and later write modules."""
+    module = description.get("module")
+    return module is None or (isinstance(module, str) and module.split(".")[0] == "keras")
 
 
 def output_names(description: Any) -> list[str]:
@@ -118,7 +131,8 @@ def _upgraded_layer(description: dict[str, Any], version: str | None) -> dict[st
         if kind is not None:
             config[key] = _with_module(value, kind)
     _check_activation(config, version)
-    return _renamed(description) | _named(name, "layers") | {"config": config}
+    names = {"class_name": name} if "module" in description else _named(name, "layers")
+    return _renamed(description) | names | {"config": config}
 
 
 def _check_activation(config: dict[str, Any], version: str | None) -> None:

@@ -325,6 +325,18 @@ def small():
     ])  # fmt: skip
 
 
+def frozen():
+    """Layers inside of a model that is the first layer of another one have modules in 2.15."""
+    inner = keras.Sequential([
+        layers.Conv2D(2, 3, input_shape=(6, 6, 2)), layers.BatchNormalization(),
+        layers.Conv2D(2, 3, strides=2), layers.BatchNormalization(),
+    ])  # fmt: skip
+    inner.trainable = False
+    model = keras.Sequential([inner, layers.GlobalAveragePooling2D(), layers.Dense(2)])
+    model.compile("adam", "mse")
+    return model
+
+
 def momentum():
     model = small()
     model.compile(keras.optimizers.legacy.SGD(0.1, 0.9, nesterov=True), "mse")
@@ -347,6 +359,7 @@ FILES = {
     "slashes.h5": (small, with_slashes, False),
     "momentum.h5": (momentum, None, True),
     "amsgrad.h5": (amsgrad, None, True),
+    "frozen.h5": (frozen, None, False),
     "weights.h5": (small, "weights", False),
 }
 
@@ -379,7 +392,10 @@ def make() -> None:
                 train(model, x, 2)
                 for index, weight in enumerate(model.get_weights()):
                     arrays[f"{name}/after/{index}"] = weight
-            cases.append({"file": name, "seed": number, "trained": trained, "goes_on": goes_on})
+            cases.append({
+                "file": name, "seed": number, "trained": trained, "goes_on": goes_on,
+                "compiled": model.optimizer is not None,
+            })  # fmt: skip
             entry = zipfile.ZipInfo(name, (2020, 1, 1, 0, 0, 0))
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, path.read_bytes())

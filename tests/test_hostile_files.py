@@ -205,6 +205,23 @@ def test_a_heap_without_end_is_found_before_the_library_reads_it(tmp_path, suffi
         model.load_weights(path)
 
 
+def test_a_text_of_a_type_that_does_not_exist(tmp_path):
+    """Not even the HDF5 library notices, and crashes: so in a process of its own."""
+    path = tmp_path / "model.h5"
+    small_model().save(path)
+    data = bytearray(path.read_bytes())
+    # A datatype of class 9, variable length, in version 1; the next 4 bits say that it is text.
+    at = data.index(b"\x19\x01", data.index(b"keras_version\0"))
+    data[at + 1] = 3
+    path.write_bytes(data)
+    program = f"from fastconv import models; models.load_model({str(path)!r})"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 1
+    assert "the attribute 'keras_version' of / must be text" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -174,6 +174,8 @@ def numbers_attribute(group: h5py.Group, name: str, path: Path) -> list[int] | N
 def _attribute(
     group: h5py.Group, name: str, shape: tuple[()] | None, path: Path
 ) -> list[str] | None:
+    import h5py
+
     if name not in group.attrs:
         return None
     where = f"{path}: the attribute {name!r} of {group.name}"
@@ -186,6 +188,9 @@ def _attribute(
         raise FormatError(f"{where} must not be as long as {size}")
     if size == 0:
         return []
+    # The library may crash on values of a type that is damaged, but tells what it takes it for.
+    if not isinstance(attribute.get_type(), h5py.h5t.TypeStringID):
+        raise FormatError(f"{where} must be text")
     value = group.attrs[name]
     texts = [text.decode() if isinstance(text, bytes) else text for text in np.ravel(value)]
     if not all(isinstance(text, str) for text in texts):

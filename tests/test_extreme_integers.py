@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastconv import filters, layers, metrics, models, ops, shapes
+from fastconv._ext import _conv_direct
 from fastconv._sparse import Axis
 from fastconv.explanation.windows import Window
 
@@ -204,6 +205,49 @@ def test_a_huge_stride_gives_the_bits_of_a_stride_as_large_as_the_image(stride):
     for pool in (ops.max_pool2d, ops.avg_pool2d):
         np.testing.assert_array_equal(
             pool(x, strides=stride, **window), pool(x, strides=5, **window)
+        )
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("stride", [2**22, 2**62])
+def test_the_gradient_of_a_long_input_with_a_huge_stride(stride, groups):
+    size = 2**22 - 5
+    generator = np.random.default_rng(0)
+    w = generator.standard_normal((3, 1, 2 // groups, 2)).astype(np.float32)
+    dy = generator.standard_normal((1, 1, 1, 2)).astype(np.float32)
+    window = {"strides": (stride, 1), "dilation_rate": (1000, 1), "groups": groups}
+    dx = ops.conv2d_backward_input(dy, w, input_shape=(1, size, 1, 2), **window)
+    expected = np.zeros_like(dx)
+    near = ops.conv2d_backward_input(
+        dy, w, input_shape=(1, 3, 1, 2), groups=groups, algorithm="direct"
+    )
+    expected[:, :2001:1000] = near
+    np.testing.assert_allclose(dx, expected, rtol=1e-6)
+
+
+def test_residues_of_a_huge_stride_are_few():
+    classes = _conv_direct.residue_classes(2**40, 1, 3, 2**50, 2**20, 5)
+    assert [(first, count, taps) for first, count, _, taps, *_ in classes] == [
+        (0, 2**20 - 5, 0),
+        (2**20 - 5, 1, 1),
+        (2**20 - 4, 2**20 - 1, 0),
+        (2**21 - 5, 1, 1),
+        (2**21 - 4, 2**40 - 2**21 + 4, 0),
+    ]
+
+
+def test_what_no_memory_holds_is_refused_before_an_algorithm_is_chosen():
+    one = np.broadcast_to(np.float32(1), (1, 2**40, 4, 1))
+    w = np.ones((3, 3, 1, 1), np.float32)
+    with pytest.raises(MemoryError, match="Unable to allocate"):
+        ops.conv2d(one, w)
+    with pytest.raises(MemoryError, match="Unable to allocate"):
+        ops.conv2d_backward_input(one[:, 2:, 2:], w, input_shape=one.shape)
+    with pytest.raises(MemoryError, match="Unable to allocate"):
+        ops.conv2d_backward_kernel(one, one[:, 2:, 2:], kernel_size=3)
+    with pytest.raises(MemoryError, match="Unable to allocate"):
+        ops.conv2d_backward_input(
+            one[:, :1, :1], w, input_shape=(1, 2**40, 3, 1), strides=(2**41, 1)
         )
 
 

@@ -119,9 +119,11 @@ def _direct_cost(g, lanes, pass_name):
         return g.groups * rows * c * (row * g.kernel_h * g.kernel_w + split)
     rows = residue_classes(g.height, g.out_h, g.kernel_h, g.stride_h, g.dilation_h, g.pad_top)
     cols = residue_classes(g.width, g.out_w, g.kernel_w, g.stride_w, g.dilation_w, g.pad_left)
-    taps_h = sum(count * taps for _, count, taps, *_ in rows)
-    taps_w = sum(_row_cost(g, count, c, lanes) * taps for _, count, taps, *_ in cols)
-    split = sum(count for _, count, *_ in cols if _row_cost(g, count, c, lanes) < count)
+    taps_h = sum(count * taps for _, count, _, taps, *_ in rows)
+    taps_w = sum(_row_cost(g, count, c, lanes) * taps for _, count, _, taps, *_ in cols)
+    split = 0
+    if g.stride_w < g.width:  # else every position is by itself, or only zeros are written
+        split = sum(count for _, count, *_ in cols if _row_cost(g, count, c, lanes) < count)
     split *= _FEW_SPLIT * sum(count for _, count, *_ in rows)
     return g.groups * g.batch * k * (taps_h * taps_w + split)
 

@@ -70,28 +70,39 @@ def is_depthwise(geometry):
 
 
 def residue_classes(size, out, kernel, stride, dilation, pad):
-    """How the gradient of one axis falls apart: a list of (first, count, taps, first_tap, tap_step, dilation, pad).
+    """How the gradient of one axis falls apart: (first, count, apart, taps, first_tap, tap_step, dilation, pad), ...
 
     Input position i meets output o through tap k when i + pad = o*stride + k*dilation.  The positions first,
-    first + stride, ... (`count` of them) share their taps k = first_tap + j*tap_step, j < taps, because
+    first + apart, ... (`count` of them, `apart` = stride) share their taps k = first_tap + j*tap_step, j < taps, because
     k*dilation must leave the remainder (i + pad) mod stride.  As j grows o falls, so the taps are taken in
     reverse: then the positions are a correlation over o with stride 1, the given dilation and padding.
+
+    A stride of at least `size` leaves at most one position per residue; neighbours without taps are one class then.
     """
     classes = []
     common = gcd(stride, dilation)
     step = stride // common
-    for first in range(min(stride, size)):
+    firsts = range(stride)
+    if stride >= size:
+        firsts = sorted({(k * dilation - pad) % stride for k in range(min(step, kernel))} | {size})
+    done = 0
+    for first in firsts:
+        if stride >= size and done < min(first, size):
+            classes.append((done, min(first, size) - done, 1, 0, 0, step, 1, 0))
+        if first >= size:
+            break
+        done = first + 1
         residue = (first + pad) % stride
         count = -(-(size - first) // stride)
         matching = [k for k in range(min(step, kernel)) if k * dilation % stride == residue]
         if not matching:
-            classes.append((first, count, 0, 0, step, 1, 0))
+            classes.append((first, count, stride, 0, 0, step, 1, 0))
             continue
         first_tap = matching[0]
         taps = -(-(kernel - first_tap) // step)
         spread = dilation // common
         base = (first + pad - first_tap * dilation) // stride
-        classes.append((first, count, taps, first_tap, step, spread, (taps - 1) * spread - base))
+        classes.append((first, count, stride, taps, first_tap, step, spread, (taps - 1) * spread - base))
     return classes
 
 
@@ -255,8 +266,8 @@ cdef class DirectBackwardInput(_Problems):
                 p = &self.problems[i]
                 view = &self.views[i]
                 i += 1
-                first_h, p.out_h, taps_h, tap_h, step_h, p.dilation_h, p.pad_top = row
-                first_w, p.out_w, taps_w, tap_w, step_w, p.dilation_w, p.pad_left = col
+                first_h, p.out_h, apart_h, taps_h, tap_h, step_h, p.dilation_h, p.pad_top = row
+                first_w, p.out_w, apart_w, taps_w, tap_w, step_w, p.dilation_w, p.pad_left = col
                 if taps_h == 0 or taps_w == 0:  # no filter element reaches these pixels: zeros
                     taps_h = taps_w = 0
                 p.depthwise = depthwise
@@ -267,8 +278,8 @@ cdef class DirectBackwardInput(_Problems):
                 p.x_sw = K
                 p.x_sh = p.in_w * K
                 p.x_sn = p.in_h * p.x_sh
-                p.y_sw = g.stride_w * C
-                p.y_sh = g.stride_h * W * C
+                p.y_sw = apart_w * C
+                p.y_sh = apart_h * W * C
                 p.y_sn = H * W * C
                 p.kernel_h, p.kernel_w = taps_h, taps_w
                 p.stride_h = p.stride_w = 1

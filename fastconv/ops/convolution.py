@@ -98,9 +98,9 @@ def conv2d(
     )
     if b is not None:
         check.check_shape(b, "b", (geometry.filters,), "with one value per filter of `w`")
-    algorithm = choose_algorithm(geometry, "forward", x.dtype, algorithm)
     threads = runtime.resolve_num_threads(num_threads)
     y = check.result(out, geometry.output_shape, x, {"x": x, "w": w, "b": b})
+    algorithm = choose_algorithm(geometry, "forward", x.dtype, algorithm)
     if geometry.batch:
         fused, slope = epilogue(activation)
         x, w, b = check.operand(x), check.operand(w), None if b is None else check.operand(b)
@@ -158,9 +158,9 @@ def conv2d_backward_input(
         kernel_name="w",
     )
     check.check_shape(dy, "dy", geometry.output_shape, "as the output of the forward pass")
-    algorithm = choose_algorithm(geometry, "backward_input", dy.dtype, algorithm)
     threads = runtime.resolve_num_threads(num_threads)
     dx = check.result(out, geometry.input_shape, dy, {"dy": dy, "w": w})
+    algorithm = choose_algorithm(geometry, "backward_input", dy.dtype, algorithm)
     if geometry.batch:
         dy, w = check.operand(dy), check.operand(w)
         Conv2DBackwardInput(geometry, dy, w, dx, algorithm).run(threads)
@@ -219,11 +219,11 @@ def conv2d_backward_kernel(
         kernel_name="dy",
     )
     check.check_shape(dy, "dy", geometry.output_shape, "as the output of the forward pass")
-    algorithm = choose_algorithm(geometry, "backward_kernel", x.dtype, algorithm)
     threads = runtime.resolve_num_threads(num_threads)
     dtype = x.dtype.newbyteorder("=")
     dw, db = np.zeros(geometry.kernel_shape, dtype), np.zeros(geometry.filters, dtype)
+    x, dy = check.operand(x), check.operand(dy)
+    algorithm = choose_algorithm(geometry, "backward_kernel", x.dtype, algorithm)
     if geometry.batch:
-        x, dy = check.operand(x), check.operand(dy)
         Conv2DBackwardKernel(geometry, x, dy, dw, db, algorithm).run(threads)
     return dw, db

@@ -29,8 +29,8 @@ HERE = Path(__file__).resolve().parent
 CHECKOUT = HERE.parents[1]
 BUILD = CHECKOUT / "build"
 RUNTIMES = {"address": "libasan.so", "thread": "libtsan.so"}
-# What a sanitizer watches is slower than it is otherwise: fewer threads would overlap less.
-THREADS = 4
+# More threads than CPUs would wait for each other at every barrier.
+THREADS = max(2, min(4, os.cpu_count() or 2))
 
 
 def runtime_library(kind: str) -> str | None:

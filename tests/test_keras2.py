@@ -228,6 +228,17 @@ def test_json_of_keras_2():
         models.model_from_json(text.replace("linear", "hard_sigmoid"))
 
 
+def test_a_layer_as_activation():
+    config = {"units": 3, "batch_input_shape": [None, 2], "activation": {
+        "class_name": "LeakyReLU", "config": {"alpha": 0.25, "trainable": True}}}  # fmt: skip
+    model = models.model_from_json(json.dumps({
+        "class_name": "Sequential", "keras_version": "2.15.0",
+        "config": {"layers": [{"class_name": "Dense", "config": config}]},
+    }))  # fmt: skip
+    model.set_weights([np.full((2, 3), -1.0), np.zeros(3)])
+    np.testing.assert_array_equal(model.predict_on_batch(np.ones((1, 2))), np.full((1, 3), -0.5))
+
+
 def test_descriptions_of_keras_3_stay_as_they_are(tmp_path):
     model = models.load_model(HERE / "saved_rmsprop.keras")
     description = json.loads(model.to_json())

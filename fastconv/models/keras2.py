@@ -130,6 +130,8 @@ def _upgraded_layer(description: dict[str, Any], version: str | None) -> dict[st
         kind = _ROLES.get(key.rpartition("_")[2])
         if kind is not None:
             config[key] = _with_module(value, kind)
+    if isinstance(config.get("activation"), dict) and _of_keras(config["activation"]):
+        config["activation"] = _upgraded_layer(config["activation"], version)
     _check_activation(config, version)
     names = {"class_name": name} if "module" in description else _named(name, "layers")
     return _renamed(description) | names | {"config": config}

@@ -2,8 +2,9 @@
 
 Each `fastconv/_ext/*.pyx` becomes one extension module.  `_core` alone links the C kernels: the
 file `kernels/target_<isa>.c` is compiled once per instruction set, with that set's flags and no
-others, and `kernels/dispatch.c` with the baseline flags, because it decides *before* any of the
-targets may run which of them the CPU supports.
+others.  `kernels/dispatch.c`, which decides *before* any of the targets may run which of them the
+CPU supports, and `schedule/*.c`, which cut the passes into items for all of them, are compiled with
+the baseline flags.
 
 setuptools gives one set of flags to a whole extension and recompiles nothing when a header
 changes, so `build_ext` below compiles every unit itself: in parallel, and only when the command
@@ -27,6 +28,7 @@ from setuptools.command.build_ext import build_ext as setuptools_build_ext
 
 EXTENSIONS = Path("fastconv/_ext")
 KERNELS = EXTENSIONS / "kernels"
+SCHEDULE = EXTENSIONS / "schedule"
 GENERATED = Path("build/cython")  # Cython's C files: beside no source, in no sdist
 
 # Flags after the user's, so that they win: results must be the same bits whatever CFLAGS says.
@@ -50,6 +52,9 @@ KERNEL_FLAGS = [
     "-std=gnu11", "-Wall", "-falign-functions=64", "-falign-loops=32", "-fno-tree-vectorize",
     "-fno-tree-slp-vectorize", f"-Wframe-larger-than={LARGEST_FRAME}", "-fstack-usage",
 ]  # fmt: skip
+
+# For the schedules, which are ordinary C: integer arithmetic that must not lose bits unnoticed.
+SCHEDULE_FLAGS = ["-std=c11", "-Wall", "-Wextra", "-Wconversion"]
 
 # For the C that Cython writes: it reads objects through casts, hence no strict aliasing; and it
 # only hands out work, so it may be small rather than fast (the kernels are another matter).
@@ -202,6 +207,9 @@ class build_ext(setuptools_build_ext):
             units[target] = (source, [*FLAGS, *CYTHON_FLAGS, *openmp])
             linked[extension.name] = [target]
         kernels = kernel_units(compiler, objects / "kernels")
+        for source in sorted(SCHEDULE.glob("*.c")):
+            target = objects / "schedule" / f"{source.stem}.o"
+            kernels[target] = (source, [*FLAGS, *SCHEDULE_FLAGS])
         units.update(kernels)
         linked["fastconv._ext._core"] += list(kernels)
 

@@ -31,7 +31,6 @@ from typing import Any, NamedTuple
 
 from benchmarks.nets import Net, add_option, select
 from benchmarks.networks import KINDS
-from fastconv._ext._tiling import tile_sizes
 from fastconv.bench.tables import Table
 
 THREADS = (2, 4, 8, 16, 32, 64, 128)
@@ -142,15 +141,12 @@ def phase_costs(op: Any, split: Sequence[tuple[int, int, int]]) -> list[float]:
     if algorithm.startswith("winograd"):
         tile = int(algorithm[-1])
         *_, channels, filters = w.shape
-        upwards = type(op).__name__ == "WinogradBackwardInput"
-        image = op.arrays[2].shape if upwards and not op.spreads else _image(op, y)
-        strided = getattr(op, "stride", 1) == 2
-        step = 2 * tile if strided and upwards else tile
-        numbers = image[0]
-        for size in image[1:3]:
-            tiles = tile_sizes(size, step, tile == 4 and not strided)
+        described = op.describe(1)
+        strided = described.get("sampling", "").startswith("stride_2")
+        numbers = y.shape[0]
+        for tiles in described["tiles"]:
             more = w.shape[0] - 1
-            numbers *= sum((2 * tile + 1) if strided else outputs + more for outputs in tiles)
+            numbers *= sum(described["components"] if strided else size + more for size in tiles)
         main = numbers * channels * filters
         transforms = numbers * _TRANSFORM * (channels + filters)
         rearranging = 3 * (tile + 2) ** 2 * channels * filters

@@ -125,7 +125,7 @@ def run_conv(dtype) -> None:
         for name in algorithms(g, "forward", dtype):
             check(
                 f"forward {name} {label}",
-                lambda x, w, b, y, g=g, name=name: _conv.Conv2DForward(
+                lambda x, w, b, y, g=g, name=name: _conv.conv2d_forward(
                     g, x, w, b, y, "relu", 0.0, name
                 ),
                 {"x": x, "w": w, "b": b},
@@ -136,14 +136,14 @@ def run_conv(dtype) -> None:
         for name in algorithms(g, "backward_input", dtype):
             check(
                 f"backward_input {name} {label}",
-                lambda dy, w, dx, g=g, name=name: _conv.Conv2DBackwardInput(g, dy, w, dx, name),
+                lambda dy, w, dx, g=g, name=name: _conv.conv2d_backward_input(g, dy, w, dx, name),
                 {"dy": dy, "w": w},
                 {"dx": blank(x.shape, dtype)},
             )
         for name in algorithms(g, "backward_kernel", dtype):
             check(
                 f"backward_kernel {name} {label}",
-                lambda x, dy, dw, db, g=g, name=name: _conv.Conv2DBackwardKernel(
+                lambda x, dy, dw, db, g=g, name=name: _conv.conv2d_backward_kernel(
                     g, x, dy, dw, db, name
                 ),
                 {"x": x, "dy": dy},

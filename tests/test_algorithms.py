@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from conv_case import ConvCase
 from conv_cases import CASES, GRADIENT_CASES, enlarged, sample
+from fastconv._ext._conv import choose_algorithm
 from oracle import (
     assert_equal,
     assert_same_bits,
@@ -20,11 +21,10 @@ from oracle import (
     normal_conv,
     relative_l2,
 )
+from winograd_tiles import tile_sizes
 
 from fastconv import Input, Model, layers, ops, reference, shapes
 from fastconv._ext import _core
-from fastconv._ext._conv import choose_algorithm
-from fastconv._ext._tiling import tile_sizes
 
 PROMISED_L2 = 1e-5
 WINOGRAD = ("winograd2", "winograd4")

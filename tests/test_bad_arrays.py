@@ -350,16 +350,16 @@ def test_the_extension_checks_shapes_too():
         (X[..., ::-1], W, B, y),
     ):
         with pytest.raises(ValueError, match=r"shape|contiguous"):
-            _conv.Conv2DForward(geometry, x, w, b, out)
+            _conv.conv2d_forward(geometry, x, w, b, out)
     with pytest.raises(ValueError, match="shape"):
-        _conv.Conv2DBackwardInput(geometry, y, W, X[:, :5].copy())
+        _conv.conv2d_backward_input(geometry, y, W, X[:, :5].copy())
     with pytest.raises(ValueError, match="shape"):
-        _conv.Conv2DBackwardKernel(geometry, X, y, np.empty_like(W)[:2].copy(), None)
+        _conv.conv2d_backward_kernel(geometry, X, y, np.empty_like(W)[:2].copy(), None)
     with pytest.raises((TypeError, ValueError)):
-        _conv.Conv2DForward(geometry, X, W.astype(np.float64), B, y)
+        _conv.conv2d_forward(geometry, X, W.astype(np.float64), B, y)
     edge = shapes.conv2d_geometry(X.shape, W.shape, padding=1, padding_mode="edge")
     with pytest.raises(ValueError, match="edge|zeros"):
-        _conv.Conv2DBackwardInput(edge, np.empty((1, 6, 5, 8), np.float32), W, np.empty_like(X))
+        _conv.conv2d_backward_input(edge, np.empty((1, 6, 5, 8), np.float32), W, np.empty_like(X))
     pool = shapes.pool2d_geometry(X.shape)
     p = np.empty((1, 3, 2, 4), np.float32)
     with pytest.raises(ValueError, match="shape"):
@@ -375,7 +375,7 @@ def test_the_extension_checks_shapes_too():
     with pytest.raises(ValueError, match="rate"):
         _elementwise.Dropout(X, np.empty_like(X), 1.0, 0)
     with pytest.raises(ValueError, match="num_threads"):
-        _conv.Conv2DForward(geometry, X, W, B, y).run(0)
+        _conv.conv2d_forward(geometry, X, W, B, y).run(0)
 
 
 def test_unknown_and_unsupported_instruction_sets():

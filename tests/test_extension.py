@@ -30,7 +30,7 @@ def bound_convolution(algorithm="direct"):
     b = rng.standard_normal(20, np.float32)
     y = np.full((2, 7, 6, 20), np.nan, np.float32)
     geometry = shapes.conv2d_geometry(x.shape, w.shape)
-    return _conv.Conv2DForward(geometry, x, w, b, y, "relu", 0.0, algorithm), x, w, b, y
+    return _conv.conv2d_forward(geometry, x, w, b, y, "relu", 0.0, algorithm), x, w, b, y
 
 
 def expected_of(x, w, b, algorithm):
@@ -97,7 +97,7 @@ def test_a_program_runs_its_ops_in_order(isa, dtype):
     y1, p = np.empty((4, 8, 8, 18), dtype), np.empty((4, 4, 4, 18), dtype)
     logits, y = np.empty((4, 7), dtype), np.empty((4, 7), dtype)
     parts = [
-        _conv.Conv2DForward(shapes.conv2d_geometry(x.shape, w1.shape), x, w1, b1, y1, "relu"),
+        _conv.conv2d_forward(shapes.conv2d_geometry(x.shape, w1.shape), x, w1, b1, y1, "relu"),
         _pool.MaxPoolForward(shapes.pool2d_geometry(y1.shape), y1, p, None),
         _dense.DenseForward(p.reshape(4, 288), w2, b2, logits),
         _elementwise.SoftmaxForward(logits, y),
@@ -139,7 +139,7 @@ def test_an_op_runs_without_the_interpreter_lock():
     w = np.ones(case.kernel_shape, np.float32)
     y = np.empty((200, *case.output_shape[1:]), np.float32)
     geometry = shapes.conv2d_geometry(x.shape, w.shape, **case.forward_options)
-    op = _conv.Conv2DForward(geometry, x, w, None, y, algorithm="direct")
+    op = _conv.conv2d_forward(geometry, x, w, None, y, algorithm="direct")
     running, ticks = threading.Event(), []
 
     def count():
@@ -185,7 +185,7 @@ def test_backward_kernel_without_a_bias(isa, dtype):
     geometry = shapes.conv2d_geometry(x.shape, (3, 3, 5, 9))
     dw = np.full((3, 3, 5, 9), np.nan, dtype)
     for algorithm in ALGORITHMS:
-        _conv.Conv2DBackwardKernel(geometry, x, dy, dw, None, algorithm).run(1)
+        _conv.conv2d_backward_kernel(geometry, x, dy, dw, None, algorithm).run(1)
         expected, _ = ops.conv2d_backward_kernel(x, dy, kernel_size=3, algorithm=algorithm)
         assert_same_bits(dw, expected, algorithm)
     dw = np.full((7, 9), np.nan, dtype)

@@ -37,9 +37,9 @@ def bound(direction, algorithm, strides, *, channels=24, filters=40, groups=1):
     )
     if direction == "forward":
         y = np.empty_like(dy)
-        return _conv.Conv2DForward(g, x, w, None, y, algorithm=algorithm), w, y
+        return _conv.conv2d_forward(g, x, w, None, y, algorithm=algorithm), w, y
     dx = np.empty_like(x)
-    return _conv.Conv2DBackwardInput(g, dy, w, dx, algorithm=algorithm), w, dx
+    return _conv.conv2d_backward_input(g, dy, w, dx, algorithm=algorithm), w, dx
 
 
 @pytest.mark.parametrize("direction, algorithm, strides", OPS)

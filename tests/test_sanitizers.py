@@ -15,6 +15,7 @@ from sanitizers import __main__ as sanitizers
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 KERNELS = CHECKOUT / "fastconv/_ext/kernels"
+SCHEDULES = sorted((CHECKOUT / "fastconv/_ext/schedule").glob("*.c"))
 PROGRAM = CHECKOUT / "tests/kernels/depthwise_red_zones.c"
 
 needs_gcc = pytest.mark.skipif(
@@ -27,7 +28,8 @@ def run_depthwise(folder: Path, *includes: Path) -> subprocess.CompletedProcess:
     program = folder / "depthwise"
     flags = ["-O1", "-std=gnu11", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     folders = [f"-I{path}" for path in (*includes, KERNELS)]
-    subprocess.run(["gcc", *flags, *folders, PROGRAM, "-lm", "-o", program], check=True)
+    sources = [PROGRAM, *SCHEDULES]
+    subprocess.run(["gcc", *flags, *folders, *sources, "-lm", "-o", program], check=True)
     return subprocess.run([program], capture_output=True, text=True)
 
 

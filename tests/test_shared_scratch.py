@@ -13,9 +13,9 @@ from fastconv import shapes
 from fastconv._ext import _conv
 
 PASSES = {
-    "forward": lambda g, x, w, dy, to, **o: _conv.Conv2DForward(g, x, w, None, to, **o),
-    "backward_input": lambda g, x, w, dy, to, **o: _conv.Conv2DBackwardInput(g, dy, w, to, **o),
-    "backward_kernel": lambda g, x, w, dy, to, **o: _conv.Conv2DBackwardKernel(
+    "forward": lambda g, x, w, dy, to, **o: _conv.conv2d_forward(g, x, w, None, to, **o),
+    "backward_input": lambda g, x, w, dy, to, **o: _conv.conv2d_backward_input(g, dy, w, to, **o),
+    "backward_kernel": lambda g, x, w, dy, to, **o: _conv.conv2d_backward_kernel(
         g, x, dy, to, None, **o
     ),
 }
@@ -91,7 +91,7 @@ def test_scratch_full_of_nan_does_not_reach_a_dense_layer_in_blocks(threads):
 def test_frozen_filters_serve_every_number_of_threads(shape, algorithm):
     g = shapes.conv2d_geometry(shape, (3, 3, shape[-1], 470), padding="same")
     x, w, y = arrays(g)
-    op = _conv.Conv2DForward(g, x, w, None, y, algorithm=algorithm)
+    op = _conv.conv2d_forward(g, x, w, None, y, algorithm=algorithm)
     op.run(1)
     want = y.copy()
     op.freeze_weights(True)

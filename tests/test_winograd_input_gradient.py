@@ -10,7 +10,6 @@ import pytest
 
 from fastconv import ops, shapes
 from fastconv._ext import _conv
-from fastconv._ext._tiling import input_gradient_sides, spreads_tiles
 
 PROMISED_L2 = 1e-5
 
@@ -33,6 +32,12 @@ def geometry(shape, filters, kernel, padding):
     )
 
 
+def described(g, algorithm):
+    """How the gradient with respect to the input is computed."""
+    dy, w, dx = (np.empty(s, np.float32) for s in (g.output_shape, g.kernel_shape, g.input_shape))
+    return _conv.conv2d_backward_input(g, dy, w, dx, algorithm).describe()
+
+
 def gradient(dy, w, shape, padding, algorithm, threads=None):
     return ops.conv2d_backward_input(
         dy, w, input_shape=shape, padding=padding, algorithm=algorithm, num_threads=threads
@@ -43,7 +48,7 @@ def gradient(dy, w, shape, padding, algorithm, threads=None):
 def test_added_tiles_are_accurate_and_have_the_same_bits_on_every_team(name, isa):
     shape, filters, kernel, padding, algorithm = CASES[name]
     g = geometry(shape, filters, kernel, padding)
-    assert spreads_tiles(g, int(algorithm[-1]))
+    assert described(g, algorithm)["sampling"] == "transposed"
     rng = np.random.default_rng(5)
     dy, w = rng.standard_normal(g.output_shape), rng.standard_normal(g.kernel_shape)
     exact = gradient(dy, w, shape, padding, "direct")
@@ -69,12 +74,16 @@ def test_it_is_the_transpose_of_the_forward_pass(name, isa):
 
 
 def test_an_image_is_cut_where_that_gives_less_to_multiply():
-    assert spreads_tiles(geometry((1, 5, 5, 8), 8, 3, 0), 4)
-    assert input_gradient_sides(geometry((1, 5, 5, 8), 8, 3, 0), 4) == ([5], [5])
-    assert not spreads_tiles(geometry((1, 5, 5, 8), 8, 3, 1), 4), "as many either way"
-    assert input_gradient_sides(geometry((1, 5, 5, 8), 8, 3, 1), 4) == ([4, 5], [4, 5])
-    assert not spreads_tiles(geometry((1, 5, 5, 8), 8, 3, 2), 4), "then dx is the smaller one"
-    assert not spreads_tiles(geometry((1, 90, 90, 8), 8, 3, 0), 4), "too many to be added in cache"
+    def cut(shape, padding):
+        """(whether tiles of dy are added up, the components of tiles in either dimension)"""
+        found = described(geometry(shape, 8, 3, padding), "winograd4")
+        sides = tuple([outputs + 2 for outputs in tiles] for tiles in found["tiles"])
+        return found["sampling"] == "transposed", sides
+
+    assert cut((1, 5, 5, 8), 0) == (True, ([5], [5]))
+    assert cut((1, 5, 5, 8), 1) == (False, ([4, 5], [4, 5])), "as many either way"
+    assert not cut((1, 5, 5, 8), 2)[0], "then dx is the smaller one"
+    assert not cut((1, 90, 90, 8), 0)[0], "too many to be added in cache"
 
 
 def test_pixels_that_no_output_saw_have_no_gradient(isa):
@@ -84,11 +93,11 @@ def test_pixels_that_no_output_saw_have_no_gradient(isa):
     dy = rng.standard_normal((2, 2, 2, 17), np.float32)
     w = rng.standard_normal(g.kernel_shape, np.float32)
     dx = np.full(g.input_shape, np.nan, np.float32)
-    op = _conv.Conv2DBackwardInput(g, dy, w, dx, algorithm="winograd4")
+    op = _conv.conv2d_backward_input(g, dy, w, dx, algorithm="winograd4")
     op.run(1)
-    assert not op.spreads
+    assert op.describe()["sampling"] == "stride_1"
     exact = np.zeros_like(dx)
-    _conv.Conv2DBackwardInput(g, dy, w, exact, algorithm="direct").run(1)
+    _conv.conv2d_backward_input(g, dy, w, exact, algorithm="direct").run(1)
     assert np.all(exact[:, 4] == 0)
     assert np.all(exact[:, :, 4] == 0)
     assert np.linalg.norm(dx - exact) <= PROMISED_L2 * np.linalg.norm(exact)

@@ -6,7 +6,8 @@ from libc.string cimport memcpy, memset
 import numpy as np
 
 from fastconv._ext._core cimport Op, current_table, element_kind, pointer, round_up_64
-from fastconv._ext._kernels cimport FC_AXES, fc_table
+from fastconv._ext._kernels cimport FC_AXES
+from fastconv._ext._tables cimport fc_table
 
 cdef enum:
     STRETCH = 8192   # elements of one item: 32 KiB of float32, an L1 cache
@@ -55,12 +56,12 @@ cdef class ScaleShift(Op):
         self.work = 8.0 * self.size
 
     cdef void _repeat(self) noexcept nogil:
-        cdef int64_t bytes = self.channels * self.table.element_size, at
+        cdef int64_t bytes = self.channels * self.table.target.element_size, at
         cdef int i
         for i in range(2):
             if self.factors[i] != NULL and self.factors[i] != self.repeated[i]:
                 at = 0
-                while at < self.period * self.table.element_size:
+                while at < self.period * self.table.target.element_size:
                     memcpy(self.repeated[i] + at, self.factors[i], bytes)
                     at += bytes
 
@@ -77,7 +78,7 @@ cdef class ScaleShift(Op):
             self._repeat()
             return
         while begin < stop:
-            at = begin * self.table.element_size
+            at = begin * self.table.target.element_size
             self.table.scale_shift(
                 self.x + at, self.repeated[0], self.repeated[1], self.y + at, min(self.period, stop - begin)
             )
@@ -128,7 +129,7 @@ cdef class Masked(Op):
         return self.rows
 
     cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
-        cdef int64_t rest = item, at = 0, bytes = self.table.element_size
+        cdef int64_t rest = item, at = 0, bytes = self.table.target.element_size
         cdef int a
         for a in range(self.rank - 1, -1, -1):
             at += rest % self.size[a] * self.stride[a]
@@ -157,7 +158,7 @@ cdef class _Columns(Op):
         self.batch, self.rows, self.channels = x.shape
         self.block = max(<int64_t> BLOCK_ROWS, (self.rows + BLOCKS - 1) // BLOCKS)
         self.blocks = (self.rows + self.block - 1) // self.block
-        self.row_bytes = self.channels * self.table.element_size
+        self.row_bytes = self.channels * self.table.target.element_size
         self.phases = 2
         self.shared_bytes = round_up_64(numbers * self.batch * self.blocks * self.row_bytes)
         self.x = <char *> pointer(x)
@@ -254,7 +255,7 @@ cdef class ColumnMaxBackward(_Columns):
         self.dy, self.argmax = <char *> pointer(dy), <int32_t *> pointer(argmax)
 
     cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
-        cdef int64_t rows, c, size = self.table.element_size
+        cdef int64_t rows, c, size = self.table.target.element_size
         cdef char *dx
         if phase == 0:
             dx = self._rows_of(item, &rows)
@@ -297,7 +298,7 @@ cdef class Gaussian(Op):
         return (self.size + STRETCH - 1) // STRETCH
 
     cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
-        cdef int64_t begin = item * STRETCH, at = begin * self.table.element_size
+        cdef int64_t begin = item * STRETCH, at = begin * self.table.target.element_size
         self.table.gaussian(
             self.x + at, self.y + at, begin, min(<int64_t> STRETCH, self.size - begin), self.stddev,
             self.seed + self.draws * <uint64_t> 0xD1342543DE82EF95, self.multiply,

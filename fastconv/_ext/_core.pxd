@@ -2,10 +2,17 @@
 # Free functions rather than methods wherever possible: adding one does not change the layout of a class.
 from libc.math cimport sqrt
 from libc.stdint cimport int64_t
-from fastconv._ext._kernels cimport fc_table, fc_undo
+from fastconv._ext._kernels cimport fc_target, fc_undo
+from fastconv._ext._tables cimport fc_schedule, fc_table
 
 # The table for float32 or float64 of the selected instruction set.
 cdef const fc_table *current_table(bint is_double) noexcept
+
+# The facts of a table's target, with the variants that tests force or forbid.
+cdef fc_target target_of(const fc_table *table) noexcept
+
+# How passes are cut (schedule/schedule.h); `_core` links it for all modules.
+cdef const fc_schedule *schedule
 
 # float32 -> 0, float64 -> 1; anything else, or arrays that disagree, is an error.
 cdef int element_kind(tuple arrays) except -1
@@ -37,7 +44,7 @@ cdef inline int threads_for(int num_threads, double work) noexcept nogil:
     return <int> most if most > 1 else 1
 
 
-cdef extern from "red_zones.h" nogil:
+cdef extern from "../schedule/red_zones.h" nogil:
     enum:
         FC_RED_ZONE
     void *fc_end_part(void *)
@@ -56,6 +63,7 @@ cdef class Workspace:
 # One operation of a network, bound to its arrays: some loops ("phases") over independent items.
 cdef class Op:
     cdef readonly tuple arrays
+    cdef fc_target target   # what its schedules plan by, for ops that have variants
     cdef double work        # floating-point operations or bytes, for threads_for
     cdef int phases
     cdef Workspace own_workspace
@@ -83,7 +91,6 @@ cdef class FilterOp(Op):
     cdef int64_t filters_end  # where they end within this memory
     cdef int64_t other_bytes
     cdef bint frozen, is_packed, packs_apart
-    cdef public str algorithm, pool  # of a convolution: see _conv.py
     cdef int need_filter_bytes(self, int64_t bytes, int64_t other_bytes=*) except -1
     cdef void lay_out(self, int threads) noexcept nogil
     cdef char *other_memory(self, char *workspace) noexcept nogil

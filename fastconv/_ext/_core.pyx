@@ -23,6 +23,7 @@ cimport numpy as cnp
 import numpy as np
 
 from fastconv._ext._kernels cimport (
+    FC_VARIANT_COUNT,
     FC_BOUNDED_RELU,
     FC_CAN_FUSE,
     FC_CLIPPED_RELU,
@@ -44,13 +45,13 @@ from fastconv._ext._kernels cimport (
     FC_SOFTPLUS,
     FC_SOFTSIGN,
     FC_TANH,
-    fc_get_table,
     fc_isa_compiled,
     fc_isa_name,
     fc_isa_supported,
-    fc_table,
+    fc_target,
     fc_undo,
 )
+from fastconv._ext._tables cimport fc_get_table, fc_schedules, fc_table
 
 cdef extern from *:
     """
@@ -64,6 +65,8 @@ cdef extern from *:
     const char *__VERSION__
 
 cnp.import_array()
+
+schedule = &fc_schedules
 
 cdef int selected = 0
 
@@ -113,7 +116,7 @@ def set_isa(name):
 
 def lanes():
     """float32 elements in a vector of the target in use."""
-    return current_table(False).lanes
+    return current_table(False).target.lanes
 
 
 def openmp_enabled():
@@ -162,6 +165,50 @@ else:
 
 cdef const fc_table *current_table(bint is_double) noexcept:
     return fc_get_table(selected, is_double)
+
+
+cdef unsigned forced_variants = 0, forbidden_variants = 0
+
+cdef extern from *:
+    """
+    #include "../schedule/target.h"
+    static const char *fc_variant_name(int i)
+    {
+    #define FC_NAME(name) #name,
+        static const char *const names[] = {FC_VARIANTS(FC_NAME) 0};
+    #undef FC_NAME
+        return names[i];
+    }
+    """
+    const char *fc_variant_name(int)
+
+VARIANTS = tuple(fc_variant_name(i).decode() for i in range(FC_VARIANT_COUNT))
+
+
+cdef unsigned _variant_bits(names) except? 0:
+    cdef unsigned bits = 0
+    for name in names:
+        if name not in VARIANTS:
+            raise ValueError(f"unknown variant {name!r}; expected one of {', '.join(VARIANTS)}")
+        bits |= 1u << VARIANTS.index(name)
+    return bits
+
+
+def set_variants(forced=(), forbidden=()):
+    """Make ops constructed from now on use the variants `forced`, where they are possible, and none of those `forbidden`.
+
+    For tests: without it a schedule decides by estimating speed.  `Op.describe` tells what became of it.
+    """
+    global forced_variants, forbidden_variants
+    bits = _variant_bits(forced)
+    forbidden_variants = _variant_bits(forbidden)
+    forced_variants = bits
+
+
+cdef fc_target target_of(const fc_table *table) noexcept:
+    cdef fc_target target = table.target
+    target.forced, target.forbidden = forced_variants, forbidden_variants
+    return target
 
 
 cdef int element_kind(tuple arrays) except -1:
@@ -316,6 +363,24 @@ cdef class Op:
         if self.own_workspace is None:
             self.own_workspace = Workspace()
         _run(&op, 1, self.own_workspace, num_threads)
+
+    def details(self):
+        """What `describe` says of an operation of this kind: algorithm, variant, store, partition."""
+        return {}
+
+    def describe(self, int num_threads=1):
+        """How the op runs on `num_threads` threads, as a dict.
+
+        "operation" is its class; then come the entries of `details`.  "phases" is what `split` returns; "scratch_bytes" are
+        those of each thread, "shared_bytes" those of all threads together, packed filters included.
+        """
+        return {
+            "operation": type(self).__name__,
+            **self.details(),
+            "phases": self.split(num_threads),
+            "scratch_bytes": self.scratch_bytes,
+            "shared_bytes": self.shared_bytes,
+        }
 
     def worth(self, int num_threads):
         """How many of `num_threads` threads the work repays, whether there are items for them or not."""

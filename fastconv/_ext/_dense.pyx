@@ -11,11 +11,14 @@ from fastconv._ext._core cimport (
     fused_activation_code,
     pointer,
     round_up_64,
+    schedule,
+    target_of,
 )
-from fastconv._ext._kernels cimport fc_dense, fc_table
+from fastconv._ext._kernels cimport fc_dense, fc_target
+from fastconv._ext._tables cimport fc_table
 from fastconv._ext._optim cimport Rule
 
-ctypedef void (*plan_function)(fc_dense *) noexcept nogil
+ctypedef void (*plan_function)(const fc_target *, fc_dense *) noexcept nogil
 ctypedef void (*item_function)(const fc_dense *, int64_t, void *) noexcept nogil
 
 
@@ -43,7 +46,7 @@ cdef class _DenseOp(Op):
 
     cdef void fit(self, int threads) noexcept nogil:
         self.problem.threads = threads
-        self.plan(&self.problem)
+        self.plan(&self.target, &self.problem)
         self.scratch_bytes = round_up_64(self.problem.scratch_bytes)
 
     cdef int64_t phase_items(self, int phase) noexcept nogil:
@@ -57,19 +60,26 @@ cdef class _DenseOp(Op):
 cdef class DenseForward(_DenseOp):
     """y = activation(x w + b)"""
 
+    def details(self):
+        return {
+            "variant": "narrow" if self.problem.narrow else "wide",
+            "reduction_blocks": self.problem.blocks,
+        }
+
     def __init__(self, x, w, b, y, str activation="linear", double slope=0.0):
         self.arrays = (x, w, b, y)
         self.table = current_table(element_kind(self.arrays))
+        self.target = target_of(self.table)
         self._describe(x, w, y, b)
         self.problem.x, self.problem.w, self.problem.bias = pointer(x), pointer(w), pointer(b)
         self.problem.y = pointer(y)
         self.problem.activation = fused_activation_code(activation)
         self.problem.slope = slope
-        self.plan = self.table.plan_dense_forward
+        self.plan = schedule.plan_dense_forward
         self.item = self.table.dense_forward_item
         self.fit(1)
         self.phases = 2 if self.problem.blocks > 1 else 1
-        self.shared_bytes = round_up_64(self.problem.partial_size * self.table.element_size)
+        self.shared_bytes = round_up_64(self.problem.partial_size * self.table.target.element_size)
 
     cdef void begin(self, char *workspace) noexcept nogil:
         self.problem.partial = workspace
@@ -91,10 +101,11 @@ cdef class DenseBackwardInput(_DenseOp):
     def __init__(self, dy, w, dx, undo=None):
         self.arrays = (dy, w, dx)
         self.table = current_table(element_kind(self.arrays))
+        self.target = target_of(self.table)
         self._describe(dx, w, dy, None)
         self.problem.dy, self.problem.w, self.problem.dx = pointer(dy), pointer(w), pointer(dx)
         describe_undo(self, &self.problem.undo, undo, dx)
-        self.plan = self.table.plan_dense_backward_input
+        self.plan = schedule.plan_dense_backward_input
         self.item = self.table.dense_backward_input_item
 
 
@@ -105,10 +116,11 @@ cdef class DenseBackwardKernel(_DenseOp):
     def __init__(self, x, dy, dw, db):
         self.arrays = (x, dy, dw, db)
         self.table = current_table(element_kind(self.arrays))
+        self.target = target_of(self.table)
         self._describe(x, dw, dy, db)
         self.problem.x, self.problem.dy = pointer(x), pointer(dy)
         self.problem.dw, self.problem.db = pointer(dw), pointer(db)
-        self.plan = self.table.plan_dense_backward_kernel
+        self.plan = schedule.plan_dense_backward_kernel
         self.item = self.table.dense_backward_kernel_item
 
 
@@ -128,11 +140,12 @@ cdef class DenseUpdate(_DenseOp):
         self.arrays = (x, dy, db, *rule.arrays)
         self.rule = rule
         self.table = current_table(element_kind((x, dy, db, rule.w)))
+        self.target = target_of(self.table)
         self._describe(x, rule.w, dy, db)
         # Of every weight, w and at least one slot are read and written.
         self.work = max(self.work, 16.0 * rule.w.size)
         self.problem.x, self.problem.dy, self.problem.db = pointer(x), pointer(dy), pointer(db)
-        self.plan = self.table.plan_dense_update
+        self.plan = schedule.plan_dense_update
 
     cdef void begin(self, char *workspace) noexcept nogil:
         self.rule.read_hyper()

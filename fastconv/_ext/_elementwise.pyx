@@ -5,7 +5,8 @@ from libc.stdint cimport int64_t, uint64_t
 import numpy as np
 
 from fastconv._ext._core cimport Op, activation_code, current_table, element_kind, pointer
-from fastconv._ext._kernels cimport fc_loss, fc_table
+from fastconv._ext._kernels cimport fc_loss
+from fastconv._ext._tables cimport fc_table
 
 cdef enum:
     STRETCH = 8192  # elements of one item: 32 KiB of float32, an L1 cache
@@ -66,8 +67,8 @@ cdef class ActivationForward(_Activation):
         self.x, self.y = <char *> pointer(x), <char *> pointer(y)
 
     cdef void _stretch(self, int64_t begin, int64_t n) noexcept nogil:
-        cdef int64_t at = begin * self.table.element_size
-        self.table.activation(self.kind, self.parameters, self.x + at, self.y + at, n)
+        cdef int64_t at = begin * self.table.target.element_size
+        self.table.activation_pass(self.kind, self.parameters, self.x + at, self.y + at, n)
 
 
 @cython.final
@@ -84,8 +85,8 @@ cdef class ActivationBackward(_Activation):
         self.saved, self.dy, self.dx = <char *> pointer(saved), <char *> pointer(dy), <char *> pointer(dx)
 
     cdef void _stretch(self, int64_t begin, int64_t n) noexcept nogil:
-        cdef int64_t at = begin * self.table.element_size
-        self.table.activation_backward(
+        cdef int64_t at = begin * self.table.target.element_size
+        self.table.activation_backward_pass(
             self.kind, self.parameters, self.saved + at, self.dy + at, self.dx + at, n
         )
 
@@ -122,7 +123,7 @@ cdef class Dropout(_Elementwise):
         self.draws += 1
 
     cdef void _stretch(self, int64_t begin, int64_t n) noexcept nogil:
-        cdef int64_t at = begin * self.table.element_size
+        cdef int64_t at = begin * self.table.target.element_size
         self.table.dropout(self.x + at, self.y + at, begin, n, self.rate, self.key())
 
 
@@ -140,7 +141,7 @@ cdef class DropoutBackward(_Elementwise):
         self.dy, self.dx = <char *> pointer(dy), <char *> pointer(dx)
 
     cdef void _stretch(self, int64_t begin, int64_t n) noexcept nogil:
-        cdef int64_t at = begin * self.table.element_size
+        cdef int64_t at = begin * self.table.target.element_size
         self.table.dropout(self.dy + at, self.dx + at, begin, n, self.forward.rate, self.forward.key())
 
 
@@ -186,7 +187,7 @@ cdef class SoftmaxForward(_Rows):
         self.kernel = self.table.log_softmax if log else self.table.softmax
 
     cdef void _row(self, int64_t row) noexcept nogil:
-        cdef int64_t at = row * self.classes * self.table.element_size
+        cdef int64_t at = row * self.classes * self.table.target.element_size
         self.kernel(self.x + at, self.y + at, 1, self.classes)
 
 
@@ -207,7 +208,7 @@ cdef class SoftmaxBackward(_Rows):
         self.kernel = self.table.log_softmax_backward if log else self.table.softmax_backward
 
     cdef void _row(self, int64_t row) noexcept nogil:
-        cdef int64_t at = row * self.classes * self.table.element_size
+        cdef int64_t at = row * self.classes * self.table.target.element_size
         self.kernel(self.y + at, self.dy + at, self.dx + at, 1, self.classes)
 
 

@@ -21,6 +21,10 @@ cdef extern from "fastconv_kernels.h" nogil:
         int activation
         double slope
 
+    ctypedef struct fc_tiling:
+        int64_t size, count, whole
+        int tile
+
     ctypedef struct fc_conv:
         int threads
         const void *x
@@ -34,6 +38,8 @@ cdef extern from "fastconv_kernels.h" nogil:
         double slope
         int depthwise, pool
         int64_t items, packed_size, scratch_bytes
+        int copies_rows, streams, few_filters, pools_registers
+        int64_t taps, run, row_items, col_items, panel_items
 
     ctypedef struct fc_filter_view:
         const void *w
@@ -51,6 +57,8 @@ cdef extern from "fastconv_kernels.h" nogil:
         int64_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left
         int depthwise
         int64_t splits, items, reduce_items, partial_size, scratch_bytes
+        int merges_taps, whole, packs_dy, packs_x
+        int64_t panel_items, tap_items, run_items
 
     ctypedef struct fc_winograd:
         int threads
@@ -63,6 +71,9 @@ cdef extern from "fastconv_kernels.h" nogil:
         double slope
         void *v
         int64_t items, packed_size, pack_items, transform_items, v_size, scratch_bytes
+        int streams, nontemporal
+        int64_t components, tile_items, panel_items
+        fc_tiling rows, cols
 
     ctypedef struct fc_winograd_gradient:
         int threads
@@ -75,6 +86,8 @@ cdef extern from "fastconv_kernels.h" nogil:
         int64_t blocks, transform_items, product_items, workspace_size
         int own_sums
         int64_t splits, split_items, reduce_items, scratch_bytes
+        int64_t components, channel_parts, filter_parts
+        fc_tiling rows, cols
 
     ctypedef struct fc_scatter:
         const void *dy
@@ -83,6 +96,7 @@ cdef extern from "fastconv_kernels.h" nogil:
         int64_t batch, in_h, in_w, channels, out_h, out_w, filters
         int64_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, pad_top, pad_left
         int64_t items, packed_size, pack_items, scratch_bytes
+        int64_t row_items
 
     ctypedef struct fc_dense:
         int threads
@@ -100,6 +114,7 @@ cdef extern from "fastconv_kernels.h" nogil:
         fc_undo undo
         void *partial
         int64_t items, scratch_bytes, blocks, partial_size, sum_items
+        int narrow
 
     ctypedef struct fc_pool:
         const void *x
@@ -261,96 +276,29 @@ cdef extern from "fastconv_kernels.h" nogil:
         int64_t rows, slopes, inner
         int64_t items, splits, workspace_bytes, scratch_bytes
 
-    ctypedef struct fc_table:
-        const char *isa
-        int element_size, lanes, panel
-        void (*plan_conv)(fc_conv *) noexcept nogil
-        int64_t (*pack_items)(const fc_conv *) noexcept nogil
-        void (*pack_item)(const fc_conv *, const fc_filter_view *, void *, int64_t) noexcept nogil
-        void (*conv_item)(const fc_conv *, int64_t, void *) noexcept nogil
-        void (*plan_filter_gradient)(fc_filter_gradient *) noexcept nogil
-        void (*filter_gradient_item)(const fc_filter_gradient *, int64_t, void *) noexcept nogil
-        void (*filter_gradient_reduce)(const fc_filter_gradient *, int64_t) noexcept nogil
-        void (*plan_winograd)(fc_winograd *) noexcept nogil
-        void (*winograd_pack_item)(const fc_winograd *, const fc_filter_view *, void *, int64_t, void *) noexcept nogil
-        void (*winograd_transform_item)(const fc_winograd *, int64_t, void *) noexcept nogil
-        void (*winograd_item)(const fc_winograd *, const fc_filter_view *, int64_t, void *) noexcept nogil
-        void (*plan_winograd_gradient)(fc_winograd_gradient *) noexcept nogil
-        void (*winograd_gradient_begin)(const fc_winograd_gradient *, void *) noexcept nogil
-        void (*winograd_gradient_split)(const fc_winograd_gradient *, void *, int64_t, void *) noexcept nogil
-        void (*winograd_gradient_reduce)(const fc_winograd_gradient *, void *, int64_t) noexcept nogil
-        void (*winograd_gradient_transform)(const fc_winograd_gradient *, void *, int64_t, int64_t) noexcept nogil
-        void (*winograd_gradient_product)(const fc_winograd_gradient *, void *, int64_t, int64_t, void *) noexcept nogil
-        void (*plan_scatter)(fc_scatter *) noexcept nogil
-        void (*scatter_pack_item)(const fc_scatter *, const void *, void *, int64_t) noexcept nogil
-        void (*scatter_item)(const fc_scatter *, int64_t, void *) noexcept nogil
-        void (*plan_dense_forward)(fc_dense *) noexcept nogil
-        void (*dense_forward_item)(const fc_dense *, int64_t, void *) noexcept nogil
-        void (*dense_sum_item)(const fc_dense *, int64_t) noexcept nogil
-        void (*plan_dense_backward_input)(fc_dense *) noexcept nogil
-        void (*dense_backward_input_item)(const fc_dense *, int64_t, void *) noexcept nogil
-        void (*plan_dense_backward_kernel)(fc_dense *) noexcept nogil
-        void (*dense_backward_kernel_item)(const fc_dense *, int64_t, void *) noexcept nogil
-        void (*plan_dense_update)(fc_dense *) noexcept nogil
-        void (*dense_update_item)(const fc_dense *, const fc_update *, fc_update_rule, int64_t, void *) noexcept nogil
-        int64_t (*pool_backward_items)(const fc_pool *) noexcept nogil
-        void (*max_pool_item)(const fc_pool *, int64_t) noexcept nogil
-        void (*max_pool_backward_item)(const fc_pool *, int64_t) noexcept nogil
-        void (*average_pool_item)(const fc_pool *, int64_t) noexcept nogil
-        void (*average_pool_backward_item)(const fc_pool *, int64_t) noexcept nogil
-        void (*activation)(int, const double *, const void *, void *, int64_t) noexcept nogil
-        void (*activation_backward)(int, const double *, const void *, const void *, void *, int64_t) noexcept nogil
-        void (*softmax)(const void *, void *, int64_t, int64_t) noexcept nogil
-        void (*softmax_backward)(const void *, const void *, void *, int64_t, int64_t) noexcept nogil
-        void (*log_softmax)(const void *, void *, int64_t, int64_t) noexcept nogil
-        void (*log_softmax_backward)(const void *, const void *, void *, int64_t, int64_t) noexcept nogil
-        void (*softmax_cross_entropy_row)(const fc_loss *, int64_t) noexcept nogil
-        void (*cross_entropy_row)(const fc_loss *, int64_t) noexcept nogil
-        void (*mean_squared_error_row)(const fc_loss *, int64_t) noexcept nogil
-        void (*loss_row)(const fc_loss *, int64_t) noexcept nogil
-        void (*dropout)(const void *, void *, int64_t, int64_t, double, uint64_t) noexcept nogil
-        void (*plan_channel_norm)(fc_channel_norm *) noexcept nogil
-        void (*channel_scale_item)(const fc_channel_norm *, void *, int64_t) noexcept nogil
-        void (*channel_affine_item)(const fc_channel_norm *, void *, int64_t) noexcept nogil
-        void (*channel_moments_item)(const fc_channel_norm *, void *, int64_t) noexcept nogil
-        void (*channel_moments_finish)(const fc_channel_norm *, void *, int64_t) noexcept nogil
-        void (*channel_gradient_item)(const fc_channel_norm *, void *, int64_t) noexcept nogil
-        void (*channel_gradient_finish)(const fc_channel_norm *, void *, int64_t) noexcept nogil
-        void (*channel_gradient_parameters)(const fc_channel_norm *, void *, int64_t) noexcept nogil
-        void (*channel_gradient_pass)(const fc_channel_norm *, void *, int64_t) noexcept nogil
-        void (*plan_row_norm)(fc_row_norm *) noexcept nogil
-        void (*row_norm_item)(const fc_row_norm *, int64_t) noexcept nogil
-        void (*row_norm_gradient_item)(const fc_row_norm *, void *, int64_t, void *) noexcept nogil
-        void (*row_norm_gradient_reduce)(const fc_row_norm *, const void *, int64_t) noexcept nogil
-        void (*plan_response_norm)(fc_response_norm *) noexcept nogil
-        void (*response_norm_item)(const fc_response_norm *, int64_t, void *) noexcept nogil
-        void (*response_norm_gradient_item)(const fc_response_norm *, int64_t, void *) noexcept nogil
-        void (*plan_prelu)(fc_prelu *) noexcept nogil
-        void (*prelu_item)(const fc_prelu *, int64_t) noexcept nogil
-        void (*prelu_gradient_item)(const fc_prelu *, void *, int64_t, void *) noexcept nogil
-        void (*prelu_gradient_reduce)(const fc_prelu *, const void *, int64_t) noexcept nogil
-        void (*merge)(const fc_merge *, int64_t, int64_t) noexcept nogil
-        void (*merge_backward)(const fc_merge *, int, const void *, void *, int64_t, int64_t) noexcept nogil
-        void (*scale)(double, const void *, void *, int64_t) noexcept nogil
-        void (*broadcast_item)(const fc_broadcast *, int64_t) noexcept nogil
-        int64_t (*broadcast_backward_items)(const fc_broadcast *) noexcept nogil
-        void (*broadcast_backward_item)(const fc_broadcast *, int64_t) noexcept nogil
-        void (*resample_item)(const fc_resample *, int64_t) noexcept nogil
-        void (*transpose_item)(const fc_transpose *, int64_t) noexcept nogil
-        void (*warp_item)(const fc_warp *, int64_t) noexcept nogil
-        void (*warp_backward_item)(const fc_warp *, int64_t) noexcept nogil
-        void (*scale_shift)(const void *, const void *, const void *, void *, int64_t) noexcept nogil
-        void (*masked_run)(const void *, const void *, int, void *, int64_t) noexcept nogil
-        void (*column_sums)(const void *, int64_t, int64_t, double, void *) noexcept nogil
-        void (*column_max)(const void *, int64_t, int64_t, void *, void *) noexcept nogil
-        void (*join_max)(const void *, int64_t, int64_t, int64_t, void *, int32_t *) noexcept nogil
-        void (*gaussian)(const void *, void *, int64_t, int64_t, double, uint64_t, int) noexcept nogil
-        fc_update_rule update[FC_UPDATES]
-        double (*penalty)(const void *, void *, int64_t, double, double, double) noexcept nogil
-        void (*limit_norms)(const fc_norms *, int64_t, int64_t, int64_t) noexcept nogil
-        double (*fma_loop)(int64_t) noexcept nogil
+    enum:
+        FC_VARIANT_COUNT
+
+    ctypedef struct fc_target:
+        int element_size, lanes, panel_vectors
+        unsigned forced, forbidden
 
     const char *fc_isa_name(int)
     int fc_isa_compiled(int)
     int fc_isa_supported(int)
-    const fc_table *fc_get_table(int, int)
+
+cdef extern from "../schedule/algorithm.h" nogil:
+    enum:
+        FC_FORWARD, FC_BACKWARD_INPUT, FC_BACKWARD_KERNEL
+    enum:
+        FC_DIRECT, FC_SCATTER, FC_WINOGRAD4, FC_WINOGRAD2, FC_ALGORITHMS
+    enum:
+        FC_APPLIES, FC_WRONG_PASS, FC_WRONG_KERNEL, FC_WRONG_STRIDES, FC_WRONG_DILATION, FC_WRONG_GROUPS, FC_WRONG_PADDING_MODE
+
+    ctypedef struct fc_geometry:
+        int64_t batch, height, width, channels, kernel_h, kernel_w, filters, out_h, out_w
+        int64_t stride_h, stride_w, pad_top, pad_left, dilation_h, dilation_w, groups
+        int padding_mode
+
+    ctypedef struct fc_residue:
+        int64_t first, count, apart, taps, first_tap, tap_step, dilation, pad, next

@@ -27,8 +27,8 @@ from fastconv._ext._kernels cimport (
     FC_LOSS_SQUARED,
     FC_LOSS_SQUARED_HINGE,
     fc_loss,
-    fc_table,
 )
+from fastconv._ext._tables cimport fc_table
 
 _KINDS = {
     "squared": FC_LOSS_SQUARED,

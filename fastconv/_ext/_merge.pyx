@@ -19,8 +19,8 @@ from fastconv._ext._kernels cimport (
     FC_SUBTRACT,
     fc_broadcast,
     fc_merge,
-    fc_table,
 )
+from fastconv._ext._tables cimport fc_table
 
 cdef enum:
     STRETCH = 8192  # elements of one item: 32 KiB of float32, an L1 cache
@@ -134,7 +134,7 @@ cdef class Scale(_Stretches):
         self.x, self.y = <char *> pointer(x), <char *> pointer(y)
 
     cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
-        cdef int64_t begin = item * STRETCH, at = begin * self.table.element_size
+        cdef int64_t begin = item * STRETCH, at = begin * self.table.target.element_size
         self.table.scale(self.factor, self.x + at, self.y + at, min(<int64_t> STRETCH, self.size - begin))
 
 

@@ -15,6 +15,7 @@ from fastconv._ext._core cimport (
     fused_activation_code,
     pointer,
     round_up_64,
+    schedule,
 )
 from fastconv._ext._kernels cimport (
     FC_LINEAR,
@@ -22,8 +23,8 @@ from fastconv._ext._kernels cimport (
     fc_prelu,
     fc_response_norm,
     fc_row_norm,
-    fc_table,
 )
+from fastconv._ext._tables cimport fc_table
 
 
 def _expect(name, array, shape):
@@ -46,7 +47,7 @@ cdef int _describe(
     p.epsilon = epsilon
     p.x, p.mean, p.variance = pointer(x), pointer(mean), pointer(variance)
     p.gamma, p.beta = pointer(gamma), pointer(beta)
-    table.plan_channel_norm(p)
+    schedule.plan_channel_norm(&table.target, p)
     return 0
 
 
@@ -230,7 +231,7 @@ cdef class _RowNorm(Op):
         cdef fc_row_norm *p = &self.problem
         p.rows, p.features, p.epsilon, p.unit = rows, features, epsilon, unit
         p.x, p.statistics, p.gamma = pointer(x), pointer(statistics), pointer(gamma)
-        self.table.plan_row_norm(p)
+        schedule.plan_row_norm(&self.table.target, p)
         self.work = 16.0 * x.size
         return 0
 
@@ -300,7 +301,7 @@ cdef class _ResponseNorm(Op):
         # Farther than all channels is as far as all channels.
         p.radius, p.bias, p.alpha, p.beta = min(radius, p.channels), bias, alpha, beta
         p.x = pointer(x)
-        self.table.plan_response_norm(p)
+        schedule.plan_response_norm(&self.table.target, p)
         self.work = (8.0 + 2 * p.radius) * x.size
         return 0
 
@@ -352,7 +353,7 @@ cdef class _PReLU(Op):
         _expect("alpha", alpha, (x.shape[1],))
         self.problem.rows, self.problem.slopes, self.problem.inner = x.shape
         self.problem.x, self.problem.alpha = pointer(x), pointer(alpha)
-        self.table.plan_prelu(&self.problem)
+        schedule.plan_prelu(&self.table.target, &self.problem)
         self.work = 8.0 * x.size
         return 0
 

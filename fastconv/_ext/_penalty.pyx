@@ -5,7 +5,8 @@ from libc.stdint cimport int64_t
 import numpy as np
 
 from fastconv._ext._core cimport Op, Workspace, current_table, element_kind, pointer
-from fastconv._ext._kernels cimport fc_norms, fc_table
+from fastconv._ext._kernels cimport fc_norms
+from fastconv._ext._tables cimport fc_table
 
 cdef enum:
     STRETCH = 8192  # elements of one item
@@ -42,7 +43,7 @@ cdef class Penalty(Op):
         return (self.size + STRETCH - 1) // STRETCH
 
     cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
-        cdef int64_t begin = item * STRETCH, at = begin * self.table.element_size
+        cdef int64_t begin = item * STRETCH, at = begin * self.table.target.element_size
         (<double *> self.parts.data)[item] = self.table.penalty(
             self.x + at,
             NULL if self.g == NULL else self.g + at,

@@ -7,8 +7,9 @@ cimport cython
 from libc.stdint cimport int64_t
 import numpy as np
 
-from fastconv._ext._core cimport Op, current_table, describe_undo, element_kind, pointer
-from fastconv._ext._kernels cimport fc_pool, fc_table
+from fastconv._ext._core cimport Op, current_table, describe_undo, element_kind, pointer, schedule
+from fastconv._ext._kernels cimport fc_pool
+from fastconv._ext._tables cimport fc_table
 
 cdef enum:
     EXACT_FLOAT32 = 1 << 24         # all integers up to here are float32 numbers
@@ -35,12 +36,12 @@ cdef class _PoolOp(Op):
         self.items = g.batch * g.out_h
         # Bytes moved, at least a vector for every pixel.
         cdef int64_t pixels = max(p.height * p.width, p.out_h * p.out_w * p.pool_h * p.pool_w) + p.out_h * p.out_w
-        self.work = 4.0 * p.batch * pixels * max(p.channels, self.table.lanes)
+        self.work = 4.0 * p.batch * pixels * max(p.channels, self.table.target.lanes)
         return 0
 
     cdef void *_argmax(self, argmax, y) except? NULL:
         cdef int64_t places = self.problem.pool_h * self.problem.pool_w
-        if self.table.element_size == 4 and places > EXACT_FLOAT32:  # the kernels hold places in lanes of the dtype
+        if self.table.target.element_size == 4 and places > EXACT_FLOAT32:  # the kernels hold places in lanes of the dtype
             raise ValueError(
                 f"`pool_size` must have at most {EXACT_FLOAT32} places in all to locate a maximum in float32, "
                 f"received {(self.problem.pool_h, self.problem.pool_w)}"
@@ -89,7 +90,7 @@ cdef class MaxPoolBackward(_PoolOp):
         describe_undo(self, &self.problem.undo, undo, dy)
         self.problem.dy, self.problem.dx = pointer(dy), pointer(dx)
         self.problem.argmax = self._argmax(argmax, dy)
-        self.items = self.table.pool_backward_items(&self.problem)
+        self.items = schedule.pool_backward_items(&self.problem)
         self.item = self.table.max_pool_backward_item
 
 
@@ -118,5 +119,5 @@ cdef class AveragePoolBackward(_PoolOp):
         self._describe(geometry, dx, dy)
         describe_undo(self, &self.problem.undo, undo, dx)
         self.problem.dy, self.problem.dx = pointer(dy), pointer(dx)
-        self.items = self.table.pool_backward_items(&self.problem)
+        self.items = schedule.pool_backward_items(&self.problem)
         self.item = self.table.average_pool_backward_item

@@ -18,10 +18,10 @@ from fastconv._ext._kernels cimport (
     FC_FILL_REFLECT,
     FC_FILL_WRAP,
     fc_resample,
-    fc_table,
     fc_transpose,
     fc_warp,
 )
+from fastconv._ext._tables cimport fc_table
 
 cdef enum:
     TILE = 8192     # elements of one tile of a transposition: 32 KiB of float32, an L1 cache

@@ -118,16 +118,16 @@ def convolution(
     x, w, b, dy = (arrays[name] for name in ("x", "w", "b", "dy"))
     if direction == "forward":
         y = _aligned(row.output_shape)
-        op = _conv.Conv2DForward(geometry, x, w, b, y, algorithm=algorithm, frozen=frozen)
+        op = _conv.conv2d_forward(geometry, x, w, b, y, algorithm=algorithm, frozen=frozen)
         op.freeze_weights(frozen)
         outputs = {"y": y}
     elif direction == "backward_input":
         dx = _aligned(x.shape)
-        op = _conv.Conv2DBackwardInput(geometry, dy, w, dx, algorithm=algorithm)
+        op = _conv.conv2d_backward_input(geometry, dy, w, dx, algorithm=algorithm)
         outputs = {"dx": dx}
     elif direction == "backward_kernel":
         dw, db = _aligned(w.shape), _aligned(b.shape)
-        op = _conv.Conv2DBackwardKernel(geometry, x, dy, dw, db, algorithm=algorithm)
+        op = _conv.conv2d_backward_kernel(geometry, x, dy, dw, db, algorithm=algorithm)
         outputs = {"dw": dw, "db": db}
     else:
         raise ValueError(f"`direction` must be one of {PASSES}, received {direction!r}")

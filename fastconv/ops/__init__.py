@@ -86,7 +86,12 @@ from .arrangement import (
     warp_backward,
 )
 from .columns import col2im, im2col
-from .convolution import conv2d, conv2d_backward_input, conv2d_backward_kernel
+from .convolution import (
+    conv2d,
+    conv2d_algorithm,  # noqa: F401  (describes an operation: not in __all__, which lists them)
+    conv2d_backward_input,
+    conv2d_backward_kernel,
+)
 from .fully_connected import dense, dense_backward_input, dense_backward_kernel
 from .gates import (
     bounded_relu,

@@ -7,12 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import runtime, shapes
-from .._ext._conv import (
-    Conv2DBackwardInput,
-    Conv2DBackwardKernel,
-    Conv2DForward,
-    choose_algorithm,
-)
+from .._ext import _conv
 from . import _validation as check
 from .activations import epilogue
 from .softmax import softmax_in_place
@@ -100,11 +95,11 @@ def conv2d(
         check.check_shape(b, "b", (geometry.filters,), "with one value per filter of `w`")
     threads = runtime.resolve_num_threads(num_threads)
     y = check.result(out, geometry.output_shape, x, {"x": x, "w": w, "b": b})
-    algorithm = choose_algorithm(geometry, "forward", x.dtype, algorithm)
+    algorithm = _conv.choose_algorithm(geometry, "forward", x.dtype, algorithm)
     if geometry.batch:
         fused, slope = epilogue(activation)
         x, w, b = check.operand(x), check.operand(w), None if b is None else check.operand(b)
-        Conv2DForward(geometry, x, w, b, y, fused, slope, algorithm).run(threads)
+        _conv.conv2d_forward(geometry, x, w, b, y, fused, slope, algorithm).run(threads)
         if activation == "softmax":
             softmax_in_place(y, threads)
     return y if out is None else out
@@ -160,10 +155,10 @@ def conv2d_backward_input(
     check.check_shape(dy, "dy", geometry.output_shape, "as the output of the forward pass")
     threads = runtime.resolve_num_threads(num_threads)
     dx = check.result(out, geometry.input_shape, dy, {"dy": dy, "w": w})
-    algorithm = choose_algorithm(geometry, "backward_input", dy.dtype, algorithm)
+    algorithm = _conv.choose_algorithm(geometry, "backward_input", dy.dtype, algorithm)
     if geometry.batch:
         dy, w = check.operand(dy), check.operand(w)
-        Conv2DBackwardInput(geometry, dy, w, dx, algorithm).run(threads)
+        _conv.conv2d_backward_input(geometry, dy, w, dx, algorithm).run(threads)
     return dx if out is None else out
 
 
@@ -223,7 +218,72 @@ def conv2d_backward_kernel(
     dtype = x.dtype.newbyteorder("=")
     dw, db = np.zeros(geometry.kernel_shape, dtype), np.zeros(geometry.filters, dtype)
     x, dy = check.operand(x), check.operand(dy)
-    algorithm = choose_algorithm(geometry, "backward_kernel", x.dtype, algorithm)
+    algorithm = _conv.choose_algorithm(geometry, "backward_kernel", x.dtype, algorithm)
     if geometry.batch:
-        Conv2DBackwardKernel(geometry, x, dy, dw, db, algorithm).run(threads)
+        _conv.conv2d_backward_kernel(geometry, x, dy, dw, db, algorithm).run(threads)
     return dw, db
+
+
+def conv2d_algorithm(
+    input_shape: Any,
+    kernel_shape: Any,
+    pass_name: str = "forward",
+    *,
+    strides: Any = 1,
+    padding: Any = "valid",
+    padding_mode: str = "zeros",
+    dilation_rate: Any = 1,
+    groups: int = 1,
+    dtype: Any = np.float32,
+    algorithm: str = "auto",
+    num_threads: int | None = None,
+) -> dict[str, Any]:
+    """How `conv2d` or one of its gradients runs for a shape, without running it.
+
+    Args:
+        input_shape: (N, H, W, C) of the images.
+        kernel_shape: (KH, KW, C / groups, K) of the filters.
+        pass_name: "forward", "backward_input" or "backward_kernel".
+        strides, padding, padding_mode, dilation_rate, groups, algorithm, num_threads: as for
+            `conv2d`.
+        dtype: float32 or float64.
+
+    Returns:
+        A dict: "algorithm"; "variant", "store" and "items", for direct sums once per entry of
+        "problems"; "phases", each (items, items taken at a time, threads); "scratch_bytes" of each
+        thread and "shared_bytes". Other entries depend on the algorithm. The entries that decide
+        the order of a sum are the same for every number of threads.
+
+    Raises:
+        TypeError, ValueError: as `conv2d`; ValueError too for an unknown pass.
+        MemoryError: arrays of these shapes do not fit in the address space.
+
+    >>> from fastconv import ops
+    >>> ops.conv2d_algorithm((1, 56, 56, 64), (3, 3, 64, 64), padding="same")["algorithm"]
+    'winograd4'
+    """
+    if pass_name not in ("forward", "backward_input", "backward_kernel"):
+        raise ValueError(
+            "`pass_name` must be one of 'forward', 'backward_input', 'backward_kernel', "
+            f"received {pass_name!r}"
+        )
+    geometry = shapes.conv2d_geometry(
+        input_shape,
+        kernel_shape,
+        strides=strides,
+        padding=padding,
+        padding_mode=padding_mode,
+        dilation_rate=dilation_rate,
+        groups=groups,
+    )
+    x, w, y = (
+        np.empty(shape, dtype)
+        for shape in (geometry.input_shape, geometry.kernel_shape, geometry.output_shape)
+    )
+    if pass_name == "forward":
+        op = _conv.conv2d_forward(geometry, x, w, None, y, algorithm=algorithm)
+    elif pass_name == "backward_input":
+        op = _conv.conv2d_backward_input(geometry, y, w, x, algorithm)
+    else:
+        op = _conv.conv2d_backward_kernel(geometry, x, y, w, None, algorithm)
+    return op.describe(runtime.resolve_num_threads(num_threads))

@@ -6,9 +6,11 @@
  *
  *     K=fastconv/_ext/kernels
  *     aarch64-linux-gnu-gcc -O2 -std=gnu11 -ffp-contract=off -DFASTCONV_HAVE_NEON -I$K \
- *         tests/kernels/compare_targets.c $K/target_scalar.c $K/target_neon.c $K/dispatch.c -lm -static -o compare
+ *         tests/kernels/compare_targets.c $K/target_scalar.c $K/target_neon.c $K/dispatch.c \
+ *         fastconv/_ext/schedule/*.c -lm -static -o compare
  *     qemu-aarch64 ./compare neon
  */
+#include "../schedule/schedule.h"
 #include "fastconv_kernels.h"
 
 #include <math.h>
@@ -56,9 +58,9 @@ static void check(const char *what, const void *a, const void *b, int64_t n, int
 /* Runs one problem on one target; the caller compares the outputs. */
 static void run_conv(const fc_table *t, fc_conv p, const fc_filter_view *view)
 {
-    t->plan_conv(&p);
-    void *packed = calloc((size_t)p.packed_size + 64, (size_t)t->element_size), *scratch = malloc((size_t)p.scratch_bytes + 64);
-    for (int64_t i = 0; i < t->pack_items(&p); i++)
+    fc_plan_conv(&t->target, &p);
+    void *packed = calloc((size_t)p.packed_size + 64, (size_t)t->target.element_size), *scratch = malloc((size_t)p.scratch_bytes + 64);
+    for (int64_t i = 0; i < fc_pack_items(&p); i++)
         t->pack_item(&p, view, packed, i);
     p.w = packed;
     for (int64_t i = 0; i < p.items; i++)
@@ -69,9 +71,9 @@ static void run_conv(const fc_table *t, fc_conv p, const fc_filter_view *view)
 
 static void run_filter_gradient(const fc_table *t, fc_filter_gradient p)
 {
-    t->plan_filter_gradient(&p);
+    fc_plan_filter_gradient(&t->target, &p);
     void *scratch = malloc((size_t)p.scratch_bytes + 64);
-    p.partial = malloc((size_t)(p.partial_size + 1) * (size_t)t->element_size);
+    p.partial = malloc((size_t)(p.partial_size + 1) * (size_t)t->target.element_size);
     for (int64_t i = 0; i < p.items; i++)
         t->filter_gradient_item(&p, i, scratch);
     for (int64_t i = 0; i < p.reduce_items; i++)
@@ -82,8 +84,8 @@ static void run_filter_gradient(const fc_table *t, fc_filter_gradient p)
 
 static void run_winograd(const fc_table *t, fc_winograd p, const fc_filter_view *view)
 {
-    t->plan_winograd(&p);
-    void *packed = calloc((size_t)p.packed_size + 64, (size_t)t->element_size), *scratch = malloc((size_t)p.scratch_bytes + 64);
+    fc_plan_winograd(&t->target, &p);
+    void *packed = calloc((size_t)p.packed_size + 64, (size_t)t->target.element_size), *scratch = malloc((size_t)p.scratch_bytes + 64);
     for (int64_t i = 0; i < p.pack_items; i++)
         t->winograd_pack_item(&p, view, packed, i, scratch);
     p.w = packed;
@@ -96,7 +98,7 @@ static void run_winograd(const fc_table *t, fc_winograd p, const fc_filter_view 
 static void compare_convolution(const fc_table *t, const fc_table *oracle, int64_t N, int64_t H, int64_t C, int64_t K,
                                 int64_t k, int64_t stride, int64_t pad, int64_t dilation, int depthwise)
 {
-    const int size = t->element_size;
+    const int size = t->target.element_size;
     const int64_t extent = (k - 1) * dilation + 1, O = (H + 2 * pad - extent) / stride + 1;
     const int64_t nx = N * H * H * C, ny = N * O * O * K, nw = k * k * (depthwise ? 1 : C) * K;
     void *x = numbers(nx, size), *w = numbers(nw, size), *b = numbers(K, size), *dy = numbers(ny, size);
@@ -164,7 +166,7 @@ static void compare_convolution(const fc_table *t, const fc_table *oracle, int64
             fc_winograd_gradient g = {.x = x, .dy = dy, .dw = dw[0], .db = db[0], .batch = N, .in_h = H, .in_w = H,
                                       .channels = C, .out_h = O, .out_w = O, .filters = K, .pad_top = pad,
                                       .pad_left = pad, .tile = tile, .kernel = 3, .threads = 1};
-            t->plan_winograd_gradient(&g);
+            fc_plan_winograd_gradient(&t->target, &g);
             void *workspace = malloc((size_t)g.workspace_size * (size_t)size + 64);
             void *scratch = malloc((size_t)g.scratch_bytes + 64);
             t->winograd_gradient_begin(&g, workspace);
@@ -190,7 +192,7 @@ static void compare_convolution(const fc_table *t, const fc_table *oracle, int64
 
 static void compare_dense(const fc_table *t, const fc_table *oracle, int64_t rows, int64_t inputs, int64_t outputs)
 {
-    const int size = t->element_size;
+    const int size = t->target.element_size;
     void *x = numbers(rows * inputs, size), *w = numbers(inputs * outputs, size), *b = numbers(outputs, size);
     void *dy = numbers(rows * outputs, size), *y[2], *dx[2], *dw[2], *db[2], *updated[2];
     const fc_table *tables[2] = {t, oracle};
@@ -203,10 +205,10 @@ static void compare_dense(const fc_table *t, const fc_table *oracle, int64_t row
         updated[i] = numbers(inputs * outputs, size);
         memcpy(updated[i], w, (size_t)(inputs * outputs * size));
         const fc_update update = {.w = updated[i], .h = {0.125}};
-        tables[i]->plan_dense_forward(&p);
-        tables[i]->plan_dense_backward_input(&q);
-        tables[i]->plan_dense_backward_kernel(&r);
-        tables[i]->plan_dense_update(&s);
+        fc_plan_dense_forward(&tables[i]->target, &p);
+        fc_plan_dense_backward_input(&tables[i]->target, &q);
+        fc_plan_dense_backward_kernel(&tables[i]->target, &r);
+        fc_plan_dense_update(&tables[i]->target, &s);
         void *scratch = malloc((size_t)(p.scratch_bytes + s.scratch_bytes) + 64);
         p.partial = malloc((size_t)(p.partial_size * size) + 64);
         for (int64_t item = 0; item < p.items; item++)
@@ -231,7 +233,7 @@ static void compare_dense(const fc_table *t, const fc_table *oracle, int64_t row
 
 static void compare_pool(const fc_table *t, const fc_table *oracle, int64_t H, int64_t C, int64_t pool, int64_t stride)
 {
-    const int size = t->element_size;
+    const int size = t->target.element_size;
     const int64_t N = 2, O = (H - pool) / stride + 1, nx = N * H * H * C, ny = N * O * O * C;
     void *x = numbers(nx, size), *dy = numbers(ny, size), *y[2], *dx[2], *average[2], *shared[2];
     unsigned char *argmax[2];
@@ -244,12 +246,12 @@ static void compare_pool(const fc_table *t, const fc_table *oracle, int64_t H, i
                      .stride_w = stride};
         for (int64_t item = 0; item < N * O; item++)
             tables[i]->max_pool_item(&p, item);
-        for (int64_t item = 0; item < tables[i]->pool_backward_items(&p); item++)
+        for (int64_t item = 0; item < fc_pool_backward_items(&p); item++)
             tables[i]->max_pool_backward_item(&p, item);
         p.y = average[i], p.dx = shared[i];
         for (int64_t item = 0; item < N * O; item++)
             tables[i]->average_pool_item(&p, item);
-        for (int64_t item = 0; item < tables[i]->pool_backward_items(&p); item++)
+        for (int64_t item = 0; item < fc_pool_backward_items(&p); item++)
             tables[i]->average_pool_backward_item(&p, item);
     }
     check("max pool", y[0], y[1], ny, size, 0);
@@ -266,15 +268,15 @@ static void compare_pool(const fc_table *t, const fc_table *oracle, int64_t H, i
 static void compare_activations(const fc_table *t, const fc_table *oracle)
 {
     enum { N = 1003 };
-    const int size = t->element_size;
+    const int size = t->target.element_size;
     void *x = numbers(N, size), *a = numbers(N, size), *b = numbers(N, size);
     const double parameters[3] = {0.25, 2, 1};
     for (int kind = FC_LINEAR; kind <= FC_BOUNDED_RELU; kind++) {
-        t->activation(kind, parameters, x, a, N);
-        oracle->activation(kind, parameters, x, b, N);
+        t->activation_pass(kind, parameters, x, a, N);
+        oracle->activation_pass(kind, parameters, x, b, N);
         check("activation", a, b, N, size, 1e-6);
-        t->activation_backward(kind, parameters, kind >= FC_KEEPS_INPUT ? x : a, x, a, N);
-        oracle->activation_backward(kind, parameters, kind >= FC_KEEPS_INPUT ? x : b, x, b, N);
+        t->activation_backward_pass(kind, parameters, kind >= FC_KEEPS_INPUT ? x : a, x, a, N);
+        oracle->activation_backward_pass(kind, parameters, kind >= FC_KEEPS_INPUT ? x : b, x, b, N);
         check("activation backward", a, b, N, size, 1e-6);
     }
     t->log_softmax(x, a, 17, 59);
@@ -289,7 +291,7 @@ static void compare_activations(const fc_table *t, const fc_table *oracle)
 static void compare_normalization(const fc_table *t, const fc_table *oracle)
 {
     enum { SEGMENTS = 3, ROWS = 70, CHANNELS = 84, N = SEGMENTS * ROWS * CHANNELS };
-    const int size = t->element_size;
+    const int size = t->target.element_size;
     const double tolerance = size == 8 ? 1e-12 : 1e-5;
     const fc_table *tables[2] = {t, oracle};
     void *x = numbers(N, size), *dy = numbers(N, size), *gamma = numbers(CHANNELS, size), *beta = numbers(CHANNELS, size);
@@ -304,7 +306,7 @@ static void compare_normalization(const fc_table *t, const fc_table *oracle)
         fc_channel_norm p = {.x = x, .gamma = gamma, .beta = beta, .y = y[i], .mean = mean[i], .variance = variance[i],
                              .segments = SEGMENTS, .rows = ROWS, .channels = CHANNELS, .width = 4, .epsilon = 1e-3,
                              .activation = FC_RELU};
-        k->plan_channel_norm(&p);
+        fc_plan_channel_norm(&k->target, &p);
         void *workspace = malloc((size_t)p.workspace_bytes);
         for (int64_t j = 0; j < p.sum_items; j++)
             k->channel_moments_item(&p, workspace, j);
@@ -327,7 +329,7 @@ static void compare_normalization(const fc_table *t, const fc_table *oracle)
         void *statistics = numbers(2 * SEGMENTS * ROWS, size);
         fc_row_norm rows = {.x = x, .gamma = gamma, .beta = beta, .y = z[i], .statistics = statistics,
                             .rows = SEGMENTS * ROWS, .features = CHANNELS, .epsilon = 1e-3};
-        k->plan_row_norm(&rows);
+        fc_plan_row_norm(&k->target, &rows);
         for (int64_t j = 0; j < rows.items; j++)
             k->row_norm_item(&rows, j);
         rows.dy = dy, rows.y = dz[i];
@@ -339,7 +341,7 @@ static void compare_normalization(const fc_table *t, const fc_table *oracle)
 
         fc_response_norm response = {.x = x, .y = r[i], .rows = SEGMENTS * ROWS, .channels = CHANNELS, .radius = 2,
                                      .bias = 2, .alpha = 0.25, .beta = 0.75};
-        k->plan_response_norm(&response);
+        fc_plan_response_norm(&k->target, &response);
         scratch = malloc(2 * (size_t)response.scratch_bytes);
         for (int64_t j = 0; j < response.items; j++)
             k->response_norm_item(&response, j, scratch);
@@ -350,7 +352,7 @@ static void compare_normalization(const fc_table *t, const fc_table *oracle)
 
         fc_prelu prelu = {.x = x, .alpha = gamma, .y = q[i], .dalpha = da[i], .rows = SEGMENTS * ROWS,
                           .slopes = CHANNELS, .inner = 1};
-        k->plan_prelu(&prelu);
+        fc_plan_prelu(&k->target, &prelu);
         for (int64_t j = 0; j < prelu.items; j++)
             k->prelu_item(&prelu, j);
         prelu.dy = dy, prelu.y = dq[i];

@@ -5,11 +5,12 @@
  * AddressSanitizer; all other kernels and targets take minutes (tests/sanitizers).  Prints the number of problems.
  *
  *     K=fastconv/_ext/kernels
- *     gcc -O1 -std=gnu11 -fsanitize=address,undefined -fno-sanitize-recover=all -I$K tests/kernels/depthwise_red_zones.c -lm
+ *     gcc -O1 -std=gnu11 -fsanitize=address,undefined -fno-sanitize-recover=all -I$K \
+ *         tests/kernels/depthwise_red_zones.c fastconv/_ext/schedule/*.c -lm
  */
+#include "../schedule/depthwise.h"
+#include "../schedule/layout.h"
 #include "fastconv_kernels.h"
-#include "red_zones.h"
-#include "tuning.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -25,7 +26,9 @@
 
 #include "simd_scalar.h"
 
-#include "axis.inc"
+static const fc_target FC(target) = {sizeof(real), VL, FC_PANEL_VECTORS, {FC_ROWS_1, FC_ROWS_2, FC_ROWS_3, FC_ROWS_4},
+                                     {FC_GRADIENT_ROWS_1, FC_GRADIENT_ROWS_2, FC_ROWS_3, FC_ROWS_4}, FC_LISTS_PIXELS, 0, 0};
+
 #include "math.inc"
 
 #include "activation.inc"
@@ -63,7 +66,7 @@ static void run(int64_t kh, int64_t kw, int64_t sh, int64_t sw, int64_t out_h, i
                  .x_sh = width * channels, .x_sw = channels, .y_sn = out_h * out_w * channels, .y_sh = out_w * channels,
                  .y_sw = channels, .kernel_h = kh, .kernel_w = kw, .stride_h = sh, .stride_w = sw, .dilation_h = 1,
                  .dilation_w = 1, .pad_top = pad, .pad_left = pad, .activation = FC_RELU, .depthwise = 1, .threads = 1};
-    fc_f32_plan_depthwise(&p);
+    fc_plan_depthwise(&FC(target), &p);
     void *scratch = scratch_of(p.scratch_bytes);
     for (int64_t item = 0; item < p.items; item++)
         fc_f32_depthwise_item(&p, item, scratch);
@@ -75,7 +78,7 @@ static void run(int64_t kh, int64_t kw, int64_t sh, int64_t sw, int64_t out_h, i
                             .x_sn = p.x_sn, .x_sh = p.x_sh, .x_sw = p.x_sw, .dy_sn = p.y_sn, .dy_sh = p.y_sh,
                             .dy_sw = p.y_sw, .kernel_h = kh, .kernel_w = kw, .stride_h = sh, .stride_w = sw,
                             .dilation_h = 1, .dilation_w = 1, .pad_top = pad, .pad_left = pad, .depthwise = 1, .threads = 1};
-    fc_f32_plan_depthwise_gradient(&g);
+    fc_plan_depthwise_gradient(&FC(target), &g);
     g.partial = zeros(g.partial_size + 1);
     scratch = scratch_of(g.scratch_bytes);
     for (int64_t item = 0; item < g.items; item++)

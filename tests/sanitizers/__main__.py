@@ -5,7 +5,7 @@
 
 `address` is AddressSanitizer and UndefinedBehaviorSanitizer. Every operation then runs in scratch
 of exactly the size that its plan asks for, with red zones behind each thread's scratch and behind
-each part of it (kernels/red_zones.h). `thread` is ThreadSanitizer, on POSIX threads in place of
+each part of it (schedule/red_zones.h). `thread` is ThreadSanitizer, on POSIX threads in place of
 GCC's OpenMP (openmp_on_pthreads.c). Both have folders of their own in build/ and leave the ordinary
 build alone.
 

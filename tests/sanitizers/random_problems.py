@@ -129,7 +129,7 @@ def run_passes(problems: Problems, g: shapes.Conv2DGeometry, dtype) -> None:
     for name in algorithms(g, "forward", dtype):
         p.run(
             f"forward {name} {activation} {label}",
-            lambda y, name=name: _conv.Conv2DForward(g, x, w, b, y, activation, 0.25, name),
+            lambda y, name=name: _conv.conv2d_forward(g, x, w, b, y, activation, 0.25, name),
             dy,
             frozen=frozen,
         )
@@ -139,7 +139,7 @@ def run_passes(problems: Problems, g: shapes.Conv2DGeometry, dtype) -> None:
         for name in algorithms(g.whole_windows(2), "forward", dtype):
             p.run(
                 f"forward {name} {activation} {pool} pooling {label}",
-                lambda y, name=name: _conv.Conv2DForward(
+                lambda y, name=name: _conv.conv2d_forward(
                     g, x, w, b, y, activation, 0.25, name, pool
                 ),
                 pooled,
@@ -147,14 +147,14 @@ def run_passes(problems: Problems, g: shapes.Conv2DGeometry, dtype) -> None:
     for name in algorithms(g, "backward_input", dtype):
         p.run(
             f"backward_input {name} {label}",
-            lambda dx, name=name: _conv.Conv2DBackwardInput(g, dy, w, dx, name),
+            lambda dx, name=name: _conv.conv2d_backward_input(g, dy, w, dx, name),
             x,
             frozen=frozen,
         )
     for name in algorithms(g, "backward_kernel", dtype):
         p.run(
             f"backward_kernel {name} {label}",
-            lambda dw, *db, name=name: _conv.Conv2DBackwardKernel(
+            lambda dw, *db, name=name: _conv.conv2d_backward_kernel(
                 g, x, dy, dw, *db or (None,), name
             ),
             *((w,) if b is None else (w, b)),

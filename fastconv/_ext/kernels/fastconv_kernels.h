@@ -1,456 +1,105 @@
 /* fastconv_kernels.h: the contract between the C kernels and the Cython modules that call them.
  *
- * Every kernel is single-threaded, re-entrant, allocates nothing and knows no Python.  A pass over a layer is
- * a *problem* (one of the structs below) that the kernel side divides into numbered, independent *items*; the
- * Cython side hands the items to threads.  Every output element belongs to exactly one item, and how its sum is
- * cut depends on the shape alone: so the result has the same bits at every thread count.  How many items share out the
- * elements may depend on `threads`, the size of the team that is to be kept busy.
+ * Every kernel is single-threaded, re-entrant, allocates nothing and knows no Python.  A pass over a layer is a *problem*
+ * (schedule/problems.h).  A schedule (schedule/schedule.h) divides it into numbered, independent *items*, the Cython modules
+ * hand the items to threads, and a kernel computes one item: it reads the decisions of the schedule and makes none.  Every
+ * output element belongs to exactly one item, and the order of its sum depends on the shape alone, so the result has the
+ * same bits at every thread count.
  *
- * Each instruction-set target compiles the same sources (the .inc files) against its own simd_<target>.h and
- * exports two tables of entry points, one for float32 and one for float64, and nothing else.
- *
- * Sizes and strides are int64_t and count elements, not bytes.  Array pointers are void *: the table that a
- * problem is handed to decides the element type.
- */
+ * Each instruction-set target compiles the same sources (the .inc files) against its own simd_<target>.h and exports two
+ * tables of entry points, one for float32 and one for float64, and nothing else. */
 #ifndef FASTCONV_KERNELS_H
 #define FASTCONV_KERNELS_H
 
 #include <stddef.h>
-#include <stdint.h>
 
-/* Activations (activation.inc).  Those up to FC_CAN_FUSE may end a convolution or dense product; the gradients of those
- * from FC_KEEPS_INPUT on are computed from the input, of all others from the output. */
-enum {
-    FC_LINEAR, FC_RELU, FC_LEAKY_RELU, FC_SIGMOID, FC_TANH, FC_CLIPPED_RELU,
-    FC_ELU, FC_SELU, FC_EXPONENTIAL, FC_SOFTPLUS, FC_SOFTSIGN, FC_HARD_SIGMOID,
-    FC_GELU, FC_GELU_TANH, FC_SILU, FC_HARD_SILU, FC_MISH, FC_BOUNDED_RELU,
-    FC_CAN_FUSE = FC_CLIPPED_RELU,
-    FC_KEEPS_INPUT = FC_GELU
-};
+#include "../schedule/problems.h"
+#include "../schedule/target.h"
 
-/* An activation whose gradient comes next, as part of the operation that writes dx: dx is multiplied by the derivative that
- * belongs to `output`, which has the shape of dx.  NULL: there is none. */
-typedef struct {
-    const void *output;
-    int activation; /* up to FC_CAN_FUSE */
-    double slope;
-} fc_undo;
+/* X(type, name, arguments) for every kernel but the update rules.  The struct below, the tables of all targets and the
+ * declarations for Cython follow from this list. */
+#define FC_KERNELS(X) \
+    X(void, pack_item, (const fc_conv *, const fc_filter_view *, void *packed, int64_t item)) \
+    X(void, conv_item, (const fc_conv *, int64_t item, void *scratch)) \
+    X(void, filter_gradient_item, (const fc_filter_gradient *, int64_t item, void *scratch)) \
+    X(void, filter_gradient_reduce, (const fc_filter_gradient *, int64_t item)) \
+    X(void, winograd_pack_item, (const fc_winograd *, const fc_filter_view *, void *packed, int64_t item, void *scratch)) \
+    X(void, winograd_transform_item, (const fc_winograd *, int64_t item, void *scratch)) \
+    X(void, winograd_item, (const fc_winograd *, const fc_filter_view *, int64_t item, void *scratch)) \
+    X(void, winograd_gradient_begin, (const fc_winograd_gradient *, void *workspace)) \
+    X(void, winograd_gradient_split, (const fc_winograd_gradient *, void *workspace, int64_t split, void *scratch)) \
+    X(void, winograd_gradient_reduce, (const fc_winograd_gradient *, void *workspace, int64_t item)) \
+    X(void, winograd_gradient_transform, (const fc_winograd_gradient *, void *workspace, int64_t block, int64_t item)) \
+    X(void, winograd_gradient_product, (const fc_winograd_gradient *, void *workspace, int64_t block, int64_t item, void *scratch)) \
+    X(void, scatter_pack_item, (const fc_scatter *, const void *w, void *packed, int64_t item)) \
+    X(void, scatter_item, (const fc_scatter *, int64_t item, void *scratch)) \
+    X(void, dense_forward_item, (const fc_dense *, int64_t item, void *scratch)) \
+    X(void, dense_sum_item, (const fc_dense *, int64_t item)) \
+    X(void, dense_backward_input_item, (const fc_dense *, int64_t item, void *scratch)) \
+    X(void, dense_backward_kernel_item, (const fc_dense *, int64_t item, void *scratch)) \
+    X(void, dense_update_item, (const fc_dense *, const fc_update *, fc_update_rule, int64_t item, void *scratch)) \
+    /* Forward an item is a row of the output; backward it is what pool_backward_items counts. */ \
+    X(void, max_pool_item, (const fc_pool *, int64_t item)) \
+    X(void, max_pool_backward_item, (const fc_pool *, int64_t item)) \
+    X(void, average_pool_item, (const fc_pool *, int64_t item)) \
+    X(void, average_pool_backward_item, (const fc_pool *, int64_t item)) \
+    /* `saved` is y, or x for a kind that keeps its input; `parameters` are three (slope or bound, maximum, threshold). */ \
+    X(void, activation_pass, (int kind, const double *parameters, const void *x, void *y, int64_t n)) \
+    X(void, activation_backward_pass, (int kind, const double *parameters, const void *saved, const void *dy, void *dx, int64_t n)) \
+    X(void, softmax, (const void *x, void *y, int64_t rows, int64_t classes)) \
+    X(void, softmax_backward, (const void *y, const void *dy, void *dx, int64_t rows, int64_t classes)) \
+    X(void, log_softmax, (const void *x, void *y, int64_t rows, int64_t classes)) \
+    X(void, log_softmax_backward, (const void *y, const void *dy, void *dx, int64_t rows, int64_t classes)) \
+    X(void, softmax_cross_entropy_row, (const fc_loss *, int64_t row)) \
+    X(void, cross_entropy_row, (const fc_loss *, int64_t row)) \
+    X(void, mean_squared_error_row, (const fc_loss *, int64_t row)) \
+    X(void, loss_row, (const fc_loss *, int64_t row)) \
+    X(void, dropout, (const void *x, void *y, int64_t begin, int64_t n, double rate, uint64_t key)) \
+    X(void, channel_scale_item, (const fc_channel_norm *, void *workspace, int64_t item)) \
+    X(void, channel_affine_item, (const fc_channel_norm *, void *workspace, int64_t item)) \
+    X(void, channel_moments_item, (const fc_channel_norm *, void *workspace, int64_t item)) \
+    X(void, channel_moments_finish, (const fc_channel_norm *, void *workspace, int64_t item)) \
+    X(void, channel_gradient_item, (const fc_channel_norm *, void *workspace, int64_t item)) \
+    X(void, channel_gradient_finish, (const fc_channel_norm *, void *workspace, int64_t item)) \
+    X(void, channel_gradient_parameters, (const fc_channel_norm *, void *workspace, int64_t item)) \
+    X(void, channel_gradient_pass, (const fc_channel_norm *, void *workspace, int64_t item)) \
+    X(void, row_norm_item, (const fc_row_norm *, int64_t item)) \
+    X(void, row_norm_gradient_item, (const fc_row_norm *, void *workspace, int64_t item, void *scratch)) \
+    X(void, row_norm_gradient_reduce, (const fc_row_norm *, const void *workspace, int64_t item)) \
+    X(void, response_norm_item, (const fc_response_norm *, int64_t item, void *scratch)) \
+    X(void, response_norm_gradient_item, (const fc_response_norm *, int64_t item, void *scratch)) \
+    X(void, prelu_item, (const fc_prelu *, int64_t item)) \
+    X(void, prelu_gradient_item, (const fc_prelu *, void *workspace, int64_t item, void *scratch)) \
+    X(void, prelu_gradient_reduce, (const fc_prelu *, const void *workspace, int64_t slope)) \
+    X(void, merge, (const fc_merge *, int64_t begin, int64_t n)) \
+    X(void, merge_backward, (const fc_merge *, int index, const void *dy, void *dx, int64_t begin, int64_t n)) \
+    X(void, scale, (double factor, const void *x, void *y, int64_t n)) \
+    X(void, broadcast_item, (const fc_broadcast *, int64_t item)) \
+    X(int64_t, broadcast_backward_items, (const fc_broadcast *)) \
+    X(void, broadcast_backward_item, (const fc_broadcast *, int64_t item)) \
+    X(void, resample_item, (const fc_resample *, int64_t row)) \
+    X(void, transpose_item, (const fc_transpose *, int64_t tile)) \
+    X(void, warp_item, (const fc_warp *, int64_t row)) \
+    X(void, warp_backward_item, (const fc_warp *, int64_t image)) \
+    X(void, scale_shift, (const void *x, const void *scale, const void *shift, void *y, int64_t n)) \
+    X(void, masked_run, (const void *x, const void *m, int one, void *y, int64_t n)) \
+    X(void, column_sums, (const void *x, int64_t rows, int64_t channels, double scale, void *y)) \
+    X(void, column_max, (const void *x, int64_t rows, int64_t channels, void *best, void *where)) \
+    X(void, join_max, (const void *parts, int64_t blocks, int64_t block, int64_t channels, void *y, int32_t *argmax)) \
+    X(void, gaussian, (const void *x, void *y, int64_t begin, int64_t n, double stddev, uint64_t key, int multiply)) \
+    X(double, penalty, (const void *x, void *g, int64_t n, double l1, double l2, double scale)) \
+    X(void, limit_norms, (const fc_norms *, int64_t outer, int64_t begin, int64_t n)) \
+    /* Runs a loop of independent fused multiply-adds; returns the floating-point operations done. */ \
+    X(double, fma_loop, (int64_t iterations))
 
-enum { FC_POOL_NONE, FC_POOL_MAX, FC_POOL_AVERAGE };
-enum { FC_PAD_ZEROS = 0, FC_PAD_EDGE = 1, FC_PAD_REFLECT = 2 };
-enum { FC_FILL_CONSTANT = 0, FC_FILL_NEAREST = 1, FC_FILL_REFLECT = 2, FC_FILL_WRAP = 3 };
-enum { FC_AXES = 8 };
-
-/* y[n,oh,ow,k] = act(bias[k] + sum over kh,kw,c of x[n, oh*sh - pt + kh*dh, ow*sw - pl + kw*dw, c] * w[kh,kw,c,k])
- *
- * x is (batch, in_h, in_w, channels) and y (batch, out_h, out_w, filters), both addressed through strides, so the
- * same problem describes a forward pass, one group of a grouped one, a dense layer (taps = 1) and one output
- * phase of a gradient with respect to the input.  `channels` and `filters` are those of one group.
- * Padding may be negative (a crop). */
-typedef struct {
-    const void *x, *w, *bias; /* w: packed panels; for depthwise the natural (taps, channels) layout */
-    void *y;
-    int64_t batch, in_h, in_w, channels, out_h, out_w, filters, groups;
-    int64_t x_sn, x_sh, x_sw; /* strides of x; a group begins `channels` further on */
-    int64_t y_sn, y_sh, y_sw; /* strides of y; a group begins `filters` further on */
-    int64_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left;
-    int padding_mode, activation;
-    double slope; /* of the leaky ReLU */
-    int depthwise; /* one input and one output channel per group: the vertical kernel */
-    int pool;      /* then y holds the pooled 2x2 windows; one group, out_h and out_w even, y contiguous */
-
-    int threads;             /* that items shall suffice for; no sum depends on it */
-
-    /* Filled in by plan_conv. */
-    int copies_rows;         /* items gather their padded input rows into scratch first */
-    int prefetches;          /* the next pixels while these are computed */
-    int streams;             /* the output past the caches */
-    int few_filters;         /* pixels in lanes instead of filters */
-    int pools_registers;     /* the micro-kernel pools its sums, which come window by window */
-    int64_t taps, run;       /* the reduction as `taps` stretches of `run` contiguous elements */
-    int64_t tap_block, run_block; /* how much of it one pass over a chunk of pixels takes */
-    int64_t rows_per_item, row_items, cols_per_item, col_items, panels, panels_per_item, panel_items, items;
-    int64_t packed_size;     /* elements of the packed filters of all groups */
-    int64_t scratch_bytes;   /* per thread */
-} fc_conv;
-
-/* How the filters of one convolution problem lie in memory before packing: element (kh, kw, c, k) of group g
- * is w[base + g*sg + kh*skh + kw*skw + c*sc + k*sk]. */
-typedef struct {
-    const void *w;
-    int64_t base, sg, skh, skw, sc, sk;
-} fc_filter_view;
-
-/* dw[kh,kw,c,k] = sum over n,oh,ow of x[n, oh*sh - pt + kh*dh, ow*sw - pl + kw*dw, c] * dy[n,oh,ow,k], db = sum of dy.
- *
- * The reduction over pixels is cut into `splits` ranges of rows; each has a partial (dw, db) of its own in
- * `partial`, and the partials are added as a binary tree.  With one split `partial` is not used. */
-typedef struct {
-    const void *x, *dy;
-    void *dw, *db, *partial; /* db may be NULL */
-    int64_t batch, in_h, in_w, channels, out_h, out_w, filters, groups;
-    int64_t x_sn, x_sh, x_sw, dy_sn, dy_sh, dy_sw;
-    int64_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left;
-    int depthwise;
-
-    int threads;             /* that items shall suffice for; no sum depends on it */
-
-    /* Filled in by plan_filter_gradient. */
-    int merges_taps;         /* few channels: the run is (kh, kw, c), over a copy of the padded rows */
-    int whole;               /* an item is all of a split that its sums can stay in L2 for */
-    int packs_dy;            /* ... and copies each block of dy into panels, and keeps its sums like that, too */
-    int one_row, packs_x;    /* 1x1 filters: the pixels of a block follow each other, if need be in a copy */
-    int64_t taps, run, taps_per_item, tap_items, run_per_item, run_items, panels, panels_per_item, panel_items;
-    int64_t rows_per_block, rows_per_split, splits, items, reduce_elements, reduce_items;
-    int64_t partial_size;    /* elements of `partial` */
-    int64_t scratch_bytes;
-} fc_filter_gradient;
-
-/* How Winograd cuts a dimension of `size` outputs into `count` tiles: `whole` ones of `tile`, then perhaps one of 2, and
- * one of the rest, 2 or 3.  So every tile begins at an even place, and 2x2 windows of a pooling are in one tile. */
-typedef struct {
-    int64_t size, count, whole;
-    int tile;
-} fc_tiling;
-
-/* The same forward convolution for one group by Winograd F(tile x tile, kernel x kernel), (tile, kernel) one of (4, 3),
- * (2, 3), (2, 5), the first with smaller tiles at the ends; x and y are contiguous, padding is zeros.  The caller checks that
- * the shape qualifies.  For 3x3 filters y may be sampled otherwise: DOWN, every second pixel; UP, x has zeros between its
- * pixels (pads count them), as in the gradient of DOWN with respect to its input; then all tiles are alike.
- * SPREAD is the transpose of SAME, its gradient with respect to the input: x is cut into tiles, not y, which has no more
- * pixels than these reach, and lacks the first pad_top rows of what they do. */
-enum { FC_WINO_SAME, FC_WINO_DOWN, FC_WINO_UP, FC_WINO_SPREAD };
-enum { FC_WINO_LEVELS = 3 }; /* of components: those that all tiles have, and two that only larger ones do */
-
-typedef struct {
-    const void *x, *w, *bias; /* w: packed filters */
-    void *y;
-    int64_t batch, in_h, in_w, channels, out_h, out_w, filters, pad_top, pad_left;
-    int tile, kernel, sampling, activation;
-    double slope;
-    int transposed; /* the filters, as a gradient reads them */
-    int pool;       /* then y holds the pooled 2x2 windows that are whole */
-    int threads;
-    /* Filled in by plan_winograd. */
-    int64_t components, matrices; /* in each dimension: of a transformed tile, of transformed filters */
-    fc_tiling rows, cols;
-    int64_t tiles, tiles_per_item, tile_items, panels, panels_per_item, panel_items, items;
-    int64_t packed_size, pack_channels, pack_chunks, pack_items, scratch_bytes;
-    int fetches_y;            /* before the products, which are followed by writing it */
-    int streams;              /* few tiles, many filters: these are transformed where they are used */
-    void *v;                  /* then the transformed input, `v_size` elements that all items share */
-    int64_t v_size, transform_items, columns_per_item;
-} fc_winograd;
-
-/* ... and its filter gradient, F(kernel x kernel, tile x tile): with own_sums `splits` items and a reduction, otherwise
- * two phases for each block of tiles, which share one workspace (kernels/winograd_gradient.inc says why). */
-typedef struct {
-    const void *x, *dy;
-    void *dw, *db;
-    int64_t batch, in_h, in_w, channels, out_h, out_w, filters, pad_top, pad_left;
-    int tile, kernel;
-    int threads;
-    /* Filled in by plan_winograd_gradient; offsets and sizes in elements. */
-    fc_tiling rows, cols;
-    int64_t components, tiles, tiles_per_block, blocks, tiles_per_item, panels, channels_per_item, channel_items;
-    int64_t transform_items, product_items, bias_parts; /* with db, the products of the last block have one item more */
-    int64_t v_offset, y_offset, bias_offset, u_offset, part_size, workspace_size;
-    int own_sums;
-    int64_t splits, channel_parts, filter_parts, split_items; /* a split's dw in parts: (channels, filters) */
-    int64_t reduce_elements, reduce_items, scratch_bytes;
-} fc_winograd_gradient;
-
-/* The gradient with respect to the input as a product followed by a scatter: for few input channels, or small
- * images under much padding.  x is dx's shape, y is dy's; one group, column dilation 1.  w: packed panels of the
- * transposed filters, (filters) -> (kernel_h, kernel_w, channels). */
-typedef struct {
-    const void *dy, *w;
-    void *dx;
-    int64_t batch, in_h, in_w, channels, out_h, out_w, filters;
-    int64_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, pad_top, pad_left;
-    /* Filled in by plan_scatter. */
-    int64_t width, panels, rows_per_item, row_items, items, packed_size, pack_items, scratch_bytes;
-} fc_scatter;
-
-/* y (rows, outputs) from x (rows, inputs) and w (inputs, outputs), and the two gradients. */
-typedef struct {
-    const void *x, *w, *bias, *dy;
-    void *y, *dx, *dw, *db;
-    int64_t rows, inputs, outputs;
-    int activation;
-    double slope;
-    fc_undo undo; /* dx only */
-    int threads;
-    void *partial; /* [block][row][output], partial_size elements; needed by a forward pass of several blocks */
-    /* Filled in by plan_dense_*. */
-    int64_t rows_per_item, row_items, cols_per_item, col_items, items, scratch_bytes;
-    /* Forward only: blocks of the reduction, and the items of a second phase that adds up their sums. */
-    int64_t inputs_per_block, blocks, partial_size, sum_items;
-} fc_dense;
-
-/* Pooling over windows of (pool_h, pool_w); argmax is uint8 or, for windows of more than 256 pixels, int32.  What max pooling
- * undoes has the output y, not x: the maxima are elements of x, so that says all there is to know of them. */
-typedef struct {
-    const void *x, *dy;
-    void *y, *dx, *argmax;
-    int64_t batch, height, width, channels, pool_h, pool_w, out_h, out_w;
-    int64_t stride_h, stride_w, pad_top, pad_left;
-    int wide_argmax; /* int32 */
-    fc_undo undo;
-} fc_pool;
-
-/* A linear map along each axis by itself: kernels/resample.inc says what the fields mean. */
-typedef struct {
-    const void *x;
-    void *y;
-    int rank; /* axes of y before its runs; at least 1 */
-    int64_t size[FC_AXES], run;
-    const int64_t *begin[FC_AXES], *offset[FC_AXES], *stretch;
-    const double *weight[FC_AXES]; /* NULL: all ones */
-    double fill;
-} fc_resample;
-
-typedef struct {
-    const void *x;
-    void *y;
-    int64_t rows, columns, tile_rows, tile_columns;
-} fc_transpose;
-
-/* An affine map of places per image, six numbers each: kernels/warp.inc. */
-typedef struct {
-    const void *x, *dy;
-    void *y, *dx;
-    const double *transforms;
-    int64_t in_h, in_w, channels, out_h, out_w;
-    int bilinear, fill;
-    double fill_value;
-} fc_warp;
-
-/* A loss over (rows, classes).  Exactly one of `targets` and `labels` is set. */
-enum {
-    FC_LOSS_SQUARED,
-    FC_LOSS_ABSOLUTE,
-    FC_LOSS_PERCENTAGE,
-    FC_LOSS_LOGARITHMIC,
-    FC_LOSS_HUBER,
-    FC_LOSS_LOG_COSH,
-    FC_LOSS_HINGE,
-    FC_LOSS_SQUARED_HINGE,
-    FC_LOSS_POISSON,
-    FC_LOSS_KL_DIVERGENCE,
-    FC_LOSS_BINARY,
-    FC_LOSS_BINARY_LOGITS,
-    FC_LOSS_BINARY_FOCAL,
-    FC_LOSS_BINARY_FOCAL_LOGITS,
-    FC_LOSS_CATEGORICAL_HINGE,
-    FC_LOSS_COSINE,
-    FC_LOSS_CATEGORICAL_FOCAL,
-    FC_LOSS_CATEGORICAL_FOCAL_LOGITS,
-    FC_LOSS_SOFTMAX_CROSS_ENTROPY,
-    FC_LOSS_CROSS_ENTROPY,
-};
-typedef struct {
-    const void *prediction, *targets, *sample_weight;
-    const int64_t *labels;
-    void *gradient, *probabilities; /* each may be NULL */
-    double *loss;                   /* one value per row */
-    int64_t rows, classes;
-    double scale;       /* of every value and gradient: 1 for the mean over rows */
-    int kind;           /* for loss_row, as is all that follows */
-    double a, b;        /* what the kind needs */
-    int binary;         /* all targets are 0 or 1, to be taken as -1 and 1 */
-    int ignores;        /* labels equal to `ignore` do not count */
-    int64_t ignore;
-} fc_loss;
-
-/* y from `count` arrays of one size; see merge.inc. */
-enum { FC_ADD, FC_SUBTRACT, FC_MULTIPLY, FC_AVERAGE, FC_MAXIMUM, FC_MINIMUM };
-typedef struct {
-    int kind, count;
-    const void *const *x;
-    void *y;
-    int relu;
-    fc_undo undo; /* y is a gradient, the sum of several */
-} fc_merge;
-
-/* x repeated along some axes of y: sizes of y, and the stride of x in elements, 0 where it is repeated. */
-enum { FC_BROADCAST_AXES = 8, FC_REDUCE_CHUNK = 64 /* elements that are summed side by side */ };
-typedef struct {
-    void *x, *y;
-    int axes;
-    int64_t size[FC_BROADCAST_AXES], stride[FC_BROADCAST_AXES];
-} fc_broadcast;
-
-/* An optimizer update of parameters w by gradients g; what slots and hyper-parameters hold is told beside each rule. */
-enum {
-    FC_SGD, FC_RMSPROP, FC_ADAM, FC_NADAM, FC_ADAMAX, FC_ADAGRAD, FC_ADADELTA, FC_LION, FC_FTRL, FC_MOVING_AVERAGE, FC_UPDATES
-};
-enum { FC_UPDATE_SLOTS = 3 };
-typedef struct {
-    void *w, *slot[FC_UPDATE_SLOTS];
-    const void *g;
-    double h[6];
-} fc_update;
-typedef void (*fc_update_rule)(const fc_update *, int64_t begin, int64_t n);
-
-/* Norms of w (outer, reduced, inner) along its middle axis that are held between two bounds. */
-typedef struct {
-    void *w;
-    int64_t outer, reduced, inner;
-    double low, high, rate, epsilon;
-} fc_norms;
-
-/* Normalization by statistics of channels (channel_norm.inc): x, dy and y (or dx) are (segments, rows, channels), mean and
- * variance (segments, channels / width), gamma, beta, their gradients and bias (channels); those but x may be NULL. */
-typedef struct {
-    const void *x, *dy, *gamma, *beta, *bias;
-    void *y, *mean, *variance, *dgamma, *dbeta;
-    void *shift; /* where the shift goes, if not into the workspace */
-    int64_t segments, rows, channels, width;
-    double epsilon;
-    int activation, scale_only; /* y = scale * x */
-    double slope;
-    /* Filled in by plan_channel_norm. */
-    int64_t rows_per_split, splits, panels, sum_items, groups_per_item, group_items, finish_items, rows_per_item, row_items;
-    int64_t pass_items, sums_bytes, workspace_bytes;
-} fc_channel_norm;
-
-/* Normalization of rows (row_norm.inc): x, dy and y (or dx) are (rows, features), statistics (rows, 2), the others
- * (features); gamma, beta, their gradients and dx may be NULL. */
-typedef struct {
-    const void *x, *dy, *gamma, *beta;
-    void *y, *statistics, *dgamma, *dbeta;
-    int64_t rows, features;
-    double epsilon;
-    int unit;
-    /* Filled in by plan_row_norm. */
-    int64_t rows_per_item, items, rows_per_split, splits, features_per_item, reduce_items, workspace_bytes, scratch_bytes;
-} fc_row_norm;
-
-/* Normalization by neighbouring channels (response_norm.inc): x, dy and y (or dx) are (rows, channels). */
-typedef struct {
-    const void *x, *dy;
-    void *y;
-    int64_t rows, channels, radius;
-    double bias, alpha, beta;
-    /* Filled in by plan_response_norm; a gradient needs the scratch twice. */
-    int64_t rows_per_item, items, scratch_bytes;
-} fc_response_norm;
-
-/* The ReLU with trained slopes (prelu.inc): x, dy and y (or dx, may be NULL) are (rows, slopes, inner). */
-typedef struct {
-    const void *x, *dy, *alpha;
-    void *y, *dalpha;
-    int64_t rows, slopes, inner;
-    /* Filled in by plan_prelu. */
-    int64_t rows_per_item, items, rows_per_split, splits, workspace_bytes, scratch_bytes;
-} fc_prelu;
-
+#define FC_MEMBER(type, name, arguments) type(*name) arguments;
 typedef struct {
     const char *isa;
-    int element_size, lanes, panel; /* panel: filters in a full packed panel */
-
-    void (*plan_conv)(fc_conv *);
-    int64_t (*pack_items)(const fc_conv *);
-    void (*pack_item)(const fc_conv *, const fc_filter_view *, void *packed, int64_t item);
-    void (*conv_item)(const fc_conv *, int64_t item, void *scratch);
-
-    void (*plan_filter_gradient)(fc_filter_gradient *);
-    void (*filter_gradient_item)(const fc_filter_gradient *, int64_t item, void *scratch);
-    void (*filter_gradient_reduce)(const fc_filter_gradient *, int64_t item);
-
-    void (*plan_winograd)(fc_winograd *);
-    void (*winograd_pack_item)(const fc_winograd *, const fc_filter_view *, void *packed, int64_t item, void *scratch);
-    void (*winograd_transform_item)(const fc_winograd *, int64_t item, void *scratch);
-    void (*winograd_item)(const fc_winograd *, const fc_filter_view *, int64_t item, void *scratch);
-
-    void (*plan_winograd_gradient)(fc_winograd_gradient *);
-    void (*winograd_gradient_begin)(const fc_winograd_gradient *, void *workspace);
-    void (*winograd_gradient_split)(const fc_winograd_gradient *, void *workspace, int64_t split, void *scratch);
-    void (*winograd_gradient_reduce)(const fc_winograd_gradient *, void *workspace, int64_t item);
-    void (*winograd_gradient_transform)(const fc_winograd_gradient *, void *workspace, int64_t block, int64_t item);
-    void (*winograd_gradient_product)(const fc_winograd_gradient *, void *workspace, int64_t block, int64_t item, void *scratch);
-
-    void (*plan_scatter)(fc_scatter *);
-    void (*scatter_pack_item)(const fc_scatter *, const void *w, void *packed, int64_t item);
-    void (*scatter_item)(const fc_scatter *, int64_t item, void *scratch);
-
-    void (*plan_dense_forward)(fc_dense *);
-    void (*dense_forward_item)(const fc_dense *, int64_t item, void *scratch);
-    void (*dense_sum_item)(const fc_dense *, int64_t item);
-    void (*plan_dense_backward_input)(fc_dense *);
-    void (*dense_backward_input_item)(const fc_dense *, int64_t item, void *scratch);
-    void (*plan_dense_backward_kernel)(fc_dense *);
-    void (*dense_backward_kernel_item)(const fc_dense *, int64_t item, void *scratch);
-    void (*plan_dense_update)(fc_dense *);
-    void (*dense_update_item)(const fc_dense *, const fc_update *, fc_update_rule, int64_t item, void *scratch);
-
-    /* Forward an item is a row of the output; backward it is what pool_backward_items counts. */
-    int64_t (*pool_backward_items)(const fc_pool *);
-    void (*max_pool_item)(const fc_pool *, int64_t item);
-    void (*max_pool_backward_item)(const fc_pool *, int64_t item);
-    void (*average_pool_item)(const fc_pool *, int64_t item);
-    void (*average_pool_backward_item)(const fc_pool *, int64_t item);
-
-    /* `saved` is y, or x for a kind that keeps its input; `parameters` are three (slope or bound, maximum, threshold). */
-    void (*activation)(int kind, const double *parameters, const void *x, void *y, int64_t n);
-    void (*activation_backward)(int kind, const double *parameters, const void *saved, const void *dy, void *dx, int64_t n);
-    void (*softmax)(const void *x, void *y, int64_t rows, int64_t classes);
-    void (*softmax_backward)(const void *y, const void *dy, void *dx, int64_t rows, int64_t classes);
-    void (*log_softmax)(const void *x, void *y, int64_t rows, int64_t classes);
-    void (*log_softmax_backward)(const void *y, const void *dy, void *dx, int64_t rows, int64_t classes);
-    void (*softmax_cross_entropy_row)(const fc_loss *, int64_t row);
-    void (*cross_entropy_row)(const fc_loss *, int64_t row);
-    void (*mean_squared_error_row)(const fc_loss *, int64_t row);
-    void (*loss_row)(const fc_loss *, int64_t row);
-    void (*dropout)(const void *x, void *y, int64_t begin, int64_t n, double rate, uint64_t key);
-
-    void (*plan_channel_norm)(fc_channel_norm *);
-    void (*channel_scale_item)(const fc_channel_norm *, void *workspace, int64_t item);
-    void (*channel_affine_item)(const fc_channel_norm *, void *workspace, int64_t item);
-    void (*channel_moments_item)(const fc_channel_norm *, void *workspace, int64_t item);
-    void (*channel_moments_finish)(const fc_channel_norm *, void *workspace, int64_t item);
-    void (*channel_gradient_item)(const fc_channel_norm *, void *workspace, int64_t item);
-    void (*channel_gradient_finish)(const fc_channel_norm *, void *workspace, int64_t item);
-    void (*channel_gradient_parameters)(const fc_channel_norm *, void *workspace, int64_t item);
-    void (*channel_gradient_pass)(const fc_channel_norm *, void *workspace, int64_t item);
-    void (*plan_row_norm)(fc_row_norm *);
-    void (*row_norm_item)(const fc_row_norm *, int64_t item);
-    void (*row_norm_gradient_item)(const fc_row_norm *, void *workspace, int64_t item, void *scratch);
-    void (*row_norm_gradient_reduce)(const fc_row_norm *, const void *workspace, int64_t item);
-    void (*plan_response_norm)(fc_response_norm *);
-    void (*response_norm_item)(const fc_response_norm *, int64_t item, void *scratch);
-    void (*response_norm_gradient_item)(const fc_response_norm *, int64_t item, void *scratch);
-    void (*plan_prelu)(fc_prelu *);
-    void (*prelu_item)(const fc_prelu *, int64_t item);
-    void (*prelu_gradient_item)(const fc_prelu *, void *workspace, int64_t item, void *scratch);
-    void (*prelu_gradient_reduce)(const fc_prelu *, const void *workspace, int64_t slope);
-
-    void (*merge)(const fc_merge *, int64_t begin, int64_t n);
-    void (*merge_backward)(const fc_merge *, int index, const void *dy, void *dx, int64_t begin, int64_t n);
-    void (*scale)(double factor, const void *x, void *y, int64_t n);
-    void (*broadcast_item)(const fc_broadcast *, int64_t item);
-    int64_t (*broadcast_backward_items)(const fc_broadcast *);
-    void (*broadcast_backward_item)(const fc_broadcast *, int64_t item);
-    void (*resample_item)(const fc_resample *, int64_t row);
-    void (*transpose_item)(const fc_transpose *, int64_t tile);
-    void (*warp_item)(const fc_warp *, int64_t row);
-    void (*warp_backward_item)(const fc_warp *, int64_t image);
-    void (*scale_shift)(const void *x, const void *scale, const void *shift, void *y, int64_t n);
-    void (*masked_run)(const void *x, const void *m, int one, void *y, int64_t n);
-    void (*column_sums)(const void *x, int64_t rows, int64_t channels, double scale, void *y);
-    void (*column_max)(const void *x, int64_t rows, int64_t channels, void *best, void *where);
-    void (*join_max)(const void *parts, int64_t blocks, int64_t block, int64_t channels, void *y, int32_t *argmax);
-    void (*gaussian)(const void *x, void *y, int64_t begin, int64_t n, double stddev, uint64_t key, int multiply);
-
+    fc_target target;
+    FC_KERNELS(FC_MEMBER)
     fc_update_rule update[FC_UPDATES];
-
-    double (*penalty)(const void *x, void *g, int64_t n, double l1, double l2, double scale);
-    void (*limit_norms)(const fc_norms *, int64_t outer, int64_t begin, int64_t n);
-
-    /* Runs a loop of independent fused multiply-adds; returns the floating-point operations done. */
-    double (*fma_loop)(int64_t iterations);
 } fc_table;
+#undef FC_MEMBER
 
 /* ---- dispatch.c ---- */
 

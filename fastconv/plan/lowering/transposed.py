@@ -29,7 +29,9 @@ class TransposedConvolution(Lowering):
             dilation_rate=node.dilation_rate,
         )
         self.x, y, kernel = x, self.tape.tensor(geometry.input_shape), self._kernel()
-        self.tape.emit(lambda: _conv.Conv2DBackwardInput(geometry, x.array, kernel, y.array), x, y)
+        self.tape.emit(
+            lambda: _conv.conv2d_backward_input(geometry, x.array, kernel, y.array), x, y
+        )
         if node.bias is not None:
             bias = node.bias._live
             self.tape.emit(lambda: _channels.ScaleShift(y.array, None, bias, y.array), y)
@@ -40,7 +42,7 @@ class TransposedConvolution(Lowering):
         if self.trainable:
             dw = self.gradient_of(node.kernel).reshape(node.kernel_shape)
             self.tape.emit(
-                lambda: _conv.Conv2DBackwardKernel(geometry, dy.array, x.array, dw, None), x, dy
+                lambda: _conv.conv2d_backward_kernel(geometry, dy.array, x.array, dw, None), x, dy
             )
             if node.bias is not None:
                 db = self.gradient_of(node.bias).reshape(1, -1)
@@ -50,7 +52,7 @@ class TransposedConvolution(Lowering):
             return None
         dx = self.tape.tensor(x.shape)
         self.tape.emit(
-            lambda: _conv.Conv2DForward(geometry, dy.array, kernel, None, dx.array), dy, dx
+            lambda: _conv.conv2d_forward(geometry, dy.array, kernel, None, dx.array), dy, dx
         )
         return dx
 

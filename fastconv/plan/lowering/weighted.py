@@ -110,7 +110,7 @@ class Convolution(Weighted):
     def make_forward(self, kernel, bias, kind, slope):
         x, y, pooling = self.x, self.y, self.node.pooling
         pool = pooling and pooling.kind
-        return lambda: _conv.Conv2DForward(
+        return lambda: _conv.conv2d_forward(
             self.geometry,
             x.array,
             kernel,
@@ -123,11 +123,11 @@ class Convolution(Weighted):
         )
 
     def make_backward_kernel(self, dy, dw, db):
-        return lambda: _conv.Conv2DBackwardKernel(self.geometry, self.x.array, dy.array, dw, db)
+        return lambda: _conv.conv2d_backward_kernel(self.geometry, self.x.array, dy.array, dw, db)
 
     def make_backward_input(self, dy, dx):
         kernel = self.shaped(self.node.kernel._live)
-        return lambda: _conv.Conv2DBackwardInput(self.geometry, dy.array, kernel, dx.array)
+        return lambda: _conv.conv2d_backward_input(self.geometry, dy.array, kernel, dx.array)
 
 
 class Product(Weighted):

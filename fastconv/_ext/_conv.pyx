@@ -1,0 +1,704 @@
+"""2-D convolution ops: three passes, each by direct sums, by a scatter or by Winograd's algorithm.
+
+x (N, H, W, C), w (KH, KW, C / groups, K), y and dy (N, OH, OW, K), all C-contiguous.
+
+    conv2d_forward          y = pool(activation(conv2d(x, w) + b))
+    conv2d_backward_input   dx from dy and w
+    conv2d_backward_kernel  dw and db from x and dy
+
+These functions choose an algorithm and return an op of its class.  An op states its pass as one or more *problems* and hands
+their items to threads; schedule/ decides how problems are cut, kernels/ do the arithmetic.  The algorithms, what they apply
+to and what they cost are in schedule/algorithm.h.
+"""
+
+cimport cython
+from libc.stdint cimport int64_t
+from libc.stdlib cimport calloc, free
+
+import numpy as np
+
+from fastconv._ext._core cimport (
+    FilterOp,
+    Op,
+    current_table,
+    element_kind,
+    fc_end_part,
+    fused_activation_code,
+    pointer,
+    round_up_64,
+    schedule,
+    target_of,
+)
+from fastconv._ext._kernels cimport (
+    FC_APPLIES,
+    FC_BACKWARD_INPUT,
+    FC_BACKWARD_KERNEL,
+    FC_DIRECT,
+    FC_FORWARD,
+    FC_PAD_EDGE,
+    FC_PAD_REFLECT,
+    FC_PAD_ZEROS,
+    FC_POOL_AVERAGE,
+    FC_POOL_MAX,
+    FC_POOL_NONE,
+    FC_SCATTER,
+    FC_WINOGRAD2,
+    FC_WINOGRAD4,
+    FC_WINO_DOWN,
+    FC_WINO_SPREAD,
+    FC_WINO_UP,
+    FC_WRONG_DILATION,
+    FC_WRONG_GROUPS,
+    FC_WRONG_KERNEL,
+    FC_WRONG_PADDING_MODE,
+    FC_WRONG_PASS,
+    FC_WRONG_STRIDES,
+    fc_conv,
+    fc_filter_gradient,
+    fc_filter_view,
+    fc_geometry,
+    fc_residue,
+    fc_scatter,
+    fc_tiling,
+    fc_winograd,
+    fc_winograd_gradient,
+)
+from fastconv._ext._tables cimport fc_table
+
+ALGORITHMS = ("auto", "direct", "scatter", "winograd2", "winograd4")
+POLICIES = ("auto", "direct")
+
+cdef dict _algorithms = {
+    "direct": FC_DIRECT, "scatter": FC_SCATTER, "winograd2": FC_WINOGRAD2, "winograd4": FC_WINOGRAD4,
+}
+cdef dict _names = {code: name for name, code in _algorithms.items()}
+cdef dict _passes = {
+    "forward": FC_FORWARD, "backward_input": FC_BACKWARD_INPUT, "backward_kernel": FC_BACKWARD_KERNEL,
+}
+cdef dict _poolings = {None: FC_POOL_NONE, "max": FC_POOL_MAX, "average": FC_POOL_AVERAGE}
+cdef dict _padding_modes = {"zeros": FC_PAD_ZEROS, "edge": FC_PAD_EDGE, "reflect": FC_PAD_REFLECT}
+cdef str _policy = "auto"
+
+
+# ---- which algorithm ----
+
+
+def policy():
+    """What `"auto"` may choose: any algorithm ("auto"), or direct sums only ("direct")."""
+    return _policy
+
+
+def set_policy(name):
+    """Set what `"auto"` may choose, for ops constructed from now on."""
+    global _policy
+    if name not in POLICIES:
+        valid = ", ".join(map(repr, POLICIES))
+        raise ValueError(f"`policy` must be one of {valid}, received {name!r}")
+    _policy = name
+
+
+cdef fc_geometry geometry_of(g) except *:
+    """A `fastconv.shapes.Conv2DGeometry` as the schedules take it."""
+    cdef fc_geometry to
+    to.batch, to.height, to.width, to.channels = g.batch, g.height, g.width, g.channels
+    to.kernel_h, to.kernel_w, to.filters = g.kernel_h, g.kernel_w, g.filters
+    to.out_h, to.out_w = g.out_h, g.out_w
+    to.stride_h, to.stride_w = g.stride_h, g.stride_w
+    to.pad_top, to.pad_left = g.pad_top, g.pad_left
+    to.dilation_h, to.dilation_w, to.groups = g.dilation_h, g.dilation_w, g.groups
+    to.padding_mode = _padding_modes[g.padding_mode]
+    return to
+
+
+def _reason(g, int obstacle, str pass_name, str algorithm):
+    """Why an algorithm does not apply, in words."""
+    if obstacle == FC_WRONG_KERNEL:
+        valid = "3x3 or 5x5" if algorithm == "winograd2" else "3x3"
+        return f"the filters are {g.kernel_h}x{g.kernel_w}, not {valid}"
+    if obstacle == FC_WRONG_STRIDES:
+        or_two = " or (2, 2)" if g.kernel_h == 3 and pass_name != "backward_kernel" else ""
+        return f"the strides are {(g.stride_h, g.stride_w)}, not (1, 1){or_two}"
+    if obstacle == FC_WRONG_DILATION:
+        if algorithm == "scatter":
+            return f"the column dilation is {g.dilation_w}, not 1"
+        return f"the dilation rate is {(g.dilation_h, g.dilation_w)}, not (1, 1)"
+    if obstacle == FC_WRONG_GROUPS:
+        return f"there are {g.groups} groups, not 1"
+    return f"the padding mode is {g.padding_mode!r}, not 'zeros'"
+
+
+def choose_algorithm(geometry, str pass_name, dtype, algorithm="auto", bint frozen=False):
+    """The algorithm that runs `pass_name` ("forward", "backward_input" or "backward_kernel").
+
+    `frozen`: the filters stay as they are from run to run (`FilterOp.freeze_weights`).
+    Raises ValueError for an unknown algorithm, or for a forced one that does not apply, saying why.
+
+    The cost estimate counts vectors of float32 for either dtype.  In float64, which is asked for where accuracy matters more
+    than time, "auto" leaves Winograd out.
+    """
+    cdef int code = _passes[pass_name]
+    if algorithm not in ALGORITHMS or (algorithm == "scatter" and code != FC_BACKWARD_INPUT):
+        apart = () if code == FC_BACKWARD_INPUT else ("scatter",)
+        valid = ", ".join(repr(name) for name in ALGORITHMS if name not in apart)
+        raise ValueError(f"unknown `algorithm` for {pass_name}: received {algorithm!r}, expected one of {valid}")
+    if code != FC_FORWARD and geometry.padding_mode != "zeros":
+        raise ValueError(f"gradients need `padding_mode` 'zeros', received {geometry.padding_mode!r}")
+    geometry = geometry.compact()
+    cdef fc_geometry g = geometry_of(geometry)
+    cdef int obstacle
+    cdef bint winograd = np.dtype(dtype).itemsize == 4 and _policy == "auto"
+    if algorithm == "auto":
+        return _names[schedule.choose_algorithm(&current_table(False).target, &g, code, frozen, winograd)]
+    obstacle = schedule.obstacle(&g, code, _algorithms[algorithm])
+    if obstacle != FC_APPLIES:
+        reason = _reason(geometry, obstacle, pass_name, algorithm)
+        raise ValueError(f"`algorithm` {algorithm!r} does not apply here: {reason}")
+    return algorithm
+
+
+def estimated_costs(geometry, str pass_name, bint frozen=False):
+    """{algorithm: estimated time in vector multiply-adds} of the algorithms that apply to a float32 pass."""
+    cdef int code = _passes[pass_name]
+    cdef fc_geometry g = geometry_of(geometry.compact())
+    return {
+        name: schedule.cost(&current_table(False).target, &g, code, algorithm, frozen)
+        for name, algorithm in _algorithms.items()
+        if schedule.obstacle(&g, code, algorithm) == FC_APPLIES
+    }
+
+
+# ---- the passes ----
+
+
+def conv2d_forward(
+    geometry, x, w, b, y, str activation="linear", double slope=0.0, algorithm="auto", pool=None, bint frozen=False
+):
+    """The op y = pool(activation(conv2d(x, w) + b)).
+
+    `pool` is None, or "max" or "average" over whole windows of 2x2 with stride 2 (one group): the convolution's output never
+    exists, and a last row or column in no window is not computed.  The bits are those of a pooling of its own after a
+    convolution of so many rows and columns.
+
+    `frozen`: the caller will freeze the op's weights, which "auto" takes into account.
+    """
+    if pool:
+        geometry = geometry.whole_windows(2)
+    chosen = choose_algorithm(geometry, "forward", x.dtype, algorithm, frozen)
+    cls = DirectForward if chosen == "direct" else WinogradForward
+    return cls(geometry.compact(), x, w, b, y, activation, slope, pool, chosen)
+
+
+def conv2d_backward_input(geometry, dy, w, dx, algorithm="auto"):
+    """The op dx = gradient of conv2d with respect to its input."""
+    chosen = choose_algorithm(geometry, "backward_input", dy.dtype, algorithm)
+    cls = {"direct": DirectBackwardInput, "scatter": ScatterBackwardInput}.get(chosen, WinogradBackwardInput)
+    return cls(geometry.compact(), dy, w, dx, chosen)
+
+
+def conv2d_backward_kernel(geometry, x, dy, dw, db, algorithm="auto"):
+    """The op (dw, db) = gradients of conv2d with respect to its filters and bias."""
+    chosen = choose_algorithm(geometry, "backward_kernel", x.dtype, algorithm)
+    cls = DirectBackwardKernel if chosen == "direct" else WinogradBackwardKernel
+    return cls(geometry.compact(), x, dy, dw, db, chosen)
+
+
+def _check_shapes(g, x, w, y, pool=None):
+    """The arrays of a pass, under their forward names, must be what the geometry says."""
+    side = 2 if pool else 1
+    expected = (
+        (g.batch, g.height, g.width, g.channels),
+        (g.kernel_h, g.kernel_w, g.channels // g.groups, g.filters),
+        (g.batch, g.out_h // side, g.out_w // side, g.filters),
+    )
+    if (x, w, y) != expected:
+        raise ValueError(f"expected shapes (input, filters, output) {expected}, received {(x, w, y)}")
+
+
+def _check_bias(g, b, what):
+    if b is not None and b.shape != (g.filters,):
+        raise ValueError(f"expected {what} of shape {(g.filters,)}, received {b.shape}")
+
+
+def _pool_code(g, pool):
+    """The number of a pooling of 2x2 windows with stride 2; ValueError if it cannot end this convolution."""
+    if pool not in _poolings:
+        raise ValueError(f"pooling {pool!r} cannot be fused; expected one of {', '.join(map(repr, _poolings))}")
+    if pool and g.groups > 1:
+        raise ValueError(f"a pooling can end a convolution of one group, received {g.groups} groups")
+    return _poolings[pool]
+
+
+# ---- direct sums ----
+
+
+cdef class _Problems(FilterOp):
+    """Forward-like problems that run as one: pack all filters, then all items of all problems."""
+
+    cdef readonly str algorithm
+    cdef int count
+    cdef fc_conv *problems
+    cdef fc_filter_view *views
+    cdef int64_t *packed            # where each problem's packed filters begin, in bytes
+    cdef int64_t *first_item        # prefix sums over problems
+    cdef int64_t *first_pack
+
+    cdef int _allocate(self, int count) except -1:
+        self.count = count
+        self.problems = <fc_conv *> calloc(count, sizeof(fc_conv))
+        self.views = <fc_filter_view *> calloc(count, sizeof(fc_filter_view))
+        self.packed = <int64_t *> calloc(count, sizeof(int64_t))
+        self.first_item = <int64_t *> calloc(count + 1, sizeof(int64_t))
+        self.first_pack = <int64_t *> calloc(count + 1, sizeof(int64_t))
+        if not (self.problems and self.views and self.packed and self.first_item and self.first_pack):
+            raise MemoryError("cannot allocate the description of a convolution")
+        return 0
+
+    def __dealloc__(self):
+        free(self.problems)
+        free(self.views)
+        free(self.packed)
+        free(self.first_item)
+        free(self.first_pack)
+
+    cdef void fit(self, int threads) noexcept nogil:
+        cdef int i
+        cdef fc_conv *p
+        self.scratch_bytes = 0
+        for i in range(self.count):
+            p = &self.problems[i]
+            p.threads = threads
+            schedule.plan_conv(&self.target, p)
+            self.first_item[i + 1] = self.first_item[i] + p.items
+            self.first_pack[i + 1] = self.first_pack[i] + schedule.pack_items(p)
+            self.scratch_bytes = max(self.scratch_bytes, round_up_64(p.scratch_bytes))
+        self.lay_out(threads)
+
+    cdef int _plan(self) except -1:
+        """Cut every problem into items, and lay out the packed filters."""
+        cdef int i
+        cdef int64_t bytes = 0
+        cdef fc_conv *p
+        self.fit(1)
+        for i in range(self.count):
+            p = &self.problems[i]
+            self.packed[i] = bytes
+            bytes += round_up_64(p.packed_size * self.table.target.element_size)
+            self.work += (  # with few pixels, the time goes into reading the filters
+                2.0 * max(p.batch * p.out_h * p.out_w, 4) * p.kernel_h * p.kernel_w * p.channels
+                * (1.0 if p.depthwise else 1.0 * p.filters * p.groups)
+            )
+        self.need_filter_bytes(bytes)
+        return 0
+
+    cdef void place_filters(self, char *memory) noexcept nogil:
+        cdef int i
+        for i in range(self.count):
+            self.problems[i].w = memory + self.packed[i]
+
+    cdef int64_t phase_items(self, int phase) noexcept nogil:
+        if phase == 0:
+            return 0 if self.is_packed else self.first_pack[self.count]
+        return self.first_item[self.count]
+
+    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+        cdef int64_t *first = self.first_pack if phase == 0 else self.first_item
+        cdef fc_conv own
+        cdef fc_conv *p
+        cdef int i = 0
+        while item >= first[i + 1]:
+            i += 1
+        item -= first[i]
+        p = &self.problems[i]
+        if self.packs_apart:
+            own = p[0]
+            own.w = scratch + self.packed[i]
+            p = &own
+            fc_end_part(scratch + self.filters_end)
+            scratch += self.filter_bytes
+        if phase == 0:
+            self.table.pack_item(p, &self.views[i], <void *> p.w, item)
+        else:
+            self.table.conv_item(p, item, scratch)
+
+    def details(self):
+        return {"algorithm": self.algorithm, "problems": [self._detail(i) for i in range(self.count)]}
+
+    def _detail(self, int i):
+        cdef fc_conv *p = &self.problems[i]
+        if p.depthwise:
+            variant = "depthwise"
+        elif p.few_filters:
+            variant = "few_filters"
+        elif p.pools_registers:
+            variant = "pooled_in_registers"
+        else:
+            variant = "pooled_in_scratch" if p.pool else "panels"
+        return {
+            "variant": variant,
+            "store": "nontemporal" if p.streams else "cached",
+            "gathers_input": bool(p.copies_rows),
+            "reduction": (p.taps, p.run),
+            "items": {"rows": p.row_items, "columns": p.col_items, "panels": p.panel_items, "groups": p.groups},
+        }
+
+
+@cython.final
+cdef class DirectForward(_Problems):
+    """y = pool(activation(conv2d(x, w) + b)) by direct sums: one problem."""
+
+    cdef readonly str pool
+
+    def __init__(self, g, x, w, b, y, str activation, double slope, pool, str algorithm):
+        self.arrays, self.algorithm, self.pool = (x, w, b, y), algorithm, pool
+        self.table = current_table(element_kind(self.arrays))
+        self.target = target_of(self.table)
+        _check_shapes(g, x.shape, w.shape, y.shape, pool)
+        _check_bias(g, b, "a bias")
+        self._allocate(1)
+        cdef fc_geometry geometry = geometry_of(g)
+        cdef fc_conv *p = &self.problems[0]
+        schedule.describe_forward(&geometry, p, &self.views[0])
+        p.activation, p.slope, p.pool = fused_activation_code(activation), slope, _pool_code(g, pool)
+        p.x, p.bias, p.y = pointer(x), pointer(b), pointer(y)
+        self.views[0].w = pointer(w)
+        self._plan()
+
+
+def residues(int64_t size, int64_t kernel, int64_t stride, int64_t dilation, int64_t pad):
+    """(first position, positions, taps) of every residue of an axis of dx."""
+    cdef fc_residue residue
+    found = []
+    for at in residue_starts(size, kernel, stride, dilation, pad):
+        residue = schedule.residue_from(at, size, kernel, stride, dilation, pad)
+        found.append((residue.first, residue.count, residue.taps))
+    return found
+
+
+cdef list residue_starts(int64_t size, int64_t kernel, int64_t stride, int64_t dilation, int64_t pad):
+    """Where the residues of an axis of dx begin (schedule/geometry.h)."""
+    cdef int64_t at = 0, end = schedule.residue_end(size, stride)
+    starts = []
+    while at < end:
+        starts.append(at)
+        at = schedule.residue_from(at, size, kernel, stride, dilation, pad).next
+    return starts
+
+
+@cython.final
+cdef class DirectBackwardInput(_Problems):
+    """dx from dy and w by direct sums: a forward problem over dy, with filters flipped and transposed, for every residue of
+    the position modulo the strides."""
+
+    def __init__(self, g, dy, w, dx, str algorithm):
+        self.arrays, self.algorithm = (dy, w, dx), algorithm
+        self.table = current_table(element_kind(self.arrays))
+        self.target = target_of(self.table)
+        _check_shapes(g, dx.shape, w.shape, dy.shape)
+        cdef fc_geometry geometry = geometry_of(g)
+        rows = residue_starts(g.height, g.kernel_h, g.stride_h, g.dilation_h, g.pad_top)
+        columns = residue_starts(g.width, g.kernel_w, g.stride_w, g.dilation_w, g.pad_left)
+        cdef int64_t row, column, first
+        cdef int i = 0
+        self._allocate(len(rows) * len(columns))
+        for row in rows:
+            for column in columns:
+                schedule.describe_backward_input(&geometry, row, column, &self.problems[i], &self.views[i], &first)
+                self.problems[i].x = pointer(dy)
+                self.problems[i].y = <char *> pointer(dx) + first * self.table.target.element_size
+                self.views[i].w = pointer(w)
+                i += 1
+        self._plan()
+
+
+@cython.final
+cdef class ScatterBackwardInput(FilterOp):
+    """dx from dy and w by a product and a scatter; one group, column dilation 1."""
+
+    cdef readonly str algorithm
+    cdef fc_scatter problem
+    cdef const void *w
+
+    def __init__(self, g, dy, w, dx, str algorithm):
+        self.arrays, self.algorithm = (dy, w, dx), algorithm
+        self.table = current_table(element_kind(self.arrays))
+        self.target = target_of(self.table)
+        _check_shapes(g, dx.shape, w.shape, dy.shape)
+        cdef fc_geometry geometry = geometry_of(g)
+        cdef fc_scatter *p = &self.problem
+        schedule.describe_scatter(&geometry, p)
+        p.dy, p.dx = pointer(dy), pointer(dx)
+        self.w = pointer(w)
+        self.fit(1)
+        self.need_filter_bytes(p.packed_size * self.table.target.element_size)
+        self.work = 2.0 * p.batch * p.out_h * p.out_w * p.kernel_h * p.kernel_w * p.channels * p.filters
+
+    cdef void fit(self, int threads) noexcept nogil:
+        schedule.plan_scatter(&self.target, &self.problem)
+        self.scratch_bytes = round_up_64(self.problem.scratch_bytes)
+        self.lay_out(threads)
+
+    cdef void place_filters(self, char *memory) noexcept nogil:
+        self.problem.w = memory
+
+    cdef int64_t phase_items(self, int phase) noexcept nogil:
+        if phase == 0:
+            return 0 if self.is_packed else self.problem.pack_items
+        return self.problem.items
+
+    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+        cdef fc_scatter own
+        cdef fc_scatter *p = &self.problem
+        if self.packs_apart:
+            own = p[0]
+            own.w = scratch
+            p = &own
+            fc_end_part(scratch + self.filters_end)
+            scratch += self.filter_bytes
+        if phase == 0:
+            self.table.scatter_pack_item(p, self.w, <void *> p.w, item)
+        else:
+            self.table.scatter_item(p, item, scratch)
+
+    def details(self):
+        p = self.problem
+        return {
+            "algorithm": self.algorithm, "variant": "scatter", "store": "cached",
+            "items": {"images": p.batch, "rows": p.row_items},
+        }
+
+
+@cython.final
+cdef class DirectBackwardKernel(Op):
+    """dw and db from x and dy by direct sums."""
+
+    cdef readonly str algorithm
+    cdef const fc_table *table
+    cdef fc_filter_gradient problem
+
+    def __init__(self, g, x, dy, dw, db, str algorithm):
+        self.arrays, self.algorithm = (x, dy, dw, db), algorithm
+        self.table = current_table(element_kind(self.arrays))
+        self.target = target_of(self.table)
+        _check_shapes(g, x.shape, dw.shape, dy.shape)
+        _check_bias(g, db, "a bias gradient")
+        cdef fc_geometry geometry = geometry_of(g)
+        cdef fc_filter_gradient *p = &self.problem
+        schedule.describe_backward_kernel(&geometry, p)
+        p.x, p.dy, p.dw, p.db = pointer(x), pointer(dy), pointer(dw), pointer(db)
+        self.fit(1)
+        self.shared_bytes = round_up_64(p.partial_size * self.table.target.element_size)
+        self.phases = 2
+        self.work = 2.0 * p.batch * p.out_h * p.out_w * p.kernel_h * p.kernel_w * p.channels
+        if not p.depthwise:
+            self.work *= geometry.filters
+
+    cdef void fit(self, int threads) noexcept nogil:
+        self.problem.threads = threads
+        schedule.plan_filter_gradient(&self.target, &self.problem)
+        self.scratch_bytes = round_up_64(self.problem.scratch_bytes)
+
+    cdef void begin(self, char *workspace) noexcept nogil:
+        self.problem.partial = workspace
+
+    cdef int64_t phase_items(self, int phase) noexcept nogil:
+        return self.problem.items if phase == 0 else self.problem.reduce_items
+
+    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+        if phase == 0:
+            self.table.filter_gradient_item(&self.problem, item, scratch)
+        else:
+            self.table.filter_gradient_reduce(&self.problem, item)
+
+    def details(self):
+        p = self.problem
+        variant = "depthwise" if p.depthwise else "merged_taps" if p.merges_taps else "whole_splits" if p.whole else "parts"
+        return {
+            "algorithm": self.algorithm, "variant": variant, "store": "cached",
+            "packs_x": bool(p.packs_x), "packs_dy": bool(p.packs_dy), "splits": p.splits,
+            "items": {"splits": p.splits, "groups": p.groups, "panels": p.panel_items, "taps": p.tap_items, "run": p.run_items},
+        }
+
+
+# ---- Winograd ----
+
+
+cdef list _tile_sizes(fc_tiling *t):
+    """The outputs of each tile of a dimension."""
+    sizes = [t.tile] * t.whole
+    if t.count > t.whole:
+        rest = t.size - t.whole * t.tile
+        sizes += [max(rest, 2)] if t.count - t.whole == 1 else [2, max(rest - 2, 2)]
+    return sizes
+
+
+cdef class _Winograd(FilterOp):
+    """A forward pass, or the gradient with respect to the input, which is a forward pass over dy with filters flipped and
+    transposed.  For stride 2 it is one over dy with zeros in between.  Or, where tiles of dy are fewer (`FC_WINO_SPREAD`), it
+    is the transpose of the forward pass: the contributions of tiles of dy to dx are added up."""
+
+    cdef readonly str algorithm
+    cdef fc_winograd problem
+    cdef fc_filter_view view
+
+    cdef int _begin(self, g, arrays, int code, w, str algorithm) except -1:
+        """Table, sizes and filters."""
+        self.arrays, self.algorithm = arrays, algorithm
+        self.table = current_table(element_kind(self.arrays))
+        self.target = target_of(self.table)
+        cdef fc_geometry geometry = geometry_of(g)
+        cdef int tile = 4 if algorithm == "winograd4" else 2
+        schedule.describe_winograd(&self.target, &geometry, code, tile, &self.problem, &self.view)
+        self.view.w = pointer(w)
+        return 0
+
+    cdef int _plan(self) except -1:
+        cdef fc_winograd *p = &self.problem
+        cdef int64_t size = self.table.target.element_size
+        self.fit(1)
+        self.need_filter_bytes(p.packed_size * size, p.v_size * size)
+        cdef int64_t pixels = p.in_h * p.in_w if p.sampling == FC_WINO_UP else p.out_h * p.out_w
+        self.work = 2.0 * p.batch * pixels * p.kernel * p.kernel * p.channels * p.filters
+        return 0
+
+    cdef void fit(self, int threads) noexcept nogil:
+        self.problem.threads = threads
+        schedule.plan_winograd(&self.target, &self.problem)
+        self.scratch_bytes = round_up_64(self.problem.scratch_bytes)
+        self.lay_out(threads)
+
+    cdef void place_filters(self, char *memory) noexcept nogil:
+        self.problem.w = memory
+
+    cdef void begin(self, char *workspace) noexcept nogil:
+        FilterOp.begin(self, workspace)
+        self.problem.v = self.other_memory(workspace)
+
+    # Where filters stream, the input is transformed beside them, before the products.
+    cdef int64_t phase_items(self, int phase) noexcept nogil:
+        if phase:
+            return self.problem.items
+        return self.problem.transform_items + (0 if self.is_packed else self.problem.pack_items)
+
+    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+        cdef fc_winograd own
+        cdef fc_winograd *p = &self.problem
+        if self.packs_apart:
+            own = p[0]
+            own.w = scratch
+            p = &own
+            fc_end_part(scratch + self.filters_end)
+            scratch += self.filter_bytes
+        if phase:
+            self.table.winograd_item(p, &self.view, item, scratch)
+        elif item < p.transform_items:
+            self.table.winograd_transform_item(p, item, scratch)
+        else:
+            self.table.winograd_pack_item(p, &self.view, <void *> p.w, item - p.transform_items, scratch)
+
+    def details(self):
+        cdef fc_winograd *p = &self.problem
+        samplings = {FC_WINO_DOWN: "stride_2", FC_WINO_UP: "stride_2_transposed", FC_WINO_SPREAD: "transposed"}
+        return {
+            "algorithm": self.algorithm,
+            "variant": "streamed_filters" if p.streams else "resident_filters",
+            "store": "nontemporal" if p.nontemporal else "cached",
+            "sampling": samplings.get(p.sampling, "stride_1"),
+            "tiles": (_tile_sizes(&p.rows), _tile_sizes(&p.cols)),
+            "components": p.components,
+            "items": {"columns": p.items} if p.streams else {"tiles": p.tile_items, "panels": p.panel_items},
+        }
+
+
+@cython.final
+cdef class WinogradForward(_Winograd):
+    """y = pool(activation(conv2d(x, w) + b)) by Winograd's algorithm"""
+
+    cdef readonly str pool
+
+    def __init__(self, g, x, w, b, y, str activation, double slope, pool, str algorithm):
+        self.pool = pool
+        self._begin(g, (x, w, b, y), FC_FORWARD, w, algorithm)
+        _check_shapes(g, x.shape, w.shape, y.shape, pool)
+        _check_bias(g, b, "a bias")
+        cdef fc_winograd *p = &self.problem
+        p.pool, p.activation, p.slope = _pool_code(g, pool), fused_activation_code(activation), slope
+        p.x, p.bias, p.y = pointer(x), pointer(b), pointer(y)
+        self._plan()
+
+
+@cython.final
+cdef class WinogradBackwardInput(_Winograd):
+    """dx from dy and w by Winograd's algorithm"""
+
+    def __init__(self, g, dy, w, dx, str algorithm):
+        self._begin(g, (dy, w, dx), FC_BACKWARD_INPUT, w, algorithm)
+        _check_shapes(g, dx.shape, w.shape, dy.shape)
+        self.problem.x, self.problem.y = pointer(dy), pointer(dx)
+        self._plan()
+
+
+@cython.final
+cdef class WinogradBackwardKernel(Op):
+    """dw and db from x and dy by Winograd's algorithm"""
+
+    cdef readonly str algorithm
+    cdef const fc_table *table
+    cdef fc_winograd_gradient problem
+
+    def __init__(self, g, x, dy, dw, db, str algorithm):
+        self.arrays, self.algorithm = (x, dy, dw, db), algorithm
+        self.table = current_table(element_kind(self.arrays))
+        self.target = target_of(self.table)
+        _check_shapes(g, x.shape, dw.shape, dy.shape)
+        _check_bias(g, db, "a bias gradient")
+        cdef fc_geometry geometry = geometry_of(g)
+        cdef fc_winograd_gradient *p = &self.problem
+        schedule.describe_winograd_gradient(&geometry, 4 if algorithm == "winograd4" else 2, p)
+        p.x, p.dy, p.dw, p.db = pointer(x), pointer(dy), pointer(dw), pointer(db)
+        self.fit(1)
+        self.phases = 2 if p.own_sums else 2 * p.blocks + 1
+        self.work = 2.0 * p.batch * p.out_h * p.out_w * p.kernel * p.kernel * p.channels * p.filters
+
+    cdef void fit(self, int threads) noexcept nogil:
+        self.problem.threads = threads
+        schedule.plan_winograd_gradient(&self.target, &self.problem)
+        self.shared_bytes = round_up_64(self.problem.workspace_size * self.table.target.element_size)
+        self.scratch_bytes = round_up_64(self.problem.scratch_bytes)
+
+    # With sums of their own: splits, then their reduction.  Otherwise one item that writes the zeros that all others read (the
+    # memory is shared with the ops before this one, so `begin` would be too early), and two phases for every block of tiles.
+    cdef int64_t phase_items(self, int phase) noexcept nogil:
+        if self.problem.own_sums:
+            return self.problem.reduce_items if phase else self.problem.split_items
+        if phase == 0:
+            return 1
+        if phase % 2:
+            return self.problem.transform_items
+        return self.problem.product_items
+
+    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+        if self.problem.own_sums:
+            if phase == 0:
+                self.table.winograd_gradient_split(&self.problem, workspace, item, scratch)
+            else:
+                self.table.winograd_gradient_reduce(&self.problem, workspace, item)
+        elif phase == 0:
+            self.table.winograd_gradient_begin(&self.problem, workspace)
+        elif phase % 2:
+            self.table.winograd_gradient_transform(&self.problem, workspace, (phase - 1) // 2, item)
+        else:
+            self.table.winograd_gradient_product(&self.problem, workspace, (phase - 1) // 2, item, scratch)
+
+    def details(self):
+        cdef fc_winograd_gradient *p = &self.problem
+        return {
+            "algorithm": self.algorithm,
+            "variant": "own_sums" if p.own_sums else "shared_sums",
+            "store": "cached",
+            "tiles": (_tile_sizes(&p.rows), _tile_sizes(&p.cols)),
+            "components": p.components,
+            "splits": p.splits,
+            "items": {"splits": p.splits, "channels": p.channel_parts, "filters": p.filter_parts}
+            if p.own_sums
+            else {"blocks": p.blocks, "transforms": p.transform_items, "products": p.product_items},
+        }

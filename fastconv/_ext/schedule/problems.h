@@ -1,0 +1,343 @@
+/* problems.h: one struct per kind of pass over a layer.
+ *
+ * The first half of a struct describes the pass: arrays, sizes, strides, hyper-parameters.  The second half, below "Filled in
+ * by", is its schedule (schedule.h).  Kernels take the whole struct.
+ *
+ * Sizes and strides are int64_t and count elements, not bytes, unless a name ends in _bytes.  Array pointers are void *: the
+ * kernel table that a problem is handed to decides the element type. */
+#ifndef FASTCONV_PROBLEMS_H
+#define FASTCONV_PROBLEMS_H
+
+#include <stdint.h>
+
+/* Activations (activation.inc).  Those up to FC_CAN_FUSE may end a convolution or dense product; the gradients of those
+ * from FC_KEEPS_INPUT on are computed from the input, of all others from the output. */
+enum {
+    FC_LINEAR, FC_RELU, FC_LEAKY_RELU, FC_SIGMOID, FC_TANH, FC_CLIPPED_RELU,
+    FC_ELU, FC_SELU, FC_EXPONENTIAL, FC_SOFTPLUS, FC_SOFTSIGN, FC_HARD_SIGMOID,
+    FC_GELU, FC_GELU_TANH, FC_SILU, FC_HARD_SILU, FC_MISH, FC_BOUNDED_RELU,
+    FC_CAN_FUSE = FC_CLIPPED_RELU,
+    FC_KEEPS_INPUT = FC_GELU
+};
+
+/* An activation whose gradient comes next, as part of the operation that writes dx: dx is multiplied by the derivative that
+ * belongs to `output`, which has the shape of dx.  NULL: there is none. */
+typedef struct {
+    const void *output;
+    int activation; /* up to FC_CAN_FUSE */
+    double slope;
+} fc_undo;
+
+enum { FC_POOL_NONE, FC_POOL_MAX, FC_POOL_AVERAGE };
+enum { FC_PAD_ZEROS = 0, FC_PAD_EDGE = 1, FC_PAD_REFLECT = 2 };
+enum { FC_FILL_CONSTANT = 0, FC_FILL_NEAREST = 1, FC_FILL_REFLECT = 2, FC_FILL_WRAP = 3 };
+enum { FC_AXES = 8 };
+
+/* y[n,oh,ow,k] = act(bias[k] + sum over kh,kw,c of x[n, oh*sh - pt + kh*dh, ow*sw - pl + kw*dw, c] * w[kh,kw,c,k])
+ *
+ * x is (batch, in_h, in_w, channels) and y (batch, out_h, out_w, filters), both addressed through strides, so the
+ * same problem describes a forward pass, one group of a grouped one, a dense layer (taps = 1) and one output
+ * phase of a gradient with respect to the input.  `channels` and `filters` are those of one group.
+ * Padding may be negative (a crop). */
+typedef struct {
+    const void *x, *w, *bias; /* w: packed panels; for depthwise the natural (taps, channels) layout */
+    void *y;
+    int64_t batch, in_h, in_w, channels, out_h, out_w, filters, groups;
+    int64_t x_sn, x_sh, x_sw; /* strides of x; a group begins `channels` further on */
+    int64_t y_sn, y_sh, y_sw; /* strides of y; a group begins `filters` further on */
+    int64_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left;
+    int padding_mode, activation;
+    double slope; /* of the leaky ReLU */
+    int depthwise; /* one input and one output channel per group: the vertical kernel */
+    int pool;      /* then y holds the pooled 2x2 windows; one group, out_h and out_w even, y contiguous */
+
+    int threads;             /* that items shall suffice for; no sum depends on it */
+
+    /* Filled in by fc_plan_conv. */
+    int copies_rows;         /* items gather their padded input rows into scratch first */
+    int prefetches;          /* the next pixels while these are computed */
+    int streams;             /* the output past the caches */
+    int few_filters;         /* pixels in lanes instead of filters */
+    int pools_registers;     /* the micro-kernel pools its sums, which come window by window */
+    int64_t taps, run;       /* the reduction as `taps` stretches of `run` contiguous elements */
+    int64_t tap_block, run_block; /* how much of it one pass over a chunk of pixels takes */
+    int64_t rows_per_item, row_items, cols_per_item, col_items, panels, panels_per_item, panel_items, items;
+    int64_t packed_size;     /* elements of the packed filters of all groups */
+    int64_t scratch_bytes;   /* per thread */
+} fc_conv;
+
+/* How the filters of one convolution problem lie in memory before packing: element (kh, kw, c, k) of group g
+ * is w[base + g*sg + kh*skh + kw*skw + c*sc + k*sk]. */
+typedef struct {
+    const void *w;
+    int64_t base, sg, skh, skw, sc, sk;
+} fc_filter_view;
+
+/* dw[kh,kw,c,k] = sum over n,oh,ow of x[n, oh*sh - pt + kh*dh, ow*sw - pl + kw*dw, c] * dy[n,oh,ow,k], db = sum of dy.
+ *
+ * The reduction over pixels is cut into `splits` ranges of rows; each has a partial (dw, db) of its own in
+ * `partial`, and the partials are added as a binary tree.  With one split `partial` is not used. */
+typedef struct {
+    const void *x, *dy;
+    void *dw, *db, *partial; /* db may be NULL */
+    int64_t batch, in_h, in_w, channels, out_h, out_w, filters, groups;
+    int64_t x_sn, x_sh, x_sw, dy_sn, dy_sh, dy_sw;
+    int64_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left;
+    int depthwise;
+
+    int threads;             /* that items shall suffice for; no sum depends on it */
+
+    /* Filled in by fc_plan_filter_gradient. */
+    int merges_taps;         /* few channels: the run is (kh, kw, c), over a copy of the padded rows */
+    int whole;               /* an item is all of a split that its sums can stay in L2 for */
+    int packs_dy;            /* ... and copies each block of dy into panels, and keeps its sums like that, too */
+    int one_row, packs_x;    /* 1x1 filters: the pixels of a block follow each other, if need be in a copy */
+    int64_t taps, run, taps_per_item, tap_items, run_per_item, run_items, panels, panels_per_item, panel_items;
+    int64_t rows_per_block, rows_per_split, splits, items, reduce_elements, reduce_items;
+    int64_t partial_size;    /* elements of `partial` */
+    int64_t scratch_bytes;
+} fc_filter_gradient;
+
+/* How Winograd cuts a dimension of `size` outputs into `count` tiles: `whole` ones of `tile`, then perhaps one of 2, and
+ * one of the rest, 2 or 3.  So every tile begins at an even place, and 2x2 windows of a pooling are in one tile. */
+typedef struct {
+    int64_t size, count, whole;
+    int tile;
+} fc_tiling;
+
+/* The same forward convolution for one group by Winograd F(tile x tile, kernel x kernel), (tile, kernel) one of (4, 3),
+ * (2, 3), (2, 5), the first with smaller tiles at the ends; x and y are contiguous, padding is zeros.  The caller checks that
+ * the shape qualifies.  For 3x3 filters y may be sampled otherwise: DOWN, every second pixel; UP, x has zeros between its
+ * pixels (pads count them), as in the gradient of DOWN with respect to its input; then all tiles are alike.
+ * SPREAD is the transpose of SAME, its gradient with respect to the input: x is cut into tiles, not y, which has no more
+ * pixels than these reach, and lacks the first pad_top rows of what they do. */
+enum { FC_WINO_SAME, FC_WINO_DOWN, FC_WINO_UP, FC_WINO_SPREAD };
+enum { FC_WINO_LEVELS = 3 }; /* of components: those that all tiles have, and two that only larger ones do */
+
+typedef struct {
+    const void *x, *w, *bias; /* w: packed filters */
+    void *y;
+    int64_t batch, in_h, in_w, channels, out_h, out_w, filters, pad_top, pad_left;
+    int tile, kernel, sampling, activation;
+    double slope;
+    int transposed; /* the filters, as a gradient reads them */
+    int pool;       /* then y holds the pooled 2x2 windows that are whole */
+    int threads;
+    /* Filled in by fc_plan_winograd. */
+    int64_t components, matrices; /* in each dimension: of a transformed tile, of transformed filters */
+    fc_tiling rows, cols;
+    int64_t tiles, tiles_per_item, tile_items, panels, panels_per_item, panel_items, items;
+    int64_t packed_size, pack_channels, pack_chunks, pack_items, scratch_bytes;
+    int nontemporal;          /* y bypasses the caches */
+    int fetches_y;            /* before the products, which are followed by writing it */
+    int streams;              /* few tiles, many filters: these are transformed where they are used */
+    void *v;                  /* then the transformed input, `v_size` elements that all items share */
+    int64_t v_size, transform_items, columns_per_item;
+} fc_winograd;
+
+/* ... and its filter gradient, F(kernel x kernel, tile x tile): with own_sums `splits` items and a reduction, otherwise
+ * two phases for each block of tiles, which share one workspace (kernels/winograd_gradient.inc says why). */
+typedef struct {
+    const void *x, *dy;
+    void *dw, *db;
+    int64_t batch, in_h, in_w, channels, out_h, out_w, filters, pad_top, pad_left;
+    int tile, kernel;
+    int threads;
+    /* Filled in by fc_plan_winograd_gradient; offsets and sizes in elements. */
+    fc_tiling rows, cols;
+    int64_t components, tiles, tiles_per_block, blocks, tiles_per_item, panels, channels_per_item, channel_items;
+    int64_t transform_items, product_items, bias_parts; /* with db, the products of the last block have one item more */
+    int64_t v_offset, y_offset, bias_offset, u_offset, part_size, workspace_size;
+    int own_sums;
+    int64_t splits, channel_parts, filter_parts, split_items; /* a split's dw in parts: (channels, filters) */
+    int64_t reduce_elements, reduce_items, scratch_bytes;
+} fc_winograd_gradient;
+
+/* The gradient with respect to the input as a product followed by a scatter: for few input channels, or small
+ * images under much padding.  x is dx's shape, y is dy's; one group, column dilation 1.  w: packed panels of the
+ * transposed filters, (filters) -> (kernel_h, kernel_w, channels). */
+typedef struct {
+    const void *dy, *w;
+    void *dx;
+    int64_t batch, in_h, in_w, channels, out_h, out_w, filters;
+    int64_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, pad_top, pad_left;
+    /* Filled in by fc_plan_scatter. */
+    int64_t width, panels, rows_per_item, row_items, items, packed_size, pack_items, scratch_bytes;
+} fc_scatter;
+
+/* y (rows, outputs) from x (rows, inputs) and w (inputs, outputs), and the two gradients. */
+typedef struct {
+    const void *x, *w, *bias, *dy;
+    void *y, *dx, *dw, *db;
+    int64_t rows, inputs, outputs;
+    int activation;
+    double slope;
+    fc_undo undo; /* dx only */
+    int threads;
+    void *partial; /* [block][row][output], partial_size elements; needed by a forward pass of several blocks */
+    /* Filled in by fc_plan_dense_*. */
+    int64_t rows_per_item, row_items, cols_per_item, col_items, items, scratch_bytes;
+    /* Forward only: blocks of the reduction, and the items of a second phase that adds up their sums. */
+    int64_t inputs_per_block, blocks, partial_size, sum_items;
+    int narrow; /* the micro-kernel of convolutions, with rows for pixels */
+} fc_dense;
+
+/* Pooling over windows of (pool_h, pool_w); argmax is uint8 or, for windows of more than 256 pixels, int32.  What max pooling
+ * undoes has the output y, not x: the maxima are elements of x, so that says all there is to know of them. */
+typedef struct {
+    const void *x, *dy;
+    void *y, *dx, *argmax;
+    int64_t batch, height, width, channels, pool_h, pool_w, out_h, out_w;
+    int64_t stride_h, stride_w, pad_top, pad_left;
+    int wide_argmax; /* int32 */
+    fc_undo undo;
+} fc_pool;
+
+/* A linear map along each axis by itself: kernels/resample.inc says what the fields mean. */
+typedef struct {
+    const void *x;
+    void *y;
+    int rank; /* axes of y before its runs; at least 1 */
+    int64_t size[FC_AXES], run;
+    const int64_t *begin[FC_AXES], *offset[FC_AXES], *stretch;
+    const double *weight[FC_AXES]; /* NULL: all ones */
+    double fill;
+} fc_resample;
+
+typedef struct {
+    const void *x;
+    void *y;
+    int64_t rows, columns, tile_rows, tile_columns;
+} fc_transpose;
+
+/* An affine map of places per image, six numbers each: kernels/warp.inc. */
+typedef struct {
+    const void *x, *dy;
+    void *y, *dx;
+    const double *transforms;
+    int64_t in_h, in_w, channels, out_h, out_w;
+    int bilinear, fill;
+    double fill_value;
+} fc_warp;
+
+/* A loss over (rows, classes).  Exactly one of `targets` and `labels` is set. */
+enum {
+    FC_LOSS_SQUARED,
+    FC_LOSS_ABSOLUTE,
+    FC_LOSS_PERCENTAGE,
+    FC_LOSS_LOGARITHMIC,
+    FC_LOSS_HUBER,
+    FC_LOSS_LOG_COSH,
+    FC_LOSS_HINGE,
+    FC_LOSS_SQUARED_HINGE,
+    FC_LOSS_POISSON,
+    FC_LOSS_KL_DIVERGENCE,
+    FC_LOSS_BINARY,
+    FC_LOSS_BINARY_LOGITS,
+    FC_LOSS_BINARY_FOCAL,
+    FC_LOSS_BINARY_FOCAL_LOGITS,
+    FC_LOSS_CATEGORICAL_HINGE,
+    FC_LOSS_COSINE,
+    FC_LOSS_CATEGORICAL_FOCAL,
+    FC_LOSS_CATEGORICAL_FOCAL_LOGITS,
+    FC_LOSS_SOFTMAX_CROSS_ENTROPY,
+    FC_LOSS_CROSS_ENTROPY,
+};
+typedef struct {
+    const void *prediction, *targets, *sample_weight;
+    const int64_t *labels;
+    void *gradient, *probabilities; /* each may be NULL */
+    double *loss;                   /* one value per row */
+    int64_t rows, classes;
+    double scale;       /* of every value and gradient: 1 for the mean over rows */
+    int kind;           /* for loss_row, as is all that follows */
+    double a, b;        /* what the kind needs */
+    int binary;         /* all targets are 0 or 1, to be taken as -1 and 1 */
+    int ignores;        /* labels equal to `ignore` do not count */
+    int64_t ignore;
+} fc_loss;
+
+/* y from `count` arrays of one size; see merge.inc. */
+enum { FC_ADD, FC_SUBTRACT, FC_MULTIPLY, FC_AVERAGE, FC_MAXIMUM, FC_MINIMUM };
+typedef struct {
+    int kind, count;
+    const void *const *x;
+    void *y;
+    int relu;
+    fc_undo undo; /* y is a gradient, the sum of several */
+} fc_merge;
+
+/* x repeated along some axes of y: sizes of y, and the stride of x in elements, 0 where it is repeated. */
+enum { FC_BROADCAST_AXES = 8, FC_REDUCE_CHUNK = 64 /* elements that are summed side by side */ };
+typedef struct {
+    void *x, *y;
+    int axes;
+    int64_t size[FC_BROADCAST_AXES], stride[FC_BROADCAST_AXES];
+} fc_broadcast;
+
+/* An optimizer update of parameters w by gradients g; what slots and hyper-parameters hold is told beside each rule. */
+enum {
+    FC_SGD, FC_RMSPROP, FC_ADAM, FC_NADAM, FC_ADAMAX, FC_ADAGRAD, FC_ADADELTA, FC_LION, FC_FTRL, FC_MOVING_AVERAGE, FC_UPDATES
+};
+enum { FC_UPDATE_SLOTS = 3 };
+typedef struct {
+    void *w, *slot[FC_UPDATE_SLOTS];
+    const void *g;
+    double h[6];
+} fc_update;
+typedef void (*fc_update_rule)(const fc_update *, int64_t begin, int64_t n);
+
+/* Norms of w (outer, reduced, inner) along its middle axis that are held between two bounds. */
+typedef struct {
+    void *w;
+    int64_t outer, reduced, inner;
+    double low, high, rate, epsilon;
+} fc_norms;
+
+/* Normalization by statistics of channels (channel_norm.inc): x, dy and y (or dx) are (segments, rows, channels), mean and
+ * variance (segments, channels / width), gamma, beta, their gradients and bias (channels); those but x may be NULL. */
+typedef struct {
+    const void *x, *dy, *gamma, *beta, *bias;
+    void *y, *mean, *variance, *dgamma, *dbeta;
+    void *shift; /* where the shift goes, if not into the workspace */
+    int64_t segments, rows, channels, width;
+    double epsilon;
+    int activation, scale_only; /* y = scale * x */
+    double slope;
+    /* Filled in by fc_plan_channel_norm. */
+    int64_t rows_per_split, splits, panels, sum_items, groups_per_item, group_items, finish_items, rows_per_item, row_items;
+    int64_t pass_items, sums_bytes, workspace_bytes;
+} fc_channel_norm;
+
+/* Normalization of rows (row_norm.inc): x, dy and y (or dx) are (rows, features), statistics (rows, 2), the others
+ * (features); gamma, beta, their gradients and dx may be NULL. */
+typedef struct {
+    const void *x, *dy, *gamma, *beta;
+    void *y, *statistics, *dgamma, *dbeta;
+    int64_t rows, features;
+    double epsilon;
+    int unit;
+    /* Filled in by fc_plan_row_norm. */
+    int64_t rows_per_item, items, rows_per_split, splits, features_per_item, reduce_items, workspace_bytes, scratch_bytes;
+} fc_row_norm;
+
+/* Normalization by neighbouring channels (response_norm.inc): x, dy and y (or dx) are (rows, channels). */
+typedef struct {
+    const void *x, *dy;
+    void *y;
+    int64_t rows, channels, radius;
+    double bias, alpha, beta;
+    /* Filled in by fc_plan_response_norm; a gradient needs the scratch twice. */
+    int64_t rows_per_item, items, scratch_bytes;
+} fc_response_norm;
+
+/* The ReLU with trained slopes (prelu.inc): x, dy and y (or dx, may be NULL) are (rows, slopes, inner). */
+typedef struct {
+    const void *x, *dy, *alpha;
+    void *y, *dalpha;
+    int64_t rows, slopes, inner;
+    /* Filled in by fc_plan_prelu. */
+    int64_t rows_per_item, items, rows_per_split, splits, workspace_bytes, scratch_bytes;
+} fc_prelu;
+
+#endif

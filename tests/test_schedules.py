@@ -1,0 +1,259 @@
+"""Schedules: what decides the order of sums depends on shapes alone; variants can be forced."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from oracle import generator
+from winograd_tiles import tile_sizes
+
+import fastconv
+from fastconv import ops, reference, shapes
+from fastconv._ext import _conv, _core, _dense
+
+# Entries of `describe` that say in which order a sum is taken.
+ORDER = ("algorithm", "splits", "tiles", "components", "reduction_blocks", "sampling")
+PASSES = ("forward", "backward_input", "backward_kernel")
+
+
+@pytest.fixture
+def variants():
+    """Forces or forbids variants until the test ends."""
+    yield _core.set_variants
+    _core.set_variants()
+
+
+def op_for(pass_name, geometry, algorithm="auto", dtype=np.float32):
+    """The op of a pass over arrays that hold nothing."""
+    x, w, y = (
+        np.empty(shape, dtype)
+        for shape in (geometry.input_shape, geometry.kernel_shape, geometry.output_shape)
+    )
+    if pass_name == "forward":
+        return _conv.conv2d_forward(geometry, x, w, None, y, algorithm=algorithm)
+    if pass_name == "backward_input":
+        return _conv.conv2d_backward_input(geometry, y, w, x, algorithm)
+    return _conv.conv2d_backward_kernel(geometry, x, y, w, None, algorithm)
+
+
+def order(description):
+    """The entries of a description, and of its problems, that decide bits."""
+    found = {key: description[key] for key in ORDER if key in description}
+    found["reductions"] = [p["reduction"] for p in description.get("problems", [])]
+    return found
+
+
+sizes = st.integers(1, 40)
+channels = st.one_of(st.integers(1, 20), st.sampled_from([32, 48, 64, 100, 128, 260]))
+
+
+@given(
+    st.integers(1, 9), sizes, sizes, channels, channels, st.sampled_from([1, 3, 5]),
+    st.sampled_from([1, 2]), st.sampled_from(["same", "valid"]), st.sampled_from(PASSES),
+)  # fmt: skip
+def test_no_order_of_a_sum_depends_on_the_number_of_threads(
+    batch, height, width, c, k, kernel, stride, padding, pass_name
+):
+    if padding == "valid" and min(height, width) < kernel:
+        return
+    geometry = shapes.conv2d_geometry(
+        (batch, height, width, c), (kernel, kernel, c, k), strides=stride, padding=padding
+    )
+    for algorithm in _conv.estimated_costs(geometry, pass_name):
+        op = op_for(pass_name, geometry, algorithm)
+        alone = order(op.describe(1))
+        assert alone["algorithm"] == algorithm
+        for threads in (2, 3, 8, 9, 24, 64, 128):
+            assert order(op.describe(threads)) == alone
+
+
+@given(st.integers(1, 70), st.integers(1, 3000), st.integers(1, 300))
+def test_nor_does_that_of_a_dense_layer(rows, inputs, outputs):
+    x, w, y = (
+        np.empty(s, np.float32) for s in ((rows, inputs), (inputs, outputs), (rows, outputs))
+    )
+    op = _dense.DenseForward(x, w, None, y)
+    alone = op.describe(1)
+    for threads in (2, 9, 128):
+        described = op.describe(threads)
+        assert described["reduction_blocks"] == alone["reduction_blocks"]
+        assert described["variant"] == alone["variant"]
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.sampled_from(["winograd2", "winograd4"]))
+def test_tiles_of_a_plan(height, width, algorithm):
+    geometry = shapes.conv2d_geometry((1, height, width, 4), (3, 3, 4, 8), padding="same")
+    tile = int(algorithm[-1])
+    expected = tuple(tile_sizes(size, tile, tile == 4) for size in (height, width))
+    for pass_name in ("forward", "backward_kernel"):
+        assert op_for(pass_name, geometry, algorithm).describe()["tiles"] == expected
+
+
+def test_a_description_says_how_the_pass_runs(isa):
+    described = ops.conv2d_algorithm((8, 14, 14, 64), (3, 3, 64, 64), padding="same")
+    assert described["algorithm"] == "winograd4"
+    assert described["tiles"] == ([4, 4, 4, 2], [4, 4, 4, 2])
+    assert described["scratch_bytes"] > 0
+    assert [len(phase) for phase in described["phases"]] == [3, 3], "packing, then products"
+    direct = ops.conv2d_algorithm((8, 14, 14, 64), (1, 1, 64, 64), "backward_kernel")
+    assert direct["algorithm"] == "direct"
+    with pytest.raises(ValueError, match="`pass_name` must be one of .*, received 'backward'"):
+        ops.conv2d_algorithm((1, 4, 4, 1), (3, 3, 1, 1), "backward")
+    with pytest.raises(ValueError, match="'winograd4' does not apply here: the filters are 1x1"):
+        ops.conv2d_algorithm((1, 4, 4, 1), (1, 1, 1, 1), algorithm="winograd4")
+
+
+# ------------------------------------------------------------------------------------- variants
+
+# variant: shapes (x, w), options, the pass, the algorithm, and how the description shows it
+CONVOLUTIONS = {
+    "few_filters": (
+        ((2, 9, 11, 3), (3, 3, 3, 1)), {}, "forward", "direct",
+        lambda d: d["problems"][0]["variant"] == "few_filters",
+    ),
+    "nontemporal": (
+        ((1, 6, 8, 16), (3, 3, 16, 32)), {}, "forward", "direct",
+        lambda d: d["problems"][0]["store"] == "nontemporal",
+    ),
+    "merged_taps": (
+        ((2, 8, 9, 24), (3, 3, 24, 10)), {"padding": 1}, "backward_kernel", "direct",
+        lambda d: d["variant"] == "merged_taps",
+    ),
+    "whole_splits": (
+        ((3, 8, 9, 40), (3, 3, 40, 10)), {"padding": 1}, "backward_kernel", "direct",
+        lambda d: d["variant"] == "whole_splits",
+    ),
+    "packed_dy": (
+        ((3, 8, 9, 40), (3, 3, 40, 10)), {}, "backward_kernel", "direct",
+        lambda d: d["packs_dy"],
+    ),
+    "streamed_filters": (
+        ((2, 9, 10, 20), (3, 3, 20, 35)), {"padding": 1}, "forward", "winograd4",
+        lambda d: d["variant"] == "streamed_filters",
+    ),
+    "added_tiles": (
+        ((2, 9, 11, 20), (3, 3, 20, 12)), {"padding": 1}, "backward_input", "winograd4",
+        lambda d: d["sampling"] == "transposed",
+    ),
+    "own_sums": (
+        ((2, 9, 11, 20), (3, 3, 20, 12)), {"padding": 1}, "backward_kernel", "winograd4",
+        lambda d: d["variant"] == "own_sums",
+    ),
+}  # fmt: skip
+NEEDS = {"packed_dy": ["whole_splits"]}  # variants that another one is a part of
+
+
+def run_convolution(name, dtype, threads):
+    """(the result of the case of a variant, the float64 definition, its description)"""
+    (x_shape, w_shape), options, pass_name, algorithm, _ = CONVOLUTIONS[name]
+    geometry = shapes.conv2d_geometry(x_shape, w_shape, **options)
+    rng = generator(name)
+    x, w, dy = (
+        rng.integers(-3, 4, shape).astype(dtype)
+        for shape in (x_shape, w_shape, geometry.output_shape)
+    )
+    if pass_name == "forward":
+        result = aligned(geometry.output_shape, dtype)
+        op = _conv.conv2d_forward(geometry, x, w, None, result, algorithm=algorithm)
+        expected = reference.conv2d(x, w, **options)
+    elif pass_name == "backward_input":
+        result = aligned(x_shape, dtype)
+        op = _conv.conv2d_backward_input(geometry, dy, w, result, algorithm)
+        expected = reference.conv2d_backward_input(dy, w, input_shape=x_shape, **options)
+    else:
+        result = aligned(w_shape, dtype)
+        op = _conv.conv2d_backward_kernel(geometry, x, dy, result, None, algorithm)
+        expected, _ = reference.conv2d_backward_kernel(x, dy, kernel_size=w_shape[0], **options)
+    op.run(threads)
+    return result, expected, op.describe(threads)
+
+
+def aligned(shape, dtype):
+    """An array that begins with a cache line, as non-temporal stores want it."""
+    raw = np.zeros(int(np.prod(shape)) * np.dtype(dtype).itemsize + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start:][: int(np.prod(shape)) * np.dtype(dtype).itemsize].view(dtype).reshape(shape)
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+def test_a_forced_variant_runs_and_is_right(name, isa, dtype, variants):
+    *_, algorithm, shows = CONVOLUTIONS[name]
+    if name == "few_filters" and isa == "scalar":
+        pytest.skip("the variant needs fewer filters than a vector has lanes")
+    variants(forced=[name, *NEEDS.get(name, [])])
+    for threads in (1, 2, 12):
+        result, expected, description = run_convolution(name, dtype, threads)
+        assert shows(description), f"{name} did not run: {description}"
+        if algorithm == "direct":
+            np.testing.assert_array_equal(result, expected)
+        else:
+            error = np.linalg.norm(result - expected) / np.linalg.norm(expected)
+            assert error <= (1e-5 if dtype == np.float32 else 1e-12)
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+def test_a_forbidden_variant_does_not_run(name, isa, dtype, variants):
+    *_, algorithm, shows = CONVOLUTIONS[name]
+    variants(forbidden=[name])
+    result, expected, description = run_convolution(name, dtype, 2)
+    assert not shows(description), f"{name} ran: {description}"
+    if algorithm == "direct":
+        np.testing.assert_array_equal(result, expected)
+
+
+@pytest.mark.parametrize("forced", [True, False])
+def test_pooling_in_registers_or_in_scratch(forced, isa, dtype, variants):
+    variants(**{"forced" if forced else "forbidden": ["register_pooling"]})
+    x_shape, w_shape = (2, 10, 8, 20), (3, 3, 20, 24)
+    geometry = shapes.conv2d_geometry(x_shape, w_shape, padding=1)
+    rng = generator("pooling")
+    x, w = (rng.integers(-3, 4, shape).astype(dtype) for shape in (x_shape, w_shape))
+    y = np.empty((2, 5, 4, 24), dtype)
+    op = _conv.conv2d_forward(geometry, x, w, None, y, algorithm="direct", pool="max")
+    op.run(2)
+    found = op.describe(2)["problems"][0]["variant"]
+    # The block of the scalar target has fewer rows than a window has pixels.
+    possible = isa != "scalar"
+    assert found == ("pooled_in_registers" if forced and possible else "pooled_in_scratch")
+    np.testing.assert_array_equal(y, reference.max_pool2d(reference.conv2d(x, w, padding=1)))
+
+
+@pytest.mark.parametrize("narrow", [True, False])
+def test_narrow_dense_layers(narrow, isa, dtype, variants):
+    variants(**{"forced" if narrow else "forbidden": ["narrow"]})
+    rng = generator("narrow")
+    x, w = (rng.integers(-3, 4, s).astype(dtype) for s in ((5, 70), (70, 3)))
+    y = np.empty((5, 3), dtype)
+    op = _dense.DenseForward(x, w, None, y)
+    op.run(2)
+    assert op.describe(2)["variant"] == ("narrow" if narrow else "wide")
+    np.testing.assert_array_equal(y, x @ w)
+
+
+def test_every_variant_is_forced_by_a_test():
+    assert set(_core.VARIANTS) == {*CONVOLUTIONS, "register_pooling", "narrow"}
+
+
+def test_an_unknown_variant_is_named(variants):
+    with pytest.raises(ValueError, match="unknown variant 'fast'; expected one of few_filters, "):
+        variants(forced=["fast"])
+
+
+# ------------------------------------------------------------------------------------- one list
+
+
+def test_the_tables_for_cython_follow_from_the_lists_in_the_headers():
+    folder = Path(fastconv.__file__).parent / "_ext"
+    if not (folder / "kernels" / "make_tables.py").exists():
+        pytest.skip("an installed package has no C sources")
+    spec = importlib.util.spec_from_file_location(
+        "make_tables", folder / "kernels" / "make_tables.py"
+    )
+    make_tables = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(make_tables)
+    assert (folder / "_tables.pxd").read_text() == make_tables.text()

@@ -187,12 +187,16 @@ def named_object(identifier: Any) -> Any:
 
     Everything else stays as it is.
     """
+    module = "builtins"  # where Keras says that all functions live
     if isinstance(identifier, dict) and identifier.get("class_name") == "function":
-        identifier = identifier.get("config")
+        module, identifier = identifier.get("module"), identifier.get("config")
         if not isinstance(identifier, str):
             raise ValueError(f"expected the name of a function, received {identifier!r:.100}")
     own = _own(identifier)
-    return identifier if own is None else own
+    if own is not None:
+        return own
+    # A function of another module is none of fastconv's, whatever its name.
+    return identifier if module in ("builtins", None) else f"{module!s:.100}.{identifier}"
 
 
 def serialize(thing: Any) -> dict[str, Any] | None:

@@ -1,38 +1,39 @@
-"""The plan: how a graph of layers becomes one program over arrays.
+"""The plan: compiles a graph of layers into one program over arrays.
 
-Running a network layer by layer from Python costs more than the arithmetic if the network is
-small. So layers only *describe* themselves (`nodes`), and a plan binds that description once to a
-batch shape and a mode, after which one call runs everything without entering Python:
+In a small network, calling every layer from Python costs more than the arithmetic. Layers therefore
+only *describe* themselves (`nodes`). A plan binds that description once to a batch shape and a
+mode; after that, one call runs the whole program without entering Python:
 
     layers ----> graph ----> fusion ----> lowering ----> tape ----> arena ----> Program
-                 nodes       fewer        forward and     who uses   where       operations on
-                 and values  nodes        backward steps  what when  it lies     fixed arrays
+                 nodes       fewer        forward and     lifetimes  memory      operations on
+                 and values  nodes        backward steps  of arrays  offsets     fixed arrays
 
-- *Fusion.* ReLU and its like run inside the convolution or product before them, and so does a 2x2
-  pooling after the convolution if no gradient will ask what was pooled; softmax inside the
-  cross-entropy after it.
-- *Activations undone on the way* (`gradients`). Where a value is the output of an activation, who
-  writes its gradient last multiplies it by the derivative: the pooling or product that is the only
-  consumer, or the sum of the gradients of several. A pass of its own remains after convolutions.
-- *No way there and back.* Transpositions and reshapes that undo each other do not happen
-  (`simplify`).
-- *No work for nobody.* Gradients are computed only where a trainable weight lies below. What
-  is random does not exist outside of training, and neither do nodes that lead to no output.
-- *Sums of gradients* (`gradients`). A value with several consumers, a weight that is used several
-  times: what their consumers hand back is added up. What goes through an addition is shared, not
-  copied.
-- *No gradient that nobody reads.* The update of a large dense layer takes its gradient block by
-  block, as it is computed; it never is in memory as a whole (`updates`).
-- *No memory for nobody.* Every array lives from its first to its last use, and arrays that do not
-  live at the same time share memory (`arena`). A steady-state step allocates nothing.
-- *Weights are not part of a plan*: they live in the flat buffer of `fastconv.parameters`, which all
-  plans of a model point into. Plans that do not train keep packed copies and renew them when the
-  buffer's version says so.
+- *Fusion.* ReLU and similar activations run inside the preceding convolution or product. A 2x2
+  pooling also runs inside the convolution if no gradient needs its input. Softmax runs inside the
+  cross-entropy that follows it.
+- *Fused activation gradients* (`gradients`). Where a value is the output of an activation, the last
+  operation that writes its gradient also multiplies it by the derivative: the pooling or product
+  that is the only consumer, or the sum of several gradients. After a convolution, the
+  multiplication remains a separate pass.
+- *Cancelled arrangements* (`simplify`). Transpositions and reshapes that invert each other are
+  removed.
+- *Dead code elimination.* Gradients are computed only for values that depend on a trainable weight. Outside of
+  training, random nodes are removed; nodes that do not lead to an output always are.
+- *Sums of gradients* (`gradients`). The gradient of a value with several consumers, or of a weight
+  with several uses, is the sum of their contributions. The gradient of an addition is shared by its
+  inputs, not copied.
+- *Update without a stored gradient* (`updates`). The update of a large dense layer consumes its
+  gradient block by block as it is computed; the whole gradient is never in memory.
+- *Buffer reuse* (`arena`). Every array is live from its first to its last use, and arrays whose
+  lifetimes do not overlap share memory. A steady-state step allocates nothing.
+- *Weights are not part of a plan.* They are stored in the flat buffer of `fastconv.parameters`, to
+  which all plans of a model point. Plans that do not train keep packed copies and renew them when
+  the version of the buffer changes.
 
-Plans are kept by batch shape and mode (`PlanCache`), up to a number of bytes, so the last, smaller
-batch of an epoch does not build anything anew.
+`PlanCache` keeps plans by batch shape and mode, up to a limit in bytes, so the smaller last batch
+of an epoch does not rebuild its plan.
 
-Together with `fastconv.ops` this package is the only importer of `fastconv._ext`.
+Only this package and `fastconv.ops` import `fastconv._ext`.
 """
 
 from fastconv.plan.cache import PlanCache

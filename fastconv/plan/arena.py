@@ -1,17 +1,17 @@
 """Packs buffers with known lifetimes into one block of memory.
 
-Each buffer has a size and is alive from one step of a program to another (both inclusive). Buffers
-that are never alive at the same step may share memory:
+Each buffer has a size and is live from a first to a last step of a program (both inclusive).
+Buffers that are never live at the same step may share memory:
 
     offset
       ^   |~~~~ y2 ~~~~|        |~~~ dy2 ~~~~|
       |   |~~~~~~~~~~~~~~ y1 ~~~~~~~~~~~~~~~~~~~~|
       +---------------------------------------------> step
 
-The largest buffer is placed first; every other one goes into the smallest gap that holds it, among
-the buffers already placed that are alive with it (Pisarchyk & Lee, *Efficient Memory Management for
-Deep Neural Net Inference*, arXiv 2001.03288, "greedy by size"). Finding the true optimum is
-NP-hard; on chains of layers this is within a few percent of the lower bound `peak_of`.
+The largest buffer is placed first; each next one goes into the smallest gap that holds it, among
+the placed buffers that are live at the same time (Pisarchyk & Lee, *Efficient Memory Management for
+Deep Neural Net Inference*, arXiv 2001.03288, "greedy by size"). The optimum is NP-hard; on chains
+of layers this result is within a few percent of the lower bound `peak_of`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from fastconv.parameters import ALIGNMENT
 
 
 class Lifetime(NamedTuple):
-    """A buffer of `nbytes` that is alive in the steps first..last, both inclusive."""
+    """A buffer of `nbytes` that is live in the steps first..last, both inclusive."""
 
     nbytes: int
     first: int
@@ -31,9 +31,9 @@ class Lifetime(NamedTuple):
 
 
 def place(lifetimes: Sequence[Lifetime]) -> tuple[list[int], int]:
-    """Offsets of the buffers, in the order given, and the bytes of the block that holds them all.
+    """Return the offsets of the buffers, in the order given, and the total size of the block.
 
-    Offsets are multiples of 64 bytes.
+    Sizes are in bytes; offsets are multiples of 64 bytes.
 
     >>> place([Lifetime(100, 0, 1), Lifetime(60, 1, 2), Lifetime(100, 2, 3)])
     ([0, 128, 0], 192)
@@ -63,7 +63,7 @@ def place(lifetimes: Sequence[Lifetime]) -> tuple[list[int], int]:
 
 
 def peak_of(lifetimes: Sequence[Lifetime]) -> int:
-    """The most bytes alive at one step: no placement can need less.
+    """Return the largest number of bytes live at one step: a lower bound for every placement.
 
     >>> peak_of([Lifetime(100, 0, 1), Lifetime(60, 1, 2), Lifetime(100, 2, 3)])
     192

@@ -1,16 +1,16 @@
-"""Plans that are not in use, kept up to a number of bytes.
+"""Caches idle plans, up to a limit in bytes.
 
-The memory of a plan is its *block* (the arena: everything between inputs and outputs) and what is
-its own: packed filters, scratch, folded weights. A block holds nothing between two runs, so the
-plans of a model share one wherever only one of them runs at a time:
+The memory of a plan consists of its *block* (the arena: all arrays between inputs and outputs) and
+its own memory: packed filters, scratch, folded weights. A block holds no data between two runs, so
+plans of a model that do not run at the same time share one:
 
     batch of 32, training   |~~~~~~~~~~~~~~~~ block 0 ~~~~~~~~~~~~~~~~|
     last batch of 7         |~~~~ block 0 ~~~|
     batch of 32, testing    |~~~~~~~~~~ block 0 ~~~~~~~~~~~|
     another thread          |~~~~~~~~~~ block 1 ~~~~~~~~~~~|
 
-All models of the process share one limit, `runtime.plan_cache_bytes()`. Above it, the plans that
-have not been used for the longest time are dropped; the plan that a model used last stays.
+All models of the process share one limit, `runtime.plan_cache_bytes()`. Above it, the least
+recently used plans are dropped; the plan that a model used last is always kept.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from fastconv import runtime
 from fastconv.parameters import aligned_zeros
 from fastconv.plan.tape import Arena
 
-_clock = count()  # tells which of two plans was used last
+_clock = count()  # orders plans by last use
 
 # Size of a plan's Python objects, in bytes: 5 KiB for 4 layers, 83 KiB for 100.
 _OBJECT_BYTES = 64 * 2**10
 
 
 class _Block:
-    """Memory that plans share of which one at a time is lent."""
+    """Memory shared by several plans, lent to one at a time."""
 
     __slots__ = ("lent", "memory", "plans")
 
@@ -47,9 +47,9 @@ class _Block:
 
 
 class _Entry:
-    """A plan and its key: in a `with` block the plan, after it one of the idle ones.
+    """A plan and its key: a context manager that lends the plan and returns it to the idle ones.
 
-    Not a generator, which would take longer than some operations of a small network.
+    Not a generator, whose overhead exceeds the time of some operations of a small network.
     """
 
     __slots__ = ("block", "cache", "generation", "key", "nbytes", "plan", "used")
@@ -58,7 +58,7 @@ class _Entry:
         self.cache, self.key, self.generation = cache, key, cache.generation
         self.plan: Any = None
         self.block: _Block | None = None
-        self.nbytes = 0  # beside the block; 0 until the first run has shown it
+        self.nbytes = 0  # without the block; 0 until measured by the first run
         self.used = 0
 
     def __enter__(self) -> Any:
@@ -67,15 +67,15 @@ class _Entry:
     def __exit__(self, kind: Any, *error: object) -> None:
         self.cache._put_back(self)
         if kind is not None and issubclass(kind, MemoryError):
-            drop_idle_plans()  # so that the next call finds more memory
+            drop_idle_plans()  # so that the next call has more memory
 
 
 class PlanCache:
-    """The plans of one model. Lends them by key, each to one thread at a time, and makes one when
-    none is idle.
+    """The plans of one model. Lends a plan by key, to one thread at a time; builds one when none is
+    idle.
 
-    `generation` counts the calls of `clear`: a plan that is lent at that moment is dropped when it
-    comes back.
+    `generation` counts the calls of `clear`; a plan that was lent before the last call is dropped
+    when it is returned.
     """
 
     def __init__(self):
@@ -84,18 +84,18 @@ class PlanCache:
         self._idle: OrderedDict[Hashable, list[_Entry]] = OrderedDict()  # least recently used first
         self._blocks: list[_Block] = []
         self.plans = 0  # idle and lent
-        self._own_bytes = 0  # of all plans, beside their blocks
+        self._own_bytes = 0  # of all plans, without their blocks
         with _registered:
             _caches.add(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return PlanCache, ()  # a copy of a model makes its plans anew
+        return PlanCache, ()  # a copied model rebuilds its plans
 
     def lend(self, key: Hashable, make: Callable[[Arena], Any]) -> _Entry:
-        """A plan for `key`, for a `with` block.
+        """Return a plan for `key`, for use in a `with` block.
 
-        `make(arena)` makes one; it may call `arena(nbytes)` once for the memory between inputs and
-        outputs. Where memory is short, it is called again after all idle plans are dropped.
+        `make(arena)` builds a plan; it may call `arena(nbytes)` once for the memory between inputs
+        and outputs. If memory is short, all idle plans are dropped and `make` is called again.
         """
         with self._lock:
             entries = self._idle.get(key)
@@ -133,7 +133,7 @@ class PlanCache:
         return entry
 
     def _claim(self, nbytes: int) -> _Block:
-        """The smallest free block of `nbytes`, or a new one, for one plan more."""
+        """Return the smallest free block of at least `nbytes`, or a new one, for one more plan."""
         with self._lock:
             free = [b for b in self._blocks if not b.lent and b.memory.size >= nbytes]
             if free:
@@ -150,9 +150,11 @@ class PlanCache:
         return block
 
     def _drop_smaller(self, nbytes: int) -> None:
-        """Before a larger block of `nbytes` is made, drop plans on free blocks until these have no
-        more than that together: plans of ever larger batches do not keep a block each. The lock is
-        held."""
+        """Drop plans on free blocks until these blocks hold at most `nbytes` together.
+
+        Called before a block of `nbytes` is allocated, so that plans of growing batch sizes do not
+        keep a block each. The caller holds the lock.
+        """
         free = sorted((b for b in self._blocks if not b.lent), key=lambda block: block.memory.size)
         total = sum(block.memory.size for block in free)
         for block in free:
@@ -167,7 +169,7 @@ class PlanCache:
                     del self._idle[key]
 
     def _put_back(self, entry: _Entry) -> None:
-        """Keep a plan that is idle now."""
+        """Return a plan to the idle ones."""
         new = not entry.nbytes
         with self._lock:
             if entry.block is not None:
@@ -189,7 +191,7 @@ class PlanCache:
             _shrink(runtime.plan_cache_bytes())
 
     def _forget(self, entry: _Entry) -> None:
-        """Give up the memory of a plan; the lock is held."""
+        """Release the memory of a plan. The caller holds the lock."""
         self._own_bytes -= entry.nbytes
         self.plans -= 1
         block, entry.block = entry.block, None
@@ -200,18 +202,20 @@ class PlanCache:
 
     @property
     def nbytes(self) -> int:
-        """Memory of all plans, those that are lent included."""
+        """Memory of all plans, including lent ones, in bytes."""
         with self._lock:
             return self._own_bytes + sum(block.memory.size for block in self._blocks)
 
     def oldest(self, keep: int = 1) -> int | None:
-        """When the plan that `drop_oldest` would drop was used; None if there is none to drop."""
+        """Return the last-use time of the plan that `drop_oldest` would drop; None if there is
+        none."""
         with self._lock:
             entry = self._oldest(keep)
             return None if entry is None else entry.used
 
     def drop_oldest(self, keep: int = 1) -> bool:
-        """Drop the least recently used idle plan, if there are more than `keep`; whether it did."""
+        """Drop the least recently used idle plan if more than `keep` remain; return whether it
+        did."""
         with self._lock:
             entry = self._oldest(keep)
             if entry is None:
@@ -229,7 +233,7 @@ class PlanCache:
         return entries[0] if entries and more else None
 
     def clear(self) -> None:
-        """Drop all idle plans and their memory, and those that are lent when they come back."""
+        """Drop all idle plans and their memory; drop lent plans when they are returned."""
         with self._lock:
             self.generation += 1
             for entries in self._idle.values():
@@ -242,7 +246,7 @@ class PlanCache:
 
 
 class _Pressure:
-    """Whether the limit is passed by plans that were lent when the others were dropped."""
+    """Whether lent plans exceeded the limit when the idle ones were dropped."""
 
     plans_to_come_back = False
 
@@ -257,7 +261,7 @@ def _all_caches() -> list[PlanCache]:
 
 
 def cached_plan_bytes() -> int:
-    """Memory of the plans of all models."""
+    """Return the memory of the plans of all models, in bytes."""
     return sum(cache.nbytes for cache in _all_caches())
 
 
@@ -269,15 +273,15 @@ def drop_idle_plans() -> None:
 
 
 def clear_all_plans() -> None:
-    """Drop the plans of all models, those that are lent when they come back: layers that some of
-    them were made of have changed."""
+    """Drop the plans of all models, and lent plans when they are returned, because layers of theirs
+    have changed."""
     for cache in _all_caches():
         cache.clear()
 
 
 def _shrink(limit: int, making: PlanCache | None = None) -> None:
-    """Drop the least recently used plans of all models until they take no more than `limit` bytes,
-    but leave every model the plan that it used last; not the one that is `making` a new plan."""
+    """Drop the least recently used plans of all models until at most `limit` bytes remain, except
+    the last used plan of every model other than `making`, which is building a new plan."""
     caches = _all_caches()
     while sum(cache.nbytes for cache in caches) > limit:
         idle = [
@@ -286,7 +290,7 @@ def _shrink(limit: int, making: PlanCache | None = None) -> None:
             if (used := cache.oldest(keep=int(cache is not making))) is not None
         ]
         if not idle:
-            # Those that are lent now may be dropped when they come back.
+            # Lent plans may be dropped when they are returned.
             _Pressure.plans_to_come_back = any(cache.plans > 1 for cache in caches)
             return
         cache = min(idle, key=lambda pair: pair[0])[1]
@@ -295,7 +299,7 @@ def _shrink(limit: int, making: PlanCache | None = None) -> None:
 
 
 def _renew_locks() -> None:
-    """In a forked child: threads that held a lock are not there to release it."""
+    """Replace the locks in a forked child, where the threads that held them do not exist."""
     global _registered
     _registered = threading.Lock()
     for cache in _caches:

@@ -1,4 +1,4 @@
-"""What a network does to gradients that somebody else has: no loss, no update."""
+"""Vector-Jacobian products of a network for given output gradients, without loss and update."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from fastconv.plan.tape import Tape
 class Differential:
     """A graph and its gradients, bound to arrays, for one batch size.
 
-    For `inputs` and `output_gradients`, which are to be filled before each `run`, it computes
-    `outputs` and `input_gradients` (None for an input that is not wanted, or that no output depends
-    on).
+    From `inputs` and `output_gradients`, which the caller fills before each `run`, computes
+    `outputs` and `input_gradients` (None for an input that is not in `wanted`, or on which no
+    output depends).
 
     Args:
-        graph: what is differentiated.
+        graph: the graph to differentiate.
         batch_size: N >= 1.
         parameters: the weights of the graph.
-        mode: "train" is as in training, and the gradients of trainable weights are afterwards in
-            the gradient buffer of `parameters`; "infer" is as in prediction, without dropout and
+        mode: "train" runs as in training and leaves the gradients of trainable weights in the
+            gradient buffer of `parameters`; "infer" runs as in prediction, without dropout and
             without gradients of weights.
-        wanted: the inputs whose gradients are wanted; by default all.
+        wanted: the inputs whose gradients are computed; by default all.
     """
 
     def __init__(
@@ -66,14 +66,15 @@ class Differential:
         self._random = [step for step in recording.steps if isinstance(step, lowering.Random)]
 
     def run(self, draw: int = 0) -> None:
-        """Compute everything once. `draw` numbers what is random: equal numbers, equal draws."""
+        """Compute outputs and gradients. `draw` numbers the random draws: equal numbers, equal
+        draws."""
         for step in self._random:
             step.set_draw(draw)
         self._program.run(runtime.get_num_threads())
 
 
 class _Frozen:
-    """A weight that is used, but has no gradient."""
+    """A weight without a gradient."""
 
     trainable = False
 
@@ -85,7 +86,7 @@ class _Frozen:
 
 
 def _frozen(graph: Graph) -> Graph:
-    """The graph with all its weights frozen."""
+    """Return the graph with all its weights frozen."""
     applications = [replace(a, node=_frozen_node(a.node)) for a in graph.applications]
     return replace(graph, applications=applications)
 

@@ -1,7 +1,7 @@
-"""Fewer nodes for the same result, before anything is bound to memory.
+"""Reduces the number of nodes without changing the result, before memory is bound.
 
-What is fused disappears as a value of its own, so it must have exactly one consumer: an activation
-joins the operation before it only if nobody else looks at what that operation would have given.
+A fused value no longer exists, so it must have exactly one consumer: an activation joins the
+preceding operation only if no other node reads that operation's output.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from fastconv.plan.simplify import simplify
 
 
 def fuse(graph: Graph, mode: str) -> Graph:
-    """The graph without what `mode` does not need, and with activations inside other operations.
+    """Return the graph without dead code for `mode`, with activations inside other operations.
 
-    Outside of training a batch normalization goes into the convolution or product before it: it is
-    linear then, so that other filters and another bias do the work of both.
+    Outside of training, a batch normalization is folded into the preceding convolution or product:
+    it is linear then, so it only scales the filters and changes the bias.
 
-    What is random outside of training and penalties without a loss are nothing at all; nodes that
-    lead to no output are dropped, and so is what only undoes what was done before.
+    Random nodes outside of training and penalties without a loss are removed, and so are nodes that
+    do not lead to an output and arrangements that cancel each other.
     """
     graph = _live(simplify(_without_idle(graph, mode)))
     if mode != "train":
@@ -30,8 +30,8 @@ def fuse(graph: Graph, mode: str) -> Graph:
 
 
 def fuse_forward(graph: Graph) -> Graph:
-    """The fused graph with poolings inside convolutions: for passes that no gradient follows, which
-    would need what was pooled."""
+    """Return the fused graph with poolings inside convolutions, for passes without a backward pass,
+    which would need the input of the pooling."""
     return _join(graph, _with_pooling)
 
 
@@ -69,10 +69,11 @@ def _live(graph: Graph) -> Graph:
 
 
 def _join(graph: Graph, join: Callable[[nodes.Node, nodes.Node], nodes.Node | None]) -> Graph:
-    """The graph with every two nodes in a row as one where `join` makes one of them."""
+    """Return the graph in which `join` merges pairs of consecutive nodes where it returns a
+    node."""
     uses = graph.uses()
     fused: list[Application] = []
-    places: dict[int, int] = {}  # where in `fused` a value is made
+    places: dict[int, int] = {}  # index in `fused` of the node that makes a value
     for application in graph.applications:
         before = application.inputs[0]
         place = places.get(before)
@@ -120,11 +121,11 @@ def _with_pooling(maker: nodes.Node, node: nodes.Node) -> nodes.Node | None:
 def join_endings(
     graph: Graph, losses: Sequence[nodes.Loss | None]
 ) -> tuple[Graph, list[int], list[bool], list[nodes.Loss | None]]:
-    """Let cross-entropies look at what goes into the softmax or sigmoid before them.
+    """Let cross-entropies read the input of the softmax or sigmoid before them (the logits).
 
-    That is exact where a probability rounds to 0 or 1, and the gradient is a subtraction. Returns
-    the graph, the value that each loss looks at, whether the loss has to give the probabilities as
-    well, because nobody but it needed them, and the losses, now of logits.
+    The loss stays exact where a probability rounds to 0 or 1, and the gradient is a subtraction.
+    Returns the graph; the value that each loss reads; whether the loss must also write the
+    probabilities, because it was their only consumer; and the losses, now of logits.
     """
     makers, uses = graph.makers(), graph.uses()
     seen, gives, joined = [], [], []
@@ -144,7 +145,7 @@ def join_endings(
             joined[-1] = replace(loss, kind="binary_logits")
             del applications[value]
         elif kind in _BINARY and alone and _is_sigmoid(getattr(node, "activation", None)):
-            # The sigmoid leaves the operation that it had joined; its value is the logits now.
+            # Split the sigmoid from the operation that it had joined; the value is now the logits.
             gives[-1] = True
             joined[-1] = replace(loss, kind="binary_logits")
             bare = replace(node, activation=None)

@@ -1,14 +1,14 @@
-"""Gradients that several consumers contribute to, while the backward pass is recorded.
+"""Accumulates gradients with several contributions while the backward pass is recorded.
 
-The gradient of a value is the sum of what its consumers hand back; the gradient of a weight that is
-used several times is the sum over its uses. Both are taken over as they are when there is only one.
+The gradient of a value is the sum of the contributions of its consumers; the gradient of a weight
+with several uses is the sum over these uses. A single contribution is used without a copy.
 
-A tensor may be the gradient of several values at once (those that went into an addition), until one
-of them has to be changed: that one gets a tensor of its own (`own`), or is summed into a new one.
+A tensor may be the gradient of several values at once (the inputs of an addition) until one of them
+must be changed: that one gets its own copy (`own`), or is summed into a new tensor.
 
-Where a value is the output of an activation, its gradient has to be multiplied by the derivative
-that belongs to it (`Undo`) by whoever writes it last: the only consumer, if that can
-(`Lowering.can_undo`); the sum over several consumers; or else a pass of its own.
+Where a value is the output of an activation, its gradient must be multiplied by the activation's
+derivative (`Undo`). The last operation that writes the gradient does so: the only consumer, if it
+can (`Lowering.can_undo`), or the sum over several consumers; otherwise a separate pass does.
 """
 
 from __future__ import annotations
@@ -26,32 +26,32 @@ from fastconv.parameters import Parameters, Variable
 from fastconv.plan.nodes import Activation
 from fastconv.plan.tape import Tape, Tensor
 
-_MOST_WAITING = 2  # contributions to one value that wait for their sum, and take up memory
+_MOST_WAITING = 2  # contributions to one value that wait for their sum and occupy memory
 
 
 @dataclass(frozen=True)
 class Undo:
-    """An activation to be undone in the gradient of its output, whose place `output` tells."""
+    """Activation gradient: multiplies a gradient by the activation's derivative at `output`."""
 
     activation: Activation
     output: Tensor
 
     @property
     def arguments(self) -> tuple[str, float, np.ndarray]:
-        """What an operation takes as `undo`; once the tape is bound."""
+        """Return the `undo` argument of an operation, once the tape is bound."""
         return self.activation.kind, self.activation.slope, self.output.array
 
 
 class ValueGradients:
-    """The gradients of all values for which there is one so far."""
+    """The gradients of all values recorded so far."""
 
     def __init__(self, tape: Tape):
         self._tape = tape
         self._waiting: dict[int, list[Tensor]] = {}
-        self._holders: Counter = Counter()  # of each tensor's memory, how many gradients it is
+        self._holders: Counter = Counter()  # number of gradients that share each tensor's memory
 
     def add(self, value: int, gradient: Tensor) -> None:
-        """One more contribution to the gradient of `value`."""
+        """Add a contribution to the gradient of `value`."""
         waiting = self._waiting.setdefault(value, [])
         if len(waiting) == _MOST_WAITING:
             waiting[:] = [self._sum(self._released(waiting))]
@@ -60,8 +60,8 @@ class ValueGradients:
         self._holders[gradient.storage] += 1
 
     def take(self, value: int, undo: Undo | None = None) -> Tensor | None:
-        """The gradient of `value`, which is complete, or of what goes into the activation that
-        gives it; None if nobody has contributed."""
+        """Return the complete gradient of `value`, or, with `undo`, of the input of the activation
+        that makes it; None without a contribution."""
         waiting = self._released(self._waiting.pop(value, []))
         if len(waiting) > 1:
             return self._sum(waiting, undo)
@@ -81,7 +81,7 @@ class ValueGradients:
         return gradient
 
     def own(self, gradient: Tensor) -> Tensor:
-        """`gradient`, or a copy if it is the gradient of another value, too."""
+        """Return `gradient`, or a copy if it is also the gradient of another value."""
         if not self._holders[gradient.storage]:
             return gradient
         copy = self._tape.tensor(gradient.shape)
@@ -89,7 +89,7 @@ class ValueGradients:
         return copy
 
     def hold(self, gradient: Tensor) -> None:
-        """Let nobody write into `gradient` from now on."""
+        """Make `gradient` read-only for all later operations."""
         self._holders[gradient.storage] += 1
 
     def _released(self, gradients: list[Tensor]) -> list[Tensor]:
@@ -98,7 +98,7 @@ class ValueGradients:
         return gradients
 
     def _sum(self, gradients: list[Tensor], undo: Undo | None = None) -> Tensor:
-        """Into one of them if nobody else has it, else into a new tensor."""
+        """Sum into one of `gradients` if it is not shared, else into a new tensor."""
         terms = list(gradients)
         free = (term for term in terms if not self._holders[term.storage])
         total = next(free, None) or self._tape.tensor(terms[0].shape)
@@ -116,12 +116,12 @@ class ValueGradients:
 
 
 class WeightGradients:
-    """Where the gradients of weights go: the first use of a weight writes into the flat gradient
-    buffer, every other one into a buffer beside it, which is then added.
+    """The destinations of weight gradients: the first use of a weight writes into the flat gradient
+    buffer, every other use into a separate buffer, which is then added.
 
-    The gradients of `joinable` weights need not go anywhere: for one in `joined`, an operation
-    behind the backward pass will compute it and use it up, made by a function of the rule that
-    changes the weight.
+    The gradients of `joinable` weights need not be stored. For a weight in `joined`, an operation
+    after the backward pass computes the gradient and consumes it; a function of the update rule
+    makes that operation.
     """
 
     def __init__(self, parameters: Parameters, tape: Tape, joinable: Set[Variable] = frozenset()):
@@ -131,7 +131,7 @@ class WeightGradients:
         self._to_add: list[Variable] = []
 
     def of(self, variable: Variable) -> np.ndarray:
-        """Where the node that is being recorded writes the gradient of `variable`."""
+        """Return the array for the gradient of `variable` in the node that is being recorded."""
         if variable not in self._beside:
             self._beside[variable] = None
             return self._whole(variable)
@@ -142,7 +142,7 @@ class WeightGradients:
         return self._beside[variable]
 
     def end_of_node(self) -> None:
-        """Record the additions that the node has made necessary."""
+        """Record the additions that the node requires."""
         for variable in self._to_add:
             whole, part = self._whole(variable), self._beside[variable]
             self._tape.emit(
@@ -151,8 +151,8 @@ class WeightGradients:
         self._to_add.clear()
 
     def clear_others(self) -> None:
-        """Record zeros for the trainable weights that no node has asked for: no loss depends on
-        them, but another plan may have left something there."""
+        """Record zeros for the gradients of trainable weights on which no loss depends: another
+        plan may have written there."""
         for variable in self._parameters.variables:
             if variable.trainable and variable not in self._beside and variable not in self.joined:
                 whole = self._whole(variable)

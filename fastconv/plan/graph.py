@@ -1,7 +1,7 @@
-"""A network as the plan sees it: values, and nodes that make one value out of others.
+"""The graph of a network: values, and nodes that compute a value from others.
 
-Values are numbers. Each is an input or is made by exactly one node, and the nodes stand in an order
-in which every value is made before it is used:
+Values are numbers. Each is an input or the output of exactly one node; nodes are in topological
+order:
 
     inputs 0, 1
     Convolution (0,)   -> 2
@@ -22,7 +22,7 @@ from fastconv.plan.nodes import Node
 
 @dataclass(frozen=True)
 class Application:
-    """`node` makes the value `output` out of the values `inputs`."""
+    """`node` computes the value `output` from the values `inputs`."""
 
     node: Node
     inputs: tuple[int, ...]
@@ -31,7 +31,7 @@ class Application:
 
 @dataclass
 class Graph:
-    """Built by `input` and `apply`; then `outputs` are chosen.
+    """Built by `input` and `apply`; then `outputs` is set.
 
     >>> graph = Graph()
     >>> x = graph.input((8, 8, 3))
@@ -45,13 +45,13 @@ class Graph:
     _calls: Counter[Any] = field(default_factory=Counter)
 
     def input(self, shape: Sequence[int]) -> int:
-        """A new input of samples of `shape`."""
+        """Add an input of samples of `shape`; return its value."""
         self.inputs.append(self._next())
         self.input_shapes.append(tuple(shape))
         return self.inputs[-1]
 
     def apply(self, chain: Sequence[Node], *inputs: int) -> int:
-        """What comes out of `chain`, whose first node takes all of `inputs`."""
+        """Apply `chain`, whose first node takes all of `inputs`; return the output value."""
         if not chain and len(inputs) != 1:
             raise ValueError(f"no nodes make nothing of {len(inputs)} values")
         for node in chain:
@@ -60,7 +60,7 @@ class Graph:
         return inputs[0]
 
     def number_of_call(self, layer: Any) -> int:
-        """How often this has been asked before about `layer`."""
+        """Return the number of earlier calls of this method for `layer`."""
         self._calls[layer] += 1
         return self._calls[layer] - 1
 
@@ -68,12 +68,12 @@ class Graph:
         return len(self.inputs) + len(self.applications)
 
     def uses(self) -> Counter[int]:
-        """How many consumers each value has; to be an output counts as one."""
+        """Return the number of consumers of each value; being an output counts as one."""
         uses = Counter(self.outputs)
         for application in self.applications:
             uses.update(application.inputs)
         return uses
 
     def makers(self) -> dict[int, Application]:
-        """Which node makes a value; inputs have none."""
+        """Return the application that computes each value; inputs have none."""
         return {application.output: application for application in self.applications}

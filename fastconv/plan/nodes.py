@@ -1,7 +1,7 @@
-"""What a layer tells the plan: which operation it is, with which settings and weights.
+"""Nodes: the operations that layers describe to the plan, with their settings and weights.
 
-A layer returns a list of these records (`Layer.nodes`), most of them one. A record says nothing
-about batch sizes, buffers, passes or fusion: all of that is the plan's to decide.
+`Layer.nodes` returns a list of these records, usually one. A record does not determine batch sizes,
+buffers, passes or fusion: the plan does.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Activation:
-    """y = f(x) element by element; `kind` is one that the compiled core knows.
+    """y = f(x) element by element; `kind` is an activation of the compiled core.
 
     `slope` is the slope of "leaky_relu", the alpha of "elu", the bound of "clipped_relu";
     "bounded_relu" has all three parameters.
@@ -37,12 +37,12 @@ class Activation:
 
     @property
     def fusible(self) -> bool:
-        """Whether it can end a convolution or product."""
+        """Whether it can be the epilogue of a convolution or product."""
         return self.kind in FUSIBLE
 
     @property
     def keeps_input(self) -> bool:
-        """Whether the gradient is computed from the input; otherwise from the output."""
+        """Whether the gradient is computed from the input; if not, from the output."""
         return self.kind in KEEPS_INPUT
 
     @property
@@ -54,8 +54,8 @@ class Activation:
 class Convolution:
     """x (N,H,W,C) with kernel (KH,KW,C/groups,K) -> y (N,OH,OW,K).
 
-    `kernel_shape` is that shape where the weight itself has another one (1-D, depthwise).
-    `pooling` of 2x2 windows with stride 2 may follow within the operation, with one group.
+    `kernel_shape` is that shape if the weight itself has another one (1-D, depthwise).
+    `pooling`: 2x2 windows with stride 2, fused into the operation; only without groups.
     """
 
     kernel: Variable
@@ -72,8 +72,8 @@ class Convolution:
 
 @dataclass(frozen=True)
 class TransposedConvolution:
-    """x (N,H,W,C) with kernel (KH,KW,K,C) -> y (N,OH,OW,K): what leads back from the output of a
-    convolution of `size` (OH,OW) to its input, plus the bias.
+    """x (N,H,W,C) with kernel (KH,KW,K,C) -> y (N,OH,OW,K): the transpose of a convolution whose
+    input has the `size` (OH,OW), plus the bias.
     """
 
     kernel: Variable
@@ -97,11 +97,10 @@ class Product:
 
 @dataclass(frozen=True)
 class BatchNormalization:
-    """Over all axes but the last: by the statistics of the batch in training, else, and if it is
-    `frozen`, by the moving ones. Outside of training a convolution or product takes it in.
+    """Normalizes over all axes but the last: by batch statistics in training, by the moving ones
+    otherwise or if `frozen`. Outside of training it is folded into a convolution or product.
 
-    Of several calls of one layer, the one with the lowest `turn` is first to change the moving
-    statistics.
+    If a layer is called several times, calls update the moving statistics in ascending `turn`.
     """
 
     gamma: Variable | None
@@ -117,7 +116,7 @@ class BatchNormalization:
 
 @dataclass(frozen=True)
 class GroupNormalization:
-    """By the statistics of every sample's `groups` of channels."""
+    """Normalizes by the statistics of each of the `groups` of channels of each sample."""
 
     gamma: Variable | None
     beta: Variable | None
@@ -128,7 +127,7 @@ class GroupNormalization:
 
 @dataclass(frozen=True)
 class RowNormalization:
-    """By the statistics of the last `axes` axes together; or, if `unit`, to length 1."""
+    """Normalizes by the statistics of the last `axes` axes together; if `unit`, to length 1."""
 
     gamma: Variable | None
     beta: Variable | None
@@ -149,8 +148,8 @@ class ResponseNormalization:
 
 @dataclass(frozen=True)
 class PReLU:
-    """x where x > 0, else alpha * x; `inner` neighbouring elements share a slope, and so do the
-    repetitions of all slopes."""
+    """x where x > 0, else alpha * x; `inner` neighbouring elements share a slope, and the slopes
+    repeat."""
 
     alpha: Variable
     inner: int = 1
@@ -168,7 +167,7 @@ class Pooling:
 
 @dataclass(frozen=True)
 class Softmax:
-    """Over the last axis, or its logarithm."""
+    """Softmax over the last axis, or its logarithm."""
 
     log: bool = False
 
@@ -177,8 +176,8 @@ class Softmax:
 class Dropout:
     """While training: zero with probability `rate`, else x / (1 - rate). Otherwise y = x.
 
-    Along the axes where `noise_shape` (without the batch, if that has its own draws) is 1, all
-    elements share their fate.
+    Along the axes where `noise_shape` (without the batch axis, if each sample has its own draws) is
+    1, all elements share one draw.
     """
 
     rate: float
@@ -197,9 +196,9 @@ class GaussianNoise:
 
 @dataclass(frozen=True)
 class Reshape:
-    """The same elements in the same order as samples of `shape`; costs nothing.
+    """The same elements in the same order as samples of `shape`; no operation.
 
-    `source` is the shape that they had before, so that a way back can be seen to be one.
+    `source` is the shape before, by which `simplify` detects the inverse reshape.
     """
 
     shape: tuple[int, ...]
@@ -215,9 +214,9 @@ class Transpose:
 
 @dataclass(frozen=True)
 class AxisMaps:
-    """What happens along every axis but the batch (`fastconv.resampling`), None for nothing.
+    """Linear maps along every axis but the batch (`fastconv.resampling`), None for the identity.
 
-    Elements that no element of the input reaches are `fill`.
+    Output elements without an input element are `fill`.
     """
 
     maps: tuple[AxisMap | None, ...]
@@ -226,14 +225,14 @@ class AxisMaps:
 
 @dataclass(frozen=True)
 class GlobalPooling:
-    """x (N,...,C) -> y (N,C) over all places; kind "max" or "average"."""
+    """x (N,...,C) -> y (N,C) over all positions; kind "max" or "average"."""
 
     kind: str
 
 
 @dataclass(frozen=True)
 class ScaleShift:
-    """y = x * scale + shift with constants (C,) of the last axis."""
+    """y = x * scale + shift with constants (C,) for the last axis."""
 
     scale: tuple[float, ...]
     shift: tuple[float, ...]
@@ -241,8 +240,8 @@ class ScaleShift:
 
 @dataclass(frozen=True)
 class RandomWarp:
-    """While training: every image x (N,H,W,C) seen through an affine map, y (N,*size,C).
-    Otherwise: `still`, or nothing at all.
+    """In training: an affine map of every image x (N,H,W,C), y (N,*size,C).
+    Otherwise: `still`, or the identity.
 
     `draw(generator, count)` returns the maps, (count, 6), as `fastconv.ops.warp` takes them.
     """
@@ -258,10 +257,10 @@ class RandomWarp:
 
 @dataclass(frozen=True)
 class Merge:
-    """Several x -> y element by element, from left to right; axes of size 1 are repeated.
+    """Several x -> y element by element, from left to right; axes of size 1 are broadcast.
 
-    kind "add", "subtract" (of two), "multiply", "average", "maximum" or "minimum". An x of lower
-    rank gets axes of size 1 behind the batch.
+    kind "add", "subtract" (two inputs), "multiply", "average", "maximum" or "minimum". An x of
+    lower rank gets axes of size 1 after the batch axis.
     """
 
     kind: str
@@ -270,14 +269,14 @@ class Merge:
 
 @dataclass(frozen=True)
 class Concatenate:
-    """Several x -> y, one after the other along `axis`, which is not the batch (axis >= 1)."""
+    """Several x -> y, concatenated along `axis`, which is not the batch axis (axis >= 1)."""
 
     axis: int
 
 
 @dataclass(frozen=True)
 class Custom:
-    """What `layer`, a `fastconv.layers.CustomLayer`, computes in NumPy: samples of `shape`."""
+    """Calls `layer`, a `fastconv.layers.CustomLayer`, in NumPy; output samples have `shape`."""
 
     layer: CustomLayer
     shape: tuple[int, ...]
@@ -285,7 +284,7 @@ class Custom:
 
 @dataclass(frozen=True)
 class ActivityPenalty:
-    """y = x; while there is a loss, `regularizer(x) / N` is added to it."""
+    """y = x; with a loss, `regularizer(x) / N` is added to it."""
 
     regularizer: Regularizer
 
@@ -294,11 +293,11 @@ class ActivityPenalty:
 class Loss:
     """The end of a training or test plan: predictions and targets -> one number per row.
 
-    kind as in `_ext/_loss.pyx`, of which "softmax_cross_entropy" and "binary_logits" look at
-    logits; or "custom". `sparse` targets are int64 class numbers (rows,), of which `ignore` does
-    not count; others float32 (rows, C), where a row is one prediction vector over the last axis.
-    `parameters` are up to two numbers; `summed` means the sum over the rows instead of their mean.
-    `custom` has `row_values` and `row_gradients` in NumPy.
+    kind as in `_ext/_loss.pyx`, where "softmax_cross_entropy" and "binary_logits" take logits; or
+    "custom". `sparse` targets are int64 class numbers (rows,), of which `ignore` is not counted;
+    others are float32 (rows, C), where a row is one prediction vector over the last axis.
+    `parameters` are up to two numbers; `summed` reduces the rows by their sum instead of their
+    mean. `custom` has `row_values` and `row_gradients` in NumPy.
     """
 
     kind: str
@@ -335,17 +334,17 @@ Node = (
     | TransposedConvolution
 )
 
-# Nothing outside of training, or what they say that they are then (`still`).
+# Outside of training: the identity, or their attribute `still`.
 TRAINING_ONLY = (Dropout, GaussianNoise, RandomWarp)
 
 
-_STREAM_STEP = 0x9E3779B97F4A7C15  # odd, and no small multiple of the step from draw to draw
+_STREAM_STEP = 0x9E3779B97F4A7C15  # odd, and not a small multiple of the step between draws
 
 
 def of_call(node: Node, number: int, turn: tuple[int, ...]) -> Node:
-    """`node` as call `number` of its layer, counted from 0, which comes at `turn` in its network.
+    """Return `node` for call `number` of its layer, counted from 0, at `turn` in its network.
 
-    Every call draws random numbers of its own.
+    Every call has its own random numbers.
     """
     if isinstance(node, BatchNormalization):
         return replace(node, turn=turn)
@@ -354,12 +353,12 @@ def of_call(node: Node, number: int, turn: tuple[int, ...]) -> Node:
     return node
 
 
-# Activations whose argument's sign and size tell all about their derivative.
+# Activations whose derivative depends only on the sign and size of the argument.
 RELU_FAMILY = ("relu", "leaky_relu", "clipped_relu")
 
 
 def has_room_for(node: Node, activation: Activation) -> bool:
-    """Whether the operation of `node` can apply `activation` to what it writes."""
+    """Return whether the operation of `node` can apply `activation` to its output."""
     if isinstance(node, Merge):
         return node.activation is None and activation.kind == "relu"
     if isinstance(node, (BatchNormalization, GroupNormalization)):
@@ -369,7 +368,7 @@ def has_room_for(node: Node, activation: Activation) -> bool:
 
 
 def variables_of(node: Node) -> list[Variable]:
-    """The weights of a node, trainable or not."""
+    """Return the weights of a node, trainable or not."""
     if isinstance(node, Custom):
         return list(node.layer.weights)
     values = (getattr(node, field.name) for field in fields(node))

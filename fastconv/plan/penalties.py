@@ -1,9 +1,9 @@
-"""What regularizers and constraints of weights become: operations on the flat buffers.
+"""Makes operations on the flat buffers from regularizers and constraints of weights.
 
-A penalty adds its gradient to what the backward pass has left in the gradient buffer, before any
-clipping, and leaves its value in a float64 array of one element, which the reported loss includes.
-A constraint runs after the update. L1, L2 and all norms run in the compiled core; what a user has
-written in NumPy runs there (`run_python`).
+A penalty adds its gradient to the gradient buffer after the backward pass, before any clipping, and
+writes its value to a float64 array of one element, which the reported loss includes. A constraint
+runs after the update. L1, L2 and all norms run in the compiled core; functions of users run in
+NumPy (`run_python`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from fastconv.regularizers import L1L2, Regularizer
 
 
 class _PythonPenalty:
-    """value[0] = scale * penalty of x; its gradient is added to `gradient`, if that is given."""
+    """value[0] = scale * penalty of x; adds its gradient to `gradient`, if given."""
 
     def __init__(self, regularizer, x, gradient, value, scale):
         self._regularizer, self._x, self._gradient = regularizer, x, gradient
@@ -33,7 +33,7 @@ class _PythonPenalty:
 
 
 class _PythonConstraint:
-    """w becomes what the constraint makes of it."""
+    """Replaces w by the result of the constraint."""
 
     def __init__(self, constraint: Constraint, w: np.ndarray):
         self._constraint, self._w = constraint, w
@@ -49,7 +49,8 @@ def penalty_operation(
     value: np.ndarray,
     scale: float = 1.0,
 ) -> Any:
-    """The operation that computes `scale` times the penalty for `x` (and adds its gradient)."""
+    """Return the operation that computes `scale` times the penalty of `x` (and adds its
+    gradient)."""
     regularizer.is_read_by_plans()
     if _is_compiled(regularizer, L1L2, "__call__", "gradient"):
         return _penalty.Penalty(x, gradient, value, regularizer.l1, regularizer.l2, scale)
@@ -57,14 +58,14 @@ def penalty_operation(
 
 
 def _is_compiled(thing: Any, cls: type, *methods: str) -> bool:
-    """Whether `thing` computes what the compiled core does for `cls`: no subclass of a user has
-    other methods."""
+    """Return whether the compiled core's version of `cls` is exact for `thing`: a user's subclass
+    has not overridden `methods`."""
     own = type(thing)
     return isinstance(thing, cls) and all(getattr(own, m) is getattr(cls, m) for m in methods)
 
 
 def weight_penalties(parameters: Parameters, training: bool) -> tuple[list[Any], list[np.ndarray]]:
-    """(operations, values) of the penalties on all trainable weights; without gradients unless
+    """Return (operations, values) of the penalties on all trainable weights; with gradients only if
     `training`."""
     operations, values = [], []
     for variable in parameters.variables:
@@ -79,7 +80,8 @@ def weight_penalties(parameters: Parameters, training: bool) -> tuple[list[Any],
 
 
 def constraint_operations(parameters: Parameters) -> list[Any]:
-    """What keeps the trainable weights within their constraints, to run after the update."""
+    """Return the operations that apply the constraints of the trainable weights after the
+    update."""
     return [
         _constraint_operation(variable.constraint, variable._live)
         for variable in parameters.variables
@@ -94,7 +96,7 @@ def _constraint_operation(constraint: Constraint, w: np.ndarray) -> Any:
     if _is_compiled(constraint, MinMaxNorm, "__call__", "axes"):
         axes = constraint.axes(w.ndim)
         first, last = axes[0], axes[-1]
-        if len(axes) == last - first + 1:  # neighbours, so that they are one axis of a view
+        if len(axes) == last - first + 1:  # contiguous, so they are one axis of a view
             middle = math.prod(w.shape[first : last + 1])
             view = w.reshape(math.prod(w.shape[:first]), middle, math.prod(w.shape[last + 1 :]))
             low, high, rate = constraint.min_value, constraint.max_value, constraint.rate

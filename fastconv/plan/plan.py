@@ -1,4 +1,4 @@
-"""A network bound to a batch size and a mode: see the package's essay."""
+"""A network bound to a batch size and a mode: see the package docstring."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ _WITHOUT_LOSS = ("infer", "augment")
 
 
 class Plan:
-    """Operations of a graph, bound to arrays, for one batch size.
+    """The operations of a graph, bound to arrays, for one batch size.
 
     Args:
-        graph: what the layers say (`fastconv.plan.graph`).
-        batch_size: N >= 1.
-        parameters: the weights; every variable in `graph` lives there.
-        mode: "infer" (forward), "augment" (forward, with images moved about at random), "test"
-            (forward and loss) or "train" (forward, loss, backward and
-            update).
-        losses: in "test" and "train", the loss of every output, None for one without; at least one.
-        loss_weights: what the gradient of each loss is multiplied by; by default 1.
-        weighted: whether every row of the losses has a weight of its own.
-        updates: what changes the weights, last in "train" (behind what the nodes have themselves:
-            `Lowering.updates`); None to compute gradients only.
-        arena: returns the memory for everything between input and output, given its bytes.
+            graph: the graph of the layers (`fastconv.plan.graph`).
+            batch_size: N >= 1.
+            parameters: the weights; holds every variable of `graph`.
+            mode: "infer" (forward), "augment" (forward with random image augmentation), "test"
+                (forward and loss) or "train" (forward, loss, backward and update).
+            losses: in "test" and "train", the loss of every output, None for one without; at least
+                one.
+            loss_weights: factors of the gradients of the losses; by default 1.
+            weighted: whether every row of the losses has its own weight.
+            updates: the updates of the weights at the end of "train" (after those of the nodes,
+                `Lowering.updates`); None to compute gradients only.
+            arena: allocates the memory for everything between input and output, given its bytes.
 
     After construction these lists of arrays are bound: `inputs` (N, ...) and, per output, `targets`
-    and `sample_weights` (one row per prediction vector), to be filled before each `run`, which may
-    reuse their memory; `outputs` (N, ...) and `losses` (float64, one per row, not weighted) to be
-    read after it. What an output does not have is None.
+    and `sample_weights` (one row per prediction vector), which the caller fills before each `run`
+    (`run` may reuse their memory); `outputs` (N, ...) and `losses` (float64, one per row,
+    unweighted), which the caller reads after it. Entries that an output does not have are None.
     `peak_bytes` is the size of the arena.
 
     A plan serves one thread at a time.
@@ -98,7 +98,7 @@ class Plan:
         self.mode = mode
         operations, self.peak_bytes = tape.bind(arena)
         self.inputs = [tensors[value].array for value in network.inputs]
-        # Read-only: metrics, which may be a user's, see the outputs before the next run.
+        # Read-only: metrics, also those of users, read the outputs before the next run.
         self.outputs = [read_only(tensor.array) for tensor in outputs]
         self.targets, self.losses, self.sample_weights = (
             [tensor and tensor.array for tensor in part] for part in (targets, values, weights)
@@ -107,7 +107,7 @@ class Plan:
         self._parameters, steps = parameters, recording.steps
         self._random = [step for step in steps if isinstance(step, lowering.Random)]
         self._frozen = []
-        if not training:  # the weights stay as they are from run to run, so they are packed once
+        if not training:  # the weights do not change between runs, so they are packed once
             self._frozen = [op for op in operations if hasattr(op, "freeze_weights")]
             for op in self._frozen:
                 op.freeze_weights(True)
@@ -127,29 +127,29 @@ class Plan:
 
     @property
     def penalty(self) -> float:
-        """What regularizers added to the loss of the last run."""
+        """The sum of the penalties of regularizers in the loss of the last run."""
         return sum(float(value[0]) for value in self._penalties)
 
     @property
     def scratch_bytes(self) -> int:
-        """Memory beside the arena: of the operations while they run, and of packed filters."""
+        """Memory outside the arena, in bytes: workspaces of the operations and packed filters."""
         return self._program.workspace_bytes + self._program.filter_bytes
 
     @property
     def own_bytes(self) -> int:
-        """All memory beside the arena: `scratch_bytes`, and arrays that last from run to run."""
+        """All memory outside the arena, in bytes: `scratch_bytes` and persistent arrays."""
         return self.scratch_bytes + self._lasting_bytes
 
     def scratch_bytes_on(self, num_threads: int) -> int:
-        """What `scratch_bytes` will be once the plan has run on so many threads."""
+        """Return `scratch_bytes` for a run on `num_threads` threads."""
         operations = [op for op in self._program.ops if isinstance(op, Op)]
         return scratch_bytes(operations, num_threads) + self._program.filter_bytes
 
     def run(self, draw: int = 0) -> None:
-        """Run everything once. `draw` numbers what is random: equal numbers, equal draws.
+        """Run all operations once. `draw` numbers the random draws: equal numbers, equal draws.
 
-        The weights change in one go at the end, so an exception (Ctrl-C) finds them as they were
-        before this step or as they are after it.
+        The weights change in one go at the end, so after an exception (Ctrl-C) they are either the
+        weights before this step or those after it.
         """
         threads = runtime.get_num_threads()
         for step in self._random:

@@ -1,12 +1,12 @@
 """Operations in order: one call into the core, or several with Python in between.
 
-The core runs a list of its operations without the GIL (`_ext._core.Program`). An operation that
-computes in Python (any object with `run_python()`: a user's own layer, a step on the host) cannot
-be on that list, so the list is cut there:
+The core runs a list of its operations without the GIL (`_ext._core.Program`). An operation in
+Python (any object with `run_python()`: a user's layer, a step on the host) cannot be in that list,
+so the list is split there:
 
     conv, pool | run_python() | dense, softmax
 
-Without such an operation there is exactly one `Program` and nothing else.
+Without such an operation there is exactly one `Program`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from fastconv._ext._core import Program
 
 
 class MixedProgram:
-    """Programs and Python operations that run one after the other; used like a `Program`."""
+    """Programs and Python operations that run in order; has the interface of a `Program`."""
 
     def __init__(self, operations: Sequence[Any]):
         self.ops = tuple(operations)
@@ -30,16 +30,16 @@ class MixedProgram:
 
     @property
     def workspace_bytes(self) -> int:
-        """Scratch memory in use, by all programs."""
+        """Scratch memory of all programs, in bytes."""
         return sum(getattr(part, "workspace_bytes", 0) for part in self._parts)
 
     @property
     def filter_bytes(self) -> int:
-        """Memory of packed filters that are kept from run to run."""
+        """Memory of packed filters that persist between runs, in bytes."""
         return sum(getattr(part, "filter_bytes", 0) for part in self._parts)
 
     def run(self, num_threads: int) -> None:
-        """Execute everything once; whatever a Python operation raises ends it there."""
+        """Run all operations once; an exception of a Python operation ends the run."""
         for part in self._parts:
             if isinstance(part, Program):
                 part.run(num_threads)
@@ -48,7 +48,7 @@ class MixedProgram:
 
 
 def make_program(operations: Sequence[Any]) -> Program | MixedProgram:
-    """Something whose `run(num_threads)` executes `operations` in order."""
+    """Return an object whose `run(num_threads)` runs `operations` in order."""
     if any(map(_is_python, operations)):
         return MixedProgram(operations)
     return Program(list(operations))

@@ -18,13 +18,12 @@ class Recording:
 
     Args:
         graph: fused (`fastconv.plan.fusion`).
-        tape: what to record on.
-        parameters: where the weights live.
+        tape: the tape to record on.
+        parameters: the weights.
         batch_size: the first size of every value.
-        training: whether `backward` will follow `forward`.
-        watched: values that somebody else will read once more, such as losses, each as often as it
-            will be.
-        joinable: weights whose update may take their gradient as it is computed.
+        training: whether `backward` follows `forward`.
+        watched: values with readers outside the graph, such as losses; one entry per read.
+        joinable: weights whose update may consume their gradient as it is computed.
     """
 
     def __init__(
@@ -49,7 +48,7 @@ class Recording:
             for application, step in zip(graph.applications, self.steps, strict=True)
         }
         self.tensors: dict[int, Tensor] = {}
-        self._readers: Counter = Counter()  # how often the memory of a tensor will still be read
+        self._readers: Counter = Counter()  # remaining reads of the memory of each tensor
         for value, shape in zip(graph.inputs, graph.input_shapes, strict=True):
             self._made(value, tape.input((batch_size, *shape)))
 
@@ -57,7 +56,7 @@ class Recording:
         """Record the forward pass of every node."""
         for application, step in zip(self._graph.applications, self.steps, strict=True):
             xs = [self.tensors[value] for value in application.inputs]
-            # The backward pass may want what is read here, even if the forward pass does not.
+            # The backward pass may read the inputs, even if the forward pass no longer does.
             step.may_overwrite = not self._training and self._readers[xs[0].storage] == 1
             self._made(application.output, step.forward(*xs))
             for x in xs:
@@ -70,10 +69,10 @@ class Recording:
     def backward(
         self, ends: Sequence[tuple[int, Tensor]], wanted: Sequence[int] = ()
     ) -> list[Tensor | None]:
-        """Record the backward pass from `ends`, (value, its gradient) for every loss.
+        """Record the backward pass from `ends`: (value, its gradient) for every loss.
 
-        Nothing is recorded that neither a trainable weight needs nor one of the values `wanted`,
-        inputs of the graph, whose gradients are returned (None where no loss depends on one).
+        Records only gradients that lead to a trainable weight or to a value in `wanted`, inputs of
+        the graph, whose gradients are returned (None where no loss depends on one).
         """
         undone = self._undone_by_consumers()
         needed = self._needed(wanted)
@@ -108,10 +107,10 @@ class Recording:
         return [gradients.take(value) for value in wanted]
 
     def _undone_by_consumers(self) -> set[int]:
-        """Leave undoing an activation to the operation that takes its output, where that is the
-        only one and can; return these outputs. Reshapes in between change nothing."""
+        """Let the consumer of an activation's output apply its gradient, if it is the only one and
+        can; return these outputs. Reshapes in between do not matter."""
         undone: set[int] = set()
-        same: dict[int, int] = {}  # values that are the output of another node in another shape
+        same: dict[int, int] = {}  # values that are another node's output in another shape
         for application, step in zip(self._graph.applications, self.steps, strict=True):
             x = application.inputs[0]
             if self._uses[x] != 1:
@@ -126,7 +125,7 @@ class Recording:
         return undone
 
     def _needed(self, wanted: Sequence[int]) -> set[int]:
-        """The values below which there is a trainable weight, or one of those that are wanted."""
+        """Return the values that depend on a trainable weight or on a value in `wanted`."""
         needed = set(wanted)
         for application, step in zip(self._graph.applications, self.steps, strict=True):
             if step.trainable or not needed.isdisjoint(application.inputs):

@@ -1,16 +1,15 @@
-"""Fewer arrangements: what one layer does and the next one undoes is left out.
+"""Removes arrangements that cancel each other.
 
-Layers that work on channels-first images turn them round, compute, and turn the result back; layers
-over sequences treat them as images of one row. In a network of them the way back and the next way
-there follow each other, or have only operations between them that do not mind the order: those on
-every element by itself, and those that merge values which have been turned alike. Such operations
-are moved before the way back:
+Layers on channels-first images transpose them, compute, and transpose the result back; layers on
+sequences treat them as images of one row. In a network of such layers, a transposition and its
+inverse are adjacent, or separated only by operations that commute with them: elementwise ones, and
+merges of values that have the same transposition. Such operations are moved before the inverse
+transposition:
 
-    conv -> turn -> relu -> turn back -> conv      conv -> relu -> conv
-    add(turn(a), turn(b))                          turn(add(a, b))
+    conv -> transpose -> relu -> inverse -> conv      conv -> relu -> conv
+    add(transpose(a), transpose(b))                   transpose(add(a, b))
 
-So a whole channels-first network turns its images once where they come in, and once more where
-somebody sees the result.
+So a channels-first network transposes its input once and each of its outputs once.
 """
 
 from __future__ import annotations
@@ -24,9 +23,9 @@ from fastconv.plan.graph import Application, Graph
 
 
 def simplify(graph: Graph) -> Graph:
-    """An equal graph in which no transposition or reshape takes what another one gives.
+    """Return an equal graph without a transposition or reshape that cancels another one.
 
-    Nodes that nobody needs any more are still there.
+    Nodes without consumers remain.
 
     >>> there, back = nodes.Transpose((0, 2, 3, 1)), nodes.Transpose((0, 3, 1, 2))
     >>> graph = Graph()
@@ -35,7 +34,7 @@ def simplify(graph: Graph) -> Graph:
     >>> [type(application.node).__name__ for application in simplify(graph).applications]
     ['Transpose', 'Softmax', 'Transpose']
     """
-    same: dict[int, int] = {}  # values that are others, too
+    same: dict[int, int] = {}  # values that equal others
     made: dict[int, Application] = {}
     fresh = count(1 + max([*graph.inputs, *(a.output for a in graph.applications)], default=0))
 
@@ -62,7 +61,7 @@ def simplify(graph: Graph) -> Graph:
 
 
 def _joined(maker: Application | None, node: nodes.Node) -> nodes.Node | None:
-    """The one node that does what `maker` and then `node` do, if both are arrangements."""
+    """Return one node equal to `maker` followed by `node`, if both are arrangements."""
     before = None if maker is None else maker.node
     if isinstance(before, nodes.Transpose) and isinstance(node, nodes.Transpose):
         return nodes.Transpose(tuple(before.axes[axis] for axis in node.axes))
@@ -78,7 +77,7 @@ def _does_nothing(node: nodes.Node) -> bool:
 
 
 def _common_transposition(makers: Sequence[Application | None]) -> tuple[int, ...] | None:
-    """The axes of the transpositions that made all of the values, if they are the same."""
+    """Return the axes of the transpositions that made all of the values, if they are equal."""
     axes = {
         maker.node.axes if maker and isinstance(maker.node, nodes.Transpose) else None
         for maker in makers
@@ -87,7 +86,7 @@ def _common_transposition(makers: Sequence[Application | None]) -> tuple[int, ..
 
 
 def _before(node: nodes.Node, axes: tuple[int, ...]) -> nodes.Node | None:
-    """What does the same before a transposition as `node` after it; None if there is no such."""
+    """Return the node that, before a transposition, equals `node` after it; None without one."""
     if isinstance(node, nodes.Concatenate):
         return replace(node, axis=axes[node.axis])
     if isinstance(node, (nodes.Activation, nodes.GaussianNoise, nodes.Merge)):

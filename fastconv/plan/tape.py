@@ -1,13 +1,12 @@
-"""Recording a program before its memory exists.
+"""Records a program before its memory is placed.
 
-While a plan is being made, every array is a `Tensor`: a shape, a dtype, and the steps at which it
-is used. Recording a step (`Tape.emit`) takes a function that will make the operation, and the
-tensors it touches; that is enough to know from when to when each one must exist. `Tape.bind` then
-places all of them in one arena (`arena.place`), gives every tensor its array, and makes the
-operations, bound to these arrays for life.
+While a plan is built, every array is a `Tensor`: a shape, a dtype, and the steps that use it.
+`Tape.emit` records a step: a function that makes the operation, and the tensors that it reads or
+writes, which determine their lifetimes. `Tape.bind` then places all tensors in one arena
+(`arena.place`), gives each its array, and makes the operations, bound to these arrays.
 
-What training has to keep from the forward for the backward pass needs no rule of its own: a tensor
-that a backward step touches is alive until then, any other one is not.
+The tensors that training keeps from the forward to the backward pass follow from these lifetimes: a
+tensor that a backward step reads is live until then.
 """
 
 from __future__ import annotations
@@ -21,13 +20,13 @@ import numpy as np
 from fastconv.parameters import aligned_zeros
 from fastconv.plan.arena import Lifetime, place
 
-Arena = Callable[[int], np.ndarray]  # gives an aligned uint8 array of at least so many bytes
+Arena = Callable[[int], np.ndarray]  # returns an aligned uint8 array of at least so many bytes
 
-_BEFORE = -1  # the "step" in which the inputs are filled
+_BEFORE = -1  # the "step" that fills the inputs
 
 
 class _Storage:
-    """The memory of one tensor and all its views."""
+    """The memory shared by a tensor and all its views."""
 
     def __init__(self, nbytes: int):
         self.nbytes = nbytes
@@ -42,13 +41,13 @@ class _Storage:
 
 
 class Tensor:
-    """An array to be: shape and dtype now, `array` after `Tape.bind`."""
+    """An array whose memory is not yet placed: shape and dtype now, `array` after `Tape.bind`."""
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype, storage: _Storage):
         self.shape, self.dtype, self.storage = shape, dtype, storage
 
     def reshape(self, *shape: int) -> Tensor:
-        """The same memory in another shape; -1 stands for what is left."""
+        """Return the same memory in another shape; -1 is inferred."""
         if -1 in shape:
             known = math.prod(size for size in shape if size != -1)
             shape = tuple(math.prod(self.shape) // known if size == -1 else size for size in shape)
@@ -56,7 +55,7 @@ class Tensor:
 
     @property
     def rows(self) -> Tensor:
-        """All axes but the last as one."""
+        """Return a view with all axes but the last as one."""
         return self.reshape(-1, self.shape[-1])
 
     @property
@@ -71,33 +70,34 @@ class Tape:
         self._makers: list[Callable[[], Any]] = []
         self._storages: list[_Storage] = []
         self._outputs: list[_Storage] = []
-        self.lasting_bytes = 0  # of all memory that `lasting` has given
+        self.lasting_bytes = 0  # of all memory returned by `lasting`
 
     def tensor(self, shape: tuple[int, ...], dtype: Any = np.float32) -> Tensor:
-        """A new tensor; it exists from the first step that touches it to the last."""
+        """Return a new tensor, live from the first step that uses it to the last."""
         dtype = np.dtype(dtype)
         storage = _Storage(math.prod(shape) * dtype.itemsize)
         self._storages.append(storage)
         return Tensor(tuple(shape), dtype, storage)
 
     def input(self, shape: tuple[int, ...], dtype: Any = np.float32) -> Tensor:
-        """A tensor that is filled from outside before the program runs."""
+        """Return a tensor that is filled before the program runs."""
         tensor = self.tensor(shape, dtype)
         tensor.storage.use(_BEFORE)
         return tensor
 
     def keep(self, tensor: Tensor) -> Tensor:
-        """Leave `tensor` alone until the program has ended, so that it can be read from outside."""
+        """Keep `tensor` live until the program has ended, so that it can be read afterwards."""
         self._outputs.append(tensor.storage)
         return tensor
 
     def lasting(self, nbytes: int) -> np.ndarray:
-        """Zero bytes beside the arena, aligned, which keep their content from run to run."""
+        """Return aligned zero bytes outside the arena whose content persists between runs."""
         self.lasting_bytes += nbytes
         return aligned_zeros(nbytes)
 
     def emit(self, make: Callable[[], Any], *tensors: Tensor | None) -> None:
-        """Record a step: `make()` returns its operation; `tensors` are all that it touches."""
+        """Record a step: `make()` returns its operation; `tensors` are all that it reads or
+        writes."""
         step = len(self._makers)
         self._makers.append(make)
         for tensor in tensors:
@@ -105,7 +105,8 @@ class Tape:
                 tensor.storage.use(step)
 
     def bind(self, arena: Arena = aligned_zeros) -> tuple[list[Any], int]:
-        """Give every tensor its memory; return the operations in order and the bytes of the arena.
+        """Place every tensor in memory; return the operations in order and the arena's size in
+        bytes.
 
         `arena(nbytes)` returns the block to use: an aligned uint8 array of at least `nbytes`.
         """

@@ -1,14 +1,15 @@
-"""The operations that end a training step: an optimizer bound to the flat buffers of a model.
+"""The operations at the end of a training step: an optimizer bound to the buffers of a model.
 
     clip the gradients | w -= lr * decay * w | the rule | average of the weights | constraints
 
-They read the optimizer's hyper-parameters at each run, and all plans of a model have their own
-operations on the same state: so a learning rate set by anyone is seen by all.
+They read the optimizer's hyper-parameters at each run. Each plan of a model has its own operations,
+but all share one state, so a change of the learning rate applies to all.
 
-The rule goes over all weights in one pass, behind their gradients; but the gradient of a large
-dense layer is as large as the layer, and nobody needs it as a whole. There the rule *joins* the
-computation of the gradient, which takes up no memory then, and saves a way there and back. Both
-happen at the end of the program all the same: the weights change in one go.
+The rule updates all weights in one pass after the gradients are complete. The gradient of a large
+dense layer, however, is as large as the layer and is never needed as a whole. There the rule
+*joins* the computation of the gradient, which then takes no memory and avoids one store and load.
+Both run
+at the end of the program in any case: the weights change in one go.
 """
 
 from __future__ import annotations
@@ -32,12 +33,12 @@ if TYPE_CHECKING:
     from fastconv.optimizers import Optimizer
 
 
-# At least: a smaller gradient is still in a cache when the update reads it.
+# Minimum size of a joined gradient: a smaller one is still in cache when the update reads it.
 _JOINED_BYTES = 4 * 2**20
 
 
 class _Clipping:
-    """Gradients within the optimizer's limits."""
+    """Clips the gradients to the optimizer's limits."""
 
     def __init__(self, optimizer: Optimizer, parameters: Parameters):
         self._optimizer, self._parameters = optimizer, parameters
@@ -47,7 +48,7 @@ class _Clipping:
 
 
 class _Accumulation:
-    """Gathers gradients, and runs the update with their mean after every so many batches."""
+    """Accumulates gradients, and runs the update with their mean every few batches."""
 
     def __init__(self, optimizer: Optimizer, parameters: Parameters, update: list[Any]):
         self._optimizer, self._parameters = optimizer, parameters
@@ -66,8 +67,8 @@ class _Accumulation:
 
 
 def joinable_weights(graph: Graph, optimizer: Optimizer) -> set[Variable]:
-    """The weights whose update by `optimizer` may join the computation of their gradient: large
-    kernels of products, used once, whose gradient nobody changes or reads in between."""
+    """Return the weights whose update by `optimizer` may join the computation of their gradient:
+    large kernels of products, used once, whose gradient is not changed or read in between."""
     if optimizer.clips or optimizer.weight_decay or optimizer.gradient_accumulation_steps:
         return set()
     uses = Counter(v for step in graph.applications for v in nodes.variables_of(step.node))
@@ -83,14 +84,14 @@ def joinable_weights(graph: Graph, optimizer: Optimizer) -> set[Variable]:
 
 
 def gradient_bytes(graph: Graph, optimizer: Optimizer, parameters: Parameters) -> int:
-    """The memory that the gradients of a training step by `optimizer` take up: the flat buffer
-    without the parts that nobody writes to."""
+    """Return the memory of the gradients of a training step by `optimizer`, in bytes: the flat
+    buffer without its unused parts."""
     joinable = joinable_weights(graph, optimizer)
     return parameters.values.nbytes - sum(4 * variable.size for variable in joinable)
 
 
 class Updates:
-    """What changes the weights in `parameters` at the end of a training step."""
+    """The updates of the weights in `parameters` at the end of a training step."""
 
     def __init__(self, optimizer: Optimizer, parameters: Parameters):
         self._optimizer, self._parameters = optimizer, parameters
@@ -102,10 +103,10 @@ class Updates:
     def operations(
         self, joined: Mapping[Variable, Callable[[Rule], Any]] = MappingProxyType({})
     ) -> list[Any]:
-        """All operations in order, one per trainable part of the buffer.
+        """Return all operations in order, one per trainable part of the buffer.
 
-        `joined` makes operations of its own for some weights: each computes a gradient and hands it
-        to the rule.
+        For some weights, `joined` makes an operation that computes the gradient and passes it to
+        the rule.
         """
         optimizer, parameters = self._optimizer, self._parameters
         state, values = optimizer.state_for(parameters), parameters.values

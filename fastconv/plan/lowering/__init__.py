@@ -1,19 +1,20 @@
-"""From a node to operations of the compiled core: one class per kind of node.
+"""Lowers a node to operations of the compiled core: one class per kind of node.
 
-    forward(x) -> y                 records the forward step, remembers what backward needs
+    forward(x) -> y                 records the forward step, keeps what backward reads
     backward(dy, need_dx) -> dx     records the gradients: into the gradient buffer for trainable
-                                    weights, into a new tensor for the input if anybody needs it
-    updates() -> operations         what changes other weights at the end of a training step
+                                    weights, into a new tensor for the input if it is needed
+    updates() -> operations         change non-trainable weights at the end of a training step
 
-    A node that merges takes forward(*xs), and backward(dy, needs) gives a list.
+    A node with several inputs takes forward(*xs); its backward(dy, needs) returns a list.
 
-    An activation inside a node is undone before `backward`, by who writes dy (`gradients.Undo`).
+    The gradient of an activation inside a node is applied before `backward`, by the operation
+    that writes dy (`gradients.Undo`).
 
-Both passes record on a tape (`plan.tape`); x, y, dy, dx are tensors without memory as yet. A `dy`
-belongs to the one node that it is handed to, which may overwrite it.
+Both passes record on a tape (`plan.tape`); x, y, dy, dx are tensors whose memory is not yet placed.
+A `dy` belongs to the one node that receives it, which may overwrite it.
 
-What is recorded is a function that makes an operation: an `Op` of the compiled core, or any object
-with `run_python()`, which the plan calls in its turn (`plan.program`).
+A recorded step is a function that makes an operation: an `Op` of the compiled core, or any object
+with `run_python()`, which the plan calls in order (`plan.program`).
 
     base         Lowering
     weighted     convolution and product
@@ -21,7 +22,7 @@ with `run_python()`, which the plan calls in its turn (`plan.program`).
     arrangement  transposition, padding, cropping, resizing, scaling
     random       dropout, noise, random views of images
     pooling, activation, normalization, reshape
-    merging      several values into one
+    merging      several inputs, one output
     custom       layers in NumPy
     penalty      of an activity regularizer
     loss         the end of a training or test plan

@@ -1,4 +1,4 @@
-"""Activations and the softmax where they stand alone."""
+"""Standalone activations and softmax."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from fastconv.plan.lowering.base import Lowering
 
 
 class Activation(Lowering):
-    """An activation that could not join the operation before it.
+    """An activation that is not fused into the preceding operation.
 
-    One that could join others is nothing but its ending, which leaves the backward pass to others.
+    If its kind can be fused, it equals its `ending`, whose gradient other operations may apply.
     """
 
     @property

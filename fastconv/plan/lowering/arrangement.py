@@ -1,6 +1,6 @@
-"""Elements that change places or are mixed along axes, with constants: linear maps without weights.
+"""Permutes elements or mixes them along axes with constants: linear maps without weights.
 
-Each of them has the transposed map as its gradient.
+The gradient of each is the transposed map.
 """
 
 from __future__ import annotations
@@ -67,10 +67,11 @@ def _resampled(tape: Tape, x: Tensor, shape: tuple[int, ...], maps, fill: float 
 
 
 def transposed(tape: Tape, x: Tensor, axes: tuple[int, ...]) -> Tensor:
-    """Record the permutation of axes of `x`; as matrices where it only exchanges two neighbours."""
+    """Record a permutation of the axes of `x`, as matrix transposes if it only swaps two
+    neighbours."""
     y = tape.tensor(tuple(x.shape[axis] for axis in axes))
     moved = next((i for i, axis in enumerate(axes) if axis != i), 0)
-    # a b | c d -> a | c d | b: the moved axes are one stretch that exchanges places with another
+    # a b | c d -> a | c d | b: the moved axes are contiguous and swap with another contiguous run
     cut = axes[moved]
     if axes == (*range(moved), *range(cut, len(axes)), *range(moved, cut)):
         matrices = (

@@ -1,7 +1,7 @@
-"""Layers in NumPy: steps in Python between two parts of the program.
+"""Layers in NumPy: Python steps between two parts of the program.
 
-What they return is checked every time, so that an error names the layer and not some kernel after
-it.
+Their return values are checked on every call, so that an error names the layer and not a later
+kernel.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fastconv.plan.lowering.base import Lowering
 class Custom(Lowering):
     overwrites_dy = False
 
-    saved: Any = None  # from forward to backward
+    saved: Any = None  # passed from forward to backward
 
     @property
     def trainable(self):
@@ -32,7 +32,7 @@ class Custom(Lowering):
         dx = self.tape.tensor(self.x.shape) if need_dx else None
         weights = self.node.layer.weights
         into = [self.gradient_of(weight) if weight.trainable else None for weight in weights]
-        # x and y are alive until here, since `saved` may be views of them.
+        # `saved` may hold views of x and y, so both are live until here.
         self.tape.emit(
             lambda: _Step(lambda: self._run_backward(dy, dx, into)), dy, dx, self.x, self.y
         )
@@ -80,7 +80,7 @@ class Custom(Lowering):
 
 
 class _Step:
-    """An operation in Python (`plan.program`)."""
+    """A Python operation (`plan.program`)."""
 
     def __init__(self, function):
         self.run_python = function

@@ -1,4 +1,4 @@
-"""The loss: where the forward pass ends and the backward pass begins."""
+"""The loss: the end of the forward pass and the start of the backward pass."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ def loss_operation(
     weight: np.ndarray | None,
     probabilities: np.ndarray | None = None,
 ) -> Any:
-    """The operation that writes the values of all rows, and the gradient if there is an array."""
+    """Return the operation that writes the loss of all rows, and the gradient if an array is
+    given."""
     if loss.custom is not None:
         return _CustomLoss(loss, prediction, targets, gradient, values, weight)
     return RowLoss(
@@ -68,9 +69,9 @@ def lower_loss(
 ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
     """Record the loss of `prediction`; return (targets, loss, sample_weight, dprediction).
 
-    `probabilities` receives the softmax of the prediction, for the two-in-one of softmax and
-    cross-entropy. The loss is per row, not weighted; the gradient is that of the weighted sum
-    divided by the number of rows.
+    `probabilities` receives the softmax of the prediction when softmax and cross-entropy are fused.
+    The loss is per row and unweighted; the gradient is that of the weighted sum divided by the
+    number of rows.
     """
     rows = prediction.rows
     targets = tape.input(rows.shape[:1], np.int64) if loss.sparse else tape.input(rows.shape)

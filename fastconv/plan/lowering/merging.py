@@ -1,4 +1,4 @@
-"""Several values into one: element by element, or side by side."""
+"""Combines several values into one: elementwise or by concatenation."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from fastconv.plan.tape import Tensor
 
 
 class Merge(Lowering):
-    """Inputs that are smaller than the output are repeated first, so that the merging itself knows
-    one shape only.
+    """Inputs smaller than the output are broadcast first, so the merge itself handles equal shapes.
 
-    The gradient of a sum is the gradient of each of its terms: they share one tensor, and no pass
-    over memory takes place.
+    The gradient of a sum is the gradient of each of its terms: they share one tensor without a
+    copy.
     """
 
     merges = True
@@ -60,7 +59,7 @@ class Merge(Lowering):
         return dx
 
     def _repeated(self, x: Tensor, shape: tuple[int, ...]) -> Tensor:
-        """`x` in the rank and the sizes of `shape`."""
+        """Broadcast `x` to the rank and sizes of `shape`."""
         x = x.reshape(*aligned_shape(x.shape, len(shape)))
         if x.shape == shape:
             return x
@@ -69,7 +68,7 @@ class Merge(Lowering):
         return y
 
     def _summed(self, dy: Tensor, shape: tuple[int, ...]) -> Tensor:
-        """The reverse of `_repeated`: `dy` summed up to `shape`."""
+        """The reverse of `_repeated`: sum `dy` down to `shape`."""
         aligned = aligned_shape(shape, len(dy.shape))
         if aligned == dy.shape:
             return dy.reshape(*shape)
@@ -110,11 +109,11 @@ class Concatenate(Lowering):
 
 
 def aligned_shape(shape: tuple[int, ...], rank: int) -> tuple[int, ...]:
-    """`shape` in `rank` axes: the missing ones, of size 1, come behind the batch."""
+    """Return `shape` with `rank` axes: the missing ones, of size 1, follow the batch axis."""
     return (shape[0], *(1,) * (rank - len(shape)), *shape[1:])
 
 
 def merged_shape(shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
-    """The shape that all of `shapes` are repeated to."""
+    """Return the shape to which all of `shapes` are broadcast."""
     rank = max(map(len, shapes))
     return tuple(map(max, zip(*(aligned_shape(shape, rank) for shape in shapes), strict=True)))

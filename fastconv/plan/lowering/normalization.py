@@ -1,5 +1,5 @@
-"""Normalization: by statistics of the batch, of groups, of rows, of neighbouring channels; and the
-ReLU with trained slopes, whose gradient sums up in the same way."""
+"""Normalization by statistics of the batch, of groups, of rows or of neighbouring channels; and
+PReLU, whose gradient uses the same reductions."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from fastconv.plan.lowering.base import Lowering
 
 
 def flat(variable: Variable | None) -> np.ndarray | None:
-    """The values of a weight as one row."""
+    """Return the values of a weight as one row."""
     return None if variable is None else variable._live.reshape(-1)
 
 
 class _Scaled(Lowering):
-    """What all with a gamma and a beta share; both may be absent."""
+    """Base class of normalizations with gamma and beta; both may be absent."""
 
     @property
     def trainable(self):
         return any(v is not None and v.trainable for v in (self.node.gamma, self.node.beta))
 
     def weight_gradients(self) -> list[np.ndarray | None]:
-        """Where dgamma and dbeta go, as rows."""
+        """Return the arrays for dgamma and dbeta, as rows."""
         wanted = [
             variable if variable is not None and variable.trainable else None
             for variable in (self.node.gamma, self.node.beta)
@@ -39,7 +39,7 @@ class _Scaled(Lowering):
 class _ChannelNormalization(_Scaled):
     """Statistics over rows and groups of channels: x as (segments, rows, channels).
 
-    The backward pass makes y anew from x as it goes, so that its activation takes no memory.
+    The backward pass recomputes y from x, so that its activation takes no memory.
     """
 
     undoes_ending = True
@@ -86,7 +86,7 @@ class _ChannelNormalization(_Scaled):
 
 
 class BatchNormalization(_ChannelNormalization):
-    """By the statistics of the batch while training, unless frozen; else by the moving ones."""
+    """Normalizes by batch statistics in training, unless frozen; otherwise by the moving ones."""
 
     @property
     def by_batch(self) -> bool:
@@ -140,7 +140,7 @@ class BatchNormalization(_ChannelNormalization):
         if not self.by_batch:
             return []
         node = self.node
-        momentum = np.array([node.momentum, 0.0])  # 0: leave the batch's own as they are
+        momentum = np.array([node.momentum, 0.0])  # 0: leave the batch statistics unchanged
         pairs = ((node.moving_mean, self.mean), (node.moving_variance, self.variance))
         return [
             _optim.Update("average", new.array.reshape(-1), None, (average._live,), momentum)
@@ -155,7 +155,7 @@ def fold(
     bias: np.ndarray | None,
     folded_bias: np.ndarray,
 ) -> _normalization.FoldNorm:
-    """The operation that makes weights which normalize by the moving statistics as they go."""
+    """Return the operation that folds normalization by the moving statistics into the weights."""
     return _normalization.FoldNorm(
         kernel, bias, flat(node.gamma), flat(node.beta), node.moving_mean._live,
         node.moving_variance._live, folded, folded_bias, node.epsilon,
@@ -163,14 +163,14 @@ def fold(
 
 
 class GroupNormalization(_ChannelNormalization):
-    """A segment for every sample."""
+    """One segment per sample."""
 
     def statistics_shape(self, x):
         return x.shape[0], self.node.groups
 
 
 class RowNormalization(_Scaled):
-    """Layer and unit normalization, over the last axes of a sample together."""
+    """Layer and unit normalization over the last axes of a sample."""
 
     def rows(self, tensor):
         return tensor.reshape(-1, math.prod(tensor.shape[-self.node.axes :]))
@@ -237,7 +237,7 @@ class PReLU(Lowering):
         return self.node.alpha.trainable
 
     def slopes(self, tensor):
-        """(rows, slopes, elements that share a slope)"""
+        """(rows, slopes, elements per slope)"""
         return tensor.reshape(-1, self.node.alpha.size, self.node.inner)
 
     def forward(self, x):

@@ -1,4 +1,4 @@
-"""A penalty on what flows through: nothing happens to it, but its gradient gets an addition."""
+"""Activity penalty: leaves the value unchanged and adds to its gradient."""
 
 from __future__ import annotations
 
@@ -27,5 +27,5 @@ class ActivityPenalty(Lowering):
         return dy
 
     def _operation(self, gradient):
-        scale = 1.0 / self.x.shape[0]  # the mean over the batch, so that its size does not matter
+        scale = 1.0 / self.x.shape[0]  # mean over the batch, so that the batch size does not matter
         return penalty_operation(self.node.regularizer, self.x.array, gradient, self.penalty, scale)

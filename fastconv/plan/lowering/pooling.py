@@ -1,4 +1,4 @@
-"""Pooling; the positions of the maxima are kept for the backward pass, a byte each."""
+"""Pooling; the backward pass uses the stored positions of the maxima, one byte each."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _BYTE_WINDOW = 256
 
 
 class Pooling(Lowering):
-    """What a max-pooling hands back goes to the maxima, which are its output: so it undoes an
-    activation before it there, in the smaller array."""
+    """Max-pooling passes its gradient to the maxima, which are its output. It therefore applies the
+    gradient of a preceding activation to that output, which is the smaller array."""
 
     overwrites_dy = False
     argmax: Tensor | None = None
@@ -49,7 +49,7 @@ class Pooling(Lowering):
     def can_undo(self, maker):
         if self.node.kind == "average":
             return not maker.undoes_ending
-        # Where windows overlap, a sum of products would have other bits than a product of sums.
+        # Where windows overlap, a sum of products rounds differently from a product of sums.
         return maker.ending.kind == "relu" or self.node.strides == self.node.pool_size
 
     def backward(self, dy, need_dx):
@@ -81,7 +81,7 @@ class Pooling(Lowering):
 
 
 class GlobalPooling(Lowering):
-    """All places of an image are rows of one matrix, whose columns are summed up or searched."""
+    """Treats all positions of an image as rows of one matrix and reduces its columns."""
 
     overwrites_dy = False
 
@@ -125,5 +125,5 @@ class GlobalPooling(Lowering):
         return dx
 
     def _places(self, image: Tensor) -> Tensor:
-        """(N, ..., C) as (N, places, C)."""
+        """(N, ..., C) as (N, positions, C)."""
         return image.reshape(self.x_shape[0], math.prod(self.x_shape[1:-1]), self.x_shape[-1])

@@ -1,7 +1,7 @@
-"""What is random while a model is trained: dropout, noise, images seen from elsewhere.
+"""Random operations in training: dropout, noise, image augmentation.
 
-The plan numbers its steps, and a number and the seed of the layer decide what is drawn. So nothing
-is stored for the backward pass that can be drawn again, and a run can be repeated.
+The step number of the plan and the seed of the layer determine every draw. The backward pass
+repeats a draw instead of storing it, and a run is reproducible.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from fastconv.plan.lowering.base import Lowering
 
 
 class Random(Lowering):
-    """Only in training plans; `operation` is there once the tape is bound."""
+    """Occurs in training plans only; `operation` exists once the tape is bound."""
 
     operation: Any = None
 
     def set_draw(self, draw: int) -> None:
-        """Number the next draw: equal numbers, equal draws."""
+        """Set the number of the next draw: equal numbers, equal draws."""
         self.operation.set_state(draw)
 
     def _emit(self, make, *tensors) -> None:
@@ -66,7 +66,7 @@ class Dropout(Random):
 
 
 class GaussianNoise(Random):
-    again: Any = None  # the same noise, on the gradient
+    again: Any = None  # applies the same noise to the gradient
 
     @property
     def overwrites_dy(self):

@@ -1,4 +1,4 @@
-"""The same memory under another shape."""
+"""Views the same memory in another shape."""
 
 from __future__ import annotations
 

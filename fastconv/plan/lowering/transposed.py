@@ -1,8 +1,8 @@
-"""Convolution the other way round: from the output of a convolution back to its input.
+"""Transposed convolution: maps the output of a convolution to its input.
 
-The passes of a convolution exchange their roles: forward is its gradient with respect to the input,
-the gradient with respect to the input is its forward, and in the gradient with respect to the
-filters x and dy change places.
+The passes of a convolution swap roles: forward is the convolution's gradient with respect to its
+input, the gradient with respect to the input is its forward pass, and in the gradient with respect
+to the filters x and dy are swapped.
 """
 
 from __future__ import annotations

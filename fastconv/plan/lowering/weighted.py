@@ -1,4 +1,4 @@
-"""Operations with weights: convolution and product, each with the activation that follows it."""
+"""Operations with weights: convolution and product, each with a fused activation."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from fastconv.shapes import conv2d_geometry, pool2d_geometry
 
 
 class Weighted(Lowering):
-    """y = activation(x * kernel + bias): what convolutions and products have in common.
+    """y = activation(x * kernel + bias): base class of convolution and product.
 
-    The activation is part of the forward operation.
+    The activation is the epilogue of the forward operation.
     """
 
     overwrites_dy = False
@@ -38,14 +38,14 @@ class Weighted(Lowering):
         return self.y
 
     def weights(self) -> tuple[np.ndarray, np.ndarray | None]:
-        """Kernel and bias of the forward pass: where a normalization follows, those that do its
-        work as well, made anew when the weights have changed."""
+        """Return kernel and bias of the forward pass. If a normalization follows, it is folded into
+        them, again whenever the weights have changed."""
         node = self.node
         kernel, bias = node.kernel._live, None if node.bias is None else node.bias._live
         if node.normalization is None:
             return kernel, bias
         folded = self.tape.lasting(kernel.nbytes).view(np.float32).reshape(kernel.shape)
-        # As the operation after it takes it: the last axis are the outputs.
+        # In the operation's layout: the last axis is the output axis.
         shapes = [self.shaped(array) for array in (kernel, folded)]
         folded_bias = np.empty(shapes[0].shape[-1], np.float32)
         self.tape.emit(lambda: fold(node.normalization, *shapes, bias, folded_bias))
@@ -67,24 +67,24 @@ class Weighted(Lowering):
         self.tape.emit(self.make_backward_kernel(dy, dw, db), self.x, dy)
 
     def shaped(self, kernel: np.ndarray) -> np.ndarray:
-        """The kernel, or its gradient, in the shape that the operations take."""
+        """Return the kernel, or its gradient, in the shape that the operations take."""
         return kernel
 
     @abstractmethod
     def output_shape(self, x: Tensor) -> tuple[int, ...]:
-        """The shape of y."""
+        """Return the shape of y."""
 
     @abstractmethod
     def make_forward(self, kernel, bias, kind, slope) -> Callable[[], Any]:
-        """A function that makes the forward operation."""
+        """Return a function that makes the forward operation."""
 
     @abstractmethod
     def make_backward_kernel(self, dy, dw, db) -> Callable[[], Any]:
-        """A function that makes the operation for the weights' gradients."""
+        """Return a function that makes the operation for the weight gradients."""
 
     @abstractmethod
     def make_backward_input(self, dy, dx) -> Callable[[], Any]:
-        """A function that makes the operation for the input's gradient."""
+        """Return a function that makes the operation for the input gradient."""
 
 
 class Convolution(Weighted):
@@ -131,11 +131,11 @@ class Convolution(Weighted):
 
 
 class Product(Weighted):
-    """Acts on the last axis; all others are rows.
+    """Acts on the last axis; all other axes are rows.
 
-    It undoes an activation before it in the dx that it writes. A convolution does not: the output
-    of that activation would come from memory in small pieces, tile by tile, which has been measured
-    to take longer than a pass of its own.
+    Includes the gradient of a preceding activation in the dx that it writes. A convolution does
+    not: it would read the output of that activation from memory in small pieces, tile by tile,
+    which measured slower than a separate pass.
     """
 
     def can_undo(self, maker):

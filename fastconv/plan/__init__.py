@@ -17,8 +17,8 @@ mode; after that, one call runs the whole program without entering Python:
   multiplication remains a separate pass.
 - *Cancelled arrangements* (`simplify`). Transpositions and reshapes that invert each other are
   removed.
-- *Dead code elimination.* Gradients are computed only for values that depend on a trainable weight. Outside of
-  training, random nodes are removed; nodes that do not lead to an output always are.
+- *Dead code elimination.* Gradients are computed only for values that depend on a trainable weight.
+  Random nodes are removed outside of training, nodes that do not lead to an output always.
 - *Sums of gradients* (`gradients`). The gradient of a value with several consumers, or of a weight
   with several uses, is the sum of their contributions. The gradient of an addition is shared by its
   inputs, not copied.

@@ -27,18 +27,17 @@ class Plan:
     """The operations of a graph, bound to arrays, for one batch size.
 
     Args:
-            graph: the graph of the layers (`fastconv.plan.graph`).
-            batch_size: N >= 1.
-            parameters: the weights; holds every variable of `graph`.
-            mode: "infer" (forward), "augment" (forward with random image augmentation), "test"
-                (forward and loss) or "train" (forward, loss, backward and update).
-            losses: in "test" and "train", the loss of every output, None for one without; at least
-                one.
-            loss_weights: factors of the gradients of the losses; by default 1.
-            weighted: whether every row of the losses has its own weight.
-            updates: the updates of the weights at the end of "train" (after those of the nodes,
-                `Lowering.updates`); None to compute gradients only.
-            arena: allocates the memory for everything between input and output, given its bytes.
+        graph: the graph of the layers (`fastconv.plan.graph`).
+        batch_size: N >= 1.
+        parameters: the weights; holds every variable of `graph`.
+        mode: "infer" (forward), "augment" (forward with random image augmentation), "test"
+            (forward and loss) or "train" (forward, loss, backward and update).
+        losses: in "test" and "train", the loss of every output, None for one without; at least one.
+        loss_weights: factors of the gradients of the losses; by default 1.
+        weighted: whether every row of the losses has its own weight.
+        updates: the updates of the weights at the end of "train" (after those of the nodes,
+            `Lowering.updates`); None to compute gradients only.
+        arena: allocates the memory for everything between input and output, given its bytes.
 
     After construction these lists of arrays are bound: `inputs` (N, ...) and, per output, `targets`
     and `sample_weights` (one row per prediction vector), which the caller fills before each `run`

@@ -1,20 +1,20 @@
-"""Training and evaluation: from data to steps, and from steps to what is reported.
+"""Training, evaluation and prediction, from data to reported values.
 
     trainer      fit, evaluate, predict
-    compiled     compile, and what it sets
-    compilation  what compile was given, and what of it belongs to which output
-    terminals    inputs and outputs of a model, and how data fit them
-    data         where batches come from: arrays, iterables, sequences
-    dataset      PyDataset: batches by number
+    compiled     compile, and the attributes that it sets
+    compilation  the arguments of compile, assigned to outputs
+    terminals    inputs and outputs of a model, and checks of data against them
+    data         sources of batches: arrays, iterables, sequences
+    dataset      PyDataset: batches by index
     feed         batches, epoch by epoch
-    prefetch     batches made in the background
-    outputs      what predict returns
+    prefetch     batches prepared in the background
+    outputs      the return value of predict
     report       loss and metrics of an epoch
-    progress     what is printed
-    run          how far a fit has come
-    renaming     its state after outputs got other names
+    progress     the progress bar
+    run          the progress and the state of one fit
+    renaming     its state after outputs were renamed
 
-`Trainer` is one half of a model; `fastconv.models` has the other.
+`Trainer` is one half of a model; `fastconv.models` contains the other.
 """
 
 from fastconv.training.trainer import Trainer

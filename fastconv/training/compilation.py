@@ -1,8 +1,7 @@
-"""What `compile` was given, and what of it belongs to which output.
+"""The losses, loss weights and metrics given to `compile`, and their assignment to outputs.
 
-Losses, their weights and metrics may be given once for all outputs, as a list in their order, or as
-a dict by their names. What is asked for is checked at once; which output gets what is only known
-when the model is built.
+Each may be given once for all outputs, as a list in their order, or as a dict by their names.
+Values are checked at once; they are assigned to outputs when the model is built.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from fastconv.structure import Names, check_keys, mapped
 
 
 class Compilation:
-    """Losses, weights and metrics as given, checked; errors are those of `Trainer.compile`."""
+    """Losses, weights and metrics, checked; raises the errors of `Trainer.compile`."""
 
     def __init__(self, loss: Any, loss_weights: Any, plain: Any, weighted: Any):
         for argument, given in {"metrics": plain, "weighted_metrics": weighted}.items():
@@ -35,9 +34,9 @@ class Compilation:
         self._weighted_metrics = mapped(metrics.get, weighted)
 
     def losses(self, outputs: Names) -> list[losses.Loss | None]:
-        """The loss of every output, None for one without.
+        """Return the loss of every output, None for one without.
 
-        Raises ValueError if there is none at all, or names and numbers do not fit.
+        Raises ValueError if no output has a loss, or if names or counts do not match the outputs.
         """
         found = [_one(loss, outputs) for loss in _by_output(self._loss, outputs, "loss")]
         if not any(found):
@@ -45,12 +44,12 @@ class Compilation:
         return found
 
     def loss_weights(self, outputs: Names) -> list[float]:
-        """The weight of every output's loss, 1 for one without."""
+        """Return the weight of every output's loss, 1 by default."""
         found = _by_output(self._loss_weights, outputs, "loss_weights")
         return [1.0 if weight is None else weight for weight in found]
 
     def metrics(self, outputs: Names, weighted: bool) -> list[list[Any]]:
-        """The metrics of every output, those with regard to sample weights or the others."""
+        """Return the metrics of every output: the weighted or the unweighted ones."""
         argument = "weighted_metrics" if weighted else "metrics"
         given = self._weighted_metrics if weighted else self._metrics
         if len(outputs) == 1:
@@ -64,7 +63,7 @@ class Compilation:
         return [_flat(each) for each in _by_output(given or None, outputs, argument)]
 
     def get_config(self) -> dict[str, Any]:
-        """What was given as plain data."""
+        """Return the arguments as plain data."""
         config = {
             argument: mapped(_described, given) or None for argument, given in self._given.items()
         }
@@ -88,7 +87,7 @@ def _by_output(given: Any, outputs: Names, argument: str) -> list[Any]:
 
 
 def _one(loss: Any, outputs: Names) -> losses.Loss | None:
-    """A loss, or the only one in a list."""
+    """Return `loss` itself, or the only element if it is a list."""
     while isinstance(loss, list) and len(loss) == 1:
         (loss,) = loss
     if isinstance(loss, (list, dict)):
@@ -100,7 +99,7 @@ def _one(loss: Any, outputs: Names) -> losses.Loss | None:
 
 
 def _flat(given: Any) -> list[Any]:
-    """Everything in lists and dicts of any depth."""
+    """Return all elements of nested lists and dicts."""
     if isinstance(given, dict):
         given = list(given.values())
     if isinstance(given, list):

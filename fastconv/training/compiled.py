@@ -17,7 +17,7 @@ from fastconv.user_warnings import warn_user
 
 
 class Compiled:
-    """Base of `Trainer`, which uses what is set here; plans depend on it, and so live here."""
+    """Base class of `Trainer`: the state that `compile` sets, and the plans, which depend on it."""
 
     def __init__(self):
         self._optimizer: optimizers.Optimizer | None = None
@@ -28,7 +28,7 @@ class Compiled:
         self._begin_work()
 
     def _begin_work(self) -> None:
-        """Set up what is no part of the state, but serves while the model works."""
+        """Set up attributes that are not part of the state."""
         self._plans = PlanCache()
 
     @explain_keywords
@@ -44,26 +44,25 @@ class Compiled:
         jit_compile: bool | str | None = "auto",
         auto_scale_loss: bool = True,
     ) -> None:
-        """Say how the model is trained.
+        """Configure the model for training.
 
         Args:
             optimizer: a name ("sgd", "rmsprop", "adam") or an `Optimizer`.
             loss: a name ("categorical_crossentropy", "sparse_categorical_crossentropy", "mse") or
                 a `Loss`. With several outputs: one for all of them, a list in their order, or a
                 dict by their names; None for an output that is not trained.
-            loss_weights: what the losses are multiplied by before they are added up, in the form of
-                a list or a dict; by default 1.
-            metrics: names ("accuracy"), metrics or functions of (y_true, y_pred), reported without
-                regard to sample weights. With several outputs: a list of lists, one per output, or
-                a dict of lists.
-            weighted_metrics: the same, with regard to sample weights.
-            run_eagerly, steps_per_execution: known from Keras; only the defaults.
-            jit_compile, auto_scale_loss: accepted and without effect, as there is nothing to
-                compile and no reduced precision whose loss would need scaling.
+            loss_weights: list or dict of factors of the losses in the total loss; by default 1.
+            metrics: names ("accuracy"), metrics or functions of (y_true, y_pred), computed without
+                sample weights. With several outputs: a list of lists, one per output, or a dict of
+                lists.
+            weighted_metrics: the same, computed with sample weights.
+            run_eagerly, steps_per_execution: as in Keras; only the defaults are supported.
+            jit_compile, auto_scale_loss: accepted without effect: fastconv does not compile models
+                and does not use reduced precision, for which the loss would be scaled.
 
-        Raises ValueError or TypeError for anything unknown or unsupported, and for what could not
-        be saved to a file: a function without a name, two of one name, or a class of your own, also
-        of a layer, whose `get_config` returns more than plain data.
+        Raises ValueError or TypeError for an unknown or unsupported argument, and for one that
+        cannot be saved to a file: an unnamed function, two functions of the same name, or a custom
+        class (also of a layer) whose `get_config` returns more than plain data.
         """
         unsupported = {
             "run_eagerly": (bool(run_eagerly), False),
@@ -83,9 +82,9 @@ class Compiled:
 
     @property
     def optimizer(self) -> optimizers.Optimizer | None:
-        """What changes the weights in `fit`; None before `compile`.
+        """The optimizer of `fit`; None before `compile`.
 
-        Another one, or a name, may be assigned. It begins anew.
+        An optimizer or a name may be assigned; its state is reset.
         """
         return self._optimizer
 
@@ -98,7 +97,7 @@ class Compiled:
 
     @property
     def loss(self) -> Any:
-        """The loss as `compile` was given it; AttributeError if it is assigned."""
+        """The loss as given to `compile`; AttributeError on assignment."""
         return self._loss
 
     @loss.setter
@@ -108,13 +107,14 @@ class Compiled:
         )
 
     def get_compile_config(self) -> dict[str, Any] | None:
-        """What `compile` was given, as plain data; None before it was called."""
+        """Return the arguments of `compile` as plain data; None before `compile`."""
         if not self.compiled:
             return None
         return _config(self.optimizer, self._compilation)
 
     def _check_describable(self, optimizer: optimizers.Optimizer, compilation: Compilation) -> None:
-        """ValueError or TypeError for what could not be saved: now, and not after an epoch."""
+        """Raise ValueError or TypeError for objects that cannot be saved, before training
+        starts."""
         with named_objects():
             parts = {
                 "the layers": self.get_config(),
@@ -129,10 +129,10 @@ class Compiled:
                 ) from error
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compile as `get_compile_config` says, with an optimizer that starts anew.
+        """Compile with the arguments in `get_compile_config`'s format, with a new optimizer state.
 
-        How Keras ran the model (`run_eagerly`, `steps_per_execution`) is left out: it has no effect
-        on results. Raises ValueError or TypeError for anything unsupported.
+        Ignores how Keras ran the model (`run_eagerly`, `steps_per_execution`), which does not
+        affect results. Raises ValueError or TypeError for an unsupported value.
         """
         left_out = ("run_eagerly", "steps_per_execution")
         config = {key: value for key, value in config.items() if key not in left_out}
@@ -140,26 +140,26 @@ class Compiled:
 
     @property
     def metrics(self) -> list[metrics.Metric]:
-        """The loss and the metrics, once data has told which accuracy "accuracy" is."""
+        """Loss and metrics; data determine which accuracy "accuracy" stands for."""
         return list(self._reported.metrics.values()) if self._reported else []
 
     @property
     def metrics_names(self) -> list[str]:
-        """The names of loss and metrics, in the order in which `evaluate` returns their values;
-        none before `compile`."""
+        """The names of loss and metrics, in the order of the values that `evaluate` returns; empty
+        before `compile`."""
         return list(self.metrics_by_name)
 
     @property
     def metrics_by_name(self) -> dict[str, metrics.Metric]:
-        """Loss and metrics by the names that they have in logs and histories.
+        """Loss and metrics by their names in logs and histories.
 
-        Before there was data, "accuracy" is any accuracy.
+        Without data so far, "accuracy" may be any of the accuracies.
         """
         report = self._reported or self._report_ahead()
         return report.metrics if report else {}
 
     def _report_ahead(self) -> Report | None:
-        """A report for labels of the shape of the outputs."""
+        """Return a report for labels of the shape of the outputs."""
         if not self.compiled or not self._compilation.has_loss:
             return None
         names, shapes = Names(layer.name for layer in self.layers[-1:]), [(None, 1)]
@@ -189,7 +189,7 @@ class Compiled:
 
 
 def _config(optimizer: optimizers.Optimizer, compilation: Compilation) -> dict[str, Any]:
-    """What `compile` was given, as plain data."""
+    """Return the arguments of `compile` as plain data."""
     return {
         "optimizer": serialize(optimizer),
         **compilation.get_config(),

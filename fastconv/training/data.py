@@ -1,17 +1,17 @@
-"""Where batches come from: arrays, iterables of batches, or indexable sequences of batches.
+"""Sources of batches: arrays, iterables of batches, or indexable sequences of batches.
 
-A *source* knows its batches and how to load one into a plan:
+A *source* produces batches and loads them into a plan:
 
-    prepare(terminals)     check everything that can be checked before the first step
+    prepare(terminals)     check the data as far as possible before the first step
     batches(order, first)  the batches of one pass over the data, as opaque items
-    size(item)             how many samples a batch has
+    size(item)             number of samples of a batch
     load(item, plan)       fill inputs, targets and sample weights; return labels and weights
 
-Arrays are never copied as a whole: a batch is gathered row by row into the plan's inputs and cast
-to float32 there, so uint8 images stay uint8 in memory and a memory-mapped file stays on disk.
+Arrays are never copied as a whole: the rows of a batch are gathered directly into the plan's inputs
+and cast to float32 there, so uint8 images stay uint8 and a memory-mapped file stays on disk.
 
 The order of a shuffled pass is a function of two numbers, the feed's seed and the number of the
-pass, so a place in the data is three numbers and can be gone back to (`fastconv.training.feed`).
+pass, so three numbers identify and restore a position in the data (`fastconv.training.feed`).
 """
 
 from __future__ import annotations
@@ -37,15 +37,16 @@ Arrays = list[np.ndarray | None]  # one per input or output
 
 
 def is_array_like(x: Any) -> bool:
-    """Whether `x` is data itself, and not something that yields batches of data."""
+    """Return whether `x` is an array, and not an iterable of batches."""
     return is_several(x) or hasattr(x, "__array__")
 
 
 def split_validation(data: tuple[Any, ...], fraction: float, inputs: int) -> tuple[tuple, tuple]:
-    """(first part, last part) of arrays, or lists or dicts of arrays; the last part is `fraction`
-    of the samples. `inputs` says how many arrays the model takes.
+    """Split arrays, or lists or dicts of arrays, into (first part, last part); the last part is
+    `fraction` of the samples. `inputs` is the number of inputs of the model.
 
-    Raises ValueError if `fraction` is not from 0 to 1, leaves one part empty, or `data` are none.
+    Raises ValueError if `fraction` is not between 0 and 1, leaves a part empty, or `data` does not
+    contain arrays.
     """
     if isinstance(fraction, bool) or not 0 < fraction < 1:
         raise ValueError(f"`validation_split` must be at least 0 and below 1, received {fraction}")
@@ -72,41 +73,41 @@ def split_validation(data: tuple[Any, ...], fraction: float, inputs: int) -> tup
 
 
 def _arrays_in(x: Any, several: bool) -> list[np.ndarray]:
-    """The arrays in `x`, which is one, or a list or dict of them if there are several."""
+    """Return the arrays in `x`: one, or with `several` those of a list or dict."""
     return [np.asarray(each) for each in (flatten(x) if several or isinstance(x, dict) else [x])]
 
 
 class Source(ABC):
-    """Base class; see the top of this module."""
+    """Base class; see the module docstring."""
 
     num_batches: int | None = None  # of one pass, if known
-    repeatable = True  # whether a second pass gives data again
+    repeatable = True  # whether a second pass yields data again
     weighted = False  # whether batches may come with sample weights
-    waits = False  # whether making a batch takes time that could be spent beside a step
-    queue_size: int | None = None  # how many batches may be made ahead, None for a few
+    waits = False  # whether preparing a batch takes time that can overlap with a step
+    queue_size: int | None = None  # maximum number of prefetched batches, None for the default
 
     @abstractmethod
     def sample_shape(self) -> tuple[int, ...]:
-        """The shape of one sample, for a model of one input that is not built yet."""
+        """The shape of one sample, for a model with one input that is not built yet."""
 
     @abstractmethod
     def y_shapes(self) -> list[tuple[int, ...] | None]:
-        """The shapes of the labels, once prepared."""
+        """The shapes of the labels, after `prepare`."""
 
     @abstractmethod
     def prepare(self, terminals: Terminals) -> None:
-        """Check samples and, where there are losses, labels against the model's shapes."""
+        """Check samples and, for outputs with a loss, labels against the model's shapes."""
 
     @abstractmethod
     def batches(self, order: tuple[int, int], first: int = 0) -> Iterator[Any]:
-        """The batches of one pass from number `first` on; `order` decides how they are shuffled."""
+        """Yield the batches of one pass from number `first` on; `order` determines the shuffle."""
 
     @abstractmethod
     def size(self, item: Any) -> int:
-        """How many samples a batch has."""
+        """Return the number of samples of a batch."""
 
     def is_weighted(self, item: Any) -> bool:
-        """Whether a batch has sample weights."""
+        """Return whether a batch has sample weights."""
         return self.weighted
 
     @abstractmethod
@@ -115,7 +116,7 @@ class Source(ABC):
 
 
 class ArraySource(Source):
-    """Batches gathered from whole arrays; an item is the rows of a batch."""
+    """Gathers batches from whole arrays; an item is the row numbers of a batch."""
 
     def __init__(self, x, y, sample_weight, batch_size, steps, shuffle, class_weight):
         if not isinstance(shuffle, (bool, np.bool_)):
@@ -150,7 +151,7 @@ class ArraySource(Source):
             (shape,) = terminals.outputs.values()
             weights = weights_of_classes(self.ys[0], self._class_weight, shape[-1])
         self.weights = terminals.weights(weights, self.count)
-        # `take` into a given array is the fast way, but would copy all of a strided `x` each time.
+        # `take` into a given array is faster, but would copy all of a strided `x` on every call.
         self._take = [x.flags.c_contiguous and x.dtype == np.float32 for x in self.xs]
         size, steps = self._batch_size, self._steps
         if size is None and steps is not None:
@@ -178,7 +179,7 @@ class ArraySource(Source):
     def load(self, item, plan):
         for x, take, into in zip(self.xs, self._take, plan.inputs, strict=True):
             if take and not isinstance(item, slice):
-                # The rows are in range, so `clip` clips nothing; it spares a buffer.
+                # The rows are in range; mode "clip" avoids a temporary buffer.
                 np.take(x, item, axis=0, out=into, mode="clip")
             else:
                 np.copyto(into, x[item], casting="unsafe")
@@ -189,9 +190,9 @@ class ArraySource(Source):
 
 
 class IterableSource(Source):
-    """Batches that somebody else makes; an item is checked (xs, ys, weights).
+    """Batches of an iterable; an item is checked (xs, ys, weights).
 
-    An iterator gives its batches once; any other iterable starts again with every pass.
+    An iterator yields its batches once; any other iterable restarts with every pass.
     """
 
     waits = True
@@ -205,7 +206,7 @@ class IterableSource(Source):
         return x.shape[1:]
 
     def _peek(self) -> tuple:
-        """The first batch, which will still be given."""
+        """Return the first batch without consuming it."""
         iterator = iter(self._iterable)
         try:
             first = next(iterator)
@@ -265,10 +266,10 @@ class IterableSource(Source):
 
 
 class SequenceSource(IterableSource):
-    """Batches by index, in a new order each pass if shuffled; a `PyDataset` is one.
+    """Batches by index, in a new order each pass if shuffled; for example a `PyDataset`.
 
-    Several `workers` ask for several batches at a time. `on_epoch_begin` and `on_epoch_end`, if
-    there are such, are called around every pass, by the thread that makes the batches.
+    `workers` threads request batches concurrently. `on_epoch_begin` and `on_epoch_end`, where
+    defined, are called before and after every pass, by the thread that prepares the batches.
     """
 
     def __init__(self, batches: Any, shuffle: bool):
@@ -306,7 +307,7 @@ class SequenceSource(IterableSource):
 
 
 def _in_parallel(function: Any, arguments: Iterable[Any], workers: int) -> Iterator[Any]:
-    """`map` by several threads, which stay as many calls ahead as there are threads."""
+    """`map` on `workers` threads, which stay at most `workers` calls ahead."""
     from concurrent.futures import ThreadPoolExecutor
 
     pool = ThreadPoolExecutor(workers, thread_name_prefix="fastconv-workers")
@@ -323,7 +324,7 @@ def _in_parallel(function: Any, arguments: Iterable[Any], workers: int) -> Itera
 
 
 def unpack_batch(batch: Any) -> tuple[Any, Any, Any]:
-    """(x, y, sample_weight) of what is yielded: x, (x,), (x, y) or (x, y, sample_weight)."""
+    """Return (x, y, sample_weight) of a batch x, (x,), (x, y) or (x, y, sample_weight)."""
     if not isinstance(batch, (tuple, list)):
         batch = (batch,)
     if not 1 <= len(batch) <= 3:
@@ -334,13 +335,13 @@ def unpack_batch(batch: Any) -> tuple[Any, Any, Any]:
 
 
 def weights_of_classes(y: np.ndarray, class_weight: dict[int, float], outputs: int) -> np.ndarray:
-    """One weight per sample by its class, 1 for classes that are not mentioned.
+    """Return one weight per sample by its class, 1 for classes without an entry.
 
-    The classes are the numbers below `outputs`, the length of a prediction; a prediction of one
-    number has the classes 0 and 1 and all labels in `y`. Labels are rounded, as in Keras.
+    The classes are the numbers below `outputs`, the length of a prediction; for a length of one,
+    the classes are 0, 1 and all labels in `y`. Labels are rounded, as in Keras.
 
-    Raises ValueError for keys that name no class, for weights that are negative or not finite, and
-    for several labels per sample; TypeError for what is not a dict of numbers.
+    Raises ValueError for a key that is not a class, for a weight that is negative or not finite,
+    and for several labels per sample; TypeError if `class_weight` is not a dict of numbers.
     """
     if not isinstance(class_weight, dict):
         raise TypeError(f"`class_weight` must be a dict, received {class_weight!r}")

@@ -1,4 +1,4 @@
-"""`PyDataset`: batches that are asked for by number."""
+"""`PyDataset`: batches by index."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from fastconv.shapes import normalize_int
 
 
 class PyDataset(NamedArguments):
-    """Base class of data sets in Python; Keras calls it `Sequence`, too.
+    """Base class of data sets in Python; Keras also calls it `Sequence`.
 
-    Subclasses define `__getitem__(index)`, which returns batch number `index` as x, (x, y) or
-    (x, y, sample_weight), and `__len__`, the number of batches. `fit` asks for batches in the
+    Subclasses define `__getitem__(index)`, which returns batch `index` as x, (x, y) or
+    (x, y, sample_weight), and `__len__`, the number of batches. `fit` loads batches in the
     background, in a new order every epoch if it shuffles.
 
     Args:
-        workers: how many threads ask for batches at a time.
-        use_multiprocessing: must be False; NumPy and Pillow work in threads without the GIL.
-        max_queue_size: how many batches may wait to be used, at least 1.
+        workers: number of threads that load batches.
+        use_multiprocessing: must be False; NumPy and Pillow run in threads without the GIL.
+        max_queue_size: maximum number of queued batches, at least 1.
 
-    Raises ValueError or TypeError for anything else.
+    Raises ValueError or TypeError for any other value.
 
     >>> import numpy as np
     >>> from fastconv.utils import PyDataset
@@ -37,7 +37,7 @@ class PyDataset(NamedArguments):
     [64.0, 81.0, 100.0, 121.0]
     """
 
-    # A subclass may forget to call __init__.
+    # Defaults for a subclass whose __init__ does not call this one.
     workers, use_multiprocessing, max_queue_size = 1, False, 10
 
     def __init__(
@@ -56,7 +56,7 @@ class PyDataset(NamedArguments):
 
     @property
     def num_batches(self) -> int | None:
-        """The number of batches; None if there is no end. By default `len()`."""
+        """The number of batches; None if unlimited. By default `len()`."""
         if not hasattr(self, "__len__"):
             raise NotImplementedError(f"{type(self).__name__} must define __len__ or num_batches")
         return len(self)
@@ -67,7 +67,7 @@ class PyDataset(NamedArguments):
             yield self[index]
 
     def on_epoch_begin(self) -> None:
-        """Called before the first batch of a pass is asked for."""
+        """Called before the first batch of a pass is loaded."""
 
     def on_epoch_end(self) -> None:
-        """Called when the last batch of a pass has been asked for."""
+        """Called after the last batch of a pass was loaded."""

@@ -31,7 +31,7 @@ def make_feed(
     shuffle: bool = False,
     class_weight: dict[int, float] | None = None,
 ) -> Feed:
-    """The batches of `data`, (x[, y[, sample_weight]]), for what `fit` and its like were given.
+    """Return a feed of `data`, (x[, y[, sample_weight]]), with the arguments of `fit`.
 
     Raises ValueError or TypeError if the arguments contradict each other.
     """
@@ -63,13 +63,13 @@ def make_feed(
 
 
 def _described(x: Any) -> str:
-    """What errors call an `x` that is no data, and how data is made of it."""
+    """Return, for errors, the kind of an unsupported `x` and how to convert it to data."""
     if isinstance(x, (str, bytes, os.PathLike)):
         return (
             f"{x!r}; fastconv.utils.load_img reads a picture, "
             "fastconv.utils.image_dataset_from_directory a folder"
         )
-    if hasattr(x, "__array_interface__"):  # a picture of Pillow
+    if hasattr(x, "__array_interface__"):  # a Pillow image
         return f"{type(x)}; for one picture: fastconv.utils.img_to_array(picture)[None]"
     return str(type(x))
 
@@ -77,27 +77,27 @@ def _described(x: Any) -> str:
 class Feed:
     """The batches of a source, epoch by epoch.
 
-    Without `steps` an epoch is one pass. With `steps` an epoch has that many batches, from where
-    the last epoch stopped. A pass never begins within an epoch: an epoch that reaches the end of
-    the data ends there, with a warning, and the next one begins a new pass. `exhausted` becomes
-    True when no new pass is possible.
+    Without `steps` an epoch is one pass. With `steps` an epoch has that many batches and starts
+    where the last epoch ended. An epoch does not continue into another pass: at the end of the data
+    it ends early, with a warning, and the next one starts a new pass. `exhausted` becomes True when
+    no further pass is possible.
     """
 
     def __init__(self, source: Source, steps: int | None, steps_name: str, shuffle: bool = False):
         self.source = source
         self._steps, self._steps_name = steps, steps_name
         self._seed = _random.draw_seed() if shuffle else 0
-        self._passes = 0  # how many passes are over
-        self._taken = 0  # how many batches of the present pass have been taken
+        self._passes = 0  # number of completed passes
+        self._taken = 0  # number of batches taken in the current pass
         self._current: Iterator[Any] | None = None
         self._length: int | None = None
         self.exhausted = False
 
     def epoch(self, skip: int = 0) -> Iterator[Any]:
-        """The batches of the next epoch, without the first `skip` of them.
+        """Yield the batches of the next epoch, except the first `skip`.
 
-        Batches that take time are made in the background, up to the end of the epoch and not
-        beyond. Close the generator if you leave it early.
+        Batches that take time are prepared in the background, at most up to the end of the epoch.
+        Close the generator to leave it early.
         """
         items = self._items(skip)
         if self.source.waits:
@@ -113,13 +113,13 @@ class Feed:
             self._ran_out(seen)
 
     def rewind(self) -> None:
-        """Make the next epoch begin with the first batch; an iterator goes on instead."""
+        """Start the next epoch with the first batch; an iterator continues instead."""
         if self.source.repeatable:
             self._next_pass()
 
     @property
     def length(self) -> int | None:
-        """Batches per epoch, if known."""
+        """Batches per epoch; None if unknown."""
         return self._steps or self.source.num_batches or self._length
 
     def _items(self, skip: int) -> Iterator[Any]:
@@ -134,7 +134,7 @@ class Feed:
             yield item
 
     def state(self) -> dict[str, Any]:
-        """Where the next epoch begins; only to be asked between two epochs."""
+        """Return the position of the next epoch; valid only between two epochs."""
         return {
             "seed": self._seed,
             "passes": self._passes,
@@ -144,8 +144,8 @@ class Feed:
         }
 
     def check_state(self, state: Any, epochs: int) -> None:
-        """ValueError unless `state` is that of a feed of data of the same length after at most
-        `epochs` epochs."""
+        """Raise ValueError unless `state` belongs to a feed of data of the same length after at
+        most `epochs` epochs."""
         kinds = {
             "seed": seed,
             "passes": whole,
@@ -160,7 +160,7 @@ class Feed:
                 f"the data must have {state['batches']} batches, as when the state was taken; "
                 f"received {batches}"
             )
-        # So that no wrong number makes `fit` take batches from an iterator for ever.
+        # A wrong number must not make `fit` take batches from an iterator endlessly.
         most = epochs * (self._steps or 0) if batches is None or self._steps is None else batches
         if state["taken"] > most:
             raise ValueError(
@@ -169,7 +169,7 @@ class Feed:
             )
 
     def check_batch(self, batch: int) -> None:
-        """ValueError unless an epoch can have `batch` batches."""
+        """Raise ValueError unless an epoch can have `batch` batches."""
         most = min((n for n in (self._steps, self.source.num_batches) if n), default=batch)
         if batch > most:
             raise ValueError(
@@ -177,10 +177,9 @@ class Feed:
             )
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go to where a feed of the same data was, whose checked state this is.
+        """Restore the position of a feed of the same data from its checked `state`.
 
-        Batches that were taken from an iterator, which cannot be asked for a place, are taken from
-        it again and left out.
+        An iterator cannot be repositioned: the batches already taken are taken again and skipped.
         """
         self._seed, self._passes, self._taken = state["seed"], state["passes"], state["taken"]
         self.exhausted = state["exhausted"]
@@ -190,9 +189,10 @@ class Feed:
         return self.source.batches((self._seed, self._passes), first)
 
     def _next(self, begins: bool) -> Any:
-        """The next batch, None at the end of the data; an epoch that `begins` there has a new pass.
+        """Return the next batch, None at the end of the data; if the epoch `begins`, start a new
+        pass there.
 
-        An iterator of unknown length is only known to have ended when it is asked once more.
+        The end of an iterator of unknown length shows only on the next request.
         """
         if self._current is None:
             self._current = self._pass(self._taken)
@@ -210,7 +210,7 @@ class Feed:
             self._passes, self._taken, self._current = self._passes + 1, 0, None
 
     def _leave_out(self, count: int) -> None:
-        """Go `count` batches into the epoch."""
+        """Skip the first `count` batches of the epoch."""
         if not count:
             return
         if self.source.num_batches and self.source.repeatable:

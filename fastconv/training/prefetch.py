@@ -1,12 +1,12 @@
-"""Batches made in the background, while the one before is computed with.
+"""Prepares batches in the background, while the preceding batch is computed.
 
     producer     next(items) ... | wait | next(items) ...
     queue                        1 .. depth batches
     consumer     step | step | step ...
 
-A plan runs without the GIL, so a producer in Python really works beside it. What the consumer sees
-is the same as without a producer, in the same order; an exception of the producer is raised where
-its batch would have been.
+A plan runs without the GIL, so a producer in Python runs in parallel with it. The consumer receives
+the same items in the same order as without a producer; an exception of the producer is raised in
+the place of its batch.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
-DEPTH = 2  # batches that wait, beside the one that is used and the one that is being made
-_CHECK = 0.1  # seconds after which who waits looks whether it still should
-_PATIENCE = 5.0  # seconds that a consumer who leaves early waits for the producer
+DEPTH = 2  # queued batches, in addition to the one in use and the one in preparation
+_CHECK = 0.1  # seconds between checks for cancellation while waiting
+_PATIENCE = 5.0  # seconds that a consumer waits for the producer when it leaves early
 
 
 def prefetched(items: Iterable[Any], depth: int = DEPTH) -> Iterator[Any]:
-    """`items`, made by a thread of its own that is up to `depth` of them ahead.
+    """Yield `items`, produced by a separate thread that is up to `depth` of them ahead.
 
-    Close the generator to stop the thread. If the source hangs then, the thread is left to itself;
-    it does not keep the process from ending.
+    Close the generator to stop the thread. If the source blocks then, the thread is abandoned; it
+    does not prevent the process from ending.
     """
     ready: queue.Queue = queue.Queue(depth)
     stopped = threading.Event()
@@ -44,7 +44,7 @@ def prefetched(items: Iterable[Any], depth: int = DEPTH) -> Iterator[Any]:
             for item in items:
                 if not put(True, item):
                     return
-        except BaseException as raised:  # whatever it is, it belongs to the consumer
+        except BaseException as raised:  # every exception is raised again in the consumer
             error = raised
         put(False, error)
 
@@ -54,7 +54,7 @@ def prefetched(items: Iterable[Any], depth: int = DEPTH) -> Iterator[Any]:
         while True:
             try:
                 more, item = ready.get(timeout=_CHECK)
-            except queue.Empty:  # in between, Python looks whether somebody has pressed Ctrl-C
+            except queue.Empty:  # between two attempts, Python checks for Ctrl-C
                 continue
             if more:
                 yield item

@@ -1,10 +1,10 @@
-"""What `fit`, `evaluate` and `predict` print, in Keras's format.
+"""The output of `fit`, `evaluate` and `predict`, in Keras's format.
 
     Epoch 1/5
     938/938 ━━━━━━━━━━━━━━━━━━━━ 4s 4ms/step - accuracy: 0.9012 - loss: 0.3456
 
-On a terminal the line is redrawn while the work goes on, at most every 0.05 s. Anywhere else (a
-file, a pipe) it is written once, when the epoch has ended, without colours.
+On a terminal the line is redrawn during the epoch, at most every 0.05 s. Otherwise (a file, a pipe)
+it is written once, at the end of the epoch, without colours.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _BOLD, _GREEN, _WHITE, _OFF = "\x1b[1m", "\x1b[32m", "\x1b[37m", "\x1b[0m"
 
 
 class Progress:
-    """The display of one `fit`, `evaluate` or `predict`.
+    """The progress display of one `fit`, `evaluate` or `predict`.
 
     Args:
         verbose: "auto" (1), 0 silent, 1 bar, 2 one line per epoch.
-        epochs: how many epochs there are in all.
-        steps: steps per epoch, if known.
+        epochs: total number of epochs.
+        steps: steps per epoch; None if unknown.
 
     Raises ValueError for another `verbose`.
     """
@@ -49,19 +49,19 @@ class Progress:
         self._drawn_width = 0
 
     def epoch(self, epoch: int) -> None:
-        """The epoch with this index (from 0) begins."""
+        """Start the epoch with this index (from 0)."""
         self._begin()
         if self.verbose and self._epochs > 1:
             self._write(f"Epoch {epoch + 1}/{self._epochs}\n")
 
     def due(self, done: int) -> bool:
-        """Whether it is time to call `draw`; called after each of the `done` steps."""
+        """Return whether to call `draw`; called after each of the `done` steps."""
         if done == 1:
             self._after_first = time.perf_counter()
         return self._live and time.perf_counter() - self._drawn_at >= _INTERVAL
 
     def draw(self, done: int, logs: dict[str, float]) -> None:
-        """Show the state after `done` steps."""
+        """Show the progress after `done` steps."""
         now = time.perf_counter()
         self._drawn_at = now
         per_step = self._per_step(done, now)
@@ -72,7 +72,7 @@ class Progress:
         self._redraw(f"{self._bar(done)} {info} {_duration(per_step)}/step{_metrics(logs)}")
 
     def end(self, done: int, logs: dict[str, float]) -> None:
-        """The epoch has ended after `done` steps."""
+        """End the epoch after `done` steps."""
         if not self.verbose or not done:
             return
         self._steps = self._steps or done
@@ -92,13 +92,13 @@ class Progress:
             self._write(line + "\n")
 
     def close(self) -> None:
-        """End an unfinished line, so that whatever is printed next has its own."""
+        """End an unfinished line, so that later output starts on its own line."""
         if self._line_open:
             self._write("\n")
             self._line_open = False
 
     def _per_step(self, done: int, now: float) -> float:
-        """Seconds per step, without the first one, which prepares a lot, if there are more."""
+        """Seconds per step, except the first step, which includes setup, if there are more."""
         if done > 1:
             return (now - self._after_first) / (done - 1)
         return (now - self._start) / max(done, 1)
@@ -133,7 +133,7 @@ class Progress:
 
 
 def _metrics(logs: dict[str, Any]) -> str:
-    """The numbers of a line; of an array the mean, as in Keras."""
+    """Return the metrics of a line; arrays are shown by their mean, as in Keras."""
     means = {name: value if np.ndim(value) == 0 else np.mean(value) for name, value in logs.items()}
     return "".join(
         f" - {name}: {value:.4f}" if abs(value) > 1e-3 else f" - {name}: {value:.4e}"

@@ -1,7 +1,7 @@
-"""States of models whose outputs have other names now.
+"""Renames outputs in restored states.
 
-Outputs that nobody named are called after their layers (`dense_3`), which count up in each process,
-and so are their losses and metrics (`dense_3_mae`) and whatever callbacks remember of them.
+An unnamed output has the name of its layer (`dense_3`), which contains a counter of the process; so
+do its losses and metrics (`dense_3_mae`) and the states of callbacks.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ _NUMBER = re.compile(r"_(\d+)(?=_|$)")
 
 
 def renamings(stored: Sequence[Any], wanted: Sequence[str]) -> dict[str, str]:
-    """New names for `stored` ones, if these differ from those `wanted` by their numbers alone and
-    count up alike; otherwise, and if they are the same names, nothing.
+    """Return new names for `stored` ones that differ from `wanted` only by their numbers and count
+    up in the same order; otherwise, or if the names are equal, an empty dict.
 
     >>> renamings(["loss", "dense_8_mae", "dense_9_mae"], ["loss", "dense_mae", "dense_1_mae"])
     {'dense_8_mae': 'dense_mae', 'dense_9_mae': 'dense_1_mae'}
@@ -30,14 +30,14 @@ def renamings(stored: Sequence[Any], wanted: Sequence[str]) -> dict[str, str]:
 
 
 def _ranks(names: Sequence[str]) -> list[tuple[str, int]]:
-    """Each name without numbers, and its rank by them among those alike."""
+    """Return each name without numbers, and its rank by number among equal names."""
     keys = [(_NUMBER.sub("", name), tuple(map(int, _NUMBER.findall(name)))) for name in names]
     place = {key: sum(o < key for o in keys if o[0] == key[0]) for key in keys}
     return [(key[0], place[key]) for key in keys]
 
 
 def renamed(value: Any, names: dict[str, str]) -> Any:
-    """`value`, a state, with new `names` instead of old ones, also of values in validations."""
+    """Return the state `value` with new `names` for old ones, also those of validation values."""
     both = names | {f"val_{old}": f"val_{new}" for old, new in names.items()}
 
     def of_today(value: Any) -> Any:

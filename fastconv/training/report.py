@@ -1,4 +1,4 @@
-"""Loss and metrics of an epoch: their sums, their names, their order."""
+"""Loss and metrics of an epoch: accumulation, names, order."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ from fastconv.training.renaming import renamings
 
 
 class Report:
-    """What is reported about a model with the given outputs.
+    """The reported values of a model with the given outputs.
 
-    The names are Keras's. One output: "loss", then the metrics by their names. Several: "loss",
-    then "<output>_loss" for every loss if there are several, without its weight, then
-    "<output>_<metric>".
+    The names are Keras's. One output: "loss", then the metrics by name. Several: "loss", then
+    "<output>_loss" (without its weight) if there are several losses, then "<output>_<metric>".
     """
 
     def __init__(
@@ -69,8 +68,8 @@ class Report:
         otherwise: str | None = None,
         columns: int | None = None,
     ) -> metrics.Metric:
-        """`metric`, under a name that is free: with `otherwise` in front, or a number behind. It
-        sees predictions whose last axis has `columns` entries."""
+        """Return `metric` under a unique name: with prefix `otherwise` or a numeric suffix. It
+        receives predictions whose last axis has `columns` entries."""
         name = "_".join([*prefix, metric.name])
         if name in self._names and otherwise:
             name = "_".join([*prefix, otherwise, metric.name])
@@ -84,7 +83,7 @@ class Report:
 
     @property
     def metrics(self) -> dict[str, metrics.Metric]:
-        """Loss and metrics by their names, in the order in which `evaluate` returns values."""
+        """Loss and metrics by name, in the order of the values that `evaluate` returns."""
         return dict(self._names)
 
     def reset(self) -> None:
@@ -92,20 +91,20 @@ class Report:
             metric.reset_state()
 
     def state(self) -> list[dict[str, Any]]:
-        """The states of loss and metrics: see `fastconv.state`."""
+        """Return the states of loss and metrics: see `fastconv.state`."""
         return [
             {"name": name, "class": type(metric).__name__, "state": metric.state()}
             for name, metric in self._names.items()
         ]
 
     def new_names(self, state: Any) -> dict[str, str]:
-        """What metrics in `state` are called now, if the names of outputs have counted up since."""
+        """Return the current names of metrics in `state`, if output names have counted up since."""
         if not isinstance(state, list) or not all(isinstance(each, dict) for each in state):
             return {}
         return renamings([each.get("name") for each in state], list(self._names))
 
     def check_state(self, state: Any) -> None:
-        """ValueError unless `state` is that of a report with the same metrics."""
+        """Raise ValueError unless `state` belongs to a report with the same metrics."""
         kinds = {"name": text, "class": text, "state": plain}
         list_of(record_of(kinds))(state, "the state of the metrics")
         wanted = [f"{name} ({type(metric).__name__})" for name, metric in self._names.items()]
@@ -120,7 +119,7 @@ class Report:
                 self._check_outputs(name, metric.outputs_axis, each["state"])
 
     def _check_outputs(self, name: str, axis: int, state: dict[str, Any]) -> None:
-        """ValueError unless the sums per output are as many as the model has outputs."""
+        """Raise ValueError unless the sums per output match the number of outputs."""
         for key, value in state.items():
             outputs = np.shape(value)[axis : axis + 1]
             if outputs and outputs[0] != self._columns[name]:
@@ -130,7 +129,7 @@ class Report:
                 )
 
     def restore(self, state: list[dict[str, Any]]) -> None:
-        """Go on from the checked state of an equal report."""
+        """Restore the checked state of an equal report."""
         for metric, each in zip(self._names.values(), state, strict=True):
             metric.restore(each["state"])
 
@@ -140,8 +139,7 @@ class Report:
         ys: Sequence[np.ndarray | None],
         weights: Sequence[np.ndarray | None],
     ) -> None:
-        """Take in what a plan has left behind after a batch, whose labels and sample weights these
-        are."""
+        """Accumulate the results of a plan for a batch with these labels and sample weights."""
         count = len(plan.outputs[0])
         total = plan.penalty
         for index, values in enumerate(plan.losses):
@@ -163,11 +161,12 @@ class Report:
                 metric.update_state(y, output, weight)
 
     def values(self) -> Any:
-        """The values so far in the order of `metrics`; the loss alone if there is nothing else."""
+        """Return the values so far in the order of `metrics`; only the loss if there are no
+        others."""
         values = [metric.result() for metric in self._names.values()]
         return values if len(values) > 1 else values[0]
 
     def logs(self) -> dict[str, Any]:
-        """The values so far by name, in alphabetical order: floats, and arrays of metrics that have
-        one number per class or threshold."""
+        """Return the values so far by name, in alphabetical order: floats, and arrays for metrics
+        with one number per class or threshold."""
         return {name: self._names[name].result() for name in sorted(self._names)}

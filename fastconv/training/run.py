@@ -1,4 +1,4 @@
-"""How far one `fit` has come, and everything that it has changed on the way."""
+"""The progress of one `fit`, and the state that it changes."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 class TrainingRun:
-    """One call of `fit`; while it lasts, callbacks find it as `model.training_run`.
+    """One call of `fit`; callbacks access it as `model.training_run`.
 
-    `epoch` counts the epochs that are over, `batch` the batches of the present one that are; when
-    `on_epoch_end` is called, the epoch is over. `logs` are those of the last epoch.
+    `epoch` counts completed epochs, `batch` the completed batches of the current one; in
+    `on_epoch_end` the epoch is complete. `logs` are those of the last epoch.
 
-    A state restored in `on_train_begin` makes `fit` go on from there. If that is in the middle of
+    `fit` continues from a state that is restored in `on_train_begin`. If that is in the middle of
     an epoch, `on_epoch_begin` is not called again for it.
     """
 
@@ -46,20 +46,20 @@ class TrainingRun:
         self._mark()
 
     def _mark(self) -> None:
-        # A feed may be read ahead, so it knows where it is only between two epochs.
+        # A feed may be read ahead, so its position is exact only between two epochs.
         self._feed_state = self.feed.state()
 
     def epoch_is_over(self) -> None:
-        """Said by `fit` after the validation of an epoch, before `on_epoch_end`."""
+        """Mark the end of an epoch; called by `fit` after validation, before `on_epoch_end`."""
         self.epoch, self.batch = self.epoch + 1, 0
         self._mark()
 
     def state(self) -> dict[str, Any]:
-        """A copy of everything that a new run needs to go on from here as if it were this one."""
+        """Return a copy of the state from which a new run continues exactly as this one."""
         return copy.deepcopy(self._live_state())
 
     def _live_state(self) -> dict[str, Any]:
-        """`state` without copying weights and slots, for a file that is written at once."""
+        """Return `state` without copying weights and slots, for a file that is written at once."""
         return {
             "epoch": self.epoch,
             "batch": self.batch,
@@ -74,7 +74,7 @@ class TrainingRun:
         }
 
     def check_state(self, state: Any) -> None:
-        """ValueError unless `state` is that of a run with an equal model, data and callbacks;
+        """Raise ValueError unless `state` belongs to a run with an equal model, data and callbacks;
         changes nothing."""
         kinds = dict.fromkeys(("model", "report", "feed", "validation", "random"), plain)
         kinds |= {"epoch": whole, "batch": whole, "stop_training": boolean}
@@ -92,27 +92,27 @@ class TrainingRun:
         _random.check(state["random"])
 
     def _of_today(self, state: dict[str, Any]) -> dict[str, Any]:
-        """`state` with the names that metrics have in this process."""
+        """Return `state` with the names of metrics in this process."""
         names = self.report.new_names(state["report"])
         if not names:
             return state
         return state | {key: renamed(state[key], names) for key in ("logs", "report", "callbacks")}
 
     def _known(self, state: dict[str, Any]) -> Iterator[tuple[Callback, Any]]:
-        """The callbacks of this run that `state` knows, with their states."""
+        """Yield the callbacks of this run that are in `state`, with their states."""
         for name, callback_state in state["callbacks"].items():
             if name in self._callbacks:
                 yield self._callbacks[name], callback_state
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from where a run with an equal model, data and callbacks gave `state`.
+        """Continue from the `state` of a run with an equal model, data and callbacks.
 
-        Callbacks are told apart by their classes; those that `state` does not know begin anew.
-        Raises ValueError if the model or the data are others, and then nothing is changed.
+        Callbacks are matched by class; those not in `state` start anew. Raises ValueError if model
+        or data differ, and then changes nothing.
         """
         self.check_state(state)
         state = self._of_today(state)
-        for callback, callback_state in self._known(state):  # first, as a user's own may raise
+        for callback, callback_state in self._known(state):  # first: may raise
             callback.restore(callback_state)
         self.feed.restore(state["feed"])
         if self.validation is not None and state["validation"] is not None:

@@ -1,4 +1,4 @@
-"""What a model takes and gives, and how data that come as arrays, lists or dicts fit that."""
+"""Inputs and outputs of a model, and checks of arrays, lists and dicts of data against them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Shape = tuple[int | None, ...]
 
 
 class Terminals:
-    """Inputs and outputs of a model by name and shape; `losses` has one per output, None for one
-    without. Lists of arrays, here and in plans, have one entry per input or output."""
+    """Inputs and outputs of a model by name and shape; `losses` has one entry per output, None for
+    one without. Lists of arrays, here and in plans, have one entry per input or output."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class Terminals:
         for loss, shape in zip(self.losses, output_shapes, strict=True):
             if loss is not None:
                 loss.check_axis(len(shape))
-        # Asked for with every batch, of which a small network takes a few microseconds.
+        # Cached: read for every batch, which takes a small network only a few microseconds.
         self._input_names = input_names
         self._expected = [
             (shape, "`x`" if len(inputs) == 1 else f"`x` for input {name!r}")
@@ -46,8 +46,8 @@ class Terminals:
         return any(loss is not None for loss in self.losses)
 
     def samples(self, x: Any) -> list[np.ndarray]:
-        """The arrays of `x`, in the ranks of the inputs; ValueError or TypeError if they do not
-        fit."""
+        """Return the arrays of `x`, with the ranks of the inputs; raise ValueError or TypeError if
+        they do not match."""
         if isinstance(x, (list, tuple)) and len(x) == len(self.inputs) == 1:
             ((shape, _),) = self._expected
             if np.ndim(x[0]) == len(shape):  # a list of one array, not of one sample
@@ -59,7 +59,8 @@ class Terminals:
         return fitted
 
     def targets(self, y: Any, count: int) -> list[np.ndarray | None]:
-        """The labels in `y`, checked against losses and shapes; None for outputs without a loss."""
+        """Return the labels in `y`, checked against losses and shapes; None for outputs without
+        loss."""
         if y is None:
             raise ValueError("`y` must be given, received None")
         needed = [loss is not None for loss in self.losses]
@@ -68,7 +69,7 @@ class Terminals:
         if isinstance(y, (list, tuple)) and len(self.losses) > len(y) == sum(needed):
             if len(y) > 1:
                 self.output_names.check_list("y")
-            given = iter(y)  # labels for the outputs that have a loss, and for no other
+            given = iter(y)  # labels only for the outputs that have a loss
             y = {
                 name: next(given) if need else None
                 for name, need in zip(self.outputs, needed, strict=True)
@@ -97,7 +98,7 @@ class Terminals:
         return checked
 
     def weights(self, sample_weight: Any, count: int) -> list[np.ndarray | None]:
-        """Sample weights per output: one array is for all of them."""
+        """Return sample weights per output; a single array applies to all of them."""
         if sample_weight is None:
             return [None] * len(self.outputs)
         names = self.output_names
@@ -123,7 +124,7 @@ class Terminals:
         weights: Sequence[np.ndarray | None],
         plan: Plan,
     ) -> None:
-        """Write labels and weights of a batch, as checked above, into the arrays of `plan`."""
+        """Write checked labels and weights of a batch into the arrays of `plan`."""
         for index, loss in enumerate(self.losses):
             if loss is None:
                 continue
@@ -138,24 +139,24 @@ class Terminals:
 
 
 def _fitted(value: Any, expected: tuple[Shape, str]) -> np.ndarray:
-    """`value` as samples; `expected` are their shape and what errors call them."""
+    """Return `value` as samples; `expected` is (their shape, their name in errors)."""
     shape, label = expected
     return fit_samples(sample_array(value, label), shape, label)
 
 
 def sample_array(value: Any, label: str = "`x`") -> np.ndarray:
-    """`value` as an array of numbers; a picture in black and white becomes one of 0 and 1.
+    """Return `value` as an array of numbers; a black-and-white image becomes 0 and 1.
 
-    Raises TypeError, which names `label`, for anything but integers, floats and booleans.
+    Raises TypeError, naming `label`, for any dtype other than integer, float or boolean.
     """
     array = np.asarray(value)
     return array.view(np.uint8) if array.dtype == bool else real_array(array, label)
 
 
 def fit_samples(x: np.ndarray, input_shape: Shape, label: str = "`x`") -> np.ndarray:
-    """`x` in the rank of the model's input; a last axis of 1 is added or dropped, as Keras does.
+    """Return `x` with the rank of the model's input; adds or drops a last axis of 1, as Keras does.
 
-    Raises ValueError with both shapes if `x` does not fit, and with a hint if one is likely.
+    Raises ValueError with both shapes if `x` does not match, with a hint if one is likely.
     """
     original, rank = x.shape, len(input_shape)
     if x.ndim != rank:
@@ -170,7 +171,7 @@ def fit_samples(x: np.ndarray, input_shape: Shape, label: str = "`x`") -> np.nda
 
 
 def _shape_hint(received: tuple[int, ...], sample: tuple[int, ...]) -> str:
-    """How data of a shape that does not fit may be meant; empty if no guess is likely.
+    """Return a likely explanation of a shape mismatch; empty without one.
 
     >>> _shape_hint((28, 28, 3), (28, 28, 3))
     '; one sample needs a batch axis as well: x[None]'

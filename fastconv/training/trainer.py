@@ -1,8 +1,7 @@
-"""`fit`, `evaluate` and `predict`: what a model does with data.
+"""`fit`, `evaluate` and `predict`.
 
-A step is: take a plan for the batch's size, load the batch into it, run it, and add up loss and
-metrics from the small arrays that it leaves behind. Everything else here happens once per epoch or
-once per call.
+A step borrows a plan for the batch size, loads the batch into it, runs it, and accumulates loss and
+metrics from its small output arrays. All other code here runs once per epoch or per call.
 """
 
 from __future__ import annotations
@@ -31,14 +30,14 @@ from fastconv.training.run import TrainingRun
 from fastconv.training.terminals import Terminals
 from fastconv.user_warnings import warn_user
 
-# The draws of `model(x)` are numbered from here on, far from those of training.
+# First number of the draws of `model(x)`, far from those of training.
 _AUGMENTATIONS = 2**32
 
 
 class Trainer(Compiled):
-    """The half of a model that is about training; the other (`fastconv.models`) is about layers.
+    """The training half of a model; `fastconv.models` contains the other, the layers.
 
-    It relies on `_lock`, `built`, `build`, `terminals`, `pack_outputs`, `parameters` and `graph()`.
+    Uses `_lock`, `built`, `build`, `terminals`, `pack_outputs`, `parameters` and `graph()`.
     """
 
     def __init__(self):
@@ -78,42 +77,43 @@ class Trainer(Compiled):
 
         Args:
             x: samples (count, ...), any integer or float dtype; for several inputs a list or dict
-                of such; or an iterable that yields batches (x, y[, sample_weight]), made in the
-                background; or an object with `len()` and `[index]` that does, such as a
+                of arrays; or an iterable of batches (x, y[, sample_weight]), prepared in the
+                background; or an object with `len()` and `[index]`, such as a
                 `fastconv.utils.PyDataset`.
-            y: labels as the loss wants them, for several outputs a list or dict; None with an
+            y: labels in the format of the loss, for several outputs a list or dict; None with an
                 iterable.
             batch_size: samples per step, 32 by default; the last batch may be smaller.
-            epochs: train up to this epoch.
-            verbose: "auto" or 1 a progress bar, 2 one line per epoch, 0 nothing.
+            epochs: total number of epochs, including those before `initial_epoch`.
+            verbose: "auto" or 1 progress bar, 2 one line per epoch, 0 silent.
             callbacks: see `fastconv.callbacks`.
-            validation_split: the last part of the samples, taken before shuffling, is validated on.
-            validation_data: (x, y[, sample_weight]) or an iterable to validate on after each epoch.
-            shuffle: a new order in every epoch; not for iterables.
-            class_weight: {class: weight} for the loss; classes that are absent weigh 1.
+            validation_split: fraction of the samples, taken from the end before shuffling, that is
+                used for validation.
+            validation_data: (x, y[, sample_weight]) or an iterable for validation after each epoch.
+            shuffle: whether to shuffle the samples every epoch; ignored for iterables.
+            class_weight: {class: weight} for the loss; absent classes have weight 1.
             sample_weight: weights for the loss, one per sample or one per prediction vector; for
-                several outputs also a list or dict of such.
-            initial_epoch: the epoch to begin with, counted from 0.
-            steps_per_epoch: steps that make an epoch, which begins where the last one stopped; by
-                default one pass over the data. An epoch that reaches the end of the data ends
-                there, with a warning, and the next one begins the data again.
-            validation_steps: batches to validate on; every validation begins with the first, unless
-                the data is an iterator.
+                several outputs also a list or dict of arrays.
+            initial_epoch: epoch at which to start, counted from 0.
+            steps_per_epoch: steps per epoch; an epoch starts where the last one ended. By default
+                one pass over the data. At the end of the data an epoch ends early, with a warning,
+                and the next one starts with the first batch.
+            validation_steps: number of validation batches; every validation starts with the first
+                batch, unless the data is an iterator.
             validation_batch_size: by default `batch_size`.
-            validation_freq: validate after every so many epochs, or after the epochs listed
-                (counted from 1).
+            validation_freq: number of epochs between validations, or a list of the epochs to
+                validate after (counted from 1).
 
         Returns:
             A `History`: the loss and metrics per epoch. The loss is the mean over the samples,
             measured while the weights change.
 
         Raises:
-            ValueError: no samples, lengths that differ, shapes or labels that do not fit the model,
-                arguments that contradict each other.
-            TypeError: data that holds no numbers.
-            RuntimeError: the model is not compiled, or is being fitted already.
+            ValueError: no samples, different lengths, shapes or labels that do not match the model,
+                contradictory arguments.
+            TypeError: data that is not numeric.
+            RuntimeError: the model is not compiled, or another `fit` is running.
 
-        An exception or Ctrl-C leaves the weights as the last whole step left them.
+        After an exception or Ctrl-C, the weights are those of the last completed step.
         """
         self._check_compiled("fit")
         if not self._fitting.acquire(blocking=False):
@@ -196,13 +196,13 @@ class Trainer(Compiled):
         mode: str,
         run: TrainingRun | None = None,
     ) -> int:
-        """One epoch in "train" or "test" mode, from where `run` is; returns the number of steps."""
+        """Run one epoch in "train" or "test" mode from the position of `run`; return the steps."""
         source = feed.source
         begin, end = f"on_{mode}_batch_begin", f"on_{mode}_batch_end"
         wants_begin, wants_end = hooks.wants(begin), hooks.wants(end)
         trained = self._trained_parts()
         done = run.batch if run else 0
-        if done and self.stop_training:  # a state from between a callback's wish and its effect
+        if done and self.stop_training:  # saved between request and stop
             return done
         with closing(feed.epoch(done)) as items:
             for item in items:
@@ -240,12 +240,12 @@ class Trainer(Compiled):
         return feed
 
     def state(self) -> dict[str, Any]:
-        """A copy of everything that training changes in the model, exactly: see
+        """Return an exact copy of all state that training changes in the model: see
         `fastconv.state`."""
         return copy.deepcopy(self._live_state())
 
     def _live_state(self) -> dict[str, Any]:
-        """`state` without copying weights and slots, for a file that is written at once."""
+        """Return `state` without copying weights and slots, for a file that is written at once."""
         self._check_compiled("state")
         return {
             "weights": [variable._live for variable in self.weights],
@@ -258,8 +258,8 @@ class Trainer(Compiled):
         }
 
     def check_state(self, state: Any) -> None:
-        """ValueError unless `state` is that of an equal model, with an equal optimizer; changes
-        nothing."""
+        """Raise ValueError unless `state` belongs to an equal model with an equal optimizer;
+        changes nothing."""
         self._check_compiled("restore")
         what = f"the state of {self.name!r}"
         kinds = {"weights": list_of(plain), "optimizer": plain, "layers": list_of(plain)}
@@ -280,15 +280,15 @@ class Trainer(Compiled):
         self.optimizer.check_state(state["optimizer"], self.parameters)
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from `state()` of an equal model; ValueError if it was another one, and then
-        nothing is changed."""
+        """Continue from the `state()` of an equal model; ValueError for a different one, without
+        changing anything."""
         self.check_state(state)
         for layer, each in zip(self.leaf_layers(), state["layers"], strict=True):
             layer.restore(each["state"])
         self.optimizer.restore(state["optimizer"], self.parameters)
         self.set_weights(state["weights"])
         self._draws = state["draws"]
-        self._plans.clear()  # they know the layers' old streams of random numbers
+        self._plans.clear()  # they use the layers' old random streams
 
     # evaluate -------------------------------------------------------------------------------------
 
@@ -304,18 +304,18 @@ class Trainer(Compiled):
         callbacks: Callback | Iterable[Callback] | None = None,
         return_dict: bool = False,
     ) -> float | list[float] | dict[str, float]:
-        """Loss and metrics on data; the arguments are those of `fit`.
+        """Compute loss and metrics on data; other arguments as for `fit`.
 
         Args:
-            steps: stop after this many batches; data that ends before gives a warning.
-            return_dict: return a dict of names and values.
+            steps: number of batches; data that ends earlier gives a warning.
+            return_dict: whether to return a dict of names and values.
 
         Returns:
-            [loss, losses of several outputs, metrics in the order of `compile`]; the loss alone if
-            there is nothing else. All are floats but for metrics that have one number per class or
-            threshold (`F1Score()`), which are arrays.
+            [loss, losses of several outputs, metrics in the order of `compile`]; only the loss if
+            there are no others. All are floats, except arrays of metrics with one number per class
+            or threshold (`F1Score()`).
 
-        Raises as `fit`.
+        Raises the errors of `fit`.
         """
         self._check_compiled("evaluate")
         feed = make_feed((x, y, sample_weight), batch_size=batch_size, steps=steps)
@@ -346,10 +346,10 @@ class Trainer(Compiled):
         steps: int | None = None,
         callbacks: Callback | Iterable[Callback] | None = None,
     ) -> Any:
-        """The outputs for the samples `x`, float32 (count, ...). Threads may do this at once.
+        """Return the outputs for the samples `x`, float32 (count, ...). Thread-safe.
 
-        Arguments and errors are those of `fit`; no samples give an empty array. Several outputs
-        come as a list or dict, as the model was made with.
+        Arguments and errors are those of `fit`; no samples give an empty array. Several outputs are
+        returned as a list or dict, as the model was defined.
         """
         feed = make_feed((x,), batch_size=batch_size, steps=steps)
         source = feed.source
@@ -386,14 +386,14 @@ class Trainer(Compiled):
     # single batches -------------------------------------------------------------------------------
 
     def predict_on_batch(self, x: Any) -> Any:
-        """The outputs for one batch `x` (N, ...), float32: the shortest way into a plan.
+        """Return the outputs for one batch `x` (N, ...), float32, with the least overhead.
 
-        Raises ValueError or TypeError for data that does not fit. Threads may do this at once.
+        Raises ValueError or TypeError for data that does not match. Thread-safe.
         """
         return self._forward(x, "infer")
 
     def _augmented(self, x: Any) -> Any:
-        """As `predict_on_batch`, with images moved about at random, otherwise in each call."""
+        """As `predict_on_batch`, with random image augmentation that differs in each call."""
         with self._lock:
             self._augmentations += 1
             draw = _AUGMENTATIONS + self._augmentations
@@ -422,10 +422,10 @@ class Trainer(Compiled):
         class_weight: dict[int, float] | None = None,
         return_dict: bool = False,
     ) -> float | list[float] | dict[str, float]:
-        """One step of training on one batch.
+        """Run one training step on one batch.
 
-        Returns what `evaluate` does, for this batch alone: loss and metrics before the update.
-        `metrics` keep these values until the next call. Raises as `fit`.
+        Returns the values of `evaluate` for this batch: loss and metrics before the update.
+        `metrics` keep these values until the next call. Raises the errors of `fit`.
         """
         return self._on_batch("train", x, y, sample_weight, class_weight, return_dict)
 
@@ -433,12 +433,12 @@ class Trainer(Compiled):
     def test_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
     ) -> float | list[float] | dict[str, float]:
-        """Loss and metrics of one batch; returns and raises as `train_on_batch`."""
+        """Return loss and metrics of one batch; returns and raises as `train_on_batch`."""
         return self._on_batch("test", x, y, sample_weight, None, return_dict)
 
     def reset_metrics(self) -> None:
-        """Set loss and metrics to what they are before any batch; `fit`, `evaluate` and the
-        functions of one batch do so by themselves."""
+        """Reset loss and metrics to their state before any batch; `fit`, `evaluate` and the
+        functions of one batch do so automatically."""
         if self._reported is not None:
             self._reported.reset()
 
@@ -465,7 +465,7 @@ class Trainer(Compiled):
     # Shared ---------------------------------------------------------------------------------------
 
     def _hooks(self, callbacks, verbose, epochs, steps) -> tuple[CallbackList, Progress]:
-        """The callbacks of one run, and its display, silent if one of the callbacks is it."""
+        """Return the callbacks of one run, and its display, silent if a callback replaces it."""
         progress = Progress(verbose, epochs, steps)
         params = {"verbose": progress.verbose, "epochs": epochs, "steps": steps}
         hooks = CallbackList(callbacks, self, params)
@@ -483,12 +483,12 @@ class Trainer(Compiled):
             self.build((None, *source.sample_shape()))
 
     def _terminals(self) -> Terminals:
-        """Inputs and outputs, with the losses of the outputs."""
+        """Return inputs and outputs, with the losses of the outputs."""
         outputs = self.terminals([]).output_names
         return self.terminals(self._compilation.losses(outputs))
 
     def _prepare(self, source: Source) -> Report:
-        """Make model, data and report fit each other."""
+        """Match model, data and report; return the report."""
         self._build_for(source)
         terminals = self._terminals()
         source.prepare(terminals)
@@ -500,8 +500,8 @@ class Trainer(Compiled):
 
     @contextmanager
     def _training_weights(self) -> Iterator[None]:
-        """In this block the weights, which other models may share, are changed by this one alone;
-        RuntimeError if another one is being fitted, a warning if none can change."""
+        """Reserve the weights, which other models may share, for this model in the block;
+        RuntimeError if another one is in `fit`, a warning if no weight is trainable."""
         if not any(variable.trainable for variable in self.parameters.variables):
             warn_user(
                 f"{self.name!r} has no trainable weights: training changes none of them",
@@ -518,11 +518,11 @@ class Trainer(Compiled):
             lock.release()
 
     def _trained_parts(self) -> tuple[bool, ...]:
-        """Which weights belong to layers that train: part of the key of a plan."""
+        """Return which weights belong to trainable layers: part of the key of a plan."""
         return tuple(variable.owner_trains for variable in self.parameters.variables)
 
     def _plan(self, count: int, mode: str, weighted: bool, trained: tuple = ()):
-        """Lends a plan for `count` samples; use as a context manager."""
+        """Lend a plan for `count` samples; a context manager."""
         self.parameters  # noqa: B018  (drops the plans if the weights have moved)
         key = (count, mode, weighted, trained)
         return self._plans.lend(key, lambda arena: self._make_plan(count, mode, weighted, arena))
@@ -548,7 +548,7 @@ def _nothing() -> Iterator[Any]:
 
 
 def _with_history(callbacks: Any) -> tuple[History, list[Callback]]:
-    """The callbacks with a History at the end, unless there is one among them."""
+    """Return the callbacks with a History, appended unless they contain one."""
     callbacks = [callbacks] if isinstance(callbacks, (Callback, str)) else list(callbacks or [])
     for callback in callbacks:
         if isinstance(callback, History):
@@ -558,7 +558,7 @@ def _with_history(callbacks: Any) -> tuple[History, list[Callback]]:
 
 
 def _validated_epochs(frequency: int | Iterable[int]):
-    """A function that tells whether an epoch, counted from 1, is validated."""
+    """Return a function that returns whether an epoch, counted from 1, is validated."""
     if isinstance(frequency, (list, tuple, set, range)):
         epochs = {normalize_int(epoch, "validation_freq") for epoch in frequency}
         return lambda epoch: epoch in epochs

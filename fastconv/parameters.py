@@ -1,16 +1,16 @@
-"""Where the weights of models live: one flat buffer, of which every weight is a view.
+"""The storage of weights: one flat buffer, of which every weight is a view.
 
-So an optimizer's update is one pass over memory, a copy of all weights is one copy, and the
-gradients (a second buffer) and the optimizer's slots (one buffer each) have the same layout:
+An optimizer's update is one pass over memory, and a copy of all weights is one copy. The gradients
+(a second buffer) and the optimizer's slots (one buffer each) have the same layout:
 
     values    | kernel 0 .... | bias 0 . | kernel 1 ............ | bias 1 . |
     gradient  | dkernel 0 ... | dbias 0  | dkernel 1 ........... | dbias 1  |
     velocity  | ...
 
-The gradient of a large dense layer need not be there: its update may take it as it is computed
+The gradient of a large dense layer may be absent: its update can consume it as it is computed
 (`fastconv.plan.updates`).
 
-Every weight starts at a multiple of 64 bytes. The few elements between two weights are zero in all
+Every weight starts at a multiple of 64 bytes. The padding between two weights is zero in all
 buffers, and every update rule leaves zeros with zero gradient at zero.
 """
 
@@ -38,13 +38,13 @@ _ELEMENTS = ALIGNMENT // 4
 
 
 class Variable:
-    """One weight of a layer: a name, a shape, and the values once they are there.
+    """One weight of a layer: a name, a shape, and values once they are initialized.
 
-    A variable has shape and initializer from the moment its layer is built, values when
-    `initialize` or `assign` gives them, and a place in a model's flat buffer when the model's
-    `Parameters` takes it in. Its regularizer and its constraint, if any, are for the plan.
-    `numpy()`, `value` and `np.asarray(variable)` give a copy that later training does not change;
-    `assign` is the one way to change the values, so that the model knows.
+    A variable has a shape and an initializer once its layer is built, values after `initialize` or
+    `assign`, and a place in a model's flat buffer once the model's `Parameters` takes it over. The
+    plan applies its regularizer and its constraint, if any. `numpy()`, `value` and
+    `np.asarray(variable)` return a copy that later training does not change; only `assign` changes
+    the values, so that the model is notified.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Variable:
         self.size = math.prod(shape)
         self.dtype = np.dtype(np.float32)
         self.can_train = self._trainable = bool(trainable)
-        self.owner_trains = True  # what its layer says, whether or not it can train itself
+        self.owner_trains = True  # `trainable` of its layer; the weight itself may be fixed
         self.regularizer, self.constraint = regularizer, constraint
         self.parameters: Parameters | None = None
         self._initializer = initializer
@@ -73,7 +73,7 @@ class Variable:
 
     @property
     def trainable(self) -> bool:
-        """Whether training changes the values; never true for a weight made with False."""
+        """Whether training changes the values; always False for a weight created with False."""
         return self._trainable
 
     @trainable.setter
@@ -83,14 +83,14 @@ class Variable:
 
     @property
     def _live(self) -> np.ndarray:
-        """The values themselves, writable, for plans and files. A writer calls `Parameters.touch`
-        afterwards."""
+        """The values themselves, writable, for plans and files. Code that writes to them must call
+        `Parameters.touch`."""
         if self._value is None:
             self.initialize()
         return self._value
 
     def initialize(self) -> None:
-        """Draw the initial values, unless there are values already."""
+        """Draw the initial values, unless the weight has values."""
         if self._value is None:
             value = np.asarray(self._initializer(self.shape), np.float32)
             if value.shape != self.shape:
@@ -101,16 +101,16 @@ class Variable:
             self._value = np.ascontiguousarray(value)
 
     def move_to(self, view: np.ndarray, parameters: Parameters) -> None:
-        """Copy the values into `view`, a part of `parameters`, and live there from now on.
+        """Copy the values into `view`, a part of `parameters`, and use it as storage from now on.
 
-        A variable without values draws them first, unless it is to stay zero (`undrawn_weights`).
+        A variable without values draws them first, or stays zero in `undrawn_weights`.
         """
         if self._value is not None or weights_are_drawn():
             np.copyto(view, self._live)
         self._value, self.parameters = view, parameters
 
     def assign(self, value: Any) -> None:
-        """Overwrite the values; ValueError if the shape differs, TypeError if not numbers."""
+        """Overwrite the values; ValueError for another shape, TypeError if not numeric."""
         array = real_array(value, f"the value of {self.path}")
         if array.shape != self.shape:
             raise ValueError(
@@ -124,7 +124,7 @@ class Variable:
             self.parameters.touch()
 
     def numpy(self) -> np.ndarray:
-        """A copy of the values, float32, which belongs to the caller."""
+        """Return a copy of the values, float32, which belongs to the caller."""
         return self._live.copy()
 
     @property
@@ -141,7 +141,7 @@ class Variable:
         return np.array(self._live, dtype)
 
     def __getstate__(self) -> dict[str, Any]:
-        """For pickling and copying: the values by themselves, not the model's buffer."""
+        """For pickling and copying: the values alone, without the model's buffer."""
         value = None if self._value is None else self._value.copy()
         return vars(self) | {"_value": value, "parameters": None}
 
@@ -150,7 +150,7 @@ class Variable:
 
 
 def real_array(value: Any, what: str) -> np.ndarray:
-    """`value` as an array of integers or floats; TypeError naming `what` for anything else."""
+    """Return `value` as an array of integers or floats; TypeError naming `what` otherwise."""
     array = np.asarray(value)
     if array.dtype.kind not in "iuf":
         raise TypeError(f"{what} must hold integers or floats, received dtype {array.dtype}")
@@ -158,14 +158,14 @@ def real_array(value: Any, what: str) -> np.ndarray:
 
 
 def read_only(array: np.ndarray) -> np.ndarray:
-    """A view of `array` that cannot be written through."""
+    """Return a view of `array` that cannot be written to."""
     view = array.view()
     view.flags.writeable = False
     return view
 
 
 def aligned_zeros(nbytes: int) -> np.ndarray:
-    """`nbytes` zero bytes that start at a multiple of `ALIGNMENT`."""
+    """Return `nbytes` zero bytes that start at a multiple of `ALIGNMENT`."""
     make_room(nbytes)
     raw = np.zeros(nbytes + ALIGNMENT, np.uint8)
     count_array(raw)
@@ -174,21 +174,21 @@ def aligned_zeros(nbytes: int) -> np.ndarray:
 
 
 class Parameters:
-    """Weights packed into one flat float32 buffer: their home.
+    """Weights packed into one flat float32 buffer.
 
-    The weights of one model, or of several models that share layers. A weight has one home at a
-    time; when it moves into another one, the old one is `abandoned`, and whoever has its buffer has
-    to look for the new one (`parameters_of`).
+    Holds the weights of one model, or of several models that share layers. A weight is in one
+    buffer at a time; when it moves to another one, the old one is `abandoned`, and models that use
+    it must get the new one (`parameters_of`).
 
-    `variables` keeps the order of the model; the buffer has those that never train at its end.
+    `variables` has the order of the model; in the buffer, non-trainable weights come last.
 
-    `version` counts the changes of the values, so that whoever keeps something derived from them
-    (packed filters) can tell that it is out of date. It changes after the values did.
+    `version` counts the changes of the values, so that derived data (packed filters) can be
+    detected as stale. It changes after the values.
     """
 
     def __init__(self, variables: Sequence[Variable]):
         self.variables = list(variables)
-        # In memory, those that never train (moving averages) come last: what trains is one piece.
+        # Non-trainable weights (moving averages) come last, so the trainable ones are contiguous.
         self._layout = sorted(self.variables, key=lambda variable: not variable.can_train)
         self._places: dict[Variable, slice] = {}
         end = 0
@@ -202,7 +202,7 @@ class Parameters:
         self.values = self.new_buffer()
         self._gradient: np.ndarray | None = None
         old = {variable.parameters for variable in self.variables} - {None}
-        # One at a time, so that at no moment two copies of all the weights exist.
+        # One at a time, so that two copies of all weights never exist at once.
         for variable in self.variables:
             variable.move_to(self.view(self.values, variable), self)
         for home in old:
@@ -212,32 +212,30 @@ class Parameters:
         return Parameters, (self.variables,)
 
     def new_buffer(self) -> np.ndarray:
-        """A flat float32 buffer of zeros in the layout of `values`."""
+        """Return a flat float32 buffer of zeros in the layout of `values`."""
         return aligned_zeros(self.size * 4).view(np.float32)
 
     @property
     def gradient(self) -> np.ndarray:
-        """The flat gradient buffer; it exists from its first use on, and takes up memory where
-        something is written to it."""
+        """The flat gradient buffer; created on first use, resident only where it is written."""
         if self._gradient is None:
             self._gradient = self.new_buffer()
         return self._gradient
 
     def view(self, buffer: np.ndarray, variable: Variable) -> np.ndarray:
-        """The part of `buffer` that belongs to `variable`, in its shape."""
+        """Return the part of `buffer` that belongs to `variable`, in its shape."""
         start = self._places[variable].start
         return buffer[start : start + variable.size].reshape(variable.shape)
 
     def trainable_runs(self, without: Set[Variable] = frozenset()) -> list[slice]:
-        """The parts of the buffer that training changes, joined where they touch.
+        """Return the parts of the buffer that training changes, merged where they are adjacent.
 
-        One part if every layer trains; frozen layers, and the weights that it is to be `without`,
-        split it.
+        One part if every layer is trainable; frozen layers, and the weights in `without`, split it.
         """
         return self.runs_of({v for v in self.variables if v.trainable} - without)
 
     def runs_of(self, variables: Set[Variable]) -> list[slice]:
-        """The parts of the buffer that hold `variables`, joined where they touch."""
+        """Return the parts of the buffer that hold `variables`, merged where they are adjacent."""
         runs: list[slice] = []
         for variable in self._layout:
             place = self._places[variable]
@@ -250,14 +248,14 @@ class Parameters:
         return runs
 
     def touch(self) -> None:
-        """Say that the values have changed."""
+        """Mark the values as changed."""
         self.version += 1
 
 
 class PartOfParameters:
-    """Some weights of a home, for a model that has not all of its layers; used like `Parameters`.
+    """Some weights of a `Parameters`, for a model with a part of its layers; same interface.
 
-    Buffers are those of the whole home, or in its layout.
+    Buffers are those of the whole `Parameters`, or have its layout.
     """
 
     def __init__(self, home: Parameters, variables: Sequence[Variable]):
@@ -274,10 +272,10 @@ class PartOfParameters:
 
 
 def parameters_of(variables: Sequence[Variable]) -> Parameters | PartOfParameters:
-    """The home of `variables`, made if there is none that has all of them.
+    """Return the `Parameters` of `variables`; a new one if no existing one holds all of them.
 
-    A new home takes in the weights of the old ones as well, so that models over those find all of
-    theirs in one place again.
+    A new one also takes over the other weights of the old ones, so that each model on those again
+    finds all of its weights in one buffer.
 
     Raises RuntimeError if the weights would have to move while a `fit` changes them.
     """
@@ -298,13 +296,13 @@ _drawn: ContextVar[bool] = ContextVar("weights_are_drawn", default=True)
 
 
 def weights_are_drawn() -> bool:
-    """Whether new weights get initial values."""
+    """Return whether new weights get initial values."""
     return _drawn.get()
 
 
 @contextmanager
 def undrawn_weights() -> Iterator[None]:
-    """In this block (of this thread) new weights are zero, for whoever is about to load them."""
+    """In this block (in this thread) new weights are zero, because they are loaded next."""
     token = _drawn.set(False)
     try:
         yield

@@ -1,11 +1,11 @@
-"""Models: layers put together, with their weights, their training and their files.
+"""Models: composed layers, with their weights, training and files.
 
     model          Model: any graph of layers
     sequential     Sequential: a chain of layers, the special case
-    network        the graph between some tensors: order, checks, what the plan gets
+    network        the graph between given tensors: order, checks, translation for the plan
     configuration  models as plain data and back
-    keras2         ... in the form of Keras 2
-    sharing        one layer in several places of that data
+    keras2         ... in Keras 2's format
+    sharing        layers that occur several times in that data
 
 >>> from fastconv import layers, models
 >>> x = layers.Input((28, 28, 1))
@@ -43,11 +43,11 @@ def load_model(
 
 
 def model_from_json(json_string: str, custom_objects: dict[str, type] | None = None) -> Model:
-    """A new model, with new weights, from what `Model.to_json` here, in Keras 3 or 2 returns.
+    """Return a model with new weights from the JSON of `Model.to_json`, Keras 3 or Keras 2.
 
-    It is compiled if that model was.
+    It is compiled if the original model was.
 
-    Raises ValueError for anything else. Errors in code of your own classes come as they are.
+    Raises ValueError for any other string. Exceptions of custom classes are not wrapped.
     """
     from fastconv.models.configuration import model_class
 
@@ -73,11 +73,11 @@ def model_from_json(json_string: str, custom_objects: dict[str, type] | None = N
 
 
 def clone_model(model: Model) -> Model:
-    """A model with the same layers and new weights; it is not compiled.
+    """Return a model with the same layers and new weights, not compiled.
 
-    What is one layer in several places of `model` is one in the clone, too.
+    A layer that occurs several times in `model` is one layer in the clone, too.
 
-    Raises TypeError if `model` is no model.
+    Raises TypeError if `model` is not a model.
     """
     if not isinstance(model, Model):
         raise TypeError(f"`model` must be a model, received {model!r}")

@@ -1,15 +1,15 @@
-"""Models as plain data and back, in the form of Keras's files.
+"""Converts models to plain data and back, in the format of Keras's files.
 
-A `Functional` lists its layers; each one lists its calls as `inbound_nodes`, and each call the
-tensors that it took, as
+A `Functional` lists its layers; each layer lists its calls as `inbound_nodes`, and each call its
+input tensors as
 
     {"class_name": "__keras_tensor__",
      "config": {"shape": [null, 8], "dtype": "float32", "keras_history": ["dense", 0, 0]}}
 
-The history is (name of a layer, which of its calls, which output of that); of calls, only those
-within the model count. `input_layers` and `output_layers` are such histories, except that a call of
-a `Functional` has one number more there. Layers that are shared with other models have more to say:
-see `fastconv.models.sharing`.
+The history is (name of a layer, index of its call, index of the output); only calls within the
+model are counted. `input_layers` and `output_layers` are histories, too; for a call of a
+`Functional` they contain one more number. Layers shared with other models have more entries: see
+`fastconv.models.sharing`.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from fastconv.structure import pack
 
 _TENSOR = "__keras_tensor__"
 
-# Classes of models by the names that files have for them, and where Keras says that they live.
+# Classes of models by their names in files, and their modules in Keras.
 CLASSES = {"Functional": Model, "Model": Model, "Sequential": Sequential}
 MODULES = ("keras", "keras.models", "keras.src.models.functional", "keras.src.models.model")
 
 
 def model_class(description: dict[str, Any]) -> type[Model] | None:
-    """The class of model that `description` is about, None if it is not about a model.
+    """Return the model class of `description`, None if it does not describe a model.
 
-    A class of a user is one that is registered or given in `custom_objects`.
+    A custom class must be registered or given in `custom_objects`.
     """
     own = own_class(description)
     if own is not None and issubclass(own, Model):
@@ -47,8 +47,8 @@ def model_class(description: dict[str, Any]) -> type[Model] | None:
 
 
 def layer_from_config(description: Any, shared: sharing.Reading) -> Layer:
-    """The layer or model that `description` describes, one of those that are `shared` if it was
-    described before; errors are those of `deserialize`."""
+    """Return the layer or model of `description`: an existing one if it is in `shared`, else a new
+    one. Raises the errors of `deserialize`."""
     layer = shared.known(description)
     if layer is None:
         cls = model_class(description) if isinstance(description, dict) else None
@@ -62,7 +62,7 @@ def layer_from_config(description: Any, shared: sharing.Reading) -> Layer:
 
 
 def layer_config(layer: Layer) -> dict[str, Any]:
-    """The description of one layer within a model, without what it shares with others."""
+    """Return the description of one layer within a model, without its entries on sharing."""
     if isinstance(layer, Model):
         description = serialize(layer)
     else:
@@ -83,7 +83,7 @@ def layer_config(layer: Layer) -> dict[str, Any]:
 
 
 def sequential_config(model: Sequential) -> dict[str, Any]:
-    """What `Sequential.get_config` returns."""
+    """Implements `Sequential.get_config`."""
     with sharing.writing(model) as shared:
         layers = [layer_config(layer) | shared.entries(model, layer) for layer in model.entries]
     config = {
@@ -98,7 +98,7 @@ def sequential_config(model: Sequential) -> dict[str, Any]:
 
 
 def sequential_from_config(cls: type[Sequential], config: dict[str, Any]) -> Sequential:
-    """What `Sequential.from_config` returns."""
+    """Implements `Sequential.from_config`."""
     entries = config.get("layers") if isinstance(config, dict) else None
     if not isinstance(entries, list):
         raise ValueError("expected a configuration with a list of 'layers'")
@@ -116,7 +116,7 @@ def sequential_from_config(cls: type[Sequential], config: dict[str, Any]) -> Seq
 
 
 def functional_config(model: Model) -> dict[str, Any]:
-    """What `Model.get_config` returns."""
+    """Implements `Model.get_config`."""
     with sharing.writing(model) as shared:
         return _functional_config(model, shared)
 
@@ -160,7 +160,7 @@ def _functional_config(model: Model, shared: sharing.Writing) -> dict[str, Any]:
 
 
 def _is_graph(layer: Layer) -> bool:
-    """Whether `layer` is what Keras calls a `Functional`, or of a class made from it."""
+    """Return whether `layer` is a `Functional` in Keras's terms, or of a subclass."""
     return isinstance(layer, Model) and not isinstance(layer, Sequential)
 
 
@@ -184,7 +184,7 @@ def _call_config(call: Call, history: Any) -> dict[str, Any]:
 
 
 def functional_from_config(config: dict[str, Any], cls: type[Model] = Model) -> Model:
-    """What `from_config` of `cls` returns: a plain `Model` if its constructor is a user's own."""
+    """Implements `from_config`; returns a plain `Model` if `cls` has its own constructor."""
     try:
         entries = [(entry["name"], entry["inbound_nodes"], entry) for entry in config["layers"]]
         ends = config["input_layers"], config["output_layers"]
@@ -202,8 +202,8 @@ def functional_from_config(config: dict[str, Any], cls: type[Model] = Model) -> 
             users[name] = _User(layer, sharing.first_number(entry))
             waiting[name] = list(calls)
     tensors = _Tensors(users)
-    # A call can be made when the calls are that it depends on. The layers stand in an order in
-    # which that nearly always needs one round.
+    # A call can be made once the calls that it depends on are made. With the usual order of the
+    # layers, one round nearly always suffices.
     while any(waiting.values()):
         progress = False
         for name, calls in waiting.items():
@@ -223,11 +223,11 @@ def functional_from_config(config: dict[str, Any], cls: type[Model] = Model) -> 
 
 
 class _User:
-    """A layer as one model uses it: histories number its calls in this model from `first` on."""
+    """A layer in one model: histories number its calls in this model from `first` on."""
 
     def __init__(self, layer: Layer, first: int):
         self.layer = layer
-        begins = isinstance(layer, InputLayer)  # whose one call belongs to all models
+        begins = isinstance(layer, InputLayer)  # its one call belongs to all models
         self.calls: list[Call] = layer.calls[:1] if begins else []
         self.first = 0 if begins else first
 
@@ -237,14 +237,14 @@ class _User:
 
 
 class _Tensors:
-    """Finds tensors by their histories among the calls that have been made."""
+    """Finds tensors by their histories among the calls made so far."""
 
     def __init__(self, users: dict[str, _User]):
         self._users = users
 
     def find(self, history: Any, offset: int = 0) -> SymbolicTensor | None:
-        """The tensor with this history, None if its call has not been made; ValueError if there
-        can be no such tensor."""
+        """Return the tensor with this history, None if its call is not made yet; ValueError if it
+        cannot exist."""
         if (
             not isinstance(history, list)
             or len(history) != 3
@@ -263,7 +263,7 @@ class _Tensors:
         return outputs[history[2]]
 
     def argument(self, call: Any, layer: Layer) -> Any:
-        """What `layer` is called on, None if some of it does not exist yet."""
+        """Return the argument of a call of `layer`, None if part of it does not exist yet."""
         call = call if isinstance(call, dict) else {}
         args, options = call.get("args"), call.get("kwargs") or {}
         if not isinstance(args, list) or len(args) != 1 or not isinstance(options, dict):
@@ -294,7 +294,7 @@ class _Tensors:
         return self.find(config.get("keras_history") if isinstance(config, dict) else None)
 
     def ends(self, described: Any) -> Any:
-        """The inputs or outputs of the model, in the form in which they are described."""
+        """Return the inputs or outputs of the model, in the structure of `described`."""
         if isinstance(described, dict):
             return {key: self._end(history) for key, history in described.items()}
         if isinstance(described, list) and described and isinstance(described[0], list):
@@ -310,10 +310,10 @@ class _Tensors:
 
 
 def _says_nothing(layer: Layer, option: str, value: Any) -> bool:
-    """Whether a keyword argument of a call of `layer` leaves everything as it is.
+    """Return whether a keyword argument of a call of `layer` has no effect.
 
-    Masks do if they are None. Files of Keras tell `training` for the layers that have it, also if
-    nobody has said anything; and whatever they tell, `fit` and `predict` of the whole model decide.
+    A mask without effect is None. Keras's files contain `training` for the layers that take it,
+    even if it was not given; `fit` and `predict` of the whole model override it.
     """
     if option == "training":
         return value is None or value is False or (value is True and layer.training_by_default)

@@ -1,8 +1,8 @@
 """A network as a flat list, for pickling and copying.
 
-Calls lead to tensors, tensors to calls: an object graph as deep as the network, which pickle and
-`copy.deepcopy` would follow by recursion. So layers leave their calls out of their own state, and
-a model states its network as one list of calls whose tensors are numbers.
+Calls refer to tensors and tensors to calls: an object graph as deep as the network, in which pickle
+and `copy.deepcopy` would recurse. Layers therefore omit their calls from their state, and a model
+stores its network as one list of calls with numbered tensors.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from fastconv.structure import mapped
 
 
 class FlatCall(NamedTuple):
-    """A call; tensors are numbered in the order in which the calls make them."""
+    """A call; tensors are numbered in the order of their creation by the calls."""
 
     layer: Layer
-    argument: Any  # in the form in which it was given
+    argument: Any  # in its original structure
     inputs: list[int]
     shapes: list[Shape]
     names: list[str]
 
 
 class FlatGraph(NamedTuple):
-    """The calls of a network in an order in which they can be made, and for every layer the places
-    of its own in the order in which they were made first."""
+    """The calls of a network in topological order, and for every layer the positions of its calls
+    in the order of their creation."""
 
     calls: list[FlatCall]
     calls_of: list[tuple[Layer, list[int]]]
@@ -37,7 +37,7 @@ class FlatGraph(NamedTuple):
 
 
 def flattened(network: Network) -> FlatGraph:
-    """`network` without references from call to call."""
+    """Return `network` without references between calls."""
     numbers: dict[SymbolicTensor, int] = {}
     calls: list[FlatCall] = []
     for call in network.calls:
@@ -63,11 +63,11 @@ def flattened(network: Network) -> FlatGraph:
 
 
 def rebuilt(graph: FlatGraph) -> Network:
-    """The network, with new calls of its layers."""
+    """Return the network, with new calls of its layers."""
     calls: list[Call] = []
     tensors: list[SymbolicTensor] = []
     for flat in graph.calls:
-        if isinstance(flat.layer, InputLayer):  # whose one call belongs to all models
+        if isinstance(flat.layer, InputLayer):  # its one call belongs to all models
             call = flat.layer.calls[0]
         else:
             inputs = [tensors[number] for number in flat.inputs]

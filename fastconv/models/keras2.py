@@ -1,17 +1,17 @@
-"""Descriptions of models as Keras 2 wrote them, in the form of Keras 3 that the rest reads.
+"""Converts descriptions of models by Keras 2 to the format of Keras 3.
 
     a Sequential           a list of layers (up to 2.2), or a dict with "layers"
     a layer                class name without a module; `batch_input_shape` for the first one
     a call                 [["conv2d", 0, 0, {}], ...]: layer, call, output and keyword arguments
     an initializer ...     {"class_name": "Zeros", "config": {}}, also without a module
     an optimizer           `lr`, `decay`; names of classes such as "Custom>Adam"
-    a metric               "MeanMetricWrapper" of a function known by its name
+    a metric               "MeanMetricWrapper" of a function given by name
 
-Everything here turns plain data into plain data, and looks at one entry at a time: what is in the
-form of Keras 3 already stays as it is. Whatever makes no sense stays as it is, too: it is refused
-by the code that reads the form of Keras 3.
+All functions convert plain data to plain data, one entry at a time. Entries in Keras 3's format
+remain unchanged, and so do invalid entries: the reader of Keras 3's format reports these.
 
-Raises ValueError for what Keras 3 computes in another way, so that no number is silently different.
+Raises ValueError for an entry that Keras 3 computes differently, so that results never change
+silently.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from fastconv.naming import snake_case
 _MODELS = ("Sequential", "Functional", "Model")
 _TENSOR = "__keras_tensor__"
 
-# Layers that TensorFlow 1 called otherwise.
+# Layers with another name in TensorFlow 1.
 _LAYERS = {
     "BatchNormalizationV1": "BatchNormalization",
     "BatchNormalizationV2": "BatchNormalization",
 }
 
-# Arguments that have another name now, by class.
+# Renamed arguments, by class.
 _RENAMED = {
     "LeakyReLU": {"alpha": "negative_slope"},
     "InputLayer": {"batch_input_shape": "batch_shape"},
 }
 
-# Arguments that a class no longer has, with the values under which they had no effect.
+# Removed arguments, by class, with the values that had no effect.
 _ANY = object()
 _KERNEL = {f"kernel_{what}": (_ANY,) for what in ("initializer", "regularizer", "constraint")}
 _WITHOUT_EFFECT: dict[str, dict[str, tuple[Any, ...]]] = {
@@ -51,7 +51,7 @@ _WITHOUT_EFFECT: dict[str, dict[str, tuple[Any, ...]]] = {
     "DepthwiseConv2D": {"groups": (1,), **_KERNEL},
     "SeparableConv1D": {"groups": (1,), **_KERNEL},
     "SeparableConv2D": {"groups": (1,), **_KERNEL},
-    "RandomFlip": {"rng_type": (_ANY,)},  # how to draw, which every library does in its way
+    "RandomFlip": {"rng_type": (_ANY,)},  # the random generator, which differs between libraries
     "RandomRotation": {"rng_type": (_ANY,)},
     "RandomTranslation": {"rng_type": (_ANY,)},
     "RandomZoom": {"rng_type": (_ANY,)},
@@ -63,12 +63,12 @@ _ROLES = {"initializer": "initializers", "regularizer": "regularizers", "constra
 
 
 def upgraded_model(description: Any, version: str | None) -> Any:
-    """The description of a model, or of a layer within one, as Keras 3 writes it.
+    """Return the description of a model, or of a layer within one, in Keras 3's format.
 
-    `version` is that of the Keras that wrote it, None if that is unknown.
+    `version` is that of the Keras that wrote it, None if unknown.
     """
     if version is None and isinstance(description, dict) and "module" in description:
-        return description  # Keras 2 always left its version in the JSON of a model
+        return description  # Keras 2 always writes its version in the JSON of a model
     return _upgraded(description, version)
 
 
@@ -89,13 +89,13 @@ def _upgraded(description: Any, version: str | None) -> Any:
 
 
 def _of_keras(description: dict[str, Any]) -> bool:
-    """Whether the class is not one that a user has registered: 2.12 and later write modules."""
+    """Return whether the class is not a registered custom class: 2.12 and later write modules."""
     module = description.get("module")
     return module is None or (isinstance(module, str) and module.split(".")[0] == "keras")
 
 
 def output_names(description: Any) -> list[str]:
-    """The names of the layers that give the outputs of an upgraded model."""
+    """Return the names of the output layers of a converted model."""
     config = description.get("config") if isinstance(description, dict) else None
     ends = config.get("output_layers") if isinstance(config, dict) else None
     return [name for name, _, _ in _histories(ends)]
@@ -138,7 +138,7 @@ def _upgraded_layer(description: dict[str, Any], version: str | None) -> dict[st
 
 
 def _check_activation(config: dict[str, Any], version: str | None) -> None:
-    """ValueError for an activation whose formula Keras 3 has changed."""
+    """Raise ValueError for an activation whose formula differs in Keras 3."""
     old = not isinstance(version, str) or version.startswith(("1.", "2."))
     if old and config.get("activation") == "hard_sigmoid":
         raise ValueError(
@@ -149,14 +149,14 @@ def _check_activation(config: dict[str, Any], version: str | None) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """A number of NumPy as Keras 2 wrote it, {"type": "ndarray", "value": 0.3}, as a number."""
+    """Return a NumPy number in Keras 2's format, {"type": "ndarray", "value": 0.3}, as a number."""
     if isinstance(value, dict) and value.keys() == {"type", "value"}:
         return value["value"]
     return value
 
 
 def without_slash(name: str) -> str:
-    """The name of a layer, of which a slash is no longer a part."""
+    """Return the name of a layer without slashes, which are not allowed."""
     return name.replace("/", "_")
 
 
@@ -166,7 +166,7 @@ def _renamed(description: dict[str, Any]) -> dict[str, Any]:
 
 
 def _named(name: str, kind: str) -> dict[str, Any]:
-    """Module and names of a class; "package>name" is one that a user has registered."""
+    """Return module and names of a class; "package>name" is a registered custom class."""
     registered = name if ">" in name else None
     return {
         "module": f"keras.{kind}",
@@ -176,13 +176,13 @@ def _named(name: str, kind: str) -> dict[str, Any]:
 
 
 def _with_module(value: Any, kind: str) -> Any:
-    """An initializer, regularizer or constraint."""
+    """Return an initializer, regularizer or constraint with its module."""
     if not isinstance(value, dict) or "module" in value or "class_name" not in value:
         return value
     name, config = value["class_name"], value.get("config")
     if not isinstance(name, str) or not isinstance(config, dict):
         return value
-    if kind == "initializers":  # TensorFlow 1 wrote what has no effect on the values
+    if kind == "initializers":  # TensorFlow 1 wrote entries without effect on the values
         dropped = {"dtype": (_ANY,), "verify_shape": (False,)}
         config = {k: v for k, v in config.items() if k not in dropped}
     return value | _named(name, kind) | {"config": config}
@@ -192,7 +192,7 @@ def _with_module(value: Any, kind: str) -> Any:
 
 
 def _upgraded_calls(config: dict[str, Any]) -> dict[str, Any]:
-    """The configuration of a functional model, with its calls in the form of Keras 3."""
+    """Return the configuration of a functional model, with its calls in Keras 3's format."""
     layers = config["layers"]
     models = {
         layer.get("name"): layer["class_name"]
@@ -201,13 +201,13 @@ def _upgraded_calls(config: dict[str, Any]) -> dict[str, Any]:
     }
     ends = [config.get("input_layers"), config.get("output_layers")]
     if not any(isinstance(node, list) for each in layers for node in _inbound(each)):
-        return config | {  # calls of Keras 3, or none
+        return config | {  # calls in Keras 3's format, or none
             key: _mapped(end, lambda name, call, index: [without_slash(name), call, index])
             for key, end in zip(("input_layers", "output_layers"), ends, strict=True)
             if key in config
         }
-    # Keras 2 counts the making of an inner model as its first call, except for a Sequential that
-    # got its shape from the call. Some output of every model's first real call is used.
+    # Keras 2 counts the creation of an inner model as its first call, except for a Sequential that
+    # was built by a call. Some output of every model's first actual call is used.
     used = [_histories(node) for each in layers for node in _inbound(each)]
     used += [_histories(end) for end in ends]
     first: dict[str, int] = {}
@@ -240,7 +240,7 @@ def _inbound(layer: Any) -> list[Any]:
 
 
 def _is_history(value: Any) -> bool:
-    """Whether `value` is [layer, call, output], perhaps with keyword arguments of the call."""
+    """Return whether `value` is [layer, call, output], optionally with keyword arguments."""
     return (
         isinstance(value, list)
         and len(value) in (3, 4)
@@ -250,7 +250,7 @@ def _is_history(value: Any) -> bool:
 
 
 def _histories(value: Any) -> list[tuple[str, int, int]]:
-    """All histories in lists and dicts."""
+    """Return all histories in nested lists and dicts."""
     if _is_history(value):
         return [(without_slash(value[0]), value[1], value[2])]
     parts = value.values() if isinstance(value, dict) else value
@@ -260,7 +260,7 @@ def _histories(value: Any) -> list[tuple[str, int, int]]:
 
 
 def _mapped(value: Any, function: Callable[[str, int, int], Any]) -> Any:
-    """`value` with `function` of every history in it."""
+    """Return `value` with every history replaced by `function` of it."""
     if _is_history(value):
         return function(*value[:3])
     if isinstance(value, list):
@@ -300,14 +300,14 @@ _LOSSES = {
     "logcosh": "log_cosh",
 }
 _WRAPPERS = ("MeanMetricWrapper", "SumOverBatchSizeMetricWrapper")
-# What only told how to run, not what to compute.
+# Arguments that only affect how the update runs, not its result.
 _OPTIMIZER_WITHOUT_EFFECT = ("is_legacy_optimizer", "jit_compile")
 
 
 def upgraded_training(training: dict[str, Any], outputs: list[str]) -> dict[str, Any]:
-    """What `compile` was given, as the arguments of `compile_from_config`.
+    """Return the arguments of `compile` in the format of `compile_from_config`.
 
-    `outputs` are the names of the outputs, which Keras 2 put before the names of metrics.
+    `outputs` are the names of the outputs, with which Keras 2 prefixed the names of metrics.
     """
     config = dict(training)
     if config.get("sample_weight_mode") in (None, []):
@@ -323,7 +323,7 @@ def upgraded_training(training: dict[str, Any], outputs: list[str]) -> dict[str,
 
 
 def _each(function: Callable[[Any], Any], value: Any) -> Any:
-    """`function` of everything in lists and dicts; descriptions of objects are one thing."""
+    """Apply `function` to the leaves of nested lists and dicts, which include descriptions."""
     if isinstance(value, list):
         return [_each(function, each) for each in value]
     if isinstance(value, dict) and "class_name" not in value:
@@ -368,7 +368,7 @@ def _upgraded_metric(metric: Any) -> Any:
 
 
 def _metric_of(function: str) -> str | None:
-    """The class of metric that is the mean of a function known by its name."""
+    """Return the class of the metric that is the mean of a function given by name."""
     from fastconv import metrics
 
     return next((name for name in metrics.CLASSES if snake_case(name) == function), None)

@@ -1,6 +1,6 @@
-"""`Model`: layers between inputs and outputs, with the weights of all of them.
+"""`Model`: a graph of layers from inputs to outputs, with all their weights.
 
-A model is a layer as well: called on symbolic tensors, it becomes a part of another model.
+A model is also a layer: called on symbolic tensors, it becomes part of another model.
 """
 
 from __future__ import annotations
@@ -42,22 +42,23 @@ _PREDICT = "change what `predict` returns, or add a layer"
 
 
 class Model(Trainer, Layer):
-    """Any graph of layers without a cycle, from inputs to outputs.
+    """An acyclic graph of layers, from inputs to outputs.
 
     Args:
-        inputs: what `Input` returned, or a list or dict of such; also tensors between layers.
-        outputs: what layers returned, or a list or dict of such. Data and predictions have the same
-            forms. Data may be a list instead of a dict only if its keys were given in sorted
-            order, so that no other order can be meant.
+        inputs: a tensor (of `Input` or between layers), or a list or dict of tensors.
+        outputs: a tensor, or a list or dict of tensors. Data and predictions have the same
+            structures. Data may be a list instead of a dict only if its keys were given in sorted
+            order, which makes the order unambiguous.
         name: by default "functional", "functional_1", ...
         trainable: False freezes all layers.
 
-    Layers may be part of several models, which then share their weights: so
-    `Model(model.inputs, model.get_layer("conv2d").output)` looks at an inner layer.
+    Layers may be part of several models, which then share their weights:
+    `Model(model.inputs, model.get_layer("conv2d").output)` returns an inner layer's output.
 
     Raises:
-        TypeError: an input or output is no symbolic tensor.
-        ValueError: an output depends on an input that is not given, or two layers have one name.
+        TypeError: an input or output is not a symbolic tensor.
+        ValueError: an output depends on an input that is not given, or two layers have the same
+            name.
 
     >>> from fastconv import layers, models
     >>> x = layers.Input((8, 8, 16))
@@ -133,12 +134,12 @@ class Model(Trainer, Layer):
         super()._begin_work()
         self._parameters: Any = None
         self._terminals_of = self._bare_terminals = None
-        self._moving: tuple[Network | None, bool] = None, False  # of which network, the answer
+        self._moving: tuple[Network | None, bool] = None, False  # (network, cached answer for it)
         self._lock = threading.RLock()
 
     def __getstate__(self) -> dict[str, Any]:
-        """For pickling and copying: layers, network, compilation and all that training changes;
-        no plans, no flat buffers, and nothing of a `fit` that is going on."""
+        """For pickling and copying: layers, network, compilation and all state that training
+        changes, without plans, flat buffers and the state of a running `fit`."""
         state = super().__getstate__()
         for name in ("_network", "_moving", "_parameters", "_terminals_of", "_bare_terminals",
                      "_lock", "_fitting", "_plans", "training_run"):  # fmt: skip
@@ -162,14 +163,14 @@ class Model(Trainer, Layer):
 
     @property
     def built(self) -> bool:
-        """Whether the shapes of the inputs are known, and so the weights exist."""
+        """Whether the input shapes are known and the weights exist."""
         return self._network is not None
 
     def check_built(self) -> None:
-        """ValueError if the shapes of the inputs are not known yet."""
+        """Raise ValueError if the input shapes are not known yet."""
 
     def build(self, input_shape: Any = None) -> None:
-        """A model that is made of tensors is built; ValueError if `input_shape` is another one."""
+        """Do nothing: a model of tensors is built. ValueError if `input_shape` differs."""
         if input_shape is not None and _shapes(input_shape) != _shapes(self.input_shape):
             raise ValueError(
                 f"{self.name!r} is built for inputs of shape {self.input_shape}, "
@@ -178,12 +179,12 @@ class Model(Trainer, Layer):
 
     @property
     def layers(self) -> list[Layer]:
-        """All layers, inputs included, those far from the outputs first."""
+        """All layers including inputs, in descending distance from the outputs."""
         return list(self.network.layers)
 
     @explain_keywords
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
-        """The layer of this name or at this index; ValueError if there is none."""
+        """Return the layer with this name or index; ValueError if there is none."""
         if (name is None) == (index is None):
             raise ValueError(f"give `name` or `index`, received {name!r} and {index!r}")
         layers = self.layers
@@ -200,7 +201,7 @@ class Model(Trainer, Layer):
         )
 
     def leaf_layers(self) -> list[Layer]:
-        """All layers that are no models, those inside of models included, each once."""
+        """Return all layers that are not models, including those of inner models, each once."""
         leaves: dict[Layer, None] = {}
         for layer in self.layers:
             inner = layer.leaf_layers() if isinstance(layer, Model) else [layer]
@@ -209,27 +210,27 @@ class Model(Trainer, Layer):
 
     @property
     def inputs(self) -> list[SymbolicTensor]:
-        """The tensors that go in, as a flat list."""
+        """The input tensors, as a flat list."""
         return list(self.network.inputs)
 
     @property
     def outputs(self) -> list[SymbolicTensor]:
-        """The tensors that come out, as a flat list."""
+        """The output tensors, as a flat list."""
         return list(self.network.outputs)
 
     @property
     def input(self) -> Any:
-        """The tensors that go in, in the form in which they were given."""
+        """The input tensors, in the structure in which they were given."""
         return pack(self._forms[0], self.network.inputs)
 
     @property
     def output(self) -> Any:
-        """The tensors that come out, in the form in which they were given."""
+        """The output tensors, in the structure in which they were given."""
         return pack(self._forms[1], self.network.outputs)
 
     @property
     def input_names(self) -> list[str]:
-        """The names of the inputs: the keys if they are a dict, else those of the tensors."""
+        """The names of the inputs: the keys of a dict, else the names of the tensors."""
         return list(self._input_names)
 
     @property
@@ -241,7 +242,7 @@ class Model(Trainer, Layer):
 
     @property
     def output_names(self) -> list[str]:
-        """What reports call the outputs: the keys if they are a dict, else their layers' names."""
+        """The names of the outputs in reports: the keys of a dict, else their layers' names."""
         return list(self._output_names)
 
     @property
@@ -252,7 +253,7 @@ class Model(Trainer, Layer):
         return Names(numbered(t.call.layer.name, counter) for t in self.network.outputs)
 
     def terminals(self, losses: Sequence[Loss | None]) -> Terminals:
-        """Inputs and outputs by name; `losses` has one per output, or none at all."""
+        """Return inputs and outputs by name; `losses` has one entry per output, or is empty."""
         network = self.network
         if not losses and self._terminals_of is network:
             return self._bare_terminals
@@ -263,26 +264,26 @@ class Model(Trainer, Layer):
             [tensor.shape for tensor in network.outputs],
             losses or [None] * len(network.outputs),
         )
-        if not losses:  # asked for at every step, and the same as long as the network is
+        if not losses:  # used in every step, constant while the network is the same
             self._terminals_of, self._bare_terminals = network, terminals
         return terminals
 
     def pack_outputs(self, flat: Sequence[Any]) -> Any:
-        """One thing per output in the form in which the model gives its outputs."""
+        """Return one item per output in the structure of the model's outputs."""
         return pack(_single(self._forms[1]), flat)
 
     @property
     def input_shape(self) -> Any:
-        """(None, ...), or a list or dict of such; ValueError before the model is built."""
+        """(None, ...), or a list or dict of shapes; ValueError before the model is built."""
         return pack(_single(self._forms[0]), [tensor.shape for tensor in self.network.inputs])
 
     @property
     def output_shape(self) -> Any:
-        """(None, ...), or a list or dict of such; ValueError before the model is built."""
+        """(None, ...), or a list or dict of shapes; ValueError before the model is built."""
         return pack(_single(self._forms[1]), [tensor.shape for tensor in self.network.outputs])
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """The shapes that come out; ValueError for shapes that the model is not built for."""
+        """Return the output shapes; ValueError for shapes that differ from those of the model."""
         self.build(input_shape)
         return self.output_shape
 
@@ -290,7 +291,7 @@ class Model(Trainer, Layer):
         raise TypeError("a model is a graph of nodes: see graph()")
 
     def graph(self) -> Graph:
-        """What all layers say to the plan."""
+        """Return the graph of all layers for the plan."""
         graph = Graph()
         values = [graph.input(tensor.shape[1:]) for tensor in self.network.inputs]
         traced = self.network.trace(graph, values)
@@ -298,14 +299,14 @@ class Model(Trainer, Layer):
         return graph
 
     def __call__(self, x: Any, training: bool | None = None) -> Any:
-        """The outputs for one batch `x`, computed at once; see `predict` for many samples.
+        """Compute the outputs for one batch `x`; see `predict` for many samples.
 
-        Random layers that move images about (`RandomFlip` and its like) do so, as in Keras, unless
-        `training` is False; all other layers do what they do in `predict`. `fit` and
-        `train_on_batch` are there for training: True is refused.
+        Random image augmentation layers (`RandomFlip`, ...) are active, as in Keras, unless
+        `training` is False; all other layers run as in `predict`. True is refused: use `fit` or
+        `train_on_batch`.
 
-        For symbolic tensors the model becomes a layer: its layers are part of whatever model is
-        made of the symbolic outputs. `training` must be None then.
+        For symbolic tensors the model is a layer: its layers become part of the model that is built
+        from the symbolic outputs. `training` must be None then.
         """
         tensors = flatten(x)
         symbolic = any(isinstance(tensor, SymbolicTensor) for tensor in tensors)
@@ -326,7 +327,7 @@ class Model(Trainer, Layer):
         return self.pack_outputs(call.outputs)
 
     def _moves_images(self) -> bool:
-        """Whether a layer moves images about wherever `training` is not False."""
+        """Return whether a layer augments images unless `training` is False."""
         known, answer = self._moving
         if known is None or known is not self._network:
             answer = any(layer.moves_images for layer in self.leaf_layers())
@@ -337,26 +338,26 @@ class Model(Trainer, Layer):
 
     @property
     def parameters(self) -> Parameters:
-        """The flat buffer that holds all weights, itself and not a copy: training changes it, and
-        whoever writes to it calls `touch`. ValueError before the model is built."""
+        """The flat buffer of all weights, not a copy: training changes it, and code that writes to
+        it must call `touch`. ValueError before the model is built."""
         self.check_built()
         known = self._parameters
         if known is None or known.abandoned:
             with self._lock:
                 known = self._parameters
                 if known is None or known.abandoned:
-                    self._plans.clear()  # they lead to where the weights were
+                    self._plans.clear()  # they point to the old buffer
                     known = self._parameters = parameters_of(self.weights)
         return known
 
     @property
     def weights(self) -> list[Variable]:
-        """The weights of all layers, each once, layer by layer."""
+        """The weights of all layers, each once, in the order of the layers."""
         return list(dict.fromkeys(variable for layer in self.layers for variable in layer.weights))
 
     @property
     def trainable(self) -> bool:
-        """What was said last of all layers; setting it sets all. Takes effect at the next `fit`."""
+        """The last value set; setting it sets all layers. Takes effect at the next `fit`."""
         return self._trainable
 
     @trainable.setter
@@ -366,19 +367,19 @@ class Model(Trainer, Layer):
             layer.trainable = value
 
     def say_trainable(self, value: Any) -> None:
-        """Let `trainable` be `value` while every layer stays as it is, as descriptions have it."""
+        """Set `trainable` without changing the layers, as descriptions require."""
         self._trainable = bool(value)
 
     def count_params(self) -> int:
-        """The number of weights, each element counted; ValueError before the model is built."""
+        """Return the number of elements of all weights; ValueError before the model is built."""
         self.check_built()
         return super().count_params()
 
     def set_weights(self, weights: list[Any]) -> None:
-        """Overwrite all weights by arrays in the order of `get_weights`.
+        """Overwrite all weights with arrays in the order of `get_weights`.
 
-        Raises ValueError if number or shapes differ, TypeError if they hold no numbers; nothing is
-        changed then.
+        Raises ValueError if count or shapes differ, TypeError for arrays that are not numeric;
+        changes nothing then.
         """
         self.check_built()
         assign_all(self.weights, weights, f"model {self.name!r}")
@@ -399,14 +400,14 @@ class Model(Trainer, Layer):
 
     @explain_keywords
     def save(self, filepath: str | os.PathLike, overwrite: bool = True) -> None:
-        """Write everything to one file: see `fastconv.saving.save_model`."""
+        """Save the model to one file: see `fastconv.saving.save_model`."""
         from fastconv.saving import save_model
 
         save_model(self, filepath, overwrite)
 
     @explain_keywords
     def save_weights(self, filepath: str | os.PathLike, overwrite: bool = True) -> None:
-        """Write the weights to a `.weights.h5` or `.safetensors` file: see
+        """Save the weights to a `.weights.h5` or `.safetensors` file: see
         `fastconv.saving.save_weights`."""
         from fastconv.saving import save_weights
 
@@ -416,36 +417,36 @@ class Model(Trainer, Layer):
     def load_weights(
         self, filepath: str | os.PathLike, skip_mismatch: bool = False, by_name: bool = False
     ) -> None:
-        """Read the weights from a file of the same layers: see `fastconv.saving.load_weights`."""
+        """Load the weights from a file of the same layers: see `fastconv.saving.load_weights`."""
         from fastconv.saving import load_weights
 
         load_weights(self, filepath, skip_mismatch, by_name)
 
     def to_json(self, **options: Any) -> str:
-        """The model without its weights as JSON; `options` are those of `json.dumps`.
+        """Return the model without its weights as JSON; `options` are those of `json.dumps`.
 
-        Classes and functions of your own are in it by their names; ValueError if two have one name.
+        Custom classes and functions are stored by name; ValueError if two have the same name.
         """
         with named_objects():
             return json.dumps(self.description(), **({"default": plain} | options))
 
     def description(self) -> dict[str, Any]:
-        """Everything but the weights, as Keras's files describe a model."""
+        """Return class, module and configuration of the model, in Keras's format."""
         from fastconv.models.configuration import layer_config
 
         return layer_config(self) | {"compile_config": self.get_compile_config() or {}}
 
     def get_config(self) -> dict[str, Any]:
-        """The model without its weights, as Keras's files describe it."""
+        """Return the configuration of the model without its weights, in Keras's format."""
         from fastconv.models.configuration import functional_config
 
         return functional_config(self)
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Model:
-        """A new model from what `get_config` returns.
+        """Return a new model from the result of `get_config`.
 
-        Raises ValueError or TypeError for anything but a description of a supported model.
+        Raises ValueError or TypeError for anything but the configuration of a supported model.
         """
         from fastconv.models.configuration import functional_from_config
 
@@ -457,12 +458,12 @@ def _is_layer(thing: Any) -> bool:
 
 
 def _single(form: Any) -> Any:
-    """A list of one tensor stands for the tensor, as in Keras."""
+    """Replace a list of one tensor by the tensor, as Keras does."""
     return form[0] if isinstance(form, (list, tuple)) and len(form) == 1 else form
 
 
 def _shapes(shape: Any) -> list[Shape]:
-    """One shape, or a list or dict of shapes, as a list."""
+    """Return one shape, or a list or dict of shapes, as a list."""
     if isinstance(shape, dict) or (shape and isinstance(shape[0], (list, tuple))):
         return [(None, *each[1:]) for each in flatten(shape)]
     return [(None, *shape[1:])]

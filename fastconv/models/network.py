@@ -1,7 +1,7 @@
-"""The graph between some tensors: which calls of which layers lead from inputs to outputs.
+"""The graph between given tensors: the calls of layers that lead from inputs to outputs.
 
-Layers stand in Keras's order, on which the layout of its files depends: those far from the outputs
-first, and among equally far ones in the order in which a search from the outputs finds them.
+Layers are in Keras's order, on which the layout of its files depends: in descending distance from
+the outputs, and at equal distance in the order in which a search from the outputs finds them.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from fastconv.structure import is_several
 
 
 class Network:
-    """The calls between `inputs`, which come from `Input`, and `outputs`.
+    """The calls between `inputs`, which `Input` returned, and `outputs`.
 
-    `calls` are in an order in which they can be computed, `layers` in Keras's.
+    `calls` are in topological order, `layers` in Keras's order.
 
-    Raises ValueError if an output does not depend on the inputs alone, an input is given twice, or
-    two layers have one name.
+    Raises ValueError if an output depends on other inputs, an input is given twice, or two layers
+    have the same name.
     """
 
     def __init__(self, inputs: Sequence[SymbolicTensor], outputs: Sequence[SymbolicTensor]):
@@ -38,9 +38,9 @@ class Network:
             raise ValueError(f"layer names must be unique within a model, received {twice} twice")
 
     def calls_of(self, layer: Layer) -> list[Call]:
-        """The calls of `layer` that belong to this network, in the order in which they were made.
+        """Return the calls of `layer` in this network, in the order of their creation.
 
-        Files count calls like this, whatever other models the layer is part of.
+        Files number calls like this, independently of other models that contain the layer.
         """
         mine = set(self.calls)
         return [call for call in layer.calls if call in mine]
@@ -48,10 +48,10 @@ class Network:
     def trace(
         self, graph: Graph, values: Sequence[int], turn: tuple[int, ...] = ()
     ) -> dict[SymbolicTensor, int]:
-        """Apply all layers to `values`, one per input; return which value is which tensor.
+        """Apply all layers to `values`, one per input; return the value of each tensor.
 
-        Models among the layers are taken apart: for the plan there is one flat graph. `turn` is
-        that of the call of this network, if it is within another.
+        Inner models are flattened: the plan receives one flat graph. `turn` is that of the call of
+        this network if it is inside another one.
         """
         of = dict(zip(self.inputs, values, strict=True))
         turns = {call: (*turn, place) for place, call in enumerate(_in_turn(self.calls))}
@@ -77,10 +77,10 @@ class Network:
 def from_inputs(
     inputs: Sequence[SymbolicTensor], outputs: Sequence[SymbolicTensor]
 ) -> tuple[list[SymbolicTensor], list[SymbolicTensor]]:
-    """(inputs, outputs), where all inputs come from `Input`.
+    """Return (inputs, outputs), where all inputs come from `Input`.
 
-    A tensor from between two layers may be an input as well: then it is replaced by an `Input` of
-    its shape, and the layers behind it are called once more.
+    An input may also be a tensor between layers: it is replaced by an `Input` of its shape, and the
+    layers after it are called again.
     """
     if all(isinstance(tensor.call.layer, InputLayer) for tensor in inputs):
         return list(inputs), list(outputs)
@@ -104,19 +104,19 @@ def from_inputs(
 def _calls_between(
     inputs: Sequence[SymbolicTensor], outputs: Sequence[SymbolicTensor]
 ) -> tuple[list[Call], dict[Layer, int]]:
-    """The calls that outputs depend on, each after those whose results it takes, and the order in
-    which their layers were found."""
+    """Return the calls on which outputs depend, in topological order, and the order in which their
+    layers were found."""
     given, done = set(inputs), set()
     calls: list[Call] = []
     found: dict[Layer, int] = {}
-    # A search to the depth, but not by recursion: networks may be deeper than Python's stack. What
-    # is on the stack is a call and what it still needs; a call is done when nothing is left.
+    # A depth-first search without recursion: networks may be deeper than Python's stack. The stack
+    # holds calls and their pending inputs; a call is done when none is pending.
     for output in outputs:
         stack: list[tuple[Call, Iterator[SymbolicTensor]]] = []
 
         def enter(tensor: SymbolicTensor, stack=stack) -> None:
             call = tensor.call
-            if call in done or (call.inputs and tensor in given):  # what made it lies outside
+            if call in done or (call.inputs and tensor in given):  # made outside the network
                 return
             if not call.inputs and tensor not in given:
                 raise ValueError(
@@ -140,8 +140,8 @@ def _calls_between(
 
 
 def _depths(calls: list[Call]) -> tuple[dict[Call, int], dict[Layer, int]]:
-    """How far from the outputs calls and layers are; a layer that is called several times is as
-    far away as the farthest of its calls."""
+    """Return the distances of calls and layers from the outputs; that of a layer is the largest of
+    its calls."""
     belongs = set(calls)
     of_calls: dict[Call, int] = {}
     of_layers: dict[Layer, int] = {}
@@ -154,13 +154,13 @@ def _depths(calls: list[Call]) -> tuple[dict[Call, int], dict[Layer, int]]:
 
 
 def _in_turn(calls: list[Call]) -> list[Call]:
-    """The calls in the order in which Keras runs them: those far from the outputs first."""
+    """Return the calls in the order in which Keras runs them: in descending distance."""
     depths, _ = _depths(calls)
     return sorted(depths, key=lambda call: -depths[call])
 
 
 def _ordered(calls: list[Call], found: dict[Layer, int], inputs: list[Call]) -> list[Layer]:
-    """The layers of `calls` in Keras's order; inputs that lead nowhere are among the last."""
+    """Return the layers of `calls` in Keras's order; unused inputs are among the last."""
     _, layer_depth = _depths(calls)
     for call in inputs:
         if call.layer not in layer_depth and not call.inputs:

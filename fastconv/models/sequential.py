@@ -1,4 +1,4 @@
-"""`Sequential`: the model that is a chain of layers."""
+"""`Sequential`: a model that is a chain of layers."""
 
 from __future__ import annotations
 
@@ -13,20 +13,19 @@ from fastconv.models.network import Network
 
 
 class Sequential(Model):
-    """A chain of layers, each of which takes what the one before gives.
+    """A chain of layers; the input of each is the output of the one before.
 
-    The weights exist as soon as the shape of the input is known: from an `Input` as first entry,
+    The weights are created as soon as the input shape is known: from an `Input` as first entry,
     from `input_shape=` of the first layer, from `build`, or from the first data.
 
     Args:
-        layers: the layers, in order, or one alone; more can be added with `add`. A model is a
-            layer, too.
-        trainable: whether training changes the weights, for all layers at once.
+        layers: the layers, in order, or a single one; `add` appends more. A model is a layer, too.
+        trainable: whether training changes the weights of all layers.
         name: by default "sequential", "sequential_1", ...
 
     Raises:
-        TypeError: an entry is no layer.
-        ValueError: a layer does not fit the one before, or two have the same name.
+        TypeError: an entry is not a layer.
+        ValueError: the input shape of a layer does not match, or two layers have the same name.
 
     >>> from fastconv import layers, models
     >>> model = models.Sequential()
@@ -48,7 +47,7 @@ class Sequential(Model):
         self._begin(name)
         self._forms = None, None
         self._start: InputLayer | None = None
-        self._end: SymbolicTensor | None = None  # what comes out of the last layer
+        self._end: SymbolicTensor | None = None  # the output of the last layer
         self._layers: list[Layer] = []
         self._network = None
         if isinstance(layers, (Layer, SymbolicTensor)):
@@ -60,7 +59,7 @@ class Sequential(Model):
 
     def __getstate__(self):
         state = super().__getstate__()
-        del state["_start"], state["_end"]  # the network has both
+        del state["_start"], state["_end"]  # the network contains both
         return state
 
     def __setstate__(self, state):
@@ -71,7 +70,7 @@ class Sequential(Model):
             (self._end,) = self._network.outputs
 
     def add(self, layer: Layer | SymbolicTensor) -> None:
-        """Put `layer` at the end. Errors are those of the class; nothing is changed then."""
+        """Append `layer`. Raises the errors of the class; changes nothing then."""
         if isinstance(layer, SymbolicTensor):  # from `Input`
             layer = layer.call.layer
         if not isinstance(layer, Layer):
@@ -118,7 +117,7 @@ class Sequential(Model):
         return y
 
     def pop(self) -> Layer:
-        """Take the last layer off and return it; ValueError if there is none."""
+        """Remove the last layer and return it; ValueError if there is none."""
         if not self._layers:
             raise ValueError(f"{self.name!r} has no layers to take off")
         layer = self._layers.pop()
@@ -133,7 +132,7 @@ class Sequential(Model):
         self._plans.clear()
 
     def build(self, input_shape: Shape | list[Shape] | None = None) -> None:
-        """Create the weights for inputs of `input_shape` (None, ...), with the batch.
+        """Create the weights for inputs of `input_shape` (None, ...), including the batch axis.
 
         Raises ValueError if the model is built for another shape, or no shape is known.
         """
@@ -146,7 +145,7 @@ class Sequential(Model):
             raise ValueError("`input_shape` must be given, since the model has no Input")
         start = InputLayer(sample_shape(tuple(input_shape)[1:]))
         shape = start.input_shape
-        for layer in self._layers:  # all must fit before the first one is built
+        for layer in self._layers:  # check all before the first one is built
             shape = layer.compute_output_shape(shape)
         end = start.output
         for layer in self._layers:
@@ -156,7 +155,7 @@ class Sequential(Model):
 
     @property
     def built(self) -> bool:
-        """Whether the shape of the input is known, and so the weights exist."""
+        """Whether the input shape is known and the weights exist."""
         return self._start is not None
 
     @property
@@ -166,7 +165,7 @@ class Sequential(Model):
 
     @property
     def entries(self) -> list[Layer]:
-        """The layers, and the `Input` before them if there is one."""
+        """The layers, preceded by the `Input` if there is one."""
         return [*([] if self._start is None else [self._start]), *self._layers]
 
     @property
@@ -185,16 +184,16 @@ class Sequential(Model):
             )
 
     def get_config(self) -> dict[str, Any]:
-        """The model without its weights, as Keras's files describe it."""
+        """Return the configuration of the model without its weights, in Keras's format."""
         from fastconv.models.configuration import sequential_config
 
         return sequential_config(self)
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Sequential:
-        """A new model from what `get_config` returns.
+        """Return a new model from the result of `get_config`.
 
-        Raises ValueError or TypeError for anything but a description of a supported model.
+        Raises ValueError or TypeError for anything but the configuration of a supported model.
         """
         from fastconv.models.configuration import sequential_from_config
 

@@ -1,18 +1,18 @@
-"""One layer in several places of a description, and one layer again when it is read.
+"""Describes shared layers, and restores the sharing when a description is read.
 
-Each model lists all of its layers, so that a layer that several models have, or that a chain has
-several times, is described several times. Such descriptions of one object carry two more entries:
+Each model lists all of its layers, so a layer of several models, or one that occurs several times
+in a chain, is described several times. Such descriptions of one object have two more entries:
 
     "shared_object_id": 1    the same number in all of them, as in Keras's files
-    "calls_before": 2        how often the layer has been called when this model begins to call it,
-                             if descriptions are read in order, and a second one makes nothing
+    "calls_before": 2        number of calls of the layer before those of this model, if
+                             descriptions are read in order and a repeated one creates no layer
 
 Keras's reader numbers the calls of a layer over all models, but its writer within each model, so
-that it cannot read its own files of shared layers. Files of fastconv number calls from
-`calls_before` on, which Keras's reader takes as they are meant; without that entry, from 0.
+Keras cannot read its own files of shared layers. Files of fastconv number calls from `calls_before`
+on, which Keras's reader interprets correctly; without that entry, from 0.
 
-Keras's writer also loses the number of an object's first description if the model that has it is
-complete before the second one comes. `Reading` finds those again.
+Keras's writer also loses the number of an object's first description if the model that contains it
+is complete before the second description. `Reading` restores those.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ ENTRIES = _ID, _BEFORE = "shared_object_id", "calls_before"
 
 
 class Writing:
-    """What the descriptions of the layers of `model`, however deep, say about sharing.
+    """The entries on sharing in the descriptions of the layers of `model`, at any depth.
 
-    `continued` tells whether calls are numbered from `calls_before` on.
+    `continued`: whether calls are numbered from `calls_before` on.
     """
 
     def __init__(self, model: Model, continued: bool):
@@ -57,7 +57,7 @@ class Writing:
                     self._visit(layer, seen)
             if is_chain:
                 self._before.setdefault((model, layer), self._made[layer])
-                if model.built:  # Keras calls all of it anew with every layer that is added
+                if model.built:  # Keras calls all layers again for every layer added
                     self._made.update(entries[1 : place + 1])
         if not is_chain:
             self._count_calls(model, entries)
@@ -68,18 +68,18 @@ class Writing:
             self._made[layer] += sum(bool(call.inputs) for call in model.network.calls_of(layer))
 
     def first_number(self, model: Model, layer: Layer) -> int:
-        """The number of the first call of `layer` by `model`."""
+        """Return the number of the first call of `layer` by `model`."""
         return self._before[model, layer] if self._continued else 0
 
     def entries(self, model: Model, layer: Layer) -> dict[str, int]:
-        """What the description of `layer` within `model` needs if it is shared, else nothing."""
+        """Return the entries on sharing for `layer` within `model`; empty if it is not shared."""
         if layer not in self._ids:
             return {}
         return {_ID: self._ids[layer], _BEFORE: self.first_number(model, layer)}
 
 
 def described_layers(model: Model) -> list[Layer]:
-    """The layers that the description of `model` lists, inputs included, one perhaps repeatedly."""
+    """Return the layers in the description of `model`, inputs included, with repetitions."""
     if isinstance(model, _sequential()):
         return model.entries
     return model.layers
@@ -92,16 +92,16 @@ def _sequential() -> type[Sequential]:
 
 
 class Reading:
-    """The shared layers that have been made, while a model is made from its `config`."""
+    """The shared layers created so far while a model is created from its `config`."""
 
     def __init__(self, config: Any):
         self._layers: dict[int | str, tuple[Any, Layer]] = {}
         self._lost = _lost_ids(config)
 
     def known(self, description: Any) -> Layer | None:
-        """The layer that was made from another description of the same object, if there is one.
+        """Return the layer of another description of the same object; None without one.
 
-        ValueError if the two descriptions say different things.
+        ValueError if the two descriptions differ.
         """
         key = self._key(description)
         if key is None or key not in self._layers:
@@ -115,7 +115,7 @@ class Reading:
         return layer
 
     def remember(self, description: Any, layer: Layer) -> None:
-        """Keep the layer that was made from `description` for other descriptions of it."""
+        """Record the layer of `description` for other descriptions of the same object."""
         key = self._key(description)
         if key is not None:
             self._layers[key] = description, layer
@@ -126,7 +126,7 @@ class Reading:
 
 
 def first_number(description: dict[str, Any]) -> int:
-    """The number that the first call of a layer has in the model that describes it so."""
+    """Return the number of the first call of a layer in the model of this description."""
     before = description.get(_BEFORE, 0)
     if type(before) is not int or before < 0:
         raise ValueError(f"`{_BEFORE}` must be an integer of at least 0, received {before!r}")
@@ -141,7 +141,7 @@ def _id_of(description: Any) -> int | str | None:
 
 
 def _essence(description: dict[str, Any]) -> Any:
-    """What a description says, but for who shares what."""
+    """Return a description without its entries on sharing."""
 
     def bare(value: Any) -> Any:
         if isinstance(value, dict):
@@ -152,11 +152,11 @@ def _essence(description: dict[str, Any]) -> Any:
 
 
 def _lost_ids(config: Any) -> dict[int, int | str]:
-    """The ids of descriptions that have none, but are about an object that has one elsewhere, by
+    """Return the lost ids: those of descriptions without an id whose object has one elsewhere, by
     the `id()` of the description.
 
-    Keras loses the id of a first description if the model around it is complete before the second
-    description is written; then the second one is the first that has the id.
+    Keras loses the id of a first description if the enclosing model is complete before the second
+    description is written; the second one is then the first with the id.
     """
     listed: list[tuple[dict[str, Any], tuple[int, ...]]] = []  # with the ids of the models around
 
@@ -176,7 +176,7 @@ def _lost_ids(config: Any) -> dict[int, int | str]:
     lost: dict[int, int | str] = {}
     for key, (place, *others) in places.items():
         entry, around = listed[place]
-        # The second description is the reason for the id of the first, if it came early enough.
+        # The second description causes the id of the first, if it was written early enough.
         if _BEFORE in entry or (others and listed[others[0]][1][: len(around)] == around):
             continue
         essence = _essence(entry)
@@ -196,9 +196,9 @@ def _lost_ids(config: Any) -> dict[int, int | str]:
 
 
 def namesakes(model: Model) -> list[tuple[Layer, Layer]]:
-    """Pairs of layers with weights that are described alike, by one name, but are two objects.
+    """Return pairs of distinct layers with weights, the same name and equal descriptions.
 
-    A description of Keras that has no ids may mean one shared layer by them.
+    A Keras description without ids may mean one shared layer by them.
     """
     first: dict[str, Layer] = {}
     pairs = []
@@ -215,7 +215,7 @@ _reading: ContextVar[Reading | None] = ContextVar("_reading", default=None)
 
 @contextmanager
 def writing(model: Model, continued: bool = True) -> Iterator[Writing]:
-    """What is known about sharing while `model` is described, by itself or within another model."""
+    """Provide the sharing entries while `model` is described, alone or within another model."""
     if (outer := _writing.get()) is not None:
         yield outer
         return
@@ -228,8 +228,8 @@ def writing(model: Model, continued: bool = True) -> Iterator[Writing]:
 
 @contextmanager
 def apart() -> Iterator[None]:
-    """Inside of the block, models are described and made that share nothing with those outside:
-    whatever a layer has that is no model itself."""
+    """In this block, models are described and created without sharing with models outside: for
+    objects in a layer that are not models."""
     tokens = _writing.set(None), _reading.set(None)
     try:
         yield
@@ -240,7 +240,7 @@ def apart() -> Iterator[None]:
 
 @contextmanager
 def reading(config: Any) -> Iterator[Reading]:
-    """The shared layers while a model is made from `config`, by itself or within another model."""
+    """Provide the shared layers while a model is created from `config`, alone or within another."""
     if (outer := _reading.get()) is not None:
         yield outer
         return

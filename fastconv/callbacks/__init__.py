@@ -1,16 +1,16 @@
-"""What happens beside the training: objects that `fit` calls at certain moments.
+"""Callbacks: objects with hooks that `fit`, `evaluate` and `predict` call.
 
     callback          Callback, the base class, and the list that calls callbacks
     history           History, the record that `fit` returns
     lambda_callback   LambdaCallback, a callback made of functions
     progbar_logger    ProgbarLogger, the progress bar
-    monitor           the base of callbacks that watch one number
+    monitor           base class of callbacks that monitor one value
     early_stopping    EarlyStopping
     learning_rate     LearningRateScheduler, ReduceLROnPlateau
     terminate_on_nan  TerminateOnNaN
-    frequency         after how many batches to save, for
+    frequency         number of batches between saves, for
     model_checkpoint  ModelCheckpoint
-    backup            BackupAndRestore, for `fit`s that get interrupted
+    backup            BackupAndRestore, for interrupted runs of `fit`
     swap_ema_weights  SwapEMAWeights
     csv_logger        CSVLogger
     remote_monitor    RemoteMonitor

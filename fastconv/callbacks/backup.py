@@ -1,4 +1,4 @@
-"""Lets an interrupted `fit` go on as if nothing had happened."""
+"""Resumes an interrupted `fit` with identical results."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from fastconv.errors import FormatError
 
 
 class BackupAndRestore(Callback):
-    """Saves everything that `fit` changes, and goes on from there when the same `fit` starts again.
+    """Saves all state that `fit` changes, and restores it when the same `fit` starts again.
 
-    The resumed run has the very weights, to the bit, that an uninterrupted one would have: a backup
-    holds weights, the state of the optimizer, epoch and batch, the place in the shuffled order of
-    the samples, the random streams, loss and metrics so far, and the state of the other callbacks
-    (`fastconv.state`). The script is expected to build the same model and give `fit` the same data.
-    Batches from a generator that were seen before the interruption are drawn from it again and left
-    out; randomness of its own has to be seeded. A backup of another network, optimizer, schedule,
-    list of metrics or length of the data is refused, and changes nothing.
+    The resumed run has bit-identical weights to an uninterrupted one: a backup contains weights,
+    the state of the optimizer, epoch and batch, the position in the shuffled order of the samples,
+    the random streams, loss and metrics so far, and the state of the other callbacks
+    (`fastconv.state`). The script must build the same model and pass the same data to `fit`.
+    Batches of a generator that preceded the interruption are drawn again and skipped; a random
+    generator must be seeded. A backup of another network, optimizer, schedule, list of metrics or
+    length of the data is refused, without changing anything.
 
-    Files are replaced in one go, so that a process killed at any time leaves a whole backup.
+    Files are replaced atomically, so a process killed at any time leaves a complete backup.
 
     Args:
-        backup_dir: a directory of its own for the backup; made if it does not exist.
-        save_freq: "epoch", or a number of batches after which to save.
-        double_checkpoint: keep the previous backup too, which is used, with a warning, if the
+        backup_dir: directory used only for the backup; created if it does not exist.
+        save_freq: "epoch", or the number of batches between saves.
+        double_checkpoint: also keep the previous backup, which is used, with a warning, if the
             newest one is damaged.
-        delete_checkpoint: remove the backup when training has ended.
+        delete_checkpoint: delete the backup at the end of training.
 
     Raises:
-        ValueError: an empty `backup_dir` or another `save_freq`; at the start of `fit`, if the
-            backup is that of another model or other data; nothing is changed then.
-        OSError: at the start of `fit`, if `backup_dir` cannot be written.
+        ValueError: an empty `backup_dir` or an invalid `save_freq`; at the start of `fit`, if the
+            backup is of another model or other data; nothing is changed then.
+        OSError: at the start of `fit`, if `backup_dir` is not writable.
         FormatError: at the start of `fit`, if there are backups and all are damaged.
     """
 
-    runs_last = True  # so that a backup holds what the other callbacks have made of the same moment
+    runs_last = True  # a backup includes the state of the other callbacks after the same hook
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class BackupAndRestore(Callback):
         self.double_checkpoint = double_checkpoint
         self.delete_checkpoint = delete_checkpoint
         self._frequency = BatchFrequency(save_freq)
-        if save_freq != "epoch":  # otherwise nobody has to be called after every batch
+        if save_freq != "epoch":  # otherwise no hook is needed after every batch
             self.on_train_batch_end = self._after_batch
         self._latest = self.backup_dir / "latest.safetensors"
         self._previous = self.backup_dir / "previous.safetensors"
@@ -72,11 +72,11 @@ class BackupAndRestore(Callback):
         if state is not None:
             self._run.restore(state)
         else:
-            self._save()  # so that what callbacks write before the first backup is undone, too
+            self._save()  # so that the writes of callbacks before the first backup are undone, too
 
     @property
     def _run(self) -> Any:
-        """The `fit` that is going on; RuntimeError if there is none."""
+        """The running `fit`; RuntimeError without one."""
         run = getattr(self.model, "training_run", None)
         if run is None:
             raise RuntimeError("BackupAndRestore needs a `fit` that it is one of the callbacks of")
@@ -94,7 +94,7 @@ class BackupAndRestore(Callback):
         if self.delete_checkpoint:
             for path in (self._latest, self._previous):
                 path.unlink(missing_ok=True)
-            with suppress(OSError):  # somebody keeps other things there
+            with suppress(OSError):  # the directory contains other files
                 self.backup_dir.rmdir()
 
     def state(self) -> dict[str, Any]:
@@ -115,7 +115,7 @@ class BackupAndRestore(Callback):
         save_state(state, self._latest)
 
     def _load(self) -> dict[str, Any] | None:
-        """The newest backup that is whole; None if there are none."""
+        """Return the newest complete backup; None if there are none."""
         from fastconv.saving.state_file import load_state
 
         problem = None

@@ -20,16 +20,16 @@ METHODS = (*HOOKS, "on_batch_begin", "on_batch_end")
 
 
 class Callback(NamedArguments, Overridable, Stateful):
-    """Does something at certain moments of `fit`, `evaluate` and `predict`; override what you need.
+    """Base class: override the hooks of `fit`, `evaluate` and `predict` that you need.
 
     `self.model` is the model and `self.params` a dict of "verbose", "epochs" and "steps". `logs`
-    holds the loss and the metrics so far; what is put into the logs of `on_epoch_end` is seen by
-    the callbacks after this one and recorded in the history. `self.model.stop_training = True` ends
-    `fit` after the current batch; `stop_evaluating` does so for `evaluate` and the validation of an
-    epoch, `stop_predicting` for `predict`.
+    contains the loss and the metrics so far; entries added in `on_epoch_end` are passed to the
+    following callbacks and recorded in the history. `self.model.stop_training = True` ends `fit`
+    after the current batch, `stop_evaluating` ends `evaluate` and the validation of an epoch,
+    `stop_predicting` ends `predict`.
 
-    A callback with something to remember from epoch to epoch names the attributes in `stateful`, so
-    that `BackupAndRestore` can bring them back (`fastconv.state`).
+    A callback with state that lasts over epochs lists its attributes in `stateful`, so that
+    `BackupAndRestore` restores them (`fastconv.state`).
 
     >>> from fastconv.callbacks import Callback
     >>> class Report(Callback):
@@ -37,7 +37,7 @@ class Callback(NamedArguments, Overridable, Stateful):
     ...         print(f"epoch {epoch}: {logs['loss']:.3f}")
     """
 
-    runs_last = False  # whether the callback comes after all others, wherever it is in their list
+    runs_last = False  # whether the callback comes after all others, at any position in their list
 
     def __init_subclass__(cls, **options: Any):
         super().__init_subclass__(**options)
@@ -60,60 +60,60 @@ class Callback(NamedArguments, Overridable, Stateful):
         self.params = params
 
     def on_train_begin(self, logs=None):
-        """Before the first epoch."""
+        """Called before the first epoch."""
 
     def on_train_end(self, logs=None):
-        """After the last epoch; `logs` are its logs."""
+        """Called after the last epoch; `logs` are its logs."""
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Before epoch number `epoch`, counted from 0."""
+        """Called before epoch number `epoch`, counted from 0."""
 
     def on_epoch_end(self, epoch, logs=None):
-        """After the epoch and its validation."""
+        """Called after the epoch and its validation."""
 
     def on_batch_begin(self, batch, logs=None):
-        """An older name of `on_train_batch_begin`."""
+        """Older name of `on_train_batch_begin`."""
 
     def on_batch_end(self, batch, logs=None):
-        """An older name of `on_train_batch_end`."""
+        """Older name of `on_train_batch_end`."""
 
     def on_train_batch_begin(self, batch, logs=None):
-        """Before training on batch number `batch` of the epoch."""
+        """Called before training on batch number `batch` of the epoch."""
         self.on_batch_begin(batch, logs)
 
     def on_train_batch_end(self, batch, logs=None):
-        """After training on batch number `batch`; the weights have changed."""
+        """Called after training on batch number `batch`; the weights have changed."""
         self.on_batch_end(batch, logs)
 
     def on_test_begin(self, logs=None):
-        """Before `evaluate`, also when `fit` validates."""
+        """Called before `evaluate`, also when `fit` validates."""
 
     def on_test_end(self, logs=None):
-        """After `evaluate`."""
+        """Called after `evaluate`."""
 
     def on_test_batch_begin(self, batch, logs=None):
-        """Before evaluating batch number `batch`."""
+        """Called before evaluating batch number `batch`."""
 
     def on_test_batch_end(self, batch, logs=None):
-        """After evaluating batch number `batch`."""
+        """Called after evaluating batch number `batch`."""
 
     def on_predict_begin(self, logs=None):
-        """Before `predict`."""
+        """Called before `predict`."""
 
     def on_predict_end(self, logs=None):
-        """After `predict`."""
+        """Called after `predict`."""
 
     def on_predict_batch_begin(self, batch, logs=None):
-        """Before predicting batch number `batch`."""
+        """Called before predicting batch number `batch`."""
 
     def on_predict_batch_end(self, batch, logs=None):
-        """After predicting batch number `batch`; `logs` holds its "outputs"."""
+        """Called after predicting batch number `batch`; `logs` contains its "outputs"."""
 
 
 class CallbackList:
-    """Calls the callbacks of one run, each hook only for those that have something to do there.
+    """Calls the callbacks of one run, each hook only for those that define it.
 
-    Raises TypeError if one of `callbacks` is no `Callback`.
+    Raises TypeError if one of `callbacks` is not a `Callback`.
     """
 
     def __init__(
@@ -133,18 +133,18 @@ class CallbackList:
             callback.set_model(model)
             callback.set_params(params)
         self.callbacks.sort(key=lambda callback: callback.runs_last)
-        # A step may take less than a millisecond; asking every callback twice would show.
+        # A step may take less than a millisecond, so two calls per callback would be noticeable.
         self._hooks = {
             hook: [getattr(c, hook) for c in self.callbacks if _overrides(c, hook)]
             for hook in HOOKS
         }
 
     def wants(self, hook: str) -> bool:
-        """Whether any callback has something to do at `hook`."""
+        """Return whether any callback defines `hook`."""
         return bool(self._hooks[hook])
 
     def call(self, hook: str, *index: int, logs: dict[str, Any] | None = None) -> None:
-        """Call `hook` of every callback that has it, with the number of the epoch or batch."""
+        """Call `hook` of every callback that defines it, with the number of the epoch or batch."""
         for function in self._hooks[hook]:
             function(*index, {} if logs is None else logs)
 

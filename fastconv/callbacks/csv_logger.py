@@ -1,4 +1,4 @@
-"""Writes the history to a table while it is made."""
+"""Writes the history to a CSV file during training."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from fastconv.state import check_record, list_of, optional, text, whole
 class CSVLogger(Callback):
     """Appends a row to a CSV file after every epoch: the epoch, counted from 0, and the logs.
 
-    The columns are those of the first epoch, in alphabetical order; a file that is continued keeps
-    its own. Where validation comes later there are columns for it, too. A missing value is "NA".
+    The columns are those of the first epoch, in alphabetical order; a continued file keeps its own.
+    There are columns for later validations, too. A missing value is "NA".
 
     Args:
-        filename: the file.
-        separator: one character between two columns.
-        append: continue a file that exists instead of beginning it anew.
+        filename: path of the file.
+        separator: one character between columns.
+        append: whether to continue an existing file instead of overwriting it.
 
-    Raises ValueError for another `separator`; OSError, at the start of `fit`, if the file cannot be
-    written.
+    Raises ValueError for an invalid `separator`; OSError, at the start of `fit`, if the file is not
+    writable.
     """
 
     def __init__(self, filename: str | os.PathLike, separator: str = ",", append: bool = False):
@@ -36,8 +36,8 @@ class CSVLogger(Callback):
         self.separator = separator
         self.append = append
         self._columns: list[str] | None = None
-        self._begin = 0  # where the rows of this run begin, in bytes
-        self._begun = False  # whether all that lies behind is of this run
+        self._begin = 0  # offset of the first row of this run, in bytes
+        self._begun = False  # whether all rows after it are of this run
 
     def on_train_begin(self, logs=None):
         with open(self.filename, "ab") as file:
@@ -49,14 +49,14 @@ class CSVLogger(Callback):
         self._cut()
 
     def _cut(self) -> None:
-        """Remove the rows of another run. Not before the first epoch, since a backup that
-        `BackupAndRestore` refuses at the start must not cost the old rows."""
+        """Remove the rows of another run. Not before the first epoch: a backup that
+        `BackupAndRestore` refuses at the start must leave the old rows intact."""
         if not self._begun:
             os.truncate(self.filename, self._begin)
             self._begun = True
 
     def _columns_of_file(self) -> list[str] | None:
-        """The columns of a table that is there already, None if the file holds something else."""
+        """Return the columns of an existing table, None if the file has other content."""
         try:
             with self._open("r") as file:
                 header = next(csv.reader(file, delimiter=self.separator), [])
@@ -67,7 +67,7 @@ class CSVLogger(Callback):
     def _columns_of(self, logs: dict[str, Any]) -> list[str]:
         names = sorted(logs)
         run = getattr(self.model, "training_run", None)
-        later = run is None or run.validation is not None  # only `fit` knows
+        later = run is None or run.validation is not None  # known in `fit` only
         if later and not any(name.startswith("val_") for name in names):
             names += [f"val_{name}" for name in names]
         return names
@@ -100,7 +100,7 @@ class CSVLogger(Callback):
         check_record(state, kinds, "the state of CSVLogger")
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Make the file what it was: rows of epochs that will come again disappear."""
+        """Truncate the file to its former rows: later epochs are written again."""
         self.check_state(state)
         with open(self.filename, "r+b") as file:
             self._begin = min(state["begin"], file.seek(0, os.SEEK_END))

@@ -1,4 +1,4 @@
-"""Ends training when it has stopped to help."""
+"""Stops training when the monitored value no longer improves."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from fastconv.state import arrays_of, list_of, optional, plain, real, whole
 
 
 class EarlyStopping(MonitorCallback):
-    """Stops `fit` when a watched number has not improved for some epochs.
+    """Stops `fit` when a monitored value has not improved for some epochs.
 
     Args:
-        monitor: the name in the logs.
-        min_delta: a change of no more than this is no improvement.
-        patience: stop after so many epochs in a row without improvement.
-        verbose: 1 prints when it stops and what it restores.
-        mode: "min", "max" or "auto", by the metric.
-        baseline: an improvement only resets the patience if it is also better than this.
-        restore_best_weights: at the end of training, go back to the weights of the best epoch, also
+        monitor: name of the value in the logs.
+        min_delta: an improvement must be larger than this.
+        patience: number of consecutive epochs without improvement before `fit` stops.
+        verbose: 1 prints when it stops and which epoch it restores.
+        mode: "min", "max" or "auto", which depends on the metric.
+        baseline: an improvement resets the patience only if it is also better than this.
+        restore_best_weights: at the end of training, restore the weights of the best epoch, also
             if training was not stopped.
-        start_from_epoch: epochs before this one do not count.
+        start_from_epoch: earlier epochs do not count.
 
-    After training, `stopped_epoch` is the epoch that was the last (0 if it was not stopped),
-    `best_epoch` and `best` are the best epoch and its value. The first epoch never stops training.
+    After training, `stopped_epoch` is the last epoch (0 if training was not stopped), `best_epoch`
+    and `best` are the best epoch and its value. The first epoch never stops training.
 
-    Raises ValueError for another `mode`, or at the first epoch if "auto" cannot decide.
+    Raises ValueError for an unknown `mode`, or at the first epoch if "auto" cannot be resolved.
 
     >>> from fastconv.callbacks import EarlyStopping
     >>> EarlyStopping(monitor="loss", patience=3).patience
@@ -75,7 +75,7 @@ class EarlyStopping(MonitorCallback):
         value = self.monitored(logs)
         if value is None or epoch < self.start_from_epoch:
             return
-        self._direction()  # says at the first epoch what would otherwise come up at the second
+        self._direction()  # raises at the first epoch instead of the second
         if self.restore_best_weights and self.best_weights is None:
             self._remember(epoch)
         self.wait += 1

@@ -1,4 +1,4 @@
-"""Event files as TensorBoard reads them, written by hand.
+"""Writes event files in TensorBoard's format.
 
 A file is a sequence of records (TFRecord), each an `Event` in protobuf's wire format:
 
@@ -30,15 +30,15 @@ import numpy as np
 
 _FLOAT, _DOUBLE, _STRING = 1, 2, 7  # tensorflow.DataType
 _SCALAR, _TENSOR, _BLOBS = 1, 2, 3  # tensorflow.DataClass
-_BUCKETS = 30  # of a histogram, as tf.summary has them
-_INTERVAL = 5.0  # seconds that events may wait in memory
+_BUCKETS = 30  # of a histogram, as in tf.summary
+_INTERVAL = 5.0  # maximum seconds that events stay in memory
 _number = count()
 
 
 class EventFile:
-    """A new event file in `directory`, which is made if it does not exist.
+    """A new event file in `directory`, which is created if it does not exist.
 
-    Events are gathered in memory and written every few seconds and when `flush` is called.
+    Events are buffered in memory and written every few seconds and by `flush`.
     """
 
     def __init__(self, directory: str | os.PathLike):
@@ -47,11 +47,11 @@ class EventFile:
         name = f"{int(now)}.{socket.gethostname()}.{os.getpid()}.{next(_number)}"
         self._path = Path(directory) / f"events.out.tfevents.{name}.v2"
         self._pending: list[bytes] = []
-        self._flushed = -math.inf  # so that the file is there from the start
+        self._flushed = -math.inf  # so that the file exists from the start
         self._write(_double(1, now) + _bytes(3, b"brain.Event:2"))
 
     def scalar(self, tag: str, value: Any, step: int) -> None:
-        """A number that changes with the step; of an array every element, as "tag/index"."""
+        """Add a number per step; every element of an array, as "tag/index"."""
         if np.ndim(value):
             for index, element in enumerate(np.ravel(value)):
                 self.scalar(f"{tag}/{index}", element, step)
@@ -60,24 +60,24 @@ class EventFile:
         self._summary(tag, tensor, "scalars", _SCALAR, step)
 
     def histogram(self, tag: str, values: np.ndarray, step: int) -> None:
-        """How `values`, which must be finite, are distributed."""
+        """Add the histogram of `values`, which must be finite."""
         table = _histogram(np.asarray(values, np.float64).reshape(-1))
         tensor = _tensor(_DOUBLE, table.shape, _bytes(4, table.astype("<f8").tobytes()))
         self._summary(tag, tensor, "histograms", _TENSOR, step)
 
     def image(self, tag: str, height: int, width: int, pngs: list[bytes], step: int) -> None:
-        """Images of one size."""
+        """Add images of equal size."""
         strings = [str(width).encode(), str(height).encode(), *pngs]
         tensor = _tensor(_STRING, (len(strings),), b"".join(_bytes(8, text) for text in strings))
         self._summary(tag, tensor, "images", _BLOBS, step)
 
     def graph(self, tag: str, json: str, step: int) -> None:
-        """A Keras model's configuration, which TensorBoard draws."""
+        """Add a Keras model's configuration, which TensorBoard draws as a graph."""
         tensor = _tensor(_STRING, (), _bytes(8, json.encode()))
         self._summary(tag, tensor, "graph_keras_model", 0, step, b"1")
 
     def flush(self) -> None:
-        """Write what has been gathered."""
+        """Write the buffered events."""
         with open(self._path, "ab") as file:
             file.write(b"".join(self._pending))
         self._pending, self._flushed = [], time.monotonic()
@@ -155,7 +155,7 @@ _TABLE = _crc_table()
 
 
 def crc32c(data: bytes) -> int:
-    """The CRC-32C (Castagnoli) of `data`.
+    """Return the CRC-32C (Castagnoli) of `data`.
 
     >>> hex(crc32c(b"123456789"))
     '0xe3069283'
@@ -167,6 +167,6 @@ def crc32c(data: bytes) -> int:
 
 
 def _masked_crc(data: bytes) -> Any:
-    # Rotated and shifted, because the checksum of data that hold their own checksum is degenerate.
+    # Rotated and offset, because the checksum of data that contains its own checksum is degenerate.
     crc = crc32c(data)
     return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)

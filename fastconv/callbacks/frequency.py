@@ -1,4 +1,4 @@
-"""How often to save, for the callbacks that do."""
+"""The interval between saves, for callbacks that save."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from fastconv.state import Stateful, whole
 
 
 class BatchFrequency(Stateful):
-    """Counts batches, from one epoch to the next, and tells when there have been enough.
+    """Counts batches across epochs, and reports when a save is due.
 
-    `save_freq` is "epoch", which is never due after a batch, or a number of batches; ValueError for
-    anything else.
+    `save_freq` is "epoch", for which no save is due after a batch, or a number of batches;
+    ValueError for any other value.
     """
 
     stateful = MappingProxyType({"_seen": whole})
@@ -27,7 +27,7 @@ class BatchFrequency(Stateful):
         self._seen = 0
 
     def due(self) -> bool:
-        """Called after each batch: whether it is time to save."""
+        """Return whether a save is due; called after each batch."""
         if self._every == "epoch":
             return False
         self._seen += 1

@@ -1,4 +1,4 @@
-"""What `fit` returns."""
+"""The return value of `fit`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class History(Callback):
     """Records the logs of every epoch; `fit` adds one and returns it.
 
     `history` maps each name ("loss", "accuracy", "val_loss" ...) to a list with one entry per
-    epoch, `epoch` lists the numbers of the epochs, counted from 0.
+    epoch; `epoch` lists the numbers of the epochs, counted from 0.
     """
 
     stateful = MappingProxyType({"history": dict_of(list_of(plain)), "epoch": list_of(whole)})

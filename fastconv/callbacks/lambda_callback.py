@@ -1,4 +1,4 @@
-"""A callback made of functions."""
+"""A callback composed of functions."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from fastconv.suggestions import did_you_mean_one_of
 
 
 class LambdaCallback(Callback):
-    """Calls the functions that it is given; their arguments are those of the hook.
+    """Calls the given functions in its hooks, with the arguments of the hook.
 
     Args:
         on_epoch_begin, on_epoch_end: functions of (epoch, logs).
         on_train_begin, on_train_end: functions of (logs).
         on_train_batch_begin, on_train_batch_end: functions of (batch, logs).
-        others: any other hook of `Callback` by its name.
+        others: any other hook of `Callback` by name.
 
-    Raises TypeError for a name that is no hook or a value that cannot be called.
+    Raises TypeError for a name that is not a hook or a value that is not callable.
 
     >>> from fastconv.callbacks import LambdaCallback
     >>> printer = LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch, logs["loss"]))

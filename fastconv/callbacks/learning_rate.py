@@ -13,15 +13,15 @@ from fastconv.state import optional, real, whole
 
 
 class LearningRateScheduler(Callback):
-    """Sets the learning rate at the start of each epoch, and records it as "learning_rate".
+    """Sets the learning rate at the start of each epoch and records it as "learning_rate".
 
     Args:
-        schedule: a function of the epoch, counted from 0, and the present learning rate, or of the
+        schedule: function of the epoch, counted from 0, and the current learning rate, or of the
             epoch alone, that returns a float.
         verbose: 1 prints the learning rate.
 
-    Raises TypeError if `schedule` cannot be called; ValueError, while training, if it returns
-    something else than a float.
+        Raises TypeError if `schedule` is not callable; ValueError, during training, if it does not
+        return a float.
 
     >>> from fastconv.callbacks import LearningRateScheduler
     >>> halving = LearningRateScheduler(lambda epoch, rate: rate / 2 if epoch >= 10 else rate)
@@ -38,7 +38,7 @@ class LearningRateScheduler(Callback):
         optimizer = self.model.optimizer
         try:
             rate = self.schedule(epoch, float(optimizer.learning_rate))
-        except TypeError:  # it takes the epoch alone
+        except TypeError:  # the function takes only the epoch
             rate = self.schedule(epoch)
         if not isinstance(rate, (float, np.floating)):
             raise ValueError(f"`schedule` must return a float, received {rate!r}")
@@ -52,20 +52,21 @@ class LearningRateScheduler(Callback):
 
 
 class ReduceLROnPlateau(MonitorCallback):
-    """Lowers the learning rate when a watched number has not improved for some epochs, and records
-    it as "learning_rate".
+    """Reduces the learning rate when a monitored value has not improved for some epochs, and
+    records it as "learning_rate".
 
     Args:
-        monitor: the name in the logs.
-        factor: what the learning rate is multiplied by, below 1.
-        patience: after so many epochs in a row without improvement.
+        monitor: name of the value in the logs.
+        factor: factor of the learning rate, below 1.
+        patience: number of consecutive epochs without improvement before a reduction.
         verbose: 1 prints the new learning rate.
-        mode: "min", "max" or "auto", by the metric.
-        min_delta: a change of no more than this is no improvement.
-        cooldown: so many epochs after a reduction do not count.
-        min_lr: no lower than this.
+        mode: "min", "max" or "auto", which depends on the metric.
+        min_delta: an improvement must be larger than this.
+        cooldown: number of epochs after a reduction that do not count.
+        min_lr: lower bound of the learning rate.
 
-    Raises ValueError for another `mode` or `factor`, or while training if "auto" cannot decide.
+    Raises ValueError for an invalid `mode` or `factor`, or during training if "auto" cannot be
+    resolved.
     """
 
     stateful = MappingProxyType({"best": optional(real), "wait": whole, "cooldown_counter": whole})
@@ -108,7 +109,7 @@ class ReduceLROnPlateau(MonitorCallback):
         value = self.monitored(logs)
         if value is None:
             return
-        self._direction()  # says at the first epoch what would otherwise come up at the second
+        self._direction()  # raises at the first epoch instead of the second
         if self.in_cooldown():
             self.cooldown_counter -= 1
             self.wait = 0

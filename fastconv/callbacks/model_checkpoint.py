@@ -1,4 +1,4 @@
-"""Saves the model while it is trained."""
+"""Saves the model during training."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ _MODEL_SUFFIXES = (".keras", ".h5")
 
 
 class ModelCheckpoint(MonitorCallback):
-    """Saves the model or its weights after every epoch, or only when it is the best so far.
+    """Saves the model or its weights after every epoch, or only if it is the best so far.
 
     Args:
-        filepath: where to; `{epoch}`, counted from 1, and the names in the logs are filled in, for
-            instance "{epoch:02d}-{val_loss:.2f}.keras". With a number as `save_freq` also
-            `{batch}`. Ends in ".keras" or ".h5", or, for weights alone, in ".weights.h5" or
+        filepath: path, in which `{epoch}`, counted from 1, and the names in the logs are replaced,
+            for example "{epoch:02d}-{val_loss:.2f}.keras". With a number as `save_freq` also
+            `{batch}`. Ends in ".keras" or ".h5", or, for weights only, in ".weights.h5" or
             ".safetensors".
-        monitor: the name in the logs that `save_best_only` looks at.
-        verbose: 1 prints what it does.
-        save_best_only: only save when the watched number is better than ever before.
-        save_weights_only: save the weights and the state of the optimizer.
-        mode: "min", "max" or "auto", by the metric.
-        save_freq: "epoch", or a number of batches after which to save.
-        initial_value_threshold: the first best value.
+        monitor: name of the value in the logs that `save_best_only` compares.
+        verbose: 1 prints each save.
+        save_best_only: save only when the monitored value is the best so far.
+        save_weights_only: save only the weights and the state of the optimizer.
+        mode: "min", "max" or "auto", which depends on the metric.
+        save_freq: "epoch", or the number of batches between saves.
+        initial_value_threshold: initial best value.
 
     Raises:
-        ValueError: another `save_freq`, `mode` or suffix.
-        KeyError: while training, if `filepath` asks for a name that is not in the logs.
-        OSError: at the start of `fit`, if the directory cannot be written.
+        ValueError: an invalid `save_freq`, `mode` or suffix.
+        KeyError: during training, if `filepath` contains a name that is not in the logs.
+        OSError: at the start of `fit`, if the directory is not writable.
 
     >>> from fastconv.callbacks import ModelCheckpoint
     >>> ModelCheckpoint("best.keras", monitor="val_accuracy", save_best_only=True).mode
@@ -68,7 +68,7 @@ class ModelCheckpoint(MonitorCallback):
                 f"`filepath` must end in one of {suffixes} when `save_weights_only` is "
                 f"{bool(save_weights_only)}, received {self.filepath!r}"
             )
-        if save_freq != "epoch":  # otherwise nobody has to be called after every batch
+        if save_freq != "epoch":  # otherwise no hook is needed after every batch
             self.on_train_batch_end = self._after_batch
 
     def on_train_begin(self, logs=None):
@@ -120,7 +120,7 @@ class ModelCheckpoint(MonitorCallback):
             return True
         value = self.monitored(logs)
         if value is None:
-            return True  # better one too many than none
+            return True  # rather one save too many than none
         best = "None" if self.best is None else f"{self.best:.5f}"
         if not self.is_improvement(value, self.best):
             self._say(epoch, f"{self.monitor} did not improve from {best}")

@@ -1,4 +1,4 @@
-"""What callbacks share that watch one number: which way is better, and what counts as better."""
+"""Monitoring of one value: the direction of improvement, and the test for it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from fastconv.suggestions import did_you_mean
 
 
 class MonitorCallback(Callback):
-    """Base class.
+    """Base class of callbacks that monitor one value.
 
     Args:
-        monitor: the name in the logs.
-        mode: "min", "max", or "auto": the loss is better when smaller, a metric knows by itself.
-        min_delta: a change of no more than this does not count.
+        monitor: name of the value in the logs.
+        mode: "min", "max", or "auto": lower is better for a loss; a metric defines its direction.
+        min_delta: an improvement must be larger than this.
     """
 
     def __init__(self, monitor: str, mode: str, min_delta: float):
@@ -32,7 +32,7 @@ class MonitorCallback(Callback):
         self.min_delta = abs(min_delta)
 
     def is_improvement(self, value: float, reference: float | None) -> bool:
-        """Whether `value` is better than `reference` by more than `min_delta`."""
+        """Return whether `value` is better than `reference` by more than `min_delta`."""
         if reference is None:
             return True
         if self._direction() == "min":
@@ -40,7 +40,7 @@ class MonitorCallback(Callback):
         return value - self.min_delta > reference
 
     def _direction(self) -> str:
-        """Which way is better; ValueError if the metric is unknown and `mode` does not say."""
+        """Return the direction of improvement; ValueError if it is undefined."""
         if self.mode != "auto":
             return self.mode
         name = self.monitor.removeprefix("val_")
@@ -55,8 +55,8 @@ class MonitorCallback(Callback):
         )
 
     def monitored(self, logs: dict[str, Any] | None) -> float | None:
-        """The watched number; None, with a warning, if the logs do not have it. ValueError for an
-        array."""
+        """Return the monitored value; None, with a warning, if it is not in the logs. ValueError
+        for an array."""
         logs = logs or {}
         if self.monitor not in logs:
             warnings.warn(

@@ -8,11 +8,11 @@ from fastconv.callbacks.callback import Callback
 
 
 class ProgbarLogger(Callback):
-    """Prints what `fit`, `evaluate` and `predict` print by themselves, at its place among the
-    callbacks; they leave it to this one then.
+    """Prints the progress output of `fit`, `evaluate` and `predict` at its position in the list of
+    callbacks; replaces their own output.
 
-    With it in the middle of the list, callbacks after it print below the finished line, and what
-    they put into the logs is not in the line.
+    Callbacks after it in the list print below the finished line, and their additions to the logs
+    are not in the line.
     """
 
     def __init__(self):
@@ -21,7 +21,7 @@ class ProgbarLogger(Callback):
         self._fitting = False
 
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"_progress": None}  # a copy draws a bar of its own
+        return vars(self) | {"_progress": None}  # a copy has its own bar
 
     def _begin(self) -> None:
         from fastconv.training.progress import Progress
@@ -31,7 +31,7 @@ class ProgbarLogger(Callback):
         self._done = 0
 
     def _step(self, batch: int, logs: dict[str, Any]) -> None:
-        if self._progress is None:  # an epoch that was interrupted goes on
+        if self._progress is None:  # an interrupted epoch continues
             self._begin()
         self._done = batch + 1
         if self._progress.due(self._done):
@@ -59,7 +59,7 @@ class ProgbarLogger(Callback):
         self._end(logs)
 
     def on_test_begin(self, logs=None):
-        if not self._fitting:  # validation is silent
+        if not self._fitting:  # validation prints nothing
             self._begin()
 
     def on_test_batch_end(self, batch, logs=None):

@@ -1,4 +1,4 @@
-"""Tells a server how training goes."""
+"""Sends the logs to a server."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import numpy as np
 
 from fastconv.callbacks.callback import Callback
 
-_PATIENCE = 10  # seconds to wait for a server; training must not hang
+_PATIENCE = 10  # timeout in seconds; training must not hang
 
 
 class RemoteMonitor(Callback):
     """Sends {"epoch": ..., and the logs} to a server after every epoch, by POST.
 
-    A server that does not answer costs a warning, not the training.
+    If the server does not answer, training continues with a warning.
 
     Args:
-        root: the address of the server, http or https.
-        path: the path at the server.
-        field: the name of the form field that holds the JSON.
-        headers: further HTTP headers, a dict.
+        root: URL of the server, http or https.
+        path: path on the server.
+        field: name of the form field that contains the JSON.
+        headers: dict of additional HTTP headers.
         send_as_json: send the JSON itself, as "application/json", instead of a form.
 
-    Raises ValueError for another kind of address.
+    Raises ValueError for any other kind of URL.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class RemoteMonitor(Callback):
         self.send_as_json = send_as_json
 
     def on_epoch_end(self, epoch, logs=None):
-        import urllib.parse  # these two take longer to import than the rest of fastconv
+        import urllib.parse  # imported here: slower to import than the rest of fastconv
         import urllib.request
 
         text = json.dumps({"epoch": epoch} | {k: _plain(v) for k, v in (logs or {}).items()})

@@ -11,13 +11,13 @@ from fastconv.state import arrays_of, list_of, optional, plain
 
 
 class SwapEMAWeights(Callback):
-    """While the model is evaluated, or predicts, its weights are their moving averages.
+    """Evaluates and predicts with the moving averages of the weights.
 
-    The optimizer must have `use_ema=True`. With `swap_on_epoch` the averages are also in the model
-    from the end of each epoch to the start of the next, so that callbacks behind this one, such as
-    `ModelCheckpoint`, see them.
+    The optimizer must have `use_ema=True`. With `swap_on_epoch` the model also has the averages
+    from the end of each epoch to the start of the next, so that later callbacks, such as
+    `ModelCheckpoint`, use them.
 
-    Raises ValueError, when the weights are to be swapped, if the optimizer keeps no averages.
+    Raises ValueError, when the weights are swapped, if the optimizer does not compute averages.
     """
 
     stateful = MappingProxyType({"_trained": optional(list_of(plain))})
@@ -25,7 +25,7 @@ class SwapEMAWeights(Callback):
     def __init__(self, swap_on_epoch: bool = False):
         super().__init__()
         self.swap_on_epoch = bool(swap_on_epoch)
-        self._trained: list[np.ndarray] | None = None  # the weights while the averages are in
+        self._trained: list[np.ndarray] | None = None  # the weights while the averages are in use
 
     def check_state(self, state):
         super().check_state(state)
@@ -52,7 +52,7 @@ class SwapEMAWeights(Callback):
         self._trained = None
 
     def on_train_end(self, logs=None):
-        self._trained = None  # `fit` has set the weights to their averages for good
+        self._trained = None  # `fit` has replaced the weights by their averages permanently
 
     def on_epoch_begin(self, epoch, logs=None):
         if self.swap_on_epoch:

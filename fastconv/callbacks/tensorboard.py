@@ -1,4 +1,4 @@
-"""Writes what TensorBoard shows."""
+"""Writes logs for TensorBoard."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from fastconv.state import whole
 if TYPE_CHECKING:
     from fastconv.callbacks.event_file import EventFile
 
-_MAX_IMAGES = 3  # per weight, as tf.summary.image
+_MAX_IMAGES = 3  # per weight, as in tf.summary.image
 
 
 class TensorBoard(Callback):
-    """Writes loss, metrics, learning rate and weights to event files; look at them with
-    `tensorboard --logdir logs`. Nothing has to be installed for writing.
+    """Writes loss, metrics, learning rate and weights to event files; view them with
+    `tensorboard --logdir logs`. Writing has no further dependencies.
 
     In `log_dir/train` and `log_dir/validation`: scalars "epoch_loss" and so on per epoch,
-    "batch_loss" and so on per batch if `update_freq` says so, "evaluation_loss_vs_iterations" after
-    every evaluation.
+    "batch_loss" and so on per batch if `update_freq` is not "epoch",
+    "evaluation_loss_vs_iterations" after every evaluation.
 
     Args:
-        log_dir: a directory of its own.
-        histogram_freq: after every so many epochs a histogram of each weight; 0 for none.
-        write_graph: write the model, so that TensorBoard can draw it.
-        write_images: with the histograms also pictures of the weights.
-        write_steps_per_second: how fast training is.
+        log_dir: directory used only for the logs.
+        histogram_freq: number of epochs between histograms of the weights; 0 for none.
+        write_graph: whether to write the model for TensorBoard's graph view.
+        write_images: whether to write images of the weights together with the histograms.
+        write_steps_per_second: whether to write the training speed.
         update_freq: "epoch", "batch", or a number of batches.
-        profile_batch, embeddings_freq, embeddings_metadata: known from Keras and not supported:
-            only the values that turn them off are accepted.
+        profile_batch, embeddings_freq, embeddings_metadata: not supported; only the values
+            that turn them off are accepted.
 
-    Raises ValueError for another value.
+    Raises ValueError for any other value.
     """
 
     stateful = MappingProxyType({"_batches": whole})
@@ -72,7 +72,7 @@ class TensorBoard(Callback):
         self.update_freq = 1 if update_freq == "batch" else update_freq
         if update_freq != "epoch":
             self.update_freq = normalize_int(self.update_freq, "update_freq")
-            # Only then somebody has to be called at every batch.
+            # Only then is a hook needed at every batch.
             self.on_train_batch_begin = self._before_batch
             self.on_train_batch_end = self._after_batch
         self._files: dict[str, EventFile] = {}
@@ -88,7 +88,7 @@ class TensorBoard(Callback):
         return self._files[name]
 
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"_files": {}}  # a copy writes files of its own
+        return vars(self) | {"_files": {}}  # a copy writes its own files
 
     def set_model(self, model):
         super().set_model(model)
@@ -109,7 +109,7 @@ class TensorBoard(Callback):
 
     def restore(self, state: dict[str, Any]) -> None:
         super().restore(state)
-        self._start_clock()  # if an epoch goes on, it is timed from here
+        self._start_clock()  # a resumed epoch is timed from here
 
     def on_test_end(self, logs=None):
         step = self.model.optimizer.iterations
@@ -169,8 +169,8 @@ class TensorBoard(Callback):
 
 
 def _images(weight: np.ndarray) -> np.ndarray | None:
-    """`weight` as images (count, height, width, 1, 3 or 4), uint8, as Keras lays them out; None if
-    it has too many axes."""
+    """Return `weight` as images (count, height, width, 1, 3 or 4), uint8, in Keras's layout; None
+    if it has too many axes."""
     weight = weight.squeeze()
     if weight.ndim == 1:
         weight = weight.reshape(1, -1, 1, 1)
@@ -186,7 +186,7 @@ def _images(weight: np.ndarray) -> np.ndarray | None:
 
 
 def _png(image: np.ndarray) -> bytes:
-    """An image (height, width, 1, 3 or 4), uint8, as PNG."""
+    """Return an image (height, width, 1, 3 or 4), uint8, as PNG."""
     import struct
     import zlib
 
@@ -196,6 +196,6 @@ def _png(image: np.ndarray) -> bytes:
 
     height, width, channels = image.shape
     header = struct.pack(">IIBBBBB", width, height, 8, {1: 0, 3: 2, 4: 6}[channels], 0, 0, 0)
-    rows = b"".join(b"\0" + row.tobytes() for row in image)  # 0: the row as it is, unfiltered
+    rows = b"".join(b"\0" + row.tobytes() for row in image)  # 0: filter type "none"
     parts = [chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)

@@ -1,4 +1,4 @@
-"""Ends training when the loss is no longer a number."""
+"""Stops training when the loss is NaN or infinite."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class TerminateOnNaN(Callback):
     """Stops `fit` after the batch that makes the loss NaN or infinite.
 
     Args:
-        raise_error: raise a RuntimeError instead of stopping.
+        raise_error: whether to raise a RuntimeError instead of stopping.
     """
 
     def __init__(self, raise_error: bool = False):

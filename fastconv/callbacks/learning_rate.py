@@ -20,8 +20,8 @@ class LearningRateScheduler(Callback):
             epoch alone, that returns a float.
         verbose: 1 prints the learning rate.
 
-        Raises TypeError if `schedule` is not callable; ValueError, during training, if it does not
-        return a float.
+    Raises TypeError if `schedule` is not callable; ValueError, during training, if it does not
+    return a float.
 
     >>> from fastconv.callbacks import LearningRateScheduler
     >>> halving = LearningRateScheduler(lambda epoch, rate: rate / 2 if epoch >= 10 else rate)

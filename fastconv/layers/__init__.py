@@ -1,8 +1,8 @@
-"""The layers that models are made of, with Keras's names, arguments and defaults.
+"""The layers, with Keras's names, arguments and defaults.
 
     base            Layer: shapes, weights, calls, configuration
     input           Input
-    symbolic        what layers are called on, and what comes of it
+    symbolic        symbolic tensors and calls of layers
     spatial         Spatial: images and sequences, channels last or first
     conv            Conv1D, Conv2D
     conv_transpose  Conv1DTranspose, Conv2DTranspose
@@ -18,10 +18,10 @@
     regularization  Dropout, SpatialDropout, GaussianNoise, GaussianDropout
     augmentation    Rescaling, Resizing, CenterCrop; RandomFlip, RandomTranslation, RandomRotation,
                     RandomZoom, RandomCrop
-    custom          CustomLayer: layers of one's own, in NumPy
+    custom          CustomLayer: custom layers in NumPy
 
-Arguments that Keras has and fastconv has not are refused by an error, never ignored. All models
-compute in float32, and on channels-last images whatever the format of the layers.
+Arguments that Keras has and fastconv does not have raise an error; none is ignored. All models
+compute in float32, on channels-last images in every data format.
 """
 
 from fastconv.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
@@ -172,7 +172,7 @@ __all__ = [
     "subtract",
 ]
 
-# What a file may ask for by name (`fastconv.serialization`).
+# Classes that a file may refer to by name (`fastconv.serialization`).
 CLASSES = {
     name: globals()[name]
     for name in __all__

@@ -1,7 +1,7 @@
-"""Layers that end with an activation: what `activation=` may be, and how it changes later.
+"""Layers with a final activation: the values of `activation=`, and assignment to it.
 
-It is a function of `fastconv.activations` or a layer without weights (`is_activation`), such as
-`LeakyReLU(0.1)`, of which Keras's files hold the whole configuration.
+A value is a function of `fastconv.activations` or a layer without weights (`is_activation`), such
+as `LeakyReLU(0.1)`, whose whole configuration Keras's files contain.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ class Activated(Layer):
 
     @property
     def activation(self) -> Callable[..., Any] | Layer:
-        """What is applied to the output: a function of `fastconv.activations`, or a layer.
+        """The activation of the output: a function of `fastconv.activations`, or a layer.
 
-        Whatever the argument takes may be assigned at any time (None for linear); models that have
+        Any value of the argument may be assigned at any time (None for linear); models that contain
         the layer use it from their next call on.
         """
         return self._activation
@@ -34,15 +34,15 @@ class Activated(Layer):
         is_change = self._activation is not None
         self._activation = _found(value)
         if is_change:
-            # Imported here because a layer that is only described needs no compiled core.
+            # Imported here because a layer alone does not need the compiled core.
             from fastconv.plan.cache import clear_all_plans
 
             clear_all_plans()
 
     def following_nodes(self, shape: Shape) -> list[Node]:
-        """The operations of the activation on an output of `shape`, none for linear."""
+        """Return the nodes of the activation for an output of `shape`, none for linear."""
         if isinstance(self._activation, Layer):
-            self._activation.compute_output_shape(shape)  # raises if it does not fit
+            self._activation.compute_output_shape(shape)  # raises if it does not match
             return self._activation.all_nodes(shape)
         node = activations.node(self._activation)
         return [] if node is None else [node]
@@ -57,7 +57,7 @@ class Activated(Layer):
 
 
 def _found(identifier: Any) -> Callable[..., Any] | Layer:
-    """The function or layer that a name, a description or a thing itself means."""
+    """Return the function or layer of a name or a description, or `identifier` itself."""
     identifier = named_object(identifier)
     if isinstance(identifier, dict):
         identifier = deserialize(identifier, "layers")

@@ -1,4 +1,4 @@
-"""Activations as layers of their own; where it can, the plan runs them inside the layer before."""
+"""Activations as layers; where possible the plan fuses them into the preceding layer."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from fastconv.shapes import shared_slopes
 
 
 class Activation(Activated):
-    """Applies an activation function to every element (softmax: to every vector).
+    """Applies an activation function elementwise (softmax: over the last axis).
 
     Args:
-        activation: a name or a function of `fastconv.activations`, or None for "linear"; or a layer
-            of this module without weights, such as `LeakyReLU(0.1)`.
+        activation: name or function of `fastconv.activations`, or None for "linear"; or a layer of
+            this module without weights, such as `LeakyReLU(0.1)`.
 
     Raises ValueError for an unknown name, TypeError for any other function or layer.
     """
@@ -40,11 +40,11 @@ class ReLU(Layer):
     """min(x, max_value) where x > threshold, else negative_slope * (x - threshold).
 
     Args:
-        max_value: at least 0, or None for no bound.
-        negative_slope: at least 0.
+        max_value: upper bound, at least 0, or None for no bound.
+        negative_slope: slope below the threshold, at least 0.
         threshold: at least 0.
 
-    Raises ValueError for anything else, TypeError for what is no number.
+    Raises ValueError for a value out of range, TypeError for a value that is not a number.
     """
 
     is_activation = True
@@ -83,10 +83,10 @@ class LeakyReLU(Layer):
     """x where x > 0, else negative_slope * x.
 
     Args:
-        negative_slope: at least 0; by default 0.3 (the activation function has 0.2), as in Keras.
+        negative_slope: slope for x < 0, at least 0; by default 0.3 as in Keras (the function: 0.2).
 
-    Raises ValueError for a negative slope, with which y would not tell the sign of x; TypeError for
-    what is no number.
+    Raises ValueError for a negative slope, for which y would not determine the sign of x; TypeError
+    for a value that is not a number.
     """
 
     is_activation = True
@@ -106,9 +106,9 @@ class ELU(Layer):
     """x where x > 0, else alpha * (exp(x) - 1) (Clevert et al. 2016, arXiv 1511.07289).
 
     Args:
-        alpha: at least 0.
+        alpha: scale for x < 0, at least 0.
 
-    Raises ValueError for a negative one, TypeError for what is no number.
+    Raises ValueError for a negative value, TypeError for a value that is not a number.
     """
 
     is_activation = True
@@ -125,17 +125,17 @@ class ELU(Layer):
 
 
 class PReLU(Layer):
-    """x where x > 0, else alpha * x with trained slopes alpha (He et al. 2015, arXiv 1502.01852).
+    """x where x > 0, else alpha * x with trainable slopes alpha (He et al. 2015, arXiv 1502.01852).
 
     Args:
         alpha_initializer, alpha_regularizer, alpha_constraint: see `fastconv.initializers`,
             `fastconv.regularizers`, `fastconv.constraints`.
-        shared_axes: an axis or a list of them (the batch is 0) along which the slopes are the same:
-            [1, 2] for one slope per channel. The other axes must lie together.
+        shared_axes: axis or list of axes (the batch is 0) along which the slopes are shared: [1, 2]
+            for one slope per channel. The other axes must be contiguous.
 
-    Weights: alpha, the shape of a sample with 1 along the shared axes.
+    Weights: alpha, with the shape of a sample and 1 along the shared axes.
 
-    Raises ValueError for axes that the input has not, or that part the others.
+    Raises ValueError for axes that the input does not have, or that separate the others.
     """
 
     def __init__(
@@ -188,12 +188,12 @@ class PReLU(Layer):
 
 
 class Softmax(Layer):
-    """exp(x) / sum(exp(x)) over one axis, or over several together.
+    """exp(x) / sum(exp(x)) over one axis, or over several axes together.
 
     Args:
-        axis: an axis or a list of them; negative, or counted with the batch as 0.
+        axis: axis or list of axes; negative, or counted with the batch as 0.
 
-    Raises ValueError for an axis that the input has not, TypeError for one that is no integer.
+    Raises ValueError for an axis that the input does not have, TypeError for a non-integer axis.
     """
 
     is_activation = True

@@ -1,8 +1,8 @@
-"""Layers that prepare images: scaled and resized always, moved about at random while training.
+"""Preprocessing layers: scaling and resizing, and random augmentation in training.
 
-What is random is an affine map per image, drawn on the host from the seed of the layer and the
-number of the training step, and applied by one operation of the core (`fastconv.ops.warp`). Maps
-lead from places of the output to places of the input, (column, row), as in Keras:
+An augmentation is an affine map per image, drawn on the host from the seed of the layer and the
+number of the training step, and applied by one operation of the core (`fastconv.ops.warp`). A map
+gives the input position, (column, row), of an output position, as in Keras:
 
     column = a0 j + a1 i + a2,  row = b0 j + b1 i + b2        for row i and column j of the output
 """
@@ -29,10 +29,10 @@ class Rescaling(Layer):
     """x * scale + offset.
 
     Args:
-        scale, offset: a number, or one per channel (the last axis).
+        scale, offset: number, or list of one number per channel (the last axis).
 
-    Raises TypeError if they are no numbers, ValueError if they are not finite or there is not one
-    for each channel.
+    Raises TypeError for values that are not numbers, ValueError for values that are not finite or
+    whose count differs from the number of channels.
 
     >>> from fastconv import layers
     >>> layers.Rescaling(1 / 255).compute_output_shape((None, 28, 28, 1))
@@ -65,21 +65,21 @@ class Rescaling(Layer):
 
 
 class Resizing(Spatial):
-    """Images (batch, height, width, channels) as images of another size.
+    """Resizes images (batch, height, width, channels).
 
     Args:
-        height, width: of the output.
-        interpolation: "bilinear" or "nearest"; pixels are not averaged when an image shrinks.
-        crop_to_aspect_ratio: cut the longer side first, so that nothing is distorted.
-        pad_to_aspect_ratio: fill the shorter side first, so that nothing is distorted or lost.
+        height, width: size of the output.
+        interpolation: "bilinear" or "nearest"; without antialiasing when an image shrinks.
+        crop_to_aspect_ratio: whether to crop the longer side first to keep the aspect ratio.
+        pad_to_aspect_ratio: whether to pad the shorter side first to keep the aspect ratio.
         fill_mode: must be "constant".
-        fill_value: what to fill with.
+        fill_value: value of the padding.
         antialias: must be False.
         data_format: None or "channels_last", or "channels_first".
         name, trainable, dtype, input_shape: see `Layer`.
 
-    Raises ValueError for sizes that are not positive and unknown or unsupported options, TypeError
-    for sizes that are no integers.
+    Raises ValueError for non-positive sizes and unknown or unsupported options, TypeError for
+    non-integer sizes.
 
     >>> from fastconv import layers
     >>> layers.Resizing(32, 32).compute_output_shape((None, 28, 20, 3))
@@ -163,12 +163,11 @@ class _Crop(Spatial):
 
 
 class CenterCrop(_Crop):
-    """The middle of images (batch, height, width, channels), of `height` x `width` pixels.
+    """Crops images (batch, height, width, channels) to their centre, `height` x `width` pixels.
 
-    An image that is too small is cut to the aspect ratio of the output and enlarged to it
-    (bilinear).
+    An image that is too small is cropped to the aspect ratio of the output and enlarged (bilinear).
 
-    Raises ValueError for sizes that are not positive, TypeError for sizes that are no integers.
+    Raises ValueError for non-positive sizes, TypeError for non-integer sizes.
 
     >>> from fastconv import layers
     >>> layers.CenterCrop(24, 24).compute_output_shape((None, 28, 28, 1))
@@ -186,7 +185,7 @@ class CenterCrop(_Crop):
 
 
 class _Random(Spatial, Seeded):
-    """Layers that see every image through a random affine map while training."""
+    """Base class of layers that apply a random affine map to every image in training."""
 
     moves_images = True
 
@@ -213,7 +212,7 @@ class _Random(Spatial, Seeded):
 
     @abstractmethod
     def draw(self, generator: np.random.Generator, count: int, height: int, width: int) -> Any:
-        """The maps of `count` images of height x width, float64 (count, 6)."""
+        """Return the maps of `count` images of height x width, float64 (count, 6)."""
 
     def image_output(self, image):
         return image
@@ -232,7 +231,7 @@ class _Random(Spatial, Seeded):
 
 
 class _RandomFilled(_Random):
-    """... that leave places of the output to be filled, in a way that the user chooses."""
+    """Base class of augmentations with a fill mode for output positions outside of the image."""
 
     def get_config(self):
         return super().get_config() | {
@@ -243,12 +242,12 @@ class _RandomFilled(_Random):
 
 
 class RandomFlip(_Random):
-    """While training, mirrors every second image at random.
+    """In training, mirrors each image with probability 1/2.
 
     Args:
-        mode: "horizontal" (left and right change places), "vertical", or
-            "horizontal_and_vertical", both at once, as in Keras.
-        seed: as that of `Dropout`.
+        mode: "horizontal" (left-right), "vertical" (top-bottom), or "horizontal_and_vertical", both
+            at once, as in Keras.
+        seed: as in `Dropout`.
         data_format: None or "channels_last", or "channels_first".
 
     Raises ValueError for an unknown mode.
@@ -275,7 +274,7 @@ class RandomFlip(_Random):
         return self.maps(generator.random(count) <= 0.5, height, width)
 
     def maps(self, flips: np.ndarray, height: int, width: int) -> np.ndarray:
-        """... of images that are mirrored where `flips` says so."""
+        """Return the maps that mirror the images where `flips` is set."""
         maps = np.tile([1.0, 0, 0, 0, 1, 0], (len(flips), 1))
         if "horizontal" in self.mode:
             maps[flips, 0], maps[flips, 2] = -1, width - 1
@@ -288,20 +287,20 @@ class RandomFlip(_Random):
 
 
 class RandomTranslation(_RandomFilled):
-    """While training, shifts every image by a random part of its size.
+    """In training, shifts every image by a random fraction of its size.
 
     Args:
-        height_factor, width_factor: the largest shift as a part of the height and width, 0 to 1;
-            or (lower, upper), where positive is down and to the right.
-        fill_mode: what comes in from outside: "reflect" (d c b a | a b c d | d c b a), "wrap"
+        height_factor, width_factor: largest shift as a fraction of height and width, 0 to 1; or
+            (lower, upper), where positive is down and to the right.
+        fill_mode: values outside of the image: "reflect" (d c b a | a b c d | d c b a), "wrap"
             (a b c d | a b c d | a b c d), "nearest" (a a a a | a b c d | d d d d) or "constant".
         interpolation: "bilinear" or "nearest".
-        seed: as that of `Dropout`.
-        fill_value: what "constant" is.
+        seed: as in `Dropout`.
+        fill_value: value for "constant".
         data_format: None or "channels_last", or "channels_first".
 
     Raises ValueError for factors out of range and unknown options, TypeError for factors that are
-    no numbers.
+    not numbers.
     """
 
     def __init__(
@@ -326,7 +325,7 @@ class RandomTranslation(_RandomFilled):
         return self.maps(rows, columns)
 
     def maps(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        """... of images that are moved down by `rows` and to the right by `columns` pixels."""
+        """Return the maps that shift images down by `rows` and right by `columns` pixels."""
         one, zero = np.ones(len(rows)), np.zeros(len(rows))
         return np.stack([one, zero, -columns, zero, one, -rows], axis=1)
 
@@ -338,14 +337,14 @@ class RandomTranslation(_RandomFilled):
 
 
 class RandomRotation(_RandomFilled):
-    """While training, turns every image about its middle by a random angle.
+    """In training, rotates every image about its centre by a random angle.
 
     Args:
-        factor: the largest angle as a part of a whole turn, or (lower, upper); positive is
+        factor: largest angle as a fraction of a full turn, or (lower, upper); positive is
             counter-clockwise.
-        all others: those of `RandomTranslation`.
+        all others: as in `RandomTranslation`.
 
-    Raises as `RandomTranslation`.
+    Raises the errors of `RandomTranslation`.
     """
 
     def __init__(
@@ -365,10 +364,10 @@ class RandomRotation(_RandomFilled):
         return self.maps(generator.uniform(*self.factor, count) * 360, height, width)
 
     def maps(self, degrees: np.ndarray, height: int, width: int) -> np.ndarray:
-        """... of images that are turned by `degrees`."""
+        """Return the maps that rotate images by `degrees`."""
         angle = np.deg2rad(degrees)
         cos, sin = np.cos(angle), np.sin(angle)
-        x, y = (width - 1) / 2, (height - 1) / 2  # what stays where it is
+        x, y = (width - 1) / 2, (height - 1) / 2  # the fixed point
         return np.stack([cos, -sin, x - x * cos + y * sin, sin, cos, y - x * sin - y * cos], axis=1)
 
     def get_config(self):
@@ -376,15 +375,15 @@ class RandomRotation(_RandomFilled):
 
 
 class RandomZoom(_RandomFilled):
-    """While training, shrinks or enlarges every image about its middle.
+    """In training, shrinks or enlarges every image about its centre.
 
     Args:
-        height_factor: the largest part by which the height shrinks (positive) or grows, or (lower,
-            upper), more than -1 and at most 1.
-        width_factor: the same for the width; None for the same as the height's, image by image.
-        all others: those of `RandomTranslation`.
+        height_factor: largest fraction by which the height shrinks (positive) or grows, or (lower,
+            upper), greater than -1 and at most 1.
+        width_factor: the same for the width; None to use the factor of the height for each image.
+        all others: as in `RandomTranslation`.
 
-    Raises as `RandomTranslation`.
+    Raises the errors of `RandomTranslation`.
     """
 
     def __init__(
@@ -411,7 +410,7 @@ class RandomZoom(_RandomFilled):
         return self.maps(rows, columns, height, width)
 
     def maps(self, rows: np.ndarray, columns: np.ndarray, height: int, width: int) -> np.ndarray:
-        """... of images that show `rows` times their height and `columns` times their width."""
+        """Return the maps that show `rows` times the height and `columns` times the width."""
         zero = np.zeros(len(rows))
         x, y = (width - 1) / 2 * (1 - columns), (height - 1) / 2 * (1 - rows)
         return np.stack([columns, zero, x, zero, rows, y], axis=1)
@@ -424,17 +423,17 @@ class RandomZoom(_RandomFilled):
 
 
 class RandomCrop(_Crop, Seeded):
-    """While training, a random part of `height` x `width` pixels, the same place for all images of
-    a batch; otherwise, or where an image is too small for that, the middle of it with the aspect
-    ratio of the output, resized (bilinear): the output has one size always. (Keras 3.15 leaves
-    images outside of training as they are, whatever their size.)
+    """In training, crops to `height` x `width` pixels at a random position, the same for all images
+    of a batch. Otherwise, or if an image is too small, crops to the centre with the aspect ratio of
+    the output and resizes (bilinear): the output always has the same size. (Keras 3.15 leaves
+    images of every size unchanged outside of training.)
 
     Args:
-        height, width: of the output.
-        seed: as that of `Dropout`.
+        height, width: size of the output.
+        seed: as in `Dropout`.
         data_format: None or "channels_last", or "channels_first".
 
-    Raises ValueError for sizes that are not positive, TypeError for sizes that are no integers.
+    Raises ValueError for non-positive sizes, TypeError for non-integer sizes.
 
     >>> from fastconv import layers
     >>> layers.RandomCrop(24, 24).compute_output_shape((None, 28, 28, 1))
@@ -469,7 +468,7 @@ class RandomCrop(_Crop, Seeded):
 
 
 def _filled_to_ratio(image: tuple[int, ...], height: int, width: int) -> tuple[int, int]:
-    """The size of the smallest image with the aspect ratio height : width around one."""
+    """Return the size of the smallest image with aspect ratio height : width that contains one."""
     rows = max(image[0], int(float(image[1] * height) / width))
     columns = max(image[1], int(float(image[0] * width) / height))
     return rows, columns
@@ -478,7 +477,7 @@ def _filled_to_ratio(image: tuple[int, ...], height: int, width: int) -> tuple[i
 def _resized_middle(
     image: tuple[int, ...], height: int, width: int, interpolation: str = "bilinear"
 ) -> nodes.AxisMaps:
-    """The largest part in the middle of an image with the aspect ratio height : width, resized."""
+    """Return the largest central part with aspect ratio height : width of an image, resized."""
     rows = max(min(image[0], int(float(image[1] * height) / width)), 1)
     columns = max(min(image[1], int(float(image[0] * width) / height)), 1)
     maps = []
@@ -494,7 +493,7 @@ def _centre_cut(size: int, part: int) -> AxisMap:
 
 
 def _numbers(value: Any, name: str) -> float | list[float]:
-    """A number, or a list of one per channel."""
+    """Return a number, or a list of one number per channel."""
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, (list, tuple)):
@@ -503,7 +502,7 @@ def _numbers(value: Any, name: str) -> float | list[float]:
 
 
 def _range(factor: Any, name: str, open_below: bool = False) -> tuple[float, float]:
-    """(lower, upper) of a factor between -1 and 1; one number is for both directions."""
+    """Return (lower, upper) of a factor between -1 and 1; one number applies in both directions."""
     ends = factor if isinstance(factor, (tuple, list)) else (factor,)
     if len(ends) not in (1, 2):
         raise ValueError(f"`{name}` must be one number or two, received {factor!r}")

@@ -1,4 +1,4 @@
-"""Layers that work along an axis, any one: those of the compiled core work along the last ones."""
+"""Layers on arbitrary axes, in terms of the compiled core's operations on the last axes."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from fastconv.shapes import normalize_int
 
 
 def one_axis(axis: Any) -> int:
-    """`axis` as an integer; TypeError for a list."""
+    """Return `axis` as an integer; TypeError for a list."""
     return normalize_int(axis, "axis", minimum=-64)
 
 
 def positive_axes(layer: Layer, axis: Any, rank: int, name: str = "axis") -> list[int]:
-    """`axis`, an integer or a list of them, as positive numbers in order; the batch is 0.
+    """Return `axis`, an integer or a list, as sorted non-negative numbers; the batch is 0.
 
-    Raises ValueError for an axis that inputs of `rank` have not, or for the batch; TypeError for
-    what is no integer.
+    Raises ValueError for an axis that inputs of `rank` do not have, or for the batch; TypeError for
+    a non-integer.
     """
     axes = axis if isinstance(axis, list) else [axis]
     if not all(isinstance(a, (int, np.integer)) and not isinstance(a, bool) for a in axes):
@@ -40,7 +40,7 @@ def positive_axes(layer: Layer, axis: Any, rank: int, name: str = "axis") -> lis
 
 
 def with_axes_last(axes: Sequence[int], rank: int, inner: list[Node]) -> list[Node]:
-    """`inner`, nodes that work on the last axes, so that they work on `axes`."""
+    """Return nodes that apply `inner`, nodes on the last axes, to `axes`."""
     order = (*(axis for axis in range(rank) if axis not in axes), *axes)
     if order == tuple(range(rank)):
         return inner

@@ -1,14 +1,14 @@
-"""What every layer is: hyper-parameters, the shapes they imply, the weights they need.
+"""The base class of layers: hyper-parameters, output shapes, weights.
 
-A layer holds no per-batch state and computes nothing. It answers four questions:
+A layer does not hold per-batch state and does not compute. It defines:
 
-    compute_output_shape(input_shape)   which shape comes out; an error if it does not fit
-    build(input_shape)                  which weights there are, as `Variable`s
-    nodes(input_shape)                  which operations it is, for the plan (`fastconv.plan.nodes`)
-    get_config()                        the arguments that make an equal layer, as Keras writes them
+    compute_output_shape(input_shape)   the output shape; an error if the input does not match
+    build(input_shape)                  the weights, as `Variable`s
+    nodes(input_shape)                  the operations, for the plan (`fastconv.plan.nodes`)
+    get_config()                        the arguments of an equal layer, in Keras's format
 
-Shapes are tuples whose first entry, the batch, is None. A layer that merges (`merges`) takes
-several inputs, and gets a list of shapes wherever others get one.
+Shapes are tuples whose first entry, the batch, is None. A layer with several inputs (`merges`)
+takes a list of shapes instead of one.
 
 Calling a layer on a symbolic tensor (`fastconv.layers.symbolic`) builds it and records the call.
 """
@@ -55,23 +55,23 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
     """Base class of all layers.
 
     Args:
-        name: unique within a model, without "/"; by default made of the class's name.
+        name: unique within a model, without "/"; by default derived from the class name.
         trainable: whether training changes the weights.
-        dtype: None or "float32", the one dtype that models compute in.
-        input_shape: of one sample, without the batch; only used by the first layer of a model.
+        dtype: None or "float32", the only dtype of models.
+        input_shape: shape of one sample, without the batch; only for the first layer of a model.
         input_dim: n, short for `input_shape=(n,)`.
-        activity_regularizer: a penalty on what comes out: see `fastconv.regularizers`.
+        activity_regularizer: penalty on the output: see `fastconv.regularizers`.
 
     Raises:
-        ValueError: a name with "/", another dtype, or a malformed input shape.
+        ValueError: a name with "/", an unsupported dtype, or a malformed input shape.
         TypeError: an argument that the layer does not have.
     """
 
-    module = "keras.layers"  # where Keras's files say that the class lives
-    merges = False  # takes a list of inputs
-    moves_images = False  # at random in `model(x)` as well, as Keras's augmentations do
+    module = "keras.layers"  # module of the class in Keras's files
+    merges = False  # has a list of inputs
+    moves_images = False  # augments images also in `model(x)`, as Keras's augmentations do
     is_activation = False  # has no weights and may be the `activation` of another layer
-    training_by_default = False  # Keras calls it with `training=True` if nobody says anything
+    training_by_default = False  # Keras calls it with `training=True` by default
     unused_hooks = MappingProxyType(
         {
             "call": _IN_NUMPY,
@@ -127,12 +127,11 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
         self.calls: list[Call] = []
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Arguments may be assigned to a built layer as far as they can have an effect: see
-        `fastconv.layers.changing`."""
+        """Check assignments to arguments of a built layer: see `fastconv.layers.changing`."""
         if vars(self).get("_input_shape") is None or name not in arguments_of(type(self)):
             super().__setattr__(name, value)
             return
-        from fastconv.plan.cache import clear_all_plans  # which a layer alone does not need
+        from fastconv.plan.cache import clear_all_plans  # not needed by a layer alone
 
         super().__setattr__(name, changed(self, name, value))
         clear_all_plans()
@@ -140,25 +139,25 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
     # The four questions ---------------------------------------------------------------------------
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """The shape that comes out when `input_shape` goes in; ValueError if it cannot go in."""
+        """Return the output shape for `input_shape`; ValueError if it does not match."""
         return tuple(input_shape)
 
     def build(self, input_shape: Shape) -> None:
-        """Create the weights for inputs of `input_shape`. Layers with weights extend this."""
+        """Create the weights for inputs of `input_shape`. Layers with weights extend it."""
         self._input_shape = list(input_shape) if self.merges else tuple(input_shape)
 
     @abstractmethod
     def nodes(self, input_shape: Shape) -> list[Node]:
-        """The operations of the layer on inputs of `input_shape`."""
+        """Return the operations of the layer on inputs of `input_shape`."""
 
     def all_nodes(self, input_shape: Shape) -> list[Node]:
-        """`nodes`, and the penalty on what comes out if there is one."""
+        """Return `nodes`, and the penalty on the output if there is one."""
         if self.activity_regularizer is None:
             return self.nodes(input_shape)
         return [*self.nodes(input_shape), ActivityPenalty(self.activity_regularizer)]
 
     def get_config(self) -> dict[str, Any]:
-        """Everything `from_config` needs, as plain data."""
+        """Return the arguments of `from_config`, as plain data."""
         config = {"name": self.name, "trainable": self.trainable, "dtype": DTYPE_POLICY}
         if self.activity_regularizer is not None:
             config["activity_regularizer"] = serialize(self.activity_regularizer)
@@ -166,21 +165,20 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Layer:
-        """A new layer with the arguments in `config`."""
+        """Return a new layer with the arguments in `config`."""
         return cls(**config)
 
     # Calls ----------------------------------------------------------------------------------------
 
     @explain_keywords
     def __call__(self, inputs: Any) -> SymbolicTensor:
-        """Record one use of the layer on a symbolic tensor, or on a list of them if it merges.
+        """Call the layer on a symbolic tensor, or on a list of them if it merges; record the call.
 
-        Builds the layer. It may be called again, on inputs that suit the same weights.
+        Builds the layer. It may be called again, on inputs for which the same weights are valid.
 
         Raises:
-            TypeError: `inputs` are not symbolic; for numbers, there is `predict` of a model.
-            ValueError: the layer takes a list and got one tensor or the reverse, or their shapes do
-                not fit.
+            TypeError: `inputs` are not symbolic; for arrays use `predict` of a model.
+            ValueError: a list instead of one tensor or the reverse, or shapes that do not match.
         """
         tensors = flatten(inputs)
         for tensor in tensors:
@@ -198,12 +196,12 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
         return Call(self, inputs, tensors, [self.compute_output_shape(shape)]).outputs[0]
 
     def build_on(self, input_shape: Any) -> None:
-        """Build the layer for `input_shape` and draw its weights; if it has weights already, check
-        that they suit it."""
+        """Build the layer for `input_shape` and draw its weights; if it has weights, check that
+        they match it."""
         self._check_output_shape(input_shape)
-        if not self._variables:  # not built yet, or nothing that another shape could contradict
+        if not self._variables:  # not built yet, or no weights that could mismatch
             self.build(input_shape)
-            if self._input_shape is None:  # a `build` of a user that leaves out that of the base
+            if self._input_shape is None:  # a user's `build` without that of the base class
                 Layer.build(self, input_shape)
             self._check_weights(input_shape)
         elif self._input_shape != input_shape:
@@ -220,14 +218,14 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
                 variable.initialize()
 
     def _check_output_shape(self, input_shape: Any) -> None:
-        """ValueError if the layer does not fit, or its class gives another output shape than the
-        operations that it has from a class of fastconv."""
+        """Raise ValueError if the input does not match, or if the class returns another output
+        shape than the operations that it inherits from a class of fastconv."""
         shape = self.compute_output_shape(input_shape)
         operations = definer(type(self), "nodes")
         if (
             is_builtin(definer(type(self), "compute_output_shape"))
             or not is_builtin(operations)
-            or operations.__abstractmethods__  # a layer in NumPy, whose shape is its own affair
+            or operations.__abstractmethods__  # a layer in NumPy, which defines its own shape
         ):
             return
         own = next(base for base in type(self).__mro__ if is_builtin(base))
@@ -239,7 +237,7 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
             )
 
     def _check_weights(self, input_shape: Any) -> None:
-        """ValueError if a `build` of a user leaves out weights that the operations need."""
+        """Raise ValueError if a user's `build` does not create the weights of the operations."""
         own = next(base for base in type(self).__mro__ if is_builtin(base))
         if is_builtin(definer(type(self), "build")) or own.__abstractmethods__:
             return
@@ -256,12 +254,12 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
 
     @property
     def input(self) -> Any:
-        """What the layer was called on first; AttributeError if it was not called."""
+        """The input of the first call; AttributeError without a call."""
         return self._first_call("input").argument
 
     @property
     def output(self) -> Any:
-        """What came out of the first call; AttributeError if there was none."""
+        """The output of the first call; AttributeError without a call."""
         return self._first_call("output").outputs[0]
 
     def _first_call(self, what: str) -> Call:
@@ -282,8 +280,8 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
     ) -> Variable:
         """Declare a weight; its values are drawn when the model is built.
 
-        A weight that is not `trainable` stays so whatever the layer says; one that is obeys the
-        layer. `regularizer` and `constraint` are for training.
+        A weight with `trainable=False` is never trained; otherwise `trainable` of the layer
+        applies. `regularizer` and `constraint` apply in training.
         """
         variable = Variable(
             name,
@@ -323,23 +321,23 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
 
     @property
     def built(self) -> bool:
-        """Whether the layer knows the shape of its input, and so has its weights."""
+        """Whether the layer has an input shape and its weights."""
         return self._input_shape is not None
 
     @property
     def input_shape(self) -> Any:
-        """The shape (or list of them) that the layer is built for; None before that."""
+        """The shape (or list of shapes) that the layer is built for; None before."""
         return self._input_shape
 
     @property
     def output_shape(self) -> Shape:
-        """The shape that comes out; ValueError before the layer is built."""
+        """The output shape; ValueError before the layer is built."""
         if self._input_shape is None:
             raise ValueError(f"layer {self.name!r} has no output shape before it is built")
         return self.compute_output_shape(self._input_shape)
 
     def count_params(self) -> int:
-        """The number of weights, each element counted; ValueError before the layer is built."""
+        """Return the number of elements of all weights; ValueError before the layer is built."""
         if not self.built:
             raise ValueError(
                 f"layer {self.name!r} has no parameters to count before it is built; call "
@@ -348,19 +346,19 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
         return sum(variable.size for variable in self.weights)
 
     def get_weights(self) -> list[np.ndarray]:
-        """Copies of the weights, layer by layer, kernel before bias."""
+        """Return copies of the weights, layer by layer, kernel before bias."""
         return [variable.numpy() for variable in self.weights]
 
     def set_weights(self, weights: list[Any]) -> None:
-        """Overwrite the weights by arrays in the order of `get_weights`.
+        """Overwrite the weights with arrays in the order of `get_weights`.
 
-        Raises ValueError if number or shapes differ, TypeError if they hold no numbers; nothing is
-        changed then.
+        Raises ValueError if count or shapes differ, TypeError for arrays that are not numeric;
+        changes nothing then.
         """
         assign_all(self.weights, weights, f"layer {self.name!r}")
 
     def __getstate__(self) -> dict[str, Any]:
-        """For pickling and copying. Calls belong to models, which make them again."""
+        """For pickling and copying. Calls belong to models, which recreate them."""
         return vars(self) | {"calls": []}
 
     def __repr__(self) -> str:
@@ -368,7 +366,7 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
 
 
 def sample_shape(shape: Any, name: str = "input_shape") -> tuple[int, ...]:
-    """`shape` as a tuple of sizes of at least 1; at least one of them, none unknown."""
+    """Return `shape` as a tuple of at least one size, each at least 1 and known."""
     if isinstance(shape, (tuple, list)) and (not shape or None in shape):
         raise ValueError(
             f"`{name}` must give at least one dimension and the size of each, received {shape}"
@@ -379,14 +377,14 @@ def sample_shape(shape: Any, name: str = "input_shape") -> tuple[int, ...]:
 
 
 def check_options(layer: str, **options: Any) -> None:
-    """Refuse arguments that Keras has and fastconv has not, unless they are off."""
+    """Raise an error for unsupported arguments of Keras, unless they are off."""
     for option, value in options.items():
         if value is not None:
             raise ValueError(f"`{option}` of {layer} is not supported, received {value!r}")
 
 
 def assign_all(variables: list[Variable], weights: Any, owner: str) -> None:
-    """Assign `weights` to `variables` after all of them have been found to fit."""
+    """Assign `weights` to `variables` after checking all of them."""
     weights = list(weights)
     if len(weights) != len(variables):
         raise ValueError(
@@ -406,7 +404,7 @@ def assign_all(variables: list[Variable], weights: Any, owner: str) -> None:
 
 
 def _check_dtype(dtype: Any) -> None:
-    if isinstance(dtype, dict):  # as Keras's files write it
+    if isinstance(dtype, dict):  # the form in Keras's files
         dtype = dtype.get("config", {}).get("name")
     if isinstance(dtype, type):
         dtype = np.dtype(dtype)

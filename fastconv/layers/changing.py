@@ -1,8 +1,8 @@
-"""Arguments of a layer that are assigned after the layer is built: `dropout.rate = 0.3`.
+"""Assignment to the arguments of a built layer: `dropout.rate = 0.3`.
 
-A value that the layer's operations read is checked as the constructor would, and holds from the
-next call of every model on. What would ask for other weights or shapes, or is only read when
-weights are made, is refused: to be ignored would be worse.
+A value that the layer's operations read is checked as in the constructor, and applies from the next
+call of every model on. A value that would change weights or shapes, or that is read only when
+weights are created, is refused, because it could not take effect.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from fastconv.naming import is_builtin
 if TYPE_CHECKING:
     from fastconv.layers.base import Layer
 
-# Read when weights are made, or in the constructor.
+# Arguments that are read only when weights are created, or in the constructor.
 _READ_ONCE = ("_initializer", "_regularizer", "_constraint")
 _FREE = ("name", "activity_regularizer")
 
 
 @cache
 def arguments_of(cls: type) -> frozenset[str]:
-    """The names whose assignment to a built layer of class `cls` is looked at: the arguments of
+    """Return the arguments of a built layer of class `cls` whose assignment is checked: those of
     fastconv's own constructor that are plain attributes."""
     own = next(base for base in cls.__mro__ if is_builtin(base))
-    if own.__abstractmethods__:  # the layer is the user's own
+    if own.__abstractmethods__:  # a user's layer
         return frozenset()
     names = (accepted_by(own) or frozenset()) - {*_FREE}
     return frozenset(name for name in names if not isinstance(getattr(cls, name, None), property))
 
 
 def changed(layer: Layer, name: str, value: Any) -> Any:
-    """`value` as the constructor of a layer like `layer` would keep it under `name`.
+    """Return `value` in the form in which the constructor of an equal layer stores it as `name`.
 
-    Raises AttributeError if the layer would have other weights or shapes, or never reads it again;
-    ValueError or TypeError as the constructor.
+    Raises AttributeError if the layer would have other weights or shapes, or never reads the value
+    again; ValueError or TypeError as in the constructor.
     """
     config, own = layer.get_config(), next(b for b in type(layer).__mro__ if is_builtin(b))
     if name not in config or name.endswith(_READ_ONCE) or name in ("seed", "dtype"):
@@ -45,14 +45,14 @@ def changed(layer: Layer, name: str, value: Any) -> Any:
             f"`{name}` of layer {layer.name!r} is not read again once the layer is built; make a "
             "new layer"
         )
-    state = _random.state()  # a layer of its own would take a seed from it
+    state = _random.state()  # the constructor of a layer draws a seed from it
     try:
         known = accepted_by(own) or frozenset()
         other = own.from_config({k: v for k, v in config.items() if k in known} | {name: value})
     finally:
         _random.restore(state)
     shape = layer.input_shape
-    other.compute_output_shape(shape)  # raises if the input does not suit it
+    other.compute_output_shape(shape)  # raises if the input does not match
     other.build(shape)
     if other.output_shape != layer.output_shape or [v.shape for v in other.weights] != [
         v.shape for v in layer.weights

@@ -1,8 +1,8 @@
-"""Convolution: a small window slides over images; at each place every filter gives a number.
+"""Convolution: every filter computes a weighted sum over each window of an image.
 
-`Convolutional` is what all of the family share: the window, what follows it (bias and activation),
-and how their weights are drawn, penalised and constrained. `conv_transpose` and `depthwise` hold
-the other members.
+`Convolutional` is the base class of the family: window, bias and activation, and initializers,
+penalties and constraints of the weights. `conv_transpose` and `depthwise` contain the other
+members.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from fastconv.shapes import conv2d_geometry, normalize_int
 class Convolutional(Spatial, Activated):
     """Base class of all convolutions.
 
-    `weights` says for every role ("kernel", "bias") the initializer, regularizer and constraint.
+    `weights` maps every role ("kernel", "bias") to its initializer, regularizer and constraint.
     """
 
-    paddings: tuple[str, ...] = ()  # that the layer has beside "valid" and "same"
+    paddings: tuple[str, ...] = ()  # in addition to "valid" and "same"
 
     def __init__(
         self,
@@ -68,9 +68,9 @@ class Convolutional(Spatial, Activated):
             self.bias = self.add("bias", (size,))
 
     def window(self) -> dict[str, Any]:
-        """How the window moves, in rows and columns."""
+        """Return stride, dilation and padding of the window, in rows and columns."""
         padding: Any = self.padding
-        if padding == "causal":  # no output sees what comes after it
+        if padding == "causal":  # no output depends on later inputs
             reach = (self.kernel_size[0] - 1) * self.dilation_rate[0]
             padding = ((0, 0), (reach, 0))
         return {
@@ -80,13 +80,13 @@ class Convolutional(Spatial, Activated):
         }
 
     def activation_nodes(self, image) -> list[nodes.Node]:
-        """What follows every element by itself, so that it can run inside the convolution that
-        gives `image`."""
+        """Return the elementwise nodes after the convolution that gives `image`, which can be fused
+        into it."""
         following = self.following_nodes(self.shape_of(image))
         return following if all(isinstance(n, nodes.Activation) for n in following) else []
 
     def outer_nodes(self, image):
-        # A softmax is over an axis of the layer's own format.
+        # A softmax is over an axis in the layer's own data format.
         inside = self.activation_nodes(image)
         return [] if inside else self.following_nodes(self.shape_of(image))
 
@@ -110,7 +110,7 @@ class Convolutional(Spatial, Activated):
 
 
 class _Conv(Convolutional):
-    """Conv1D and Conv2D."""
+    """Base class of Conv1D and Conv2D."""
 
     def __init__(
         self,
@@ -186,18 +186,18 @@ class Conv2D(_Conv):
     y[n,i,j,k] = activation(b[k] + sum over (p,q,c) of x[n, i s + p d, j s + q d, c] w[p,q,c,k])
 
     Args:
-        filters: how many numbers come out at each place.
+        filters: number of output channels.
         kernel_size: (height, width) of the window, or one integer for both.
-        strides: how far the window moves, (rows, columns) or one integer.
-        padding: "valid", no padding, or "same", as many zeros as it takes for an output of
-            ceil(size / stride); an odd number of them puts the extra one at the end.
+        strides: stride of the window, (rows, columns) or one integer.
+        padding: "valid", no padding, or "same", zero padding such that the output size is
+            ceil(size / stride); an odd amount has the extra zero at the end.
         data_format: None or "channels_last", or "channels_first" for images (batch, channels,
             height, width).
-        dilation_rate: the distance of neighbouring taps, (rows, columns) or one integer.
-        groups: the channels are split into so many groups that do not see each other.
+        dilation_rate: distance between neighbouring taps, (rows, columns) or one integer.
+        groups: number of groups into which the channels are split and convolved separately.
         activation: None, one of `fastconv.activations`, or a layer without weights that is an
             activation, such as `LeakyReLU(0.1)`.
-        use_bias: whether every filter has a number of its own to add.
+        use_bias: whether to add a bias per filter.
         kernel_initializer, bias_initializer: see `fastconv.initializers`.
         kernel_regularizer, bias_regularizer, activity_regularizer: see `fastconv.regularizers`.
         kernel_constraint, bias_constraint: see `fastconv.constraints`.
@@ -206,9 +206,9 @@ class Conv2D(_Conv):
     Weights: kernel (kernel height, kernel width, channels / groups, filters), bias (filters,).
 
     Raises:
-        ValueError: a size is not positive, `filters` or the channels are no multiple of `groups`,
-            the window is larger than the padded image, an unknown option.
-        TypeError: a size is no integer.
+        ValueError: a size is not positive, `filters` or the channels are not a multiple of
+            `groups`, the window is larger than the padded image, or an option is unknown.
+        TypeError: a size is not an integer.
 
     >>> from fastconv import layers
     >>> layers.Conv2D(32, (3, 3), activation="relu").compute_output_shape((None, 28, 28, 1))
@@ -220,8 +220,8 @@ class Conv1D(_Conv):
     """1-D convolution of sequences (batch, steps, channels).
 
     Arguments and errors are those of `Conv2D` with one number, or a tuple of one, instead of two;
-    `padding` may also be "causal": zeros before the beginning only, so that output t depends on no
-    input after t.
+    `padding` may also be "causal": zeros only before the start, so that output t does not depend on
+    inputs after t.
 
     Weights: kernel (kernel size, channels / groups, filters), bias (filters,).
 

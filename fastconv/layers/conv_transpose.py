@@ -1,4 +1,4 @@
-"""Transposed convolution: every input spreads a filter over the output, `strides` apart."""
+"""Transposed convolution: every input adds a scaled filter to the output, `strides` apart."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fastconv.shapes import checked_product, effective_kernel, normalize_int
 
 
 class _ConvTranspose(Convolutional):
-    """Conv1DTranspose and Conv2DTranspose."""
+    """Base class of Conv1DTranspose and Conv2DTranspose."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class _ConvTranspose(Convolutional):
         self.kernel: Variable | None = None
 
     def _check_output_padding(self) -> None:
-        """ValueError where no convolution has the output that "same" leaves for an input."""
+        """Raise ValueError if no convolution has the output size of "same" for an input."""
         for axis, extra in enumerate(self.output_padding):
             span = effective_kernel(self.kernel_size[axis], self.dilation_rate[axis])
             if self.padding == "same" and extra == 0 and span % 2 == 0:
@@ -74,7 +74,7 @@ class _ConvTranspose(Convolutional):
         return (*self.pair(self.kernel_size), self.filters, channels)
 
     def _length(self, size: int, axis: int) -> int:
-        """The length that `size` becomes along an axis of space."""
+        """Return the output length for the input length `size` along a spatial axis."""
         stride = self.strides[axis]
         span = effective_kernel(self.kernel_size[axis], self.dilation_rate[axis])
         if self.output_padding is None:
@@ -111,21 +111,21 @@ class _ConvTranspose(Convolutional):
 
 
 class Conv2DTranspose(_ConvTranspose):
-    """The transpose of a 2-D convolution, which enlarges images where the convolution shrinks them.
+    """The transpose of a 2-D convolution; enlarges images where the convolution shrinks them.
 
-    y[n, i s + p d, j s + q d, k] += x[n,i,j,c] w[p,q,k,c], plus the bias; with padding "same" the
-    border is cut off. The passes are those of a convolution with their roles exchanged (Dumoulin &
-    Visin, arXiv 1603.07285, chapter 4).
+    y[n, i s + p d, j s + q d, k] += x[n,i,j,c] w[p,q,k,c], plus the bias; padding "same" crops the
+    border. The passes are those of a convolution with swapped roles (Dumoulin & Visin, arXiv
+    1603.07285, chapter 4).
 
     Args:
-        output_padding: None for an output of size * stride ("same") or (size - 1) * stride +
-            max(window, stride) ("valid"); otherwise so many more rows and columns than
+        output_padding: None for an output size of size * stride ("same") or (size - 1) * stride +
+            max(window, stride) ("valid"); otherwise the number of rows and columns in addition to
             (size - 1) * stride + window % 2 ("same") or + window ("valid"), less than `strides`.
-        all others: those of `Conv2D`, without `groups`.
+        all others: as in `Conv2D`, without `groups`.
 
     Weights: kernel (kernel height, kernel width, filters, channels), bias (filters,).
 
-    Raises as `Conv2D`, and ValueError for an unsuitable `output_padding`.
+    Raises the errors of `Conv2D`, and ValueError for an invalid `output_padding`.
 
     >>> from fastconv import layers
     >>> layers.Conv2DTranspose(8, 3, strides=2, padding="same").compute_output_shape(

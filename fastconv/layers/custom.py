@@ -1,4 +1,4 @@
-"""Layers that users write in NumPy.
+"""Custom layers in NumPy.
 
 >>> import numpy as np
 >>> from fastconv import layers, testing
@@ -17,8 +17,8 @@
 ...         return dy * self.gain.numpy(), [(dy * x).sum(axis=axes)]
 >>> testing.check_layer(Gain(), (4, 4, 3))
 
-Such a layer goes into a model like any other; the plan calls it between its compiled parts. To load
-a file that contains it, register the class (`fastconv.saving.register_keras_serializable`) or give
+A model uses such a layer like any other; the plan calls it between its compiled parts. To load a
+file that contains it, register the class (`fastconv.saving.register_keras_serializable`) or pass
 `custom_objects={"Gain": Gain}` to `load_model`.
 """
 
@@ -36,9 +36,10 @@ from fastconv.plan import nodes
 class CustomLayer(Layer):
     """Base class of layers in NumPy.
 
-    A subclass has `forward` and `backward`; also `build` if it has weights, `compute_output_shape`
-    if the shape changes, and `get_config` if its constructor takes arguments of its own. Threads
-    may call `forward` at once, so it keeps nothing in `self`: what `backward` needs is handed on.
+    A subclass defines `forward` and `backward`; also `build` if it has weights,
+    `compute_output_shape` if the shape changes, and `get_config` if its constructor has its own
+    arguments. Threads may call `forward` concurrently, so it must not store anything in `self`: it
+    returns the data for `backward`.
     """
 
     @abstractmethod
@@ -46,13 +47,13 @@ class CustomLayer(Layer):
         """Compute one batch.
 
         Args:
-            x: (N, ...), float32: a read-only view of memory that later steps use again, so copy
-                what is to be kept beyond the batch.
+            x: (N, ...), float32: a read-only view of memory that later steps reuse; copy data that
+                is kept beyond the batch.
             training: whether `backward` follows.
 
         Returns:
-            (y, saved): y (N, ...) of the shape that `compute_output_shape` says, and anything that
-            `backward` wants to have; arrays that are views of `x` are fine.
+            (y, saved): y (N, ...) with the shape of `compute_output_shape`, and any object for
+            `backward`; it may contain views of `x`.
         """
 
     @abstractmethod
@@ -60,12 +61,12 @@ class CustomLayer(Layer):
         """Compute the gradients of one batch.
 
         Args:
-            dy: (N, ...), float32: the gradient with respect to y, a read-only view as `x`.
-            saved: what `forward` returned beside y.
+            dy: (N, ...), float32: the gradient with respect to y, a read-only view like `x`.
+            saved: the second return value of `forward`.
 
         Returns:
             (dx, weight_gradients): dx in the shape of x, and one gradient per weight in the order
-            of `self.weights`, in its shape; None for a weight that is not trainable.
+            and shapes of `self.weights`; None for a weight that is not trainable.
         """
 
     def nodes(self, input_shape):

@@ -1,4 +1,4 @@
-"""Full connection: every output is a weighted sum of all inputs."""
+"""Fully connected layer: every output is a weighted sum of all inputs."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from fastconv.shapes import normalize_int
 
 
 class Dense(Activated):
-    """y = activation(x w + b) over the last axis of an input of any rank from 2.
+    """y = activation(x w + b) over the last axis of an input of rank 2 or higher.
 
     Args:
-        units: the size of the last axis that comes out.
-        activation: None, one of `fastconv.activations` by name or as the function, or a layer
-            without weights that is an activation, such as `LeakyReLU(0.1)`.
-        use_bias: whether every unit has a number of its own to add.
+        units: size of the last axis of the output.
+        activation: None, one of `fastconv.activations` by name or as a function, or a layer without
+            weights that is an activation, such as `LeakyReLU(0.1)`.
+        use_bias: whether to add a bias per unit.
         kernel_initializer, bias_initializer: see `fastconv.initializers`.
         kernel_regularizer, bias_regularizer, activity_regularizer: see `fastconv.regularizers`.
         kernel_constraint, bias_constraint: see `fastconv.constraints`.
@@ -30,7 +30,7 @@ class Dense(Activated):
 
     Raises:
         ValueError: `units` is not positive, or an unknown or unsupported option.
-        TypeError: `units` is no integer.
+        TypeError: `units` is not an integer.
 
     >>> from fastconv import layers
     >>> layers.Dense(10).compute_output_shape((None, 7, 64))

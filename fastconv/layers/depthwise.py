@@ -1,7 +1,7 @@
-"""Convolutions that look at every channel by itself, alone or followed by a mixture of channels.
+"""Depthwise convolutions, alone or followed by a pointwise convolution.
 
-A depthwise convolution is a grouped one with a group per channel: its kernel (KH, KW, C, M) lies in
-memory exactly as the kernel (KH, KW, 1, C M) of C groups with M filters each.
+A depthwise convolution is a grouped one with one group per channel: its kernel (KH, KW, C, M) has
+the memory layout of the kernel (KH, KW, 1, C M) of C groups with M filters each.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from fastconv.shapes import conv2d_geometry, normalize_int
 
 
 class _Depthwise(Convolutional):
-    """What all of this file share: the depthwise part."""
+    """Base class of this file's layers: the depthwise part."""
 
     depth_multiplier: int
     kernel: Variable | None = None
 
     def depthwise_shape(self, channels: int) -> tuple[int, int, int, int]:
-        """The kernel's shape as that of a grouped convolution."""
+        """Return the kernel shape as that of a grouped convolution."""
         return (*self.pair(self.kernel_size), 1, channels * self.depth_multiplier)
 
     def depthwise_output(self, image):
-        """The image that comes out of the depthwise part."""
+        """Return the output image of the depthwise part."""
         channels = image[-1]
         shape = self.depthwise_shape(channels)
         geometry = conv2d_geometry((1, *image), shape, groups=channels, **self.window())
@@ -45,7 +45,7 @@ class _Depthwise(Convolutional):
 
 
 class _DepthwiseConv(_Depthwise):
-    """DepthwiseConv1D and DepthwiseConv2D."""
+    """Base class of DepthwiseConv1D and DepthwiseConv2D."""
 
     def __init__(
         self,
@@ -92,19 +92,19 @@ class _DepthwiseConv(_Depthwise):
 
 
 class DepthwiseConv2D(_DepthwiseConv):
-    """A 2-D convolution in which every channel has `depth_multiplier` filters of its own.
+    """A 2-D convolution that applies `depth_multiplier` filters to each channel separately.
 
     y[n,i,j, c m + l] = activation(b[c m + l] + sum over (p,q) of x[n, i s + p d, j s + q d, c]
     w[p,q,c,l]), with m = `depth_multiplier`.
 
     Args:
-        depthwise_initializer, depthwise_regularizer, depthwise_constraint: those of the kernel.
-        all others: those of `Conv2D`, without `filters` and `groups`.
+        depthwise_initializer, depthwise_regularizer, depthwise_constraint: for the kernel.
+        all others: as in `Conv2D`, without `filters` and `groups`.
 
     Weights: kernel (kernel height, kernel width, channels, depth_multiplier),
     bias (channels * depth_multiplier,).
 
-    Raises as `Conv2D`.
+    Raises the errors of `Conv2D`.
 
     >>> from fastconv import layers
     >>> layers.DepthwiseConv2D(3, depth_multiplier=2).compute_output_shape((None, 9, 9, 4))
@@ -126,7 +126,7 @@ class DepthwiseConv1D(_DepthwiseConv):
 
 
 class _SeparableConv(_Depthwise):
-    """SeparableConv1D and SeparableConv2D."""
+    """Base class of SeparableConv1D and SeparableConv2D."""
 
     def __init__(
         self,
@@ -199,15 +199,15 @@ class SeparableConv2D(_SeparableConv):
     """A depthwise convolution without bias, followed by a 1x1 convolution that mixes the channels.
 
     Args:
-        filters: how many numbers come out at each place.
-        depth_multiplier: how many filters every channel has in the depthwise part.
-        depthwise_initializer, pointwise_initializer, ...: those of the two kernels.
-        all others: those of `Conv2D`, without `groups`.
+        filters: number of output channels.
+        depth_multiplier: number of filters per channel in the depthwise part.
+        depthwise_initializer, pointwise_initializer, ...: for the two kernels.
+        all others: as in `Conv2D`, without `groups`.
 
     Weights: depthwise_kernel (kernel height, kernel width, channels, depth_multiplier),
     pointwise_kernel (1, 1, channels * depth_multiplier, filters), bias (filters,).
 
-    Raises as `Conv2D`.
+    Raises the errors of `Conv2D`.
 
     >>> from fastconv import layers
     >>> layers.SeparableConv2D(16, 3, padding="same").compute_output_shape((None, 9, 9, 4))

@@ -1,4 +1,4 @@
-"""Where a model begins: the shape of its samples."""
+"""The input of a model: the shape of its samples."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastconv.layers.symbolic import Call, SymbolicTensor
 
 
 class InputLayer(Layer):
-    """The shape of the samples that a model takes; see `Input`."""
+    """The shape of the input samples of a model; see `Input`."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class InputLayer(Layer):
         self._call()
 
     def _call(self) -> None:
-        """Make the one call, which has no inputs."""
+        """Create the only call, which has no inputs."""
         Call(self, None, [], [self.input_shape], name=self.name)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -72,9 +72,9 @@ def Input(
     dtype: Any = None,
     **options: Any,
 ) -> SymbolicTensor:
-    """Where a model begins: the shape of one sample, without the batch.
+    """Return the symbolic input of a model, for samples of `shape` (without the batch).
 
-    What comes back goes into the call of a layer, or into a `Sequential` as its first entry.
+    Pass it to the call of a layer, or to a `Sequential` as its first entry.
 
     Raises ValueError for a shape with an unknown or empty dimension, a fixed `batch_size` or a
     dtype other than float32.

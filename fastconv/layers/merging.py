@@ -1,6 +1,6 @@
-"""Layers that make one tensor out of several: sums, products, maxima, concatenation.
+"""Layers with several inputs and one output: sums, products, maxima, concatenation.
 
-Each is also a function that makes the layer and calls it: `add([x, y])` is `Add()([x, y])`.
+Each also has a function that creates the layer and calls it: `add([x, y])` is `Add()([x, y])`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from fastconv.shapes import normalize_int
 
 
 class _Merge(Layer):
-    """Element by element. Axes of size 1 are repeated to the size that the others have; a tensor
-    with fewer axes than the others gets axes of size 1 behind the batch."""
+    """Base class of elementwise merges. Axes of size 1 are broadcast; a tensor with fewer axes than
+    the others gets axes of size 1 after the batch axis."""
 
     merges = True
     kind = ""
@@ -47,14 +47,14 @@ class Add(_Merge):
     >>> layers.Add()([x, layers.Conv2D(16, 3, padding="same")(x)]).shape
     (None, 8, 8, 16)
 
-    Raises ValueError if the shapes are neither equal nor repeatable.
+    Raises ValueError if the shapes are neither equal nor broadcastable.
     """
 
     kind = "add"
 
 
 class Subtract(_Merge):
-    """The first of two tensors minus the second. Raises as `Add`, and for any other number."""
+    """The first of two tensors minus the second. Raises as `Add`, and for more or fewer tensors."""
 
     kind = "subtract"
 
@@ -65,42 +65,42 @@ class Subtract(_Merge):
 
 
 class Multiply(_Merge):
-    """The product of a list of tensors, element by element. Raises as `Add`."""
+    """The elementwise product of a list of tensors. Raises as `Add`."""
 
     kind = "multiply"
 
 
 class Average(_Merge):
-    """The mean of a list of tensors, element by element. Raises as `Add`."""
+    """The elementwise mean of a list of tensors. Raises as `Add`."""
 
     kind = "average"
 
 
 class Maximum(_Merge):
-    """The largest of a list of tensors, element by element. Raises as `Add`.
+    """The elementwise maximum of a list of tensors. Raises as `Add`.
 
-    Where several are the largest, the first one gets the gradient.
+    In case of a tie, the first one gets the gradient.
     """
 
     kind = "maximum"
 
 
 class Minimum(_Merge):
-    """The smallest of a list of tensors, element by element. Raises as `Add`.
+    """The elementwise minimum of a list of tensors. Raises as `Add`.
 
-    Where several are the smallest, the first one gets the gradient.
+    In case of a tie, the first one gets the gradient.
     """
 
     kind = "minimum"
 
 
 class Concatenate(Layer):
-    """A list of tensors side by side.
+    """Concatenates a list of tensors.
 
     Args:
-        axis: along which; not 0, the batch. All other axes must have equal sizes.
+        axis: axis of concatenation, not 0 (the batch). All other axes must have equal sizes.
 
-    Raises ValueError for the batch axis, an axis that is not there, and shapes that do not fit.
+    Raises ValueError for the batch axis, a missing axis, and shapes that do not match.
 
     >>> from fastconv import layers
     >>> x, y = layers.Input((8, 8, 16)), layers.Input((8, 8, 3))
@@ -144,7 +144,7 @@ class Concatenate(Layer):
 
 
 def _several_shapes(layer: Layer, shapes: Any) -> list[Shape]:
-    """`shapes` as a list of at least one tuple."""
+    """Return `shapes` as a list of at least one tuple."""
     if not shapes or not all(isinstance(shape, (tuple, list)) for shape in shapes):
         raise ValueError(f"layer {layer.name!r} takes a list of inputs, received shape {shapes}")
     return [tuple(shape) for shape in shapes]

@@ -1,13 +1,13 @@
-"""Normalization: activations with mean 0 and variance 1, over the batch, a sample or a part of it.
+"""Normalization to mean 0 and variance 1, over the batch, a sample or a part of it.
 
-    BatchNormalization          per channel, over the batch and all places
-    LayerNormalization          per place (or sample), over the channels (or the last axes)
+    BatchNormalization          per channel, over the batch and all positions
+    LayerNormalization          per position (or sample), over the channels (or the last axes)
     GroupNormalization          per sample and group of channels
     UnitNormalization           vectors of length 1
-    LocalResponseNormalization  every channel by the power of its neighbours (AlexNet)
+    LocalResponseNormalization  each channel by the power of its neighbours (AlexNet)
 
-All of them work on the last axes. For others the axes are turned round first and back afterwards;
-between layers that do the same the plan leaves both out (`fastconv.plan.simplify`).
+All of them operate on the last axes. Other axes are transposed before and after; between layers
+with the same transposition the plan removes both (`fastconv.plan.simplify`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from fastconv.shapes import normalize_int
 
 
 class _Scaling(Layer):
-    """y = gamma * z + beta: the two weights, each with its initializer, regularizer, constraint."""
+    """Base class with gamma and beta in y = gamma * z + beta, and their initializers, regularizers
+    and constraints."""
 
     def __init__(
         self,
@@ -50,7 +51,7 @@ class _Scaling(Layer):
         self.beta: Variable | None = None
 
     def axes_of(self, input_shape) -> list[int]:
-        """The axes that gamma and beta have, in order."""
+        """Return the axes of gamma and beta, in order."""
         return positive_axes(self, self.axis, len(input_shape))
 
     def compute_output_shape(self, input_shape):
@@ -85,29 +86,30 @@ class _Scaling(Layer):
 class BatchNormalization(_Scaling):
     """y = gamma * (x - mean) / sqrt(variance + epsilon) + beta, with statistics per channel.
 
-    While training these are of the batch (Ioffe & Szegedy 2015, arXiv 1502.03167), and the moving
-    ones follow: moving = moving * momentum + batch * (1 - momentum). Otherwise, and always if the
-    layer is not `trainable`, they are the moving ones; then the layer becomes part of the
-    convolution or product before it.
+    In training, these are the statistics of the batch (Ioffe & Szegedy 2015, arXiv 1502.03167),
+    which update the moving ones: moving = moving * momentum + batch * (1 - momentum). Otherwise,
+    and always if the layer is not `trainable`, they are the moving ones; the layer is then folded
+    into the preceding convolution or product.
 
     Args:
-        axis: that of the channels.
-        momentum: how much of the moving statistics stays, 0 to 1.
-        epsilon: added to the variance; positive.
-        center, scale: whether there is a beta, a gamma.
+        axis: axis of the channels.
+        momentum: momentum of the moving statistics, 0 to 1.
+        epsilon: constant added to the variance; positive.
+        center, scale: whether to use beta and gamma.
         beta_initializer, gamma_initializer, moving_mean_initializer, moving_variance_initializer:
             see `fastconv.initializers`.
         beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint: see
             `fastconv.regularizers` and `fastconv.constraints`.
-        renorm, renorm_clipping: must be off; `renorm_momentum` means nothing without them.
+        renorm, renorm_clipping: must be off; `renorm_momentum` has no effect without them.
         synchronized: must be False.
         name, trainable, dtype, input_shape: see `Layer`.
 
     Weights: gamma, beta, moving_mean, moving_variance, each (channels,).
 
     Raises:
-        ValueError: a number out of range, an axis that the input has not, an unsupported option.
-        TypeError: an axis that is no integer.
+        ValueError: a number out of range, an axis that the input does not have, an unsupported
+            option.
+        TypeError: a non-integer axis.
     """
 
     def __init__(
@@ -180,23 +182,23 @@ class BatchNormalization(_Scaling):
 
 
 class LayerNormalization(_Scaling):
-    """y = gamma * (x - mean) / sqrt(variance + epsilon) + beta, with statistics of every vector.
+    """y = gamma * (x - mean) / sqrt(variance + epsilon) + beta, with statistics per vector.
 
-    A vector is what lies along `axis`, or along several axes together (Ba, Kiros & Hinton 2016,
-    arXiv 1607.06450).
+    A vector consists of the elements along `axis`, or along several axes together (Ba, Kiros &
+    Hinton 2016, arXiv 1607.06450).
 
     Args:
-        axis: an axis or a list of them.
-        epsilon: added to the variance; positive.
-        center, scale: whether there is a beta, a gamma.
+        axis: axis or list of axes.
+        epsilon: constant added to the variance; positive.
+        center, scale: whether to use beta and gamma.
         beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer, beta_constraint,
         gamma_constraint: as for `BatchNormalization`.
         rms_scaling: must be False.
         name, trainable, dtype, input_shape: see `Layer`.
 
-    Weights: gamma, beta, each of the sizes of the axes.
+    Weights: gamma, beta, each with the sizes of the axes.
 
-    Raises as `BatchNormalization`.
+    Raises the errors of `BatchNormalization`.
     """
 
     def __init__(
@@ -235,19 +237,19 @@ class LayerNormalization(_Scaling):
 
 
 class GroupNormalization(_Scaling):
-    """y = gamma * (x - mean) / sqrt(variance + epsilon) + beta, with statistics of every sample's
-    groups of channels over all places (Wu & He 2018, arXiv 1803.08494).
+    """y = gamma * (x - mean) / sqrt(variance + epsilon) + beta, with statistics per sample and
+    group of channels, over all positions (Wu & He 2018, arXiv 1803.08494).
 
     Args:
-        groups: how many; a divisor of the channels, or -1 for a group per channel.
-        axis: that of the channels.
+        groups: number of groups; a divisor of the channels, or -1 for one group per channel.
+        axis: axis of the channels.
         epsilon, center, scale, beta_initializer, gamma_initializer, beta_regularizer,
         gamma_regularizer, beta_constraint, gamma_constraint: as for `BatchNormalization`.
         name, trainable, dtype, input_shape: see `Layer`.
 
     Weights: gamma, beta, each (channels,).
 
-    Raises as `BatchNormalization`.
+    Raises the errors of `BatchNormalization`.
     """
 
     def __init__(
@@ -283,7 +285,7 @@ class GroupNormalization(_Scaling):
         return super().compute_output_shape(input_shape)
 
     def groups_of(self, input_shape) -> int:
-        """The number of groups; ValueError if the channels cannot be divided so."""
+        """Return the number of groups; ValueError if it does not divide the channels."""
         (axis,) = self.axes_of(input_shape)
         channels = input_shape[axis]
         groups = channels if self.groups == -1 else self.groups
@@ -305,12 +307,12 @@ class GroupNormalization(_Scaling):
 
 
 class UnitNormalization(Layer):
-    """x / max(|x|, 1e-12), where |x| is the length of the vectors along `axis`.
+    """x / max(|x|, 1e-12), where |x| is the Euclidean norm of the vectors along `axis`.
 
     Args:
-        axis: an axis or a list of them, whose elements make up a vector.
+        axis: axis or list of axes that form a vector.
 
-    Raises ValueError for an axis that the input has not, TypeError for one that is no integer.
+    Raises ValueError for an axis that the input does not have, TypeError for a non-integer axis.
     """
 
     EPSILON = 1e-12
@@ -333,11 +335,11 @@ class UnitNormalization(Layer):
 
 
 class LocalResponseNormalization(Layer):
-    """x / (bias + alpha * s)^beta, s = the sum of the squares of the channels around.
+    """x / (bias + alpha * s)^beta, where s is the sum of squares over neighbouring channels.
 
-    The sum goes over the channels at most `depth_radius` away, at the same place (Krizhevsky,
+    The sum includes the channels at most `depth_radius` away, at the same position (Krizhevsky,
     Sutskever & Hinton 2012, section 3.3: radius 2, bias 2, alpha 1e-4, beta 0.75). The defaults are
-    those of `tf.nn.local_response_normalization`; Keras has no such layer.
+    those of `tf.nn.local_response_normalization`; Keras does not have this layer.
 
     Args:
         depth_radius: at least 0.
@@ -345,7 +347,7 @@ class LocalResponseNormalization(Layer):
         alpha, beta: at least 0.
         name, trainable, dtype, input_shape: see `Layer`.
 
-    Raises ValueError for a number out of range, TypeError for what is no number.
+    Raises ValueError for a number out of range, TypeError for a value that is not a number.
     """
 
     module = "fastconv.layers"

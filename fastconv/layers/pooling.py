@@ -1,4 +1,4 @@
-"""Pooling: one number per window and channel, the largest or the mean; or one per image."""
+"""Pooling: the maximum or mean per window and channel, or per image and channel."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fastconv.shapes import pool2d_geometry
 
 
 class _Pooling(Spatial):
-    """What all poolings by windows share: everything but the kind."""
+    """Base class of poolings over windows: everything but the kind."""
 
     kind = ""
 
@@ -51,20 +51,20 @@ class _Pooling(Spatial):
 
 
 class MaxPooling2D(_Pooling):
-    """The largest value of each window of images (batch, height, width, channels).
+    """The maximum of each window of images (batch, height, width, channels).
 
     Args:
         pool_size: (height, width) of the window, or one integer for both.
-        strides: how far the window moves; None for `pool_size`.
-        padding: "valid" or "same"; padding never takes part in a maximum or a mean.
+        strides: stride of the window; None for `pool_size`.
+        padding: "valid" or "same"; the padding is excluded from maxima and means.
         data_format: None or "channels_last", or "channels_first" for images (batch, channels,
             height, width).
         name, trainable, dtype, input_shape: see `Layer`.
 
     Raises:
-        ValueError: a size is not positive, the window is larger than the padded image, an unknown
-            padding or data format.
-        TypeError: a size is no integer.
+        ValueError: a size is not positive, the window is larger than the padded image, or padding
+            or data format are unknown.
+        TypeError: a size is not an integer.
 
     >>> from fastconv import layers
     >>> layers.MaxPooling2D((2, 2)).compute_output_shape((None, 13, 13, 64))
@@ -85,7 +85,7 @@ class MaxPooling2D(_Pooling):
 
 
 class MaxPooling1D(_Pooling):
-    """The largest value of each window of sequences (batch, steps, channels).
+    """The maximum of each window of sequences (batch, steps, channels).
 
     Arguments and errors are those of `MaxPooling2D` with one number instead of two.
 
@@ -109,8 +109,8 @@ class MaxPooling1D(_Pooling):
 
 
 class AveragePooling2D(_Pooling):
-    """The mean of each window of images (batch, height, width, channels), taken over the pixels of
-    the window that lie in the image.
+    """The mean of each window of images (batch, height, width, channels), over the pixels of the
+    window that are inside the image.
 
     Arguments and errors are those of `MaxPooling2D`, except that `pool_size` has no default.
 
@@ -137,7 +137,7 @@ class AveragePooling1D(_Pooling):
 
 
 class _GlobalPooling(Spatial):
-    """What all poolings of whole images share: everything but the kind."""
+    """Base class of poolings over whole images: everything but the kind."""
 
     kind = ""
 
@@ -165,11 +165,11 @@ class _GlobalPooling(Spatial):
 
 
 class GlobalMaxPooling2D(_GlobalPooling):
-    """The largest value of every channel of images (batch, height, width, channels).
+    """The maximum of every channel of images (batch, height, width, channels).
 
     Args:
         data_format: None or "channels_last", or "channels_first".
-        keepdims: whether height and width stay as dimensions of 1.
+        keepdims: whether to keep height and width as dimensions of size 1.
         name, trainable, dtype, input_shape: see `Layer`.
 
     Raises ValueError for an unknown data format.
@@ -183,7 +183,7 @@ class GlobalMaxPooling2D(_GlobalPooling):
 
 
 class GlobalMaxPooling1D(_GlobalPooling):
-    """The largest value of every channel of sequences (batch, steps, channels); arguments and
+    """The maximum of every channel of sequences (batch, steps, channels); arguments and
     errors are those of `GlobalMaxPooling2D`."""
 
     kind = "max"

@@ -1,7 +1,7 @@
-"""Layers that are random while a model is trained, and do nothing otherwise.
+"""Layers that are random in training and the identity otherwise.
 
-What they draw depends on their seed and the number of the training step alone, never on the number
-of threads.
+Their draws depend only on their seed and the number of the training step, not on the number of
+threads.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ class Seeded(Layer):
 
 
 class Dropout(Seeded):
-    """While training, sets a random part of the inputs to zero and scales up the rest, so that the
-    expected sum stays the same (Srivastava et al. 2014); otherwise does nothing.
+    """In training, sets a random fraction of the inputs to zero and scales the others so that the
+    expected sum is unchanged (Srivastava et al. 2014); otherwise the identity.
 
     Args:
-        rate: the part that is dropped, 0 <= rate < 1.
-        noise_shape: None, and every element is drawn by itself; or the shape of what is drawn, with
-            the batch, where a 1 stands for an axis whose elements share their fate and None for the
-            size of the input. Leading axes may be left out, which means 1, if there is no None. The
-            batch must be None or 1, as a model takes batches of any size.
-        seed: an integer >= 0 for masks of its own; None draws one from the stream that
-            `fastconv.utils.set_random_seed` starts.
+        rate: fraction of the inputs to drop, 0 <= rate < 1.
+        noise_shape: None for an independent draw per element; or the shape of the draws, with the
+            batch, where 1 marks an axis whose elements share a draw and None the size of the input.
+            Missing leading axes count as 1, if there is no None. The batch must be None or 1,
+            because a model takes batches of any size.
+        seed: integer >= 0; None draws one from the stream that `fastconv.utils.set_random_seed`
+            starts.
 
     Raises:
-        ValueError: `rate` is out of range, or `noise_shape` does not fit the input.
-        TypeError: `rate`, `seed` or a part of `noise_shape` is no number.
+        ValueError: `rate` is out of range, or `noise_shape` does not match the input.
+        TypeError: `rate`, `seed` or an entry of `noise_shape` is not a number.
     """
 
     def __init__(
@@ -73,12 +73,12 @@ class Dropout(Seeded):
         return tuple(input_shape)
 
     def _noise_shape_for(self, input_shape) -> tuple[int | None, ...] | None:
-        """`noise_shape` with an entry per axis of the input: 1 for leading ones that it lacks."""
+        """Return `noise_shape` with an entry per axis of the input: 1 for missing leading ones."""
         noise, rank = self.noise_shape, len(input_shape)
         if noise is None:
             return None
         full = (1,) * (rank - len(noise)) + noise
-        # None of a shorter shape would be ambiguous: Keras counts those from the first axis.
+        # None in a shorter shape would be ambiguous: Keras counts these axes from the first.
         clear = len(noise) == rank or None not in noise
         if (
             not clear
@@ -120,19 +120,19 @@ class _SpatialDropout(Spatial, Seeded):
 
     def get_config(self):
         config = super().get_config() | {"rate": self.rate}
-        del config["trainable"]  # an argument that Keras's layer has not
+        del config["trainable"]  # not an argument of Keras's layer
         return config
 
 
 class SpatialDropout2D(_SpatialDropout):
-    """`Dropout` of whole channels of images (batch, height, width, channels), whose pixels are too
-    alike for single ones to matter (Tompson et al., arXiv 1411.4280).
+    """`Dropout` of whole channels of images (batch, height, width, channels), whose neighbouring
+    pixels are too correlated for elementwise dropout (Tompson et al., arXiv 1411.4280).
 
     Args:
-        rate, seed: those of `Dropout`.
+        rate, seed: as in `Dropout`.
         data_format: None or "channels_last", or "channels_first".
 
-    Raises as `Dropout`.
+    Raises the errors of `Dropout`.
     """
 
     def __init__(
@@ -154,18 +154,18 @@ class SpatialDropout1D(_SpatialDropout):
 
     def get_config(self):
         config = super().get_config()
-        del config["data_format"]  # Keras's layer has none
+        del config["data_format"]  # not an argument of Keras's layer
         return config
 
 
 class GaussianNoise(Seeded):
-    """While training, adds normal noise of mean 0 and standard deviation `stddev`.
+    """In training, adds normal noise with mean 0 and standard deviation `stddev`.
 
     Args:
         stddev: 0 <= stddev <= 1.
-        seed: as that of `Dropout`.
+        seed: as in `Dropout`.
 
-    Raises ValueError if `stddev` is out of range, TypeError if it is no number.
+    Raises ValueError if `stddev` is out of range, TypeError if it is not a number.
     """
 
     def __init__(self, stddev: float, seed: int | None = None, **common: Any):
@@ -180,14 +180,14 @@ class GaussianNoise(Seeded):
 
 
 class GaussianDropout(Seeded):
-    """While training, multiplies by normal noise of mean 1 and the variance that `Dropout` has,
+    """In training, multiplies by normal noise with mean 1 and the variance of `Dropout`,
     rate / (1 - rate).
 
     Args:
         rate: 0 <= rate < 1.
-        seed: as that of `Dropout`.
+        seed: as in `Dropout`.
 
-    Raises as `Dropout`.
+    Raises the errors of `Dropout`.
     """
 
     def __init__(self, rate: float, seed: int | None = None, **common: Any):

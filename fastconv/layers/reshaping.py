@@ -1,4 +1,4 @@
-"""Layers that arrange values anew: other shapes, other orders, borders on and off, repetition."""
+"""Layers that rearrange values: shapes, axes, padding, cropping, repetition."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from fastconv.suggestions import did_you_mean
 
 
 class Flatten(Layer):
-    """Each sample as one vector, row-major: (batch, h, w, c) becomes (batch, h * w * c).
+    """Flattens each sample, row-major: (batch, h, w, c) becomes (batch, h * w * c).
 
     Args:
         data_format: None or "channels_last"; with "channels_first" the channels, the first axis
-            after the batch, are put last before, so that the vector is the same in both formats.
+            after the batch, are moved last first, so that the result is the same in both formats.
 
     >>> from fastconv import layers
     >>> layers.Flatten().compute_output_shape((None, 3, 3, 64))
@@ -57,13 +57,13 @@ class Flatten(Layer):
 
 
 class Reshape(Layer):
-    """The same values in the same order under another shape.
+    """The same values in the same order in another shape.
 
     Args:
-        target_shape: of a sample, without the batch; one size may be -1, for what is left.
+        target_shape: shape of a sample, without the batch; one size may be -1, which is inferred.
 
-    Raises ValueError for sizes that are not positive, or do not make up the input; TypeError for
-    sizes that are no integers.
+    Raises ValueError for sizes that are not positive or do not match the input; TypeError for
+    non-integer sizes.
 
     >>> from fastconv import layers
     >>> layers.Reshape((4, -1)).compute_output_shape((None, 3, 8))
@@ -101,12 +101,12 @@ class Reshape(Layer):
 
 
 class Permute(Layer):
-    """The axes in another order.
+    """Permutes the axes of a sample.
 
     Args:
         dims: axis i of the output is axis dims[i] of the input, counted from 1 without the batch.
 
-    Raises ValueError if `dims` is no permutation of 1 .. n, or the input has another rank.
+    Raises ValueError if `dims` is not a permutation of 1 .. n, or the input has another rank.
 
     >>> from fastconv import layers
     >>> layers.Permute((3, 1, 2)).compute_output_shape((None, 10, 20, 3))
@@ -139,10 +139,10 @@ class Permute(Layer):
 
 
 class RepeatVector(Layer):
-    """Every sample, a vector, `n` times: (batch, features) becomes (batch, n, features).
+    """Repeats every sample, a vector, `n` times: (batch, features) becomes (batch, n, features).
 
-    Raises ValueError if `n` is not positive or the input is no vector, TypeError if `n` is no
-    integer.
+    Raises ValueError if `n` is not positive or the input is not a vector, TypeError if `n` is not
+    an integer.
 
     >>> from fastconv import layers
     >>> layers.RepeatVector(3).compute_output_shape((None, 8))
@@ -170,11 +170,11 @@ class RepeatVector(Layer):
 
 
 class _Mapped(Spatial):
-    """Layers that do something to the axes of space, each by itself."""
+    """Base class of layers that map each spatial axis separately."""
 
     @abstractmethod
     def axis_maps(self, image: tuple[int, int, int]) -> tuple[AxisMap | None, AxisMap | None]:
-        """What happens to rows and columns, None for nothing."""
+        """Return the maps of rows and columns, None for the identity."""
 
     def image_nodes(self, image):
         return [nodes.AxisMaps((*self.axis_maps(image), None))]
@@ -212,7 +212,7 @@ class _Padding(_Mapped):
 
     def get_config(self):
         config = super().get_config() | {"padding": _as_keras(self.padding)}
-        # Keras does not know the others, so a file says nothing about the one that it has.
+        # Keras does not have the other modes, so it is not written for "zeros".
         if self.padding_mode != "zeros":
             config["padding_mode"] = self.padding_mode
         return config
@@ -222,14 +222,14 @@ class ZeroPadding2D(_Padding):
     """Zeros around images (batch, height, width, channels).
 
     Args:
-        padding: an integer for all sides, (rows, columns), or ((top, bottom), (left, right)).
+        padding: integer for all sides, (rows, columns), or ((top, bottom), (left, right)).
         data_format: None or "channels_last", or "channels_first".
-        padding_mode: "zeros"; beyond Keras "edge", the outermost pixel again and again, or
-            "reflect", the image mirrored about its outermost pixel.
+        padding_mode: "zeros"; beyond Keras "edge", the outermost pixel repeated, or "reflect", the
+            image mirrored at its outermost pixel.
         name, trainable, dtype, input_shape: see `Layer`.
 
-    Raises ValueError for negative sizes, an unknown mode, or more to reflect than there is;
-    TypeError for sizes that are no integers.
+    Raises ValueError for negative sizes, an unknown mode, or a reflection larger than the image;
+    TypeError for non-integer sizes.
 
     >>> from fastconv import layers
     >>> layers.ZeroPadding2D(((1, 0), (2, 2))).compute_output_shape((None, 5, 5, 3))
@@ -250,8 +250,8 @@ class ZeroPadding1D(_Padding):
     """Zeros before and after sequences (batch, steps, channels).
 
     Args:
-        padding: an integer for both ends, or (before, after).
-        data_format, padding_mode, others: those of `ZeroPadding2D`, and so are the errors.
+        padding: integer for both ends, or (before, after).
+        data_format, padding_mode, others: as in `ZeroPadding2D`; so are the errors.
 
     >>> from fastconv import layers
     >>> layers.ZeroPadding1D((2, 0)).compute_output_shape((None, 5, 3))
@@ -296,12 +296,11 @@ class Cropping2D(_Cropping):
     """Images (batch, height, width, channels) without their borders.
 
     Args:
-        cropping: an integer for all sides, (rows, columns), or ((top, bottom), (left, right)).
+        cropping: integer for all sides, (rows, columns), or ((top, bottom), (left, right)).
         data_format: None or "channels_last", or "channels_first".
         name, trainable, dtype, input_shape: see `Layer`.
 
-    Raises ValueError for negative sizes or if nothing is left, TypeError for sizes that are no
-    integers.
+    Raises ValueError for negative sizes or an empty result, TypeError for non-integer sizes.
 
     >>> from fastconv import layers
     >>> layers.Cropping2D(2).compute_output_shape((None, 28, 28, 3))
@@ -321,9 +320,9 @@ class Cropping1D(_Cropping):
     """Sequences (batch, steps, channels) without their ends.
 
     Args:
-        cropping: an integer for both ends, or (before, after).
+        cropping: integer for both ends, or (before, after).
 
-    Raises as `Cropping2D`.
+    Raises the errors of `Cropping2D`.
 
     >>> from fastconv import layers
     >>> layers.Cropping1D((1, 2)).compute_output_shape((None, 10, 3))
@@ -360,16 +359,16 @@ class _UpSampling(_Mapped):
 
 
 class UpSampling2D(_UpSampling):
-    """Images (batch, height, width, channels) enlarged by whole factors.
+    """Enlarges images (batch, height, width, channels) by integer factors.
 
     Args:
-        size: (rows, columns) or one integer: the factors.
+        size: factors (rows, columns), or one integer.
         data_format: None or "channels_last", or "channels_first".
         interpolation: "nearest", every pixel repeated, or "bilinear".
         name, trainable, dtype, input_shape: see `Layer`.
 
-    Raises ValueError for factors that are not positive or another interpolation, TypeError for
-    factors that are no integers.
+    Raises ValueError for non-positive factors or an unknown interpolation, TypeError for
+    non-integer factors.
 
     >>> from fastconv import layers
     >>> layers.UpSampling2D((2, 3)).compute_output_shape((None, 4, 4, 8))
@@ -395,9 +394,9 @@ class UpSampling2D(_UpSampling):
 
 
 class UpSampling1D(_UpSampling):
-    """Every step of sequences (batch, steps, channels) `size` times in a row.
+    """Repeats every step of sequences (batch, steps, channels) `size` times.
 
-    Raises ValueError if `size` is not positive, TypeError if it is no integer.
+    Raises ValueError if `size` is not positive, TypeError if it is not an integer.
 
     >>> from fastconv import layers
     >>> layers.UpSampling1D(3).compute_output_shape((None, 4, 8))
@@ -415,7 +414,7 @@ class UpSampling1D(_UpSampling):
 
 
 def check_interpolation(interpolation: str) -> str:
-    """One of the two ways to look between pixels, in any case of letters."""
+    """Return "nearest" or "bilinear" in lower case; the argument is case-insensitive."""
     if not isinstance(interpolation, str) or interpolation.lower() not in INTERPOLATIONS:
         raise ValueError(
             f"`interpolation` must be one of {INTERPOLATIONS}, received {interpolation!r}"
@@ -425,7 +424,7 @@ def check_interpolation(interpolation: str) -> str:
 
 
 def _sides(value: Any, rank: int, name: str) -> tuple[tuple[int, int], ...]:
-    """(before, after) for every axis of space."""
+    """Return (before, after) for every spatial axis."""
     if rank == 1:
         return (normalize_sizes(value, 2, name, minimum=0),)
     if not isinstance(value, (tuple, list)):
@@ -448,5 +447,5 @@ def _as_keras(sides: tuple[tuple[int, int], ...]) -> list[Any]:
 
 
 def _without_format(config: dict[str, Any]) -> dict[str, Any]:
-    """Keras's layer has no `data_format`."""
+    """Return `config` without `data_format`, which Keras's layer does not have."""
     return {key: value for key, value in config.items() if key != "data_format"}

@@ -1,14 +1,14 @@
-"""What layers over space have in common: images (batch, height, width, channels), sequences (batch,
-steps, channels), and both with `data_format="channels_first"`, the channels right after the batch.
+"""Base class of layers on images (batch, height, width, channels), sequences (batch, steps,
+channels), and both with `data_format="channels_first"`, where the channels follow the batch.
 
-A subclass is written for one sort of data, channels-last images, and says
+A subclass is written for channels-last images only and defines:
 
-    image_output(image) -> image     which (height, width, channels) come out of which
-    image_nodes(image) -> nodes      the operations on them
+    image_output(image) -> image     the output (height, width, channels)
+    image_nodes(image) -> nodes      the operations
 
-A sequence is an image of one row. Channels-first data are turned round first and back at the end;
-between neighbours the plan leaves both out (`fastconv.plan.simplify`). The weights of a layer are
-the same in both formats.
+A sequence is an image of one row. Channels-first data are transposed before and after; between
+adjacent layers the plan removes both transpositions (`fastconv.plan.simplify`). The weights of a
+layer are the same in both formats.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ class Spatial(Layer):
 
     @abstractmethod
     def image_output(self, image: Image) -> Image:
-        """The image that comes out of an image; ValueError if it cannot go in."""
+        """Return the output image for an input image; ValueError if it does not match."""
 
     @abstractmethod
     def image_nodes(self, image: Image) -> list[Node]:
-        """The operations on images of this size, channels last."""
+        """Return the operations on images of this size, channels last."""
 
     def outer_nodes(self, image: Image) -> list[Node]:
-        """Operations on the output, `image`, that follow on the layer's own format."""
+        """Return the operations on the output, `image`, in the layer's own data format."""
         return []
 
     @property
@@ -53,7 +53,7 @@ class Spatial(Layer):
         return self.data_format == "channels_first"
 
     def image_of(self, input_shape: Shape) -> Image:
-        """The image that `input_shape` stands for; ValueError if it has another rank."""
+        """Return the image of `input_shape`; ValueError for another rank."""
         if len(input_shape) != self.rank + 2:
             space = ("height", "width") if self.rank == 2 else ("steps",)
             axes = ("channels", *space) if self.channels_first else (*space, "channels")
@@ -67,7 +67,7 @@ class Spatial(Layer):
         return sizes if self.rank == 2 else (1, *sizes)
 
     def shape_of(self, image: Image) -> Shape:
-        """The opposite of `image_of`."""
+        """Return the shape of `image`: the inverse of `image_of`."""
         sizes = self._sizes(image)
         return (None, sizes[-1], *sizes[:-1]) if self.channels_first else (None, *sizes)
 
@@ -91,17 +91,17 @@ class Spatial(Layer):
         return [*self.to_last(), *inner, *self.to_first(), *self.outer_nodes(output)]
 
     def to_last(self) -> list[Node]:
-        """From the layer's own format to channels-last."""
+        """Return the nodes from the layer's data format to channels-last."""
         return [channels_to_last(self.rank + 2)] if self.channels_first else []
 
     def to_first(self) -> list[Node]:
-        """... and back."""
+        """Return the nodes from channels-last to the layer's data format."""
         if not self.channels_first:
             return []
         return [nodes.Transpose((0, self.rank + 1, *range(1, self.rank + 1)))]
 
     def pair(self, sizes: tuple[int, ...]) -> tuple[int, int]:
-        """A size per axis of space as (rows, columns)."""
+        """Return one size per spatial axis as (rows, columns)."""
         return sizes if self.rank == 2 else (1, *sizes)
 
     def get_config(self):
@@ -109,12 +109,12 @@ class Spatial(Layer):
 
 
 def channels_to_last(rank: int) -> nodes.Transpose:
-    """From (N, C, ...) to (N, ..., C)."""
+    """Return the transposition from (N, C, ...) to (N, ..., C)."""
     return nodes.Transpose((0, *range(2, rank), 1))
 
 
 def check_data_format(data_format: str | None) -> str:
-    """None is "channels_last"."""
+    """Return a checked data format; None is "channels_last"."""
     if data_format is None:
         return "channels_last"
     if data_format not in DATA_FORMATS:
@@ -126,7 +126,7 @@ def check_data_format(data_format: str | None) -> str:
 
 
 def check_padding(padding: str, *others: str) -> str:
-    """Layers pad by name only: "valid", "same" or one of `others`, in any case of letters."""
+    """Return a checked padding, "valid", "same" or one of `others`, case-insensitive."""
     if isinstance(padding, str) and padding.lower() in others:
         return padding.lower()
     if not isinstance(padding, str) or padding.lower() not in ("valid", "same"):
@@ -139,7 +139,7 @@ def check_padding(padding: str, *others: str) -> str:
 
 
 def normalize_sizes(value: Any, rank: int, name: str, *, minimum: int = 1) -> tuple[int, ...]:
-    """One integer for all axes, or one for each, as a tuple of `rank`.
+    """Return one integer for all axes, or one for each, as a tuple of length `rank`.
 
     >>> normalize_sizes(3, 2, "strides"), normalize_sizes([3], 1, "strides")
     ((3, 3), (3,))

@@ -1,12 +1,12 @@
-"""Calling a layer before there is data: tensors that remember where they come from.
+"""Symbolic calls of layers: tensors that record the call that made them.
 
     x = Input((8, 8, 3))           a SymbolicTensor: a shape, and no values
     y = Conv2D(16, 3)(x)           builds the layer, and records the call
     z = Add()([y, y])
 
-A `Call` is one use of a layer: what went in and what came out. A layer may be called several times,
-and then works with the same weights each time. From the tensors that are to come out of a model,
-following the calls backwards gives its graph (`fastconv.models.network`).
+A `Call` is one use of a layer: its inputs and outputs. A layer may be called several times, with
+the same weights each time. A search backwards along the calls, from the output tensors of a model,
+gives its graph (`fastconv.models.network`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _numbers = count()
 
 
 class SymbolicTensor:
-    """What will flow between two layers. Use it to call layers; it holds no numbers.
+    """An input or output of a layer without values; pass it to the call of a layer.
 
     `shape` is (None, ...), `dtype` "float32"; `call` made it, as output number `index`.
     """
@@ -42,7 +42,7 @@ class SymbolicTensor:
 
     @property
     def history(self) -> tuple[Layer, int, int]:
-        """(layer, which of its calls, which output of that)."""
+        """(layer, index of its call, index of the output)."""
         return self.call.layer, self.call.layer.calls.index(self.call), self.index
 
     def __array__(self, dtype=None, copy=None):
@@ -55,9 +55,9 @@ class SymbolicTensor:
 class Call:
     """One use of a layer.
 
-    `argument` is what the layer was called on, `inputs` the tensors in it in the order in which the
-    layer takes them, `outputs` what comes out, of the given shapes. ValueError if the bytes of an
-    output do not fit in 64 bits.
+    `argument` is the argument of the call, `inputs` the tensors in it in the layer's order,
+    `outputs` the output tensors of the given shapes. Raises ValueError if the size of an output in
+    bytes exceeds 64 bits.
     """
 
     def __init__(
@@ -79,6 +79,6 @@ class Call:
 
     @property
     def input_shape(self) -> Any:
-        """What `Layer.nodes` takes: a shape, or a list of them if the layer merges."""
+        """The argument of `Layer.nodes`: a shape, or a list of shapes if the layer merges."""
         shapes = [tensor.shape for tensor in self.inputs]
         return shapes if self.layer.merges else shapes[0]

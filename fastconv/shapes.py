@@ -1,11 +1,10 @@
-"""The integer rules of convolution and pooling: which sizes go in, come out, and are refused.
+"""The integer rules of convolution and pooling: output sizes and validity of arguments.
 
-Everything here is arithmetic on Python integers. No array is touched, so a layer can ask for the
-shape of an output that has never been computed, and a request that cannot be honoured is refused
-before a single byte is allocated.
+All functions are arithmetic on Python integers, without arrays: a layer can compute the shape of an
+output without computing the output, and an invalid request is refused before memory is allocated.
 
-A window of k taps slides over an axis of n elements with stride s. Dilation d spreads the taps d
-apart, so that the window spans k' = (k - 1) d + 1 elements; padding adds `before` and `after`
+A window of k taps slides over an axis of n elements with stride s. With dilation d, taps are d
+elements apart, so the window spans k' = (k - 1) d + 1 elements; padding adds `before` and `after`
 elements at the ends:
 
     before = 1        n = 7                  after = 1        k = 3, d = 1, s = 2
@@ -25,11 +24,11 @@ elements at the ends:
                                      puts the extra element at the end
     p                                p elements on all four sides
     (ph, pw)                         ph rows above and below, pw columns left and right
-    ((top, bottom), (left, right))   every side by itself
+    ((top, bottom), (left, right))   each side separately
 
-`conv2d_geometry` and `pool2d_geometry` turn the arguments of an operation into one validated record
-of plain integers, and that record is all that the kernels see. What they rely on, and what is
-therefore checked here:
+`conv2d_geometry` and `pool2d_geometry` convert the arguments of an operation into one validated
+record of plain integers, which is the only input of the kernels. It satisfies the following
+conditions:
 
 - every size and every hyper-parameter is an integer that fits in 64 bits (a bool or a float is a
   TypeError);
@@ -39,9 +38,8 @@ therefore checked here:
 - the rows of the padded image under one window fit in 64 bits as well, with room for a few more;
 - a pooling window always covers at least one element of the image.
 
-The record holds the numbers as they were asked for. `compact` gives the record that the kernels
-use, without strides, dilations and paddings so large that the image cannot tell them from smaller
-ones.
+The record contains the numbers as given. `compact` returns the record that the kernels use:
+strides, dilations and paddings beyond the size of the image are reduced to equivalent smaller ones.
 
 The formulas are those of Keras (`same` is asymmetric when strides make it so) and of Dumoulin &
 Visin, *A guide to convolution arithmetic for deep learning* (arXiv 1603.07285).
@@ -60,7 +58,7 @@ Sides = tuple[tuple[int, int], tuple[int, int]]  # ((top, bottom), (left, right)
 
 PADDING_MODES = ("zeros", "edge", "reflect")
 
-_INT32_MAX = 2**31 - 1  # places in a pooling window: the index of a maximum has 32 bits
+_INT32_MAX = 2**31 - 1  # positions in a pooling window: the index of a maximum has 32 bits
 _INT64_MAX = 2**63 - 1
 _LARGEST_ITEM_BYTES = 8  # float64: a shape that passes here is addressable in either dtype
 _INT_OR_PAIR = "an integer or a pair of integers"
@@ -71,7 +69,7 @@ _PADDING_FORMS = '"valid", "same", an int, (ph, pw) or ((top, bottom), (left, ri
 
 
 class Conv2DGeometry(NamedTuple):
-    """One 2-D convolution, fully resolved.
+    """One 2-D convolution with all arguments resolved.
 
     x (N, H, W, C), w (KH, KW, C / groups, K), y (N, OH, OW, K).
     """
@@ -117,8 +115,8 @@ class Conv2DGeometry(NamedTuple):
         return ((self.pad_top, self.pad_bottom), (self.pad_left, self.pad_right))
 
     def whole_windows(self, size: int) -> Conv2DGeometry:
-        """The same without the last outputs, which a pooling of ``size`` x ``size`` windows that
-        neither overlap nor reach into a padding never looks at.
+        """Return the same convolution without the last outputs, which a pooling of ``size`` x
+        ``size`` windows without overlap and without padding does not read.
 
         >>> conv2d_geometry((1, 13, 12, 1), (3, 3, 1, 8)).whole_windows(2).output_shape
         (1, 10, 10, 8)
@@ -126,8 +124,8 @@ class Conv2DGeometry(NamedTuple):
         return self._replace(out_h=self.out_h // size * size, out_w=self.out_w // size * size)
 
     def compact(self) -> Conv2DGeometry:
-        """The same convolution without numbers so large that the image cannot tell them from
-        smaller ones (`fastconv._sparse`); the record itself if it has none.
+        """Return the same convolution with numbers beyond the size of the image replaced by
+        equivalent smaller ones (`fastconv._sparse`); the record itself if it has none.
 
         >>> geometry = conv2d_geometry((1, 4, 4, 1), (3, 3, 1, 1), strides=2**62)
         >>> geometry.compact().stride_h
@@ -158,7 +156,7 @@ class Conv2DGeometry(NamedTuple):
 
 
 class Pool2DGeometry(NamedTuple):
-    """One 2-D pooling, fully resolved: x (N, H, W, C), y (N, OH, OW, C)."""
+    """One 2-D pooling with all arguments resolved: x (N, H, W, C), y (N, OH, OW, C)."""
 
     batch: int
     height: int
@@ -191,8 +189,8 @@ class Pool2DGeometry(NamedTuple):
         return ((self.pad_top, self.pad_bottom), (self.pad_left, self.pad_right))
 
     def compact(self) -> Pool2DGeometry:
-        """The same pooling with strides of at most a window and the image together: larger ones
-        leave a single window on the image as well.
+        """Return the same pooling with strides of at most the size of window plus image: larger
+        ones also leave a single window on the image.
 
         >>> pool2d_geometry((1, 4, 4, 1), pool_size=2, strides=2**62).compact().stride_h
         6
@@ -209,8 +207,8 @@ class Pool2DGeometry(NamedTuple):
 def normalize_int(value: Any, name: str, *, minimum: int = 1) -> int:
     """Return `value` as a Python int of at least `minimum` that fits in 64 bits.
 
-    Anything that is an integer by nature is accepted (`np.int64(3)` too); a bool, a float (even
-    2.0), a string or a sequence raises TypeError; a number out of range raises ValueError.
+    Accepts any integer type (`np.int64(3)` too); a bool, a float (even 2.0), a string or a sequence
+    raises TypeError; a number out of range raises ValueError.
 
     >>> normalize_int(3, "groups")
     3
@@ -224,8 +222,8 @@ def normalize_int(value: Any, name: str, *, minimum: int = 1) -> int:
 def normalize_pair(value: Any, name: str, *, minimum: int = 1) -> tuple[int, int]:
     """Return an int-or-pair argument as (rows, columns), both at least `minimum`.
 
-    Raises TypeError if a part is not an integer, ValueError if one is out of range or there are not
-    exactly two.
+    Raises TypeError if a part is not an integer, ValueError if one is out of range or their count
+    is not two.
 
     >>> normalize_pair(2, "strides"), normalize_pair([2, 1], "strides")
     ((2, 2), (2, 1))
@@ -245,7 +243,7 @@ def normalize_pair(value: Any, name: str, *, minimum: int = 1) -> tuple[int, int
 def normalize_padding(padding: Any, name: str = "padding") -> str | Sides:
     """Return "valid", "same" or ((top, bottom), (left, right)) for any accepted form of `padding`.
 
-    Raises ValueError for an unknown word (the message lists the forms), a negative number or a
+    Raises ValueError for an unknown string (the message lists the forms), a negative number or a
     wrong number of parts, TypeError for a part that is not an integer.
 
     >>> normalize_padding("SAME"), normalize_padding(1), normalize_padding((1, 2))
@@ -262,7 +260,7 @@ def normalize_padding(padding: Any, name: str = "padding") -> str | Sides:
     parts = plain if isinstance(plain, (tuple, list)) else (plain, plain)
     parts = [_plain(part) for part in parts]
     if not any(isinstance(part, (tuple, list)) for part in parts):
-        parts = [(part, part) for part in parts]  # one number serves both ends of its axis
+        parts = [(part, part) for part in parts]  # one number is for both ends of its axis
     if [len(part) if isinstance(part, (tuple, list)) else 1 for part in parts] != [2, 2]:
         raise ValueError(f"`{name}` must be {_PADDING_FORMS}, received {padding!r}")
     (top, bottom), (left, right) = (
@@ -318,14 +316,14 @@ def checked_product(sizes: Any, what: str) -> int:
 
 
 def _plain(value: Any) -> Any:
-    """NumPy scalars and arrays as the Python objects they hold, so that one rule judges both."""
+    """Convert NumPy scalars and arrays to Python objects, so that one rule checks both."""
     return value.tolist() if hasattr(value, "tolist") else value
 
 
 def _integer(part: Any, name: str, received: Any, minimum: int, wanted: str) -> int:
-    """One integer out of an argument; `received` is the whole argument, for the message."""
+    """Return one integer of an argument; `received` is the whole argument, for the message."""
     try:
-        if isinstance(part, bool):  # an int to Python, but never a size that somebody meant
+        if isinstance(part, bool):  # an int in Python, but always a mistake as a size
             raise TypeError
         number = operator.index(part)
     except TypeError:
@@ -340,7 +338,7 @@ def _integer(part: Any, name: str, received: Any, minimum: int, wanted: str) -> 
 
 
 def shared_slopes(sample: tuple[int, ...], alpha: tuple[int, ...]) -> int:
-    """How many neighbouring elements of a sample share one of the slopes `alpha` of a PReLU.
+    """Return the number of neighbouring elements of a sample that share a slope of a PReLU.
 
     `alpha` is the shape of a sample with 1 along shared axes, which must be first or last.
 
@@ -365,7 +363,7 @@ the same sizes, or 1 along the first axes, the last axes or both
 
 
 def effective_kernel(kernel: int, dilation: int = 1) -> int:
-    """Elements spanned by `kernel` taps that lie `dilation` apart: (kernel - 1) * dilation + 1.
+    """Return the number of elements spanned by `kernel` taps: (kernel - 1) * dilation + 1.
 
     >>> effective_kernel(3, 2)
     5
@@ -380,7 +378,7 @@ def effective_kernel(kernel: int, dilation: int = 1) -> int:
 
 
 def same_padding(length: int, kernel: int, stride: int = 1, dilation: int = 1) -> tuple[int, int]:
-    """(before, after) that "same" adds to an axis so that ceil(length / stride) windows fit.
+    """Return the (before, after) padding of "same", for ceil(length / stride) windows.
 
     >>> same_padding(28, 3), same_padding(28, 3, 2)
     ((1, 1), (0, 1))
@@ -393,10 +391,9 @@ def same_padding(length: int, kernel: int, stride: int = 1, dilation: int = 1) -
 def conv_output_length(
     length: int, kernel: int, stride: int = 1, padding: Any = "valid", dilation: int = 1
 ) -> int:
-    """Windows that fit on one axis; `padding` is "valid", "same", an int or (before, after).
+    """Return the window count of an axis; `padding` is "valid", "same", an int or (before, after).
 
-    Raises ValueError when the window is larger than the padded axis, and as `normalize_int` for the
-    numbers.
+    Raises ValueError if the window is larger than the padded axis, and as `normalize_int`.
 
     >>> conv_output_length(227, 11, stride=4)
     55
@@ -425,7 +422,7 @@ def conv_output_length(
 def _resolve_axis(
     length: int, kernel: int, stride: int, dilation: int, sides: str | tuple[int, int]
 ) -> tuple[int, int]:
-    """(before, after) of one axis, known to leave a padded length that fits in 64 bits."""
+    """Return (before, after) of one axis; the padded length fits in 64 bits."""
     if sides == "valid":
         sides = (0, 0)
     elif sides == "same":
@@ -447,7 +444,7 @@ def _resolve_window(
     padding: str | Sides,
     window_name: str,
 ) -> tuple[tuple[int, int], Sides]:
-    """Both axes at once: ((out_h, out_w), ((top, bottom), (left, right)))."""
+    """Return ((out_h, out_w), ((top, bottom), (left, right))) for both axes."""
     spans = tuple(map(effective_kernel, window, dilation))
     sides = (padding, padding) if isinstance(padding, str) else padding
     (top, bottom), (left, right) = map(_resolve_axis, size, window, strides, dilation, sides)
@@ -483,14 +480,14 @@ def conv2d_geometry(
 ) -> Conv2DGeometry:
     """Resolve a 2-D convolution of x (N, H, W, C) with w (KH, KW, C / groups, K).
 
-    `strides` and `dilation_rate` are an int or a pair, `padding` any form that the module's text
-    lists. `padding_mode` says what the padding holds: "zeros", "edge" (the border repeated) or
-    "reflect" (mirrored without repeating the border, so a pad must be smaller than the image).
-    Filter k belongs to group k // (K / groups) and sees only the channels of that group.
-    `input_name` and `kernel_name` are what messages call the two shapes.
+    `strides` and `dilation_rate` are an int or a pair, `padding` any form in the module docstring.
+    `padding_mode` is the content of the padding: "zeros", "edge" (the border repeated) or "reflect"
+    (mirrored without repeating the border, so the padding must be smaller than the image). Filter k
+    belongs to group k // (K / groups) and reads only the channels of that group. `input_name` and
+    `kernel_name` are the names of the two shapes in error messages.
 
-    Raises ValueError for anything that describes no convolution and TypeError for numbers that are
-    not integers.
+    Raises ValueError for arguments that do not describe a convolution and TypeError for numbers
+    that are not integers.
 
     >>> geometry = conv2d_geometry((8, 28, 28, 1), (3, 3, 1, 32))
     >>> geometry.output_shape
@@ -589,9 +586,9 @@ def pool2d_geometry(
 
     `pool_size` and `strides` are an int or a pair; `strides=None` means `pool_size`.
 
-    Padding takes no part in a maximum or an average, so a window that covers nothing but padding
-    has no value: such a `padding` raises ValueError, as does a window larger than the padded input.
-    TypeError for numbers that are not integers.
+    Padding is excluded from a maximum or an average, so a window that covers only padding does not
+    have a value: such a `padding` raises ValueError, as does a window larger than the padded input.
+    Raises TypeError for numbers that are not integers.
 
     >>> pool2d_geometry((8, 13, 13, 64)).output_shape
     (8, 6, 6, 64)
@@ -609,7 +606,7 @@ def pool2d_geometry(
     (out_h, out_w), ((top, bottom), (left, right)) = _resolve_window(
         (height, width), (pool_h, pool_w), (stride_h, stride_w), (1, 1), sides, "pool window"
     )
-    # The windows are in order: it is enough that the first ends, and the last starts, in the image.
+    # The windows are in order: it suffices that the first ends, and the last starts, in the image.
     last_row, last_column = (out_h - 1) * stride_h - top, (out_w - 1) * stride_w - left
     if top >= pool_h or left >= pool_w or last_row >= height or last_column >= width:
         raise ValueError(

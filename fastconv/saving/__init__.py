@@ -1,29 +1,29 @@
-"""Models and weights as files that Keras reads and writes too.
+"""Saves and loads models and weights, in formats that Keras also reads and writes.
 
-A `.keras` file is a ZIP archive, not compressed, with three members:
+A `.keras` file is an uncompressed ZIP archive with three members:
 
     metadata.json       the version of the format and the date
     config.json         layers, optimizer, loss and metrics as plain data (`fastconv.serialization`)
-    model.weights.h5    the numbers, as HDF5; also a file of its own, `*.weights.h5`
+    model.weights.h5    the weights, as HDF5; also a separate file, `*.weights.h5`
 
     files             save_model, load_model, save_weights, load_weights: choose by the suffix
     model_file        the archive
     weights_file      the HDF5 part
-    legacy_file       Keras's older `.h5` files, all in one HDF5 file
-    legacy_names      what the names of weights in them mean
+    legacy_file       Keras's older `.h5` files: one HDF5 file for everything
+    legacy_names      names of weights in these files
     tensor_weights    weights as `.safetensors`
-    safetensors_file  that format itself
+    safetensors_file  the safetensors format
     state_file        the state of a training run, for backups
-    matching          which layers of a file are which of a model, by names and order
-    assigning         what files hold into the weights of a model
-    hdf5              reads HDF5 without trust
-    global_heap       the part of HDF5 that the library itself trusts too much
-    atomic            replaces a file in one go
+    matching          matches the layers of a file to those of a model, by names and order
+    assigning         assigns the contents of files to the weights of a model
+    hdf5              reads HDF5 from untrusted files
+    global_heap       checks the part of HDF5 that the library does not validate
+    atomic            replaces a file atomically
 
-Reading trusts nothing. A file that is damaged, hostile, of a newer format or about anything that
+Files are untrusted. A file that is damaged, hostile, of a newer format or that describes something
 fastconv does not have raises `fastconv.FormatError`, before anything is changed and before memory
-is taken for what the file claims to hold. Classes are never looked up in modules: a file can only
-name those of fastconv and those that were registered or given as `custom_objects`.
+is allocated for the sizes that the file declares. Classes are never looked up in modules: a file
+can only name those of fastconv and those that were registered or given as `custom_objects`.
 """
 
 from fastconv.saving.files import load_model, load_weights, save_model, save_weights

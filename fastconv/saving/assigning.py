@@ -1,4 +1,4 @@
-"""From what a file holds into the weights of a model: what all formats share."""
+"""Assigns the contents of a file to the weights of a model, for all formats."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ _TRAINED = "trained"
 def assign(
     model: Any, targets: Sequence[Variable], sources: Sequence[Any], new_model: bool
 ) -> None:
-    """Give `targets` the values of `sources`, which have the right shapes and may still have to be
-    read; nothing is changed if reading fails, unless it is a `new_model`."""
+    """Assign `sources` to `targets`. Shapes already match; sources may be read lazily. If reading
+    fails, nothing is changed, except in a `new_model`."""
     if not new_model:
         pairs = zip(targets, sources, strict=True)
         sources = [as_float32(source, variable.path) for variable, source in pairs]
     if model.built:
-        model.parameters  # noqa: B018  (the weights get their place before their values)
+        model.parameters  # noqa: B018  (allocates the weights before their values)
     for variable, source in zip(targets, sources, strict=True):
         variable.assign(as_float32(source, variable.path))
 
 
 def as_float32(source: Any, what: str) -> np.ndarray:
-    """`source`, which may still have to be read, as float32; FormatError if a finite number of
-    `what` becomes infinite by that."""
+    """Return `source`, which may be read lazily, as float32; FormatError if the cast makes a finite
+    number of `what` infinite."""
     array = np.asarray(source)
     if array.dtype == np.float32:
         return array
@@ -58,10 +58,10 @@ def as_float32(source: Any, what: str) -> np.ndarray:
 def add_sources(
     sources: dict[Variable, Dataset], found: Sequence[tuple[Variable, Dataset]], path: Path
 ) -> None:
-    """Put what was `found` for the weights of a layer to `sources`.
+    """Add the sources `found` for the weights of a layer to `sources`.
 
-    Mismatch, and nothing is put there, if a weight has other values there already: the model has
-    one layer where the file has several.
+    Raises Mismatch, and adds nothing, if a weight already has a source with other values: the model
+    has one layer where the file has several.
     """
     for variable, dataset in found:
         if variable in sources and not same_elements(sources[variable], dataset):
@@ -74,8 +74,8 @@ def add_sources(
 
 
 def optimizer_shapes(model: Any, count: int) -> list[tuple[int, ...]]:
-    """The shapes of the variables of the optimizer of `model`, if a file has `count` of them: with
-    slots or, if training has not begun, without."""
+    """Return the shapes of the variables of the optimizer of `model` if a file has `count` of them:
+    with slots, or without if training has not begun."""
     shapes = model.optimizer.stored_shapes(None)
     if count > len(shapes) and model.built:
         shapes = model.optimizer.stored_shapes(model.parameters)
@@ -83,9 +83,9 @@ def optimizer_shapes(model: Any, count: int) -> list[tuple[int, ...]]:
 
 
 def write_trained(model: Any, stored: Sequence[Variable], group: h5py.Group) -> None:
-    """Note at the `group` of an optimizer's state, if it has slots, which weights they belong to.
+    """Store at the `group` of an optimizer's state the weights that its slots belong to, if any.
 
-    `stored` are the weights of the model in the order of the file. Keras does not look at this.
+    `stored` are the weights of the model in the order of the file. Keras ignores this attribute.
     """
     if model.built and model.optimizer.built:
         trained = np.array(_trained(model, stored), np.int32)
@@ -96,12 +96,13 @@ def write_trained(model: Any, stored: Sequence[Variable], group: h5py.Group) -> 
 def check_trained(
     model: Any, count: int, stored: Sequence[Variable], group: h5py.Group, path: Path
 ) -> None:
-    """Mismatch if the `count` arrays of an optimizer's state belong to other weights than here.
+    """Raise Mismatch if the `count` arrays of an optimizer's state belong to other weights.
 
-    They do if layers stand in another order in the file, or others of them were frozen; the latter
-    is known for files of fastconv alone. `stored` are the weights in the order of the file.
+    This is the case if the order of layers differs in the file, or other layers were frozen; the
+    latter can be detected only in files of fastconv. `stored` are the weights in the order of the
+    file.
     """
-    if count <= len(model.optimizer.stored_shapes(None)):  # there are no slots
+    if count <= len(model.optimizer.stored_shapes(None)):  # no slots
         return
     here = _trained(model, stored)
     there = numbers_attribute(group, _TRAINED, path)
@@ -113,15 +114,15 @@ def check_trained(
 
 
 def _trained(model: Any, stored: Sequence[Variable]) -> list[int]:
-    """Where the weights that train are among those `stored`; -1 for nowhere."""
+    """Return the indices in `stored` of the trainable weights; -1 if absent."""
     places = {variable: place for place, variable in enumerate(stored)}
     return [places.get(v, -1) for v in model.parameters.variables if v.trainable]
 
 
 def checked_optimizer(model: Any, sources: Sequence[Any], path: Path) -> Callable[[], None]:
-    """A function that gives the optimizer of `model` the values of `sources`.
+    """Return a function that assigns `sources` to the optimizer of `model`.
 
-    They are read and checked now; FormatError if that fails.
+    Reads and checks them immediately; FormatError if that fails.
     """
     optimizer, values = model.optimizer, [np.asarray(source) for source in sources]
     iteration, rate = values[0], 0.0 if optimizer.scheduled else values[1]
@@ -140,7 +141,7 @@ def checked_optimizer(model: Any, sources: Sequence[Any], path: Path) -> Callabl
 
 @contextmanager
 def skipping(skip_mismatch: bool, what: str) -> Iterator[None]:
-    """Turns a Mismatch inside of the block into a warning that `what` was skipped, if wanted."""
+    """Turn a Mismatch in the block into a warning that `what` was skipped, if `skip_mismatch`."""
     try:
         yield
     except Mismatch as error:

@@ -1,12 +1,12 @@
-"""Writing a file so that no reader ever sees half of it, and no half is left behind.
+"""Writes files atomically: readers never see a partial file, and none is left behind.
 
-    no name          written and flushed to the disk (Linux: `O_TMPFILE`)
-    .fastconv-*.tmp  linked, at once renamed; where files need a name, written under this one
+    unnamed          written and flushed to disk (Linux: `O_TMPFILE`)
+    .fastconv-*.tmp  linked, then renamed at once; elsewhere, written under this name
     the target       after the rename; then the directory is flushed
 
-A process that is killed leaves nothing while the file has no name. What it leaves under the other
+A process that is killed leaves nothing while the file is unnamed. A leftover under the temporary
 name is removed by the next process that writes to the directory. A writer holds a lock on its file
-(`flock`), which ends with the process: a file that can be locked belongs to no writer.
+(`flock`), which ends with the process: a file that can be locked does not have a writer.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from typing import BinaryIO
 
 try:
     import fcntl
-except ImportError:  # Windows, where a file that is open cannot be removed: that is lock enough
+except ImportError:  # Windows, where an open file cannot be removed, which replaces the lock
     fcntl = None
 
 _PREFIX, _SUFFIX = ".fastconv-", ".tmp"
 _UNNAMED = getattr(os, "O_TMPFILE", 0)
 _NOT_SUPPORTED = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT)
 
-_swept: set[str] = set()  # directories that this process has looked through
+_swept: set[str] = set()  # directories already checked by this process
 
 
 @contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
-    """A file to write to, which takes the place of `path` when the `with` block ends.
+    """Open a file that replaces `path` when the `with` block ends.
 
-    It is written beside `path`, flushed to the disk, and renamed over it; then the directory is
-    flushed. Whatever happens before (an exception, a full disk, the end of the process), the old
-    file is still there, complete. A link is followed.
+    It is written in the same directory, flushed to disk, and renamed to `path`; then the directory
+    is flushed. If anything fails before that (an exception, a full disk, the end of the process),
+    the old file remains intact. A link is followed.
 
-    Raises OSError if the directory does not exist or cannot be written.
+    Raises OSError if the directory does not exist or is not writable.
     """
     target = Path(os.path.realpath(path))
     _sweep_once(target.parent)
@@ -50,7 +50,7 @@ def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
             if name is None:
                 name = _linked(file.fileno(), target.parent)
-            if fcntl is not None:  # before the file is closed, which would end its lock
+            if fcntl is not None:  # before the file is closed, which releases its lock
                 os.replace(name, target)
         if fcntl is None:
             os.replace(name, target)
@@ -63,7 +63,7 @@ def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
 
 
 def check_writable(directory: str | os.PathLike) -> None:
-    """OSError if a file cannot be replaced in `directory`: better now than after hours of work."""
+    """Raise OSError if files in `directory` cannot be replaced: before a long computation."""
     directory = Path(directory)
     remove_leftovers(directory)
     descriptor, name = _open_beside(directory / "file")
@@ -78,7 +78,7 @@ def check_writable(directory: str | os.PathLike) -> None:
 
 
 def remove_leftovers(directory: str | os.PathLike) -> None:
-    """Remove what processes have left behind in `directory` that were killed while writing."""
+    """Remove the temporary files in `directory` whose writers were killed."""
     with suppress(OSError), os.scandir(directory) as entries:
         for entry in entries:
             if entry.name.startswith(_PREFIX) and entry.name.endswith(_SUFFIX):
@@ -87,14 +87,14 @@ def remove_leftovers(directory: str | os.PathLike) -> None:
 
 
 def _sweep_once(directory: Path) -> None:
-    """`remove_leftovers`, in each directory at the first time that this process writes there."""
-    if str(directory) not in _swept:  # two threads may both look, which does no harm
+    """Call `remove_leftovers` when this process first writes to the directory."""
+    if str(directory) not in _swept:  # a race between two threads is harmless
         _swept.add(str(directory))
         remove_leftovers(directory)
 
 
 def _remove_stale(path: str) -> None:
-    """Remove `path` unless a writer has it open; OSError if it has, or cannot be asked."""
+    """Remove `path` unless a writer has it open; OSError if one has, or if that is unknown."""
     if fcntl is None:
         os.unlink(path)
         return
@@ -107,8 +107,8 @@ def _remove_stale(path: str) -> None:
 
 
 def _open_beside(target: Path) -> tuple[int, str | None]:
-    """A new locked file in the directory of `target`, and its name, None if it has none; an OSError
-    names `target`, or its directory where that is missing."""
+    """Return a new locked file in the directory of `target`, and its name, None if unnamed. An
+    OSError names `target`, or its directory if that is missing."""
     try:
         return _opened(target.parent)
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -119,7 +119,7 @@ def _open_beside(target: Path) -> tuple[int, str | None]:
 
 
 def _opened(directory: Path) -> tuple[int, str | None]:
-    if _UNNAMED and os.path.isdir("/proc/self/fd"):  # through which it gets its name
+    if _UNNAMED and os.path.isdir("/proc/self/fd"):  # needed to name the file later
         try:
             descriptor = os.open(directory, os.O_RDWR | _UNNAMED, 0o666)
         except OSError as error:
@@ -130,19 +130,19 @@ def _opened(directory: Path) -> tuple[int, str | None]:
             return descriptor, None
     while True:
         name = _new_name(directory)
-        # Not tempfile: its files are readable by the owner only, and that would stay so.
+        # Not tempfile: its files are readable by the owner only, even after the rename.
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         descriptor = os.open(name, flags, 0o666)
         _lock(descriptor)
         if fcntl is None or os.fstat(descriptor).st_nlink:
             return descriptor, name
-        os.close(descriptor)  # another process took it for stale before it was locked
+        os.close(descriptor)  # another process removed it as stale before it was locked
 
 
 def _linked(descriptor: int, directory: Path) -> str:
-    """Give the file without a name one in `directory`."""
+    """Link the unnamed file into `directory` and return its name there."""
     name = _new_name(directory)
-    # With a directory to start from, which an absolute path leaves unused, the link is followed.
+    # A directory descriptor, unused for an absolute path, makes the call follow the link.
     start = os.open("/proc/self/fd", os.O_RDONLY)
     try:
         os.link(str(descriptor), name, src_dir_fd=start, follow_symlinks=True)
@@ -157,12 +157,12 @@ def _new_name(directory: Path) -> str:
 
 def _lock(descriptor: int) -> None:
     if fcntl is not None:
-        with suppress(OSError):  # a file system without locks: leftovers stay there
+        with suppress(OSError):  # a file system without locks: leftovers remain there
             fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
 def _flush_directory(directory: Path) -> None:
-    """Make the new name survive a power failure; not all systems let a directory be flushed."""
+    """Make the rename survive a power failure; not all systems can flush a directory."""
     with suppress(OSError):
         descriptor = os.open(directory, os.O_RDONLY)
         try:

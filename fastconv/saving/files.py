@@ -1,7 +1,7 @@
-"""What `model.save`, `save_weights`, `load_weights` and `load_model` do: choose the format.
+"""`save_model`, `load_model`, `save_weights` and `load_weights`: choose the format.
 
-Files are written in the format of their suffix, and read in that of their content: Keras 2 models
-are called `.h5`, `.hdf5`, `.hdf` or anything.
+A file is written in the format of its suffix, and read in that of its content: Keras 2 models may
+have the suffix `.h5`, `.hdf5`, `.hdf` or any other.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ _KERAS, _LEGACY, _WEIGHTS, _TENSORS = ".keras", ".h5", ".weights.h5", ".safetens
 
 
 def save_model(model: Any, filepath: str | os.PathLike, overwrite: bool = True) -> None:
-    """Write layers, weights, and what `compile` was given with the state of training, to a file
-    that `load_model` here and in Keras reads.
+    """Save layers, weights, the arguments of `compile` and the state of training to a file that
+    `load_model` here and in Keras reads.
 
     Args:
         model: the model.
-        filepath: ends in ".keras", or ".h5" for Keras's older format.
-        overwrite: whether the file may exist.
+        filepath: path that ends in ".keras", or ".h5" for Keras's older format.
+        overwrite: whether an existing file may be replaced.
 
-    The file is replaced in one go: at any moment there is the old one or the new one.
+    The file is replaced atomically.
 
     Raises:
-        ValueError: another suffix.
+        ValueError: an unsupported suffix.
         FileExistsError: the file exists and `overwrite` is False.
-        OSError: it cannot be written; an old file is still there.
+        OSError: the file cannot be written; an old file remains.
     """
     path, suffix = _checked(filepath, _KERAS, _LEGACY)
     _refuse_existing(path, overwrite)
@@ -49,26 +49,26 @@ def load_model(
     compile: bool = True,
     safe_mode: bool = True,
 ) -> Any:
-    """Read a model from a file that `save_model` or Keras has written.
+    """Load a model from a file that `save_model` or Keras has written.
 
     Args:
-        filepath: a `.keras` file, or an HDF5 file (`.h5`, `.hdf5`) as Keras 1.2 to 3 wrote them;
-            the content tells which.
-        custom_objects: classes of your own that the file may name, by their names; so may it name
-            those that `fastconv.saving.register_keras_serializable` has registered. No other
-            class than these and those of fastconv is ever made.
-        compile: also restore optimizer, loss and metrics, so that training can go on.
+        filepath: a `.keras` file, or an HDF5 file (`.h5`, `.hdf5`) of Keras 1.2 to 3; the content
+            determines the format.
+        custom_objects: dict of custom classes by the names that the file may use, in addition to
+            those registered by `fastconv.saving.register_keras_serializable`. Only these classes
+            and those of fastconv are instantiated.
+        compile: whether to restore optimizer, loss and metrics, so that training can continue.
         safe_mode: must be True; code in files is never run.
 
     Raises:
-        FormatError: the file is damaged, hostile, of a newer format, no regular file, or describes
-            something that fastconv does not have.
+        FormatError: the file is damaged, hostile, of a newer format, not a regular file, or
+            describes something that fastconv does not have.
         ValueError: `safe_mode` is False.
-        TypeError: `custom_objects` are not classes by their names.
+        TypeError: `custom_objects` is not a dict of classes by name.
         MemoryError: the model is larger than the memory.
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
 
-    Errors in code of your own classes come as they are.
+    Exceptions of custom classes are not wrapped.
     """
     from fastconv.serialization import custom_classes
 
@@ -81,20 +81,20 @@ def load_model(
 
 
 def save_weights(model: Any, filepath: str | os.PathLike, overwrite: bool = True) -> None:
-    """Write the weights of `model` to a file, in one go (`fastconv.saving.atomic`).
+    """Save the weights of `model` to a file, atomically (`fastconv.saving.atomic`).
 
     Args:
         model: the model, which must be built.
-        filepath: ends in ".weights.h5", which also holds the state of the optimizer, or in
-            ".safetensors", which holds the weights alone, by paths made of the names of layers
-            (`dense/kernel`, `encoder/conv2d_1/bias`) that do not depend on what else the process
-            has made.
-        overwrite: whether the file may exist.
+        filepath: path that ends in ".weights.h5", which also contains the state of the optimizer,
+            or in ".safetensors", which contains only the weights, by paths composed of the names of
+            layers (`dense/kernel`, `encoder/conv2d_1/bias`), which are independent of other objects
+            of the process.
+        overwrite: whether an existing file may be replaced.
 
     Raises:
-        ValueError: another suffix, or the model is not built.
+        ValueError: an unsupported suffix, or the model is not built.
         FileExistsError: the file exists and `overwrite` is False.
-        OSError: it cannot be written; an old file is still there.
+        OSError: the file cannot be written; an old file remains.
     """
     path, suffix = _checked(filepath, _WEIGHTS, _TENSORS)
     _refuse_existing(path, overwrite)
@@ -113,26 +113,26 @@ def load_weights(
     skip_mismatch: bool = False,
     by_name: bool = False,
 ) -> None:
-    """Read the weights of `model` from a file of a model with the same layers; the state of the
-    optimizer too, if both have one.
+    """Load the weights of `model` from a file of a model with the same layers; also the state of
+    the optimizer, if both have one.
 
-    Layers have the order of the file, unless names that somebody typed tell another one; what was
-    frozen does not matter. Weights that a file may have exchanged unnoticed are refused.
+    Layers are matched in the order of the file, unless explicit names define another order; frozen
+    layers do not matter. Weights that may be exchanged undetected are refused.
 
     Args:
         model: the model, which must be built.
-        filepath: a file as `save_weights` or `save` writes them, or of Keras's older format
-            (`.h5`, `.hdf5`); the content tells which.
-        skip_mismatch: leave layers that do not fit as they are, with a warning.
-        by_name: find layers by their names and not by their order; only for the older format.
-            Names that nobody typed are those of the same rank among the layers of their class.
-            Layers without a counterpart stay as they are, but one there must be.
+        filepath: a file of `save_weights` or `save`, or of Keras's older format (`.h5`, `.hdf5`);
+            the content determines the format.
+        skip_mismatch: whether to leave layers that do not match unchanged, with a warning.
+        by_name: whether to match layers by name instead of by order; only for the older format.
+            Automatic names match those of the same rank among the layers of their class. Layers
+            without a counterpart remain unchanged; at least one must have one.
 
     Raises:
-        FormatError: the file is damaged, no regular file or does not fit the model, which is
-            unchanged then.
-        ValueError: the model is not built, or `by_name` is for another format.
-        OSError: it cannot be read.
+        FormatError: the file is damaged, is not a regular file or does not match the model, which
+            is unchanged then.
+        ValueError: the model is not built, or `by_name` is given for another format.
+        OSError: the file cannot be read.
     """
     path = Path(os.fspath(filepath))
     if not model.built:
@@ -153,10 +153,10 @@ def load_weights(
 
 
 def _format(file: BinaryIO, path: Path) -> str:
-    """The format of an open file, as its usual suffix.
+    """Return the format of an open file, as its usual suffix.
 
-    The suffix decides where the first bytes do not, as in a file that is damaged there: whoever
-    reads that format says what is wrong.
+    If the first bytes are of no known format, as in a damaged file, the suffix decides: the reader
+    of that format reports the damage.
     """
     begin = file.read(9)
     file.seek(0)
@@ -175,7 +175,7 @@ def _format(file: BinaryIO, path: Path) -> str:
 
 
 def _checked(filepath: str | os.PathLike, *suffixes: str) -> tuple[Path, str]:
-    """`filepath` as a path, and which of `suffixes` it ends in; ValueError if none."""
+    """Return `filepath` as a path, and its suffix among `suffixes`; ValueError if it has none."""
     path = Path(os.fspath(filepath))
     found = [suffix for suffix in (_WEIGHTS, *suffixes) if path.name.endswith(suffix)]
     if not found or found[0] not in suffixes:

@@ -1,15 +1,15 @@
-"""Checks a structure of HDF5 files before the library reads it, since it may not come back.
+"""Checks global heaps of HDF5 files before the library reads them, which may not terminate.
 
-Texts of variable length, which attributes of Keras's `.h5` files are, lie in *global heaps*:
+Strings of variable length, the type of attributes in Keras's `.h5` files, are stored in *global
+heaps*:
 
     "GCOL", version 1, 3 bytes, size of the heap in 8 bytes, and objects one after the other:
         index in 2 bytes, references in 2, 4 bytes, size in 8, data up to a multiple of 8
-        index 0: what is free; its size includes these 16 bytes
+        index 0: free space; its size includes these 16 bytes
 
-The library walks along the sizes without a look at whether it gets on: a free part of size 0, or a
-size near 2^64, and it walks forever (seen with HDF5 1.14 and 2.0). Which parts of a file are heaps
-is known only to those who read all of it, so everything is checked that the library would take for
-one.
+The library follows the sizes without checking for progress: a free object of size 0, or a size near
+2^64, makes it loop forever (seen with HDF5 1.14 and 2.0). The heaps of a file can be located only
+by reading all of it, so every block that the library would accept as a heap is checked.
 
 Source: HDF5 File Format Specification 3.0, sections II.A and III.E.
 """
@@ -24,17 +24,17 @@ from fastconv.errors import FormatError
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _HEAP = b"GCOL\x01"
-_HEADER, _SMALLEST = 16, 4096  # bytes: of heaps and objects, and the least that a heap has
+_HEADER, _SMALLEST = 16, 4096  # bytes: header of a heap or object, smallest heap
 
 
 def check(file: BinaryIO, path: Path) -> None:
-    """FormatError if the HDF5 file has a global heap that cannot be walked through.
+    """Raise FormatError if the HDF5 file has a global heap with invalid sizes.
 
-    The file may lie within another one: then it says from where to where (`begin`, `end`).
+    If the file lies within another one, its attributes `begin` and `end` give the range.
     """
     try:
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except ValueError as error:  # it is empty
+    except ValueError as error:  # the file is empty
         raise FormatError(f"{path}: not a readable HDF5 file: {error}") from error
     with mapped as data:
         begin, end = getattr(file, "begin", 0), getattr(file, "end", len(data))
@@ -47,14 +47,14 @@ def check(file: BinaryIO, path: Path) -> None:
         start = data.find(_HEAP, begin, end)
         while start >= 0:
             size = int.from_bytes(data[start + 8 : start + 16], "little")
-            # The library refuses other sizes; four bytes of a weight may look like a heap, too.
+            # The library refuses other sizes; four bytes of a weight may equal a heap's signature.
             if _SMALLEST <= size <= end - start and not _ends(data, start, start + size):
                 raise FormatError(f"{path}: the global heap at {start - begin} is damaged")
             start = data.find(_HEAP, start + 1, end)
 
 
 def _ends(data: mmap.mmap, start: int, end: int) -> bool:
-    """Whether the objects of the heap in data[start:end] lead to its end."""
+    """Return whether the objects of the heap in data[start:end] lead to its end."""
     at = start + _HEADER
     while at + _HEADER <= end:
         index = int.from_bytes(data[at : at + 2], "little")

@@ -1,12 +1,12 @@
-"""Reading HDF5 without trust, and writing it so that damage shows.
+"""Reads HDF5 from untrusted files, and writes it with checksums.
 
-HDF5 can do much that a file of weights has no use for: links to other files, data stored elsewhere,
-compressed or in pieces, types of anything. All of that is refused. What is left are groups in one
-file, and datasets of numbers that lie in it as one block of exactly the expected shape, so nothing
-that a file declares can make the reader allocate more than the model has.
+HDF5 has many features that a file of weights does not need: links to other files, external,
+compressed or chunked data, arbitrary types. All of these are refused. The remaining features are
+groups in one file, and numeric datasets that are stored as one block of exactly the expected shape,
+so no declaration in a file can make the reader allocate more memory than the model needs.
 
-HDF5 has no checksums of its own for such blocks. Datasets written here carry the CRC-32 of their
-bytes as an attribute, which other readers ignore, and which is verified if it is there.
+HDF5 does not have checksums for such blocks. Datasets written here store the CRC-32 of their bytes
+as an attribute, which other readers ignore, and which is verified if present.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     import h5py
 
 _CHECKSUM = "crc32"
-_LONGEST_LIST = 1_000_000  # strings in an attribute
-LARGEST_ATTRIBUTE = 60_000  # bytes of numbers; the format ends at 64 KiB
+_LONGEST_LIST = 1_000_000  # maximum number of strings in an attribute
+LARGEST_ATTRIBUTE = 60_000  # maximum bytes of numbers; the format allows 64 KiB
 
 
 class Mismatch(FormatError):
-    """A file is sound, but does not have the weights that a model needs."""
+    """A file is valid, but does not contain the weights that a model needs."""
 
 
 @contextmanager
 def opened(file: BinaryIO, path: Path) -> Iterator[h5py.File]:
-    """An open HDF5 file; whatever the library finds wrong with it is a FormatError."""
+    """Open an HDF5 file; errors of the library become FormatErrors."""
     import h5py
 
     with parsing(f"{path}: not a readable HDF5 file"), h5py.File(file, "r") as h5:
@@ -44,7 +44,7 @@ def opened(file: BinaryIO, path: Path) -> Iterator[h5py.File]:
 
 
 def child(group: h5py.Group, name: str, path: Path) -> Any | None:
-    """The member `name` of `group`, None if there is none; links to elsewhere are refused."""
+    """Return the member `name` of `group`, None if absent; links out of the file are refused."""
     import h5py
 
     link = group.get(name, getlink=True)
@@ -56,7 +56,7 @@ def child(group: h5py.Group, name: str, path: Path) -> Any | None:
 
 
 def group_at(start: h5py.Group, names: str, path: Path) -> h5py.Group:
-    """The group at "a/b/c" under `start`, every step of which must be a group."""
+    """Return the group at "a/b/c" under `start`, every part of which must be a group."""
     import h5py
 
     group = start
@@ -68,7 +68,7 @@ def group_at(start: h5py.Group, names: str, path: Path) -> h5py.Group:
 
 
 def dataset_at(start: h5py.Group, names: str, shape: tuple[int, ...], path: Path) -> Dataset:
-    """The dataset of numbers at "a/b/c" under `start`, which must have `shape`."""
+    """Return the dataset of numbers at "a/b/c" under `start`, which must have `shape`."""
     import h5py
 
     *groups, name = names.split("/")
@@ -92,7 +92,7 @@ def dataset_at(start: h5py.Group, names: str, shape: tuple[int, ...], path: Path
 
 
 def shape_at(start: h5py.Group, names: str, path: Path) -> tuple[int, ...]:
-    """The shape of the dataset at "a/b/c" under `start`."""
+    """Return the shape of the dataset at "a/b/c" under `start`."""
     import h5py
 
     *groups, name = names.split("/")
@@ -104,9 +104,9 @@ def shape_at(start: h5py.Group, names: str, path: Path) -> tuple[int, ...]:
 
 
 class Dataset:
-    """A dataset that has been checked; `np.asarray(dataset)` reads it.
+    """A checked dataset; `np.asarray(dataset)` reads it.
 
-    Raises FormatError when it is read if it has a checksum and that is wrong.
+    Raises FormatError on reading if its checksum is wrong.
     """
 
     def __init__(self, dataset: h5py.Dataset, where: str):
@@ -125,7 +125,7 @@ class Dataset:
 
 
 def same_elements(one: Dataset, other: Dataset) -> bool:
-    """Whether two datasets hold the same bits, NaN included."""
+    """Return whether two datasets have the same bits, NaN included."""
     a, b = np.asarray(one), np.asarray(other)
     return a.dtype == b.dtype and a.tobytes() == b.tobytes()
 
@@ -136,13 +136,13 @@ def write_dataset(group: h5py.Group, name: str, array: np.ndarray) -> None:
 
 
 def text_attribute(group: h5py.Group, name: str, path: Path) -> str | None:
-    """The attribute `name` as text, None if there is none."""
+    """Return the attribute `name` as text, None if absent."""
     texts = _attribute(group, name, (), path)
     return None if texts is None else texts[0]
 
 
 def list_attribute(group: h5py.Group, name: str, path: Path) -> list[str]:
-    """The attribute `name` as a list of texts; Keras splits long ones into `name0`, `name1` ..."""
+    """Return the attribute `name` as a list of strings; Keras splits long ones into `name0`, ..."""
     whole = _attribute(group, name, None, path)
     if whole is not None:
         return whole
@@ -157,7 +157,7 @@ def list_attribute(group: h5py.Group, name: str, path: Path) -> list[str]:
 
 
 def numbers_attribute(group: h5py.Group, name: str, path: Path) -> list[int] | None:
-    """The attribute `name` as a list of integers, None if there is none."""
+    """Return the attribute `name` as a list of integers, None if absent."""
     if name not in group.attrs:
         return None
     attribute = group.attrs.get_id(name)
@@ -188,7 +188,7 @@ def _attribute(
         raise FormatError(f"{where} must not be as long as {size}")
     if size == 0:
         return []
-    # The library may crash on values of a type that is damaged, but tells what it takes it for.
+    # The library may crash on values of a damaged type, but reports the type's class safely.
     if not isinstance(attribute.get_type(), h5py.h5t.TypeStringID):
         raise FormatError(f"{where} must be text")
     value = group.attrs[name]

@@ -1,14 +1,15 @@
-"""The state of an optimizer as Keras 2 stored it, in the order of Keras 3.
+"""Converts the state of an optimizer from Keras 2's order to that of Keras 3.
 
     Keras up to 2.3         [iterations,] slot a of every weight, slot b of every weight, ...
     tf.keras up to 2.10     the same: "Adam/iter:0", "Adam/dense/kernel/m:0"
     tf.keras 2.11 to 2.15   "iteration:0", slots a and b of the first weight, of the second, ...
     Keras 3                 iteration, learning rate, and the same
 
-The weights are in the order of the layers, up to some Keras 2.0 in that of their names.
+The weights are in the order of the layers; in some versions before Keras 2.1, in that of their
+names.
 
-Keras up to 2.3 also stores slots that it does not use: SGD its momentum where that is 0, Adam one
-number per weight in place of a third slot. They are left out.
+Keras up to 2.3 also stores unused slots: the momentum of SGD if it is 0, and one number per weight
+in place of Adam's third slot. They are omitted.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _PLACEHOLDERS = ((0,), (1,))
 
 
 def possible_shapes(model: Any) -> set[tuple[int, ...]]:
-    """The shapes that arrays of such a state can have."""
+    """Return the possible shapes of arrays of such a state."""
     return {(), *_PLACEHOLDERS, *(variable.shape for variable in model.weights)}
 
 
@@ -35,13 +36,13 @@ def reordered(
     arrays: Sequence[np.ndarray],
     stored_names: Mapping[Variable, str],
 ) -> list[Any]:
-    """`arrays`, stored as `names`, in the order of `optimizer.variables` of a built model.
+    """Return `arrays`, stored as `names`, in the order of `optimizer.variables` of a built model.
 
-    `stored_names` are the names of the weights in the file if their order may be that of the names,
-    otherwise empty.
+    `stored_names` are the names of the weights in the file if the weights may be in the order of
+    their names, otherwise empty.
 
-    Raises ValueError if they are not the state of such an optimizer of such a model, or the order
-    of the weights is not certain.
+    Raises ValueError if the arrays are not the state of such an optimizer of such a model, or the
+    order of the weights is ambiguous.
     """
     optimizer, rest = model.optimizer, list(arrays)
     if optimizer.all_slots() != optimizer.slots():
@@ -58,7 +59,7 @@ def reordered(
         unused = []
     if len(rest) < used or any(array.shape not in _PLACEHOLDERS for array in unused):
         raise ValueError(f"{used} arrays are needed, it has {len(rest)}")
-    by_weight: list[list[np.ndarray]] = [[] for _ in weights]  # the slots of every weight
+    by_weight: list[list[np.ndarray]] = [[] for _ in weights]  # the slots of each weight
     start = 0
     for size in groups:
         part = rest[start : start + size * len(weights)]

@@ -1,11 +1,11 @@
-"""Keras's older format for a whole model: one HDF5 file, which ends in `.h5`, `.hdf5` or `.hdf`.
+"""Keras's older format for a whole model: one HDF5 file with suffix `.h5`, `.hdf5` or `.hdf`.
 
-attribute model_config        the layers, as JSON; class names without their modules; files of
-                              Keras 2 have it in their own form (`fastconv.models.keras2`);
-                              calls of shared layers are numbered within each model, since Keras
-                              makes a layer of each description here (`fastconv.models.sharing`)
-attribute training_config     what `compile` was given
-attribute keras_version       who has written it
+attribute model_config        the layers, as JSON; class names without their modules; Keras 2 has
+                              its own format (`fastconv.models.keras2`); calls of shared layers are
+                              numbered within each model, because Keras creates a layer from each
+                              description here (`fastconv.models.sharing`)
+attribute training_config     the arguments of `compile`
+attribute keras_version       version of the writer
 /model_weights                attribute layer_names
     /conv2d                   attribute weight_names: paths below this group
         /conv2d/kernel        see `fastconv.saving.legacy_names`
@@ -58,12 +58,12 @@ if TYPE_CHECKING:
 
 _WEIGHTS, _OPTIMIZER = "model_weights", "optimizer_weights"
 _WRITER = "fastconv"
-# What the description of a layer has in this format.
+# Entries of the description of a layer in this format.
 _KEPT = ("class_name", "config", "name", "inbound_nodes", *sharing.ENTRIES)
 
 
 def write(model: Any, file: BinaryIO) -> None:
-    """Write `model` into the open `file`."""
+    """Write `model` to the open `file`."""
     import h5py
 
     with sharing.writing(model, continued=False):
@@ -93,14 +93,14 @@ def write(model: Any, file: BinaryIO) -> None:
 
 
 def is_one(file: BinaryIO, path: Path) -> bool:
-    """Whether an open HDF5 file is in this format, with a model or weights alone."""
+    """Return whether an open HDF5 file is in this format, with a model or only weights."""
     with opened(file, path) as h5:
         marks = ("model_config", "layer_names", "layer_names0")
         return _WEIGHTS in h5 or any(mark in h5.attrs for mark in marks)
 
 
 def load(file: BinaryIO, path: Path, compile: bool) -> Any:
-    """The model in an open `.h5` file; FormatError if it is damaged or unsupported."""
+    """Return the model in an open `.h5` file; FormatError if it is damaged or unsupported."""
     global_heap.check(file, path)
     with opened(file, path) as h5:
         version = _checked_version(h5, path)
@@ -125,8 +125,8 @@ def load(file: BinaryIO, path: Path, compile: bool) -> Any:
 
 
 def _warn_of_copies(model: Any, path: Path) -> None:
-    """Say which layers may have been one: Keras writes a layer that several models share once for
-    each of them here, and does not tell."""
+    """Warn about layers that may have been one: Keras writes a layer shared by several models once
+    per model, without marking it."""
     copies = {
         layer.name
         for layer, other in sharing.namesakes(model)
@@ -147,7 +147,7 @@ def _warn_of_copies(model: Any, path: Path) -> None:
 def load_weights(
     model: Any, file: BinaryIO, path: Path, skip_mismatch: bool, by_name: bool
 ) -> None:
-    """Fill the weights of `model` from an open `.h5` file, of a model or of weights alone."""
+    """Load the weights of `model` from an open `.h5` file, of a model or of weights only."""
     global_heap.check(file, path)
     with opened(file, path) as h5:
         _checked_version(h5, path)
@@ -155,9 +155,9 @@ def load_weights(
 
 
 def _checked_version(h5: h5py.File, path: Path) -> str | None:
-    """The version of Keras that has written the file; the first ones left none.
+    """Return the version of Keras that wrote the file, None if absent as in the first versions.
 
-    FormatError for a newer one than is known here.
+    FormatError for an unsupported newer version.
     """
     version = text_attribute(h5, "keras_version", path)
     if version is not None:
@@ -218,11 +218,11 @@ def _read(
 
 
 def _pairs_by_name(layers: list[Any], stored: dict[str, str], path: Path) -> list[tuple[Any, str]]:
-    """The layers that the file has, too, with the names of their groups; `stored` gives those for
-    the names of layers.
+    """Return the layers that are also in the file, with the names of their groups; `stored` maps
+    names of layers to those.
 
-    A name that nobody typed counts up in each process: such layers are those of the same rank among
-    the ones of their class. Mismatch if there are none at all.
+    Automatic names contain a counter of the process: they match those of the same rank among the
+    layers of their class. Mismatch if no layer matches.
     """
     typed = {layer.name for layer in layers if not layer.name_is_counted}
     pairs = [(layer, stored[layer.name]) for layer in layers if layer.name in typed & stored.keys()]
@@ -255,7 +255,7 @@ def _optimizer(
     stored_names: dict[Variable, str],
     path: Path,
 ) -> Callable[[], None] | None:
-    """What puts the state of the optimizer in place; None if there is nothing.
+    """Return a function that restores the optimizer's state; None if there is no state.
 
     `stored` are the weights in the order of the file, `stored_names` their names there.
     """
@@ -264,7 +264,7 @@ def _optimizer(
     if not names:
         return None
     version = _checked_version(h5, path) or "1."
-    # From Keras 3 on, the learning rate is the second number.
+    # Since Keras 3, the learning rate is the second number.
     second = [shape_at(group, name, path) for name in names[1:2]]
     if version.startswith(("1.", "2.")) and model.built and second != [()]:
         by_name = version.startswith(("1.", "2.0."))
@@ -278,9 +278,10 @@ def _optimizer(
 def _keras2_state(
     model: Any, group: h5py.Group, names: list[str], stored_names: dict[Variable, str], path: Path
 ) -> list[Any] | None:
-    """The state of the optimizer in a file of Keras 2, as `optimizer.variables` has it.
+    """Return the state of the optimizer in a file of Keras 2, in the order of
+    `optimizer.variables`.
 
-    None, with a warning, if it is not that of this optimizer: Keras 2 does the same.
+    None, with a warning, if it belongs to another optimizer, as in Keras 2.
     """
     possible = keras2_optimizer.possible_shapes(model)
     shapes = [shape_at(group, name, path) for name in names]
@@ -321,7 +322,7 @@ def _names(names: Any) -> np.ndarray:
 
 
 def _without_modules(description: Any) -> dict[str, Any]:
-    """The description of a layer, model or optimizer as this format has it."""
+    """Return the description of a layer, model or optimizer in this format."""
     short = {k: v for k, v in description.items() if k in _KEPT}
     if ">" in (description.get("registered_name") or ""):  # a package and a name
         short["class_name"] = description["registered_name"]
@@ -333,7 +334,7 @@ def _without_modules(description: Any) -> dict[str, Any]:
 
 
 def _with_names(training: Any) -> Any:
-    """What `compile` was given, with functions by their names alone."""
+    """Return the arguments of `compile`, with functions by name only."""
     if isinstance(training, list):
         return [_with_names(each) for each in training]
     if not isinstance(training, dict):

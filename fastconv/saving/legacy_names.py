@@ -1,8 +1,8 @@
-"""Names of weights in Keras's older `.h5` files: what they are, and whose.
+"""Matches the names of weights in Keras's older `.h5` files to weights of layers.
 
-The weights of a layer stand in one list, those of a model inside of the model too: first what
-trains, then what does not. So the order depends on what was frozen when the file was written, and
-names tell what is what:
+The weights of a layer, or of an inner model, are stored in one list: first the trainable ones, then
+the others. The order depends on the layers that were frozen when the file was written, and names
+identify the weights:
 
     dense_3/kernel                      written here, and by Keras
     sequential_1/dense_3/kernel         by Keras, if the model was built without an Input
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 
 def in_file_order(layer: Layer) -> list[Variable]:
-    """The weights of a layer or model as they are written."""
+    """Return the weights of a layer or model in the order in which they are written."""
     return [*layer.trainable_weights, *layer.non_trainable_weights]
 
 
 def names_of(layer: Layer) -> dict[Variable, str]:
-    """The names to write the weights of a layer or model under, in the order of the file."""
+    """Return the names of the weights of a layer or model in the file, in the order of the file."""
     paths = leaves(layer)
     short = {leaf: path[-1:] for leaf, path in paths.items()}
     used = short if len(set(short.values())) == len(short) else paths
@@ -43,15 +43,15 @@ def names_of(layer: Layer) -> dict[Variable, str]:
 def named(
     layer: Layer, names: list[str], where: str, copies: bool = False
 ) -> list[tuple[Variable, int]]:
-    """The weights of `layer` and which of `names` in a file means them, in the order of `names`.
+    """Return the weights of `layer`, each with its index in `names`, in the order of `names`.
 
-    With `copies`, layers of one name may have the same weights in the file: then the model is made
-    from that file, and Keras wrote a layer once that several models inside of `layer` share.
+    With `copies`, layers of the same name may have the same weights in the file: the model was
+    created from that file, and Keras wrote a layer once that several models inside `layer` share.
 
-    Mismatch, which begins with `where`, if number or names do not fit, or names do not tell which
-    of several alike is which.
+    Raises Mismatch, whose message begins with `where`, if counts or names do not match, or names do
+    not distinguish weights of the same shape.
     """
-    owners: dict[Path, dict[str, int]] = {}  # paths of layers, and where their weights stand
+    owners: dict[Path, dict[str, int]] = {}  # paths of layers, and the positions of their weights
     for place, name in enumerate(names):
         *path, own = re.sub(r":\d+$", "", name).split("/")
         owners.setdefault(tuple(path), {})[own] = place
@@ -73,14 +73,14 @@ def named(
 
 
 def _counterparts(wanted: list[Path], stored: list[Path]) -> list[int] | None:
-    if len(wanted) == len(stored) == 1:  # of one layer, whatever it is called
+    if len(wanted) == len(stored) == 1:  # of one layer, whatever its name
         return [0]
     order = counterparts(*([path[-1:] for path in paths] for paths in (wanted, stored)))
     return counterparts(wanted, stored) if order is None else order
 
 
 def _of_one_name(wanted: list[Path], stored: list[Path]) -> list[int] | None:
-    """The counterparts of layers some of which have one name, and one counterpart."""
+    """Return the counterparts of layers some of which share a name and a counterpart."""
     names = list(dict.fromkeys(path[-1:] for path in wanted))
     order = counterparts(names, [path[-1:] for path in stored])
     if order is None or len(names) == len(wanted):
@@ -89,7 +89,7 @@ def _of_one_name(wanted: list[Path], stored: list[Path]) -> list[int] | None:
 
 
 def _check_places_tell(targets: list[Layer], owners: list[Path], where: str) -> None:
-    """Mismatch if layers of other names than in the file could be exchanged unnoticed."""
+    """Raise Mismatch if layers with other names than in the file could be exchanged undetected."""
     kinds = [
         sorted((name, variable.shape) for name, variable in own_names(leaf).items())
         for leaf in targets
@@ -103,11 +103,11 @@ def _check_places_tell(targets: list[Layer], owners: list[Path], where: str) -> 
 
 
 def _of_one_layer(leaf: Layer, stored: dict[str, int], where: str) -> list[tuple[Variable, int]]:
-    """The weights of a layer that is no model, each with its place in the file."""
+    """Return the weights of a layer that is not a model, each with its position in the file."""
     mine = own_names(leaf)
     if mine.keys() == stored.keys():
         return [(variable, stored[name]) for name, variable in mine.items()]
-    # Older versions of Keras had other names for some; those that stayed must be in their places.
+    # Older versions of Keras had other names for some; unchanged names must be at their positions.
     names = {variable: name for name, variable in mine.items()}
     ordered = {names[variable]: variable for variable in in_file_order(leaf)}
     if len(ordered) != len(stored) or any(

@@ -1,9 +1,8 @@
-"""Which weights of a file belong to which layers of a model, if both have names.
+"""Matches the layers of a file to those of a model by names and order.
 
-A name that somebody typed says which layer it is. Names that nobody typed (`dense`, `dense_1`)
-count up in each process, so that a network that is built again has other ones; what stays is their
-rank among those with the same beginning. Where names say nothing, order decides, as in Keras, but
-never against names.
+An explicit name identifies a layer. Automatic names (`dense`, `dense_1`) contain a counter of the
+process, so a rebuilt network has other ones; their rank among names with the same prefix stays the
+same. Where names do not decide, the order does, as in Keras, but never in contradiction to names.
 """
 
 from __future__ import annotations
@@ -21,16 +20,16 @@ if TYPE_CHECKING:
     from fastconv.layers.base import Layer
     from fastconv.parameters import Variable
 
-Path = tuple[str, ...]  # names of models inside of each other, and of a layer in the last one
+Path = tuple[str, ...]  # names of nested models, and of a layer in the innermost one
 
 
 def prefix_of(layer: Layer) -> str:
-    """What the names that nobody typed begin with for objects of the class of `layer`."""
+    """Return the prefix of automatic names for objects of the class of `layer`."""
     return snake_case(class_name(layer))
 
 
 def is_counted(name: str, prefix: str) -> bool:
-    """Whether `name` looks like one that nobody typed for an object of the class with `prefix`.
+    """Return whether `name` looks like an automatic name for the class with `prefix`.
 
     >>> [is_counted(name, "dense") for name in ("dense", "dense_12", "dense_head", "conv2d")]
     [True, True, False, False]
@@ -39,7 +38,7 @@ def is_counted(name: str, prefix: str) -> bool:
 
 
 def by_rank(names: Iterable[str]) -> dict[str, tuple[str, int]]:
-    """For each name its beginning, without a number at the end, and its rank among those alike.
+    """Return for each name its prefix without a final number, and its rank among equal prefixes.
 
     >>> by_rank(["dense_10", "first", "dense_9"])
     {'first': ('first', 0), 'dense_9': ('dense', 0), 'dense_10': ('dense', 1)}
@@ -54,10 +53,10 @@ def by_rank(names: Iterable[str]) -> dict[str, tuple[str, int]]:
 
 
 def counterparts(wanted: Sequence[Path], stored: Sequence[Path]) -> list[int] | None:
-    """For each layer of a model, by its path, which of as many stored ones is named like it.
+    """Return, for each path of a layer of a model, the index of the stored layer with this name.
 
-    Names are the same on both sides, or have the same rank. None if that does not give each layer
-    one counterpart.
+    Names are equal on both sides, or have the same rank. None if that does not give each layer one
+    counterpart. Both sides have the same length.
 
     >>> counterparts([("dense_4",), ("a",), ("dense_3",)], [("a",), ("dense",), ("dense_1",)])
     [2, 0, 1]
@@ -73,7 +72,7 @@ def counterparts(wanted: Sequence[Path], stored: Sequence[Path]) -> list[int] | 
 
 
 def _ranked_paths(paths: Sequence[Path]) -> dict[Path, tuple[Any, ...]]:
-    """Paths with ranks (`by_rank`) among the names beside them instead of names."""
+    """Return paths of ranks (`by_rank`) among sibling names instead of names."""
     beside: dict[Path, set[str]] = {}
     for path in paths:
         for depth, name in enumerate(path):
@@ -87,15 +86,15 @@ def _ranked_paths(paths: Sequence[Path]) -> dict[Path, tuple[Any, ...]]:
 def order_of(
     wanted: Sequence[tuple[str, str]], stored: Sequence[str | None], where: object
 ) -> list[int]:
-    """For each layer of a model, which of as many stored layers in a file is its counterpart.
+    """Return for each layer of a model the index of its counterpart among the stored layers.
 
     Args:
-        wanted: (name, prefix of the names that nobody typed) of each layer.
+        wanted: (name, prefix of automatic names) of each layer.
         stored: the names in a file, None for unknown ones.
-        where: what an error begins with.
+        where: start of the error message.
 
-    It is the one at the same place, unless typed names say that the same layers stand in another
-    order. Mismatch if names contradict the order and are not the same on both sides.
+    Layers match by position, unless explicit names give the same layers in another order. Raises
+    Mismatch if names contradict the order and are not the same on both sides.
 
     >>> order_of([("a", "dense"), ("b", "dense")], ["b", "a"], "file")
     [1, 0]
@@ -123,8 +122,8 @@ def order_of(
 
 
 def leaves(layer: Layer, path: Path = ()) -> dict[Layer, Path]:
-    """The layers with weights that are `layer` or inside of it, each where it occurs first, with
-    their paths below it."""
+    """Return the layers with weights that are `layer` or inside it, each at its first occurrence,
+    with their paths below it."""
     if not hasattr(layer, "layers"):
         return {layer: path or (layer.name,)} if layer.weights else {}
     found: dict[Layer, Path] = {}
@@ -135,6 +134,6 @@ def leaves(layer: Layer, path: Path = ()) -> dict[Layer, Path]:
 
 
 def own_names(layer: Layer) -> dict[str, Variable]:
-    """The weights of a layer that is no model by names that differ."""
+    """Return the weights of a layer that is not a model by distinct names."""
     counter: Counter[str] = Counter()
     return {numbered(variable.name, counter): variable for variable in layer.weights}

@@ -22,16 +22,16 @@ from fastconv.parameters import undrawn_weights
 from fastconv.parsing import parsing
 from fastconv.saving import weights_file
 
-# The version of Keras whose format is written here; a reader refuses a later major version.
+# Version of Keras whose format is written; readers refuse a later major version.
 KERAS_VERSION = "3.15.1"
 _METADATA, _CONFIG, _WEIGHTS = MEMBERS = ("metadata.json", "config.json", "model.weights.h5")
 _HINT = "; or load the model with compile=False, without what `compile` was given"
 _ENCRYPTED = 0x1  # a bit of a ZIP member's flags
-_LENGTHS_AT = 26  # where a member's own header has the lengths of its name and its extra field
+_LENGTHS_AT = 26  # offset in a member's local header of the lengths of its name and its extra field
 
 
 def write(model: Model, file: BinaryIO, directory: Path) -> None:
-    """Write `model` into the open `file`, with a temporary file in `directory`."""
+    """Write `model` to the open `file`, with a temporary file in `directory`."""
     now = datetime.datetime.now()
     metadata = {
         "keras_version": KERAS_VERSION,
@@ -40,7 +40,7 @@ def write(model: Model, file: BinaryIO, directory: Path) -> None:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(_METADATA, json.dumps(metadata))
         archive.writestr(_CONFIG, model.to_json())
-        # HDF5 jumps back and forth while it writes, which a member of an archive cannot.
+        # HDF5 seeks while it writes, which a member of an archive does not support.
         with tempfile.TemporaryFile(dir=directory) as weights:
             weights_file.write(model, weights)
             weights.seek(0)
@@ -49,7 +49,7 @@ def write(model: Model, file: BinaryIO, directory: Path) -> None:
 
 
 def load(file: BinaryIO, path: Path, compile: bool) -> Model:
-    """The model in an open `.keras` file; FormatError if it is damaged or unsupported."""
+    """Return the model in an open `.keras` file; FormatError if it is damaged or unsupported."""
     sections = _sections(file, path)
     check_version(parsed(sections[_METADATA].read(), path, _METADATA).get("keras_version"), path)
     description = parsed(sections[_CONFIG].read(), path, _CONFIG)
@@ -59,28 +59,28 @@ def load(file: BinaryIO, path: Path, compile: bool) -> Model:
 
 
 def weights_of(file: BinaryIO, path: Path) -> BinaryIO:
-    """The HDF5 member of an open `.keras` file."""
+    """Return the HDF5 member of an open `.keras` file."""
     return _sections(file, path)[_WEIGHTS]
 
 
 class _Section(io.RawIOBase):
-    """A part of an open file as a file of its own: a member need not be in memory to be read."""
+    """A part of an open file as a separate file, so that a member is not copied to memory."""
 
     def __init__(self, file: BinaryIO, start: int, size: int):
         self._file, self._start, self._size, self._at = file, start, size, 0
 
     @property
     def begin(self) -> int:
-        """Where the part begins in the whole file."""
+        """Offset of the first byte in the whole file."""
         return self._start
 
     @property
     def end(self) -> int:
-        """Where it ends."""
+        """Offset after the last byte in the whole file."""
         return self._start + self._size
 
     def fileno(self) -> int:
-        """The whole file."""
+        """Return the descriptor of the whole file."""
         return self._file.fileno()
 
     def readable(self) -> bool:
@@ -107,10 +107,9 @@ class _Section(io.RawIOBase):
 
 
 def _sections(file: BinaryIO, path: Path) -> dict[str, _Section]:
-    """The three members, verified against their checksums.
+    """Return the three members, after verifying their checksums.
 
-    Members are stored, not compressed, so none can be larger than the file: there is nothing to
-    inflate.
+    Members are stored uncompressed, so none can be larger than the file.
     """
     size = os.fstat(file.fileno()).st_size
     with parsing(f"{path}: not a readable .keras file"), zipfile.ZipFile(file) as archive:
@@ -132,7 +131,7 @@ def _sections(file: BinaryIO, path: Path) -> dict[str, _Section]:
 
 def _verified(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, file: BinaryIO) -> _Section:
     with archive.open(entry) as member:
-        while member.read(1 << 20):  # at its end the checksum is compared
+        while member.read(1 << 20):  # the checksum is compared at its end
             pass
     file.seek(entry.header_offset + _LENGTHS_AT)
     name, extra = struct.unpack("<HH", file.read(4))
@@ -140,7 +139,7 @@ def _verified(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, file: BinaryIO) 
 
 
 def parsed(data: bytes | str, path: Path, what: str) -> dict[str, Any]:
-    """The JSON object in `data`; FormatError naming `what` if it is none."""
+    """Return the JSON object in `data`; FormatError naming `what` if it is not one."""
     try:
         value = json.loads(data)
     except (ValueError, RecursionError) as error:
@@ -151,7 +150,7 @@ def parsed(data: bytes | str, path: Path, what: str) -> dict[str, Any]:
 
 
 def check_version(version: Any, path: Path, oldest: int = 3) -> None:
-    """FormatError if `version` is none of Keras's, older than `oldest` or newer than known here."""
+    """Raise FormatError if `version` is not one of Keras's, older than `oldest` or too new."""
     major = version.split(".")[0] if isinstance(version, str) else ""
     if not (major.isascii() and major.isdecimal()) or len(major) > 9 or int(major) < oldest:
         raise FormatError(
@@ -166,7 +165,7 @@ def check_version(version: Any, path: Path, oldest: int = 3) -> None:
 
 @contextmanager
 def made(description: dict[str, Any], path: Path, compile: bool) -> Iterator[Model]:
-    """The model of `description`, to be given its weights inside of the block."""
+    """Yield the model of `description`; the block must load its weights."""
     with undrawn_weights():
         yield _model(description, path, compile)
 
@@ -179,7 +178,7 @@ def _own_class_hint(description: dict[str, Any]) -> str:
 
 
 def _model(description: dict[str, Any], path: Path, compile: bool) -> Model:
-    """The model that a configuration describes; its weights have shapes, but no memory yet."""
+    """Return the model of a configuration; its weights have shapes, but no memory yet."""
     cls = model_class(description)
     if cls is None:
         raise FormatError(

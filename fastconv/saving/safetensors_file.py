@@ -1,12 +1,12 @@
-"""The safetensors format: arrays by name in one file, without code and without surprises.
+"""The safetensors format: arrays by name in one file, without code.
 
     8 bytes          length of the header, little-endian
     header           JSON: {name: {"dtype", "shape", "data_offsets": [begin, end]}, ...}, and
                      "__metadata__": {string: string}
     data             the arrays one after the other, little-endian, in C order
 
-Reading checks the whole header against the size of the file before it reads a single array: the
-arrays must lie within the data, neither overlap nor leave gaps, and be as long as their shapes say.
+Reading checks the whole header against the size of the file before it reads an array: the arrays
+must lie within the data, without overlaps or gaps, with the lengths of their shapes.
 
 Source: https://github.com/huggingface/safetensors, "Format".
 """
@@ -32,7 +32,7 @@ _HEADER_LIMIT = 100_000_000  # bytes, as in the reference implementation
 
 
 class Entry:
-    """Where one array lies: dtype, shape, and begin and end within the data."""
+    """One array: dtype, shape, and begin and end within the data."""
 
     def __init__(self, name: str, description: Any, path: Any):
         where = f"{path}: {name!r}"
@@ -54,7 +54,7 @@ class Entry:
 
 
 class Reader:
-    """An open safetensors file, whose header has been checked.
+    """An open safetensors file with a checked header.
 
     Raises FormatError, naming `path`, if it is damaged.
     """
@@ -86,7 +86,7 @@ class Reader:
             raise FormatError(f"{path}: must have {end} bytes, received {size}")
 
     def read(self, name: str) -> np.ndarray:
-        """The array of this name, which must be there."""
+        """Return the array with this name, which must exist."""
         entry = self.entries[name]
         array = np.empty(entry.shape, entry.dtype)
         self._file.seek(self._start + entry.begin)
@@ -96,7 +96,7 @@ class Reader:
 
 
 def write(file: BinaryIO, arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
-    """Write `arrays`, of the dtypes that the format has, and `metadata` into the open `file`."""
+    """Write `arrays`, of dtypes that the format supports, and `metadata` to the open `file`."""
     header: dict[str, Any] = {"__metadata__": metadata} if metadata else {}
     end = 0
     for name, array in arrays.items():
@@ -107,14 +107,14 @@ def write(file: BinaryIO, arrays: dict[str, np.ndarray], metadata: dict[str, str
             "data_offsets": [begin, end],
         }
     text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)  # so that the data are aligned
+    text += b" " * (-len(text) % 8)  # aligns the data
     file.write(len(text).to_bytes(8, "little") + text)
     for array in arrays.values():
         file.write(_little_endian_bytes(array))
 
 
 def checksum(text: str, arrays: dict[str, np.ndarray]) -> str:
-    """The SHA-256 of a text and of names, dtypes, shapes and elements of arrays."""
+    """Return the SHA-256 of a text and of names, dtypes, shapes and elements of arrays."""
     digest = hashlib.sha256(text.encode())
     for name, array in sorted(arrays.items()):
         dtype = array.dtype.newbyteorder("<").str
@@ -124,7 +124,7 @@ def checksum(text: str, arrays: dict[str, np.ndarray]) -> str:
 
 
 def _little_endian_bytes(array: np.ndarray) -> memoryview:
-    """The elements in C order as the format stores them; no copy if they lie so in memory."""
+    """Return the elements in C order, little-endian; without a copy if memory has this layout."""
     stored = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
     return memoryview(stored.reshape(-1).view(np.uint8))
 

@@ -1,8 +1,8 @@
-"""A state (`fastconv.state`) as a file: what a backup of a training run is.
+"""Saves a state (`fastconv.state`) to a file: the backup of a training run.
 
-It is a safetensors file. Its arrays are those of the state, numbered; its metadata hold the rest as
-JSON, in which {"__array__": 3} stands for an array, and the SHA-256 of everything. JSON keeps
-integers and floats exactly, NaN and infinities included.
+It is a safetensors file. Its arrays are those of the state, numbered; its metadata contain the rest
+as JSON, in which {"__array__": 3} stands for an array, and the SHA-256 of everything. JSON
+represents integers and floats exactly, including NaN and infinities.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from fastconv.saving import safetensors_file
 from fastconv.saving.atomic import replacing
 
 _FORMAT_OF_ANY_VERSION = "fastconv-state-"
-_FORMAT = f"{_FORMAT_OF_ANY_VERSION}1"  # the first version, so any other is a newer one
+_FORMAT = f"{_FORMAT_OF_ANY_VERSION}1"  # the first version, so any other is newer
 _ARRAY = "__array__"
 
 
 def save_state(state: Any, path: str | os.PathLike) -> None:
-    """Write `state` to `path`, in one go (`fastconv.saving.atomic`); OSError if that fails."""
+    """Write `state` to `path`, atomically (`fastconv.saving.atomic`); OSError if that fails."""
     arrays: dict[str, np.ndarray] = {}
     text = json.dumps(_without_arrays(state, arrays))
     metadata = {"format": _FORMAT, "state": text, "sha256": safetensors_file.checksum(text, arrays)}
@@ -35,9 +35,9 @@ def save_state(state: Any, path: str | os.PathLike) -> None:
 
 
 def load_state(path: str | os.PathLike) -> Any:
-    """The state that `save_state` has written to `path`.
+    """Return the state that `save_state` wrote to `path`.
 
-    Raises FormatError if the file is damaged or something else, OSError if it cannot be read.
+    Raises FormatError if the file is damaged or has another content, OSError if it cannot be read.
     """
     with open_regular(path) as file:
         reader = safetensors_file.Reader(file, path)
@@ -57,7 +57,7 @@ def load_state(path: str | os.PathLike) -> Any:
 
 
 def _without_arrays(value: Any, arrays: dict[str, np.ndarray]) -> Any:
-    """`value` as JSON has it; its arrays go to `arrays`."""
+    """Return `value` in its JSON form; its arrays are added to `arrays`."""
     if isinstance(value, dict):
         wrong = [key for key in value if not isinstance(key, str) or key == _ARRAY]
         if wrong:

@@ -1,12 +1,12 @@
-"""The weights of a model as a safetensors file: arrays by paths that do not depend on the process.
+"""The weights of a model as a safetensors file, by paths that do not depend on the process.
 
-    first/kernel                   a layer whose name somebody typed
-    dense_1/kernel                 the second of the dense layers whose names nobody typed, in the
-                                   order of the layers, whatever it is called in this process
-    encoder/conv2d/bias            a layer inside of a model
+    first/kernel                   a layer with an explicit name
+    dense_1/kernel                 the second of the dense layers with automatic names, in the order
+                                   of the layers, whatever its name in this process
+    encoder/conv2d/bias            a layer inside a model
 
-Older files have the names that layers had when they were written; then those that nobody typed are
-told apart by their rank (`fastconv.saving.matching`).
+Older files have the names of the layers in the writing process; automatic names then match by rank
+(`fastconv.saving.matching`).
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ _FORMAT, _FIRST_FORMAT, _CHECKSUM = f"{_FORMAT_OF_ANY_VERSION}2", "fastconv", "s
 
 
 def write(model: Any, file: BinaryIO) -> None:
-    """Write the weights of `model` into the open `file`."""
+    """Write the weights of `model` to the open `file`."""
     arrays = {path: variable._live for path, variable in weight_paths(model).items()}
     metadata = {"format": _FORMAT, _CHECKSUM: safetensors_file.checksum(_FORMAT, arrays)}
     safetensors_file.write(file, arrays, metadata)
 
 
 def weight_paths(model: Any) -> dict[str, Variable]:
-    """The weights of `model` by paths that are the same if the same code makes it again.
+    """Return the weights of `model` by paths that are the same whenever the same code builds it.
 
     >>> from fastconv import layers, models
     >>> layers.Dense(2).name != layers.Dense(2).name
@@ -59,7 +59,7 @@ def weight_paths(model: Any) -> dict[str, Variable]:
             name = layer.name
             if name not in typed:
                 name = numbered(prefix_of(layer), counter)
-                while name in typed:  # as the name of a layer of another class
+                while name in typed:  # equals the name of a layer of another class
                     name = numbered(prefix_of(layer), counter)
             if layer in seen:
                 continue
@@ -75,8 +75,8 @@ def weight_paths(model: Any) -> dict[str, Variable]:
 
 
 def read(model: Any, file: BinaryIO, path: Path, skip_mismatch: bool) -> None:
-    """Fill the weights of `model`; FormatError, and nothing is changed, if the file does not hold
-    exactly them, or is damaged."""
+    """Load the weights of `model`; FormatError, without changing anything, if the file is damaged
+    or does not contain exactly these weights."""
     reader = safetensors_file.Reader(file, path)
     written_as = reader.metadata.get("format", "")
     if written_as.startswith(_FORMAT_OF_ANY_VERSION) and written_as != _FORMAT:
@@ -108,18 +108,18 @@ def read(model: Any, file: BinaryIO, path: Path, skip_mismatch: bool) -> None:
 
 
 def _targets(model: Any, reader: safetensors_file.Reader, written_as: str) -> dict[str, Variable]:
-    """The weights of `model` by the names that the file has, or should have, for them."""
+    """Return the weights of `model` by their actual or expected names in the file."""
     current = weight_paths(model)
     if written_as == _FORMAT:
         return current
     with_names = _by_names_in(model, list(reader.entries))
-    # Files of others have the names that these files have, or those of the model at hand.
+    # Files of other writers use the names of these files, or those of this model.
     known = [with_names] if written_as == _FIRST_FORMAT else [current, with_names]
     return max(known, key=lambda targets: len(targets.keys() & reader.entries.keys()))
 
 
 def _by_names_in(model: Any, names: list[str]) -> dict[str, Variable]:
-    """The weights of `model` by the names of their layers, or those of the same rank in `names`."""
+    """Return the weights of `model` by their layers' names, or those of equal rank in `names`."""
     paths = leaves(model)
     owners = list(dict.fromkeys(name.rpartition("/")[0] for name in names))
     order = counterparts([path[-1:] for path in paths.values()], [(owner,) for owner in owners])

@@ -1,20 +1,19 @@
-"""The numbers of a model as HDF5, in Keras's layout.
+"""The weights of a model as HDF5, in Keras's layout.
 
-    /layers/conv2d/vars/0        kernel         one group per layer, named by its class and counted
+    /layers/conv2d/vars/0        kernel         one group per layer, named by its class and numbered
     /layers/conv2d/vars/1        bias           in the order of the layers, whatever their names
     /layers/max_pooling2d/vars                  empty, for layers without weights
-    /layers/sequential/layers/dense/vars/0      a model inside of the model
+    /layers/sequential/layers/dense/vars/0      a model inside the model
     /optimizer/vars/0            iteration
     /optimizer/vars/1            learning rate
-    /optimizer/vars/2 ...        slots, if training has begun; the attribute `trained` tells whose
+    /optimizer/vars/2 ...        slots, if training has begun; attribute `trained`: their weights
     /vars                                       empty, for the model itself
 
 Every `vars` has an attribute `name`. Weights are little-endian float32. A layer that occurs several
-times is counted each time, but its weights are where it occurs first.
+times is numbered each time; its weights are stored at the first occurrence.
 
-Reading (`fastconv.saving.hdf5`) looks only at what the model at hand needs. Layers are told apart
-by their places, except where their names say that the file has them in another order
-(`fastconv.saving.matching`).
+Reading (`fastconv.saving.hdf5`) ignores everything that the model does not need. Layers match by
+position, except where their names give another order in the file (`fastconv.saving.matching`).
 """
 
 from __future__ import annotations
@@ -58,7 +57,7 @@ if TYPE_CHECKING:
 
 
 def write(model: Model, file: BinaryIO) -> None:
-    """Write the HDF5 file of `model` into the open `file`."""
+    """Write the HDF5 file of `model` to the open `file`."""
     import h5py
 
     with h5py.File(file, "w") as h5:
@@ -82,13 +81,13 @@ def read(
     skip_mismatch: bool = False,
     new_model: bool = False,
 ) -> None:
-    """Fill the weights of `model`, and its optimizer if it is compiled, from an open HDF5 file.
+    """Load the weights of `model`, and its optimizer if it is compiled, from an open HDF5 file.
 
-    Everything is checked and read before the first weight is changed; FormatError otherwise. For a
-    `new_model`, which nobody will see after an error, one weight is read after the other, so that
-    at no moment the weights are in memory twice.
+    Everything is checked and read before the first weight is changed; FormatError otherwise. In a
+    `new_model`, which is discarded after an error, weights are read one at a time, so that they are
+    never in memory twice.
 
-    With `skip_mismatch`, layers that do not fit are left as they are, with a warning.
+    With `skip_mismatch`, layers that do not match are left unchanged, with a warning.
     """
     global_heap.check(file, path)
     with opened(file, path) as h5:
@@ -109,7 +108,7 @@ def read(
 
 
 def _groups(model: Model) -> Iterator[tuple[str, str, list[np.ndarray]]]:
-    """(path, attribute "name", arrays) of every group of variables."""
+    """Yield (path, attribute "name", arrays) of every group of variables."""
     yield "", model.name, []
     for place in _places(model, list):
         if not place.again:
@@ -123,7 +122,7 @@ def _groups(model: Model) -> Iterator[tuple[str, str, list[np.ndarray]]]:
 
 
 class _Place(NamedTuple):
-    """A layer and where its weights are; `again` if the layer has been elsewhere before."""
+    """A layer and the position of its weights; `again` if the layer has an earlier position."""
 
     path: str
     layer: Layer
@@ -139,13 +138,13 @@ class _Place(NamedTuple):
 
     @property
     def variables(self) -> list[Variable]:
-        """The weights that are stored at this place: those of a model are at its layers."""
+        """The weights stored at this position: those of a model are stored at its layers."""
         return [] if self.is_model else self.layer.weights
 
 
 def _places(model: Model, arranged: Callable[[list[_Place]], list[_Place]]) -> Iterator[_Place]:
-    """The places of all layers, in the order of the file; `arranged` may exchange the layers at
-    those of one model."""
+    """Yield the positions of all layers, in the order of the file; `arranged` may permute the
+    layers of one model."""
     seen: set[Layer] = set()
 
     def walk(model: Any, prefix: str, again: bool) -> Iterator[_Place]:
@@ -165,7 +164,7 @@ def _places(model: Model, arranged: Callable[[list[_Place]], list[_Place]]) -> I
 
 
 def _in_order_of(h5: h5py.File, level: list[_Place], path: Path) -> list[_Place]:
-    """The places of one model in a file, with the layers that their names there mean."""
+    """Return the positions of one model in a file, with the layers that its names denote."""
     heavy = [place for place in level if place.layer.weights and not place.again]
     stored = [_stored_name(h5, place.path, path) for place in heavy]
     wanted = [(place.name, prefix_of(place.layer)) for place in heavy]
@@ -180,7 +179,7 @@ def _in_order_of(h5: h5py.File, level: list[_Place], path: Path) -> list[_Place]
 def _stored_name(h5: h5py.File, group_path: str, path: Path) -> str | None:
     try:
         return text_attribute(_variables(h5, group_path, path), "name", path)
-    except Mismatch:  # there is no such group, which reading it will say
+    except Mismatch:  # the group is missing, which reading it reports
         return None
 
 
@@ -194,7 +193,8 @@ def _has_variables(h5: h5py.File, group_path: str, path: Path) -> bool:
 def _optimizer(
     model: Model, h5: h5py.File, stored: list[Variable], path: Path
 ) -> Callable[[], None] | None:
-    """What restores the optimizer, if the model is compiled and the file has its state.
+    """Return a function that restores the optimizer, if the model is compiled and the file has its
+    state.
 
     `stored` are the weights in the order of the file.
     """
@@ -215,7 +215,7 @@ def _variables(h5: h5py.File, group_path: str, path: Path) -> h5py.Group:
 def _datasets(
     h5: h5py.File, group_path: str, shapes: list[tuple[int, ...]], path: Path
 ) -> list[Dataset]:
-    """The datasets 0, 1, ... of a group of variables; there must be one for each of `shapes`."""
+    """Return the datasets 0, 1, ... of a group of variables; one for each of `shapes`."""
     group = _variables(h5, group_path, path)
     if len(group) != len(shapes):
         raise Mismatch(

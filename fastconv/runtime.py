@@ -1,21 +1,22 @@
-"""How many threads the kernels use, and which instruction set.
+"""The number of threads of the kernels, and their instruction set.
 
 Threads.  Every parallel operation uses `get_num_threads()` threads unless its own `num_threads`
-argument says otherwise.  The default is the smallest of three limits that the surroundings set:
+argument is given.  The default is the smallest of three limits of the environment:
 
-- the CPUs this process may run on (its affinity mask, as set by `taskset` or a batch scheduler);
-- the CPU time its control group may use (the quota of a container), whole CPUs rounded down but
-  at least 1: threads beyond the quota would be stopped by the kernel while others wait for them;
+- the number of CPUs on which this process may run (its affinity mask, as set by `taskset` or a
+  batch scheduler);
+- the CPU quota of its control group (of a container), rounded down to whole CPUs but at least 1:
+  the operating system would stop threads beyond the quota while others wait for them;
 - the first number in `OMP_NUM_THREADS`.
 
-The setting holds for the whole process.  Results do not depend on it: they are the same bits at
+The setting applies to the whole process.  Results do not depend on it: they are bit-identical for
 every number of threads.
 
-Forked processes.  A child made by `fork` has one thread, while the OpenMP library inside it still
-believes in the parent's; waiting for those would hang forever.  So a forked child always computes
+Forked processes.  A child created by `fork` has one thread, while its OpenMP library still expects
+the threads of the parent and would wait for them forever.  A forked child therefore always computes
 on one thread.  Children started with the `spawn` or `forkserver` method are not limited.
 
-Instruction sets.  The best kernel set that both CPU and operating system support is chosen when
+Instruction sets.  The best kernel set that both CPU and operating system support is selected when
 the compiled core is loaded; the environment variable `FASTCONV_ISA` forces another one.
 """
 
@@ -47,7 +48,7 @@ __all__ = [
 ]
 
 # More threads than this never help, and an OpenMP library that cannot start a thread ends the
-# whole process; a mistyped number must be an error instead.
+# whole process; a mistyped number must raise an error instead.
 MAX_THREADS = 1024
 
 
@@ -57,7 +58,7 @@ class _Limit(NamedTuple):
 
 
 class _State:
-    """The process-wide setting; `chosen` is None while nobody has set a number."""
+    """The process-wide setting; `chosen` is None until a number is set."""
 
     chosen: _Limit | None = None
     default: _Limit | None = None
@@ -78,7 +79,7 @@ os.register_at_fork(after_in_child=_mark_forked)
 
 
 def get_num_threads() -> int:
-    """The number of threads that operations use by default.
+    """Return the default number of threads of operations.
 
     >>> from fastconv import runtime
     >>> runtime.get_num_threads() >= 1
@@ -88,13 +89,13 @@ def get_num_threads() -> int:
 
 
 def set_num_threads(n: int) -> None:
-    """Sets the number of threads for all operations of this process from now on.
+    """Set the number of threads for all operations of this process.
 
     Args:
-        n: from 1 to `MAX_THREADS` (1024); more than there are CPUs is allowed, and slower.
+        n: from 1 to `MAX_THREADS` (1024); more than the number of CPUs is allowed, but slower.
 
     Raises:
-        TypeError: `n` is not an integer (True and False are not taken for one).
+        TypeError: `n` is not an integer (True and False are not accepted).
         ValueError: `n` is out of range.
 
     >>> from fastconv import runtime
@@ -107,12 +108,12 @@ def set_num_threads(n: int) -> None:
 
 @contextmanager
 def num_threads(n: int) -> Iterator[None]:
-    """A `with` block that computes on `n` threads and restores the previous setting.
+    """Compute on `n` threads in a `with` block, then restore the previous setting.
 
     The setting belongs to the process, not to the Python thread that enters the block.
 
     Raises:
-        TypeError, ValueError: as `set_num_threads` does, before anything has changed.
+        TypeError, ValueError: as `set_num_threads`, before anything is changed.
 
     >>> from fastconv import runtime
     >>> with runtime.num_threads(1):
@@ -129,10 +130,10 @@ def num_threads(n: int) -> Iterator[None]:
 
 
 def resolve_num_threads(num_threads: int | None) -> int:
-    """The threads one call runs on, from its own `num_threads` argument (None: the default).
+    """Return the number of threads of one call from its argument `num_threads` (None: the default).
 
     Raises:
-        TypeError, ValueError: as `set_num_threads` does, naming `num_threads`.
+        TypeError, ValueError: as `set_num_threads`, naming `num_threads`.
     """
     if num_threads is None:
         return get_num_threads()
@@ -168,7 +169,7 @@ def _effective() -> _Limit:
 
 
 def _limits() -> list[_Limit]:
-    """Every limit the surroundings set on the default number of threads."""
+    """Return all limits of the environment on the default number of threads."""
     limits = [_affinity_limit()]
     limits += [limit for limit in (_cgroup_limit(Path("/")), _openmp_limit()) if limit]
     limits.append(_Limit(MAX_THREADS, "the largest number of threads fastconv uses"))
@@ -182,9 +183,9 @@ def _affinity_limit() -> _Limit:
 
 
 def _openmp_limit() -> _Limit | None:
-    """`OMP_NUM_THREADS`: a number, or one per nesting level separated by commas."""
+    """Return the limit in `OMP_NUM_THREADS`: a number, or a comma-separated one per level."""
     value = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    # What is not a positive number is left unheeded, as OpenMP libraries do.
+    # A value that is not a positive number is ignored, as in OpenMP libraries.
     if value.isascii() and value.isdecimal() and int(value) > 0:
         return _Limit(int(value), f"the environment variable OMP_NUM_THREADS={value}")
     return None
@@ -195,10 +196,10 @@ def _openmp_limit() -> _Limit | None:
 
 
 def _cgroup_limit(root: Path) -> _Limit | None:
-    """The tightest CPU quota among this process's control groups and their ancestors.
+    """Return the tightest CPU quota among this process's control groups and their ancestors.
 
-    `/proc/self/cgroup` names the group in each hierarchy, `/proc/self/mountinfo` tells where the
-    hierarchy is visible.  Version 2 keeps "quota period" in `cpu.max`, version 1 two files.
+    `/proc/self/cgroup` names the group in each hierarchy, `/proc/self/mountinfo` its mount point.
+    Version 2 stores "quota period" in `cpu.max`, version 1 uses two files.
     """
     quotas = []
     for version, group, mount in _cgroup_folders(root):
@@ -215,8 +216,8 @@ def _cgroup_limit(root: Path) -> _Limit | None:
 
 
 def _cgroup_folders(root: Path) -> Iterator[tuple[int, Path, Path]]:
-    """(version, folder of this process's group, mount point above it) of each hierarchy."""
-    mounts = {}  # version: (path of the hierarchy that is mounted, mount point)
+    """Yield (version, directory of this process's group, its mount point) of each hierarchy."""
+    mounts = {}  # version: (path of the mounted hierarchy, mount point)
     for line in _lines(root / "proc/self/mountinfo"):
         before, _, after = line.partition(" - ")
         fields, kind = before.split(), after.split()
@@ -234,8 +235,8 @@ def _cgroup_folders(root: Path) -> Iterator[tuple[int, Path, Path]]:
             continue
         visible, point = mounts[version]
         mount = root / point.lstrip("/")
-        # In a container the path may be the host's, above what is mounted: then the mount point is
-        # the group itself.
+        # In a container the path may be that of the host, above the mounted part: then the group is
+        # the mount point itself.
         inside = path == visible or path.startswith(visible.rstrip("/") + "/")
         below = path[len(visible) :].lstrip("/") if inside else ""
         yield version, (mount / below if ".." not in below.split("/") else mount), mount
@@ -253,7 +254,7 @@ def _quota_v1(folder: Path) -> float | None:
 
 
 def _cpus(quota: str, period: str) -> float | None:
-    """CPUs out of microseconds per period; no limit is written "max" (version 2) or -1 (1)."""
+    """Return quota / period (both in microseconds); unlimited is "max" (version 2) or -1 (1)."""
     try:
         microseconds, per = int(quota), int(period)
     except ValueError:
@@ -273,11 +274,11 @@ def _lines(path: Path) -> list[str]:
 
 
 def isa() -> str:
-    """The instruction set of the kernels in use: "scalar", "avx2", "avx512" or "neon".
+    """Return the instruction set of the active kernels: "scalar", "avx2", "avx512" or "neon".
 
     Raises:
-        ValueError: the environment variable FASTCONV_ISA names none of those.
-        RuntimeError: it names one that this build or this machine does not have.
+        ValueError: the environment variable FASTCONV_ISA is none of those.
+        RuntimeError: this build or this machine does not support it.
 
     >>> from fastconv import runtime
     >>> runtime.isa() in runtime.available_isas()
@@ -287,7 +288,7 @@ def isa() -> str:
 
 
 def available_isas() -> tuple[str, ...]:
-    """The instruction sets that were compiled in and that this machine runs, best first.
+    """Return the instruction sets that are compiled in and supported by this machine, best first.
 
     >>> from fastconv import runtime
     >>> runtime.available_isas()[-1]
@@ -297,7 +298,7 @@ def available_isas() -> tuple[str, ...]:
 
 
 def algorithm_policy() -> str:
-    """What `algorithm="auto"` may choose: "auto" or "direct".
+    """Return the process-wide policy for `algorithm="auto"`: "auto" or "direct".
 
     >>> from fastconv import runtime
     >>> runtime.algorithm_policy()
@@ -309,15 +310,15 @@ def algorithm_policy() -> str:
 
 
 def set_algorithm_policy(policy: str) -> None:
-    """Rule Winograd's algorithm out for the whole process ("direct"), or allow it again ("auto").
+    """Exclude Winograd's algorithm for the whole process ("direct"), or allow it again ("auto").
 
     Winograd's convolutions are two to three times as fast as direct ones on 3x3 filters, up to 1.6
-    times with stride 2; their relative error (L2) is some 1e-6 instead of 1e-7, and a NaN spreads
-    over a whole tile. The policy binds every `algorithm="auto"` from now on, those of models
-    included; models that are already bound to a batch shape keep what they have until they are
+    times with stride 2; their relative error (L2) is about 1e-6 instead of 1e-7, and a NaN spreads
+    over a whole tile. The policy applies to every later `algorithm="auto"`, including those of
+    models; models that are already bound to a batch shape keep their algorithms until they are
     compiled again.
 
-    Raises ValueError for another policy.
+    Raises ValueError for any other policy.
 
     >>> from fastconv import runtime
     >>> runtime.set_algorithm_policy("direct")
@@ -329,17 +330,17 @@ def set_algorithm_policy(policy: str) -> None:
 
 
 def flush_denormals() -> bool:
-    """Whether denormal numbers are taken for zero; see `set_flush_denormals`."""
+    """Return whether denormal numbers are treated as zero; see `set_flush_denormals`."""
     return _core().flush_denormals()
 
 
 def set_flush_denormals(flush: bool) -> None:
-    """Take numbers below 1.2e-38 (float64: 2.2e-308) for zero in the whole process, or, as from the
-    start, compute with them.
+    """Treat numbers below 1.2e-38 (float64: 2.2e-308) as zero in the whole process, or (the
+    default) compute with them.
 
-    Denormal numbers cost many processors dozens of cycles each; they turn up where activations or
-    gradients die out. Only fastconv's own work is affected: the mode is set in its threads for as
-    long as an operation runs and restored afterwards, in the calling thread, too.
+    On many processors an operation on denormal numbers takes dozens of cycles; they occur where
+    activations or gradients vanish. Only fastconv's own work is affected: the mode is set in its
+    threads while an operation runs and restored afterwards, also in the calling thread.
 
     Raises TypeError if `flush` is not a bool.
 
@@ -356,8 +357,8 @@ def set_flush_denormals(flush: bool) -> None:
 
 
 def plan_cache_bytes() -> int:
-    """How many bytes the plans of all models may take before idle ones are dropped; see
-    `set_plan_cache_bytes`. 256 MiB from the start.
+    """Return the limit on the memory of the plans of all models, in bytes, above which idle ones
+    are dropped; see `set_plan_cache_bytes`. By default 256 MiB.
 
     >>> from fastconv import runtime
     >>> runtime.plan_cache_bytes()
@@ -367,16 +368,16 @@ def plan_cache_bytes() -> int:
 
 
 def set_plan_cache_bytes(n: int) -> None:
-    """Sets how many bytes of plans all models of this process keep, from now on.
+    """Set the limit on the memory of the plans of all models of this process, in bytes.
 
-    A model makes a plan for every batch size that it meets: the order of the operations, the memory
-    between them, and packed filters. Plans that are not running are kept, so that the last, smaller
-    batch of an epoch does not make anything anew; above `n` bytes the least recently used ones are
-    dropped. The plan that a model used last always stays, and plans that are running are not
-    counted out. When memory is short, all plans that are not running are dropped.
+    A model builds a plan for every batch size: the order of the operations, the memory between
+    them, and packed filters. Idle plans are kept, so that the smaller last batch of an epoch does
+    not rebuild its plan; above `n` bytes the least recently used ones are dropped. The plan that a
+    model used last is always kept, and running plans are never dropped. If memory is short, all
+    idle plans are dropped.
 
     Args:
-        n: at least 0; 0 leaves every model one plan.
+        n: at least 0; with 0 every model keeps one plan.
 
     Raises:
         TypeError: `n` is not an integer.
@@ -404,7 +405,7 @@ def set_plan_cache_bytes(n: int) -> None:
 
 
 def on_plan_cache_bytes(changed: Callable[[], None]) -> None:
-    """`changed` is called whenever the limit is set: the plans are in a room above this one."""
+    """Register `changed`, called whenever the limit is set: this module does not import plans."""
     _State.plan_cache_changed = changed
 
 
@@ -420,7 +421,7 @@ def _core() -> Any:
 
 
 def config() -> dict[str, Any]:
-    """What `show_config` prints, as a dictionary."""
+    """Return the content of `show_config` as a dictionary."""
     import platform
 
     import numpy
@@ -446,7 +447,7 @@ def config() -> dict[str, Any]:
 
 
 def show_config() -> None:
-    """Prints the version, the instruction sets, the threads and where their number comes from.
+    """Print the version, the instruction sets, and the number of threads with its source.
 
     >>> from fastconv import runtime
     >>> runtime.show_config()  # doctest: +ELLIPSIS

@@ -1,10 +1,10 @@
 """The operations of a convolutional network as functions on NumPy arrays.
 
-Every function here checks its arguments, hands plain C-contiguous arrays to one kernel of the
-compiled core, and returns the result. The layers of a model do not pass through here: a plan binds
-the same kernels to its own buffers once and runs them many times. So this is the place for single
-computations, for tests, and for reading what an operation does; `fastconv.reference` defines each
-of them, under the same name, in a few lines of NumPy.
+Every function checks its arguments, passes plain C-contiguous arrays to one kernel of the compiled
+core, and returns the result. The layers of a model do not use these functions: a plan binds the
+same kernels to its own buffers once and runs them many times. The functions serve single
+computations, tests, and as documentation of the operations; `fastconv.reference` defines each of
+them, under the same name, in a few lines of NumPy.
 
     convolution       conv2d                           (N, H, W, C), (KH, KW, C / groups, K)
                       conv2d_backward_input            -> (N, OH, OW, K) and back
@@ -31,18 +31,18 @@ of them, under the same name, in a few lines of NumPy.
                       resize2d, warp                   `*_backward`
                       transpose                        any shape
 
-What holds for all of them:
+Common rules:
 
-- Arrays are channels-last NumPy arrays of float32 or float64, all operands of one call alike.
-  Nothing is converted between the two: another dtype, or a mixture, is a TypeError. Subclasses such
-  as `np.memmap` are welcome, lists and masked arrays are not.
-- Any memory layout is accepted (views, negative strides, foreign byte order, read-only); what is
-  not C-contiguous, aligned and native is copied first. The result does not depend on it.
+- Arrays are channels-last NumPy arrays of float32 or float64, the same dtype for all operands of a
+  call. They are never converted: another dtype, or a mixture, is a TypeError. Subclasses such as
+  `np.memmap` are accepted, lists and masked arrays are not.
+- Any memory layout is accepted (views, negative strides, foreign byte order, read-only); an array
+  that is not C-contiguous, aligned and native is copied first. The result does not depend on it.
 - `out=` receives the result and is returned; it must be writable, C-contiguous, of exactly the
-  right shape and dtype, and must not overlap an input. Element-wise functions may work in place.
-- `num_threads=` is for this call; the results are the same bits at any number of threads.
+  right shape and dtype, and must not overlap an input. Elementwise functions may work in place.
+- `num_threads=` applies to this call; results are bit-identical for any number of threads.
 - An empty batch (N = 0) gives an empty result and zero weight gradients; any other empty dimension
-  is a ValueError, except that element-wise functions take arrays of any shape.
+  is a ValueError, except that elementwise functions take arrays of any shape.
 - All arguments are checked before anything is computed or written.
 """
 

@@ -1,11 +1,10 @@
-"""What every operation demands of its arrays, and how they are made fit for the kernels.
+"""Validation of the arrays of operations, and conversion to the layout of the kernels.
 
-The kernels take arrays that are C-contiguous, aligned, of native byte order and all of one dtype,
-float32 or float64, and believe what they are told. This module stands between them and the caller:
-`operand` admits an input, copying it only if its memory is laid out differently; `result` admits or
-allocates the array that is written. The order of judgement is always the same: first the types
-(TypeError), then the shapes and values (ValueError), and nothing is computed before all of them
-have passed.
+The kernels require arrays that are C-contiguous, aligned, of native byte order and all of one
+dtype, float32 or float64, and do not check this. This module does: `operand` accepts an input and
+copies it only if its memory layout differs; `result` checks or allocates the output array. Checks
+are always in the same order: first types (TypeError), then shapes and values (ValueError);
+computation starts after all of them.
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ from ..checks import number
 
 FLOAT_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 ACTIVATIONS = ("linear", "relu", "leaky_relu", "sigmoid", "tanh", "softmax")
-LEAKY_RELU_SLOPE = 0.2  # Keras's default for the function; its layer of that name has 0.3
+LEAKY_RELU_SLOPE = 0.2  # Keras's default for the function; its layer of the same name has 0.3
 
-# Whether two strided arrays share an element is a hard problem in general. This many steps decide
-# every case that occurs in practice; beyond them the arrays count as overlapping.
+# Whether two strided arrays share an element is a hard problem in general. This number of steps
+# decides every practical case; beyond it the arrays count as overlapping.
 _OVERLAP_STEPS = 10_000
 
 
@@ -32,7 +31,7 @@ _OVERLAP_STEPS = 10_000
 
 
 def check_array(value: Any, name: str) -> np.ndarray:
-    """`value` as a plain ndarray on the same memory; TypeError for anything but a NumPy array."""
+    """Return `value` as a plain ndarray on the same memory; TypeError for other types."""
     if not isinstance(value, np.ndarray):
         raise TypeError(f"`{name}` must be a NumPy array, received {type(value).__name__}")
     if isinstance(value, np.ma.MaskedArray):
@@ -41,7 +40,7 @@ def check_array(value: Any, name: str) -> np.ndarray:
 
 
 def check_float(value: Any, name: str, like: np.ndarray | None = None, of: str = "") -> np.ndarray:
-    """A float32 or float64 array; of the dtype of `like`, which the caller calls `of`, if given."""
+    """Return a float32 or float64 array, with the dtype of `like` (in errors: `of`) if given."""
     array = check_array(value, name)
     if array.dtype.newbyteorder("=") not in FLOAT_DTYPES:
         raise TypeError(f"`{name}` must be float32 or float64, received {array.dtype}")
@@ -53,13 +52,13 @@ def check_float(value: Any, name: str, like: np.ndarray | None = None, of: str =
 
 
 def check_shape(array: np.ndarray, name: str, shape: tuple[int, ...], reason: str) -> None:
-    """ValueError unless `array` has exactly `shape`; `reason` says what demands it."""
+    """Raise ValueError unless `array` has exactly `shape`; `reason` explains the requirement."""
     if array.shape != shape:
         raise ValueError(f"`{name}` must have shape {shape} {reason}, received {array.shape}")
 
 
 def operand(array: np.ndarray) -> np.ndarray:
-    """`array` as the kernels want it: itself if it fits, otherwise a copy."""
+    """Return `array` in the layout of the kernels: itself if possible, otherwise a copy."""
     if array.flags.c_contiguous and array.flags.aligned and array.dtype.isnative:
         return array
     return np.require(array, array.dtype.newbyteorder("="), ("C_CONTIGUOUS", "ALIGNED"))
@@ -75,10 +74,10 @@ def result(
     inputs: dict[str, np.ndarray | None],
     in_place: str = "",
 ) -> np.ndarray:
-    """The array to write: `out` after its checks, or a new one of `shape` and the dtype of `like`.
+    """Return the output array: `out` after its checks, or a new one of `shape` and `like`'s dtype.
 
-    `inputs` are the caller's own arrays by name; `out` must not share memory with them, except that
-    it may be exactly the one named `in_place`.
+    `inputs` are the caller's arrays by name; `out` must not share memory with them, except that it
+    may be exactly the one named `in_place`.
     """
     dtype = like.dtype.newbyteorder("=")
     if out is None:
@@ -103,7 +102,7 @@ def result(
 
 
 def _aligned_array(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """A new array that begins at a cache line: a vector astride two lines takes two stores."""
+    """Return a new array aligned to a cache line: a vector across two lines takes two stores."""
     nbytes = math.prod(shape) * dtype.itemsize
     raw = np.empty(nbytes + 64, np.uint8)
     start = -raw.ctypes.data % 64
@@ -111,7 +110,7 @@ def _aligned_array(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
 
 
 def _same_memory(a: np.ndarray, b: np.ndarray) -> bool:
-    """Both are the same elements in the same order; `a` is known to be C-contiguous."""
+    """Return whether both have the same elements in the same order; `a` is C-contiguous."""
     return a.ctypes.data == b.ctypes.data and a.shape == b.shape and b.flags.c_contiguous
 
 
@@ -119,7 +118,7 @@ def _same_memory(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 def check_choice(value: Any, name: str, options: tuple[str, ...]) -> str:
-    """`value` if it is one of `options`; TypeError or a ValueError that lists them."""
+    """Return `value` if it is one of `options`; otherwise TypeError or ValueError with a list."""
     if not isinstance(value, str):
         raise TypeError(f"`{name}` must be a string, received {value!r}")
     if value not in options:
@@ -131,17 +130,17 @@ def check_choice(value: Any, name: str, options: tuple[str, ...]) -> str:
 
 
 def check_activation(activation: Any) -> str:
-    """The name of an activation; None is "linear"."""
+    """Return the name of an activation; None is "linear"."""
     return "linear" if activation is None else check_choice(activation, "activation", ACTIVATIONS)
 
 
 def check_slope(negative_slope: Any) -> float:
-    """A finite number that is not negative: else the output would not tell the input's sign."""
+    """Return a finite number >= 0; for a negative one, y would not determine the sign of x."""
     return number(negative_slope, "negative_slope", 0)
 
 
 def check_bounds(negative_slope: Any, max_value: Any, threshold: Any) -> dict[str, float]:
-    """The three parameters of a bounded ReLU as its kernel takes them; no maximum is infinity."""
+    """Return the three parameters of a bounded ReLU for its kernel; without a maximum, infinity."""
     return {
         "slope": check_slope(negative_slope),
         "max_value": math.inf if max_value is None else number(max_value, "max_value", 0),

@@ -1,8 +1,7 @@
-"""Element-wise activation functions and their gradients.
+"""Elementwise activation functions and their gradients.
 
 The backward functions take the *output* y of their forward function, not the input: the derivatives
-can be read off y, so that a network in training need not keep both. The functions whose derivatives
-cannot are in `gates`.
+are functions of y, so training keeps only y. Functions without this property are in `gates`.
 """
 
 from __future__ import annotations
@@ -16,9 +15,9 @@ from . import _validation as check
 
 
 def epilogue(activation: str) -> tuple[str, float]:
-    """What a convolution or a dense product applies while y is in registers: (name, slope).
+    """Return (name, slope) of the epilogue of a convolution or a dense product.
 
-    A softmax needs all the values of a row at once, so it runs afterwards.
+    A softmax is a reduction over a row, so it runs afterwards.
     """
     return ("linear" if activation == "softmax" else activation), check.LEAKY_RELU_SLOPE
 
@@ -33,15 +32,15 @@ def relu(
 
     Args:
         x: any shape, float32 or float64.
-        out: where to write y: writable, C-contiguous, of the shape and dtype of `x`; may be `x`.
-        num_threads: threads to use; None for `fastconv.runtime.get_num_threads()`.
+        out: array for y: writable, C-contiguous, of the shape and dtype of `x`; may be `x`.
+        num_threads: number of threads; None for `fastconv.runtime.get_num_threads()`.
 
     Returns:
         y, the shape and dtype of `x`: `out` if given.
 
     Raises:
         TypeError: `x` is not a float32 or float64 array, `out` has another dtype.
-        ValueError: an unsuitable `out`.
+        ValueError: an invalid `out`.
 
     >>> import numpy as np
     >>> from fastconv import ops
@@ -58,12 +57,12 @@ def relu_backward(
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> np.ndarray:
-    """dx = dy where y > 0, else 0 (at x = 0, where there is no derivative, from the left).
+    """dx = dy where y > 0, else 0 (at x = 0, the left derivative).
 
     Args:
         y: any shape, float32 or float64, the output of `relu`. Where it is NaN, dy passes.
         dy: the shape and dtype of `y`, the gradient with respect to `y`.
-        out: where to write dx, as for `relu`; may be `dy`.
+        out: array for dx, as for `relu`; may be `dy`.
         num_threads: as for `relu`.
 
     Returns:
@@ -89,7 +88,7 @@ def leaky_relu(
 ) -> np.ndarray:
     """y = x where x > 0, else negative_slope * x; NaN stays NaN.
 
-    `negative_slope` must be finite and not negative. Everything else is as for `relu`.
+    `negative_slope` must be finite and >= 0. Everything else is as for `relu`.
 
     >>> import numpy as np
     >>> from fastconv import ops
@@ -141,7 +140,7 @@ def sigmoid_backward(
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> np.ndarray:
-    """dx = dy * y * (1 - y), from the output y of `sigmoid`. Else as for `relu_backward`.
+    """dx = dy * y * (1 - y), from the output y of `sigmoid`. Otherwise as for `relu_backward`.
 
     >>> import numpy as np
     >>> from fastconv import ops
@@ -171,7 +170,7 @@ def tanh_backward(
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> np.ndarray:
-    """dx = dy * (1 - y^2), from the output y of `tanh`. Else as for `relu_backward`.
+    """dx = dy * (1 - y^2), from the output y of `tanh`. Otherwise as for `relu_backward`.
 
     >>> import numpy as np
     >>> from fastconv import ops
@@ -201,7 +200,9 @@ def relu6_backward(
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> np.ndarray:
-    """dx = dy where 0 < y < 6, else 0, from the output y of `relu6`. Else as for `relu_backward`.
+    """dx = dy where 0 < y < 6, else 0, from the output y of `relu6`.
+
+    Otherwise as for `relu_backward`.
 
     >>> import numpy as np
     >>> from fastconv import ops
@@ -220,7 +221,7 @@ def elu(
 ) -> np.ndarray:
     """y = x where x > 0, else alpha * (exp(x) - 1).
 
-    `alpha` must be finite and not negative. Everything else is as for `relu`.
+    `alpha` must be finite and >= 0. Everything else is as for `relu`.
 
     >>> import numpy as np
     >>> from fastconv import ops
@@ -240,7 +241,7 @@ def elu_backward(
 ) -> np.ndarray:
     """dx = dy where y > 0, else dy * (y + alpha), from the output y of `elu`.
 
-    Else as for `relu_backward`.
+    Otherwise as for `relu_backward`.
 
     >>> import numpy as np
     >>> from fastconv import ops
@@ -253,7 +254,7 @@ def elu_backward(
 def selu(
     x: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
 ) -> np.ndarray:
-    """y = 1.0507 * elu(x, alpha=1.67326) (Klambauer et al. 2017: mean 0 and variance 1 are kept).
+    """y = 1.0507 * elu(x, alpha=1.67326) (Klambauer et al. 2017: preserves mean 0 and variance 1).
 
     Everything else is as for `relu`.
 
@@ -274,7 +275,7 @@ def selu_backward(
 ) -> np.ndarray:
     """dx = dy times 1.0507 where y >= 0, else times y + 1.7581, from the output y of `selu`.
 
-    Else as for `relu_backward`.
+    Otherwise as for `relu_backward`.
 
     >>> import numpy as np
     >>> from fastconv import ops
@@ -304,7 +305,7 @@ def exponential_backward(
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> np.ndarray:
-    """dx = dy * y, from the output y of `exponential`. Else as for `relu_backward`.
+    """dx = dy * y, from the output y of `exponential`. Otherwise as for `relu_backward`.
 
     >>> import numpy as np
     >>> from fastconv import ops
@@ -334,7 +335,7 @@ def softplus_backward(
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> np.ndarray:
-    """dx = dy * (1 - exp(-y)), from the output y of `softplus`. Else as for `relu_backward`.
+    """dx = dy * (1 - exp(-y)), from the output y of `softplus`. Otherwise as for `relu_backward`.
 
     >>> import numpy as np
     >>> from fastconv import ops
@@ -364,7 +365,7 @@ def softsign_backward(
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> np.ndarray:
-    """dx = dy * (1 - |y|)^2, from the output y of `softsign`. Else as for `relu_backward`.
+    """dx = dy * (1 - |y|)^2, from the output y of `softsign`. Otherwise as for `relu_backward`.
 
     >>> import numpy as np
     >>> from fastconv import ops
@@ -396,7 +397,7 @@ def hard_sigmoid_backward(
 ) -> np.ndarray:
     """dx = dy / 6 where 0 < y < 1, else 0, from the output y of `hard_sigmoid`.
 
-    Else as for `relu_backward`.
+    Otherwise as for `relu_backward`.
 
     >>> import numpy as np
     >>> from fastconv import ops
@@ -414,7 +415,7 @@ def forward_pass(
     num_threads: int | None,
     **bounds: float,
 ) -> np.ndarray:
-    """y = f(x) by the kernel `kind`; the arguments are those of its operation."""
+    """Compute y = f(x) with the kernel `kind`; arguments as for its operation."""
     x = check.check_float(x, "x")
     threads = runtime.resolve_num_threads(num_threads)
     y = check.result(out, x.shape, x, {"x": x}, in_place="x")
@@ -435,7 +436,7 @@ def backward_pass(
     name: str = "y",
     **bounds: float,
 ) -> np.ndarray:
-    """dx = dy f'(x) by the kernel `kind`, from y or from x: what the caller calls `name`."""
+    """Compute dx = dy f'(x) with the kernel `kind`, from y or x, called `name` in errors."""
     y = check.check_float(y, name)
     dy = check.check_float(dy, "dy", y, name)
     check.check_shape(dy, "dy", y.shape, f"to match `{name}`")

@@ -1,4 +1,4 @@
-"""Pixels in other places: borders, sizes, orders of axes, affine maps; and their gradients."""
+"""Padding, cropping, resizing, transposition and affine maps of images, with their gradients."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ def pad2d(
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> np.ndarray:
-    """More pixels around every image.
+    """Pad every image.
 
     Args:
         x: (N, H, W, C), float32 or float64. N may be 0.
         padding: an int, (ph, pw) or ((top, bottom), (left, right)).
-        padding_mode: "zeros" (which stands for `value`), "edge" (the outermost pixel again) or
-            "reflect" (mirrored about the outermost pixel, fewer than H and W).
-        value: what "zeros" are.
-        out: where to write y: writable, C-contiguous, of y's shape and dtype, apart from `x`.
-        num_threads: threads to use; None for `fastconv.runtime.get_num_threads()`.
+        padding_mode: "zeros" (filled with `value`), "edge" (the outermost pixel repeated) or
+            "reflect" (mirrored about the outermost pixel, by less than H and W).
+        value: fill value of "zeros".
+        out: array for y: writable, C-contiguous, of y's shape and dtype, no overlap with `x`.
+        num_threads: number of threads; None for `fastconv.runtime.get_num_threads()`.
 
     Returns:
         y (N, top + H + bottom, left + W + right, C), the dtype of `x`: `out` if given.
 
     Raises:
         TypeError: `x` is not a float32 or float64 array, a size is not an integer.
-        ValueError: a size is negative, an unknown mode, more to reflect than there is, an
-            unsuitable `out`.
+        ValueError: a size is negative, a mode is unknown, a reflection exceeds the image, or `out`
+            is invalid.
 
     >>> import numpy as np
     >>> from fastconv import ops
@@ -69,13 +69,13 @@ def pad2d_backward(
 
     Args:
         dy: (N, top + H + bottom, left + W + right, C), the gradient with respect to the output.
-        padding, padding_mode: those of the forward pass.
+        padding, padding_mode: as in the forward pass.
         out, num_threads: as for `pad2d`.
 
     Returns:
-        dx (N, H, W, C): every pixel gets the sum of what was made of it.
+        dx (N, H, W, C): every pixel gets the sum over its copies.
 
-    Raises as `pad2d`, and ValueError if nothing is left without the padding.
+    Raises as `pad2d`, and ValueError if `dy` contains only padding.
 
     >>> import numpy as np
     >>> from fastconv import ops
@@ -104,7 +104,7 @@ def crop2d(
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> np.ndarray:
-    """Images without their borders.
+    """Crop every image.
 
     Args:
         x: (N, H, W, C), float32 or float64. N may be 0.
@@ -114,7 +114,7 @@ def crop2d(
     Returns:
         y (N, H - top - bottom, W - left - right, C).
 
-    Raises as `pad2d`, and ValueError if nothing is left.
+    Raises as `pad2d`, and ValueError if the result is empty.
 
     >>> import numpy as np
     >>> from fastconv import ops
@@ -141,7 +141,7 @@ def crop2d_backward(
 
     Args:
         dy: (N, H - top - bottom, W - left - right, C).
-        cropping: that of the forward pass.
+        cropping: as in the forward pass.
         out, num_threads: as for `pad2d`.
 
     Returns:
@@ -170,11 +170,11 @@ def upsample2d(
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> np.ndarray:
-    """Images enlarged by whole factors.
+    """Enlarge images by integer factors.
 
     Args:
         x: (N, H, W, C), float32 or float64. N may be 0.
-        size: the factors, an int or (rows, columns).
+        size: factors, an int or (rows, columns).
         interpolation: "nearest" (every pixel repeated) or "bilinear".
         out, num_threads: as for `pad2d`.
 
@@ -215,13 +215,13 @@ def upsample2d_backward(
 
     Args:
         dy: (N, H * rows, W * columns, C).
-        size, interpolation: those of the forward pass.
+        size, interpolation: as in the forward pass.
         out, num_threads: as for `pad2d`.
 
     Returns:
         dx (N, H, W, C).
 
-    Raises as `pad2d`, and ValueError if `dy` is not so many times as large as anything.
+    Raises as `pad2d`, and ValueError if the size of `dy` is not a multiple of `size`.
 
     >>> import numpy as np
     >>> from fastconv import ops
@@ -253,12 +253,12 @@ def resize2d(
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> np.ndarray:
-    """Images of another size, with pixel centres where TensorFlow and Keras have them.
+    """Resize images, with the pixel centres of TensorFlow and Keras.
 
     Args:
         x: (N, H, W, C), float32 or float64. N may be 0.
-        size: of the output, an int or (rows, columns).
-        interpolation: "nearest" or "bilinear"; nothing is averaged when an image shrinks.
+        size: size of the output, an int or (rows, columns).
+        interpolation: "nearest" or "bilinear"; without antialiasing when an image shrinks.
         out, num_threads: as for `pad2d`.
 
     Returns:
@@ -292,7 +292,7 @@ def resize2d_backward(
     Args:
         dy: (N, rows, columns, C).
         input_shape: (N, H, W, C) of the forward pass.
-        interpolation: that of the forward pass.
+        interpolation: as in the forward pass.
         out, num_threads: as for `pad2d`.
 
     Returns:
@@ -320,7 +320,7 @@ def transpose(
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> np.ndarray:
-    """The axes in another order, as a new array; its gradient is `transpose` by the inverse order.
+    """Permute the axes into a new array; the gradient is `transpose` by the inverse permutation.
 
     Args:
         x: of any shape with at most 8 axes, float32 or float64.
@@ -331,8 +331,9 @@ def transpose(
         y, C-contiguous.
 
     Raises:
-        TypeError: `x` is not a float32 or float64 array, `axes` no integers.
-        ValueError: `axes` are not each axis of `x` once, there are too many, an unsuitable `out`.
+        TypeError: `x` is not a float32 or float64 array, `axes` are not integers.
+        ValueError: `axes` is not a permutation of the axes of `x`, has more than 8, or `out` is
+            invalid.
 
     >>> import numpy as np
     >>> from fastconv import ops
@@ -366,18 +367,19 @@ def warp(
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> np.ndarray:
-    """Every image seen through an affine map of its own: turned, shifted, zoomed, mirrored.
+    """Apply an affine map to every image: rotation, shift, zoom, reflection.
 
     y[n, i, j] = x[n] at column a0 j + a1 i + a2 and row b0 j + b1 i + b2
 
     Args:
         x: (N, H, W, C), float32 or float64. N may be 0.
         transforms: (N, 6), numbers a0, a1, a2, b0, b1, b2.
-        size: of the output, an int or (rows, columns); None for that of `x`.
+        size: size of the output, an int or (rows, columns); None for that of `x`.
         interpolation: "nearest" or "bilinear".
-        fill_mode: what lies outside: "constant" (`fill_value`), "nearest" (a a | a b c | c c),
-            "reflect" (b a | a b c | c b) or "wrap" (b c | a b c | a b), as in Keras.
-        fill_value: for "constant".
+        fill_mode: values outside of the image: "constant" (`fill_value`), "nearest"
+            (a a | a b c | c c), "reflect" (b a | a b c | c b) or "wrap" (b c | a b c | a b), as in
+            Keras.
+        fill_value: value for "constant".
         out, num_threads: as for `pad2d`.
 
     Returns:
@@ -421,12 +423,12 @@ def warp_backward(
 
     Args:
         dy: (N, rows, columns, C), float32 or float64.
-        transforms, interpolation, fill_mode: those of the forward pass.
+        transforms, interpolation, fill_mode: as in the forward pass.
         input_shape: (N, H, W, C) of the forward pass.
         out, num_threads: as for `pad2d`.
 
     Returns:
-        dx (N, H, W, C): every pixel gets what its image's outputs took of it.
+        dx (N, H, W, C): every pixel gets the weighted sum over the outputs that read it.
 
     Raises as `warp`, and ValueError if `dy` and `input_shape` differ in N or C.
 
@@ -454,7 +456,7 @@ _MOST_AXES = 8
 
 
 def _mapped(x, name, maps, out, num_threads, fill=0.0):
-    """`x` with its rows and columns mapped."""
+    """Map the rows and columns of `x`."""
     shape = (x.shape[0], maps[0].output_size, maps[1].output_size, x.shape[3])
     threads = runtime.resolve_num_threads(num_threads)
     y = check.result(out, shape, x, {name: x})
@@ -464,7 +466,7 @@ def _mapped(x, name, maps, out, num_threads, fill=0.0):
 
 
 def _check_bytes(*shape: int) -> None:
-    """Before anything is made whose size depends on it."""
+    """Check the size in bytes before an array of that size is created."""
     shapes.checked_product((*shape, 8), "the output (in bytes, 8 per element)")
 
 

@@ -1,9 +1,9 @@
 """im2col and col2im: images as matrices of receptive fields.
 
-Every receptive field of a convolution is stretched out into a column, so that the convolution turns
-into one matrix product, `w.reshape(-1, K).T @ im2col(x, kernel_size)`. The kernels of this package
-do without the matrix, which repeats every pixel once for each field that it lies in; these two
-functions are for looking at it and for computing with it in NumPy.
+Every receptive field of a convolution becomes a column, so that the convolution becomes one matrix
+product, `w.reshape(-1, K).T @ im2col(x, kernel_size)`. The kernels of this package do not build the
+matrix, which contains every pixel once per receptive field; these two functions are for
+demonstration and for NumPy code.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ def im2col(
     dilation_rate: Any = 1,
     num_threads: int | None = None,
 ) -> np.ndarray:
-    """Stretch every receptive field out into a column.
+    """Copy every receptive field to a column.
 
     Args:
         x: (N, H, W, C), float32 or float64. N may be 0.
         kernel_size: an int or (KH, KW).
         strides, padding, dilation_rate: as for `conv2d`, padded with zeros.
-        num_threads: threads to use; None for `fastconv.runtime.get_num_threads()`.
+        num_threads: number of threads; None for `fastconv.runtime.get_num_threads()`.
 
     Returns:
-        cols (KH * KW * C, N * OH * OW), the dtype of `x`. Down a column runs the field in the order
-        of a stored filter (row, column, channel); along a row run the places where the filter lies
-        (image, row, column). Always a copy.
+        cols (KH * KW * C, N * OH * OW), the dtype of `x`. The rows have the order of a stored
+        filter (row, column, channel), the columns the order of the output positions (image, row,
+        column). Always a copy.
 
     Raises:
         TypeError: `x` is not a float32 or float64 array, a number is not an integer.
@@ -70,10 +70,10 @@ def col2im(
     dilation_rate: Any = 1,
     num_threads: int | None = None,
 ) -> np.ndarray:
-    """Lay columns back onto the image, adding up where receptive fields overlap.
+    """Sum columns into an image, adding where receptive fields overlap.
 
-    This is the transpose of `im2col`, what a gradient needs, and not its inverse: a pixel that lies
-    in m fields comes back m times.
+    This is the transpose of `im2col`, used for gradients, and not its inverse: a pixel in m fields
+    is added m times.
 
     Args:
         cols: (KH * KW * C, N * OH * OW), float32 or float64, ordered as by `im2col`.
@@ -111,7 +111,7 @@ def _geometry(
     dilation_rate: Any,
     input_name: str,
 ) -> shapes.Conv2DGeometry:
-    """Receptive fields do not depend on the filters that look at them: one filter stands in."""
+    """Return the geometry with one filter: receptive fields do not depend on the filters."""
     channels = shapes.normalize_shape(input_shape, input_name, "N, H, W, C")[3]
     kernel_h, kernel_w = shapes.normalize_pair(kernel_size, "kernel_size")
     g = shapes.conv2d_geometry(

@@ -28,43 +28,43 @@ def conv2d(
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> np.ndarray:
-    """Slide every filter over every image: y = activation(sum of pixels times filter values + b).
+    """Convolve images with filters: y = activation(sum over each window of x * w + b).
 
     Args:
         x: (N, H, W, C), float32 or float64. N may be 0.
-        w: (KH, KW, C / groups, K), the dtype of `x`. It is not flipped.
+        w: (KH, KW, C / groups, K), the dtype of `x`. It is not flipped (cross-correlation).
         b: (K,), the dtype of `x`, or None for no bias.
-        strides: distance between windows, an int or (rows, columns).
+        strides: stride of the window, an int or (rows, columns).
         padding: "valid", "same", an int, (ph, pw) or ((top, bottom), (left, right)).
-        padding_mode: what the padding holds: "zeros", "edge" (the border repeated) or "reflect"
+        padding_mode: values of the padding: "zeros", "edge" (the border repeated) or "reflect"
             (mirrored without repeating the border).
         dilation_rate: distance between the taps of a filter, an int or (rows, columns).
-        groups: channels and filters fall into that many groups, and a filter sees the channels of
-            its own group only. `groups=C` is a depthwise convolution.
+        groups: number of groups into which channels and filters are split; a filter reads only the
+            channels of its group. `groups=C` is a depthwise convolution.
         activation: None, "linear", "relu", "leaky_relu" (slope 0.2), "sigmoid", "tanh" or "softmax"
             (over the filters).
-        algorithm: "direct" adds up the products as they are defined, without an im2col buffer
+        algorithm: "direct" sums the products of the definition, without an im2col buffer
             (Dukhan, *The Indirect Convolution Algorithm*, arXiv 1907.02129). "winograd4" and
             "winograd2" save up to four and 2.25 times the multiplications of 3x3 filters, the
             latter up to 2.8 times those of 5x5 filters, with stride and dilation 1 and one group
             (Lavin & Gray, arXiv 1509.09308); tiles are up to 4x4 and 2x2 outputs. With stride 2
-            (tiles are not cut to measure) they save up to 1.8 and 1.4 times the multiplications
-            of 3x3 filters (Yepez & Ko, IEEE TVLSI 28, 2020). The price is a relative error (L2) of
-            some 1e-6 instead of 1e-7; a NaN spreads over its tile. "auto" estimates which is
-            fastest for the shape; in float64 it never takes Winograd.
-        out: where to write y: writable, C-contiguous, of y's shape and dtype, apart from inputs.
-        num_threads: threads to use; None for `fastconv.runtime.get_num_threads()`. The result is
-            the same bits at any number.
+            (tiles are not adapted to the image) they save up to 1.8 and 1.4 times the
+            multiplications of 3x3 filters (Yepez & Ko, IEEE TVLSI 28, 2020). Their relative error
+            (L2) is about 1e-6 instead of 1e-7; a NaN spreads over its tile. "auto" estimates which
+            is fastest for the shape; in float64 it never selects Winograd.
+        out: array for y: writable, C-contiguous, of y's shape and dtype, no overlap with inputs.
+        num_threads: number of threads; None for `fastconv.runtime.get_num_threads()`. The result
+            is bit-identical for any number.
 
     Returns:
         y (N, OH, OW, K), the dtype of `x`: `out` if given. The sizes are those of
         `fastconv.shapes.conv2d_geometry`.
 
     Raises:
-        TypeError: an operand is not a float32 or float64 array, or dtypes differ, or a number is
-            not an integer.
-        ValueError: shapes that do not fit together, a window larger than the padded image, an
-            unknown option, an unsuitable `out`.
+        TypeError: an operand is not a float32 or float64 array, dtypes differ, or a number is not
+            an integer.
+        ValueError: shapes do not match, the window is larger than the padded image, an option is
+            unknown, or `out` is invalid.
 
     >>> import numpy as np
     >>> from fastconv import ops
@@ -123,17 +123,17 @@ def conv2d_backward_input(
     Args:
         dy: (N, OH, OW, K), float32 or float64, the gradient with respect to the output.
         w: (KH, KW, C / groups, K), the filters of the forward pass, the dtype of `dy`.
-        input_shape: (N, H, W, C) of the forward pass, which strides leave open otherwise.
-        strides, padding, dilation_rate, groups: those of the forward pass, padded with zeros.
-        algorithm, num_threads: as for `conv2d`; "scatter" besides (one group, column dilation 1):
-            the sums of "direct" as a matrix product and a scatter, for few channels.
-        out: where to write dx: writable, C-contiguous, of dx's shape and dtype, apart from inputs.
+        input_shape: (N, H, W, C) of the forward pass, which strides make ambiguous.
+        strides, padding, dilation_rate, groups: as in the forward pass, with zero padding.
+        algorithm, num_threads: as for `conv2d`; also "scatter" (one group, column dilation 1): the
+            sums of "direct" as a matrix product and a scatter, for few channels.
+        out: array for dx: writable, C-contiguous, of dx's shape and dtype, no overlap with inputs.
 
     Returns:
         dx (N, H, W, C), the dtype of `dy`: `out` if given. Pixels that no window covers get 0.
 
     Raises:
-        TypeError, ValueError: as `conv2d`; ValueError too if `dy` has not the shape of the output.
+        TypeError, ValueError: as `conv2d`; also ValueError if `dy` does not have the output shape.
 
     >>> import numpy as np
     >>> from fastconv import ops
@@ -179,15 +179,15 @@ def conv2d_backward_kernel(
     Args:
         x: (N, H, W, C), float32 or float64, the input of the forward pass.
         dy: (N, OH, OW, K), the dtype of `x`, the gradient with respect to the output.
-        kernel_size: an int or (KH, KW), which strides leave open otherwise.
-        strides, padding, dilation_rate, groups: those of the forward pass, padded with zeros.
+        kernel_size: an int or (KH, KW), which strides make ambiguous.
+        strides, padding, dilation_rate, groups: as in the forward pass, with zero padding.
         algorithm, num_threads: as for `conv2d`.
 
     Returns:
         dw (KH, KW, C / groups, K) and db (K,), the dtype of `x`; zeros for an empty batch.
 
     Raises:
-        TypeError, ValueError: as `conv2d`; ValueError too if `dy` has not the shape of the output.
+        TypeError, ValueError: as `conv2d`; also ValueError if `dy` does not have the output shape.
 
     >>> import numpy as np
     >>> from fastconv import ops
@@ -204,7 +204,7 @@ def conv2d_backward_kernel(
     groups = shapes.normalize_int(groups, "groups")
     geometry = shapes.conv2d_geometry(
         x.shape,
-        # At least one channel per group, so that too many groups fail for what is wrong with them.
+        # At least one channel per group, so that too many groups raise the error about groups.
         (kernel_h, kernel_w, max(channels // groups, 1), filters),
         strides=strides,
         padding=padding,
@@ -238,7 +238,7 @@ def conv2d_algorithm(
     algorithm: str = "auto",
     num_threads: int | None = None,
 ) -> dict[str, Any]:
-    """How `conv2d` or one of its gradients runs for a shape, without running it.
+    """Return how `conv2d` or one of its gradients runs for a shape, without running it.
 
     Args:
         input_shape: (N, H, W, C) of the images.
@@ -250,12 +250,12 @@ def conv2d_algorithm(
 
     Returns:
         A dict: "algorithm"; "variant", "store" and "items", for direct sums once per entry of
-        "problems"; "phases", each (items, items taken at a time, threads); "scratch_bytes" of each
-        thread and "shared_bytes". Other entries depend on the algorithm. The entries that decide
-        the order of a sum are the same for every number of threads.
+        "problems"; "phases", each (items, items per chunk, threads); "scratch_bytes" per thread and
+        "shared_bytes". Other entries depend on the algorithm. Entries that determine the order of a
+        sum are the same for every number of threads.
 
     Raises:
-        TypeError, ValueError: as `conv2d`; ValueError too for an unknown pass.
+        TypeError, ValueError: as `conv2d`; also ValueError for an unknown pass.
         MemoryError: arrays of these shapes do not fit in the address space.
 
     >>> from fastconv import ops

@@ -1,4 +1,4 @@
-"""The dense (fully connected) layer's product and its gradients."""
+"""The product of a dense (fully connected) layer and its gradients."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ def dense(
         b: (O,), the dtype of `x`, or None for no bias.
         activation: None, "linear", "relu", "leaky_relu" (slope 0.2), "sigmoid", "tanh" or
             "softmax" (over the O outputs).
-        out: where to write y: writable, C-contiguous, of y's shape and dtype, apart from inputs.
-        num_threads: threads to use; None for `fastconv.runtime.get_num_threads()`. The result is
-            the same bits at any number.
+        out: array for y: writable, C-contiguous, of y's shape and dtype, no overlap with inputs.
+        num_threads: number of threads; None for `fastconv.runtime.get_num_threads()`. The result
+            is bit-identical for any number.
 
     Returns:
         y (N, O), the dtype of `x`: `out` if given.
 
     Raises:
         TypeError: an operand is not a float32 or float64 array, or dtypes differ.
-        ValueError: shapes that do not fit together, an unknown activation, an unsuitable `out`.
+        ValueError: shapes do not match, an activation is unknown, or `out` is invalid.
 
     >>> import numpy as np
     >>> from fastconv import ops
@@ -78,7 +78,7 @@ def dense_backward_input(
     Args:
         dy: (N, O), float32 or float64, the gradient with respect to the output.
         w: (I, O), the weights of the forward pass, the dtype of `dy`.
-        out: where to write dx: writable, C-contiguous, of dx's shape and dtype, apart from inputs.
+        out: array for dx: writable, C-contiguous, of dx's shape and dtype, no overlap with inputs.
         num_threads: as for `dense`.
 
     Returns:

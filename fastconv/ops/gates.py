@@ -1,6 +1,6 @@
-"""Activation functions whose gradients take the *input* x: it cannot be told from the output.
+"""Activation functions whose gradients take the *input* x: the output does not determine it.
 
-Most of them are x times a gate between 0 and 1 that opens as x grows.
+Most of them are x times a gate between 0 and 1 that increases with x.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def bounded_relu(
 ) -> np.ndarray:
     """y = min(x, max_value) where x > threshold, else negative_slope * (x - threshold).
 
-    All three must be finite and not negative, or None for no `max_value`.
+    All three must be finite and >= 0, or None for no `max_value`.
     Everything else is as for `relu`.
 
     >>> import numpy as np
@@ -51,7 +51,7 @@ def bounded_relu_backward(
 ) -> np.ndarray:
     """dx = dy where threshold < x <= max_value, negative_slope * dy below, 0 above.
 
-    Else as for `relu_backward`, with x in the place of y.
+    Otherwise as for `relu_backward`, with x instead of y.
 
     >>> import numpy as np
     >>> from fastconv import ops
@@ -95,7 +95,7 @@ def gelu_backward(
 ) -> np.ndarray:
     """dx = dy * (P(X <= x) + x * density(x)), or the derivative of the approximation.
 
-    Else as for `relu_backward`, with x in the place of y.
+    Otherwise as for `relu_backward`, with x instead of y.
 
     >>> import numpy as np
     >>> from fastconv import ops
@@ -128,7 +128,7 @@ def silu_backward(
 ) -> np.ndarray:
     """dx = dy * s * (1 + x * (1 - s)) with s = sigmoid(x).
 
-    Else as for `relu_backward`, with x in the place of y.
+    Otherwise as for `relu_backward`, with x instead of y.
 
     >>> import numpy as np
     >>> from fastconv import ops
@@ -162,7 +162,7 @@ def hard_silu_backward(
 ) -> np.ndarray:
     """dx = dy * (x / 3 + 1 / 2) where |x| < 3, 0 below, dy above.
 
-    Else as for `relu_backward`, with x in the place of y.
+    Otherwise as for `relu_backward`, with x instead of y.
 
     >>> import numpy as np
     >>> from fastconv import ops
@@ -194,7 +194,7 @@ def mish_backward(
 ) -> np.ndarray:
     """dx = dy * (t + x * sigmoid(x) * (1 - t^2)) with t = tanh(softplus(x)).
 
-    Else as for `relu_backward`, with x in the place of y.
+    Otherwise as for `relu_backward`, with x instead of y.
 
     >>> import numpy as np
     >>> from fastconv import ops
@@ -216,8 +216,8 @@ def prelu(
     Args:
         x: (N, ...), no axis empty; float32 or float64.
         alpha: the shape of a sample x[0], or 1 along axes that share their slopes; these must be
-            the first, the last, or both, so that the others lie together.
-        out: where to write y; may be `x`.
+            the first axes, the last, or both, so that the others are contiguous.
+        out: array for y; may be `x`.
         num_threads: as for `batch_norm`.
 
     Returns:
@@ -267,7 +267,7 @@ def prelu_backward(
 
 
 def _slopes(x: np.ndarray, alpha: Any) -> tuple[np.ndarray, tuple[int, int, int]]:
-    """alpha, and x's shape as (rows, slopes, elements that share a slope)."""
+    """Return alpha, and the shape of x as (rows, slopes, elements per slope)."""
     alpha = check.operand(check.check_float(alpha, "alpha", x, "x"))
     inner = shapes.shared_slopes(x.shape[1:], alpha.shape)
     return alpha, (-1, alpha.size, inner)

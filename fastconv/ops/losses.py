@@ -2,8 +2,8 @@
 
 Each function returns `(loss, gradient)`. The loss is the sum over the samples of weight times loss,
 divided by the number of samples (not by the sum of the weights: Keras's reduction), as a Python
-float accumulated in float64; the gradient is that of this number with respect to the first
-argument. An empty batch has the loss 0.0.
+float accumulated in float64; the gradient is its derivative with respect to the first argument. The
+loss of an empty batch is 0.0.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ def softmax_cross_entropy(
 ) -> tuple[float, np.ndarray]:
     """Cross-entropy between targets and the softmax of logits: -sum(t log(softmax(z))) per sample.
 
-    Softmax and logarithm are taken together, so that the loss is finite for any finite logits.
+    Softmax and logarithm are computed together, so the loss is finite for any finite logits.
 
     Args:
         logits: (N, C), float32 or float64. N may be 0.
         targets: (N, C), the dtype of `logits`, the weight of each class (one-hot, or smoothed); or
-            (N,), any integer dtype, the index of the right class.
+            (N,), any integer dtype, the index of the correct class.
         sample_weight: (N,), the dtype of `logits`, or None for 1.
-        num_threads: threads to use; None for `fastconv.runtime.get_num_threads()`.
+        num_threads: number of threads; None for `fastconv.runtime.get_num_threads()`.
 
     Returns:
         loss, a float, and dlogits (N, C), the dtype of `logits`:
         `weight * (softmax(z) * sum(t) - t) / N`.
 
     Raises:
-        TypeError: an array is not of the dtype required.
-        ValueError: shapes that do not fit together, or a label outside [0, C).
+        TypeError: an array does not have the required dtype.
+        ValueError: shapes do not match, or a label is outside [0, C).
 
     >>> import numpy as np
     >>> from fastconv import ops
@@ -61,8 +61,8 @@ def cross_entropy(
 ) -> tuple[float, np.ndarray]:
     """Cross-entropy between targets and probabilities: -sum(t log(q)) per sample.
 
-    q is p / sum(p), clipped to [1e-7, 1 - 1e-7]; no gradient passes where the clip is at work. For
-    the output of a softmax, `softmax_cross_entropy` of what went into it is exact and faster.
+    q is p / sum(p), clipped to [1e-7, 1 - 1e-7]; the gradient is zero where it is clipped. For the
+    output of a softmax, `softmax_cross_entropy` of its input is exact and faster.
 
     Args:
         probabilities: (N, C), float32 or float64, p. N may be 0.

@@ -30,21 +30,21 @@ def batch_norm(
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """y = gamma * (x - mean) / sqrt(variance + epsilon) + beta, per channel of the batch at hand.
+    """y = gamma * (x - mean) / sqrt(variance + epsilon) + beta, with batch statistics per channel.
 
     Args:
-        x: (..., C), at least two axes, none empty; float32 or float64.
+        x: (..., C), at least two axes, all non-empty; float32 or float64.
         gamma, beta: (C,), the dtype of `x`; None for 1 and 0.
         epsilon: positive.
-        out: where to write y: writable, C-contiguous, of the shape and dtype of `x`.
-        num_threads: threads to use; None for `fastconv.runtime.get_num_threads()`.
+        out: array for y: writable, C-contiguous, of the shape and dtype of `x`.
+        num_threads: number of threads; None for `fastconv.runtime.get_num_threads()`.
 
     Returns:
         y, the shape and dtype of `x`; mean and (biased) variance, each (C,).
 
     Raises:
         TypeError: an operand is not a float32 or float64 array, or dtypes differ.
-        ValueError: shapes that do not fit together, an unsuitable `epsilon` or `out`.
+        ValueError: shapes do not match, or `epsilon` or `out` is invalid.
 
     >>> import numpy as np
     >>> from fastconv import ops
@@ -74,12 +74,12 @@ def batch_norm_backward(
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The gradients of `batch_norm`, through its statistics as well.
+    """The gradients of `batch_norm`, including those through its statistics.
 
     Args:
-        x, gamma, epsilon: those of the forward pass.
+        x, gamma, epsilon: as in the forward pass.
         dy: the shape and dtype of `x`.
-        out: where to write dx; may be `dy`.
+        out: array for dx; may be `dy`.
         num_threads: as for `batch_norm`.
 
     Returns:
@@ -141,7 +141,7 @@ def group_norm(
 ) -> np.ndarray:
     """As `batch_norm`, with statistics per sample and group of neighbouring channels.
 
-    x is (N, ..., C), and C a multiple of `groups`. Everything else is as for `batch_norm`.
+    x is (N, ..., C); C is a multiple of `groups`. Everything else is as for `batch_norm`.
 
     >>> import numpy as np
     >>> from fastconv import ops
@@ -172,7 +172,7 @@ def group_norm_backward(
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The gradients dx, dgamma and dbeta of `group_norm`. Else as for `batch_norm_backward`.
+    """The gradients dx, dgamma and dbeta of `group_norm`. Otherwise as for `batch_norm_backward`.
 
     >>> import numpy as np
     >>> from fastconv import ops
@@ -196,7 +196,7 @@ def layer_norm(
 ) -> np.ndarray:
     """As `batch_norm`, with statistics over the last `axes` axes of x together.
 
-    gamma and beta have the shape of those axes, `out` may be `x`. Else as for `batch_norm`.
+    gamma and beta have the shape of those axes, `out` may be `x`. Otherwise as for `batch_norm`.
 
     >>> import numpy as np
     >>> from fastconv import ops
@@ -221,7 +221,7 @@ def layer_norm_backward(
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The gradients dx, dgamma and dbeta of `layer_norm`. Else as for `batch_norm_backward`.
+    """The gradients dx, dgamma and dbeta of `layer_norm`. Otherwise as for `batch_norm_backward`.
 
     >>> import numpy as np
     >>> from fastconv import ops
@@ -246,7 +246,7 @@ def unit_norm(
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> np.ndarray:
-    """y = x / max(|x|, epsilon), |x| the length of the vectors along the last axis.
+    """y = x / max(|x|, epsilon), where |x| is the Euclidean norm along the last axis.
 
     `out` may be `x`. Everything else is as for `batch_norm`.
 
@@ -291,11 +291,11 @@ def local_response_norm(
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> np.ndarray:
-    """y = x / (bias + alpha * s)^beta, s the sum of the squares of the channels around.
+    """y = x / (bias + alpha * s)^beta, where s is the sum of squares over neighbouring channels.
 
-    These are the channels at most `depth_radius` away, at the same place (Krizhevsky, Sutskever &
-    Hinton 2012, section 3.3). `bias` must be positive, `alpha` and `beta`
-    not negative; `out` may be `x`. Everything else is as for `batch_norm`.
+    These are the channels at most `depth_radius` away, at the same position (Krizhevsky, Sutskever
+    & Hinton 2012, section 3.3). `bias` must be positive, `alpha` and `beta` >= 0; `out` may be `x`.
+    Everything else is as for `batch_norm`.
 
     >>> import numpy as np
     >>> from fastconv import ops
@@ -354,7 +354,7 @@ def _channel_backward(x, dy, gamma, groups, epsilon, out, num_threads):
     dgamma, dbeta = np.empty((2, x.shape[-1]), dx.dtype)
     split = (segments, -1, x.shape[-1])
     x, dy = check.operand(x).reshape(split), dy.reshape(split)
-    # The statistics come with a forward pass, whose result nobody needs.
+    # A forward pass computes the statistics; its result is not used.
     ChannelNormForward(x, None, None, np.empty_like(x), mean, variance, epsilon).run(threads)
     ChannelNormBackward(
         x, dy, gamma, None, mean, variance, dx.reshape(split), dgamma, dbeta, epsilon
@@ -393,14 +393,14 @@ def samples(x: Any) -> np.ndarray:
 
 
 def gradient(x: np.ndarray, dy: Any) -> np.ndarray:
-    """`dy`, as the kernels want it; where it fits already it is the caller's own array."""
+    """Return `dy` in the layout of the kernels; the caller's own array if it already has it."""
     dy = check.check_float(dy, "dy", x, "x")
     check.check_shape(dy, "dy", x.shape, "to match `x`")
     return check.operand(dy)
 
 
 def _weights(x, shape, optional=True, **named) -> list[np.ndarray | None]:
-    """Each of `named` as one row; None may stay None if they are `optional`."""
+    """Return each of `named` as one row; None stays None if they are `optional`."""
     rows = []
     for name, value in named.items():
         if value is None and optional:

@@ -21,28 +21,29 @@ def max_pool2d(
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
-    """The largest value of every window, channel by channel; padding is never the largest.
+    """The maximum of every window and channel; padding is excluded.
 
     Args:
         x: (N, H, W, C), float32 or float64. N may be 0.
         pool_size: size of the window, an int or (rows, columns).
-        strides: distance between windows, an int or (rows, columns); None for `pool_size`.
+        strides: stride of the window, an int or (rows, columns); None for `pool_size`.
         padding: "valid", "same", an int, (ph, pw) or ((top, bottom), (left, right)); every window
             must cover at least one pixel.
-        return_argmax: also return where each maximum was found, for `max_pool2d_backward`.
-        out: where to write y: writable, C-contiguous, of y's shape and dtype, apart from `x`.
-        num_threads: threads to use; None for `fastconv.runtime.get_num_threads()`.
+        return_argmax: whether to also return the positions of the maxima, for
+            `max_pool2d_backward`.
+        out: array for y: writable, C-contiguous, of y's shape and dtype, no overlap with `x`.
+        num_threads: number of threads; None for `fastconv.runtime.get_num_threads()`.
 
     Returns:
         y (N, OH, OW, C), the dtype of `x`: `out` if given; with `return_argmax` the pair (y,
-        argmax). argmax has y's shape and holds the place `i * pool_w + j` in the window of the
-        first largest value, as uint8, or as int32 if the window has more than 256 places. NaN
-        counts as largest.
+        argmax). argmax has y's shape and contains the position `i * pool_w + j` in the window of
+        the first maximum, as uint8, or as int32 if the window has more than 256 positions. NaN
+        counts as the maximum.
 
     Raises:
         TypeError: `x` is not a float32 or float64 array, a number is not an integer.
-        ValueError: a window that is not positive, does not fit or lies in the padding; one of more
-            than 2^24 places with `return_argmax` in float32; an unsuitable `out`.
+        ValueError: a window is not positive, larger than the padded image, or only padding; it has
+            more than 2^24 positions with `return_argmax` in float32; `out` is invalid.
 
     >>> import numpy as np
     >>> from fastconv import ops
@@ -75,24 +76,24 @@ def max_pool2d_backward(
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> np.ndarray:
-    """The gradient of `max_pool2d` with respect to its input: dy goes where the maximum was.
+    """The gradient of `max_pool2d` with respect to its input: dy at the positions of the maxima.
 
     Args:
         dy: (N, OH, OW, C), float32 or float64, the gradient with respect to the output.
         argmax: (N, OH, OW, C), integers, as returned by `max_pool2d`.
         input_shape: (N, H, W, C) of the forward pass.
-        pool_size, strides, padding: those of the forward pass.
-        out: where to write dx: writable, C-contiguous, of dx's shape and dtype, apart from inputs.
+        pool_size, strides, padding: as in the forward pass.
+        out: array for dx: writable, C-contiguous, of dx's shape and dtype, no overlap with inputs.
         num_threads: as for `max_pool2d`.
 
     Returns:
-        dx (N, H, W, C), the dtype of `dy`: `out` if given. A pixel that won several windows gets
-        the sum of their gradients.
+        dx (N, H, W, C), the dtype of `dy`: `out` if given. A pixel that is the maximum of several
+        windows gets the sum of their gradients.
 
     Raises:
-        TypeError: as `max_pool2d`, or `argmax` does not hold integers.
-        ValueError: as `max_pool2d`, or `dy` and `argmax` have not the shape of the output, or
-            `argmax` points outside the window or the image.
+        TypeError: as `max_pool2d`, or `argmax` is not an integer array.
+        ValueError: as `max_pool2d`, or `dy` and `argmax` do not have the output shape, or an entry
+            of `argmax` is outside of the window or the image.
 
     >>> import numpy as np
     >>> from fastconv import ops
@@ -119,13 +120,13 @@ def max_pool2d_backward(
 
 
 def argmax_dtype(geometry: shapes.Pool2DGeometry) -> np.dtype:
-    """One byte per window, four for windows with more places than a byte can tell apart."""
+    """Return the dtype of argmax: one byte for windows of up to 256 positions, else four."""
     places = geometry.pool_h * geometry.pool_w
     return np.dtype(np.uint8 if places <= 256 else np.int32)
 
 
 def _check_argmax(argmax: np.ndarray, geometry: shapes.Pool2DGeometry) -> None:
-    """The kernel writes where it is told to, so every place must be a pixel of the image."""
+    """Check that every position is a pixel of the image, because the kernel writes there."""
     places = geometry.pool_h * geometry.pool_w
     wrong = (argmax < 0) | (argmax >= places)
     if any(map(any, geometry.padding)) and not wrong.any():
@@ -151,9 +152,9 @@ def avg_pool2d(
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> np.ndarray:
-    """The mean of every window, channel by channel, over its pixels in the image.
+    """The mean of every window and channel, over the pixels inside the image.
 
-    Arguments and errors are those of `max_pool2d`. Padding neither adds to the sum nor counts.
+    Arguments and errors are those of `max_pool2d`. Padding is excluded from both sum and count.
 
     Returns:
         y (N, OH, OW, C), the dtype of `x`: `out` if given.
@@ -187,7 +188,7 @@ def avg_pool2d_backward(
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> np.ndarray:
-    """The gradient of `avg_pool2d` with respect to its input: dy is shared by the window's pixels.
+    """The gradient of `avg_pool2d` with respect to its input: dy divided among the window's pixels.
 
     Arguments and errors are those of `max_pool2d_backward`, without `argmax`.
 

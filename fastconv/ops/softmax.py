@@ -1,4 +1,4 @@
-"""Softmax and its logarithm along the last axis, and their gradients from the output."""
+"""Softmax and log-softmax along the last axis, and their gradients from the output."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from . import _validation as check
 
 
 def softmax_in_place(y: np.ndarray, threads: int) -> None:
-    """y = softmax(y) over the last axis, for a C-contiguous y that is not empty."""
+    """Compute y = softmax(y) over the last axis, for a non-empty C-contiguous y."""
     rows = y.reshape(-1, y.shape[-1])
     SoftmaxForward(rows, rows).run(threads)
 
@@ -22,14 +22,14 @@ def softmax(
 
     Args:
         x: (..., classes), at least one axis and one class, float32 or float64.
-        out: where to write y, as for `relu`; may be `x`.
+        out: array for y, as for `relu`; may be `x`.
         num_threads: as for `relu`.
 
     Returns:
-        y, the shape and dtype of `x`: `out` if given. Each row adds up to 1.
+        y, the shape and dtype of `x`: `out` if given. Each row sums to 1.
 
     Raises:
-        TypeError, ValueError: as `relu`; ValueError too if there is no class.
+        TypeError, ValueError: as `relu`; also ValueError if there is no class.
 
     >>> import numpy as np
     >>> from fastconv import ops
@@ -51,14 +51,14 @@ def softmax_backward(
     Args:
         y: (..., classes), float32 or float64, the output of `softmax`.
         dy: the shape and dtype of `y`, the gradient with respect to `y`.
-        out: where to write dx, as for `relu`; may be `dy`.
+        out: array for dx, as for `relu`; may be `dy`.
         num_threads: as for `relu`.
 
     Returns:
         dx, the shape and dtype of `y`: `out` if given.
 
     Raises:
-        TypeError, ValueError: as `softmax`; ValueError too if the shapes differ.
+        TypeError, ValueError: as `softmax`; also ValueError if the shapes differ.
 
     >>> import numpy as np
     >>> from fastconv import ops

@@ -2,7 +2,7 @@
 
     callback          Callback, the base class, and the list that calls callbacks
     history           History, the record that `fit` returns
-    lambda_callback   LambdaCallback, a callback made of functions
+    lambda_callback   LambdaCallback, a callback composed of functions
     progbar_logger    ProgbarLogger, the progress bar
     monitor           base class of callbacks that monitor one value
     early_stopping    EarlyStopping
@@ -14,7 +14,7 @@
     swap_ema_weights  SwapEMAWeights
     csv_logger        CSVLogger
     remote_monitor    RemoteMonitor
-    tensorboard       TensorBoard, which writes with
+    tensorboard       TensorBoard, which uses
     event_file        TensorBoard's file format
 
 Names and semantics are Keras's.

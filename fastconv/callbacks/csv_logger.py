@@ -67,7 +67,7 @@ class CSVLogger(Callback):
     def _columns_of(self, logs: dict[str, Any]) -> list[str]:
         names = sorted(logs)
         run = getattr(self.model, "training_run", None)
-        later = run is None or run.validation is not None  # known in `fit` only
+        later = run is None or run.validation is not None  # available in `fit` only
         if later and not any(name.startswith("val_") for name in names):
             names += [f"val_{name}" for name in names]
         return names

@@ -136,7 +136,7 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
         super().__setattr__(name, changed(self, name, value))
         clear_all_plans()
 
-    # The four questions ---------------------------------------------------------------------------
+    # Shapes, weights, operations, configuration ---------------------------------------------------
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return the output shape for `input_shape`; ValueError if it does not match."""
@@ -366,7 +366,7 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
 
 
 def sample_shape(shape: Any, name: str = "input_shape") -> tuple[int, ...]:
-    """Return `shape` as a tuple of at least one size, each at least 1 and known."""
+    """Return `shape` as a tuple of at least one size, all specified and at least 1."""
     if isinstance(shape, (tuple, list)) and (not shape or None in shape):
         raise ValueError(
             f"`{name}` must give at least one dimension and the size of each, received {shape}"

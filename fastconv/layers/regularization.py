@@ -41,7 +41,7 @@ class Dropout(Seeded):
         rate: fraction of the inputs to drop, 0 <= rate < 1.
         noise_shape: None for an independent draw per element; or the shape of the draws, with the
             batch, where 1 marks an axis whose elements share a draw and None the size of the input.
-            Missing leading axes count as 1, if there is no None. The batch must be None or 1,
+            Missing leading axes count as 1, if no entry is None. The batch must be None or 1,
             because a model takes batches of any size.
         seed: integer >= 0; None draws one from the stream that `fastconv.utils.set_random_seed`
             starts.

@@ -120,7 +120,7 @@ def _upgraded_layer(description: dict[str, Any], version: str | None) -> dict[st
     if isinstance(shape, list):
         config["input_shape"] = shape[1:]
     shape = config.get("batch_shape")
-    if isinstance(shape, list):  # models here take batches of any size
+    if isinstance(shape, list):  # fastconv's models take batches of any size
         config["batch_shape"] = [None, *shape[1:]]
     if isinstance(config.get("name"), str):
         config["name"] = without_slash(config["name"])
@@ -363,7 +363,7 @@ def _upgraded_metric(metric: Any) -> Any:
         if name not in _WRAPPERS or known is not None:
             config = {key: value for key, value in config.items() if key != "fn"}
         name = known if name in _WRAPPERS and known is not None else name
-        name = "MeanMetricWrapper" if name in _WRAPPERS else name  # of a function of the user's
+        name = "MeanMetricWrapper" if name in _WRAPPERS else name  # of a user's function
     return metric | _named(name, "metrics") | {"config": config}
 
 

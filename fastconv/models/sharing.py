@@ -228,8 +228,8 @@ def writing(model: Model, continued: bool = True) -> Iterator[Writing]:
 
 @contextmanager
 def apart() -> Iterator[None]:
-    """In this block, models are described and created without sharing with models outside: for
-    objects in a layer that are not models."""
+    """In this block, described or created models share no layers with models outside: for the
+    contents of a layer that is not a model."""
     tokens = _writing.set(None), _reading.set(None)
     try:
         yield

@@ -27,8 +27,7 @@ def bounded_relu(
 ) -> np.ndarray:
     """y = min(x, max_value) where x > threshold, else negative_slope * (x - threshold).
 
-    All three must be finite and >= 0, or None for no `max_value`.
-    Everything else is as for `relu`.
+    All three must be finite and >= 0, or None for no `max_value`. Everything else is as for `relu`.
 
     >>> import numpy as np
     >>> from fastconv import ops

@@ -339,7 +339,7 @@ def local_response_norm_backward(
     return dx if out is None else out
 
 
-# ----------------------------------------------------------------------------------- what is shared
+# --------------------------------------------------------------------------------- shared functions
 
 
 def _channel_backward(x, dy, gamma, groups, epsilon, out, num_threads):

@@ -120,8 +120,8 @@ class WeightGradients:
     buffer, every other use into a separate buffer, which is then added.
 
     The gradients of `joinable` weights need not be stored. For a weight in `joined`, an operation
-    after the backward pass computes the gradient and consumes it; a function of the update rule
-    makes that operation.
+    after the backward pass computes the gradient and consumes it; `joined` maps the weight to a
+    function that takes the update rule and makes that operation.
     """
 
     def __init__(self, parameters: Parameters, tape: Tape, joinable: Set[Variable] = frozenset()):

@@ -174,7 +174,7 @@ class Softmax:
 
 @dataclass(frozen=True)
 class Dropout:
-    """While training: zero with probability `rate`, else x / (1 - rate). Otherwise y = x.
+    """In training: zero with probability `rate`, else x / (1 - rate). Otherwise y = x.
 
     Along the axes where `noise_shape` (without the batch axis, if each sample has its own draws) is
     1, all elements share one draw.
@@ -187,7 +187,7 @@ class Dropout:
 
 @dataclass(frozen=True)
 class GaussianNoise:
-    """While training: x + z, or with `multiply` x * (1 + z), z normal with `stddev`."""
+    """In training: x + z, or with `multiply` x * (1 + z), z normal with `stddev`."""
 
     stddev: float
     seed: int

@@ -8,8 +8,7 @@ but all share one state, so a change of the learning rate applies to all.
 The rule updates all weights in one pass after the gradients are complete. The gradient of a large
 dense layer, however, is as large as the layer and is never needed as a whole. There the rule
 *joins* the computation of the gradient, which then takes no memory and avoids one store and load.
-Both run
-at the end of the program in any case: the weights change in one go.
+Both run at the end of the program in any case: the weights change in one go.
 """
 
 from __future__ import annotations

@@ -155,7 +155,7 @@ def load_weights(
 def _format(file: BinaryIO, path: Path) -> str:
     """Return the format of an open file, as its usual suffix.
 
-    If the first bytes are of no known format, as in a damaged file, the suffix decides: the reader
+    If the first bytes match no format, as in a damaged file, the suffix decides: the reader
     of that format reports the damage.
     """
     begin = file.read(9)

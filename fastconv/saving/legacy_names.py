@@ -73,7 +73,7 @@ def named(
 
 
 def _counterparts(wanted: list[Path], stored: list[Path]) -> list[int] | None:
-    if len(wanted) == len(stored) == 1:  # of one layer, whatever its name
+    if len(wanted) == len(stored) == 1:  # of one layer with any name
         return [0]
     order = counterparts(*([path[-1:] for path in paths] for paths in (wanted, stored)))
     return counterparts(wanted, stored) if order is None else order

@@ -2,7 +2,7 @@
 
     first/kernel                   a layer with an explicit name
     dense_1/kernel                 the second of the dense layers with automatic names, in the order
-                                   of the layers, whatever its name in this process
+                                   of the layers, independent of its name
     encoder/conv2d/bias            a layer inside a model
 
 Older files have the names of the layers in the writing process; automatic names then match by rank

@@ -1,4 +1,4 @@
-"""What `predict` returns, put together from batches."""
+"""The return value of `predict`, assembled from batches."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fastconv.parameters import read_only
 
 
 class Outputs:
-    """Gathers one output of a model: in place if their number is known, else in a list."""
+    """Collects one output of a model: in one array if `count` is given, else in a list."""
 
     def __init__(self, count: int | None, output_shape: tuple[int | None, ...]):
         self._shape = output_shape[1:]
@@ -17,8 +17,7 @@ class Outputs:
         self._parts: list[np.ndarray] = []
 
     def add(self, output: np.ndarray) -> np.ndarray:
-        """Copy a batch of outputs, which its plan will overwrite; return a read-only view of the
-        copy."""
+        """Copy a batch of outputs, because its plan overwrites it; return a read-only view."""
         if self._whole is None:
             self._parts.append(output.copy())
             return read_only(self._parts[-1])
@@ -29,5 +28,5 @@ class Outputs:
 
     def result(self) -> np.ndarray:
         if self._whole is not None:
-            return self._whole[: self._filled]  # fewer than planned if a callback ended the run
+            return self._whole[: self._filled]  # fewer than `count` if a callback ended the run
         return np.concatenate([np.empty((0, *self._shape), np.float32), *self._parts])

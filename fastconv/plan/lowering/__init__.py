@@ -20,7 +20,7 @@ with `run_python()`, which the plan calls in order (`plan.program`).
     weighted     convolution and product
     transposed   transposed convolution
     arrangement  transposition, padding, cropping, resizing, scaling
-    random       dropout, noise, random views of images
+    random       dropout, noise, image augmentation
     pooling, activation, normalization, reshape
     merging      several inputs, one output
     custom       layers in NumPy

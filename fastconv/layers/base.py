@@ -196,8 +196,7 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
         return Call(self, inputs, tensors, [self.compute_output_shape(shape)]).outputs[0]
 
     def build_on(self, input_shape: Any) -> None:
-        """Build the layer for `input_shape` and draw its weights; if it has weights, check that
-        they match it."""
+        """Build the layer for `input_shape` and draw its weights, or check existing weights."""
         self._check_output_shape(input_shape)
         if not self._variables:  # not built yet, or no weights that could mismatch
             self.build(input_shape)

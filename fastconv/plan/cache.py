@@ -207,15 +207,13 @@ class PlanCache:
             return self._own_bytes + sum(block.memory.size for block in self._blocks)
 
     def oldest(self, keep: int = 1) -> int | None:
-        """Return the last-use time of the plan that `drop_oldest` would drop; None if there is
-        none."""
+        """Return when the plan that `drop_oldest` would drop was last used; None without one."""
         with self._lock:
             entry = self._oldest(keep)
             return None if entry is None else entry.used
 
     def drop_oldest(self, keep: int = 1) -> bool:
-        """Drop the least recently used idle plan if more than `keep` remain; return whether it
-        did."""
+        """Drop the least recently used idle plan if more than `keep` remain; return whether."""
         with self._lock:
             entry = self._oldest(keep)
             if entry is None:

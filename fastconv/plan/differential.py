@@ -66,8 +66,7 @@ class Differential:
         self._random = [step for step in recording.steps if isinstance(step, lowering.Random)]
 
     def run(self, draw: int = 0) -> None:
-        """Compute outputs and gradients. `draw` numbers the random draws: equal numbers, equal
-        draws."""
+        """Compute outputs and gradients. `draw` numbers the draws: equal numbers, equal draws."""
         for step in self._random:
             step.set_draw(draw)
         self._program.run(runtime.get_num_threads())

@@ -69,8 +69,7 @@ def _live(graph: Graph) -> Graph:
 
 
 def _join(graph: Graph, join: Callable[[nodes.Node, nodes.Node], nodes.Node | None]) -> Graph:
-    """Return the graph in which `join` merges pairs of consecutive nodes where it returns a
-    node."""
+    """Return the graph with pairs of consecutive nodes merged where `join` returns a node."""
     uses = graph.uses()
     fused: list[Application] = []
     places: dict[int, int] = {}  # index in `fused` of the node that makes a value

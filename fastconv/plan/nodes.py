@@ -148,8 +148,7 @@ class ResponseNormalization:
 
 @dataclass(frozen=True)
 class PReLU:
-    """x where x > 0, else alpha * x; `inner` neighbouring elements share a slope, and the slopes
-    repeat."""
+    """x where x > 0, else alpha * x; `inner` neighbours share a slope, and the slopes repeat."""
 
     alpha: Variable
     inner: int = 1

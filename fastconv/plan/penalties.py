@@ -49,8 +49,7 @@ def penalty_operation(
     value: np.ndarray,
     scale: float = 1.0,
 ) -> Any:
-    """Return the operation that computes `scale` times the penalty of `x` (and adds its
-    gradient)."""
+    """Return the operation for `scale` times the penalty of `x` (and its gradient)."""
     regularizer.is_read_by_plans()
     if _is_compiled(regularizer, L1L2, "__call__", "gradient"):
         return _penalty.Penalty(x, gradient, value, regularizer.l1, regularizer.l2, scale)
@@ -65,8 +64,7 @@ def _is_compiled(thing: Any, cls: type, *methods: str) -> bool:
 
 
 def weight_penalties(parameters: Parameters, training: bool) -> tuple[list[Any], list[np.ndarray]]:
-    """Return (operations, values) of the penalties on all trainable weights; with gradients only if
-    `training`."""
+    """Return (operations, values) of the penalties on all trainable weights; gradients if `training`."""
     operations, values = [], []
     for variable in parameters.variables:
         if variable.regularizer is not None and variable.trainable:
@@ -80,8 +78,7 @@ def weight_penalties(parameters: Parameters, training: bool) -> tuple[list[Any],
 
 
 def constraint_operations(parameters: Parameters) -> list[Any]:
-    """Return the operations that apply the constraints of the trainable weights after the
-    update."""
+    """Return the operations that apply the trainable weights' constraints after the update."""
     return [
         _constraint_operation(variable.constraint, variable._live)
         for variable in parameters.variables

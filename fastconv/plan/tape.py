@@ -96,8 +96,7 @@ class Tape:
         return aligned_zeros(nbytes)
 
     def emit(self, make: Callable[[], Any], *tensors: Tensor | None) -> None:
-        """Record a step: `make()` returns its operation; `tensors` are all that it reads or
-        writes."""
+        """Record a step: `make()` returns its operation, which reads or writes `tensors`."""
         step = len(self._makers)
         self._makers.append(make)
         for tensor in tensors:

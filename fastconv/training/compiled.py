@@ -113,8 +113,7 @@ class Compiled:
         return _config(self.optimizer, self._compilation)
 
     def _check_describable(self, optimizer: optimizers.Optimizer, compilation: Compilation) -> None:
-        """Raise ValueError or TypeError for objects that cannot be saved, before training
-        starts."""
+        """Raise ValueError or TypeError, before training, for objects that cannot be saved."""
         with named_objects():
             parts = {
                 "the layers": self.get_config(),

@@ -161,8 +161,7 @@ class Report:
                 metric.update_state(y, output, weight)
 
     def values(self) -> Any:
-        """Return the values so far in the order of `metrics`; only the loss if there are no
-        others."""
+        """Return the values so far in the order of `metrics`, or only the loss without metrics."""
         values = [metric.result() for metric in self._names.values()]
         return values if len(values) > 1 else values[0]
 

@@ -59,8 +59,7 @@ class Terminals:
         return fitted
 
     def targets(self, y: Any, count: int) -> list[np.ndarray | None]:
-        """Return the labels in `y`, checked against losses and shapes; None for outputs without
-        loss."""
+        """Return the labels in `y`, checked against losses and shapes; None without a loss."""
         if y is None:
             raise ValueError("`y` must be given, received None")
         needed = [loss is not None for loss in self.losses]

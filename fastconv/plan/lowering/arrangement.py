@@ -67,8 +67,7 @@ def _resampled(tape: Tape, x: Tensor, shape: tuple[int, ...], maps, fill: float 
 
 
 def transposed(tape: Tape, x: Tensor, axes: tuple[int, ...]) -> Tensor:
-    """Record a permutation of the axes of `x`, as matrix transposes if it only swaps two
-    neighbours."""
+    """Record a permutation of the axes of `x`; matrix transposes if two neighbours swap."""
     y = tape.tensor(tuple(x.shape[axis] for axis in axes))
     moved = next((i for i, axis in enumerate(axes) if axis != i), 0)
     # a b | c d -> a | c d | b: the moved axes are contiguous and swap with another contiguous run

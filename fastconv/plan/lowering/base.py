@@ -65,8 +65,7 @@ class Lowering(ABC):
 
     @abstractmethod
     def backward(self, dy: Tensor, need_dx: bool) -> Tensor | None:
-        """Record the gradients for the output gradient `dy`; return the input gradient if
-        needed."""
+        """Record the gradients for the output gradient `dy`; return that of the input if needed."""
 
     def updates(self) -> list[Any]:
         """Return operations that change weights outside the optimizer, such as moving averages.

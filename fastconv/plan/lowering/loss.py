@@ -41,8 +41,7 @@ def loss_operation(
     weight: np.ndarray | None,
     probabilities: np.ndarray | None = None,
 ) -> Any:
-    """Return the operation that writes the loss of all rows, and the gradient if an array is
-    given."""
+    """Return the operation for the loss of all rows, and the gradient if an array is given."""
     if loss.custom is not None:
         return _CustomLoss(loss, prediction, targets, gradient, values, weight)
     return RowLoss(

@@ -213,7 +213,7 @@ class PlanCache:
             return None if entry is None else entry.used
 
     def drop_oldest(self, keep: int = 1) -> bool:
-        """Drop the least recently used idle plan if more than `keep` remain; return whether."""
+        """Drop the least recently used idle plan if there are more than `keep`; True if so."""
         with self._lock:
             entry = self._oldest(keep)
             if entry is None:

@@ -108,6 +108,13 @@ def test_a_description_says_how_the_pass_runs(isa):
         ops.conv2d_algorithm((1, 4, 4, 1), (1, 1, 1, 1), algorithm="winograd4")
 
 
+def test_an_empty_batch_has_an_algorithm(isa):
+    geometry = shapes.conv2d_geometry((0, 14, 14, 64), (3, 3, 64, 64), padding=1)
+    for pass_name in PASSES:
+        costs = _conv.estimated_costs(geometry, pass_name)
+        assert _conv.choose_algorithm(geometry, pass_name, np.float32) == min(costs, key=costs.get)
+
+
 # ------------------------------------------------------------------------------------- variants
 
 # variant: shapes (x, w), options, the pass, the algorithm, and how the description shows it

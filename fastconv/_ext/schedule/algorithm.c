@@ -178,8 +178,11 @@ int fc_obstacle(const fc_geometry *g, int pass, int algorithm)
     }
 }
 
-double fc_cost(const fc_target *t, const fc_geometry *g, int pass, int algorithm, int frozen)
+double fc_cost(const fc_target *t, const fc_geometry *geometry, int pass, int algorithm, int frozen)
 {
+    fc_geometry cut = *geometry;
+    cut.batch = fc_max64(cut.batch, 1); /* an empty batch has no items to plan */
+    const fc_geometry *const g = &cut;
     const int tile = algorithm == FC_WINOGRAD4 ? 4 : 2;
     switch (algorithm) {
     case FC_DIRECT:

@@ -18,7 +18,6 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from itertools import count
 from typing import Any
@@ -81,7 +80,7 @@ class PlanCache:
     def __init__(self):
         self.generation = 0
         self._lock = threading.Lock()
-        self._idle: OrderedDict[Hashable, list[_Entry]] = OrderedDict()  # least recently used first
+        self._idle: dict[Hashable, list[_Entry]] = {}  # least recently used first
         self._blocks: list[_Block] = []
         self.plans = 0  # idle and lent
         self._own_bytes = 0  # of all plans, without their blocks
@@ -100,20 +99,36 @@ class PlanCache:
         with self._lock:
             entries = self._idle.get(key)
             if entries:
-                for index in range(len(entries) - 1, -1, -1):
-                    entry = entries[index]
-                    if entry.block is None or not entry.block.lent:
-                        del entries[index]
-                        if not entries:
-                            del self._idle[key]
-                        if entry.block is not None:
-                            entry.block.lent = True
-                        return entry
+                entry = entries.pop()
+                block = entry.block
+                if block is None or not block.lent:
+                    if block is not None:
+                        block.lent = True
+                    if not entries:
+                        del self._idle[key]
+                    return entry
+                entries.append(entry)
+                entry = self._free_one(key, entries)
+                if entry is not None:
+                    return entry
         try:
             return self._made(key, make)
         except MemoryError:
             drop_idle_plans()
             return self._made(key, make)
+
+    def _free_one(self, key: Hashable, entries: list[_Entry]) -> _Entry | None:
+        """Take out the plan used last whose block is free, if there is one; the lock is held."""
+        for index in range(len(entries) - 1, -1, -1):
+            entry = entries[index]
+            if entry.block is None or not entry.block.lent:
+                del entries[index]
+                if not entries:
+                    del self._idle[key]
+                if entry.block is not None:
+                    entry.block.lent = True
+                return entry
+        return None
 
     def _made(self, key: Hashable, make: Callable[[Arena], Any]) -> _Entry:
         entry = _Entry(self, key)
@@ -181,12 +196,11 @@ class PlanCache:
                 entry.nbytes = _OBJECT_BYTES + getattr(entry.plan, "own_bytes", 0)
                 self._own_bytes += entry.nbytes
             entry.used = next(_clock)
-            entries = self._idle.get(entry.key)
+            entries = self._idle.pop(entry.key, None)  # a key that is put back comes last
             if entries is None:
-                self._idle[entry.key] = [entry]
-            else:
-                entries.append(entry)
-                self._idle.move_to_end(entry.key)
+                entries = []
+            entries.append(entry)
+            self._idle[entry.key] = entries
         if new or _Pressure.plans_to_come_back:
             _shrink(runtime.plan_cache_bytes())
 

@@ -53,7 +53,7 @@ class Model(Trainer, Layer):
         trainable: False freezes all layers.
 
     Layers may be part of several models, which then share their weights:
-    `Model(model.inputs, model.get_layer("conv2d").output)` returns an inner layer's output.
+    `Model(model.inputs, model.get_layer("conv2d").output)` computes the output of an inner layer.
 
     Raises:
         TypeError: an input or output is not a symbolic tensor.
@@ -367,7 +367,7 @@ class Model(Trainer, Layer):
             layer.trainable = value
 
     def say_trainable(self, value: Any) -> None:
-        """Set `trainable` without changing the layers, as descriptions require."""
+        """Set `trainable` without changing the layers; descriptions store both."""
         self._trainable = bool(value)
 
     def count_params(self) -> int:
@@ -431,7 +431,7 @@ class Model(Trainer, Layer):
             return json.dumps(self.description(), **({"default": plain} | options))
 
     def description(self) -> dict[str, Any]:
-        """Return class, module and configuration of the model, in Keras's format."""
+        """Return the model and the arguments of `compile`, without weights, in Keras's format."""
         from fastconv.models.configuration import layer_config
 
         return layer_config(self) | {"compile_config": self.get_compile_config() or {}}

@@ -12,7 +12,7 @@ Keras cannot read its own files of shared layers. Files of fastconv number calls
 on, which Keras's reader interprets correctly; without that entry, from 0.
 
 Keras's writer also loses the number of an object's first description if the model that contains it
-is complete before the second description. `Reading` restores those.
+is complete before the second description. `Reading` restores it.
 """
 
 from __future__ import annotations

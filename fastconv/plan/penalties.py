@@ -64,7 +64,7 @@ def _is_compiled(thing: Any, cls: type, *methods: str) -> bool:
 
 
 def weight_penalties(parameters: Parameters, training: bool) -> tuple[list[Any], list[np.ndarray]]:
-    """Return (operations, values) of all weight penalties; with gradients if `training`."""
+    """Return (operations, values) of penalties on trainable weights; gradients if `training`."""
     operations, values = [], []
     for variable in parameters.variables:
         if variable.regularizer is not None and variable.trainable:

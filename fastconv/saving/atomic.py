@@ -63,7 +63,7 @@ def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
 
 
 def check_writable(directory: str | os.PathLike) -> None:
-    """Raise OSError if files in `directory` cannot be replaced: before a long computation."""
+    """Raise OSError if files in `directory` cannot be replaced; for use before a long run."""
     directory = Path(directory)
     remove_leftovers(directory)
     descriptor, name = _open_beside(directory / "file")

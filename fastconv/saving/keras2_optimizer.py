@@ -5,8 +5,7 @@
     tf.keras 2.11 to 2.15   "iteration:0", slots a and b of the first weight, of the second, ...
     Keras 3                 iteration, learning rate, and the same
 
-The weights are in the order of the layers; in some versions before Keras 2.1, in that of their
-names.
+The weights are in the order of the layers; up to some version of Keras 2.0, of their names.
 
 Keras up to 2.3 also stores unused slots: the momentum of SGD if it is 0, and one number per weight
 in place of Adam's third slot. They are omitted.

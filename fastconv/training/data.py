@@ -37,7 +37,7 @@ Arrays = list[np.ndarray | None]  # one per input or output
 
 
 def is_array_like(x: Any) -> bool:
-    """Return whether `x` is an array, and not an iterable of batches."""
+    """Return whether `x` is an array, or a list or dict, and not an iterable of batches."""
     return is_several(x) or hasattr(x, "__array__")
 
 

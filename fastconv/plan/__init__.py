@@ -13,8 +13,8 @@ mode; after that, one call runs the whole program without entering Python:
   cross-entropy that follows it.
 - *Fused activation gradients* (`gradients`). Where a value is the output of an activation, the last
   operation that writes its gradient also multiplies it by the derivative: the pooling or product
-  that is the only consumer, or the sum of several gradients. After a convolution, the
-  multiplication remains a separate pass.
+  that is the only consumer, or the sum of several gradients. If the only consumer is a
+  convolution, the multiplication remains a separate pass.
 - *Cancelled arrangements* (`simplify`). Transpositions and reshapes that invert each other are
   removed.
 - *Dead code elimination.* Gradients are computed only for values that depend on a trainable weight.

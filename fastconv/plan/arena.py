@@ -10,8 +10,8 @@ Buffers that are never live at the same step may share memory:
 
 The largest buffer is placed first; each next one goes into the smallest gap that holds it, among
 the placed buffers that are live at the same time (Pisarchyk & Lee, *Efficient Memory Management for
-Deep Neural Net Inference*, arXiv 2001.03288, "greedy by size"). The optimum is NP-hard; on chains
-of layers this result is within a few percent of the lower bound `peak_of`.
+Deep Neural Net Inference*, arXiv 2001.03288, "greedy by size"). Finding the optimum is NP-hard;
+on chains of layers this result is within a few percent of the lower bound `peak_of`.
 """
 
 from __future__ import annotations

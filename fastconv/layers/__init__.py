@@ -21,7 +21,7 @@
     custom          CustomLayer: custom layers in NumPy
 
 Arguments that Keras has and fastconv does not have raise an error; none is ignored. All models
-compute in float32, on channels-last images in every data format.
+compute in float32, on channels-last images for any `data_format` of the layers.
 """
 
 from fastconv.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax

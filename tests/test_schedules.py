@@ -213,9 +213,9 @@ def test_a_forbidden_variant_does_not_run(name, isa, dtype, variants):
         np.testing.assert_array_equal(result, expected)
 
 
-@pytest.mark.parametrize("forced", [True, False])
-def test_pooling_in_registers_or_in_scratch(forced, isa, dtype, variants):
-    variants(**{"forced" if forced else "forbidden": ["register_pooling"]})
+@pytest.mark.parametrize("allowed", [True, False])
+def test_pooling_in_registers_or_in_scratch(allowed, isa, dtype, variants):
+    variants(forbidden=[] if allowed else ["register_pooling"])
     x_shape, w_shape = (2, 10, 8, 20), (3, 3, 20, 24)
     geometry = shapes.conv2d_geometry(x_shape, w_shape, padding=1)
     rng = generator("pooling")
@@ -226,7 +226,7 @@ def test_pooling_in_registers_or_in_scratch(forced, isa, dtype, variants):
     found = op.describe(2)["problems"][0]["variant"]
     # The block of the scalar target has fewer rows than a window has pixels.
     possible = isa != "scalar"
-    assert found == ("pooled_in_registers" if forced and possible else "pooled_in_scratch")
+    assert found == ("pooled_in_registers" if allowed and possible else "pooled_in_scratch")
     np.testing.assert_array_equal(y, reference.max_pool2d(reference.conv2d(x, w, padding=1)))
 
 
@@ -242,7 +242,84 @@ def test_narrow_dense_layers(narrow, isa, dtype, variants):
     np.testing.assert_array_equal(y, x @ w)
 
 
-def test_every_variant_is_forced_by_a_test():
+# What schedules choose by themselves on instruction sets with vectors, on both sides of each rule:
+# (x, w), options, the pass, the algorithm, the entry of the description, its value.
+PROBLEM = "of the first problem"
+CHOICES = {
+    "few filters": (((64, 32, 32, 1), (5, 5, 1, 6)), {}, "forward", "direct",
+                    PROBLEM, "variant", "few_filters"),
+    "too many filters": (((64, 32, 32, 1), (5, 5, 1, 9)), {}, "forward", "direct",
+                         PROBLEM, "variant", "panels"),
+    "a large output": (((16, 112, 112, 32), (1, 1, 32, 64)), {}, "forward", "direct",
+                       PROBLEM, "store", "nontemporal"),
+    "a smaller output": (((4, 112, 112, 32), (1, 1, 32, 64)), {}, "forward", "direct",
+                         PROBLEM, "store", "cached"),
+    "a long reduction": (((16, 112, 112, 32), (3, 3, 32, 64)), {}, "forward", "direct",
+                         PROBLEM, "store", "cached"),
+    "few channels": (((8, 20, 20, 16), (3, 3, 16, 32)), {}, "backward_kernel", "direct",
+                     None, "variant", "merged_taps"),
+    "more channels": (((8, 20, 20, 17), (3, 3, 17, 32)), {}, "backward_kernel", "direct",
+                      None, "variant", "parts"),
+    "many pixels": (((16, 28, 28, 64), (3, 3, 64, 64)), {}, "backward_kernel", "direct",
+                    None, "variant", "whole_splits"),
+    "several panels": (((16, 28, 28, 64), (3, 3, 64, 128)), {}, "backward_kernel", "direct",
+                       None, "packs_dy", True),
+    "one panel": (((16, 28, 28, 64), (3, 3, 64, 16)), {}, "backward_kernel", "direct",
+                  None, "packs_dy", False),
+    "large filters, few tiles": (((1, 14, 14, 512), (3, 3, 512, 512)), {}, "forward", "winograd4",
+                                 None, "variant", "streamed_filters"),
+    "large filters, many tiles": (((16, 14, 14, 512), (3, 3, 512, 512)), {}, "forward",
+                                  "winograd4", None, "variant", "resident_filters"),
+    "small filters": (((1, 14, 14, 64), (3, 3, 64, 64)), {}, "forward", "winograd4",
+                      None, "variant", "resident_filters"),
+    "small sums": (((64, 13, 13, 32), (3, 3, 32, 64)), {}, "backward_kernel", "winograd4",
+                   None, "variant", "own_sums"),
+    "large sums": (((4, 28, 28, 512), (3, 3, 512, 512)), {}, "backward_kernel", "winograd4",
+                   None, "variant", "shared_sums"),
+    "no padding": (((1, 5, 5, 8), (3, 3, 8, 8)), {}, "backward_input", "winograd4",
+                   None, "sampling", "transposed"),
+    "padding": (((1, 5, 5, 8), (3, 3, 8, 8)), {"padding": 1}, "backward_input", "winograd4",
+                None, "sampling", "stride_1"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_the_choice_of_a_variant(name, isa):
+    if isa == "scalar":
+        pytest.skip("the choices are those of vectors")
+    (x_shape, w_shape), options, pass_name, algorithm, where, entry, value = CHOICES[name]
+    geometry = shapes.conv2d_geometry(x_shape, w_shape, **options)
+    if pass_name == "forward":
+        x, w = np.empty(x_shape, np.float32), np.empty(w_shape, np.float32)
+        y = aligned(geometry.output_shape, np.float32)
+        op = _conv.conv2d_forward(geometry, x, w, None, y, algorithm=algorithm)
+    else:
+        op = op_for(pass_name, geometry, algorithm)
+    description = op.describe(2)
+    assert (description["problems"][0] if where else description)[entry] == value
+
+
+@pytest.mark.parametrize(
+    ("rows", "inputs", "outputs", "variant", "blocks"),
+    [
+        (64, 100, 10, "narrow", 1),
+        (2, 100, 10, "wide", 1),
+        (64, 100, 65, "wide", 1),
+        (1, 400, 300, "wide", 1),
+        (1, 4096, 1000, "wide", 128),
+    ],
+)
+def test_the_choice_of_a_dense_variant(rows, inputs, outputs, variant, blocks, isa):
+    if isa == "scalar":
+        pytest.skip("the choices are those of vectors")
+    x, w, y = (
+        np.empty(s, np.float32) for s in ((rows, inputs), (inputs, outputs), (rows, outputs))
+    )
+    description = _dense.DenseForward(x, w, None, y).describe(2)
+    assert (description["variant"], description["reduction_blocks"]) == (variant, blocks)
+
+
+def test_every_variant_has_a_test():
     assert set(_core.VARIANTS) == {*CONVOLUTIONS, "register_pooling", "narrow"}
 
 

@@ -53,31 +53,37 @@ fc_residue fc_residue_from(int64_t at, int64_t size, int64_t kernel, int64_t str
 
 /* ---- direct ---- */
 
+/* Sets what a forward pass and its filter gradient have in common: the sizes of a group, x, and the windows over it. */
+#define DESCRIBE_WINDOWS(p, g) \
+    do { \
+        (p)->depthwise = fc_is_depthwise(g); \
+        (p)->groups = (p)->depthwise ? 1 : (g)->groups; \
+        (p)->channels = (g)->channels / (p)->groups; \
+        (p)->filters = (g)->filters / (p)->groups; \
+        (p)->batch = (g)->batch; \
+        (p)->in_h = (g)->height; \
+        (p)->in_w = (g)->width; \
+        (p)->out_h = (g)->out_h; \
+        (p)->out_w = (g)->out_w; \
+        (p)->x_sw = (g)->channels; \
+        (p)->x_sh = (p)->in_w * (p)->x_sw; \
+        (p)->x_sn = (p)->in_h * (p)->x_sh; \
+        (p)->kernel_h = (g)->kernel_h; \
+        (p)->kernel_w = (g)->kernel_w; \
+        (p)->stride_h = (g)->stride_h; \
+        (p)->stride_w = (g)->stride_w; \
+        (p)->dilation_h = (g)->dilation_h; \
+        (p)->dilation_w = (g)->dilation_w; \
+        (p)->pad_top = (g)->pad_top; \
+        (p)->pad_left = (g)->pad_left; \
+    } while (0)
+
 void fc_describe_forward(const fc_geometry *g, fc_conv *p, fc_filter_view *view)
 {
-    p->depthwise = fc_is_depthwise(g);
-    p->groups = p->depthwise ? 1 : g->groups;
-    p->channels = g->channels / p->groups;
-    p->filters = g->filters / p->groups;
-    p->batch = g->batch;
-    p->in_h = g->height;
-    p->in_w = g->width;
-    p->out_h = g->out_h;
-    p->out_w = g->out_w;
-    p->x_sw = g->channels;
-    p->x_sh = p->in_w * p->x_sw;
-    p->x_sn = p->in_h * p->x_sh;
+    DESCRIBE_WINDOWS(p, g);
     p->y_sw = g->filters;
     p->y_sh = p->out_w * p->y_sw;
     p->y_sn = p->out_h * p->y_sh;
-    p->kernel_h = g->kernel_h;
-    p->kernel_w = g->kernel_w;
-    p->stride_h = g->stride_h;
-    p->stride_w = g->stride_w;
-    p->dilation_h = g->dilation_h;
-    p->dilation_w = g->dilation_w;
-    p->pad_top = g->pad_top;
-    p->pad_left = g->pad_left;
     p->padding_mode = g->padding_mode;
     view->sk = 1;
     view->sc = g->filters;
@@ -128,29 +134,10 @@ void fc_describe_backward_input(const fc_geometry *g, int64_t row, int64_t colum
 
 void fc_describe_backward_kernel(const fc_geometry *g, fc_filter_gradient *p)
 {
-    p->depthwise = fc_is_depthwise(g);
-    p->groups = p->depthwise ? 1 : g->groups;
-    p->channels = g->channels / p->groups;
-    p->filters = g->filters / p->groups;
-    p->batch = g->batch;
-    p->in_h = g->height;
-    p->in_w = g->width;
-    p->out_h = g->out_h;
-    p->out_w = g->out_w;
-    p->x_sw = g->channels;
-    p->x_sh = p->in_w * p->x_sw;
-    p->x_sn = p->in_h * p->x_sh;
+    DESCRIBE_WINDOWS(p, g);
     p->dy_sw = g->filters;
     p->dy_sh = p->out_w * p->dy_sw;
     p->dy_sn = p->out_h * p->dy_sh;
-    p->kernel_h = g->kernel_h;
-    p->kernel_w = g->kernel_w;
-    p->stride_h = g->stride_h;
-    p->stride_w = g->stride_w;
-    p->dilation_h = g->dilation_h;
-    p->dilation_w = g->dilation_w;
-    p->pad_top = g->pad_top;
-    p->pad_left = g->pad_left;
 }
 
 void fc_describe_scatter(const fc_geometry *g, fc_scatter *p)

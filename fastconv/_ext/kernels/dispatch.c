@@ -1,8 +1,8 @@
-/* dispatch.c: which targets this build holds and which of them this machine can run.
+/* dispatch.c: the targets in this build, and those that this machine can run.
  *
- * Compiled with the baseline flags only, so that it may run anywhere.  A target needs the CPU's instructions *and*
- * an operating system that saves the wide registers on a context switch: CPUID says the first, XCR0 the second
- * (Intel SDM volume 1, section 14.3, "Detection of Intel AVX Instructions", and 15.2 for AVX-512). */
+ * Compiled with the baseline flags only, so that it runs on every machine.  A target needs the CPU's instructions *and*
+ * an operating system that saves the wide registers on a context switch: CPUID reports the first, XCR0 the second (Intel
+ * SDM volume 1, section 14.3, "Detection of Intel AVX Instructions", and 15.2 for AVX-512). */
 #include "fastconv_kernels.h"
 
 #define FC_DECLARE(isa) extern const fc_table fc_table_f32_##isa, fc_table_f64_##isa;

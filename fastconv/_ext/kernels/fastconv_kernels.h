@@ -1,13 +1,13 @@
-/* fastconv_kernels.h: the contract between the C kernels and the Cython modules that call them.
+/* fastconv_kernels.h: the interface between the C kernels and the Cython modules that call them.
  *
- * Every kernel is single-threaded, re-entrant, allocates nothing and knows no Python.  A pass over a layer is a *problem*
- * (schedule/problems.h).  A schedule (schedule/schedule.h) divides it into numbered, independent *items*, the Cython modules
- * hand the items to threads, and a kernel computes one item: it reads the decisions of the schedule and makes none.  Every
- * output element belongs to exactly one item, and the order of its sum depends on the shape alone, so the result has the
- * same bits at every thread count.
+ * Every kernel is single-threaded and re-entrant, allocates nothing and does not depend on Python.  A pass over a layer
+ * is a *problem* (schedule/problems.h).  A schedule (schedule/schedule.h) partitions it into numbered, independent
+ * *items* (work items), the Cython modules distribute the items over threads, and a kernel computes one item: it reads
+ * the decisions of the schedule and makes none.  Every output element belongs to exactly one item, and the order of its
+ * sum depends on the shape alone, so the result has the same bits at every thread count.
  *
- * Each instruction-set target compiles the same sources (the .inc files) against its own simd_<target>.h and exports two
- * tables of entry points, one for float32 and one for float64, and nothing else. */
+ * Each instruction-set target compiles the same sources (the .inc files) with its own simd_<target>.h, and exports only
+ * two tables of entry points, one for float32 and one for float64. */
 #ifndef FASTCONV_KERNELS_H
 #define FASTCONV_KERNELS_H
 
@@ -16,8 +16,8 @@
 #include "../schedule/problems.h"
 #include "../schedule/target.h"
 
-/* X(type, name, arguments) for every kernel but the update rules.  The struct below, the tables of all targets and the
- * declarations for Cython follow from this list. */
+/* X(type, name, arguments) for every kernel except the update rules.  The struct below, the tables of all targets and
+ * the Cython declarations are generated from this list. */
 #define FC_KERNELS(X) \
     X(void, pack_item, (const fc_conv *, const fc_filter_view *, void *packed, int64_t item)) \
     X(void, conv_item, (const fc_conv *, int64_t item, void *scratch)) \
@@ -38,12 +38,12 @@
     X(void, dense_backward_input_item, (const fc_dense *, int64_t item, void *scratch)) \
     X(void, dense_backward_kernel_item, (const fc_dense *, int64_t item, void *scratch)) \
     X(void, dense_update_item, (const fc_dense *, const fc_update *, fc_update_rule, int64_t item, void *scratch)) \
-    /* Forward an item is a row of the output; backward it is what pool_backward_items counts. */ \
+    /* Forward, an item is a row of the output; backward, pool_backward_items gives the number of items. */ \
     X(void, max_pool_item, (const fc_pool *, int64_t item)) \
     X(void, max_pool_backward_item, (const fc_pool *, int64_t item)) \
     X(void, average_pool_item, (const fc_pool *, int64_t item)) \
     X(void, average_pool_backward_item, (const fc_pool *, int64_t item)) \
-    /* `saved` is y, or x for a kind that keeps its input; `parameters` are three (slope or bound, maximum, threshold). */ \
+    /* `saved` is y, or x for kinds that keep their input; `parameters` has 3 elements: slope or bound, maximum, threshold. */ \
     X(void, activation_pass, (int kind, const double *parameters, const void *x, void *y, int64_t n)) \
     X(void, activation_backward_pass, (int kind, const double *parameters, const void *saved, const void *dy, void *dx, int64_t n)) \
     X(void, softmax, (const void *x, void *y, int64_t rows, int64_t classes)) \
@@ -89,7 +89,7 @@
     X(void, gaussian, (const void *x, void *y, int64_t begin, int64_t n, double stddev, uint64_t key, int multiply)) \
     X(double, penalty, (const void *x, void *g, int64_t n, double l1, double l2, double scale)) \
     X(void, limit_norms, (const fc_norms *, int64_t outer, int64_t begin, int64_t n)) \
-    /* Runs a loop of independent fused multiply-adds; returns the floating-point operations done. */ \
+    /* Runs a loop of independent fused multiply-adds; returns the number of floating-point operations. */ \
     X(double, fma_loop, (int64_t iterations))
 
 #define FC_MEMBER(type, name, arguments) type(*name) arguments;
@@ -108,6 +108,6 @@ enum { FC_ISA_SCALAR = 0, FC_ISA_AVX2 = 1, FC_ISA_AVX512 = 2, FC_ISA_NEON = 3, F
 const char *fc_isa_name(int isa);
 int fc_isa_compiled(int isa);  /* the target is part of this build */
 int fc_isa_supported(int isa); /* this CPU and this operating system can run it */
-const fc_table *fc_get_table(int isa, int is_double); /* NULL when not compiled */
+const fc_table *fc_get_table(int isa, int is_double); /* NULL if not compiled */
 
 #endif

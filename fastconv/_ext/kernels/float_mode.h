@@ -1,7 +1,7 @@
-/* float_mode.h: whether a thread computes with denormal numbers or takes them for zero.
+/* float_mode.h: the denormal mode of a thread: compute with denormal numbers, or treat them as zero.
  *
- * The mode belongs to a thread, in MXCSR (x86: flush-to-zero for results, denormals-are-zero for operands) or FPCR
- * (AArch64: FZ, both).  Whoever changes it puts it back, so that no other code on the thread ever notices. */
+ * The mode is thread state, in MXCSR (x86: flush-to-zero for results, denormals-are-zero for operands) or FPCR (AArch64:
+ * FZ, both).  Code that changes it must restore it, so that other code on the thread is not affected. */
 #ifndef FASTCONV_FLOAT_MODE_H
 #define FASTCONV_FLOAT_MODE_H
 
@@ -35,7 +35,7 @@ static inline void fc_set_float_mode(uint64_t mode)
 #endif
 }
 
-/* `mode` with denormal numbers taken for zero; as it is where the machine has no such mode. */
+/* `mode` with denormal numbers treated as zero; `mode` unchanged on machines without such a mode. */
 static inline uint64_t fc_flushing(uint64_t mode)
 {
 #if defined(__x86_64__)

@@ -3,7 +3,8 @@
 
 static const int32_t FC(tail_bits)[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
 
-/* 16 registers: 12 accumulators leave room for two filter vectors and a broadcast; of as many general ones, 11 hold rows. */
+/* 16 vector registers: 12 accumulators, two filter vectors, a broadcast, one spare.  16 general registers: 11 row
+ * pointers. */
 #define FC_PANEL_VECTORS 2
 #define FC_ROWS_1 11
 #define FC_ROWS_2 6

@@ -1,8 +1,8 @@
 /* simd_avx512.h: 512-bit vectors, AVX-512 F/BW/DQ/VL.  See simd_scalar.h for the conventions. */
 #include <immintrin.h>
 
-/* 32 registers: 24 accumulators leave room for four filter vectors and the broadcasts.  Of narrow panels there could be more
- * rows, but 16 general registers hold no more pointers to them; in filter gradients, whose loop needs some for itself, 8. */
+/* 32 vector registers: 24 accumulators, four filter vectors and the broadcasts.  For narrow panels, the 16 general
+ * registers limit the rows: 11 pointers to rows, and 8 in filter gradients, whose loop uses more registers. */
 #define FC_PANEL_VECTORS 4
 #define FC_ROWS_1 11
 #define FC_ROWS_2 11

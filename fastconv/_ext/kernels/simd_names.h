@@ -1,5 +1,6 @@
-/* simd_names.h: a target includes its simd header twice, for float32 and for float64.  These macros give each
- * copy names of its own (fc_f32_v_add_avx2, ...), so that kernels can write v_add and vec for either. */
+/* simd_names.h: macros that rename the SIMD operations per element type.  A target includes its simd header twice, for
+ * float32 and for float64; each copy gets its own names (fc_f32_v_add_avx2, ...), while kernels use v_add and vec for
+ * both. */
 #define real FC(real)
 #define vec FC(vec)
 #define mask FC(mask)

@@ -1,7 +1,7 @@
 /* simd_neon.h: 128-bit vectors of aarch64.  See simd_scalar.h for the conventions. */
 #include <arm_neon.h>
 
-/* 32 registers, as on AVX-512. */
+/* 32 vector registers, as on AVX-512. */
 #define FC_PANEL_VECTORS 4
 #define FC_ROWS_1 12
 #define FC_ROWS_2 10

@@ -1,16 +1,16 @@
-/* team.h: how the threads of one parallel region work through a list of ops together.
+/* team.h: the barrier and the work stealing of one parallel region that runs a list of ops.
  *
- * A network is many short loops with a dependency between each and the next.  A parallel region per loop costs microseconds
- * and, when other programs want the same cores, milliseconds: an OpenMP barrier spins long before it
- * lets go of a core.  So a whole program runs in one region, and its threads meet at this barrier, which spins for a few
- * microseconds (the usual wait) and then yields the core until the others arrive.
+ * A network is many short loops, each of which depends on the one before.  A parallel region per loop costs
+ * microseconds, and milliseconds when other programs use the same cores: an OpenMP barrier spins long before it yields a
+ * core.  So a whole program runs in one region, whose threads synchronize at this barrier: it spins for a few
+ * microseconds (the usual wait), then yields the core until all threads have arrived.
  *
- * Of a loop's items each thread first takes those of its own stretch, in order, and then helps out with what others have
- * left.  Items are numbered image by image, so a thread meets the images that it computed in the loop before: their
- * pixels are in its own caches, which matters where cores do not share one.
+ * Each thread first takes the items of its own stretch of a loop, in order, and then steals items from the other
+ * stretches.  Items are numbered image by image, so a thread processes the images that it processed in the previous
+ * loop: their pixels are in its own caches, which matters where cores do not share one.
  *
- * A thread has three counters of the items taken from its stretch, used in turn: while the threads are at loop k on counter
- * k mod 3, nobody is at loop k - 2 any more (a barrier lies between), so counter (k + 1) mod 3 can be reset. */
+ * A thread has three counters of the items taken from its stretch, used in rotation: while threads run loop k on counter
+ * k mod 3, no thread is still in loop k - 2 (a barrier lies between), so counter (k + 1) mod 3 can be reset. */
 #ifndef FASTCONV_TEAM_H
 #define FASTCONV_TEAM_H
 
@@ -24,16 +24,16 @@
 #include <immintrin.h>
 #endif
 
-enum { FC_TEAM_SPINS = 2000 }; /* some ten microseconds */
+enum { FC_TEAM_SPINS = 2000 }; /* about ten microseconds */
 
 typedef struct {
-    _Alignas(64) atomic_llong taken[3]; /* a cache line for each thread */
+    _Alignas(64) atomic_llong taken[3]; /* one cache line per thread */
 } fc_team_counters;
 
 typedef struct {
     _Alignas(64) atomic_int arrived;
     _Alignas(64) atomic_int generation;
-    fc_team_counters threads[]; /* as many as the team has */
+    fc_team_counters threads[]; /* one per thread of the team */
 } fc_team;
 
 static inline int64_t fc_team_bytes(int size)
@@ -50,7 +50,7 @@ static inline void fc_team_init(fc_team *team, int size)
             atomic_init(&team->threads[r].taken[i], 0);
 }
 
-/* Threads in the region this is called from. */
+/* Number of threads in the enclosing parallel region. */
 static inline int fc_team_size(void)
 {
 #ifdef _OPENMP
@@ -60,7 +60,7 @@ static inline int fc_team_size(void)
 #endif
 }
 
-/* Returns when all `size` threads have called it; what they wrote before is then visible to all. */
+/* Barrier: returns when all `size` threads have called it; their earlier writes are then visible to all of them. */
 static inline void fc_team_wait(fc_team *team, int size)
 {
     const int generation = atomic_load_explicit(&team->generation, memory_order_acquire);
@@ -79,8 +79,8 @@ static inline void fc_team_wait(fc_team *team, int size)
     }
 }
 
-/* The next items, *begin <= i < *end, at most `chunk` of them, of a loop over `items` that `size` threads share; 0 when
- * all are taken. */
+/* Takes the next items, *begin <= i < *end, at most `chunk` of them, of a loop over `items` that `size` threads share;
+ * returns 0 when all are taken. */
 static inline int fc_team_take(fc_team *team, int64_t loop, int64_t items, int64_t chunk, int rank, int size,
                                int64_t *begin, int64_t *end)
 {
@@ -89,7 +89,7 @@ static inline int fc_team_take(fc_team *team, int64_t loop, int64_t items, int64
         const int64_t first = items * owner / size, last = items * (owner + 1) / size;
         atomic_llong *taken = &team->threads[owner].taken[loop % 3];
         if (i && first + atomic_load_explicit(taken, memory_order_relaxed) >= last)
-            continue; /* a look costs less than a futile claim */
+            continue; /* a load is cheaper than a futile fetch-add */
         *begin = first + atomic_fetch_add_explicit(taken, chunk, memory_order_relaxed);
         *end = *begin + chunk < last ? *begin + chunk : last;
         if (*begin < last)
@@ -98,7 +98,7 @@ static inline int fc_team_take(fc_team *team, int64_t loop, int64_t items, int64
     return 0;
 }
 
-/* To be called by every thread when it comes to loop `loop`. */
+/* Every thread must call this at the start of loop `loop`. */
 static inline void fc_team_reset_next(fc_team *team, int64_t loop, int rank)
 {
     atomic_store_explicit(&team->threads[rank].taken[(loop + 1) % 3], 0, memory_order_relaxed);

@@ -1,17 +1,18 @@
 /* problems.h: one struct per kind of pass over a layer.
  *
- * The first half of a struct describes the pass: arrays, sizes, strides, hyper-parameters.  The second half, below "Filled in
- * by", is its schedule (schedule.h).  Kernels take the whole struct.
+ * The first half of a struct describes the pass: arrays, sizes, strides, hyper-parameters.  The second half, below
+ * "Filled in by", is its schedule (schedule.h).  Kernels take the whole struct.
  *
- * Sizes and strides are int64_t and count elements, not bytes, unless a name ends in _bytes.  Array pointers are void *: the
- * kernel table that a problem is handed to decides the element type. */
+ * Sizes and strides are int64_t and count elements, not bytes, unless a name ends in _bytes.  Array pointers are void *:
+ * the kernel table determines the element type. */
 #ifndef FASTCONV_PROBLEMS_H
 #define FASTCONV_PROBLEMS_H
 
 #include <stdint.h>
 
-/* Activations (activation.inc).  Those up to FC_CAN_FUSE may end a convolution or dense product; the gradients of those
- * from FC_KEEPS_INPUT on are computed from the input, of all others from the output. */
+/* Activations (activation.inc).  Kinds up to FC_CAN_FUSE can be fused into the epilogue of a convolution or dense
+ * product.  The gradients of kinds from FC_KEEPS_INPUT on are computed from the input, those of all others from the
+ * output. */
 enum {
     FC_LINEAR, FC_RELU, FC_LEAKY_RELU, FC_SIGMOID, FC_TANH, FC_CLIPPED_RELU,
     FC_ELU, FC_SELU, FC_EXPONENTIAL, FC_SOFTPLUS, FC_SOFTSIGN, FC_HARD_SIGMOID,
@@ -20,8 +21,8 @@ enum {
     FC_KEEPS_INPUT = FC_GELU
 };
 
-/* An activation whose gradient comes next, as part of the operation that writes dx: dx is multiplied by the derivative that
- * belongs to `output`, which has the shape of dx.  NULL: there is none. */
+/* An activation gradient, fused into the operation that writes dx: dx is multiplied by the derivative of the activation
+ * at `output`, the activation's output, which has the shape of dx.  output == NULL: none. */
 typedef struct {
     const void *output;
     int activation; /* up to FC_CAN_FUSE */
@@ -40,34 +41,34 @@ enum { FC_AXES = 8 };
  * phase of a gradient with respect to the input.  `channels` and `filters` are those of one group.
  * Padding may be negative (a crop). */
 typedef struct {
-    const void *x, *w, *bias; /* w: packed panels; for depthwise the natural (taps, channels) layout */
+    const void *x, *w, *bias; /* w: packed panels; for depthwise, the natural layout (taps, channels) */
     void *y;
     int64_t batch, in_h, in_w, channels, out_h, out_w, filters, groups;
-    int64_t x_sn, x_sh, x_sw; /* strides of x; a group begins `channels` further on */
-    int64_t y_sn, y_sh, y_sw; /* strides of y; a group begins `filters` further on */
+    int64_t x_sn, x_sh, x_sw; /* strides of x; a group begins `channels` elements after the previous one */
+    int64_t y_sn, y_sh, y_sw; /* strides of y; a group begins `filters` elements after the previous one */
     int64_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left;
     int padding_mode, activation;
     double slope; /* of the leaky ReLU */
-    int depthwise; /* one input and one output channel per group: the vertical kernel */
-    int pool;      /* then y holds the pooled 2x2 windows; one group, out_h and out_w even, y contiguous */
+    int depthwise; /* one input and one output channel per group: uses the vertical kernel */
+    int pool;      /* FC_POOL_*; if set, y holds pooled 2x2 windows; one group, out_h and out_w even, y contiguous */
 
-    int threads;             /* that items shall suffice for; no sum depends on it */
+    int threads;             /* threads to provide items for; no sum depends on it */
 
     /* Filled in by fc_plan_conv. */
-    int copies_rows;         /* items gather their padded input rows into scratch first */
-    int prefetches;          /* the next pixels while these are computed */
-    int streams;             /* the output past the caches */
+    int copies_rows;         /* items first copy their padded input rows into scratch */
+    int prefetches;          /* prefetch the next pixels during the computation */
+    int streams;             /* write the output with non-temporal stores */
     int few_filters;         /* pixels in lanes instead of filters */
-    int pools_registers;     /* the micro-kernel pools its sums, which come window by window */
-    int64_t taps, run;       /* the reduction as `taps` stretches of `run` contiguous elements */
-    int64_t tap_block, run_block; /* how much of it one pass over a chunk of pixels takes */
+    int pools_registers;     /* the micro-kernel pools its accumulators; pixels are listed window by window */
+    int64_t taps, run;       /* the reduction: `taps` stretches of `run` contiguous elements */
+    int64_t tap_block, run_block; /* part of the reduction in one pass over a chunk of pixels */
     int64_t rows_per_item, row_items, cols_per_item, col_items, panels, panels_per_item, panel_items, items;
     int64_t packed_size;     /* elements of the packed filters of all groups */
     int64_t scratch_bytes;   /* per thread */
 } fc_conv;
 
-/* How the filters of one convolution problem lie in memory before packing: element (kh, kw, c, k) of group g
- * is w[base + g*sg + kh*skh + kw*skw + c*sc + k*sk]. */
+/* Layout of the filters of one convolution problem before packing: element (kh, kw, c, k) of group g is
+ *   w[base + g*sg + kh*skh + kw*skw + c*sc + k*sk]. */
 typedef struct {
     const void *w;
     int64_t base, sg, skh, skw, sc, sk;
@@ -75,8 +76,8 @@ typedef struct {
 
 /* dw[kh,kw,c,k] = sum over n,oh,ow of x[n, oh*sh - pt + kh*dh, ow*sw - pl + kw*dw, c] * dy[n,oh,ow,k], db = sum of dy.
  *
- * The reduction over pixels is cut into `splits` ranges of rows; each has a partial (dw, db) of its own in
- * `partial`, and the partials are added as a binary tree.  With one split `partial` is not used. */
+ * The reduction over pixels is partitioned into `splits` ranges of rows; each has its own partial (dw, db) in `partial`,
+ * and the partials are added as a binary tree.  With one split, `partial` is not used. */
 typedef struct {
     const void *x, *dy;
     void *dw, *db, *partial; /* db may be NULL */
@@ -85,34 +86,40 @@ typedef struct {
     int64_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left;
     int depthwise;
 
-    int threads;             /* that items shall suffice for; no sum depends on it */
+    int threads;             /* threads to provide items for; no sum depends on it */
 
     /* Filled in by fc_plan_filter_gradient. */
     int merges_taps;         /* few channels: the run is (kh, kw, c), over a copy of the padded rows */
-    int whole;               /* an item is all of a split that its sums can stay in L2 for */
-    int packs_dy;            /* ... and copies each block of dy into panels, and keeps its sums like that, too */
-    int one_row, packs_x;    /* 1x1 filters: the pixels of a block follow each other, if need be in a copy */
+    int whole;               /* an item is a whole split, or as much of it as has accumulators that fit in L2 */
+    int packs_dy;            /* with `whole`: each block of dy is copied into panels, and the accumulators are in panels */
+    int one_row, packs_x;    /* 1x1 filters: one_row: a block is one row of pixels; packs_x: x is copied for that */
     int64_t taps, run, taps_per_item, tap_items, run_per_item, run_items, panels, panels_per_item, panel_items;
     int64_t rows_per_block, rows_per_split, splits, items, reduce_elements, reduce_items;
     int64_t partial_size;    /* elements of `partial` */
     int64_t scratch_bytes;
 } fc_filter_gradient;
 
-/* How Winograd cuts a dimension of `size` outputs into `count` tiles: `whole` ones of `tile`, then perhaps one of 2, and
- * one of the rest, 2 or 3.  So every tile begins at an even place, and 2x2 windows of a pooling are in one tile. */
+/* Partition of a dimension of `size` outputs into `count` Winograd tiles: `whole` tiles of `tile`, then possibly one of
+ * 2, then one of the remaining 2 or 3.  So every tile begins at an even position, and a 2x2 pooling window is in one
+ * tile. */
 typedef struct {
     int64_t size, count, whole;
     int tile;
 } fc_tiling;
 
-/* The same forward convolution for one group by Winograd F(tile x tile, kernel x kernel), (tile, kernel) one of (4, 3),
- * (2, 3), (2, 5), the first with smaller tiles at the ends; x and y are contiguous, padding is zeros.  The caller checks that
- * the shape qualifies.  For 3x3 filters y may be sampled otherwise: DOWN, every second pixel; UP, x has zeros between its
- * pixels (pads count them), as in the gradient of DOWN with respect to its input; then all tiles are alike.
- * SPREAD is the transpose of SAME, its gradient with respect to the input: x is cut into tiles, not y, which has no more
- * pixels than these reach, and lacks the first pad_top rows of what they do. */
+/* The forward convolution of fc_conv for one group by Winograd F(tile x tile, kernel x kernel), (tile, kernel) one of
+ * (4, 3), (2, 3), (2, 5), the first with smaller tiles at the ends; x and y are contiguous, padding is zeros.  The
+ * caller checks that the shape qualifies.
+ *
+ * `sampling`, for 3x3 filters:
+ *   SAME    stride 1.
+ *   DOWN    stride 2: y has every second pixel.  All tiles have one size.
+ *   UP      the gradient of DOWN with respect to the input: x has zeros between its pixels (pads count them).  All tiles
+ *           have one size.
+ *   SPREAD  the transpose of SAME, its gradient with respect to the input: x, not y, is partitioned into tiles.  y covers
+ *           at most the pixels that these contribute to, without their first pad_top rows and pad_left columns. */
 enum { FC_WINO_SAME, FC_WINO_DOWN, FC_WINO_UP, FC_WINO_SPREAD };
-enum { FC_WINO_LEVELS = 3 }; /* of components: those that all tiles have, and two that only larger ones do */
+enum { FC_WINO_LEVELS = 3 }; /* of components: 0 in all tiles, 1 and 2 only in larger ones */
 
 typedef struct {
     const void *x, *w, *bias; /* w: packed filters */
@@ -120,23 +127,23 @@ typedef struct {
     int64_t batch, in_h, in_w, channels, out_h, out_w, filters, pad_top, pad_left;
     int tile, kernel, sampling, activation;
     double slope;
-    int transposed; /* the filters, as a gradient reads them */
-    int pool;       /* then y holds the pooled 2x2 windows that are whole */
+    int transposed; /* the filters are transposed, as in a gradient */
+    int pool;       /* FC_POOL_*; if set, y holds the pooled 2x2 windows, without incomplete ones */
     int threads;
     /* Filled in by fc_plan_winograd. */
-    int64_t components, matrices; /* in each dimension: of a transformed tile, of transformed filters */
+    int64_t components, matrices; /* per dimension: of a transformed tile; of the transformed filters */
     fc_tiling rows, cols;
     int64_t tiles, tiles_per_item, tile_items, panels, panels_per_item, panel_items, items;
     int64_t packed_size, pack_channels, pack_chunks, pack_items, scratch_bytes;
-    int nontemporal;          /* y bypasses the caches */
-    int fetches_y;            /* before the products, which are followed by writing it */
-    int streams;              /* few tiles, many filters: these are transformed where they are used */
-    void *v;                  /* then the transformed input, `v_size` elements that all items share */
+    int nontemporal;          /* y is written with non-temporal stores */
+    int fetches_y;            /* prefetch y during the products, before it is written */
+    int streams;              /* few tiles, many filters: an item transforms its own filters */
+    void *v;                  /* if `streams`: the transformed input, `v_size` elements shared by all items */
     int64_t v_size, transform_items, columns_per_item;
 } fc_winograd;
 
-/* ... and its filter gradient, F(kernel x kernel, tile x tile): with own_sums `splits` items and a reduction, otherwise
- * two phases for each block of tiles, which share one workspace (kernels/winograd_gradient.inc says why). */
+/* The filter gradient of fc_winograd, F(kernel x kernel, tile x tile).  With own_sums, `splits` splits and a reduction;
+ * otherwise two phases per block of tiles, with a shared workspace (reasons in kernels/winograd_gradient.inc). */
 typedef struct {
     const void *x, *dy;
     void *dw, *db;
@@ -146,16 +153,16 @@ typedef struct {
     /* Filled in by fc_plan_winograd_gradient; offsets and sizes in elements. */
     fc_tiling rows, cols;
     int64_t components, tiles, tiles_per_block, blocks, tiles_per_item, panels, channels_per_item, channel_items;
-    int64_t transform_items, product_items, bias_parts; /* with db, the products of the last block have one item more */
+    int64_t transform_items, product_items, bias_parts; /* bias_parts: sums of dy to reduce into db */
     int64_t v_offset, y_offset, bias_offset, u_offset, part_size, workspace_size;
     int own_sums;
-    int64_t splits, channel_parts, filter_parts, split_items; /* a split's dw in parts: (channels, filters) */
+    int64_t splits, channel_parts, filter_parts, split_items; /* parts of a split's dw: (channels, filters) */
     int64_t reduce_elements, reduce_items, scratch_bytes;
 } fc_winograd_gradient;
 
-/* The gradient with respect to the input as a product followed by a scatter: for few input channels, or small
- * images under much padding.  x is dx's shape, y is dy's; one group, column dilation 1.  w: packed panels of the
- * transposed filters, (filters) -> (kernel_h, kernel_w, channels). */
+/* The gradient with respect to the input as a product followed by a scatter: for few input channels, or small images
+ * with much padding.  in_h, in_w and channels are the sizes of dx, out_h, out_w and filters those of dy; one group,
+ * column dilation 1. w: packed panels of the transposed filters, (filters) -> (kernel_h, kernel_w, channels). */
 typedef struct {
     const void *dy, *w;
     void *dx;
@@ -172,32 +179,32 @@ typedef struct {
     int64_t rows, inputs, outputs;
     int activation;
     double slope;
-    fc_undo undo; /* dx only */
+    fc_undo undo; /* used for dx only */
     int threads;
-    void *partial; /* [block][row][output], partial_size elements; needed by a forward pass of several blocks */
+    void *partial; /* [block][row][output], partial_size elements; used by a forward pass of several blocks */
     /* Filled in by fc_plan_dense_*. */
     int64_t rows_per_item, row_items, cols_per_item, col_items, items, scratch_bytes;
-    /* Forward only: blocks of the reduction, and the items of a second phase that adds up their sums. */
+    /* Forward only: blocks of the reduction, and items of the second phase, which adds their sums. */
     int64_t inputs_per_block, blocks, partial_size, sum_items;
-    int narrow; /* the micro-kernel of convolutions, with rows for pixels */
+    int narrow; /* use the micro-kernel of convolutions, with rows as pixels */
 } fc_dense;
 
-/* Pooling over windows of (pool_h, pool_w); argmax is uint8 or, for windows of more than 256 pixels, int32.  What max pooling
- * undoes has the output y, not x: the maxima are elements of x, so that says all there is to know of them. */
+/* Pooling over windows of (pool_h, pool_w); argmax is uint8 or, for windows of more than 256 pixels, int32.  The
+ * activation gradient of max pooling has the pooled y as its output: a maximum is an element of x, so x is not needed. */
 typedef struct {
     const void *x, *dy;
     void *y, *dx, *argmax;
     int64_t batch, height, width, channels, pool_h, pool_w, out_h, out_w;
     int64_t stride_h, stride_w, pad_top, pad_left;
-    int wide_argmax; /* int32 */
+    int wide_argmax; /* argmax is int32 */
     fc_undo undo;
 } fc_pool;
 
-/* A linear map along each axis by itself: kernels/resample.inc says what the fields mean. */
+/* A linear map, separable by axis: the fields are defined in kernels/resample.inc. */
 typedef struct {
     const void *x;
     void *y;
-    int rank; /* axes of y before its runs; at least 1 */
+    int rank; /* number of axes of y before the run; at least 1 */
     int64_t size[FC_AXES], run;
     const int64_t *begin[FC_AXES], *offset[FC_AXES], *stretch;
     const double *weight[FC_AXES]; /* NULL: all ones */
@@ -210,7 +217,7 @@ typedef struct {
     int64_t rows, columns, tile_rows, tile_columns;
 } fc_transpose;
 
-/* An affine map of places per image, six numbers each: kernels/warp.inc. */
+/* An affine map of positions per image, six coefficients each: kernels/warp.inc. */
 typedef struct {
     const void *x, *dy;
     void *y, *dx;
@@ -249,11 +256,11 @@ typedef struct {
     void *gradient, *probabilities; /* each may be NULL */
     double *loss;                   /* one value per row */
     int64_t rows, classes;
-    double scale;       /* of every value and gradient: 1 for the mean over rows */
-    int kind;           /* for loss_row, as is all that follows */
-    double a, b;        /* what the kind needs */
-    int binary;         /* all targets are 0 or 1, to be taken as -1 and 1 */
-    int ignores;        /* labels equal to `ignore` do not count */
+    double scale;       /* factor of every value and gradient: 1 for the mean over rows */
+    int kind;           /* FC_LOSS_*; this and the fields below are for loss_row only */
+    double a, b;        /* parameters of the kind: kernels/loss_kinds.inc */
+    int binary;         /* all targets are 0 or 1: they are mapped to -1 and 1 */
+    int ignores;        /* rows with the label `ignore` do not count */
     int64_t ignore;
 } fc_loss;
 
@@ -264,18 +271,19 @@ typedef struct {
     const void *const *x;
     void *y;
     int relu;
-    fc_undo undo; /* y is a gradient, the sum of several */
+    fc_undo undo; /* y is the sum of several gradients */
 } fc_merge;
 
-/* x repeated along some axes of y: sizes of y, and the stride of x in elements, 0 where it is repeated. */
-enum { FC_BROADCAST_AXES = 8, FC_REDUCE_CHUNK = 64 /* elements that are summed side by side */ };
+/* Broadcast of x along some axes of y: sizes of y, and strides of x in elements, 0 along a broadcast axis. */
+enum { FC_BROADCAST_AXES = 8, FC_REDUCE_CHUNK = 64 /* elements summed at a time */ };
 typedef struct {
     void *x, *y;
     int axes;
     int64_t size[FC_BROADCAST_AXES], stride[FC_BROADCAST_AXES];
 } fc_broadcast;
 
-/* An optimizer update of parameters w by gradients g; what slots and hyper-parameters hold is told beside each rule. */
+/* An optimizer update of parameters w by gradients g; each rule in kernels/optim.inc documents its slots and
+ * hyper-parameters. */
 enum {
     FC_SGD, FC_RMSPROP, FC_ADAM, FC_NADAM, FC_ADAMAX, FC_ADAGRAD, FC_ADADELTA, FC_LION, FC_FTRL, FC_MOVING_AVERAGE, FC_UPDATES
 };
@@ -287,7 +295,7 @@ typedef struct {
 } fc_update;
 typedef void (*fc_update_rule)(const fc_update *, int64_t begin, int64_t n);
 
-/* Norms of w (outer, reduced, inner) along its middle axis that are held between two bounds. */
+/* Constraint on w (outer, reduced, inner): norms along the middle axis between `low` and `high`. */
 typedef struct {
     void *w;
     int64_t outer, reduced, inner;
@@ -299,10 +307,10 @@ typedef struct {
 typedef struct {
     const void *x, *dy, *gamma, *beta, *bias;
     void *y, *mean, *variance, *dgamma, *dbeta;
-    void *shift; /* where the shift goes, if not into the workspace */
+    void *shift; /* destination of the shift; NULL: the workspace */
     int64_t segments, rows, channels, width;
     double epsilon;
-    int activation, scale_only; /* y = scale * x */
+    int activation, scale_only; /* scale_only: y = scale * x */
     double slope;
     /* Filled in by fc_plan_channel_norm. */
     int64_t rows_per_split, splits, panels, sum_items, groups_per_item, group_items, finish_items, rows_per_item, row_items;
@@ -327,7 +335,7 @@ typedef struct {
     void *y;
     int64_t rows, channels, radius;
     double bias, alpha, beta;
-    /* Filled in by fc_plan_response_norm; a gradient needs the scratch twice. */
+    /* Filled in by fc_plan_response_norm; a gradient needs twice the scratch. */
     int64_t rows_per_item, items, scratch_bytes;
 } fc_response_norm;
 

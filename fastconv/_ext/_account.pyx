@@ -1,11 +1,11 @@
-"""How much memory operations will take beside their arrays, told without running them."""
+"""Scratch memory of a list of ops, computed without running them."""
 from libc.stdint cimport int64_t
 from fastconv._ext._core cimport Op
 
 
 def scratch_bytes(ops, int num_threads):
-    """The scratch memory of a program of `ops` on `num_threads` threads, in bytes: what the most demanding one
-    takes, since they run one after the other.
+    """Scratch memory, in bytes, of a program of `ops` on `num_threads` threads: the maximum over the ops, because they run one
+    after the other.
     """
     cdef int64_t most = 0
     cdef Op op

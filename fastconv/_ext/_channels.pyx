@@ -1,4 +1,4 @@
-"""The same for every row of channels: scale and shift; masks; sums and maxima over rows; noise."""
+"""Operations per channel: scale and shift; masks; sums and maxima over rows; noise."""
 
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint64_t
@@ -10,25 +10,25 @@ from fastconv._ext._kernels cimport FC_AXES
 from fastconv._ext._tables cimport fc_table
 
 cdef enum:
-    STRETCH = 8192   # elements of one item: 32 KiB of float32, an L1 cache
-    PERIOD = 1024    # few channels are repeated up to so many elements, so that every vector is full
-    BLOCK_ROWS = 64  # rows that are summed in order; their sums are summed next
-    BLOCKS = 512     # ... and at most so many of them
+    STRETCH = 8192   # elements per item: 32 KiB of float32, an L1 cache
+    PERIOD = 1024    # elements to which few channels are repeated, so that every vector is full
+    BLOCK_ROWS = 64  # fewest rows per block; the sums of a block's rows are summed next
+    BLOCKS = 512     # most blocks
 
 
 @cython.final
 cdef class ScaleShift(Op):
     """y = x * scale + shift, x (..., C), scale and shift (C,) or None; y may be x.
 
-    scale and shift are read anew at every run.
+    Every run reads scale and shift again.
     """
 
     cdef const fc_table *table
     cdef int64_t size, channels, period, rows_per_item
     cdef char *x
     cdef char *y
-    cdef char *factors[2]   # of C
-    cdef char *repeated[2]  # of a whole period
+    cdef char *factors[2]   # C elements
+    cdef char *repeated[2]  # `period` elements
     cdef tuple kept
 
     @cython.wraparound(True)
@@ -51,7 +51,7 @@ cdef class ScaleShift(Op):
             if self.period > self.channels:
                 kept.append(np.empty(self.period, x.dtype))
                 self.repeated[i] = <char *> pointer(kept[-1])
-                self.phases = 2  # the first one repeats the factors
+                self.phases = 2  # the first phase repeats the factors
         self.kept = tuple(kept)
         self.work = 8.0 * self.size
 
@@ -87,7 +87,7 @@ cdef class ScaleShift(Op):
 
 @cython.final
 cdef class Masked(Op):
-    """y = x * mask, whose shape is that of x with any axes of size 1 instead; y may be x."""
+    """y = x * mask; each axis of mask has the size of that axis of x, or 1; y may be x."""
 
     cdef const fc_table *table
     cdef int64_t rows, length
@@ -105,7 +105,7 @@ cdef class Masked(Op):
             raise ValueError(f"expected a mask that fits {x.shape} and y of that shape, received {mask.shape}, {y.shape}")
         self.arrays = (x, mask, y)
         self.table = current_table(element_kind(self.arrays))
-        merged = []  # [size, size in the mask], neighbours of one kind joined
+        merged = []  # [size, size in the mask]; neighbouring axes of one kind are joined
         for n, m in zip(x.shape, mask.shape):
             if merged and (m == 1) == (merged[-1][1] == 1):
                 merged[-1] = [merged[-1][0] * n, merged[-1][1] * m]
@@ -141,9 +141,9 @@ cdef class Masked(Op):
 
 
 cdef class _Columns(Op):
-    """x (batch, rows, C) in blocks of rows, whose results are joined: two phases.
+    """x (batch, rows, C) in blocks of rows: phase 0 reduces each block, phase 1 reduces the blocks' results.
 
-    How many blocks there are depends on the shape alone.
+    The number of blocks depends on the shape alone.
     """
 
     cdef const fc_table *table
@@ -151,7 +151,7 @@ cdef class _Columns(Op):
     cdef char *x
 
     cdef int _describe(self, x, int numbers) except -1:
-        """`numbers` of each block and channel are kept in between."""
+        """Sets sizes; the workspace holds `numbers` values per block and channel."""
         if x.ndim != 3 or x.shape[1] == 0:
             raise ValueError(f"expected x of shape (batch, rows, channels), received {x.shape}")
         self.table = current_table(element_kind((x,)))
@@ -268,9 +268,9 @@ cdef class ColumnMaxBackward(_Columns):
 
 @cython.final
 cdef class Gaussian(Op):
-    """y = x + z, or with `multiply` y = x * (1 + z), z normal with `stddev`, drawn anew at every run; y may be x.
+    """y = x + z, or with `multiply` y = x * (1 + z), z normal with standard deviation `stddev`; y may be x.
 
-    Equal seeds and equal `set_state` give equal noise.
+    `set_state` selects the noise of the next run.  Equal seeds and equal states give equal noise.
     """
 
     cdef const fc_table *table
@@ -288,10 +288,10 @@ cdef class Gaussian(Op):
         self.table = current_table(element_kind(self.arrays))
         self.size, self.stddev, self.seed, self.multiply = x.size, stddev, seed, multiply
         self.x, self.y = <char *> pointer(x), <char *> pointer(y)
-        self.work = 60.0 * self.size  # a logarithm, a root, a sine and a cosine for two elements
+        self.work = 60.0 * self.size  # a logarithm, a root, a sine and a cosine per two elements
 
     def set_state(self, uint64_t draws):
-        """Number the next draw."""
+        """Set the number of the next draw."""
         self.draws = draws
 
     cdef int64_t phase_items(self, int phase) noexcept nogil:

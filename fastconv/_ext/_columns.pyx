@@ -1,11 +1,11 @@
-"""im2col and col2im: images as matrices of receptive fields, and back.
+"""im2col and col2im: images as matrices of receptive fields, and the transpose.
 
 x (N, H, W, C), cols (KH, KW, C, N, OH, OW), both C-contiguous:
 
-    cols[kh, kw, c, n, oh, ow] = x[n, oh*sh - pt + kh*dh, ow*sw - pl + kw*dw, c]     zero outside of the image
+    cols[kh, kw, c, n, oh, ow] = x[n, oh*sh - pt + kh*dh, ow*sw - pl + kw*dw, c]     zero outside the image
 
-col2im is the transpose: it adds every element of cols to the pixel that it shows.  Items of im2col are images of one
-(kh, kw, c), items of col2im rows of x, whose sums are in the order of (kh, kw).
+col2im is the transpose: it adds every element of cols to the pixel of that element.  An item of im2col is an image of one
+(kh, kw, c); an item of col2im is a row of x, summed in the order (kh, kw).
 """
 
 cimport cython
@@ -44,7 +44,7 @@ cdef class _Columns(Op):
         self.work = 16.0 * cols.size  # bytes moved, one element at a time
 
     cdef void inside(self, int64_t kw, int64_t *first, int64_t *last) noexcept nogil:
-        """The columns first <= ow < last under whose tap kw there is a pixel."""
+        """The columns first <= ow < last whose tap kw is inside the image."""
         cdef int64_t shift = kw * self.dilation_w - self.pad_left, beyond = self.width - 1 - shift
         first[0] = min((-shift + self.stride_w - 1) // self.stride_w, self.out_w) if shift < 0 else 0
         last[0] = max(min(beyond // self.stride_w + 1, self.out_w), first[0]) if beyond >= 0 else first[0]

@@ -6,9 +6,9 @@ x (N, H, W, C), w (KH, KW, C / groups, K), y and dy (N, OH, OW, K), all C-contig
     conv2d_backward_input   dx from dy and w
     conv2d_backward_kernel  dw and db from x and dy
 
-These functions choose an algorithm and return an op of its class.  An op states its pass as one or more *problems* and hands
-their items to threads; schedule/ decides how problems are cut, kernels/ do the arithmetic.  The algorithms, what they apply
-to and what they cost are in schedule/algorithm.h.
+These functions choose an algorithm and return an op of its class.  An op describes its pass as one or more *problems* and
+distributes their items over threads; schedule/ partitions the problems, kernels/ does the arithmetic.  schedule/algorithm.h
+lists the algorithms, with their conditions and costs.
 """
 
 cimport cython
@@ -80,16 +80,16 @@ cdef dict _padding_modes = {"zeros": FC_PAD_ZEROS, "edge": FC_PAD_EDGE, "reflect
 cdef str _policy = "auto"
 
 
-# ---- which algorithm ----
+# ---- choice of the algorithm ----
 
 
 def policy():
-    """What `"auto"` may choose: any algorithm ("auto"), or direct sums only ("direct")."""
+    """The algorithms that `"auto"` may choose: all ("auto"), or direct sums only ("direct")."""
     return _policy
 
 
 def set_policy(name):
-    """Set what `"auto"` may choose, for ops constructed from now on."""
+    """Set the algorithms that `"auto"` may choose, for ops constructed from now on."""
     global _policy
     if name not in POLICIES:
         valid = ", ".join(map(repr, POLICIES))
@@ -98,7 +98,7 @@ def set_policy(name):
 
 
 cdef fc_geometry geometry_of(g) except *:
-    """A `fastconv.shapes.Conv2DGeometry` as the schedules take it."""
+    """Converts a `fastconv.shapes.Conv2DGeometry` to the struct that schedules take."""
     cdef fc_geometry to
     to.batch, to.height, to.width, to.channels = g.batch, g.height, g.width, g.channels
     to.kernel_h, to.kernel_w, to.filters = g.kernel_h, g.kernel_w, g.filters
@@ -111,7 +111,7 @@ cdef fc_geometry geometry_of(g) except *:
 
 
 def _reason(g, int obstacle, str pass_name, str algorithm):
-    """Why an algorithm does not apply, in words."""
+    """The reason why an algorithm does not apply, as text."""
     if obstacle == FC_WRONG_KERNEL:
         valid = "3x3 or 5x5" if algorithm == "winograd2" else "3x3"
         return f"the filters are {g.kernel_h}x{g.kernel_w}, not {valid}"
@@ -130,11 +130,11 @@ def _reason(g, int obstacle, str pass_name, str algorithm):
 def choose_algorithm(geometry, str pass_name, dtype, algorithm="auto", bint frozen=False):
     """The algorithm that runs `pass_name` ("forward", "backward_input" or "backward_kernel").
 
-    `frozen`: the filters stay as they are from run to run (`FilterOp.freeze_weights`).
-    Raises ValueError for an unknown algorithm, or for a forced one that does not apply, saying why.
+    `frozen`: the filters do not change between runs (`FilterOp.freeze_weights`).
+    Raises ValueError for an unknown algorithm, or for a forced one that does not apply, with the reason.
 
-    The cost estimate counts vectors of float32 for either dtype.  In float64, which is asked for where accuracy matters more
-    than time, "auto" leaves Winograd out.
+    The cost estimate assumes float32 vectors for both dtypes.  In float64, where accuracy matters more than time, "auto"
+    does not choose Winograd.
     """
     cdef int code = _passes[pass_name]
     if algorithm not in ALGORITHMS or (algorithm == "scatter" and code != FC_BACKWARD_INPUT):
@@ -175,11 +175,11 @@ def conv2d_forward(
 ):
     """The op y = pool(activation(conv2d(x, w) + b)).
 
-    `pool` is None, or "max" or "average" over whole windows of 2x2 with stride 2 (one group): the convolution's output never
-    exists, and a last row or column in no window is not computed.  The bits are those of a pooling of its own after a
-    convolution of so many rows and columns.
+    `pool` is None, "max" or "average": pooling over whole 2x2 windows with stride 2 (one group).  The convolution's output
+    is not stored, and a last row or column that is in no window is not computed.  The result has the bits of a separate
+    pooling after a convolution with that many rows and columns.
 
-    `frozen`: the caller will freeze the op's weights, which "auto" takes into account.
+    `frozen`: the caller will freeze the op's weights; "auto" takes that into account.
     """
     if pool:
         geometry = geometry.whole_windows(2)
@@ -203,7 +203,7 @@ def conv2d_backward_kernel(geometry, x, dy, dw, db, algorithm="auto"):
 
 
 def _check_shapes(g, x, w, y, pool=None):
-    """The arrays of a pass, under their forward names, must be what the geometry says."""
+    """Raises ValueError unless the arrays of a pass, under their forward names, have the shapes of the geometry."""
     side = 2 if pool else 1
     expected = (
         (g.batch, g.height, g.width, g.channels),
@@ -220,7 +220,7 @@ def _check_bias(g, b, what):
 
 
 def _pool_code(g, pool):
-    """The number of a pooling of 2x2 windows with stride 2; ValueError if it cannot end this convolution."""
+    """The code of a 2x2 pooling with stride 2; ValueError if it cannot be fused into this convolution."""
     if pool not in _poolings:
         raise ValueError(f"pooling {pool!r} cannot be fused; expected one of {', '.join(map(repr, _poolings))}")
     if pool and g.groups > 1:
@@ -232,13 +232,13 @@ def _pool_code(g, pool):
 
 
 cdef class _Problems(FilterOp):
-    """Forward-like problems that run as one: pack all filters, then all items of all problems."""
+    """Forward-like problems that run as one op: phase 0 packs all filters, phase 1 runs the items of all problems."""
 
     cdef readonly str algorithm
     cdef int count
     cdef fc_conv *problems
     cdef fc_filter_view *views
-    cdef int64_t *packed            # where each problem's packed filters begin, in bytes
+    cdef int64_t *packed            # offset of each problem's packed filters, in bytes
     cdef int64_t *first_item        # prefix sums over problems
     cdef int64_t *first_pack
 
@@ -274,7 +274,7 @@ cdef class _Problems(FilterOp):
         self.lay_out(threads)
 
     cdef int _plan(self) except -1:
-        """Cut every problem into items, and lay out the packed filters."""
+        """Partition every problem into items, and lay out the packed filters."""
         cdef int i
         cdef int64_t bytes = 0
         cdef fc_conv *p
@@ -283,7 +283,7 @@ cdef class _Problems(FilterOp):
             p = &self.problems[i]
             self.packed[i] = bytes
             bytes += round_up_64(p.packed_size * self.table.target.element_size)
-            self.work += (  # with few pixels, the time goes into reading the filters
+            self.work += (  # with few pixels, reading the filters dominates
                 2.0 * max(p.batch * p.out_h * p.out_w, 4) * p.kernel_h * p.kernel_w * p.channels
                 * (1.0 if p.depthwise else 1.0 * p.filters * p.groups)
             )
@@ -375,7 +375,7 @@ def residues(int64_t size, int64_t kernel, int64_t stride, int64_t dilation, int
 
 
 cdef list residue_starts(int64_t size, int64_t kernel, int64_t stride, int64_t dilation, int64_t pad):
-    """Where the residues of an axis of dx begin (schedule/geometry.h)."""
+    """First positions of the residues of an axis of dx (schedule/geometry.h)."""
     cdef int64_t at = 0, end = schedule.residue_end(size, stride)
     starts = []
     while at < end:
@@ -386,8 +386,8 @@ cdef list residue_starts(int64_t size, int64_t kernel, int64_t stride, int64_t d
 
 @cython.final
 cdef class DirectBackwardInput(_Problems):
-    """dx from dy and w by direct sums: a forward problem over dy, with filters flipped and transposed, for every residue of
-    the position modulo the strides."""
+    """dx from dy and w by direct sums: for every residue of the position modulo the strides, a forward problem over dy with
+    flipped and transposed filters."""
 
     def __init__(self, g, dy, w, dx, str algorithm):
         self.arrays, self.algorithm = (dy, w, dx), algorithm
@@ -523,7 +523,7 @@ cdef class DirectBackwardKernel(Op):
 
 
 cdef list _tile_sizes(fc_tiling *t):
-    """The outputs of each tile of a dimension."""
+    """The number of outputs of each tile of a dimension."""
     sizes = [t.tile] * t.whole
     if t.count > t.whole:
         rest = t.size - t.whole * t.tile
@@ -532,16 +532,18 @@ cdef list _tile_sizes(fc_tiling *t):
 
 
 cdef class _Winograd(FilterOp):
-    """A forward pass, or the gradient with respect to the input, which is a forward pass over dy with filters flipped and
-    transposed.  For stride 2 it is one over dy with zeros in between.  Or, where tiles of dy are fewer (`FC_WINO_SPREAD`), it
-    is the transpose of the forward pass: the contributions of tiles of dy to dx are added up."""
+    """A forward pass, or the gradient with respect to the input.
+
+    The gradient is a forward pass over dy with flipped and transposed filters; for stride 2, over dy with zeros between its
+    pixels.  Where dy has fewer tiles than dx (`FC_WINO_SPREAD`), it is the transpose of the forward pass instead: the
+    contributions of tiles of dy to dx are added up."""
 
     cdef readonly str algorithm
     cdef fc_winograd problem
     cdef fc_filter_view view
 
     cdef int _begin(self, g, arrays, int code, w, str algorithm) except -1:
-        """Table, sizes and filters."""
+        """Sets the kernel table, the sizes and the filters."""
         self.arrays, self.algorithm = arrays, algorithm
         self.table = current_table(element_kind(self.arrays))
         self.target = target_of(self.table)
@@ -573,7 +575,7 @@ cdef class _Winograd(FilterOp):
         FilterOp.begin(self, workspace)
         self.problem.v = self.other_memory(workspace)
 
-    # Where filters stream, the input is transformed beside them, before the products.
+    # With streamed filters, phase 0 also transforms the input.
     cdef int64_t phase_items(self, int phase) noexcept nogil:
         if phase:
             return self.problem.items
@@ -665,8 +667,8 @@ cdef class WinogradBackwardKernel(Op):
         self.shared_bytes = round_up_64(self.problem.workspace_size * self.table.target.element_size)
         self.scratch_bytes = round_up_64(self.problem.scratch_bytes)
 
-    # With sums of their own: splits, then their reduction.  Otherwise one item that writes the zeros that all others read (the
-    # memory is shared with the ops before this one, so `begin` would be too early), and two phases for every block of tiles.
+    # With `own_sums`: the splits, then their reduction.  Otherwise one item that writes the zeros that all others read
+    # (`begin` would be too early, because earlier ops use the same memory), then two phases per block of tiles.
     cdef int64_t phase_items(self, int phase) noexcept nogil:
         if self.problem.own_sums:
             return self.problem.reduce_items if phase else self.problem.split_items

@@ -1,5 +1,6 @@
-# What the other extension modules share: the kernel table in use, the base class of ops, the thread count rule.
-# Free functions rather than methods wherever possible: adding one does not change the layout of a class.
+# Declarations shared by the extension modules: the kernel table in use, the base class of ops, the thread-count rule.
+#
+# Free functions instead of methods where possible: adding one does not change the layout of a class.
 from libc.math cimport sqrt
 from libc.stdint cimport int64_t
 from fastconv._ext._kernels cimport fc_target, fc_undo
@@ -8,35 +9,36 @@ from fastconv._ext._tables cimport fc_schedule, fc_table
 # The table for float32 or float64 of the selected instruction set.
 cdef const fc_table *current_table(bint is_double) noexcept
 
-# The facts of a table's target, with the variants that tests force or forbid.
+# The properties of a table's target, with the variants that tests force or forbid.
 cdef fc_target target_of(const fc_table *table) noexcept
 
-# How passes are cut (schedule/schedule.h); `_core` links it for all modules.
+# The schedules (schedule/schedule.h); `_core` links them for all modules.
 cdef const fc_schedule *schedule
 
-# float32 -> 0, float64 -> 1; anything else, or arrays that disagree, is an error.
+# float32 -> 0, float64 -> 1; raises for any other dtype, and for arrays of different dtypes.
 cdef int element_kind(tuple arrays) except -1
 
 # The data pointer of a C-contiguous array; NULL for None.
 cdef void *pointer(array) except? NULL
 
-# The number of an activation, and the same for one that ends a convolution or dense product.
+# The code of an activation; `fused_` raises if it cannot be fused into a convolution or dense product.
 cdef int activation_code(str name) except -1
 cdef int fused_activation_code(str name) except -1
 
-# Work is counted in floating-point operations or bytes moved in cache; a core does about 100,000 in a microsecond.
+# Work is measured in floating-point operations or in bytes moved in cache; a core does about 100,000 per microsecond.
 cdef enum:
-    MEETING = 5000            # what it costs to meet at a barrier, for every thread that does
-    PARALLEL_REGION = 100000  # what it costs to begin and end one
-    BRIEF = 300000            # for a thread: three microseconds
+    MEETING = 5000            # cost of one barrier per thread, in units of work
+    PARALLEL_REGION = 100000  # cost of one parallel region, in units of work
+    BRIEF = 300000            # work of one thread in a brief phase, in units of work: three microseconds
 
-# Packed filters of up to so many bytes stay in the L2 of every core, and up to so many threads pack them each for itself.
+# Upper bounds, in bytes and in threads, below which every thread packs its own copy of the filters.  The copy stays in the
+# core's L2.
 cdef enum:
     OWN_FILTERS_BYTES = 512 * 1024
     OWN_FILTERS_THREADS = 8
 
 
-# Threads that repay themselves on so much work: with t of them, work / t + t * MEETING is least.
+# The number of threads t that minimizes the time work / t + t * MEETING, at most `num_threads`.
 cdef inline int threads_for(int num_threads, double work) noexcept nogil:
     cdef double most = sqrt(work / MEETING)
     if most >= num_threads:
@@ -60,17 +62,17 @@ cdef class Workspace:
     cdef int require(self, int64_t size) except -1
 
 
-# One operation of a network, bound to its arrays: some loops ("phases") over independent items.
+# One operation of a network, bound to its arrays: one or more loops ("phases") over independent items.
 cdef class Op:
     cdef readonly tuple arrays
-    cdef fc_target target   # what its schedules plan by, for ops that have variants
+    cdef fc_target target   # read by the schedules of ops that have variants
     cdef double work        # floating-point operations or bytes, for threads_for
     cdef int phases
     cdef Workspace own_workspace
-    # Scratch: `shared_bytes` for the op and `scratch_bytes` for each thread, which is how items find theirs.
+    # Scratch: `shared_bytes` for the op, and `scratch_bytes` for each thread, for the item that it runs.
     cdef int64_t shared_bytes, scratch_bytes
-    cdef int fitted         # threads that its items are cut for
-    cdef int threads        # that share its items in the present run
+    cdef int fitted         # number of threads that the items are partitioned for
+    cdef int threads        # number of threads in the present run
     cdef void fit(self, int threads) noexcept nogil
     cdef void begin(self, char *workspace) noexcept nogil
     cdef int64_t phase_items(self, int phase) noexcept nogil
@@ -79,16 +81,16 @@ cdef class Op:
     cdef void end(self) noexcept nogil
 
 
-# The activation, (kind, slope, output) or None, that an op undoes in a gradient of the shape of `gradient`.
+# Sets an activation gradient, (kind, slope, output) or None, that an op applies to a `gradient` of the shape of `output`.
 cdef int describe_undo(Op op, fc_undo *to, undo, gradient) except -1
 
 
-# An op whose filters are rearranged ("packed") before they are used.
+# An op that packs its filters before it uses them.
 cdef class FilterOp(Op):
     cdef const fc_table *table
     cdef Workspace filters
-    cdef readonly int64_t filter_bytes  # of the packed filters
-    cdef int64_t filters_end  # where they end within this memory
+    cdef readonly int64_t filter_bytes  # size of the packed filters
+    cdef int64_t filters_end  # end of the packed filters within that size
     cdef int64_t other_bytes
     cdef bint frozen, is_packed, packs_apart
     cdef int need_filter_bytes(self, int64_t bytes, int64_t other_bytes=*) except -1

@@ -1,16 +1,16 @@
-"""The selected kernel table, and what every op is built on.
+"""The selected kernel table, and the base classes of ops.
 
-This is the only module that links the C objects.  The instruction set is chosen once, at import: the best
-compiled target that the CPU and the operating system support, or the one that `FASTCONV_ISA` names.
+This is the only module that links the C objects.  The instruction set is chosen once, at import: the best compiled target
+that the CPU and the operating system support, or the one that `FASTCONV_ISA` names.
 
-An *op* is one operation of a network bound to its arrays for life: the functions of `fastconv.ops` make one, run
-it once and drop it; a plan makes many and runs them over and over.  It consists of phases, loops over independent
-items, each of which needs the one before it to be complete.
+An *op* is one operation of a network, bound to its arrays for its lifetime: a function of `fastconv.ops` creates one, runs
+it once and drops it; a plan creates many and runs them repeatedly.  An op consists of phases, loops over independent items;
+each phase needs the previous one to be complete.
 
-All parallelism is in `_run_team`: one parallel region for a whole list of ops, whose threads share out the items of each
-phase and meet before the next (kernels/team.h).  An op too small to repay a second thread is done by the first alone.
-Within the region nothing is allocated and no Python object is touched; scratch memory comes from a workspace that is
-made beforehand.  Which thread computes an item never shows in the result.
+All parallelism is in `_run_team`: one parallel region for a whole list of ops, whose threads share the items of each phase
+and synchronize at a barrier before the next (kernels/team.h).  An op too small for a second thread runs on the first one
+alone.  Within the region nothing is allocated and no Python object is accessed; scratch memory is a workspace that is
+allocated before.  The result does not depend on which thread computes an item.
 """
 
 import os
@@ -91,15 +91,14 @@ def available_isas():
 
 
 def isa():
-    """The target in use."""
+    """The name of the target in use."""
     return fc_isa_name(selected).decode()
 
 
 def set_isa(name):
     """Use target `name` for every op constructed from now on.
 
-    Raises ValueError for a name that is no target at all and RuntimeError for one that this build or this machine
-    does not have.
+    Raises ValueError for an unknown name, and RuntimeError for a target that this build or this machine does not have.
     """
     global selected
     valid = ", ".join(available_isas())
@@ -115,7 +114,7 @@ def set_isa(name):
 
 
 def lanes():
-    """float32 elements in a vector of the target in use."""
+    """Number of float32 elements in a vector of the target in use."""
     return current_table(False).target.lanes
 
 
@@ -125,14 +124,14 @@ def openmp_enabled():
 
 
 def compiler():
-    """The compiler that built this module, in its own words."""
+    """The version string of the compiler that built this module."""
     return __VERSION__.decode()
 
 
 def fma_peak(int num_threads, double seconds=0.05):
     """The rate of independent fused multiply-adds in registers, float32, in GFLOP/s on `num_threads` threads.
 
-    The physical limit of every direct kernel on this machine, to be measured in the same run as the kernels.
+    This is the upper bound of every direct kernel on this machine; measure it in the same run as the kernels.
     """
     import time
 
@@ -160,7 +159,7 @@ else:
     set_isa(available_isas()[0])
 
 
-# ---- for the other modules ----
+# ---- used by the other modules ----
 
 
 cdef const fc_table *current_table(bint is_double) noexcept:
@@ -195,9 +194,9 @@ cdef unsigned _variant_bits(names) except? 0:
 
 
 def set_variants(forced=(), forbidden=()):
-    """Make ops constructed from now on use the variants `forced`, where they are possible, and none of those `forbidden`.
+    """Make ops constructed from now on use the variants `forced` where possible, and none of those in `forbidden`.
 
-    For tests: without it a schedule decides by estimating speed.  `Op.describe` tells what became of it.
+    For tests: otherwise a schedule decides by estimated speed.  `Op.describe` reports the variant in use.
     """
     global forced_variants, forbidden_variants
     bits = _variant_bits(forced)
@@ -255,7 +254,7 @@ cdef dict _activations = {
     "bounded_relu": FC_BOUNDED_RELU,
 }
 
-# Activations that can end a convolution or dense product, and those whose gradient needs the input.
+# Activations that can be fused into a convolution or dense product, and those whose gradient needs the input.
 FUSIBLE = frozenset(name for name, code in _activations.items() if code <= FC_CAN_FUSE)
 KEEPS_INPUT = frozenset(name for name, code in _activations.items() if code >= FC_KEEPS_INPUT)
 
@@ -276,7 +275,7 @@ cdef int fused_activation_code(str name) except -1:
 
 @cython.final
 cdef class Workspace:
-    """Scratch memory that grows to the largest size asked for; 64-byte aligned."""
+    """Scratch memory that grows to the largest size required so far; 64-byte aligned."""
 
     def __dealloc__(self):
         free(self.data)
@@ -319,12 +318,12 @@ cdef bint flushes = False
 
 
 def flush_denormals():
-    """Whether ops take denormal numbers for zero."""
+    """Whether ops treat denormal numbers as zero."""
     return flushes
 
 
 def set_flush_denormals(bint flush):
-    """Let every op from now on take denormal numbers for zero, or compute with them."""
+    """Set whether ops treat denormal numbers as zero, from the next run on."""
     global flushes
     flushes = flush
 
@@ -336,26 +335,26 @@ cdef class Op:
         self.phases = 1
 
     cdef void fit(self, int threads) noexcept nogil:
-        """Cut the phases into items enough for so many threads, and say how much scratch memory that takes.
+        """Partition the phases into enough items for `threads` threads, and set the size of the scratch memory.
 
-        This changes who computes what, and never the order of a sum.
+        This changes which thread computes an item, and never the order of a sum.
         """
 
     cdef void begin(self, char *workspace) noexcept nogil:
-        """Done once per run, before any op of the program runs, where `shared_bytes` are known to lie."""
+        """Called once per run, before any op of the program runs: `workspace` is where the op's `shared_bytes` begin."""
 
     cdef int64_t phase_items(self, int phase) noexcept nogil:
         return 0
 
     cdef bint is_apart(self, int phase) noexcept nogil:
-        """Whether every thread does all items of a phase, in its own scratch, and for itself: nobody waits for others."""
+        """Whether every thread runs all items of a phase itself, in its own scratch, without a barrier."""
         return False
 
     cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
         pass
 
     cdef void end(self) noexcept nogil:
-        """Done by one thread after the last phase, while others begin the next op: shared scratch is theirs by then."""
+        """Called by one thread after the last phase, while others begin the next op, which may overwrite the shared scratch."""
 
     def run(self, int num_threads):
         """Execute once on at most `num_threads` threads."""
@@ -365,14 +364,14 @@ cdef class Op:
         _run(&op, 1, self.own_workspace, num_threads)
 
     def details(self):
-        """What `describe` says of an operation of this kind: algorithm, variant, store, partition."""
+        """The entries of `describe` for this kind of operation: algorithm, variant, store, partition."""
         return {}
 
     def describe(self, int num_threads=1):
         """How the op runs on `num_threads` threads, as a dict.
 
-        "operation" is its class; then come the entries of `details`.  "phases" is what `split` returns; "scratch_bytes" are
-        those of each thread, "shared_bytes" those of all threads together, packed filters included.
+        "operation" is its class; the entries of `details` follow.  "phases" is the result of `split`; "scratch_bytes" is
+        the scratch memory of each thread, "shared_bytes" that of all threads together, packed filters included.
         """
         return {
             "operation": type(self).__name__,
@@ -383,15 +382,15 @@ cdef class Op:
         }
 
     def worth(self, int num_threads):
-        """How many of `num_threads` threads the work repays, whether there are items for them or not."""
+        """The number of threads, at most `num_threads`, that the work pays for, regardless of the number of items."""
         return threads_for(num_threads, self.work)
 
     def split(self, int num_threads):
         """How `num_threads` threads share each phase: a list of (items, items taken at a time, threads).
 
-        Every thread begins with a stretch of its own, and who is done helps the others, unless all take a few
-        microseconds only: with items of equal length the busiest one of `threads` gets at most
-        ceil(items / chunk / threads) * chunk of `items`.  What every thread does for itself is one such chunk.
+        Every thread begins with its own stretch and then steals items from the others, unless the whole phase takes a few
+        microseconds only: with items of equal length the busiest one of `threads` gets at most ceil(items / chunk /
+        threads) * chunk of `items`.  A phase that every thread runs by itself is one such chunk.
         """
         _fit(self, num_threads)
         cdef int threads = _threads_of(self, num_threads)
@@ -415,12 +414,12 @@ cdef int describe_undo(Op op, fc_undo *to, undo, gradient) except -1:
 
 
 cdef int64_t _chunk(int64_t items, int threads) noexcept nogil:
-    """Few large items are taken one by one, many small ones in handfuls."""
+    """Number of items that a thread takes at a time: one if there are few, more if there are many."""
     return 1 + items // (16 * threads)
 
 
 cdef bint _is_brief(Op op, int64_t items, int threads) noexcept nogil:
-    """Whether each thread does its own stretch and no more: a look at what is left of the others' costs as much."""
+    """Whether each thread runs only its own stretch: checking the other stretches for items would cost as much."""
     return items <= threads or op.work < threads * BRIEF
 
 
@@ -443,7 +442,7 @@ cdef void _fit(Op op, int num_threads) noexcept nogil:
 
 
 cdef int _team_for(void **ops, int64_t count, int num_threads) noexcept nogil:
-    """`num_threads`, or 1 if all that more threads could share does not repay a parallel region."""
+    """`num_threads`, or 1 if the work that more threads could share does not pay for a parallel region."""
     cdef double shared = 0
     cdef int64_t i
     for i in range(count):
@@ -459,7 +458,7 @@ cdef int _run(void **ops, int64_t count, Workspace workspace, int num_threads) e
     cdef int64_t bytes = 0, i
     cdef int threads = 1, wanted
     num_threads = _team_for(ops, count, num_threads)
-    if FC_RED_ZONE and count > 1:  # each op by itself, in memory that ends where it should
+    if FC_RED_ZONE and count > 1:  # each op by itself, so that the red zone follows its own memory
         for i in range(count):
             _run(ops + i, 1, workspace, num_threads)
         return 0
@@ -473,7 +472,7 @@ cdef int _run(void **ops, int64_t count, Workspace workspace, int num_threads) e
     cdef fc_team *team = <fc_team *> aligned(workspace)
     cdef char *memory = aligned(workspace) + team_bytes
     fc_team_init(team, threads)
-    if FC_RED_ZONE:  # behind shared scratch, and behind that of each thread
+    if FC_RED_ZONE:  # behind the shared scratch, and behind that of each thread
         for i in range(threads + 1):
             fc_end_part(memory + (<Op> ops[0]).shared_bytes + _scratch_stride(<Op> ops[0]) * i)
     with nogil:
@@ -488,14 +487,14 @@ cdef int _run(void **ops, int64_t count, Workspace workspace, int num_threads) e
 
 
 cdef int64_t _scratch_stride(Op op) noexcept nogil:
-    """From the scratch of one thread to that of the next."""
+    """Distance between the scratch of two threads, in bytes."""
     return op.scratch_bytes + FC_RED_ZONE
 
 
 cdef void _run_member(
     void **ops, int64_t count, char *workspace, fc_team *team, int rank, int size
 ) noexcept nogil:
-    """What each thread of the team does, in the float mode that is asked for; its own one comes back."""
+    """Runs the ops on one thread of the team, in the float mode that is set, and then restores the thread's own mode."""
     cdef uint64_t mode
     if not flushes:
         _run_team(ops, count, workspace, team, rank, size)
@@ -509,9 +508,9 @@ cdef void _run_member(
 cdef void _run_team(
     void **ops, int64_t count, char *workspace, fc_team *team, int rank, int size
 ) noexcept nogil:
-    """All threads of the team take the same way through the branches that hold a barrier.
+    """All threads of the team must take the same branches around a barrier.
 
-    So these branches depend on nothing that `end` changes: it runs on one thread while others go on to the next op.
+    So these branches do not depend on anything that `end` changes: it runs on one thread while others begin the next op.
     """
     cdef int64_t i, loop = 0, items, chunk, item, stop = 0
     cdef int phase, threads
@@ -563,18 +562,18 @@ cdef void _run_team(
 cdef class FilterOp(Op):
     """An op that packs its filters in phase 0.
 
-    In training, the default, that is done at every run, into scratch memory that all ops of a program share; with
-    frozen weights at the next run only, into memory of the op's own.
+    In training, the default, it packs at every run, into scratch memory that all ops of a program share.  With frozen
+    weights, it packs at the next run only, into its own memory.
 
-    Threads share the packing, unless the filters are small.  Then each packs all of them, into its own scratch: that
-    takes less time than to fetch from another core's cache what the others have packed.
+    Threads share the packing, unless the filters are small: then each thread packs all of them into its own scratch, which
+    takes less time than fetching packed filters from the cache of another core.
     """
 
     def __cinit__(self):
         self.phases = 2
 
     cdef void place_filters(self, char *memory) noexcept nogil:
-        """Packed filters are written to and read from `memory` from now on."""
+        """Set `memory` as the location of the packed filters."""
 
     cdef void begin(self, char *workspace) noexcept nogil:
         if not self.frozen:
@@ -590,7 +589,7 @@ cdef class FilterOp(Op):
         return phase == 0 and self.packs_apart
 
     cdef void lay_out(self, int threads) noexcept nogil:
-        """Called at the end of `fit`: where `packs_apart`, packed filters are at the beginning of each thread's scratch."""
+        """Called at the end of `fit`.  With `packs_apart`, packed filters are at the beginning of each thread's scratch."""
         self.packs_apart = (
             not self.frozen and 1 < threads <= OWN_FILTERS_THREADS
             and self.filter_bytes <= OWN_FILTERS_BYTES and self.other_bytes == 0
@@ -600,7 +599,7 @@ cdef class FilterOp(Op):
         self.shared_bytes = self.other_bytes + (0 if self.frozen or self.packs_apart else self.filter_bytes)
 
     cdef int need_filter_bytes(self, int64_t bytes, int64_t other_bytes=0) except -1:
-        """`other_bytes` of shared scratch, at `other_memory`, are for whatever else the op's items share."""
+        """Set the sizes of the packed filters and of `other_bytes`, shared scratch at `other_memory` for other uses."""
         self.filters_end = max(bytes, 64)  # there may be no elements at all
         self.filter_bytes = round_up_64(self.filters_end + FC_RED_ZONE)
         self.other_bytes = round_up_64(other_bytes)
@@ -611,7 +610,7 @@ cdef class FilterOp(Op):
         return workspace if self.frozen else workspace + self.filter_bytes
 
     def freeze_weights(self, bint frozen):
-        """Pack the filters at the next run only, or at every run."""
+        """Pack the filters at the next run only (True), or at every run (False)."""
         self.frozen = frozen
         self.is_packed = False
         self.filters = None
@@ -624,13 +623,13 @@ cdef class FilterOp(Op):
             fc_end_part(aligned(self.filters) + self.filters_end)
 
     def invalidate(self):
-        """Frozen filters have changed: pack them again at the next run."""
+        """Pack frozen filters again at the next run, because they have changed."""
         self.is_packed = False
 
 
 @cython.final
 cdef class Program:
-    """Ops that run one after the other in a single call without the GIL, sharing one workspace."""
+    """Ops that run one after the other in a single call without the GIL, with one shared workspace."""
 
     cdef readonly tuple ops
     cdef void **pointers
@@ -638,7 +637,7 @@ cdef class Program:
     cdef Workspace workspace
 
     def __cinit__(self, ops):
-        self.ops = tuple(ops)  # keeps them alive
+        self.ops = tuple(ops)  # keeps the ops alive
         self.count = len(self.ops)
         self.workspace = Workspace()
         self.pointers = <void **> malloc(max(1, self.count) * sizeof(void *))
@@ -655,12 +654,12 @@ cdef class Program:
 
     @property
     def workspace_bytes(self):
-        """Scratch memory in use, for as many threads as the program has run on."""
+        """Size of the scratch memory, in bytes, for the number of threads that the program has run on."""
         return self.workspace.size
 
     @property
     def filter_bytes(self):
-        """Memory of packed filters that are kept from run to run."""
+        """Size of the packed filters that are kept between runs, in bytes."""
         return sum(op.filter_bytes for op in self.ops if isinstance(op, FilterOp) and (<FilterOp> op).frozen)
 
     def run(self, int num_threads):

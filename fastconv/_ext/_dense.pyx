@@ -1,4 +1,4 @@
-"""Dense layers: x (N, I), w (I, O), b (O,), y and dy (N, O); forward, both gradients, and a gradient that is used up at once."""
+"""Dense layers: x (N, I), w (I, O), b (O,), y and dy (N, O); forward, both gradients, and a gradient fused with its update."""
 
 cimport cython
 from libc.stdint cimport int64_t
@@ -23,7 +23,7 @@ ctypedef void (*item_function)(const fc_dense *, int64_t, void *) noexcept nogil
 
 
 cdef class _DenseOp(Op):
-    """One pass of a dense layer: its items, shared out among threads."""
+    """One pass of a dense layer."""
 
     cdef const fc_table *table
     cdef fc_dense problem
@@ -31,7 +31,7 @@ cdef class _DenseOp(Op):
     cdef plan_function plan
 
     cdef int _describe(self, x, w, y, b) except -1:
-        """Shapes of one pass under their forward names."""
+        """Check the shapes of one pass, given under their forward names."""
         rows, inputs = x.shape
         outputs = w.shape[1]
         if w.shape[0] != inputs or y.shape != (rows, outputs) or (b is not None and b.shape != (outputs,)):
@@ -40,7 +40,7 @@ cdef class _DenseOp(Op):
                 f"bias {None if b is None else b.shape}"
             )
         self.problem.rows, self.problem.inputs, self.problem.outputs = rows, inputs, outputs
-        # Few rows: the time goes into reading the weights, not into arithmetic.
+        # With few rows, reading the weights dominates.
         self.work = 2.0 * max(rows, 4) * inputs * outputs
         return 0
 
@@ -96,7 +96,8 @@ cdef class DenseForward(_DenseOp):
 
 @cython.final
 cdef class DenseBackwardInput(_DenseOp):
-    """dx = dy w'; `undo` = (kind, slope, x) is the activation that gave x: then dx is what went into that."""
+    """dx = dy w'.  `undo` = (kind, slope, x), the activation with the output x: dx is then the gradient with respect to the
+    activation's input."""
 
     def __init__(self, dy, w, dx, undo=None):
         self.arrays = (dy, w, dx)
@@ -126,10 +127,10 @@ cdef class DenseBackwardKernel(_DenseOp):
 
 @cython.final
 cdef class DenseUpdate(_DenseOp):
-    """`rule.w` changes by `rule` with the gradient x' dy, which is never in memory as a whole; db = column sums of dy.
+    """Updates `rule.w` by `rule` with the gradient x' dy, which is never stored as a whole; db = column sums of dy.
 
-    What w becomes is, to the last bit, what `DenseBackwardKernel` and an `Update` make of it.  Raises ValueError for a
-    rule that takes no gradient.
+    w gets the same bits as from `DenseBackwardKernel` followed by an `Update`.  Raises ValueError for a rule without a
+    gradient.
     """
 
     cdef Rule rule
@@ -142,7 +143,7 @@ cdef class DenseUpdate(_DenseOp):
         self.table = current_table(element_kind((x, dy, db, rule.w)))
         self.target = target_of(self.table)
         self._describe(x, rule.w, dy, db)
-        # Of every weight, w and at least one slot are read and written.
+        # For every weight, w and at least one slot are read and written.
         self.work = max(self.work, 16.0 * rule.w.size)
         self.problem.x, self.problem.dy, self.problem.db = pointer(x), pointer(dy), pointer(db)
         self.plan = schedule.plan_dense_update

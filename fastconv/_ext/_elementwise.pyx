@@ -1,4 +1,4 @@
-"""Activations, softmax, losses and dropout: single passes over memory, shared out in fixed stretches."""
+"""Activations, softmax, losses and dropout: single passes over memory, partitioned into stretches of fixed size."""
 
 cimport cython
 from libc.stdint cimport int64_t, uint64_t
@@ -9,7 +9,7 @@ from fastconv._ext._kernels cimport fc_loss
 from fastconv._ext._tables cimport fc_table
 
 cdef enum:
-    STRETCH = 8192  # elements of one item: 32 KiB of float32, an L1 cache
+    STRETCH = 8192  # elements per item: 32 KiB of float32, an L1 cache
 
 
 def _same_shapes(*named):
@@ -55,7 +55,7 @@ cdef class _Activation(_Elementwise):
 cdef class ActivationForward(_Activation):
     """y = f(x); y may be x.
 
-    `slope` is that of "leaky_relu", the factor of "elu", the bound of "clipped_relu"; "bounded_relu" has all three.
+    `slope` is the slope of "leaky_relu", the factor of "elu" or the bound of "clipped_relu"; "bounded_relu" uses all three.
     """
 
     cdef char *x
@@ -110,7 +110,7 @@ cdef class Dropout(_Elementwise):
         self.x, self.y = <char *> pointer(x), <char *> pointer(y)
 
     def get_state(self):
-        """How many masks have been drawn."""
+        """The number of masks drawn so far."""
         return self.draws
 
     def set_state(self, uint64_t draws):
@@ -157,7 +157,7 @@ cdef class _Rows(Op):
         if prediction.ndim != 2:
             raise ValueError(f"expected an array of shape (rows, classes), received {prediction.shape}")
         self.rows, self.classes = prediction.shape
-        # An exponential and a division per element: some twenty operations.
+        # An exponential and a division per element: about twenty operations.
         self.work = 20.0 * self.rows * self.classes
         return 0
 
@@ -193,7 +193,7 @@ cdef class SoftmaxForward(_Rows):
 
 @cython.final
 cdef class SoftmaxBackward(_Rows):
-    """dx = y * (dy - sum(y * dy)), or dy - exp(y) * sum(dy) of the logarithm; dx may be dy."""
+    """dx = y * (dy - sum(y * dy)), or with `log` dy - exp(y) * sum(dy); dx may be dy."""
 
     cdef char *y
     cdef char *dy
@@ -253,8 +253,8 @@ cdef class _Loss(_Rows):
 cdef class SoftmaxCrossEntropy(_Loss):
     """Cross-entropy of softmax(logits) with targets (rows, classes) or labels (rows,) int64.
 
-    Writes the loss of each row (float64, unweighted), the gradient of the weighted mean with respect to the logits,
-    and the probabilities, the last two if arrays for them are given.  A label outside [0, classes) makes its row NaN.
+    Writes the loss of each row (float64, unweighted) and, if their arrays are given, the gradient of the weighted mean with
+    respect to the logits, and the probabilities.  A label outside [0, classes) makes its row NaN.
     """
 
     def __init__(self, logits, targets, dlogits, loss, sample_weight=None, probabilities=None):
@@ -264,7 +264,7 @@ cdef class SoftmaxCrossEntropy(_Loss):
 
 @cython.final
 cdef class CrossEntropy(_Loss):
-    """Cross-entropy of probabilities, which are divided by their sum and clipped to [1e-7, 1 - 1e-7] as Keras does."""
+    """Cross-entropy of probabilities, which are divided by their sum and clipped to [1e-7, 1 - 1e-7], as in Keras."""
 
     def __init__(self, probabilities, targets, dprobabilities, loss, sample_weight=None):
         self._describe(probabilities, targets, dprobabilities, loss, sample_weight, None, True)

@@ -1,4 +1,4 @@
-# The C side of the seam, as declared in fastconv_kernels.h; the meaning of every field is told there.
+# C declarations of fastconv_kernels.h; schedule/problems.h documents every field.
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
 cdef extern from "fastconv_kernels.h" nogil:

@@ -1,4 +1,4 @@
-"""Any loss over rows of predictions, by kind.  The formulas stand in kernels/loss.inc and kernels/loss_kinds.inc."""
+"""Any loss over rows of predictions, by kind.  The formulas are in kernels/loss.inc and kernels/loss_kinds.inc."""
 
 cimport cython
 from libc.stdint cimport int64_t
@@ -59,9 +59,9 @@ _OF_LABELS = ("softmax_cross_entropy", "cross_entropy")
 cdef class RowLoss(Op):
     """The loss of `kind` between prediction and targets, both (rows, classes); or labels (rows,) of int64.
 
-    Writes the loss of each row (float64, unweighted) and, if arrays for them are given, the gradient of the weighted
-    mean over rows, and what a softmax or sigmoid makes of the prediction.  `summed`: the sum instead of the mean, so
-    that every value and gradient is `rows` times as large.  Rows with the label `ignore` do not count.
+    Writes the loss of each row (float64, unweighted) and, if their arrays are given, the gradient of the weighted mean over
+    rows, and the softmax or sigmoid of the prediction.  `summed`: the sum instead of the mean, so that every value and
+    gradient is `rows` times as large.  Rows with the label `ignore` do not count.
     """
 
     cdef readonly str kind
@@ -117,10 +117,10 @@ cdef class RowLoss(Op):
         p.ignores, p.ignore = ignore is not None, 0 if ignore is None else ignore
         self.kind, self.summed = kind, summed
         self.looks_at_targets = "hinge" in kind and kind != "categorical_hinge"
-        self.work = 40.0 * p.rows * p.classes  # some logarithm or exponential per element
+        self.work = 40.0 * p.rows * p.classes  # about one logarithm or exponential per element
 
     cdef void begin(self, char *workspace) noexcept nogil:
-        """What depends on all targets at once: how many rows count, and whether all targets are 0 or 1."""
+        """Sets the fields that depend on all targets: the number of rows that count, and whether all targets are 0 or 1."""
         cdef fc_loss *p = &self.problem
         cdef int64_t i, count = p.rows
         cdef double t

@@ -1,6 +1,6 @@
-"""Merging arrays and taking gradients apart again: sums, products, maxima, concatenation, repetition.
+"""Merges of arrays and their gradients: sums, products, maxima, concatenation, broadcasts.
 
-Single passes over memory, shared out in fixed stretches of elements or in runs along the last axis.
+Single passes over memory, partitioned into stretches of elements of fixed size, or into runs along the last axis.
 """
 
 cimport cython
@@ -23,7 +23,7 @@ from fastconv._ext._kernels cimport (
 from fastconv._ext._tables cimport fc_table
 
 cdef enum:
-    STRETCH = 8192  # elements of one item: 32 KiB of float32, an L1 cache
+    STRETCH = 8192  # elements per item: 32 KiB of float32, an L1 cache
 
 cdef dict _kinds = {
     "add": FC_ADD,
@@ -79,8 +79,8 @@ cdef class _Merging(_Stretches):
 cdef class Merge(_Merging):
     """y = xs[0] . xs[1] . ... for kind "add", "subtract", "multiply", "average", "maximum" or "minimum".
 
-    y may be one of the xs.  With `relu`, y = max(y, 0) after that.  With `undo` = (kind, slope, output), y is a
-    gradient that is multiplied by the derivative of the activation that gave the output.
+    y may be one of the xs.  With `relu`, then y = max(y, 0).  With `undo` = (kind, slope, output), y is a gradient, and is
+    multiplied by the derivative of the activation that has that output.
     """
 
     def __init__(self, str kind, xs, y, bint relu=False, undo=None):
@@ -142,9 +142,9 @@ cdef class Scale(_Stretches):
 
 
 cdef class _Pieces(Op):
-    """A whole and its pieces along one axis: rows of the whole are rows of the pieces, one after the other.
+    """A whole and its pieces along one axis: a row of the whole is the concatenation of one row of each piece.
 
-    A row is everything from that axis on; an item is a few rows.
+    A row comprises that axis and all axes after it; an item is a few rows.
     """
 
     cdef char *whole
@@ -158,7 +158,7 @@ cdef class _Pieces(Op):
         free(self.widths)
 
     def __init__(self, pieces, whole, int axis):
-        """An integer among `pieces` stands for a piece of that size that nobody reads or writes."""
+        """An integer among `pieces` stands for a piece of that size that is neither read nor written."""
         self.count = len(pieces)
         self.pieces = <char **> malloc(self.count * sizeof(char *))
         self.widths = <int64_t *> malloc(self.count * sizeof(int64_t))
@@ -215,13 +215,13 @@ cdef class Concatenate(_Pieces):
 
 @cython.final
 cdef class Split(_Pieces):
-    """The pieces = the parts of whole along `axis`; an integer stands for a part, so wide, that nobody wants."""
+    """The pieces = the parts of whole along `axis`; an integer stands for a part of that width that is skipped."""
 
     cdef void _row(self, char *whole, char *piece, int64_t width) noexcept nogil:
         memcpy(piece, whole, width)
 
 
-# ---- repetition along axes of size 1 ----
+# ---- broadcasts along axes of size 1 ----
 
 
 cdef class _Repeating(Op):
@@ -234,7 +234,7 @@ cdef class _Repeating(Op):
             raise ValueError(f"expected a shape that can be repeated to {y.shape}, received {x.shape}")
         self.arrays = (x, y)
         self.table = current_table(element_kind((x, y)))
-        # Neighbouring axes that are both repeated, or both not, are one axis.
+        # Neighbouring axes that are both repeated, or both not, are joined.
         axes = []  # (size, repeated)
         for a, b in zip(x.shape, y.shape):
             if b == 1:
@@ -260,7 +260,7 @@ cdef class _Repeating(Op):
 
 @cython.final
 cdef class Repeat(_Repeating):
-    """y = x, repeated along the axes where x has size 1 and y has not."""
+    """y = x, repeated along the axes where x has size 1 and y does not."""
 
     cdef int64_t phase_items(self, int phase) noexcept nogil:
         cdef int64_t items = 1
@@ -275,7 +275,7 @@ cdef class Repeat(_Repeating):
 
 @cython.final
 cdef class RepeatBackward(_Repeating):
-    """dx = the sum of dy over the axes where dx has size 1 and dy has not."""
+    """dx = the sum of dy over the axes where dx has size 1 and dy does not."""
 
     cdef int64_t phase_items(self, int phase) noexcept nogil:
         return self.table.broadcast_backward_items(&self.problem)

@@ -1,7 +1,7 @@
-"""Normalization, local response normalization and the trained ReLU: passes that also sum up along the way.
+"""Normalization, local response normalization and the ReLU with trained slopes: passes that include reductions.
 
 Batch and group normalization share one problem, (segments, rows, channels) with statistics over rows and groups of
-channels; layer and unit normalization another, rows with statistics of their own.
+channels; layer and unit normalization share another, with statistics per row.
 """
 
 cimport cython
@@ -136,7 +136,7 @@ cdef class ChannelNormBackward(Op):
 
 
 cdef class _Frozen(FilterOp):
-    """Normalization by given statistics: scale and shift are what is packed, at most once per change of the weights."""
+    """Normalization with given statistics: packs scale and shift, at most once per change of the weights."""
 
     cdef fc_channel_norm problem
     cdef char *coefficients
@@ -180,7 +180,7 @@ cdef class FrozenNormForward(_Frozen):
 
 @cython.final
 cdef class FrozenNormBackward(_Frozen):
-    """dx = dy * gamma / sqrt(variance + epsilon): the gradient if the statistics do not follow x; dx may be dy."""
+    """dx = dy * gamma / sqrt(variance + epsilon): the gradient if the statistics do not depend on x; dx may be dy."""
 
     def __init__(self, dy, gamma, mean, variance, dx, double epsilon):
         self.arrays = (dy, gamma, mean, variance, dx)
@@ -194,9 +194,9 @@ cdef class FrozenNormBackward(_Frozen):
 
 @cython.final
 cdef class FoldNorm(_Frozen):
-    """Filters and bias that do what a convolution and the normalization after it do.
+    """Filters and bias of a convolution with the normalization after it folded in.
 
-    w (..., K) and b (K,) or None give folded_w = w * scale and folded_b = b * scale + shift.
+    From w (..., K) and b (K,) or None: folded_w = w * scale and folded_b = b * scale + shift.
     """
 
     def __init__(self, w, b, gamma, beta, mean, variance, folded_w, folded_b, double epsilon):
@@ -298,7 +298,7 @@ cdef class _ResponseNorm(Op):
     cdef int _rows(self, x, int64_t radius, double bias, double alpha, double beta) except -1:
         cdef fc_response_norm *p = &self.problem
         p.rows, p.channels = x.shape
-        # Farther than all channels is as far as all channels.
+        # A radius of all channels covers every window.
         p.radius, p.bias, p.alpha, p.beta = min(radius, p.channels), bias, alpha, beta
         p.x = pointer(x)
         schedule.plan_response_norm(&self.table.target, p)

@@ -1,10 +1,10 @@
-# An optimizer's rule, for other modules whose ops end in an update.
+# The rule of an optimizer, for other modules whose ops end with an update.
 from libc.stdint cimport int64_t
 from fastconv._ext._kernels cimport fc_update, fc_update_rule
 
 
 cdef class Rule:
-    cdef readonly tuple arrays  # all that must stay alive
+    cdef readonly tuple arrays  # all arrays to keep alive
     cdef readonly object w
     cdef readonly tuple slots
     cdef readonly bint needs_gradient

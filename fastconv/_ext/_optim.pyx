@@ -1,7 +1,7 @@
-"""Optimizer updates, one pass over memory each.  The rules stand in kernels/optim.inc.
+"""Optimizer updates, one pass over memory each.  The rules are in kernels/optim.inc.
 
-A `Rule` is what an optimizer does to some weights, whatever their gradient; an `Update` is a rule with a gradient buffer.
-For large dense layers the gradient never is in a buffer: see `_dense.DenseUpdate`.
+A `Rule` is an optimizer's update of some weights, without the gradient; an `Update` is a rule with a gradient buffer.  For
+large dense layers the gradient is never in a buffer: see `_dense.DenseUpdate`.
 """
 
 cimport cython
@@ -27,7 +27,7 @@ cdef enum:
     STRETCH = 8192
     HYPER = 6
 
-# rule -> its place in the kernel table, and how many of its slots it cannot do without
+# rule -> (index in the kernel table, number of slots that it requires)
 _RULES = {
     "sgd": (FC_SGD, 0),
     "rmsprop": (FC_RMSPROP, 1),
@@ -44,9 +44,9 @@ _RULES = {
 
 @cython.final
 cdef class Rule:
-    """w and `slots`, up to three arrays or None of which the rule may ask for, change by `rule`.
+    """Updates w and `slots` by `rule`; `slots` has up to three arrays, or None for optional ones.
 
-    `hyper` holds up to six float64 numbers, which are read at every run: a schedule may change them between steps.
+    `hyper` has up to six float64 elements.  Every run reads them again, so a schedule may change them between steps.
     """
 
     def __init__(self, str rule, w, slots, hyper):
@@ -72,7 +72,7 @@ cdef class Rule:
             self.problem.slot[<int> i] = pointer(slots[i])
 
     def check_shape(self, *arrays):
-        """ValueError if an array that is to be used beside w has another shape."""
+        """ValueError if an array does not have the shape of w."""
         for array in arrays:
             if array is not None and array.shape != self.w.shape:
                 raise ValueError(f"expected buffers of one shape, {self.w.shape}, received {array.shape}")
@@ -85,7 +85,7 @@ cdef class Rule:
 
 @cython.final
 cdef class Update(Op):
-    """w changes by `rule` with gradient g, which is None for a rule that takes none: see `Rule`."""
+    """w changes by `rule` with gradient g, which is None for a rule without a gradient: see `Rule`."""
 
     cdef Rule rule
     cdef int64_t size

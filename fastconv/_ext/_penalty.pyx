@@ -1,4 +1,4 @@
-"""Penalties on weights and activities, and bounds on the norms of weights.  The rules stand in kernels/penalty.inc."""
+"""Penalties on weights and activities, and bounds on the norms of weights.  The rules are in kernels/penalty.inc."""
 
 cimport cython
 from libc.stdint cimport int64_t
@@ -9,13 +9,13 @@ from fastconv._ext._kernels cimport fc_norms
 from fastconv._ext._tables cimport fc_table
 
 cdef enum:
-    STRETCH = 8192  # elements of one item
+    STRETCH = 8192  # elements per item
     COLUMNS = 64
 
 
 @cython.final
 cdef class Penalty(Op):
-    """value[0] = scale * (l1 sum|x| + l2 sum x^2); g, if given, receives the gradient on top of what it holds."""
+    """value[0] = scale * (l1 sum|x| + l2 sum x^2); the gradient is added to g, if given."""
 
     cdef const fc_table *table
     cdef char *x
@@ -23,7 +23,7 @@ cdef class Penalty(Op):
     cdef double *value
     cdef double l1, l2, scale
     cdef int64_t size
-    cdef Workspace parts  # one sum per item; not in shared scratch, which the next op writes to while `end` reads
+    cdef Workspace parts  # one sum per item; not in shared scratch, which the next op overwrites while `end` reads
 
     def __init__(self, x, g, value, double l1, double l2, double scale=1.0):
         self.table = current_table(element_kind((x, g)))
@@ -63,7 +63,7 @@ cdef class Penalty(Op):
 
 @cython.final
 cdef class LimitNorms(Op):
-    """Scales the columns of w (outer, reduced, inner) so that their norms lie between `low` and `high`."""
+    """Scales the columns of w (outer, reduced, inner) so that their norms are between `low` and `high`."""
 
     cdef const fc_table *table
     cdef fc_norms problem

@@ -1,6 +1,7 @@
 """Max and average pooling: x (N, H, W, C), y and dy (N, OH, OW, C); forward and gradient.
 
-Forward, an item is one row of y; backward, one row of dx, or the rows under one row of windows where windows tile.
+Forward, an item is one row of y; backward, one row of dx or, where windows tile the image, the rows under one row of
+windows.
 """
 
 cimport cython
@@ -12,7 +13,7 @@ from fastconv._ext._kernels cimport fc_pool
 from fastconv._ext._tables cimport fc_table
 
 cdef enum:
-    EXACT_FLOAT32 = 1 << 24         # all integers up to here are float32 numbers
+    EXACT_FLOAT32 = 1 << 24         # float32 represents all integers up to this one
 
 ctypedef void (*item_function)(const fc_pool *, int64_t) noexcept nogil
 
@@ -34,14 +35,14 @@ cdef class _PoolOp(Op):
         p.stride_h, p.stride_w, p.pad_top, p.pad_left = g.stride_h, g.stride_w, g.pad_top, g.pad_left
         p.wide_argmax = p.pool_h * p.pool_w > 256
         self.items = g.batch * g.out_h
-        # Bytes moved, at least a vector for every pixel.
+        # Bytes moved, at least one vector per pixel.
         cdef int64_t pixels = max(p.height * p.width, p.out_h * p.out_w * p.pool_h * p.pool_w) + p.out_h * p.out_w
         self.work = 4.0 * p.batch * pixels * max(p.channels, self.table.target.lanes)
         return 0
 
     cdef void *_argmax(self, argmax, y) except? NULL:
         cdef int64_t places = self.problem.pool_h * self.problem.pool_w
-        if self.table.target.element_size == 4 and places > EXACT_FLOAT32:  # the kernels hold places in lanes of the dtype
+        if self.table.target.element_size == 4 and places > EXACT_FLOAT32:  # window indices are in lanes of the dtype
             raise ValueError(
                 f"`pool_size` must have at most {EXACT_FLOAT32} places in all to locate a maximum in float32, "
                 f"received {(self.problem.pool_h, self.problem.pool_w)}"
@@ -79,8 +80,8 @@ cdef class MaxPoolForward(_PoolOp):
 cdef class MaxPoolBackward(_PoolOp):
     """dx = dy at the position of each window's maximum.
 
-    With `undo` = (kind, slope, y) dx is the gradient with respect to what went into an activation before the pooling.  Its
-    outputs that matter are the maxima, y.
+    With `undo` = (kind, slope, y) an activation precedes the pooling, and dx is the gradient with respect to its input.
+    Only the outputs at the maxima matter, which are y.
     """
 
     def __init__(self, geometry, dy, argmax, dx, undo=None):
@@ -96,7 +97,7 @@ cdef class MaxPoolBackward(_PoolOp):
 
 @cython.final
 cdef class AveragePoolForward(_PoolOp):
-    """y = the mean of the pixels of each window that lie in the image."""
+    """y = the mean of the pixels of each window inside the image."""
 
     def __init__(self, geometry, x, y):
         self.arrays = (x, y)
@@ -108,9 +109,9 @@ cdef class AveragePoolForward(_PoolOp):
 
 @cython.final
 cdef class AveragePoolBackward(_PoolOp):
-    """dx = dy shared equally among the pixels of each window that lie in the image.
+    """dx = dy divided equally among the pixels of each window inside the image.
 
-    With `undo` = (kind, slope, x) dx is the gradient with respect to what went into the activation that gave x.
+    With `undo` = (kind, slope, x) dx is the gradient with respect to the input of the activation that has the output x.
     """
 
     def __init__(self, geometry, dy, dx, undo=None):

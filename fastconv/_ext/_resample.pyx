@@ -1,9 +1,9 @@
-"""Linear maps along the axes of an array (padding, cropping, repetition, interpolation, permuted axes), and affine maps
-of images.
+"""Linear maps along the axes of an array (padding, cropping, repetition, interpolation, permuted axes), and affine maps of
+images.
 
-`Resample` takes what every axis does as a sparse matrix in rows (`fastconv.resampling.AxisMap`) or None where it does
-nothing; neighbouring axes that do nothing are merged, and the last of them becomes the run of contiguous elements that
-the kernel moves at a time.  Items are rows of y, images, or tiles: every element of the result has one owner.
+`Resample` takes the map of every axis as a sparse matrix in rows (`fastconv.resampling.AxisMap`), or None for the identity.
+Neighbouring identity axes are merged, and the last of them becomes the run of contiguous elements that the kernel moves at
+a time.  Items are rows of y, images, or tiles: every element of the result has one owner.
 """
 
 cimport cython
@@ -25,12 +25,12 @@ from fastconv._ext._tables cimport fc_table
 
 cdef enum:
     TILE = 8192     # elements of one tile of a transposition: 32 KiB of float32, an L1 cache
-    TILE_ROWS = 512  # ... of at most so many rows; the columns are whole cache lines then
+    TILE_ROWS = 512  # most rows of such a tile; its columns are then whole cache lines
 
 
 @cython.wraparound(True)
 def _merged(x_shape, maps, axes):
-    """The axes of y as [size, stride in x, map], neighbours that are contiguous in both arrays joined."""
+    """The axes of y as [size, stride in x, map]; neighbours that are contiguous in both arrays are joined."""
     strides = [int(np.prod(x_shape[axis + 1:], dtype=np.int64)) for axis in range(len(x_shape))]
     merged = []
     for axis in axes:
@@ -48,7 +48,7 @@ def _merged(x_shape, maps, axes):
 
 @cython.wraparound(True)
 def _stretches(begin, offset, weight, run):
-    """How many positions from each one on are one copy (positive) or nothing but fill (negative); 0 for a sum."""
+    """Number of positions, from each one on, that are one copy (positive) or only fill (negative); 0 for a sum."""
     count = np.diff(begin)
     first = np.append(offset, 0)[np.minimum(begin[:-1], len(offset))]
     single = count == 1
@@ -65,7 +65,7 @@ def _stretches(begin, offset, weight, run):
 cdef class Resample(Op):
     """y = x mapped along each axis by `maps` (one per axis of x, None for identity), its axes in the order `axes`.
 
-    Elements of y that no element of x reaches are `fill`.
+    Elements of y to which no element of x contributes are `fill`.
     """
 
     cdef const fc_table *table
@@ -185,7 +185,7 @@ cdef class _Warp(Op):
 cdef class Warp(_Warp):
     """y[n, i, j] = x[n] at column a0 j + a1 i + a2 and row b0 j + b1 i + b2; transforms[n] = (a0, a1, a2, b0, b1, b2).
 
-    `transforms` is read anew at every run.
+    Every run reads `transforms` again.
     """
 
     def __init__(self, x, y, transforms, str interpolation="bilinear", str fill_mode="constant", double fill_value=0.0):
@@ -199,7 +199,7 @@ cdef class Warp(_Warp):
 
 @cython.final
 cdef class WarpBackward(_Warp):
-    """dx = each dy shared by the pixels that its output was taken from."""
+    """dx = each element of dy, distributed over the pixels that its output was interpolated from."""
 
     def __init__(self, dy, dx, transforms, str interpolation="bilinear", str fill_mode="constant"):
         self._describe(dx, dy, transforms, interpolation, fill_mode, 0.0)

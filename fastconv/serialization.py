@@ -116,7 +116,7 @@ def custom_classes(things: dict[str, Any] | None) -> Iterator[None]:
 def named_objects() -> Iterator[dict[str, Any]]:
     """Inside of the block, gathers the users' classes and functions that descriptions name.
 
-    Two that have one name raise ValueError, since nobody could tell them apart later.
+    Raises ValueError if two of them have the same name: loading could not tell them apart.
     """
     names: dict[str, Any] = {}
     token = _named.set(names)

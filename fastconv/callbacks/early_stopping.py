@@ -9,7 +9,7 @@ from fastconv.state import arrays_of, list_of, optional, plain, real, whole
 
 
 class EarlyStopping(MonitorCallback):
-    """Stops `fit` when a monitored value has not improved for some epochs.
+    """Stops `fit` after `patience` epochs without improvement of a monitored value.
 
     Args:
         monitor: name of the value in the logs.

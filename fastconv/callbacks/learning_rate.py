@@ -52,8 +52,8 @@ class LearningRateScheduler(Callback):
 
 
 class ReduceLROnPlateau(MonitorCallback):
-    """Reduces the learning rate when a monitored value has not improved for some epochs, and
-    records it as "learning_rate".
+    """Reduces the learning rate after `patience` epochs without improvement of a monitored value,
+    and records it as "learning_rate".
 
     Args:
         monitor: name of the value in the logs.

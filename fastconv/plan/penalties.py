@@ -57,8 +57,8 @@ def penalty_operation(
 
 
 def _is_compiled(thing: Any, cls: type, *methods: str) -> bool:
-    """Return whether the compiled core's version of `cls` is exact for `thing`: a user's subclass
-    has not overridden `methods`."""
+    """Return whether the compiled core's version of `cls` is exact for `thing`: an instance of
+    `cls`, or of a subclass that inherits all of `methods` from it."""
     own = type(thing)
     return isinstance(thing, cls) and all(getattr(own, m) is getattr(cls, m) for m in methods)
 

@@ -75,7 +75,7 @@ def add_sources(
 
 def optimizer_shapes(model: Any, count: int) -> list[tuple[int, ...]]:
     """Return the shapes of the variables of the optimizer of `model` if a file has `count` of them:
-    with slots, or without if training has not begun."""
+    with slots, or without slots if the file was written before the first training step."""
     shapes = model.optimizer.stored_shapes(None)
     if count > len(shapes) and model.built:
         shapes = model.optimizer.stored_shapes(model.parameters)

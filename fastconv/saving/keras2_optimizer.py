@@ -48,7 +48,7 @@ def reordered(
         raise ValueError("such a file holds no moving averages and no sums of gradients")
     iteration = rest.pop(0) if rest and rest[0].shape == () else np.int64(0)
     head = [iteration] if optimizer.scheduled else [iteration, np.float32(optimizer.learning_rate)]
-    if not rest:  # training has not begun
+    if not rest:  # written before the first training step
         return head
     weights = [variable for variable in model.parameters.variables if variable.trainable]
     groups = [len(group) for group in optimizer.slots()]

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.common.suggestions import did_you_mean
 from fastconv.plan import nodes
 from fastconv.shapes import normalize_int
-from fastconv.suggestions import did_you_mean
 
 LEAKY_RELU_SLOPE = 0.2  # of the function; the layer LeakyReLU has its own default
 

@@ -27,9 +27,9 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.changing import Changeable
-from fastconv.checks import number
-from fastconv.keywords import NamedArguments
+from fastconv.common.arguments import number
+from fastconv.common.changeable import Changeable
+from fastconv.common.keywords import NamedArguments
 from fastconv.serialization import find
 from fastconv.shapes import normalize_int
 

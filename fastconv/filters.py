@@ -32,10 +32,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastconv import ops
-from fastconv.checks import number
-from fastconv.parameters import real_array
+from fastconv.common.arguments import number
+from fastconv.common.arrays import real_array
+from fastconv.common.suggestions import did_you_mean
 from fastconv.shapes import checked_product, normalize_int
-from fastconv.suggestions import did_you_mean
 
 __all__ = [
     "FILTERS",

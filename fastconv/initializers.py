@@ -29,12 +29,12 @@ from typing import Any
 
 import numpy as np
 
-from fastconv import _random
-from fastconv.keywords import NamedArguments
-from fastconv.parameters import real_array
+from fastconv.common import randomness
+from fastconv.common.arrays import real_array
+from fastconv.common.keywords import NamedArguments
+from fastconv.common.suggestions import did_you_mean
 from fastconv.serialization import describe_function, find, named_object, plain
 from fastconv.shapes import normalize_int
-from fastconv.suggestions import did_you_mean
 
 # The standard deviation of a standard normal distribution that is cut at -2 and 2.
 _TRUNCATED_STDDEV = 0.87962566103423978
@@ -109,7 +109,7 @@ class _Random(Initializer):
         self.seed = None if seed is None else normalize_int(seed, "seed", minimum=0)
 
     def _generator(self) -> np.random.Generator:
-        return _random.generator() if self.seed is None else np.random.default_rng(self.seed)
+        return randomness.generator() if self.seed is None else np.random.default_rng(self.seed)
 
     def get_config(self):
         return {"seed": self.seed}

@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fastconv.common.arrays import real_array
 from fastconv.layers.base import Layer
 from fastconv.models import Model
-from fastconv.parameters import real_array
 from fastconv.plan import Differential, Plan, nodes
 from fastconv.plan.graph import Graph
 from fastconv.training.terminals import fit_samples

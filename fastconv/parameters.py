@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastconv.live_memory import count_array, make_room
+from fastconv.common.arrays import ALIGNMENT, aligned_zeros, real_array
 from fastconv.shapes import checked_product
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from fastconv.initializers import Initializer
     from fastconv.regularizers import Regularizer
 
-ALIGNMENT = 64  # bytes: a cache line, and the widest vector register
 _ELEMENTS = ALIGNMENT // 4
 
 
@@ -147,30 +146,6 @@ class Variable:
 
     def __repr__(self) -> str:
         return f"<Variable {self.path} shape={self.shape}>"
-
-
-def real_array(value: Any, what: str) -> np.ndarray:
-    """Return `value` as an array of integers or floats; TypeError naming `what` otherwise."""
-    array = np.asarray(value)
-    if array.dtype.kind not in "iuf":
-        raise TypeError(f"{what} must hold integers or floats, received dtype {array.dtype}")
-    return array
-
-
-def read_only(array: np.ndarray) -> np.ndarray:
-    """Return a view of `array` that cannot be written to."""
-    view = array.view()
-    view.flags.writeable = False
-    return view
-
-
-def aligned_zeros(nbytes: int) -> np.ndarray:
-    """Return `nbytes` zero bytes that start at a multiple of `ALIGNMENT`."""
-    make_room(nbytes)
-    raw = np.zeros(nbytes + ALIGNMENT, np.uint8)
-    count_array(raw)
-    start = -raw.ctypes.data % ALIGNMENT
-    return raw[start : start + nbytes]
 
 
 class Parameters:

@@ -33,11 +33,11 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.changing import Changeable
-from fastconv.checks import number
-from fastconv.keywords import NamedArguments
-from fastconv.naming import is_builtin
-from fastconv.overriding import Overridable, definer
+from fastconv.common.arguments import number
+from fastconv.common.changeable import Changeable
+from fastconv.common.keywords import NamedArguments
+from fastconv.common.naming import is_builtin
+from fastconv.common.overriding import Overridable, definer
 from fastconv.serialization import find
 
 

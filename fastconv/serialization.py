@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.naming import is_builtin, snake_case
-from fastconv.parsing import parsing
-from fastconv.suggestions import did_you_mean
+from fastconv.common.naming import is_builtin, snake_case
+from fastconv.common.parsing import parsing
+from fastconv.common.suggestions import did_you_mean
 
 # kind -> the module whose CLASSES may be made from a configuration
 _KINDS = {

@@ -52,7 +52,7 @@ import operator
 from typing import Any, NamedTuple
 
 from fastconv._sparse import Axis
-from fastconv.suggestions import did_you_mean
+from fastconv.common.suggestions import did_you_mean
 
 Sides = tuple[tuple[int, int], tuple[int, int]]  # ((top, bottom), (left, right))
 

@@ -12,7 +12,7 @@ An object that changes while `fit` runs has three methods:
     metrics              sums
     callbacks            patience so far, best value ...
     feed of batches      seed of the order, place in the data
-    `fastconv._random`   the generator of everything unseeded
+    `fastconv.common.randomness`   the generator of everything unseeded
 
 An object made of others checks the states of all of them before it restores the first one, so a
 state that does not fit changes nothing at all. `fastconv.training.run.TrainingRun` puts everything

@@ -22,7 +22,7 @@ from fastconv import (
     regularizers,
     utils,
 )
-from fastconv.keywords import NamedArguments
+from fastconv.common.keywords import NamedArguments
 from fastconv.optimizers import schedules
 
 MODULES = (

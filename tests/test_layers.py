@@ -7,7 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from fastconv import activations, layers, models, naming, reference
+from fastconv import activations, layers, models, reference
+from fastconv.common import naming
 from fastconv.serialization import deserialize, serialize
 
 LAYERS = {

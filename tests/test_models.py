@@ -8,7 +8,8 @@ import threading
 import numpy as np
 import pytest
 
-from fastconv import layers, models, naming
+from fastconv import layers, models
+from fastconv.common import naming
 from fastconv.utils import set_random_seed
 
 

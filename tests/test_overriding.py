@@ -26,7 +26,7 @@ from fastconv import (
     regularizers,
     utils,
 )
-from fastconv.overriding import unused_hooks
+from fastconv.common.overriding import unused_hooks
 from fastconv.serialization import custom_classes
 
 METHODS = json.loads((Path(__file__).parent / "golden/overridable.json").read_text())["methods"]

@@ -12,7 +12,8 @@ import threading
 import numpy as np
 import pytest
 
-from fastconv import layers, live_memory, models, runtime
+from fastconv import layers, models, runtime
+from fastconv.common import live_memory
 from fastconv.plan import cache as plan_cache
 from fastconv.plan.cache import PlanCache, cached_plan_bytes
 

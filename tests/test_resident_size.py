@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 import fastconv
-from fastconv import callbacks, layers, live_memory, models
-from fastconv.parameters import aligned_zeros
+from fastconv import callbacks, layers, models
+from fastconv.common import live_memory
+from fastconv.common.arrays import aligned_zeros
 from fastconv.plan.cache import cached_plan_bytes
 
 ROOT = Path(fastconv.__file__).parents[1]

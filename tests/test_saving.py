@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 import fastconv
-from fastconv import layers, losses, metrics, models, naming, optimizers
+from fastconv import layers, losses, metrics, models, optimizers
+from fastconv.common import naming
 from fastconv.saving.atomic import replacing
 from fastconv.utils import set_random_seed
 

@@ -15,7 +15,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from fastconv import _random, callbacks, layers, losses, models, optimizers
+from fastconv import callbacks, layers, losses, models, optimizers
+from fastconv.common import randomness
 from fastconv.datasets import digits
 from fastconv.sklearn import ConvClassifier, ConvRegressor
 
@@ -159,9 +160,9 @@ def test_parameters_stay_as_they_were_given(pictures):
 
 def test_a_random_state_decides_everything_and_disturbs_nothing(pictures):
     x, y, *_ = pictures
-    before = _random.state()
+    before = randomness.state()
     first = ConvClassifier(epochs=1, random_state=3).fit(x, y).predict_proba(x)
-    assert _random.state() == before
+    assert randomness.state() == before
     np.testing.assert_array_equal(
         ConvClassifier(epochs=1, random_state=3).fit(x, y).predict_proba(x), first
     )

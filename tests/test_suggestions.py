@@ -20,7 +20,7 @@ from fastconv import (
     regularizers,
     utils,
 )
-from fastconv.suggestions import nearest
+from fastconv.common.suggestions import nearest
 
 
 def model():

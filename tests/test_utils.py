@@ -86,10 +86,10 @@ def test_bad_types_are_type_errors(x, num_classes, message):
 
 
 def test_one_seed_sets_every_generator():
-    from fastconv import _random
+    from fastconv.common import randomness
 
     def draw():
-        return random.random(), np.random.random(), _random.generator().random()
+        return random.random(), np.random.random(), randomness.generator().random()
 
     set_random_seed(12)
     first = draw()

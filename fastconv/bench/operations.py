@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastconv import shapes
-from fastconv.parameters import aligned_zeros
+from fastconv.common.arrays import aligned_zeros
 
 PASSES = ("forward", "backward_input", "backward_kernel")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from fastconv.keywords import NamedArguments
-from fastconv.overriding import Overridable
+from fastconv.common.keywords import NamedArguments
+from fastconv.common.overriding import Overridable
+from fastconv.common.suggestions import nearest
 from fastconv.state import Stateful
-from fastconv.suggestions import nearest
 
 HOOKS = tuple(
     f"on_{event}_{when}"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastconv.callbacks.callback import METHODS, Callback
-from fastconv.suggestions import did_you_mean_one_of
+from fastconv.common.suggestions import did_you_mean_one_of
 
 
 class LambdaCallback(Callback):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.callbacks.callback import Callback
-from fastconv.suggestions import did_you_mean
+from fastconv.common.suggestions import did_you_mean
 
 
 class MonitorCallback(Callback):

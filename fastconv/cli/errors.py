@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from fastconv.suggestions import did_you_mean_one_of
+from fastconv.common.suggestions import did_you_mean_one_of
 
 
 class InputError(Exception):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastconv.cli.errors import InputError, check_at_least, checked_input, suggestion
-from fastconv.suggestions import did_you_mean
+from fastconv.common.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from fastconv.models import Sequential

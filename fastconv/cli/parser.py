@@ -10,8 +10,8 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from fastconv.keywords import OLD_NAMES
-from fastconv.suggestions import did_you_mean, did_you_mean_one_of
+from fastconv.common.keywords import OLD_NAMES
+from fastconv.common.suggestions import did_you_mean, did_you_mean_one_of
 
 
 class Parser(argparse.ArgumentParser):

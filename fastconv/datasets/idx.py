@@ -24,8 +24,8 @@ from pathlib import Path
 
 import numpy as np
 
+from fastconv.common.regular_file import open_regular
 from fastconv.errors import FormatError
-from fastconv.regular_file import open_regular
 
 __all__ = ["MAX_BYTES", "read"]
 

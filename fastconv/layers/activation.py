@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from fastconv import constraints, initializers, regularizers
-from fastconv.checks import number
+from fastconv.common.arguments import number
 from fastconv.layers.activated import Activated
 from fastconv.layers.axes import positive_axes, with_axes_last
 from fastconv.layers.base import Layer

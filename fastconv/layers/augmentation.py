@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.checks import number
+from fastconv.common.arguments import number
+from fastconv.common.suggestions import did_you_mean
 from fastconv.layers.base import Layer
 from fastconv.layers.regularization import Seeded
 from fastconv.layers.reshaping import check_interpolation
@@ -22,7 +23,6 @@ from fastconv.layers.spatial import Spatial
 from fastconv.plan import nodes
 from fastconv.resampling import FILL_MODES, AxisMap, crop_axis, pad_axis, resize_axis
 from fastconv.shapes import normalize_int
-from fastconv.suggestions import did_you_mean
 
 
 class Rescaling(Layer):

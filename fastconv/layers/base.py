@@ -23,18 +23,19 @@ from typing import Any
 import numpy as np
 
 from fastconv import constraints, initializers, regularizers
-from fastconv.checks import is_name
-from fastconv.keywords import NamedArguments, explain_keywords
+from fastconv.common.arguments import is_name
+from fastconv.common.arrays import real_array
+from fastconv.common.keywords import NamedArguments, explain_keywords
+from fastconv.common.naming import is_builtin, unique_name
+from fastconv.common.overriding import Overridable, definer
+from fastconv.common.tree import flatten, is_several
 from fastconv.layers.changing import arguments_of, changed
 from fastconv.layers.symbolic import Call, SymbolicTensor
-from fastconv.naming import is_builtin, unique_name
-from fastconv.overriding import Overridable, definer
-from fastconv.parameters import Variable, real_array, weights_are_drawn
+from fastconv.parameters import Variable, weights_are_drawn
 from fastconv.plan.nodes import ActivityPenalty, Node
 from fastconv.serialization import class_name, serialize
 from fastconv.shapes import normalize_shape
 from fastconv.state import Stateful
-from fastconv.structure import flatten, is_several
 
 Shape = tuple[int | None, ...]
 

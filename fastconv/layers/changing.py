@@ -10,9 +10,9 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from fastconv import _random
-from fastconv.keywords import accepted_by
-from fastconv.naming import is_builtin
+from fastconv.common import randomness
+from fastconv.common.keywords import accepted_by
+from fastconv.common.naming import is_builtin
 
 if TYPE_CHECKING:
     from fastconv.layers.base import Layer
@@ -45,12 +45,12 @@ def changed(layer: Layer, name: str, value: Any) -> Any:
             f"`{name}` of layer {layer.name!r} is not read again once the layer is built; make a "
             "new layer"
         )
-    state = _random.state()  # the constructor of a layer draws a seed from it
+    state = randomness.state()  # the constructor of a layer draws a seed from it
     try:
         known = accepted_by(own) or frozenset()
         other = own.from_config({k: v for k, v in config.items() if k in known} | {name: value})
     finally:
-        _random.restore(state)
+        randomness.restore(state)
     shape = layer.input_shape
     other.compute_output_shape(shape)  # raises if the input does not match
     other.build(shape)

@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastconv import constraints, initializers, regularizers
-from fastconv.checks import number
+from fastconv.common.arguments import number
 from fastconv.layers.axes import one_axis, positive_axes, with_axes_last
 from fastconv.layers.base import Layer, check_options
 from fastconv.parameters import Variable

@@ -10,8 +10,8 @@ import math
 from types import MappingProxyType
 from typing import Any
 
-from fastconv import _random
-from fastconv.checks import number
+from fastconv.common import randomness
+from fastconv.common.arguments import number
 from fastconv.layers.base import Layer
 from fastconv.layers.spatial import Spatial
 from fastconv.plan import nodes
@@ -27,7 +27,7 @@ class Seeded(Layer):
     def __init__(self, seed: int | None = None, **common: Any):
         super().__init__(**common)
         self.seed = None if seed is None else normalize_int(seed, "seed", minimum=0)
-        self._stream = _random.draw_seed() if self.seed is None else self.seed
+        self._stream = randomness.draw_seed() if self.seed is None else self.seed
 
     def get_config(self):
         return super().get_config() | {"seed": self.seed}

@@ -6,6 +6,7 @@ import math
 from abc import abstractmethod
 from typing import Any
 
+from fastconv.common.suggestions import did_you_mean
 from fastconv.layers.base import Layer
 from fastconv.layers.spatial import (
     Spatial,
@@ -24,7 +25,6 @@ from fastconv.resampling import (
     resize_axis,
 )
 from fastconv.shapes import normalize_int
-from fastconv.suggestions import did_you_mean
 
 
 class Flatten(Layer):

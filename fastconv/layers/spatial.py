@@ -16,11 +16,11 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any
 
+from fastconv.common.suggestions import did_you_mean
 from fastconv.layers.base import Layer, Shape
 from fastconv.plan import nodes
 from fastconv.plan.nodes import Node
 from fastconv.shapes import normalize_int, normalize_padding
-from fastconv.suggestions import did_you_mean
 
 Image = tuple[int, int, int]  # (height, width, channels)
 

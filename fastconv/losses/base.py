@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.changing import Changeable
-from fastconv.checks import name_or
-from fastconv.keywords import NamedArguments
-from fastconv.naming import snake_case
-from fastconv.overriding import Overridable
-from fastconv.parameters import real_array
+from fastconv.common.arguments import name_or
+from fastconv.common.arrays import real_array
+from fastconv.common.changeable import Changeable
+from fastconv.common.keywords import NamedArguments
+from fastconv.common.naming import snake_case
+from fastconv.common.overriding import Overridable
+from fastconv.common.suggestions import did_you_mean
 from fastconv.plan import nodes
 from fastconv.plan.lowering import loss_operation
-from fastconv.suggestions import did_you_mean
 
 _WEIGHTED_MEAN = "mean_with_sample_weight"
 _MEANS = ("sum_over_batch_size", "mean", _WEIGHTED_MEAN)

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.common.naming import snake_case
 from fastconv.losses import hinge as _hinge
 from fastconv.losses import probabilistic as _probabilistic
 from fastconv.losses import regression as _regression
 from fastconv.losses.base import Loss
-from fastconv.naming import snake_case
 
 
 def _function(cls: type[Loss], name: str | None = None):

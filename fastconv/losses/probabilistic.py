@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.checks import number
+from fastconv.common.arguments import number
 from fastconv.losses.base import Loss, axis_number, check_labels, fitting_rank, target_array
 from fastconv.plan import nodes
 from fastconv.shapes import normalize_int

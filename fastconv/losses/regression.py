@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastconv.checks import number
+from fastconv.common.arguments import number
 from fastconv.losses.base import Loss, axis_number
 
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.checks import name_or
-from fastconv.keywords import NamedArguments
+from fastconv.common.arguments import name_or
+from fastconv.common.arrays import real_array
+from fastconv.common.keywords import NamedArguments
+from fastconv.common.naming import snake_case
+from fastconv.common.overriding import Overridable
 from fastconv.losses import spread_weights
-from fastconv.naming import snake_case
-from fastconv.overriding import Overridable
-from fastconv.parameters import real_array
 from fastconv.serialization import describe_function, named_object
 from fastconv.state import Stateful, real
 

@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.common.suggestions import did_you_mean
 from fastconv.losses import spread_weights
 from fastconv.metrics.base import Metric, same_rank
 from fastconv.shapes import normalize_int
 from fastconv.state import array_of, real
-from fastconv.suggestions import did_you_mean
 
 _EPSILON = 1e-7
 _MOST_THRESHOLDS = 2**24

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.checks import number
+from fastconv.common.arguments import number
+from fastconv.common.suggestions import did_you_mean
 from fastconv.losses import spread_weights
 from fastconv.metrics.base import Mean, MeanOfPairs, Metric, same_rank
 from fastconv.shapes import normalize_int
 from fastconv.state import real
-from fastconv.suggestions import did_you_mean
 
 _EPSILON = 1e-7
 

@@ -20,13 +20,13 @@ from __future__ import annotations
 import json
 import os
 
-from fastconv.keywords import explain_keywords
+from fastconv.common.keywords import explain_keywords
+from fastconv.common.parsing import parsing
+from fastconv.common.user_warnings import warn_user
 from fastconv.models import keras2, sharing
 from fastconv.models.model import Model
 from fastconv.models.sequential import Sequential
-from fastconv.parsing import parsing
 from fastconv.serialization import custom_classes, named_objects
-from fastconv.user_warnings import warn_user
 
 
 @explain_keywords

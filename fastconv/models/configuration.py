@@ -16,16 +16,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastconv.common.naming import is_builtin
+from fastconv.common.overriding import definer
+from fastconv.common.tree import pack
 from fastconv.layers.base import DTYPE_POLICY, Layer
 from fastconv.layers.input import InputLayer
 from fastconv.layers.symbolic import Call, SymbolicTensor
 from fastconv.models import sharing
 from fastconv.models.model import Model
 from fastconv.models.sequential import Sequential
-from fastconv.naming import is_builtin
-from fastconv.overriding import definer
 from fastconv.serialization import deserialize, own_class, serialize
-from fastconv.structure import pack
 
 _TENSOR = "__keras_tensor__"
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from fastconv.common.tree import mapped
 from fastconv.layers.base import Layer, Shape
 from fastconv.layers.input import InputLayer
 from fastconv.layers.symbolic import Call, SymbolicTensor
 from fastconv.models.network import Network
-from fastconv.structure import mapped
 
 
 class FlatCall(NamedTuple):

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fastconv.naming import snake_case
+from fastconv.common.naming import snake_case
 
 _MODELS = ("Sequential", "Functional", "Model")
 _TENSOR = "__keras_tensor__"

@@ -13,18 +13,18 @@ from collections.abc import Callable, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from fastconv.keywords import explain_keywords
+from fastconv.common.keywords import explain_keywords
+from fastconv.common.naming import numbered
+from fastconv.common.suggestions import did_you_mean
+from fastconv.common.tree import Names, arrange, flatten, mapped, pack
 from fastconv.layers.base import Layer, Shape, assign_all
 from fastconv.layers.symbolic import Call, SymbolicTensor
 from fastconv.losses import Loss
 from fastconv.models.flat_graph import flattened, rebuilt
 from fastconv.models.network import Network, from_inputs
-from fastconv.naming import numbered
 from fastconv.parameters import Parameters, Variable, parameters_of
 from fastconv.plan import Graph
 from fastconv.serialization import named_objects, plain
-from fastconv.structure import Names, arrange, flatten, mapped, pack
-from fastconv.suggestions import did_you_mean
 from fastconv.summary import print_summary
 from fastconv.training import Trainer
 from fastconv.training.terminals import Terminals

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from fastconv.common.tree import is_several
 from fastconv.layers.base import Layer
 from fastconv.layers.input import Input, InputLayer
 from fastconv.layers.symbolic import Call, SymbolicTensor
 from fastconv.plan import Graph
 from fastconv.plan.nodes import of_call
-from fastconv.structure import is_several
 
 
 class Network:

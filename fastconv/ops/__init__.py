@@ -48,7 +48,7 @@ Common rules:
 
 from __future__ import annotations
 
-from .activations import (
+from fastconv.ops.activations import (
     elu,
     elu_backward,
     exponential,
@@ -72,7 +72,7 @@ from .activations import (
     tanh,
     tanh_backward,
 )
-from .arrangement import (
+from fastconv.ops.arrangement import (
     crop2d,
     crop2d_backward,
     pad2d,
@@ -85,15 +85,15 @@ from .arrangement import (
     warp,
     warp_backward,
 )
-from .columns import col2im, im2col
-from .convolution import (
+from fastconv.ops.columns import col2im, im2col
+from fastconv.ops.convolution import (
     conv2d,
     conv2d_algorithm,  # noqa: F401  (describes an operation: not in __all__, which lists them)
     conv2d_backward_input,
     conv2d_backward_kernel,
 )
-from .fully_connected import dense, dense_backward_input, dense_backward_kernel
-from .gates import (
+from fastconv.ops.fully_connected import dense, dense_backward_input, dense_backward_kernel
+from fastconv.ops.gates import (
     bounded_relu,
     bounded_relu_backward,
     gelu,
@@ -107,8 +107,8 @@ from .gates import (
     silu,
     silu_backward,
 )
-from .losses import cross_entropy, mean_squared_error, softmax_cross_entropy
-from .normalization import (
+from fastconv.ops.losses import cross_entropy, mean_squared_error, softmax_cross_entropy
+from fastconv.ops.normalization import (
     batch_norm,
     batch_norm_backward,
     batch_norm_inference,
@@ -121,8 +121,8 @@ from .normalization import (
     unit_norm,
     unit_norm_backward,
 )
-from .pooling import avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward
-from .softmax import log_softmax, log_softmax_backward, softmax, softmax_backward
+from fastconv.ops.pooling import avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward
+from fastconv.ops.softmax import log_softmax, log_softmax_backward, softmax, softmax_backward
 
 __all__ = [
     "avg_pool2d",

@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.suggestions import did_you_mean
-
-from ..checks import number
+from fastconv.common.arguments import number
+from fastconv.common.suggestions import did_you_mean
 
 FLOAT_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 ACTIVATIONS = ("linear", "relu", "leaky_relu", "sigmoid", "tanh", "softmax")

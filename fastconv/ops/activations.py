@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import runtime
-from .._ext._elementwise import ActivationBackward, ActivationForward
-from ..checks import number
-from . import _validation as check
+from fastconv import runtime
+from fastconv._ext._elementwise import ActivationBackward, ActivationForward
+from fastconv.common.arguments import number
+from fastconv.ops import _validation as check
 
 
 def epilogue(activation: str) -> tuple[str, float]:

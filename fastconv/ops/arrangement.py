@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import resampling, runtime, shapes
-from .._ext._resample import Resample, Warp, WarpBackward
-from . import _validation as check
+from fastconv import resampling, runtime, shapes
+from fastconv._ext._resample import Resample, Warp, WarpBackward
+from fastconv.ops import _validation as check
 
 
 def pad2d(

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import runtime, shapes
-from .._ext._columns import Col2im, Im2col
-from . import _validation as check
+from fastconv import runtime, shapes
+from fastconv._ext._columns import Col2im, Im2col
+from fastconv.ops import _validation as check
 
 
 def im2col(

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import runtime, shapes
-from .._ext import _conv
-from . import _validation as check
-from .activations import epilogue
-from .softmax import softmax_in_place
+from fastconv import runtime, shapes
+from fastconv._ext import _conv
+from fastconv.ops import _validation as check
+from fastconv.ops.activations import epilogue
+from fastconv.ops.softmax import softmax_in_place
 
 
 def conv2d(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import runtime, shapes
-from .._ext._dense import DenseBackwardInput, DenseBackwardKernel, DenseForward
-from . import _validation as check
-from .activations import epilogue
-from .softmax import softmax_in_place
+from fastconv import runtime, shapes
+from fastconv._ext._dense import DenseBackwardInput, DenseBackwardKernel, DenseForward
+from fastconv.ops import _validation as check
+from fastconv.ops.activations import epilogue
+from fastconv.ops.softmax import softmax_in_place
 
 
 def dense(

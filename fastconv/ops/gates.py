@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import runtime, shapes
-from .._ext._normalization import PReLUBackward, PReLUForward
-from . import _validation as check
-from .activations import backward_pass, forward_pass
-from .normalization import gradient, samples
+from fastconv import runtime, shapes
+from fastconv._ext._normalization import PReLUBackward, PReLUForward
+from fastconv.ops import _validation as check
+from fastconv.ops.activations import backward_pass, forward_pass
+from fastconv.ops.normalization import gradient, samples
 
 
 def bounded_relu(

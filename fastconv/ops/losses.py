@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import runtime, shapes
-from .._ext._elementwise import CrossEntropy, MeanSquaredError, SoftmaxCrossEntropy
-from . import _validation as check
+from fastconv import runtime, shapes
+from fastconv._ext._elementwise import CrossEntropy, MeanSquaredError, SoftmaxCrossEntropy
+from fastconv.ops import _validation as check
 
 
 def softmax_cross_entropy(

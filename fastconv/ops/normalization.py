@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import runtime, shapes
-from .._ext._normalization import (
+from fastconv import runtime, shapes
+from fastconv._ext._normalization import (
     ChannelNormBackward,
     ChannelNormForward,
     FrozenNormForward,
@@ -17,8 +17,8 @@ from .._ext._normalization import (
     RowNormBackward,
     RowNormForward,
 )
-from ..checks import number
-from . import _validation as check
+from fastconv.common.arguments import number
+from fastconv.ops import _validation as check
 
 
 def batch_norm(

@@ -6,9 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from .. import runtime, shapes
-from .._ext._pool import AveragePoolBackward, AveragePoolForward, MaxPoolBackward, MaxPoolForward
-from . import _validation as check
+from fastconv import runtime, shapes
+from fastconv._ext._pool import (
+    AveragePoolBackward,
+    AveragePoolForward,
+    MaxPoolBackward,
+    MaxPoolForward,
+)
+from fastconv.ops import _validation as check
 
 
 def max_pool2d(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import runtime
-from .._ext._elementwise import SoftmaxBackward, SoftmaxForward
-from . import _validation as check
+from fastconv import runtime
+from fastconv._ext._elementwise import SoftmaxBackward, SoftmaxForward
+from fastconv.ops import _validation as check
 
 
 def softmax_in_place(y: np.ndarray, threads: int) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.checks import number
+from fastconv.common.arguments import number
 from fastconv.optimizers.base import Optimizer
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastconv.checks import number
+from fastconv.common.arguments import number
 from fastconv.optimizers.base import Optimizer
 
 

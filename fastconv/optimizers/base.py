@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.changing import Changeable, with_argument
-from fastconv.checks import name_or, number
-from fastconv.keywords import NamedArguments
-from fastconv.naming import unique_name
+from fastconv.common.arguments import name_or, number
+from fastconv.common.changeable import Changeable, with_argument
+from fastconv.common.keywords import NamedArguments
+from fastconv.common.naming import unique_name
+from fastconv.common.overriding import Overridable
+from fastconv.common.parsing import parsing
 from fastconv.optimizers.schedules import LearningRateSchedule
-from fastconv.overriding import Overridable
 from fastconv.parameters import Parameters, Variable, parameters_of
-from fastconv.parsing import parsing
 from fastconv.serialization import deserialize, serialize
 from fastconv.shapes import normalize_int
 from fastconv.state import array_of, check_record, dict_of, optional, plain, real, text, whole

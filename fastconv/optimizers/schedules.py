@@ -27,8 +27,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
-from fastconv.checks import number
-from fastconv.keywords import NamedArguments
+from fastconv.common.arguments import number
+from fastconv.common.keywords import NamedArguments
 
 
 class LearningRateSchedule(NamedArguments, ABC):

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from fastconv.parameters import ALIGNMENT
+from fastconv.common.arrays import ALIGNMENT
 
 
 class Lifetime(NamedTuple):

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from fastconv import runtime
-from fastconv.parameters import aligned_zeros
+from fastconv.common.arrays import aligned_zeros
 from fastconv.plan.tape import Arena
 
 _clock = count()  # orders plans by last use

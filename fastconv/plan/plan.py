@@ -9,7 +9,8 @@ from fastconv import runtime
 from fastconv._ext import _merge
 from fastconv._ext._account import scratch_bytes
 from fastconv._ext._core import Op
-from fastconv.parameters import Parameters, aligned_zeros, read_only
+from fastconv.common.arrays import aligned_zeros, read_only
+from fastconv.parameters import Parameters
 from fastconv.plan import lowering, nodes
 from fastconv.plan.fusion import fuse, fuse_forward, join_endings
 from fastconv.plan.graph import Graph

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.parameters import aligned_zeros
+from fastconv.common.arrays import aligned_zeros
 from fastconv.plan.arena import Lifetime, place
 
 Arena = Callable[[int], np.ndarray]  # returns an aligned uint8 array of at least so many bytes

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastconv.common.parsing import parsing
 from fastconv.errors import FormatError
-from fastconv.parsing import parsing
 from fastconv.saving.hdf5 import (
     LARGEST_ATTRIBUTE,
     Dataset,

@@ -10,8 +10,8 @@ import os
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from fastconv.common.regular_file import open_regular
 from fastconv.errors import FormatError
-from fastconv.regular_file import open_regular
 from fastconv.saving import legacy_file, model_file, tensor_weights, weights_file
 from fastconv.saving.atomic import replacing
 

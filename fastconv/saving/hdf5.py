@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from fastconv.common.parsing import parsing
 from fastconv.errors import FormatError
-from fastconv.parsing import parsing
 
 if TYPE_CHECKING:
     import h5py

@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from fastconv.common.parsing import parsing
+from fastconv.common.user_warnings import warn_user
 from fastconv.errors import FormatError
 from fastconv.models import keras2, sharing
-from fastconv.parsing import parsing
 from fastconv.saving import global_heap, keras2_optimizer, model_file
 from fastconv.saving.assigning import (
     add_sources,
@@ -49,7 +50,6 @@ from fastconv.saving.hdf5 import (
 )
 from fastconv.saving.legacy_names import named, names_of
 from fastconv.saving.matching import by_rank, is_counted, order_of, prefix_of
-from fastconv.user_warnings import warn_user
 
 if TYPE_CHECKING:
     import h5py

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fastconv.naming import numbered, snake_case
+from fastconv.common.naming import numbered, snake_case
 from fastconv.saving.hdf5 import Mismatch
 from fastconv.serialization import class_name
 

@@ -15,11 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from fastconv.common.parsing import parsing
 from fastconv.errors import FormatError
 from fastconv.models import Model
 from fastconv.models.configuration import CLASSES, model_class
 from fastconv.parameters import undrawn_weights
-from fastconv.parsing import parsing
 from fastconv.saving import weights_file
 
 # Version of Keras whose format is written; readers refuse a later major version.

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.common.parsing import parsing
+from fastconv.common.regular_file import open_regular
 from fastconv.errors import FormatError
-from fastconv.parsing import parsing
-from fastconv.regular_file import open_regular
 from fastconv.saving import safetensors_file
 from fastconv.saving.atomic import replacing
 

@@ -15,8 +15,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from fastconv.common.naming import numbered
 from fastconv.errors import FormatError
-from fastconv.naming import numbered
 from fastconv.saving import safetensors_file
 from fastconv.saving.assigning import assign, skipping
 from fastconv.saving.hdf5 import Mismatch

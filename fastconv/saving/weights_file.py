@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from fastconv.naming import numbered
+from fastconv.common.naming import numbered
 from fastconv.saving import global_heap
 from fastconv.saving.assigning import (
     add_sources,

@@ -11,7 +11,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from fastconv import _random, losses, optimizers
+from fastconv import losses, optimizers
+from fastconv.common import randomness
 from fastconv.shapes import normalize_int
 from fastconv.sklearn.network import default_network
 
@@ -94,12 +95,12 @@ class ConvEstimator(BaseEstimator):
         samples = self._samples(X)
         if fresh:
             self._random_state = check_random_state(self.random_state)
-        with _random.seeded(int(self._random_state.randint(2**31 - 1))):
+        with randomness.seeded(int(self._random_state.randint(2**31 - 1))):
             if fresh:
                 self.model_ = self._built(samples.shape[1:], outputs)
             if self.validation_split:
                 # The network validates on the last samples; they should not be the last class.
-                order = _random.generator().permutation(len(samples))
+                order = randomness.generator().permutation(len(samples))
                 samples, targets = samples[order], targets[order]
                 sample_weight = None if sample_weight is None else sample_weight[order]
             self.history_ = self.model_.fit(

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from fastconv import losses, metrics
-from fastconv.checks import number
+from fastconv.common.arguments import number
+from fastconv.common.tree import Names, check_keys, mapped
 from fastconv.serialization import describe_function, serialize
-from fastconv.structure import Names, check_keys, mapped
 
 
 class Compilation:

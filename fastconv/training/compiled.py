@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from fastconv import metrics, optimizers
-from fastconv.keywords import explain_keywords
+from fastconv.common.keywords import explain_keywords
+from fastconv.common.tree import Names
+from fastconv.common.user_warnings import warn_user
 from fastconv.plan import Graph, PlanCache, nodes
 from fastconv.serialization import named_objects, plain, serialize
-from fastconv.structure import Names
 from fastconv.training.compilation import Compilation
 from fastconv.training.report import Report
-from fastconv.user_warnings import warn_user
 
 
 class Compiled:

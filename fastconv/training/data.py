@@ -25,10 +25,10 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.checks import number
+from fastconv.common.arguments import number
+from fastconv.common.tree import flatten, is_several, mapped
 from fastconv.plan import Plan
 from fastconv.shapes import normalize_int
-from fastconv.structure import flatten, is_several, mapped
 from fastconv.training.dataset import PyDataset
 from fastconv.training.terminals import Terminals, sample_array
 

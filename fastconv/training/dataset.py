@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import count
 from typing import Any
 
-from fastconv.keywords import NamedArguments
+from fastconv.common.keywords import NamedArguments
 from fastconv.shapes import normalize_int
 
 

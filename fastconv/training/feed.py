@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from typing import Any
 
-from fastconv import _random
+from fastconv.common import randomness
+from fastconv.common.user_warnings import warn_user
 from fastconv.shapes import normalize_int
 from fastconv.state import boolean, check_record, optional, seed, whole
 from fastconv.training.data import (
@@ -19,7 +20,6 @@ from fastconv.training.data import (
 )
 from fastconv.training.dataset import PyDataset
 from fastconv.training.prefetch import DEPTH, prefetched
-from fastconv.user_warnings import warn_user
 
 
 def make_feed(
@@ -86,7 +86,7 @@ class Feed:
     def __init__(self, source: Source, steps: int | None, steps_name: str, shuffle: bool = False):
         self.source = source
         self._steps, self._steps_name = steps, steps_name
-        self._seed = _random.draw_seed() if shuffle else 0
+        self._seed = randomness.draw_seed() if shuffle else 0
         self._passes = 0  # number of completed passes
         self._taken = 0  # number of batches taken in the current pass
         self._current: Iterator[Any] | None = None

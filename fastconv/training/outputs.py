@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastconv.parameters import read_only
+from fastconv.common.arrays import read_only
 
 
 class Outputs:

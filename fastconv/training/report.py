@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from fastconv import metrics
+from fastconv.common.tree import Names
 from fastconv.plan import Plan
 from fastconv.state import list_of, plain, record_of, text
-from fastconv.structure import Names
 from fastconv.training.compilation import Compilation
 from fastconv.training.renaming import renamings
 

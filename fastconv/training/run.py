@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from fastconv import _random
-from fastconv.naming import numbered
+from fastconv.common import randomness
+from fastconv.common.naming import numbered
 from fastconv.state import boolean, check_record, dict_of, plain, whole
 from fastconv.training.renaming import renamed
 
@@ -69,7 +69,7 @@ class TrainingRun:
             "report": self.report.state(),
             "feed": self._feed_state,
             "validation": self.validation and self.validation.state(),
-            "random": _random.state(),
+            "random": randomness.state(),
             "callbacks": {name: callback.state() for name, callback in self._callbacks.items()},
         }
 
@@ -89,7 +89,7 @@ class TrainingRun:
         self.report.check_state(state["report"])
         for callback, callback_state in self._known(state):
             callback.check_state(callback_state)
-        _random.check(state["random"])
+        randomness.check(state["random"])
 
     def _of_today(self, state: dict[str, Any]) -> dict[str, Any]:
         """Return `state` with the names of metrics in this process."""
@@ -119,7 +119,7 @@ class TrainingRun:
             self.validation.restore(state["validation"])
         self.model.restore(state["model"])
         self.report.restore(state["report"])
-        _random.restore(state["random"])
+        randomness.restore(state["random"])
         self.epoch, self.batch = state["epoch"], state["batch"]
         self.logs = dict(state["logs"])
         self.model.stop_training = state["stop_training"]

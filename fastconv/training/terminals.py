@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.common.arrays import real_array
+from fastconv.common.tree import Names, arrange, check_keys, is_several
 from fastconv.losses import Loss, spread_weights
-from fastconv.parameters import real_array
 from fastconv.plan import Plan
-from fastconv.structure import Names, arrange, check_keys, is_several
 
 Shape = tuple[int | None, ...]
 

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from fastconv.callbacks import Callback, CallbackList, History, ProgbarLogger
-from fastconv.keywords import explain_keywords
-from fastconv.parameters import aligned_zeros
+from fastconv.common.arrays import aligned_zeros
+from fastconv.common.keywords import explain_keywords
+from fastconv.common.user_warnings import warn_user
 from fastconv.plan import Arena, Plan, Updates
 from fastconv.shapes import normalize_int
 from fastconv.state import arrays_of, check_record, equal_to, list_of, plain, whole
@@ -28,7 +29,6 @@ from fastconv.training.progress import Progress
 from fastconv.training.report import Report
 from fastconv.training.run import TrainingRun
 from fastconv.training.terminals import Terminals
-from fastconv.user_warnings import warn_user
 
 # First number of the draws of `model(x)`, far from those of training.
 _AUGMENTATIONS = 2**32

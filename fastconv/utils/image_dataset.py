@@ -19,8 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from fastconv import _random, runtime
-from fastconv.keywords import explain_keywords
+from fastconv import runtime
+from fastconv.common import randomness
+from fastconv.common.keywords import explain_keywords
 from fastconv.shapes import normalize_int
 from fastconv.utils.images import (
     COLOR_MODES,
@@ -178,7 +179,7 @@ def image_dataset_from_directory(
             "`crop_to_aspect_ratio` and `pad_to_aspect_ratio` cannot both be True, received both"
         )
     _check_split(validation_split, subset, shuffle, seed)
-    seed = _random.draw_seed() % 2**32 if seed is None else _checked_seed(seed)
+    seed = randomness.draw_seed() % 2**32 if seed is None else _checked_seed(seed)
 
     paths, found_labels, names = _index(directory, labels, class_names, follow_links)
     if label_mode == "binary" and len(names) != 2:

@@ -7,7 +7,7 @@ import operator
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastconv.keywords import explain_keywords
+from fastconv.common.keywords import explain_keywords
 
 __all__ = ["to_categorical"]
 

@@ -38,8 +38,8 @@ def set_random_seed(seed: int) -> None:
         raise TypeError(message) from None
     if not 0 <= seed < 2**32:
         raise ValueError(message)
-    from fastconv import _random
+    from fastconv.common import randomness
 
     random.seed(seed)
     np.random.seed(seed)
-    _random.set_seed(seed)
+    randomness.set_seed(seed)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastconv import ops
-from fastconv.parameters import real_array
+from fastconv.common.arrays import real_array
 from fastconv.viz.style import new_figure, styled
 
 if TYPE_CHECKING:

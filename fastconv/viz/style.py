@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastconv.parameters import real_array
+from fastconv.common.arrays import real_array
 from fastconv.training.terminals import fit_samples
 
 if TYPE_CHECKING:

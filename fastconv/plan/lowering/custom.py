@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.parameters import read_only
+from fastconv.common.arrays import read_only
 from fastconv.plan.lowering.base import Lowering
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastconv._ext._loss import RowLoss
-from fastconv.parameters import read_only
+from fastconv.common.arrays import read_only
 from fastconv.plan import nodes
 from fastconv.plan.tape import Tape, Tensor
 

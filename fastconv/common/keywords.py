@@ -20,8 +20,8 @@ from collections.abc import Callable, Iterable
 from types import FunctionType
 from typing import Any, TypeVar
 
-from fastconv.naming import is_builtin
-from fastconv.suggestions import did_you_mean
+from fastconv.common.naming import is_builtin
+from fastconv.common.suggestions import did_you_mean
 
 # What arguments of Keras 1 and 2 are called now. Of several words, the first that is accepted.
 OLD_NAMES: dict[str, tuple[str, ...]] = {

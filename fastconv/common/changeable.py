@@ -14,8 +14,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from fastconv.keywords import accepted_by
-from fastconv.naming import is_builtin
+from fastconv.common.keywords import accepted_by
+from fastconv.common.naming import is_builtin
 
 
 class Changeable:

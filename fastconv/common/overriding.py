@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from fastconv.naming import is_builtin
+from fastconv.common.naming import is_builtin
 
 
 class Overridable:

@@ -46,7 +46,7 @@ def test_merge(isa, dtype, kind, size):
         _merge.Merge(kind, xs, y, relu=True).run(2)
         np.testing.assert_array_equal(y, np.maximum(expected, 0))
         mask = arrays(1, size, dtype=dtype, seed=1)[0]
-        _merge.Merge(kind, xs, y, undo=("relu", 0.0, mask)).run(2)
+        _merge.Merge(kind, xs, y, activation_gradient=("relu", 0.0, mask)).run(2)
         np.testing.assert_array_equal(y, np.where(mask > 0, expected, 0))
 
 

@@ -98,7 +98,7 @@ def test_sum(isa, dtype, kind, size):
     a, b, x, dx = arrays(size, size, size, size, dtype=dtype)
     x = np.abs(x)  # a single element is to have a gradient
     x = activated(kind, np.minimum(x, SLOPE / 2))
-    check(lambda undo: _merge.Merge("add", [a, b], dx, undo=undo), dx, kind, x)
+    check(lambda undo: _merge.Merge("add", [a, b], dx, activation_gradient=undo), dx, kind, x)
 
 
 @pytest.mark.parametrize("shape, dtype", [((3, 4), np.float32), ((3, 5), np.float64)])

@@ -3,7 +3,7 @@
 # Free functions instead of methods where possible: adding one does not change the layout of a class.
 from libc.math cimport sqrt
 from libc.stdint cimport int64_t
-from fastconv._ext._kernels cimport fc_target, fc_undo
+from fastconv._ext._kernels cimport fc_activation_gradient, fc_target
 from fastconv._ext._tables cimport fc_schedule, fc_table
 
 # The table for float32 or float64 of the selected instruction set.
@@ -82,7 +82,7 @@ cdef class Op:
 
 
 # Sets an activation gradient, (kind, slope, output) or None, that an op applies to a `gradient` of the shape of `output`.
-cdef int describe_undo(Op op, fc_undo *to, undo, gradient) except -1
+cdef int describe_activation_gradient(Op op, fc_activation_gradient *to, given, gradient) except -1
 
 
 # An op that packs its filters before it uses them.

@@ -49,7 +49,6 @@ from fastconv._ext._kernels cimport (
     fc_isa_name,
     fc_isa_supported,
     fc_target,
-    fc_undo,
 )
 from fastconv._ext._tables cimport fc_get_table, fc_schedules, fc_table
 
@@ -398,17 +397,17 @@ cdef class Op:
         return [(items, items if apart else _chunk(items, threads), threads) for items, apart in phases if items]
 
 
-cdef int describe_undo(Op op, fc_undo *to, undo, gradient) except -1:
+cdef int describe_activation_gradient(Op op, fc_activation_gradient *to, given, gradient) except -1:
     to.output = NULL
-    if undo is None:
+    if given is None:
         return 0
-    kind, slope, output = undo
+    kind, slope, output = given
     if output.shape != gradient.shape or output.dtype != gradient.dtype:
         raise ValueError(
             f"expected the output of an activation of shape {gradient.shape} and in {gradient.dtype}, "
             f"received {output.shape} in {output.dtype}"
         )
-    to.activation, to.slope, to.output = fused_activation_code(kind), slope, pointer(output)
+    to.kind, to.slope, to.output = fused_activation_code(kind), slope, pointer(output)
     op.arrays += (output,)
     return 0
 

@@ -6,7 +6,7 @@ from libc.stdint cimport int64_t
 from fastconv._ext._core cimport (
     Op,
     current_table,
-    describe_undo,
+    describe_activation_gradient,
     element_kind,
     fused_activation_code,
     pointer,
@@ -96,16 +96,19 @@ cdef class DenseForward(_DenseOp):
 
 @cython.final
 cdef class DenseBackwardInput(_DenseOp):
-    """dx = dy w'.  `undo` = (kind, slope, x), the activation with the output x: dx is then the gradient with respect to the
-    activation's input."""
+    """dx = dy w'.
 
-    def __init__(self, dy, w, dx, undo=None):
+    `activation_gradient` = (kind, slope, x) names the activation with the output x: dx is then the gradient with respect
+    to the activation's input.
+    """
+
+    def __init__(self, dy, w, dx, activation_gradient=None):
         self.arrays = (dy, w, dx)
         self.table = current_table(element_kind(self.arrays))
         self.target = target_of(self.table)
         self._describe(dx, w, dy, None)
         self.problem.dy, self.problem.w, self.problem.dx = pointer(dy), pointer(w), pointer(dx)
-        describe_undo(self, &self.problem.undo, undo, dx)
+        describe_activation_gradient(self, &self.problem.activation_gradient, activation_gradient, dx)
         self.plan = schedule.plan_dense_backward_input
         self.item = self.table.dense_backward_input_item
 

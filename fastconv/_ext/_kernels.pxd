@@ -16,9 +16,9 @@ cdef extern from "fastconv_kernels.h" nogil:
         FC_SGD, FC_RMSPROP, FC_ADAM, FC_NADAM, FC_ADAMAX, FC_ADAGRAD, FC_ADADELTA, FC_LION, FC_FTRL, FC_MOVING_AVERAGE
         FC_UPDATES, FC_UPDATE_SLOTS
 
-    ctypedef struct fc_undo:
+    ctypedef struct fc_activation_gradient:
         const void *output
-        int activation
+        int kind
         double slope
 
     ctypedef struct fc_tiling:
@@ -111,7 +111,7 @@ cdef extern from "fastconv_kernels.h" nogil:
         int64_t rows, inputs, outputs
         int activation
         double slope
-        fc_undo undo
+        fc_activation_gradient activation_gradient
         void *partial
         int64_t items, scratch_bytes, blocks, partial_size, sum_items
         int narrow
@@ -125,7 +125,7 @@ cdef extern from "fastconv_kernels.h" nogil:
         int64_t batch, height, width, channels, pool_h, pool_w, out_h, out_w
         int64_t stride_h, stride_w, pad_top, pad_left
         int wide_argmax
-        fc_undo undo
+        fc_activation_gradient activation_gradient
 
     ctypedef struct fc_resample:
         const void *x
@@ -205,7 +205,7 @@ cdef extern from "fastconv_kernels.h" nogil:
         const void *const *x
         void *y
         bint relu
-        fc_undo undo
+        fc_activation_gradient activation_gradient
 
     ctypedef struct fc_broadcast:
         void *x

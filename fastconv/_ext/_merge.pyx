@@ -8,7 +8,7 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
-from fastconv._ext._core cimport Op, current_table, describe_undo, element_kind, pointer
+from fastconv._ext._core cimport Op, current_table, describe_activation_gradient, element_kind, pointer
 from fastconv._ext._kernels cimport (
     FC_ADD,
     FC_AVERAGE,
@@ -79,16 +79,16 @@ cdef class _Merging(_Stretches):
 cdef class Merge(_Merging):
     """y = xs[0] . xs[1] . ... for kind "add", "subtract", "multiply", "average", "maximum" or "minimum".
 
-    y may be one of the xs.  With `relu`, then y = max(y, 0).  With `undo` = (kind, slope, output), y is a gradient, and is
-    multiplied by the derivative of the activation that has that output.
+    y may be one of the xs.  With `relu`, then y = max(y, 0).  With `activation_gradient` = (kind, slope, output), y is a
+    gradient, and is multiplied by the derivative of the activation that has that output.
     """
 
-    def __init__(self, str kind, xs, y, bint relu=False, undo=None):
+    def __init__(self, str kind, xs, y, bint relu=False, activation_gradient=None):
         xs = tuple(xs)
         self._begin((y, *xs))
         self._describe(kind, xs)
         self.problem.y, self.problem.relu = pointer(y), relu
-        describe_undo(self, &self.problem.undo, undo, y)
+        describe_activation_gradient(self, &self.problem.activation_gradient, activation_gradient, y)
 
     cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
         self.table.merge(&self.problem, item * STRETCH, min(<int64_t> STRETCH, self.size - item * STRETCH))

@@ -8,7 +8,7 @@ cimport cython
 from libc.stdint cimport int64_t
 import numpy as np
 
-from fastconv._ext._core cimport Op, current_table, describe_undo, element_kind, pointer, schedule
+from fastconv._ext._core cimport Op, current_table, describe_activation_gradient, element_kind, pointer, schedule
 from fastconv._ext._kernels cimport fc_pool
 from fastconv._ext._tables cimport fc_table
 
@@ -80,15 +80,15 @@ cdef class MaxPoolForward(_PoolOp):
 cdef class MaxPoolBackward(_PoolOp):
     """dx = dy at the position of each window's maximum.
 
-    With `undo` = (kind, slope, y) an activation precedes the pooling, and dx is the gradient with respect to its input.
-    Only the outputs at the maxima matter, which are y.
+    With `activation_gradient` = (kind, slope, y) an activation precedes the pooling, and dx is the gradient with respect
+    to its input.  Only the outputs at the maxima matter, which are y.
     """
 
-    def __init__(self, geometry, dy, argmax, dx, undo=None):
+    def __init__(self, geometry, dy, argmax, dx, activation_gradient=None):
         self.arrays = (dy, argmax, dx)
         self.table = current_table(element_kind((dy, dx)))
         self._describe(geometry, dx, dy)
-        describe_undo(self, &self.problem.undo, undo, dy)
+        describe_activation_gradient(self, &self.problem.activation_gradient, activation_gradient, dy)
         self.problem.dy, self.problem.dx = pointer(dy), pointer(dx)
         self.problem.argmax = self._argmax(argmax, dy)
         self.items = schedule.pool_backward_items(&self.problem)
@@ -111,14 +111,15 @@ cdef class AveragePoolForward(_PoolOp):
 cdef class AveragePoolBackward(_PoolOp):
     """dx = dy divided equally among the pixels of each window inside the image.
 
-    With `undo` = (kind, slope, x) dx is the gradient with respect to the input of the activation that has the output x.
+    With `activation_gradient` = (kind, slope, x) dx is the gradient with respect to the input of the activation that has
+    the output x.
     """
 
-    def __init__(self, geometry, dy, dx, undo=None):
+    def __init__(self, geometry, dy, dx, activation_gradient=None):
         self.arrays = (dy, dx)
         self.table = current_table(element_kind(self.arrays))
         self._describe(geometry, dx, dy)
-        describe_undo(self, &self.problem.undo, undo, dx)
+        describe_activation_gradient(self, &self.problem.activation_gradient, activation_gradient, dx)
         self.problem.dy, self.problem.dx = pointer(dy), pointer(dx)
         self.items = schedule.pool_backward_items(&self.problem)
         self.item = self.table.average_pool_backward_item

@@ -108,7 +108,7 @@ class ValueGradients:
                 "add",
                 [term.array for term in terms],
                 total.array,
-                undo=undo and undo.arguments,
+                activation_gradient=undo and undo.arguments,
             )
 
         self._tape.emit(make, *terms, total, undo and undo.output)

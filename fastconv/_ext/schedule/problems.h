@@ -25,9 +25,9 @@ enum {
  * at `output`, the activation's output, which has the shape of dx.  output == NULL: none. */
 typedef struct {
     const void *output;
-    int activation; /* up to FC_CAN_FUSE */
+    int kind; /* up to FC_CAN_FUSE */
     double slope;
-} fc_undo;
+} fc_activation_gradient;
 
 enum { FC_POOL_NONE, FC_POOL_MAX, FC_POOL_AVERAGE };
 enum { FC_PAD_ZEROS = 0, FC_PAD_EDGE = 1, FC_PAD_REFLECT = 2 };
@@ -179,7 +179,7 @@ typedef struct {
     int64_t rows, inputs, outputs;
     int activation;
     double slope;
-    fc_undo undo; /* used for dx only */
+    fc_activation_gradient activation_gradient; /* used for dx only */
     int threads;
     void *partial; /* [block][row][output], partial_size elements; used by a forward pass of several blocks */
     /* Filled in by fc_plan_dense_*. */
@@ -197,7 +197,7 @@ typedef struct {
     int64_t batch, height, width, channels, pool_h, pool_w, out_h, out_w;
     int64_t stride_h, stride_w, pad_top, pad_left;
     int wide_argmax; /* argmax is int32 */
-    fc_undo undo;
+    fc_activation_gradient activation_gradient;
 } fc_pool;
 
 /* A linear map, separable by axis: the fields are defined in kernels/resample.inc. */
@@ -271,7 +271,7 @@ typedef struct {
     const void *const *x;
     void *y;
     int relu;
-    fc_undo undo; /* y is the sum of several gradients */
+    fc_activation_gradient activation_gradient; /* y is the sum of several gradients */
 } fc_merge;
 
 /* Broadcast of x along some axes of y: sizes of y, and strides of x in elements, 0 along a broadcast axis. */

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
 from fastconv import runtime
-
-# Test modules share tables and functions that lie beside them, whichever import mode pytest uses.
-sys.path.insert(0, str(Path(__file__).parent))
 
 # Every run of the suite draws the same examples, so that a failure is a regression and not luck;
 # `pytest --hypothesis-profile=explore` looks for new ones. A kernel whose pages are touched for the

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from layer_passes import passes
-from oracle import generator
 
 from fastconv import activations, callbacks, explain, layers, models
+from tests.support.layer_passes import passes
+from tests.support.oracle import generator
 
 GOLDEN = Path(__file__).parent / "golden" / "activated.zip"
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from golden.golden_file import load
-from layer_passes import passes
-from oracle import assert_same_bits, generator
 
 from fastconv import activations, layers, models, ops, reference
 from fastconv._ext import _core, _elementwise
 from fastconv.optimizers import Adam
 from fastconv.utils import set_random_seed
+from tests.golden.golden_file import load
+from tests.support.layer_passes import passes
+from tests.support.oracle import assert_same_bits, generator
 
 FROM_OUTPUT = (
     "relu6", "elu", "selu", "exponential", "softplus", "softsign", "hard_sigmoid", "tanh",

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conv_case import ConvCase
-from conv_cases import CASES, GRADIENT_CASES, enlarged, sample
 from fastconv._ext._conv import choose_algorithm
-from oracle import (
+
+from fastconv import Input, Model, layers, ops, reference, shapes
+from fastconv._ext import _core
+from tests.support.conv_case import ConvCase
+from tests.support.conv_cases import CASES, GRADIENT_CASES, enlarged, sample
+from tests.support.oracle import (
     assert_equal,
     assert_same_bits,
     generator,
@@ -21,10 +24,7 @@ from oracle import (
     normal_conv,
     relative_l2,
 )
-from winograd_tiles import tile_sizes
-
-from fastconv import Input, Model, layers, ops, reference, shapes
-from fastconv._ext import _core
+from tests.support.winograd_tiles import tile_sizes
 
 PROMISED_L2 = 1e-5
 WINOGRAD = ("winograd2", "winograd4")

@@ -12,15 +12,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from interrupted_training import result, train
 
 import fastconv
 from fastconv import FormatError, callbacks, layers, metrics, models
 from fastconv.saving import safetensors_file
 from fastconv.saving.state_file import load_state, save_state
 from fastconv.utils import set_random_seed
+from tests.support import interrupted_training
+from tests.support.interrupted_training import result, train
 
-SCRIPT = Path(__file__).with_name("interrupted_training.py")
+SCRIPT = interrupted_training.__file__
 SOURCES = ["arrays", "sequence", "steps", "generator", "short arrays", "too few", "iterable"]
 ROOT = str(Path(fastconv.__file__).parents[1])
 

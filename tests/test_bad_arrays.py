@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from legal_calls import (
+
+from fastconv import ops, shapes
+from fastconv._ext import _conv, _core, _dense, _elementwise, _pool
+from tests.support.legal_calls import (
     B,
     W,
     X,
@@ -21,10 +24,7 @@ from legal_calls import (
     max_pool,
     max_pool_backward,
 )
-from oracle import assert_equal
-
-from fastconv import ops, shapes
-from fastconv._ext import _conv, _core, _dense, _elementwise, _pool
+from tests.support.oracle import assert_equal
 
 # --------------------------------------------------------------------------------- dtype and memory
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from legal_calls import (
+
+from fastconv import ops, reference, runtime
+from tests.support.legal_calls import (
     COLUMNS,
     CONVOLUTIONS,
     POOLINGS,
@@ -26,9 +28,7 @@ from legal_calls import (
     max_pool,
     max_pool_backward,
 )
-from oracle import assert_equal
-
-from fastconv import ops, reference, runtime
+from tests.support.oracle import assert_equal
 
 
 @pytest.mark.parametrize("call", WINDOWED)

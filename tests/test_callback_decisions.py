@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from fastconv import callbacks, layers, models, optimizers
-
-sys.path.insert(0, str(Path(__file__).with_name("golden")))
-from golden_file import load
+from tests.golden.golden_file import load
 
 CASES = load("callbacks.npz")[0]
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from data_files import write_mnist
 
 from fastconv import FormatError
 from fastconv.datasets import _cifar, _files, cifar10, cifar100, fashion_mnist, mnist
+from tests.support.data_files import write_mnist
 
 TEN = "cifar-10-batches-bin"
 HUNDRED = "cifar-100-binary"

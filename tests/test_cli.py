@@ -11,13 +11,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from command_line import digit_model, refused
 
 import fastconv
 from fastconv import cli, runtime
 from fastconv.bench import operations, suite, tables
 from fastconv.bench.peak import Peak
 from fastconv.bench.timing import Protocol
+from tests.support.command_line import digit_model, refused
 
 PACKAGE = Path(fastconv.__file__).resolve().parent
 SHORTEST = Protocol(rounds=1, block=1e-4, pause=0.0, warm_up=0.0)

@@ -10,12 +10,12 @@ import sys
 
 import numpy as np
 import pytest
-from command_line import digit_model, done, refused, write_digits, write_scene
 from PIL import Image
 
 from fastconv import filters, layers, models
 from fastconv.cli import pictures
 from fastconv.datasets import digits
+from tests.support.command_line import digit_model, done, refused, write_digits, write_scene
 
 
 @pytest.fixture(scope="module")

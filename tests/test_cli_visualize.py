@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from command_line import digit_model, done, refused, write_digits
 from PIL import Image
 
 from fastconv import layers, models
+from tests.support.command_line import digit_model, done, refused, write_digits
 
 pytest.importorskip("matplotlib")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from command_line import digit_model, done, refused, write_scene
 
 from fastconv import models, zoo
 from fastconv.cli import models as named
+from tests.support.command_line import digit_model, done, refused, write_scene
 
 
 def test_every_function_of_the_zoo_is_offered():

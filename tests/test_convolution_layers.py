@@ -6,12 +6,12 @@ import json
 
 import numpy as np
 import pytest
-from differential import values_and_gradients
-from golden.golden_file import HERE, load
 
 from fastconv import layers, models
 from fastconv._ext import _resample
 from fastconv.serialization import deserialize, serialize
+from tests.golden.golden_file import HERE, load
+from tests.support.differential import values_and_gradients
 
 CASES, ARRAYS = load("convolution_layers.npz")
 

@@ -12,11 +12,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
-from data_files import idx_bytes, write_mnist
 
 from fastconv import FormatError
 from fastconv.datasets import _files, digits, idx, mnist
 from fastconv.datasets._files import DataSet, RemoteFile
+from tests.support.data_files import idx_bytes, write_mnist
 
 # ---- the real data ----
 

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conv_cases import BY_NAME
-from oracle import assert_equal, assert_same_bits, generator
 
 import fastconv
 from fastconv import ops, shapes
 from fastconv._ext import _conv, _core, _dense, _elementwise, _pool
+from tests.support.conv_cases import BY_NAME
+from tests.support.oracle import assert_equal, assert_same_bits, generator
 
 ALGORITHMS = ("direct", "winograd2", "winograd4")
 

@@ -12,7 +12,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import extreme_integers
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -22,33 +21,37 @@ from fastconv import filters, layers, metrics, models, ops, shapes
 from fastconv._ext import _conv
 from fastconv._sparse import Axis
 from fastconv.explanation.windows import Window
+from tests.support.extreme_integers import judge, replacements
+from tests.support.extreme_integers import layers as layer_table
+from tests.support.extreme_integers import operations as operation_table
+from tests.support.extreme_integers import others as other_table
 
-PROGRAM = Path(extreme_integers.__file__)
+CHECKOUT = str(Path(__file__).parents[1])
+TABLES = ("operations", "pairs", "layers", "others")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit of memory is Linux's")
-@pytest.mark.parametrize("table", extreme_integers.TABLES)
+@pytest.mark.parametrize("table", TABLES)
 def test_every_integer(table):
-    root = str(PROGRAM.parent.parent)
     done = subprocess.run(
-        [sys.executable, str(PROGRAM), table],
+        [sys.executable, "-m", "tests.support.extreme_integers", table],
         capture_output=True,
         text=True,
         timeout=500,
-        env=os.environ | {"PYTHONPATH": root},
+        env=os.environ | {"PYTHONPATH": CHECKOUT},
     )
     assert not done.stdout, done.stdout
     assert done.returncode == 0, done.stderr[-3000:]
 
 
 def test_nothing_is_missing_in_the_tables():
-    assert set(extreme_integers.OPERATIONS) <= set(ops.__all__)
-    assert set(extreme_integers.LAYERS) == set(layers.CLASSES)
-    assert extreme_integers.others_missing() == []
+    assert set(operation_table.OPERATIONS) <= set(ops.__all__)
+    assert set(layer_table.LAYERS) == set(layers.CLASSES)
+    assert other_table.others_missing() == []
 
 
 def test_the_program_reports_what_is_wrong(capsys, monkeypatch):
-    monkeypatch.setattr(extreme_integers, "_watch", lambda: None)
+    monkeypatch.setattr(judge, "_watch", lambda: None)
 
     def overflow():
         raise OverflowError("int too big to convert")
@@ -59,9 +62,9 @@ def test_the_program_reports_what_is_wrong(capsys, monkeypatch):
     def right():
         raise ValueError("`size` must fit in 64 bits")
 
-    extreme_integers.judge("a", overflow)
-    extreme_integers.judge("b", wrong)
-    extreme_integers.judge("c", right)
+    judge.judge("a", overflow)
+    judge.judge("b", wrong)
+    judge.judge("c", right)
     assert capsys.readouterr().out.splitlines() == [
         "a: OverflowError: int too big to convert",
         "b: AssertionError: 3 is not 4",
@@ -69,8 +72,8 @@ def test_the_program_reports_what_is_wrong(capsys, monkeypatch):
 
 
 def test_replacements_reach_every_integer():
-    found = list(extreme_integers.replacements({"a": ((1, 2), True, "b"), "c": [3.0, 4]}, "f"))
-    assert len(found) == 3 * len(extreme_integers.EXTREMES)
+    found = list(replacements.replacements({"a": ((1, 2), True, "b"), "c": [3.0, 4]}, "f"))
+    assert len(found) == 3 * len(replacements.EXTREMES)
     assert found[0] == ("f['a'][0][0]", {"a": ((0, 2), True, "b"), "c": [3.0, 4]}, 0)
 
 

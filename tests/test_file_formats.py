@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -17,10 +18,7 @@ import fastconv
 from fastconv import FormatError, initializers, layers, models, optimizers, saving
 from fastconv.saving import safetensors_file
 from fastconv.utils import set_random_seed
-
-h5py = pytest.importorskip("h5py")
-sys.path.insert(0, str(Path(__file__).with_name("golden")))
-from golden_file import HERE, load  # noqa: E402
+from tests.golden.golden_file import HERE, load
 
 X = np.random.default_rng(1).standard_normal((6, 8, 8, 1)).astype(np.float32)
 Y = np.random.default_rng(2).standard_normal((6, 3)).astype(np.float32)

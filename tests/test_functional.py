@@ -6,13 +6,13 @@ import json
 
 import numpy as np
 import pytest
-from golden import golden_file, graph_network
 
 import fastconv
 from fastconv import layers, models, runtime
 from fastconv.layers.symbolic import SymbolicTensor
 from fastconv.optimizers import SGD, Adam
 from fastconv.utils import set_random_seed
+from tests.golden import golden_file, graph_network
 
 
 @pytest.fixture(autouse=True)

@@ -11,13 +11,13 @@ import re
 
 import numpy as np
 import pytest
-from golden.golden_file import HERE, load
 
 from fastconv import initializers, layers, losses, models, ops, optimizers
 from fastconv._ext import _elementwise
 from fastconv.parameters import Parameters, Variable
 from fastconv.plan import Updates
 from fastconv.plan.program import make_program
+from tests.golden.golden_file import HERE, load
 
 LAYERS, LAYER_ARRAYS = load("layers.npz")
 LOSSES, LOSS_ARRAYS = load("losses.npz")

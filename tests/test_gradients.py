@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conv_cases import GRADIENT_CASES, sample
-from oracle import generator
-from pool_cases import CASES as POOL_CASES
 
 from fastconv import ops
+from tests.support.conv_cases import GRADIENT_CASES, sample
+from tests.support.oracle import generator
+from tests.support.pool_cases import CASES as POOL_CASES
 
 STEP, ATOL, RTOL = 1e-6, 1e-5, 1e-3
 

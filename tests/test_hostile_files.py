@@ -9,6 +9,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -18,7 +19,6 @@ from fastconv.datasets import _cifar, idx
 from fastconv.saving.state_file import load_state
 from fastconv.utils import load_img
 
-h5py = pytest.importorskip("h5py")
 ROOT = Path(fastconv.__file__).parents[1]
 
 X, Y = np.ones((4, 3), np.float32), np.ones((4, 2), np.float32)

@@ -8,13 +8,13 @@ import re
 
 import numpy as np
 import pytest
-from hostile_states import mutations
 
 from fastconv import FormatError, callbacks, layers, metrics, models, optimizers
 from fastconv.optimizers import schedules
 from fastconv.saving import safetensors_file
 from fastconv.saving.state_file import load_state, save_state
 from fastconv.utils import set_random_seed
+from tests.support.hostile_states import mutations
 
 X = np.random.default_rng(0).standard_normal((40, 5)).astype(np.float32)
 Y = np.eye(3, dtype=np.float32)[np.random.default_rng(1).integers(0, 3, 40)]

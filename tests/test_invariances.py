@@ -14,14 +14,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conv_case import ConvCase
-from conv_cases import BY_NAME, CASES, enlarged, sample
-from oracle import assert_equal, assert_same_bits, generator, integer_conv
-from pool_cases import CASES as POOL_CASES
 
 import fastconv
 from fastconv import ops, runtime
 from fastconv._ext import _core
+from tests.support.conv_case import ConvCase
+from tests.support.conv_cases import BY_NAME, CASES, enlarged, sample
+from tests.support.oracle import assert_equal, assert_same_bits, generator, integer_conv
+from tests.support.pool_cases import CASES as POOL_CASES
 
 THREADS = (2, 3, 7, 33)
 

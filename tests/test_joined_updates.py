@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from oracle import assert_same_bits
-from test_optim_kernels import RULES
 
 from fastconv import layers, models, optimizers
 from fastconv._ext import _dense, _optim
 from fastconv.plan import updates
+from tests.support.oracle import assert_same_bits
+from tests.test_optim_kernels import RULES
 
 SHAPES = (
     # rows, inputs, outputs

@@ -5,19 +5,15 @@ from __future__ import annotations
 import io
 import json
 import shutil
-import sys
 import zipfile
-from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
 from fastconv import FormatError, layers, models, optimizers
 from fastconv.models import keras2
-
-h5py = pytest.importorskip("h5py")
-sys.path.insert(0, str(Path(__file__).with_name("golden")))
-from golden_file import HERE, load  # noqa: E402
+from tests.golden.golden_file import HERE, load
 
 CASES, ARRAYS = load("keras2.npz")
 BY_NAME = {case["file"]: case for case in CASES}

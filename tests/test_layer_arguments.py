@@ -8,9 +8,9 @@ import json
 from pathlib import Path
 
 import pytest
-from extreme_integers import LAYERS as LEGAL
 
 from fastconv import layers
+from tests.support.extreme_integers.layers import LAYERS as LEGAL
 
 KERAS = json.loads((Path(__file__).parent / "golden" / "layer_arguments.json").read_text())
 CASES = [(layer, *argument) for layer, arguments in KERAS.items() for argument in arguments]

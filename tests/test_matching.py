@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 import zipfile
-from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
 from fastconv import FormatError, layers, models
 from fastconv.saving import safetensors_file
 from fastconv.utils import set_random_seed
-
-h5py = pytest.importorskip("h5py")
-sys.path.insert(0, str(Path(__file__).with_name("golden")))
-from golden_file import HERE  # noqa: E402
-from sharing_networks import frozen_inside  # noqa: E402
+from tests.golden.golden_file import HERE
+from tests.golden.sharing_networks import frozen_inside
 
 SUFFIXES = [".weights.h5", ".keras", ".h5", ".safetensors"]
 X = np.random.default_rng(0).standard_normal((3, 6)).astype(np.float32)

@@ -13,21 +13,21 @@ import subprocess
 import sys
 from pathlib import Path
 
-import guarded_memory
 import numpy as np
 import pytest
 
 import fastconv
 from fastconv import ops
 from fastconv._ext import _core
+from tests.support import guarded_memory
 
-HERE = Path(__file__).parent
+CHECKOUT = Path(__file__).parents[1]
 PACKAGE_ROOT = Path(fastconv.__file__).parents[1]
 
 
 def run_python(*arguments: str) -> subprocess.CompletedProcess:
     """A Python process that finds the test modules and the package under test."""
-    path = f"import sys; sys.path[:0] = [{str(HERE)!r}, {str(PACKAGE_ROOT)!r}]; "
+    path = f"import sys; sys.path[:0] = [{str(PACKAGE_ROOT)!r}, {str(CHECKOUT)!r}]; "
     return subprocess.run(
         [sys.executable, "-c", path + arguments[0], *arguments[1:]],
         capture_output=True,
@@ -39,7 +39,9 @@ def run_python(*arguments: str) -> subprocess.CompletedProcess:
 @pytest.mark.parametrize("family", guarded_memory.FAMILIES)
 @pytest.mark.parametrize("name", _core.available_isas())
 def test_guard_pages_and_poisoned_surroundings(name, family):
-    child = run_python("import guarded_memory; guarded_memory.main(*sys.argv[1:])", name, family)
+    child = run_python(
+        "from tests.support.guarded_memory import main; main(*sys.argv[1:])", name, family
+    )
     last = (child.stdout.splitlines() or ["nothing"])[-1]
     assert child.returncode == 0 and last == "finished", (
         f"the process ended with {child.returncode} after `{last}`\n{child.stderr}"
@@ -50,7 +52,7 @@ def test_guard_pages_and_poisoned_surroundings(name, family):
 def test_the_guard_page_does_kill(at, beyond):
     """The instrument works: one element too far, on the guarded side, ends in a signal."""
     child = run_python(
-        "import ctypes, guarded_memory as g; "
+        "import ctypes; from tests.support import guarded_memory as g; "
         f"guarded = g.Guarded(4096, 'u1', {at!r}); "
         "array = ctypes.cast(guarded.array.ctypes.data, ctypes.POINTER(ctypes.c_char)); "
         f"array[0]; array[4095]; print('inside', flush=True); {beyond}"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from oracle import assert_same_bits
 
 from fastconv import layers, models
 from fastconv._ext import _merge
 from fastconv.plan import Differential
+from tests.support.oracle import assert_same_bits
 
 SIZES = (1, 3, 17, 8192, 20011)
 KINDS = {

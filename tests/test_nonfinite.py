@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conv_cases import CASES, GRADIENT_CASES, sample
-from oracle import assert_equal, assert_same_bits, generator
-from pool_cases import CASES as POOL_CASES
 
 import fastconv
 from fastconv import ops, reference, runtime
 from fastconv._ext import _elementwise
+from tests.support.conv_cases import CASES, GRADIENT_CASES, sample
+from tests.support.oracle import assert_equal, assert_same_bits, generator
+from tests.support.pool_cases import CASES as POOL_CASES
 
 # Every width family and every path of the kernels, with images of more than one pixel.
 FIELD_CASES = tuple(case for case in sample(CASES, 3) if np.prod(case.input_shape[1:3]) > 1)

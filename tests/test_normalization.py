@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from oracle import assert_same_bits, generator
 
 from fastconv import ops, reference
+from tests.support.oracle import assert_same_bits, generator
 
 UNIT = {np.float32: 2.0**-24, np.float64: 2.0**-53}
 CHANNEL_SHAPES = [

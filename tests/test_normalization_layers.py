@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from golden.golden_file import load
-from layer_passes import build, passes
-from oracle import assert_same_bits, generator
 
 from fastconv import layers, models, optimizers, parameters
 from fastconv.plan import Plan
 from fastconv.plan.fusion import fuse
 from fastconv.utils import set_random_seed
+from tests.golden.golden_file import load
+from tests.support.layer_passes import build, passes
+from tests.support.oracle import assert_same_bits, generator
 
 GOLDEN, ARRAYS = load("normalization.npz")
 ACTIVATIONS, ACTIVATION_ARRAYS = load("activations.npz")

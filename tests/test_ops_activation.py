@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from oracle import assert_equal, assert_same_bits, generator, integers
 
 from fastconv import ops, reference
 from fastconv._ext import _elementwise
+from tests.support.oracle import assert_equal, assert_same_bits, generator, integers
 
 KINDS = ("relu", "leaky_relu", "sigmoid", "tanh")
 LENGTHS = (*range(1, 36), 47, 63, 64, 65, 70, 127, 128, 129, 1000, 40_001)

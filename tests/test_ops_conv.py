@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conv_cases import BY_NAME, CASES, GRADIENT_CASES, sample
-from oracle import (
+
+from fastconv import ops, reference, shapes
+from fastconv.reference import gamma
+from tests.support.conv_cases import BY_NAME, CASES, GRADIENT_CASES, sample
+from tests.support.oracle import (
     assert_equal,
     assert_same_bits,
     assert_within,
@@ -19,9 +22,6 @@ from oracle import (
     normal_conv,
     relative_l2,
 )
-
-from fastconv import ops, reference, shapes
-from fastconv.reference import gamma
 
 WINOGRAD_L2 = 1e-5  # promised of "auto" in float32, wherever it leaves the direct algorithm
 

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conv_cases import VECTOR_WIDTHS
-from oracle import assert_equal, assert_same_bits, assert_within, generator, integers, relative_l2
 
 from fastconv import ops, reference
 from fastconv.reference import gamma
+from tests.support.conv_cases import VECTOR_WIDTHS
+from tests.support.oracle import (
+    assert_equal,
+    assert_same_bits,
+    assert_within,
+    generator,
+    integers,
+    relative_l2,
+)
 
 # (rows, inputs, outputs): every vector width in each place, register-tile remainders, real layers.
 SIZES = tuple(

@@ -10,13 +10,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conv_cases import VECTOR_WIDTHS
-from oracle import assert_equal, assert_same_bits, assert_within, generator, integer_pool
-from pool_cases import BY_NAME, CASES
 
 from fastconv import ops, reference, shapes
 from fastconv._ext import _pool
 from fastconv.reference import gamma
+from tests.support.conv_cases import VECTOR_WIDTHS
+from tests.support.oracle import (
+    assert_equal,
+    assert_same_bits,
+    assert_within,
+    generator,
+    integer_pool,
+)
+from tests.support.pool_cases import BY_NAME, CASES
 
 
 def test_the_table_covers_what_it_should():

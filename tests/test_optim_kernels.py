@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from oracle import assert_same_bits
 
 from fastconv._ext import _optim
+from tests.support.oracle import assert_same_bits
 
 SIZES = (1, 3, 8, 17, 70, 1000, 93322)
 STEPS = 4

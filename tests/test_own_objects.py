@@ -4,9 +4,7 @@ found again by their names; or they are refused before anything is trained."""
 from __future__ import annotations
 
 import functools
-import sys
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,10 +22,7 @@ from fastconv import (
     regularizers,
     saving,
 )
-
-pytest.importorskip("h5py")
-sys.path.insert(0, str(Path(__file__).with_name("golden")))
-from golden_file import HERE
+from tests.golden.golden_file import HERE
 
 X, Y = np.ones((4, 3), np.float32), np.ones((4, 2), np.float32)
 SUFFIXES = (".keras", ".h5")

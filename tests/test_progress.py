@@ -6,9 +6,8 @@ import io
 import re
 import sys
 
-from linear_model import X, Y, linear
-
 from fastconv.training.progress import Progress
+from tests.support.linear_model import X, Y, linear
 
 LINE = r"4/4 ━{20} \d+s \d+(us|ms|s)/step - accuracy: \d\.\d{4} - loss: \d\.\d{4}"
 VALIDATION = r" - val_accuracy: \d\.\d{4} - val_loss: \d\.\d{4}"

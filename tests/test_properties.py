@@ -11,14 +11,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conv_case import ConvCase, resolve_padding
 from hypothesis import event, given
 from hypothesis import strategies as st
-from oracle import assert_equal, integers
-from pool_cases import PoolCase
 
 from fastconv import ops, reference, shapes
 from fastconv._ext import _core
+from tests.support.conv_case import ConvCase, resolve_padding
+from tests.support.oracle import assert_equal, integers
+from tests.support.pool_cases import PoolCase
 
 DTYPES = st.sampled_from([np.float32, np.float64])
 ISAS = st.sampled_from(_core.available_isas())

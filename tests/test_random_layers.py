@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from differential import differential
-from layer_passes import passes
 
 from fastconv import layers, models, runtime, utils
+from tests.support.differential import differential
+from tests.support.layer_passes import passes
 
 
 def drawn(layer, x, draw=0):

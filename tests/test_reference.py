@@ -11,13 +11,13 @@ import math
 
 import numpy as np
 import pytest
-from conv_case import ConvCase
-from conv_cases import BY_NAME, GRADIENT_CASES, sample
-from oracle import assert_equal, generator, integer_conv, integer_pool, integers
-from pool_cases import CASES as POOL_CASES
-from pool_cases import PoolCase
 
 from fastconv import reference
+from tests.support.conv_case import ConvCase
+from tests.support.conv_cases import BY_NAME, GRADIENT_CASES, sample
+from tests.support.oracle import assert_equal, generator, integer_conv, integer_pool, integers
+from tests.support.pool_cases import CASES as POOL_CASES
+from tests.support.pool_cases import PoolCase
 
 # By hand: a 4x4 image under a 3x3 filter that is not symmetric, so that a flip would show.
 IMAGE = [[1, 2, 0, 1], [3, 1, 1, 0], [0, 2, 4, 1], [1, 0, 2, 3]]

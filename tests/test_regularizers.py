@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from golden.golden_file import load
 
 from fastconv import constraints, layers, models, optimizers, regularizers
 from fastconv._ext import _penalty
 from fastconv.serialization import deserialize, serialize
+from tests.golden.golden_file import load
 
 CASES, ARRAYS = load("training_weights.npz")
 RNG = np.random.default_rng(4)

@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from sanitizers import __main__ as sanitizers
+
+from tests.sanitizers import __main__ as sanitizers
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 KERNELS = CHECKOUT / "fastconv/_ext/kernels"

@@ -12,6 +12,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -20,8 +21,6 @@ from fastconv import layers, losses, metrics, models, optimizers
 from fastconv.common import naming
 from fastconv.saving.atomic import replacing
 from fastconv.utils import set_random_seed
-
-h5py = pytest.importorskip("h5py")
 
 X = np.random.default_rng(1).standard_normal((6, 8, 8, 1)).astype(np.float32)
 Y = np.random.default_rng(2).standard_normal((6, 3)).astype(np.float32)

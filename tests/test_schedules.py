@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracle import generator
-from winograd_tiles import tile_sizes
 
 import fastconv
 from fastconv import ops, reference, shapes
 from fastconv._ext import _conv, _core, _dense
+from tests.support.oracle import generator
+from tests.support.winograd_tiles import tile_sizes
 
 # Entries of `describe` that say in which order a sum is taken.
 ORDER = ("algorithm", "splits", "tiles", "components", "reduction_blocks", "sampling")

@@ -8,13 +8,13 @@ import re
 
 import numpy as np
 import pytest
-from conv_cases import CASES as CONV_CASES
 from hypothesis import given
 from hypothesis import strategies as st
-from pool_cases import CASES as POOL_CASES
 
 from fastconv import shapes
 from fastconv.shapes import conv2d_geometry, pool2d_geometry
+from tests.support.conv_cases import CASES as CONV_CASES
+from tests.support.pool_cases import CASES as POOL_CASES
 
 X, W = (2, 8, 9, 4), (3, 3, 4, 6)
 HUGE = 2**63 - 5

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from golden import shape_cases
-from golden.golden_file import load
 
 from fastconv import layers, losses, metrics, models, optimizers
 from fastconv.serialization import deserialize, serialize
+from tests.golden import shape_cases
+from tests.golden.golden_file import load
 
 CASES, ARRAYS = load("shapes.npz")
 SENSIBLE = [*shape_cases.PAIRS[: shape_cases.PAIRS.index(((), ()))], ((3, 4), (3, 1, 1))]

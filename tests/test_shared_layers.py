@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from golden.golden_file import load
-from golden.shared_networks import NETWORKS
 
 from fastconv import layers, models, optimizers
 from fastconv.utils import set_random_seed
+from tests.golden.golden_file import load
+from tests.golden.shared_networks import NETWORKS
 
 CASES, ARRAYS = load("shared.npz")
 

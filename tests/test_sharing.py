@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 import warnings
 import zipfile
 from pathlib import Path
@@ -14,11 +13,8 @@ import pytest
 
 from fastconv import FormatError, layers, models
 from fastconv.utils import set_random_seed
-
-h5py = pytest.importorskip("h5py")
-sys.path.insert(0, str(Path(__file__).with_name("golden")))
-from golden_file import HERE  # noqa: E402
-from sharing_networks import NETWORKS  # noqa: E402
+from tests.golden.golden_file import HERE
+from tests.golden.sharing_networks import NETWORKS
 
 LIBRARY = layers, models.Model, models.Sequential
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from differential import values_and_gradients
 
 from fastconv import layers, models, reference
+from tests.support.differential import values_and_gradients
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ import warnings
 
 import numpy as np
 import pytest
-from linear_model import LABELS, X, Y, assert_same_weights, fit, linear
 
 from fastconv import callbacks, layers, losses, models, optimizers
 from fastconv.utils import set_random_seed
+from tests.support.linear_model import LABELS, X, Y, assert_same_weights, fit, linear
 
 RNG = np.random.default_rng(8)
 

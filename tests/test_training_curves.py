@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from golden import curve_networks
-from golden.golden_file import load
 
 from fastconv import layers, models, optimizers
+from tests.golden import curve_networks
+from tests.golden.golden_file import load
 
 CASES, CURVES = load("training_curves.npz")
 each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from linear_model import X, Y, assert_same_weights, fit, linear
 
 from fastconv import callbacks, layers, models, optimizers
+from tests.support.linear_model import X, Y, assert_same_weights, fit, linear
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from fastconv._ext._loss import RowLoss
-from golden.golden_file import load
 
 from fastconv import layers, losses, models, optimizers
 from fastconv.serialization import deserialize, serialize
+from tests.golden.golden_file import load
 
 CASES, ARRAYS = load("training_losses.npz")
 EACH = [pytest.param(case, id=f"{case['name']}-{case['object'][0]}") for case in CASES]

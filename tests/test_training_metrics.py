@@ -6,10 +6,10 @@ import re
 
 import numpy as np
 import pytest
-from golden.golden_file import load
 
 from fastconv import callbacks, layers, metrics, models
 from fastconv.serialization import deserialize, serialize
+from tests.golden.golden_file import load
 
 CASES, ARRAYS = load("training_metrics.npz")
 EACH = [pytest.param(case, id=f"{case['name']}-{case['object'][0]}") for case in CASES]

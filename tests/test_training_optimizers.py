@@ -6,7 +6,6 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from golden.golden_file import load
 
 from fastconv import initializers, layers, models, optimizers
 from fastconv.optimizers import schedules
@@ -14,6 +13,7 @@ from fastconv.parameters import Parameters, Variable
 from fastconv.plan import Updates
 from fastconv.plan.program import make_program
 from fastconv.serialization import deserialize, serialize
+from tests.golden.golden_file import load
 
 CASES, ARRAYS = load("training_optimizers.npz")
 KEPT = (0, 1, 2, 5, 10, 19)  # the steps after which Keras's weights are stored

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,10 +11,8 @@ import fastconv
 from fastconv import layers, models, zoo
 from fastconv.parameters import undrawn_weights
 from fastconv.utils import set_random_seed
-
-sys.path.insert(0, str(Path(__file__).with_name("golden")))
-from golden_file import load
-from zoo_weights import pictures, weights
+from tests.golden.golden_file import load
+from tests.golden.zoo_weights import pictures, weights
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,7 @@
 
 Run by hand, never by the tests, in an environment that holds Keras 3.15 and TensorFlow::
 
-    python tests/golden/make_activated.py            # rewrites activated.zip
+    python -m tests.golden.make_activated            # rewrites activated.zip
 
 The archive holds the model as `.keras` and as `.h5`, and `arrays.npz` with an input `x`, the output
 `y`, the output `linear` after the last activation was set to None, and softmaxes over several axes

@@ -1,6 +1,6 @@
 """Run real Keras to compute the golden values of activations (see `make_golden` for the how).
 
-    python tests/golden/make_activations.py     # rewrites activations.npz beside this script
+    python -m tests.golden.make_activations     # rewrites activations.npz beside this script
 
 Every function and layer: outputs, and the gradient of sum(dy * y) with respect to the input (and to
 alpha, where it is trained) from TensorFlow's own automatic differentiation.
@@ -16,8 +16,9 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 import numpy as np
 import tensorflow as tf
-from golden_file import save
 from keras import layers
+
+from tests.golden.golden_file import save
 
 FUNCTIONS = (
     "relu", "leaky_relu", "relu6", "elu", "selu", "gelu", "silu", "swish", "mish", "hard_silu",

@@ -2,7 +2,7 @@
 
 Run by hand, never by the tests, in an environment that holds Keras 3.15 and TensorFlow::
 
-    python tests/golden/make_callbacks.py
+    python -m tests.golden.make_callbacks
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
-from golden_file import save
+
+from tests.golden.golden_file import save
 
 EPOCHS = 14
 

@@ -3,7 +3,7 @@
 
 Run by hand, in an environment that holds Keras 3.15 and TensorFlow::
 
-    python tests/golden/make_convolution_layers.py
+    python -m tests.golden.make_convolution_layers
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 import keras  # the environment above decides the backend
 import numpy as np
 import tensorflow as tf
-from convolution_cases import CASES, CONFIGURED, RANDOM_CASES
-from golden_file import HERE, save
 from keras import layers
+
+from tests.golden.convolution_cases import CASES, CONFIGURED, RANDOM_CASES
+from tests.golden.golden_file import HERE, save
 
 LAST = {"data_format": "channels_last"}
 

@@ -3,8 +3,8 @@
 Run by hand, never by the tests, in an environment that holds Keras 3.15 and TensorFlow; `--check`
 needs fastconv there as well::
 
-    python tests/golden/make_files.py            # rewrites saved_*.* and saved.npz
-    python tests/golden/make_files.py --check    # files both ways, and training that goes on
+    python -m tests.golden.make_files            # rewrites saved_*.* and saved.npz
+    python -m tests.golden.make_files --check    # files both ways, and training that goes on
 
 `saved.npz` holds the data, what the saved model predicts, and its weights after three more steps,
 which depend on the state of the optimizer in the file.
@@ -23,7 +23,8 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 import keras
 import numpy as np
-from golden_file import HERE, save
+
+from tests.golden.golden_file import HERE, save
 
 OPTIMIZERS = {
     "adam": ("Adam", {"learning_rate": 0.02}),

@@ -2,7 +2,7 @@
 
 Run by hand, never by the tests, in an environment that holds Keras 3.15 and TensorFlow::
 
-    python tests/golden/make_functions.py            # rewrites functions.zip
+    python -m tests.golden.make_functions            # rewrites functions.zip
 
 The archive holds the model as `.keras` and as `.h5`.
 """

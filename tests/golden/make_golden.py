@@ -2,8 +2,8 @@
 
 Run by hand, never by the tests, in an environment that holds Keras 3.15 and TensorFlow::
 
-    python tests/golden/make_golden.py            # rewrites the files beside this script
-    python tests/golden/make_golden.py --check    # recomputes in float64 and reports the distance
+    python -m tests.golden.make_golden            # rewrites the files beside this script
+    python -m tests.golden.make_golden --check    # recomputes in float64 and reports the distance
 
 ``--check`` exists because a golden value is only worth as many digits as Keras itself delivers in
 float32: it repeats every case in float64 and prints, per file, the largest difference to what is
@@ -39,7 +39,9 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 import keras  # the environment above decides the backend
 import numpy as np
 import tensorflow as tf
-from golden_cases import (
+from keras import layers, losses, optimizers
+
+from tests.golden.golden_cases import (
     CNN_OPTIMIZERS,
     CONVOLUTIONS,
     INITIALIZER_SHAPES,
@@ -47,8 +49,7 @@ from golden_cases import (
     OPTIMIZERS,
     POOLINGS,
 )
-from golden_file import HERE, Arrays, load, save
-from keras import layers, losses, optimizers
+from tests.golden.golden_file import HERE, Arrays, load, save
 
 
 def grid_normal(rng: np.random.Generator, *shape: int, scale: float = 1.0) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 Run by hand, never by the tests, in an environment that holds Keras 3.15 and TensorFlow::
 
-    python tests/golden/make_graph.py
+    python -m tests.golden.make_graph
 
 Writes ``graph.npz``: a network with a residual block, two inputs, a layer that is used twice and
 two outputs with losses of different weights. Outputs, loss, gradients, the weights after each of
@@ -20,9 +20,10 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 import keras
 import numpy as np
 import tensorflow as tf
-from golden_file import Arrays, save
-from graph_network import NAMES, build
 from keras import layers
+
+from tests.golden.golden_file import Arrays, save
+from tests.golden.graph_network import NAMES, build
 
 
 def normal(rng: np.random.Generator, *shape: int, scale: float = 1.0) -> np.ndarray:

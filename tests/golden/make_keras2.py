@@ -2,7 +2,7 @@
 
 Run by hand, never by the tests, in an environment that holds TensorFlow and tf_keras (Keras 2)::
 
-    python tests/golden/make_keras2.py            # rewrites keras2.zip and keras2.npz
+    python -m tests.golden.make_keras2            # rewrites keras2.zip and keras2.npz
 
 `keras2.zip` holds the files. `keras2.npz` holds for each what its model predicts for `samples`, and
 for those that are trained on the weights after more steps, which depend on the optimizer's state.
@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import tempfile
 import zipfile
 from pathlib import Path
@@ -27,8 +26,7 @@ import h5py
 import numpy as np
 import tf_keras as keras
 
-sys.path.insert(0, str(Path(__file__).parent))
-from golden_file import HERE, save
+from tests.golden.golden_file import HERE, save
 
 layers = keras.layers
 MORE_STEPS = 3

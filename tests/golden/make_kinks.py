@@ -2,7 +2,7 @@
 
 Run by hand, never by the tests, in an environment that holds Keras 3.15 and TensorFlow::
 
-    python tests/golden/make_kinks.py
+    python -m tests.golden.make_kinks
 
 Writes ``kinks.npz``: per loss labels, predictions at ties, margins and bounds, and what Keras
 makes of them.
@@ -19,7 +19,8 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 import keras
 import numpy as np
 import tensorflow as tf
-from golden_file import Arrays, save
+
+from tests.golden.golden_file import Arrays, save
 
 ONE_HOT = [[1, 0, 0, 0, 0]] * 7
 TIES = [

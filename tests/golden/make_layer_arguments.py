@@ -2,7 +2,7 @@
 
 Run by hand, never by the tests, in an environment that holds Keras 3.15 and TensorFlow::
 
-    python tests/golden/make_layer_arguments.py      # rewrites layer_arguments.json
+    python -m tests.golden.make_layer_arguments      # rewrites layer_arguments.json
 
 The file holds, per layer that fastconv has too, a list of [name, default], where a default that is
 no plain data (none at all, too) is "...".

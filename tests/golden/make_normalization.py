@@ -1,6 +1,6 @@
 """Run real Keras to compute the golden values of normalizations (see `make_golden` for the how).
 
-    python tests/golden/make_normalization.py     # rewrites normalization.npz beside this script
+    python -m tests.golden.make_normalization     # rewrites normalization.npz beside this script
 
 Every layer in training: outputs, the gradients of sum(dy * y), the weights afterwards (which are
 those before but for the moving averages), and its outputs outside of training with those weights.
@@ -19,8 +19,9 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 import keras
 import numpy as np
 import tensorflow as tf
-from golden_file import save
 from keras import layers
+
+from tests.golden.golden_file import save
 
 LAYERS = [
     # name, class, arguments

@@ -1,6 +1,6 @@
 """The methods and properties that a user of Keras may override, by introspection of real Keras.
 
-    python tests/golden/make_overridable.py
+    python -m tests.golden.make_overridable
 
 writes `overridable.json`, which `tests/test_overriding.py` reads. It needs Keras 3 with TensorFlow.
 """

@@ -3,7 +3,7 @@ reads.
 
 Run by hand, never by the tests, in an environment that holds Keras 3.15 and TensorFlow::
 
-    python tests/golden/make_shapes.py
+    python -m tests.golden.make_shapes
 
 Writes ``shapes.npz``: one case per loss or metric, reduction, pair of shapes and shape of weights,
 with the shape of what Keras returns, None where it raises an error.
@@ -20,8 +20,9 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 import keras
 import numpy as np
-import shape_cases as cases
-from golden_file import Arrays, save
+
+from tests.golden import shape_cases as cases
+from tests.golden.golden_file import Arrays, save
 
 REDUCTIONS = {
     "sum_over_batch_size": cases.WEIGHTS,

@@ -2,7 +2,7 @@
 
 Run by hand, never by the tests, in an environment that holds Keras 3.15 and TensorFlow::
 
-    python tests/golden/make_shared.py
+    python -m tests.golden.make_shared
 
 Writes ``shared.npz``: for every network of `shared_networks` its input, labels, weights before and
 after two epochs of one batch, and the losses.
@@ -18,9 +18,10 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 import keras
 import numpy as np
-from golden_file import Arrays, save
 from keras import layers
-from shared_networks import NETWORKS
+
+from tests.golden.golden_file import Arrays, save
+from tests.golden.shared_networks import NETWORKS
 
 
 def normal(rng: np.random.Generator, *shape: int, scale: float = 1.0) -> np.ndarray:

@@ -3,8 +3,8 @@
 Run by hand, never by the tests, in an environment that holds Keras 3.15 and TensorFlow; `--check`
 needs fastconv there as well::
 
-    python tests/golden/make_sharing.py            # rewrites sharing.zip
-    python tests/golden/make_sharing.py --check    # Keras reads what fastconv writes
+    python -m tests.golden.make_sharing            # rewrites sharing.zip
+    python -m tests.golden.make_sharing --check    # Keras reads what fastconv writes
 
 `sharing.zip` holds for each network of `sharing_networks.py` the `.keras` and the `.h5` file of
 Keras, and inputs and outputs. Keras itself cannot read most of those `.keras` files. The other
@@ -27,9 +27,10 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 import keras
 import numpy as np
-from golden_file import HERE
 from keras import layers
-from sharing_networks import NETWORKS, frozen_inside
+
+from tests.golden.golden_file import HERE
+from tests.golden.sharing_networks import NETWORKS, frozen_inside
 
 LIBRARY = layers, keras.Model, keras.Sequential
 

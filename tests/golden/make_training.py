@@ -2,7 +2,7 @@
 
 Run by hand in an environment with Keras 3.15 and TensorFlow, this checkout on its path::
 
-    python tests/golden/make_training.py [name ...]
+    python -m tests.golden.make_training [name ...]
 
 Every file holds ``cases``, from `training_cases`, which say how to make the object with fastconv
 (class and arguments, or a name), and the arrays that Keras computed with it; inputs are multiples
@@ -27,13 +27,14 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
-import curve_networks
 import keras  # the environment above decides the backend
 import numpy as np
 import tensorflow as tf
-from golden_file import Arrays, save
 from keras import layers
-from training_cases import (
+
+from tests.golden import curve_networks
+from tests.golden.golden_file import Arrays, save
+from tests.golden.training_cases import (
     CONSTRAINTS,
     LOSSES,
     METRICS,

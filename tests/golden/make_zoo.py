@@ -3,7 +3,7 @@ parameters of every layer, and outputs of two small ones for weights that are ma
 
 Run by hand, never by the tests, in an environment that holds Keras 3.15 and TensorFlow::
 
-    python tests/golden/make_zoo.py
+    python -m tests.golden.make_zoo
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
-from golden_file import save
-from zoo_weights import pictures, weights
+
+from tests.golden.golden_file import save
+from tests.golden.zoo_weights import pictures, weights
 
 TABLES = {
     "vgg16": keras.applications.VGG16,

@@ -21,8 +21,6 @@ import sys
 
 import numpy as np
 
-from tests.long import importable  # noqa: F401  (the tables of cases lie beside the tests)
-
 
 class Digest:
     """Hashes arrays, numbers and errors in the order in which they come."""
@@ -51,9 +49,8 @@ def normal(random, shape, dtype):
 
 
 def convolutions(digest, random, dtype):
-    from conv_cases import CASES
-
     from fastconv import ops
+    from tests.support.conv_cases import CASES
 
     for case in CASES:
         x, w = normal(random, case.input_shape, dtype), normal(random, case.kernel_shape, dtype)

@@ -43,7 +43,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-import tests.long.importable  # noqa: F401
 from fastconv import (
     FormatError,
     callbacks,

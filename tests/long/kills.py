@@ -27,8 +27,6 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.long import importable  # noqa: F401  (the training script lies beside the tests)
-
 OLD_ROWS = "epoch,loss\n0,0.25\n"  # what the table holds before the run
 SOURCES = ("arrays", "sequence", "steps", "generator")
 MOST_KILLS = 15  # of one run: it may not get from one backup to the next in the time that it has
@@ -37,11 +35,10 @@ FREQUENCIES = ("epoch", 1, 2, 5)
 
 def train(folder: Path, source: str, save_freq: str | int, epochs: int, backup: bool) -> None:
     """Train in `folder`, or go on there; the result is written before the backup is removed."""
-    from interrupted_training import result
-    from interrupted_training import train as fit
-
     from fastconv import callbacks
     from fastconv.saving.atomic import replacing
+    from tests.support.interrupted_training import result
+    from tests.support.interrupted_training import train as fit
 
     class Result(callbacks.Callback):
         def on_train_end(self, logs=None):

@@ -25,7 +25,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from conv_case import ConvCase
+from tests.support.conv_case import ConvCase
 
 # Around 4 (NEON, SSE), 8 (AVX2 float32, AVX-512 float64), 16 (AVX-512 float32) and the register
 # blocks of 2, 3 and 4 vectors built from them.

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from conv_case import count_windows, resolve_padding
-from conv_cases import VECTOR_WIDTHS
+from tests.support.conv_case import count_windows, resolve_padding
+from tests.support.conv_cases import VECTOR_WIDTHS
 
 
 @dataclass(frozen=True)

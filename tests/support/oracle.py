@@ -17,10 +17,10 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from conv_case import ConvCase
-from pool_cases import PoolCase
 
 from fastconv import reference
+from tests.support.conv_case import ConvCase
+from tests.support.pool_cases import PoolCase
 
 EXACT_INTEGERS = 2**24
 

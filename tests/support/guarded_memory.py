@@ -10,10 +10,10 @@ signal. The rest of the array's own pages is filled with 0xFF bytes, which is Na
 float64: a kernel that reads there and lets the value take part in any sum gives itself away in the
 result, and one that writes there destroys the pattern.
 
-Run as a program (`python guarded_memory.py avx2 conv`), it puts every operand and every result of
-the operations of one family into such arrays, on one instruction set, and compares the results with
-those in ordinary memory. It names each check before making it, so that after a crash the last line
-tells which operation it was.
+Run as a program (`python -m tests.support.guarded_memory avx2 conv`), it puts every operand and
+every result of the operations of one family into such arrays, on one instruction set, and compares
+the results with those in ordinary memory. It names each check before making it, so that after a
+crash the last line tells which operation it was.
 """
 
 from __future__ import annotations
@@ -109,10 +109,9 @@ def algorithms(geometry, pass_name: str, dtype) -> list[str]:
 
 
 def run_conv(dtype) -> None:
-    from conv_cases import CASES
-
     from fastconv import shapes
     from fastconv._ext import _conv
+    from tests.support.conv_cases import CASES
 
     rng = np.random.default_rng(1)
     for case in CASES:
@@ -152,10 +151,9 @@ def run_conv(dtype) -> None:
 
 
 def run_pool(dtype) -> None:
-    from pool_cases import CASES
-
     from fastconv import shapes
     from fastconv._ext import _pool
+    from tests.support.pool_cases import CASES
 
     rng = np.random.default_rng(2)
     for case in CASES:

@@ -1,0 +1,1 @@
+"""Builds with GCC's sanitizers and random problems for them."""

@@ -1,0 +1,1 @@
+"""Tables of cases, oracles and programs that several test files share."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from fastconv import constraints, initializers, regularizers
 from fastconv.common.arguments import number
 from fastconv.layers.activated import Activated
 from fastconv.layers.axes import positive_axes, with_axes_last
 from fastconv.layers.base import Layer
+from fastconv.layers.weight_spec import WeightSpec, spec_fields
+from fastconv.parameters import Variable
 from fastconv.plan import nodes
 from fastconv.plan.nodes import Node
-from fastconv.serialization import serialize
 from fastconv.shapes import shared_slopes
 
 
@@ -138,6 +138,8 @@ class PReLU(Layer):
     Raises ValueError for axes that the input does not have, or that separate the others.
     """
 
+    alpha_initializer, alpha_regularizer, alpha_constraint = spec_fields("alpha_spec")
+
     def __init__(
         self,
         alpha_initializer: Any = "zeros",
@@ -147,13 +149,13 @@ class PReLU(Layer):
         **common: Any,
     ):
         super().__init__(**common)
-        self.alpha_initializer = initializers.get(alpha_initializer)
-        self.alpha_regularizer = regularizers.get(alpha_regularizer)
-        self.alpha_constraint = constraints.get(alpha_constraint)
+        self.alpha_spec = WeightSpec.of(
+            "alpha", alpha_initializer, alpha_regularizer, alpha_constraint
+        )
         if shared_axes is not None and not isinstance(shared_axes, (list, tuple)):
             shared_axes = [shared_axes]
         self.shared_axes = None if shared_axes is None else list(shared_axes)
-        self.alpha = None
+        self.alpha: Variable | None = None
 
     def alpha_shape(self, input_shape) -> tuple[int, ...]:
         shared = self.shared_axes or []
@@ -166,13 +168,7 @@ class PReLU(Layer):
         return tuple(input_shape)
 
     def build(self, input_shape):
-        self.alpha = self.add_weight(
-            "alpha",
-            self.alpha_shape(input_shape),
-            self.alpha_initializer,
-            regularizer=self.alpha_regularizer,
-            constraint=self.alpha_constraint,
-        )
+        self.alpha = self.alpha_spec.create(self, self.alpha_shape(input_shape))
         super().build(input_shape)
 
     def nodes(self, input_shape):
@@ -180,9 +176,7 @@ class PReLU(Layer):
 
     def get_config(self):
         return super().get_config() | {
-            "alpha_initializer": serialize(self.alpha_initializer),
-            "alpha_regularizer": serialize(self.alpha_regularizer),
-            "alpha_constraint": serialize(self.alpha_constraint),
+            **self.alpha_spec.config("alpha"),
             "shared_axes": self.shared_axes,
         }
 

@@ -1,17 +1,16 @@
 """Convolution: every filter computes a weighted sum over each window of an image.
 
-`Convolutional` is the base class of the family: window, bias and activation, and initializers,
-penalties and constraints of the weights. `conv_transpose` and `depthwise` contain the other
-members.
+`Convolutional` is the base class of the family: window, bias and activation. `conv_transpose` and
+`depthwise` contain the other members.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from fastconv import constraints, initializers, regularizers
 from fastconv.layers.activated import Activated
 from fastconv.layers.spatial import Spatial, check_padding, normalize_sizes
+from fastconv.layers.weight_spec import WeightSpec, spec_fields
 from fastconv.parameters import Variable
 from fastconv.plan import nodes
 from fastconv.serialization import serialize
@@ -19,10 +18,10 @@ from fastconv.shapes import conv2d_geometry, normalize_int
 
 
 class Convolutional(Spatial, Activated):
-    """Base class of all convolutions.
+    """Base class of all convolutions. A subclass sets `bias_spec` and the specs of its kernels."""
 
-    `weights` maps every role ("kernel", "bias") to its initializer, regularizer and constraint.
-    """
+    bias_spec: WeightSpec
+    bias_initializer, bias_regularizer, bias_constraint = spec_fields("bias_spec")
 
     paddings: tuple[str, ...] = ()  # in addition to "valid" and "same"
 
@@ -35,7 +34,6 @@ class Convolutional(Spatial, Activated):
         dilation_rate: Any,
         activation: Any,
         use_bias: bool,
-        weights: dict[str, tuple[Any, Any, Any]],
         **common: Any,
     ):
         super().__init__(data_format, **common)
@@ -45,27 +43,12 @@ class Convolutional(Spatial, Activated):
         self.dilation_rate = normalize_sizes(dilation_rate, self.rank, "dilation_rate")
         self.activation = activation
         self.use_bias = bool(use_bias)
-        self._roles = tuple(weights)
-        for role, (initializer, regularizer, constraint) in weights.items():
-            setattr(self, f"{role}_initializer", initializers.get(initializer))
-            setattr(self, f"{role}_regularizer", regularizers.get(regularizer))
-            setattr(self, f"{role}_constraint", constraints.get(constraint))
         self.bias: Variable | None = None
-
-    def add(self, role: str, shape: tuple[int, ...], name: str | None = None) -> Variable:
-        """Declare the weight of a role."""
-        return self.add_weight(
-            name or role,
-            shape,
-            getattr(self, f"{role}_initializer"),
-            regularizer=getattr(self, f"{role}_regularizer"),
-            constraint=getattr(self, f"{role}_constraint"),
-        )
 
     def add_bias(self, size: int) -> None:
         """Declare the bias, if the layer has one."""
         if self.use_bias:
-            self.bias = self.add("bias", (size,))
+            self.bias = self.bias_spec.create(self, (size,))
 
     def window(self) -> dict[str, Any]:
         """Return stride, dilation and padding of the window, in rows and columns."""
@@ -91,26 +74,21 @@ class Convolutional(Spatial, Activated):
         return [] if inside else self.following_nodes(self.shape_of(image))
 
     def get_config(self):
-        return (
-            super().get_config()
-            | {
-                "kernel_size": list(self.kernel_size),
-                "strides": list(self.strides),
-                "padding": self.padding,
-                "dilation_rate": list(self.dilation_rate),
-                "use_bias": self.use_bias,
-                "activity_regularizer": serialize(self.activity_regularizer),
-            }
-            | {
-                f"{role}_{what}": serialize(getattr(self, f"{role}_{what}"))
-                for role in self._roles
-                for what in ("initializer", "regularizer", "constraint")
-            }
-        )
+        return super().get_config() | {
+            "kernel_size": list(self.kernel_size),
+            "strides": list(self.strides),
+            "padding": self.padding,
+            "dilation_rate": list(self.dilation_rate),
+            "use_bias": self.use_bias,
+            "activity_regularizer": serialize(self.activity_regularizer),
+            **self.bias_spec.config("bias"),
+        }
 
 
 class _Conv(Convolutional):
     """Base class of Conv1D and Conv2D."""
+
+    kernel_initializer, kernel_regularizer, kernel_constraint = spec_fields("kernel_spec")
 
     def __init__(
         self,
@@ -132,14 +110,14 @@ class _Conv(Convolutional):
         bias_constraint: Any = None,
         **common: Any,
     ):
-        weights = {
-            "kernel": (kernel_initializer, kernel_regularizer, kernel_constraint),
-            "bias": (bias_initializer, bias_regularizer, bias_constraint),
-        }
         super().__init__(
             kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias,
-            weights, activity_regularizer=activity_regularizer, **common,
+            activity_regularizer=activity_regularizer, **common,
         )  # fmt: skip
+        self.kernel_spec = WeightSpec.of(
+            "kernel", kernel_initializer, kernel_regularizer, kernel_constraint
+        )
+        self.bias_spec = WeightSpec.of("bias", bias_initializer, bias_regularizer, bias_constraint)
         self.filters = normalize_int(filters, "filters")
         self.groups = normalize_int(groups, "groups")
         if self.filters % self.groups:
@@ -162,7 +140,7 @@ class _Conv(Convolutional):
 
     def build(self, input_shape):
         shape = self._kernel_shape(self.image_of(input_shape)[-1])
-        self.kernel = self.add("kernel", shape[2 - self.rank :])
+        self.kernel = self.kernel_spec.create(self, shape[2 - self.rank :])
         self.add_bias(self.filters)
         super().build(input_shape)
 
@@ -177,7 +155,11 @@ class _Conv(Convolutional):
         return [convolution, *self.activation_nodes(self.image_output(image))]
 
     def get_config(self):
-        return super().get_config() | {"filters": self.filters, "groups": self.groups}
+        return super().get_config() | {
+            "filters": self.filters,
+            "groups": self.groups,
+            **self.kernel_spec.config("kernel"),
+        }
 
 
 class Conv2D(_Conv):

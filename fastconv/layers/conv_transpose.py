@@ -6,6 +6,7 @@ from typing import Any
 
 from fastconv.layers.conv import Convolutional
 from fastconv.layers.spatial import normalize_sizes
+from fastconv.layers.weight_spec import WeightSpec, spec_fields
 from fastconv.parameters import Variable
 from fastconv.plan import nodes
 from fastconv.shapes import checked_product, effective_kernel, normalize_int
@@ -13,6 +14,8 @@ from fastconv.shapes import checked_product, effective_kernel, normalize_int
 
 class _ConvTranspose(Convolutional):
     """Base class of Conv1DTranspose and Conv2DTranspose."""
+
+    kernel_initializer, kernel_regularizer, kernel_constraint = spec_fields("kernel_spec")
 
     def __init__(
         self,
@@ -34,14 +37,14 @@ class _ConvTranspose(Convolutional):
         bias_constraint: Any = None,
         **common: Any,
     ):
-        weights = {
-            "kernel": (kernel_initializer, kernel_regularizer, kernel_constraint),
-            "bias": (bias_initializer, bias_regularizer, bias_constraint),
-        }
         super().__init__(
             kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias,
-            weights, activity_regularizer=activity_regularizer, **common,
+            activity_regularizer=activity_regularizer, **common,
         )  # fmt: skip
+        self.kernel_spec = WeightSpec.of(
+            "kernel", kernel_initializer, kernel_regularizer, kernel_constraint
+        )
+        self.bias_spec = WeightSpec.of("bias", bias_initializer, bias_regularizer, bias_constraint)
         self.filters = normalize_int(filters, "filters")
         self.output_padding = None
         if output_padding is not None:
@@ -91,7 +94,7 @@ class _ConvTranspose(Convolutional):
 
     def build(self, input_shape):
         shape = self._kernel_shape(self.image_of(input_shape)[-1])
-        self.kernel = self.add("kernel", shape[2 - self.rank :])
+        self.kernel = self.kernel_spec.create(self, shape[2 - self.rank :])
         self.add_bias(self.filters)
         super().build(input_shape)
 
@@ -107,7 +110,11 @@ class _ConvTranspose(Convolutional):
 
     def get_config(self):
         padding = None if self.output_padding is None else list(self.output_padding)
-        return super().get_config() | {"filters": self.filters, "output_padding": padding}
+        return super().get_config() | {
+            "filters": self.filters,
+            "output_padding": padding,
+            **self.kernel_spec.config("kernel"),
+        }
 
 
 class Conv2DTranspose(_ConvTranspose):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastconv import constraints, initializers, regularizers
 from fastconv.layers.activated import Activated
 from fastconv.layers.base import check_options
+from fastconv.layers.weight_spec import WeightSpec, spec_fields
+from fastconv.parameters import Variable
 from fastconv.plan import nodes
-from fastconv.serialization import serialize
 from fastconv.shapes import normalize_int
 
 
@@ -37,6 +37,9 @@ class Dense(Activated):
     (None, 7, 10)
     """
 
+    kernel_initializer, kernel_regularizer, kernel_constraint = spec_fields("kernel_spec")
+    bias_initializer, bias_regularizer, bias_constraint = spec_fields("bias_spec")
+
     def __init__(
         self,
         units: int,
@@ -62,13 +65,12 @@ class Dense(Activated):
         self.units = normalize_int(units, "units")
         self.activation = activation
         self.use_bias = bool(use_bias)
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
-        self.kernel = self.bias = None
+        self.kernel_spec = WeightSpec.of(
+            "kernel", kernel_initializer, kernel_regularizer, kernel_constraint
+        )
+        self.bias_spec = WeightSpec.of("bias", bias_initializer, bias_regularizer, bias_constraint)
+        self.kernel: Variable | None = None
+        self.bias: Variable | None = None
 
     def compute_output_shape(self, input_shape):
         if len(input_shape) < 2:
@@ -79,22 +81,9 @@ class Dense(Activated):
         return (*input_shape[:-1], self.units)
 
     def build(self, input_shape):
-        shape = (input_shape[-1], self.units)
-        self.kernel = self.add_weight(
-            "kernel",
-            shape,
-            self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
+        self.kernel = self.kernel_spec.create(self, (input_shape[-1], self.units))
         if self.use_bias:
-            self.bias = self.add_weight(
-                "bias",
-                (self.units,),
-                self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+            self.bias = self.bias_spec.create(self, (self.units,))
         super().build(input_shape)
 
     def nodes(self, input_shape):
@@ -105,10 +94,6 @@ class Dense(Activated):
         return super().get_config() | {
             "units": self.units,
             "use_bias": self.use_bias,
-            "kernel_initializer": serialize(self.kernel_initializer),
-            "bias_initializer": serialize(self.bias_initializer),
-            "kernel_regularizer": serialize(self.kernel_regularizer),
-            "bias_regularizer": serialize(self.bias_regularizer),
-            "kernel_constraint": serialize(self.kernel_constraint),
-            "bias_constraint": serialize(self.bias_constraint),
+            **self.kernel_spec.config("kernel"),
+            **self.bias_spec.config("bias"),
         }

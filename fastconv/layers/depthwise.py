@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastconv.layers.conv import Convolutional
+from fastconv.layers.weight_spec import WeightSpec, spec_fields
 from fastconv.parameters import Variable
 from fastconv.plan import nodes
 from fastconv.shapes import conv2d_geometry, normalize_int
@@ -19,6 +20,10 @@ class _Depthwise(Convolutional):
 
     depth_multiplier: int
     kernel: Variable | None = None
+    depthwise_spec: WeightSpec
+    depthwise_initializer, depthwise_regularizer, depthwise_constraint = spec_fields(
+        "depthwise_spec"
+    )
 
     def depthwise_shape(self, channels: int) -> tuple[int, int, int, int]:
         """Return the kernel shape as that of a grouped convolution."""
@@ -41,7 +46,10 @@ class _Depthwise(Convolutional):
         )
 
     def get_config(self):
-        return super().get_config() | {"depth_multiplier": self.depth_multiplier}
+        return super().get_config() | {
+            "depth_multiplier": self.depth_multiplier,
+            **self.depthwise_spec.config("depthwise"),
+        }
 
 
 class _DepthwiseConv(_Depthwise):
@@ -66,14 +74,14 @@ class _DepthwiseConv(_Depthwise):
         bias_constraint: Any = None,
         **common: Any,
     ):
-        weights = {
-            "depthwise": (depthwise_initializer, depthwise_regularizer, depthwise_constraint),
-            "bias": (bias_initializer, bias_regularizer, bias_constraint),
-        }
         super().__init__(
             kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias,
-            weights, activity_regularizer=activity_regularizer, **common,
+            activity_regularizer=activity_regularizer, **common,
         )  # fmt: skip
+        self.depthwise_spec = WeightSpec.of(
+            "kernel", depthwise_initializer, depthwise_regularizer, depthwise_constraint
+        )
+        self.bias_spec = WeightSpec.of("bias", bias_initializer, bias_regularizer, bias_constraint)
         self.depth_multiplier = normalize_int(depth_multiplier, "depth_multiplier")
 
     def image_output(self, image):
@@ -82,7 +90,7 @@ class _DepthwiseConv(_Depthwise):
     def build(self, input_shape):
         channels = self.image_of(input_shape)[-1]
         shape = (*self.kernel_size, channels, self.depth_multiplier)
-        self.kernel = self.add("depthwise", shape, "kernel")
+        self.kernel = self.depthwise_spec.create(self, shape)
         self.add_bias(channels * self.depth_multiplier)
         super().build(input_shape)
 
@@ -128,6 +136,10 @@ class DepthwiseConv1D(_DepthwiseConv):
 class _SeparableConv(_Depthwise):
     """Base class of SeparableConv1D and SeparableConv2D."""
 
+    pointwise_initializer, pointwise_regularizer, pointwise_constraint = spec_fields(
+        "pointwise_spec"
+    )
+
     def __init__(
         self,
         filters: int,
@@ -151,15 +163,17 @@ class _SeparableConv(_Depthwise):
         bias_constraint: Any = None,
         **common: Any,
     ):
-        weights = {
-            "depthwise": (depthwise_initializer, depthwise_regularizer, depthwise_constraint),
-            "pointwise": (pointwise_initializer, pointwise_regularizer, pointwise_constraint),
-            "bias": (bias_initializer, bias_regularizer, bias_constraint),
-        }
         super().__init__(
             kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias,
-            weights, activity_regularizer=activity_regularizer, **common,
+            activity_regularizer=activity_regularizer, **common,
         )  # fmt: skip
+        self.depthwise_spec = WeightSpec.of(
+            "depthwise_kernel", depthwise_initializer, depthwise_regularizer, depthwise_constraint
+        )
+        self.pointwise_spec = WeightSpec.of(
+            "pointwise_kernel", pointwise_initializer, pointwise_regularizer, pointwise_constraint
+        )
+        self.bias_spec = WeightSpec.of("bias", bias_initializer, bias_regularizer, bias_constraint)
         self.filters = normalize_int(filters, "filters")
         self.depth_multiplier = normalize_int(depth_multiplier, "depth_multiplier")
         self.depthwise_kernel: Variable | None = None
@@ -172,9 +186,9 @@ class _SeparableConv(_Depthwise):
         channels = self.image_of(input_shape)[-1]
         middle = channels * self.depth_multiplier
         shape = (*self.kernel_size, channels, self.depth_multiplier)
-        self.depthwise_kernel = self.add("depthwise", shape, "depthwise_kernel")
+        self.depthwise_kernel = self.depthwise_spec.create(self, shape)
         shape = (*(1,) * self.rank, middle, self.filters)
-        self.pointwise_kernel = self.add("pointwise", shape, "pointwise_kernel")
+        self.pointwise_kernel = self.pointwise_spec.create(self, shape)
         self.add_bias(self.filters)
         super().build(input_shape)
 
@@ -192,7 +206,10 @@ class _SeparableConv(_Depthwise):
         return [depthwise, pointwise, *self.activation_nodes(self.image_output(image))]
 
     def get_config(self):
-        return super().get_config() | {"filters": self.filters}
+        return super().get_config() | {
+            "filters": self.filters,
+            **self.pointwise_spec.config("pointwise"),
+        }
 
 
 class SeparableConv2D(_SeparableConv):

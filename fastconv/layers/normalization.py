@@ -14,10 +14,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastconv import constraints, initializers, regularizers
 from fastconv.common.arguments import number
+from fastconv.initializers import Initializer
 from fastconv.layers.axes import one_axis, positive_axes, with_axes_last
 from fastconv.layers.base import Layer, check_options
+from fastconv.layers.weight_spec import SpecField, WeightSpec, spec_fields
 from fastconv.parameters import Variable
 from fastconv.plan import nodes
 from fastconv.serialization import serialize
@@ -25,8 +26,12 @@ from fastconv.shapes import normalize_int
 
 
 class _Scaling(Layer):
-    """Base class with gamma and beta in y = gamma * z + beta, and their initializers, regularizers
-    and constraints."""
+    """Base class with gamma and beta in y = gamma * z + beta. A subclass sets their specs."""
+
+    gamma_spec: WeightSpec
+    beta_spec: WeightSpec
+    gamma_initializer, gamma_regularizer, gamma_constraint = spec_fields("gamma_spec")
+    beta_initializer, beta_regularizer, beta_constraint = spec_fields("beta_spec")
 
     def __init__(
         self,
@@ -34,19 +39,12 @@ class _Scaling(Layer):
         epsilon: float,
         center: bool,
         scale: bool,
-        beta: tuple[Any, Any, Any],
-        gamma: tuple[Any, Any, Any],
         **common: Any,
     ):
         super().__init__(**common)
         self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
         self.epsilon = number(epsilon, "epsilon", 0, above=True)
         self.center, self.scale = bool(center), bool(scale)
-        self._options = {"gamma": gamma, "beta": beta}
-        self._options = {
-            name: (initializers.get(i), regularizers.get(r), constraints.get(c))
-            for name, (i, r, c) in self._options.items()
-        }
         self.gamma: Variable | None = None
         self.beta: Variable | None = None
 
@@ -60,27 +58,21 @@ class _Scaling(Layer):
 
     def build(self, input_shape):
         shape = tuple(input_shape[axis] for axis in self.axes_of(input_shape))
-        for name, wanted in (("gamma", self.scale), ("beta", self.center)):
-            if wanted:
-                initializer, regularizer, constraint = self._options[name]
-                weight = self.add_weight(
-                    name, shape, initializer, regularizer=regularizer, constraint=constraint
-                )
-                setattr(self, name, weight)
+        if self.scale:
+            self.gamma = self.gamma_spec.create(self, shape)
+        if self.center:
+            self.beta = self.beta_spec.create(self, shape)
         super().build(input_shape)
 
     def get_config(self):
-        config = super().get_config() | {
+        return super().get_config() | {
             "axis": self.axis,
             "epsilon": self.epsilon,
             "center": self.center,
             "scale": self.scale,
+            **self.gamma_spec.config("gamma"),
+            **self.beta_spec.config("beta"),
         }
-        for name, (initializer, regularizer, constraint) in self._options.items():
-            config[f"{name}_initializer"] = serialize(initializer)
-            config[f"{name}_regularizer"] = serialize(regularizer)
-            config[f"{name}_constraint"] = serialize(constraint)
-        return config
 
 
 class BatchNormalization(_Scaling):
@@ -111,6 +103,9 @@ class BatchNormalization(_Scaling):
             option.
         TypeError: a non-integer axis.
     """
+
+    moving_mean_initializer = SpecField[Initializer]("moving_mean_spec", "initializer")
+    moving_variance_initializer = SpecField[Initializer]("moving_variance_spec", "initializer")
 
     def __init__(
         self,
@@ -144,23 +139,28 @@ class BatchNormalization(_Scaling):
             epsilon,
             center,
             scale,
-            (beta_initializer, beta_regularizer, beta_constraint),
-            (gamma_initializer, gamma_regularizer, gamma_constraint),
             **common,
         )
+        self.gamma_spec = WeightSpec.of(
+            "gamma", gamma_initializer, gamma_regularizer, gamma_constraint
+        )
+        self.beta_spec = WeightSpec.of("beta", beta_initializer, beta_regularizer, beta_constraint)
         self.momentum = number(momentum, "momentum", 0, 1)
         self.renorm_momentum = number(renorm_momentum, "renorm_momentum")
-        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
-        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
-        self.moving_mean = self.moving_variance = None
+        self.moving_mean_spec = WeightSpec.of(
+            "moving_mean", moving_mean_initializer, trainable=False
+        )
+        self.moving_variance_spec = WeightSpec.of(
+            "moving_variance", moving_variance_initializer, trainable=False
+        )
+        self.moving_mean: Variable | None = None
+        self.moving_variance: Variable | None = None
 
     def build(self, input_shape):
         super().build(input_shape)
         (axis,) = self.axes_of(input_shape)
-        for name in ("moving_mean", "moving_variance"):
-            initializer = getattr(self, f"{name}_initializer")
-            weight = self.add_weight(name, (input_shape[axis],), initializer, trainable=False)
-            setattr(self, name, weight)
+        self.moving_mean = self.moving_mean_spec.create(self, (input_shape[axis],))
+        self.moving_variance = self.moving_variance_spec.create(self, (input_shape[axis],))
 
     def nodes(self, input_shape):
         normalization = nodes.BatchNormalization(
@@ -172,8 +172,8 @@ class BatchNormalization(_Scaling):
     def get_config(self):
         return super().get_config() | {
             "momentum": self.momentum,
-            "moving_mean_initializer": serialize(self.moving_mean_initializer),
-            "moving_variance_initializer": serialize(self.moving_variance_initializer),
+            "moving_mean_initializer": serialize(self.moving_mean_spec.initializer),
+            "moving_variance_initializer": serialize(self.moving_variance_spec.initializer),
             "renorm": False,
             "renorm_clipping": None,
             "renorm_momentum": self.renorm_momentum,
@@ -222,10 +222,12 @@ class LayerNormalization(_Scaling):
             epsilon,
             center,
             scale,
-            (beta_initializer, beta_regularizer, beta_constraint),
-            (gamma_initializer, gamma_regularizer, gamma_constraint),
             **common,
         )
+        self.gamma_spec = WeightSpec.of(
+            "gamma", gamma_initializer, gamma_regularizer, gamma_constraint
+        )
+        self.beta_spec = WeightSpec.of("beta", beta_initializer, beta_regularizer, beta_constraint)
 
     def nodes(self, input_shape):
         axes = self.axes_of(input_shape)
@@ -272,10 +274,12 @@ class GroupNormalization(_Scaling):
             epsilon,
             center,
             scale,
-            (beta_initializer, beta_regularizer, beta_constraint),
-            (gamma_initializer, gamma_regularizer, gamma_constraint),
             **common,
         )
+        self.gamma_spec = WeightSpec.of(
+            "gamma", gamma_initializer, gamma_regularizer, gamma_constraint
+        )
+        self.beta_spec = WeightSpec.of("beta", beta_initializer, beta_regularizer, beta_constraint)
         self.groups = normalize_int(groups, "groups", minimum=-1)
         if self.groups == 0:
             raise ValueError("`groups` must be positive or -1, received 0")

@@ -1,0 +1,121 @@
+"""How a weight of a layer is created and trained, as one value.
+
+A layer holds a `WeightSpec` per weight and creates the weight from it:
+
+    self.kernel_spec = WeightSpec.of(
+        "kernel", kernel_initializer, kernel_regularizer, kernel_constraint
+    )
+    self.kernel = self.kernel_spec.create(self, shape)
+
+The class declares the fields as public attributes, under the names of the arguments:
+
+    kernel_initializer, kernel_regularizer, kernel_constraint = spec_fields("kernel_spec")
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+
+from fastconv import constraints, initializers, regularizers
+from fastconv.serialization import serialize
+
+if TYPE_CHECKING:
+    from fastconv.constraints import Constraint
+    from fastconv.initializers import Initializer
+    from fastconv.layers.base import Layer
+    from fastconv.parameters import Variable
+    from fastconv.regularizers import Regularizer
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class WeightSpec:
+    """The name of a weight, its initial values, and how training treats it."""
+
+    name: str
+    initializer: Initializer
+    regularizer: Regularizer | None = None
+    constraint: Constraint | None = None
+    trainable: bool = True
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        initializer: Any,
+        regularizer: Any = None,
+        constraint: Any = None,
+        *,
+        trainable: bool = True,
+    ) -> WeightSpec:
+        """Return the spec of the arguments of a layer: names, configurations or objects.
+
+        Raises ValueError for an unknown name, TypeError for any other object.
+
+        >>> WeightSpec.of("kernel", "zeros", "l2").regularizer.get_config()
+        {'l2': 0.01}
+        """
+        return cls(
+            name,
+            initializers.get(initializer),
+            regularizers.get(regularizer),
+            constraints.get(constraint),
+            trainable,
+        )
+
+    def create(self, layer: Layer, shape: tuple[int, ...]) -> Variable:
+        """Declare the weight of `shape` in `layer`."""
+        return layer.add_weight(
+            self.name,
+            shape,
+            self.initializer,
+            trainable=self.trainable,
+            regularizer=self.regularizer,
+            constraint=self.constraint,
+        )
+
+    def config(self, role: str) -> dict[str, Any]:
+        """Return the three arguments of the weight, prefixed with `role`, as plain data.
+
+        >>> sorted(WeightSpec.of("kernel", "zeros").config("depthwise"))
+        ['depthwise_constraint', 'depthwise_initializer', 'depthwise_regularizer']
+        """
+        return {
+            f"{role}_initializer": serialize(self.initializer),
+            f"{role}_regularizer": serialize(self.regularizer),
+            f"{role}_constraint": serialize(self.constraint),
+        }
+
+
+class SpecField(Generic[T]):
+    """An attribute of a layer that reads and replaces one field of a `WeightSpec` of the layer.
+
+    It is not a property, because assignment to a property of a built layer is not checked
+    (`fastconv.layers.changing`).
+    """
+
+    def __init__(self, spec: str, field: str):
+        self.spec, self.field = spec, field
+
+    @overload
+    def __get__(self, layer: None, owner: type) -> SpecField[T]: ...
+    @overload
+    def __get__(self, layer: Layer, owner: type) -> T: ...
+    def __get__(self, layer: Layer | None, owner: type) -> SpecField[T] | T:
+        return self if layer is None else getattr(getattr(layer, self.spec), self.field)
+
+    def __set__(self, layer: Layer, value: T) -> None:
+        setattr(layer, self.spec, replace(getattr(layer, self.spec), **{self.field: value}))
+
+
+def spec_fields(
+    spec: str,
+) -> tuple[SpecField[Initializer], SpecField[Regularizer | None], SpecField[Constraint | None]]:
+    """Return the attributes of initializer, regularizer and constraint of the spec named `spec`."""
+    return (
+        SpecField(spec, "initializer"),
+        SpecField(spec, "regularizer"),
+        SpecField(spec, "constraint"),
+    )

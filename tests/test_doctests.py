@@ -27,7 +27,10 @@ MUST_HAVE_EXAMPLES = {
     "fastconv.ops.pooling",
     "fastconv.reference",
     "fastconv.runtime",
-    "fastconv.shapes",
+    "fastconv.shapes.arguments",
+    "fastconv.shapes.convolution",
+    "fastconv.shapes.pooling",
+    "fastconv.shapes.windows",
 }
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import doctest
 import itertools
+import pkgutil
 import re
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -21,9 +23,12 @@ HUGE = 2**63 - 5
 
 
 def test_examples_in_the_documentation():
-    result = doctest.testmod(shapes)
-    assert result.attempted > 10
-    assert result.failed == 0
+    results = [
+        doctest.testmod(import_module(module.name))
+        for module in pkgutil.iter_modules(shapes.__path__, "fastconv.shapes.")
+    ]
+    assert sum(result.attempted for result in results) > 10
+    assert sum(result.failed for result in results) == 0
 
 
 # ---------------------------------------------------------------------------- what comes out

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.common.suggestions import did_you_mean
+
 
 def number(
     value: Any,
@@ -47,6 +49,18 @@ def number(
             wanted.append(f"{'below' if below else 'at most'} {high:g}")
         raise ValueError(f"`{name}` must be {' and '.join(wanted)}, received {value!r:.100}")
     return result
+
+
+def choice(value: Any, name: str, options: tuple[str, ...]) -> str:
+    """Return `value` if it is one of `options`; otherwise TypeError or ValueError with a list."""
+    if not isinstance(value, str):
+        raise TypeError(f"`{name}` must be a string, received {value!r}")
+    if value not in options:
+        listed = ", ".join(f'"{option}"' for option in options)
+        raise ValueError(
+            f"`{name}` must be one of {listed}, received {value!r}{did_you_mean(value, options)}"
+        )
+    return value
 
 
 def is_name(value: Any) -> bool:

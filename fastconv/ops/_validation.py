@@ -14,8 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.common.arguments import number
-from fastconv.common.suggestions import did_you_mean
+from fastconv.common.arguments import choice, number
 
 FLOAT_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 ACTIVATIONS = ("linear", "relu", "leaky_relu", "sigmoid", "tanh", "softmax")
@@ -116,21 +115,9 @@ def _same_memory(a: np.ndarray, b: np.ndarray) -> bool:
 # ------------------------------------------------------------------------------------ other options
 
 
-def check_choice(value: Any, name: str, options: tuple[str, ...]) -> str:
-    """Return `value` if it is one of `options`; otherwise TypeError or ValueError with a list."""
-    if not isinstance(value, str):
-        raise TypeError(f"`{name}` must be a string, received {value!r}")
-    if value not in options:
-        listed = ", ".join(f'"{option}"' for option in options)
-        raise ValueError(
-            f"`{name}` must be one of {listed}, received {value!r}{did_you_mean(value, options)}"
-        )
-    return value
-
-
 def check_activation(activation: Any) -> str:
     """Return the name of an activation; None is "linear"."""
-    return "linear" if activation is None else check_choice(activation, "activation", ACTIVATIONS)
+    return "linear" if activation is None else choice(activation, "activation", ACTIVATIONS)
 
 
 def check_slope(negative_slope: Any) -> float:

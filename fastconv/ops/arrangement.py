@@ -8,6 +8,7 @@ import numpy as np
 
 from fastconv import resampling, runtime, shapes
 from fastconv._ext._resample import Resample, Warp, WarpBackward
+from fastconv.common.arguments import choice
 from fastconv.ops import _validation as check
 
 
@@ -47,7 +48,7 @@ def pad2d(
     x = check.check_float(x, "x")
     batch, height, width, channels = shapes.normalize_shape(x.shape, "x", "N, H, W, C")
     rows, columns = _sides(padding, "padding")
-    check.check_choice(padding_mode, "padding_mode", resampling.PADDING_MODES)
+    choice(padding_mode, "padding_mode", resampling.PADDING_MODES)
     _check_reflection(padding_mode, (rows, columns), (height, width))
     _check_bytes(batch, sum(rows) + height, sum(columns) + width, channels)
     maps = (
@@ -85,7 +86,7 @@ def pad2d_backward(
     dy = check.check_float(dy, "dy")
     _, height, width, _ = shapes.normalize_shape(dy.shape, "dy", "N, H, W, C")
     rows, columns = _sides(padding, "padding")
-    check.check_choice(padding_mode, "padding_mode", resampling.PADDING_MODES)
+    choice(padding_mode, "padding_mode", resampling.PADDING_MODES)
     height, width = height - sum(rows), width - sum(columns)
     if height < 1 or width < 1:
         raise ValueError(f"`padding` must leave something of `dy`, received {padding!r}")
@@ -399,8 +400,8 @@ def warp(
     batch, height, width, channels = shapes.normalize_shape(x.shape, "x", "N, H, W, C")
     maps = _transforms(transforms, batch)
     rows, columns = (height, width) if size is None else shapes.normalize_pair(size, "size")
-    check.check_choice(interpolation, "interpolation", resampling.INTERPOLATIONS)
-    check.check_choice(fill_mode, "fill_mode", resampling.FILL_MODES)
+    choice(interpolation, "interpolation", resampling.INTERPOLATIONS)
+    choice(fill_mode, "fill_mode", resampling.FILL_MODES)
     _check_bytes(batch, rows, columns, channels)
     threads = runtime.resolve_num_threads(num_threads)
     y = check.result(out, (batch, rows, columns, channels), x, {"x": x, "transforms": transforms})
@@ -443,8 +444,8 @@ def warp_backward(
     inputs = shapes.normalize_shape(input_shape, "input_shape", "N, H, W, C")
     _check_ends(dy, inputs)
     maps = _transforms(transforms, batch)
-    check.check_choice(interpolation, "interpolation", resampling.INTERPOLATIONS)
-    check.check_choice(fill_mode, "fill_mode", resampling.FILL_MODES)
+    choice(interpolation, "interpolation", resampling.INTERPOLATIONS)
+    choice(fill_mode, "fill_mode", resampling.FILL_MODES)
     threads = runtime.resolve_num_threads(num_threads)
     dx = check.result(out, inputs, dy, {"dy": dy, "transforms": transforms})
     if batch:
@@ -489,7 +490,7 @@ def _check_reflection(mode: str, sides: shapes.Sides, size: tuple[int, int]) -> 
 
 
 def _resizing(inputs, outputs, interpolation):
-    check.check_choice(interpolation, "interpolation", resampling.INTERPOLATIONS)
+    choice(interpolation, "interpolation", resampling.INTERPOLATIONS)
     return tuple(
         resampling.resize_axis(n, m, interpolation) for n, m in zip(inputs, outputs, strict=True)
     )

@@ -1,15 +1,15 @@
-"""Axes on which windows, or the taps of a window, are farther apart than the image is long.
+"""Axes on which the stride or the dilation exceeds the size of the image.
 
-Tap t of window o meets element o stride + t dilation - before of the image. With 3 taps on 4
-elements, a stride of 8 and one of 2^62 leave the same window on the image:
+Tap t of window o reads element o stride + t dilation - before of the image. With 3 taps on 4
+elements, strides of 8 and 2^62 leave the same window on the image:
 
     stride 8       [ a   b   c   d ]   .   .   .   .   .   .   .
                    |- window 0 -|                  |- window 1 -|
     stride 2^62    [ a   b   c   d ]   .   .   .  ...  .   .   .
                    |- window 0 -|                          |- window 1 -|
 
-`Axis.compact` finds the small numbers that do what the large ones do, so that no time, no memory
-and no overflow depends on the size of a number that the image cannot tell from another.
+`Axis.compact` replaces large numbers by small ones that give the same windows, so that time, memory
+and overflow do not depend on the size of a number beyond the image.
 """
 
 from __future__ import annotations
@@ -29,17 +29,18 @@ class Axis(NamedTuple):
     after: int
 
     def is_sparse(self) -> bool:
-        """Whether at most one window meets the image, or the same one tap in every window, with
-        room to spare."""
+        """Return whether at most one window overlaps the image, or at most one tap per window, the
+        same in each, with a margin of one element."""
         window, row = (self.taps - 1) * self.dilation, (self.windows - 1) * self.stride
         return self.stride > window + self.size + 1 or self.dilation > row + self.size + 1
 
     def compact(self, mirrored: bool = False) -> Axis:
-        """A sparse axis made so small that it is just not sparse; any other as it is.
+        """Return an equivalent axis that is not sparse; an axis that is not sparse is returned as
+        it is.
 
-        Every tap of every window still meets the same element, or lies on the same side of the
-        image. With `mirrored` padding the distance from the image matters, too; then only a stride
-        of a single window and a dilation of a single tap change.
+        Every tap of every window still reads the same element, or is on the same side of the image.
+        With `mirrored` padding the distance from the image also matters; then only the stride of a
+        single window and the dilation of a single tap change.
 
         >>> Axis(4, 3, 1, 2, 2**62, 0, 2**62).compact()
         Axis(size=4, taps=3, dilation=1, windows=2, stride=7, before=0, after=6)
@@ -67,10 +68,11 @@ class Axis(NamedTuple):
 def _compact_pair(
     size: int, outer: tuple[int, int], inner: tuple[int, int], begin: int
 ) -> tuple[int, int, int]:
-    """The steps of `outer` and `inner`, and where their first element lies, made small.
+    """Return equivalent smaller steps of `outer` and `inner`, and the position of the first
+    element.
 
-    Both are (count, step), and elements lie at begin + i outer step + j inner step. The outer step
-    is so large that at most one i meets the image.
+    Both are (count, step); the elements are at begin + i outer step + j inner step. The outer step
+    is so large that the elements of at most one i overlap the image.
     """
     (outer_count, outer_step), (inner_count, inner_step) = outer, inner
     i, begin = _nearest(size, outer_count, outer_step, (inner_count - 1) * inner_step, begin)
@@ -81,11 +83,11 @@ def _compact_pair(
 
 
 def _nearest(size: int, count: int, step: int, length: int, begin: int) -> tuple[int, int]:
-    """Of `count` stretches, `step` apart and the first at `begin`, the last that does not begin
-    behind the image, and where it begins.
+    """Return the index and the begin of the last of `count` ranges that does not begin after the
+    image. The ranges are `step` apart; the first one begins at `begin`.
 
-    A stretch reaches `length` elements beyond its first. One that ends before the image ends just
-    before it instead, which makes no difference.
+    A range has `length` elements after its first. A range that ends before the image is moved to
+    end just before it, which is equivalent.
     """
     index = min((size - 1 - begin) // step, count - 1)
     return index, max(begin + index * step, -length - 1)

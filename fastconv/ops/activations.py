@@ -51,11 +51,7 @@ def relu(
 
 
 def relu_backward(
-    y: np.ndarray,
-    dy: np.ndarray,
-    *,
-    out: np.ndarray | None = None,
-    num_threads: int | None = None,
+    y: np.ndarray, dy: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
 ) -> np.ndarray:
     """dx = dy where y > 0, else 0 (at x = 0, the left derivative).
 
@@ -134,11 +130,7 @@ def sigmoid(
 
 
 def sigmoid_backward(
-    y: np.ndarray,
-    dy: np.ndarray,
-    *,
-    out: np.ndarray | None = None,
-    num_threads: int | None = None,
+    y: np.ndarray, dy: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
 ) -> np.ndarray:
     """dx = dy * y * (1 - y), from the output y of `sigmoid`. Otherwise as for `relu_backward`.
 
@@ -164,11 +156,7 @@ def tanh(
 
 
 def tanh_backward(
-    y: np.ndarray,
-    dy: np.ndarray,
-    *,
-    out: np.ndarray | None = None,
-    num_threads: int | None = None,
+    y: np.ndarray, dy: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
 ) -> np.ndarray:
     """dx = dy * (1 - y^2), from the output y of `tanh`. Otherwise as for `relu_backward`.
 
@@ -194,11 +182,7 @@ def relu6(
 
 
 def relu6_backward(
-    y: np.ndarray,
-    dy: np.ndarray,
-    *,
-    out: np.ndarray | None = None,
-    num_threads: int | None = None,
+    y: np.ndarray, dy: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
 ) -> np.ndarray:
     """dx = dy where 0 < y < 6, else 0, from the output y of `relu6`.
 
@@ -267,11 +251,7 @@ def selu(
 
 
 def selu_backward(
-    y: np.ndarray,
-    dy: np.ndarray,
-    *,
-    out: np.ndarray | None = None,
-    num_threads: int | None = None,
+    y: np.ndarray, dy: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
 ) -> np.ndarray:
     """dx = dy times 1.0507 where y >= 0, else times y + 1.7581, from the output y of `selu`.
 
@@ -299,11 +279,7 @@ def exponential(
 
 
 def exponential_backward(
-    y: np.ndarray,
-    dy: np.ndarray,
-    *,
-    out: np.ndarray | None = None,
-    num_threads: int | None = None,
+    y: np.ndarray, dy: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
 ) -> np.ndarray:
     """dx = dy * y, from the output y of `exponential`. Otherwise as for `relu_backward`.
 
@@ -329,11 +305,7 @@ def softplus(
 
 
 def softplus_backward(
-    y: np.ndarray,
-    dy: np.ndarray,
-    *,
-    out: np.ndarray | None = None,
-    num_threads: int | None = None,
+    y: np.ndarray, dy: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
 ) -> np.ndarray:
     """dx = dy * (1 - exp(-y)), from the output y of `softplus`. Otherwise as for `relu_backward`.
 
@@ -359,11 +331,7 @@ def softsign(
 
 
 def softsign_backward(
-    y: np.ndarray,
-    dy: np.ndarray,
-    *,
-    out: np.ndarray | None = None,
-    num_threads: int | None = None,
+    y: np.ndarray, dy: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
 ) -> np.ndarray:
     """dx = dy * (1 - |y|)^2, from the output y of `softsign`. Otherwise as for `relu_backward`.
 
@@ -389,11 +357,7 @@ def hard_sigmoid(
 
 
 def hard_sigmoid_backward(
-    y: np.ndarray,
-    dy: np.ndarray,
-    *,
-    out: np.ndarray | None = None,
-    num_threads: int | None = None,
+    y: np.ndarray, dy: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
 ) -> np.ndarray:
     """dx = dy / 6 where 0 < y < 1, else 0, from the output y of `hard_sigmoid`.
 

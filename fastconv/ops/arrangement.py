@@ -99,11 +99,7 @@ def pad2d_backward(
 
 
 def crop2d(
-    x: np.ndarray,
-    cropping: Any,
-    *,
-    out: np.ndarray | None = None,
-    num_threads: int | None = None,
+    x: np.ndarray, cropping: Any, *, out: np.ndarray | None = None, num_threads: int | None = None
 ) -> np.ndarray:
     """Crop every image.
 
@@ -132,11 +128,7 @@ def crop2d(
 
 
 def crop2d_backward(
-    dy: np.ndarray,
-    cropping: Any,
-    *,
-    out: np.ndarray | None = None,
-    num_threads: int | None = None,
+    dy: np.ndarray, cropping: Any, *, out: np.ndarray | None = None, num_threads: int | None = None
 ) -> np.ndarray:
     """The gradient of `crop2d` with respect to its input: dy with zeros around it.
 
@@ -315,11 +307,7 @@ def resize2d_backward(
 
 
 def transpose(
-    x: np.ndarray,
-    axes: Any,
-    *,
-    out: np.ndarray | None = None,
-    num_threads: int | None = None,
+    x: np.ndarray, axes: Any, *, out: np.ndarray | None = None, num_threads: int | None = None
 ) -> np.ndarray:
     """Permute the axes into a new array; the gradient is `transpose` by the inverse permutation.
 

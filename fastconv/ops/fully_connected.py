@@ -67,11 +67,7 @@ def dense(
 
 
 def dense_backward_input(
-    dy: np.ndarray,
-    w: np.ndarray,
-    *,
-    out: np.ndarray | None = None,
-    num_threads: int | None = None,
+    dy: np.ndarray, w: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
 ) -> np.ndarray:
     """The gradient of `dense` (without activation) with respect to its input: dx = dy @ w.T
 

@@ -119,11 +119,7 @@ def silu(
 
 
 def silu_backward(
-    x: np.ndarray,
-    dy: np.ndarray,
-    *,
-    out: np.ndarray | None = None,
-    num_threads: int | None = None,
+    x: np.ndarray, dy: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
 ) -> np.ndarray:
     """dx = dy * s * (1 + x * (1 - s)) with s = sigmoid(x).
 
@@ -153,11 +149,7 @@ def hard_silu(
 
 
 def hard_silu_backward(
-    x: np.ndarray,
-    dy: np.ndarray,
-    *,
-    out: np.ndarray | None = None,
-    num_threads: int | None = None,
+    x: np.ndarray, dy: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
 ) -> np.ndarray:
     """dx = dy * (x / 3 + 1 / 2) where |x| < 3, 0 below, dy above.
 
@@ -185,11 +177,7 @@ def mish(
 
 
 def mish_backward(
-    x: np.ndarray,
-    dy: np.ndarray,
-    *,
-    out: np.ndarray | None = None,
-    num_threads: int | None = None,
+    x: np.ndarray, dy: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
 ) -> np.ndarray:
     """dx = dy * (t + x * sigmoid(x) * (1 - t^2)) with t = tanh(softplus(x)).
 

@@ -57,15 +57,10 @@ def max_pool2d(
     >>> y.reshape(2, 2).tolist(), argmax.reshape(2, 2).tolist()
     ([[6.0, 8.0], [3.0, 4.0]], [[3, 3], [0, 3]])
     """
-    x = check.check_float(x, "x")
-    geometry = shapes.pool2d_geometry(
-        x.shape, pool_size=pool_size, strides=strides, padding=padding, input_name="x"
-    )
-    threads = runtime.resolve_num_threads(num_threads)
-    y = check.result(out, geometry.output_shape, x, {"x": x})
+    geometry, x, y, threads = _forward(x, pool_size, strides, padding, out, num_threads)
     argmax = np.empty(geometry.output_shape, argmax_dtype(geometry)) if return_argmax else None
     if geometry.batch:
-        MaxPoolForward(geometry, check.operand(x), y, argmax).run(threads)
+        MaxPoolForward(geometry, x, y, argmax).run(threads)
     y = y if out is None else out
     return y if argmax is None else (y, argmax)
 
@@ -110,10 +105,7 @@ def max_pool2d_backward(
     argmax = check.check_array(argmax, "argmax")
     if argmax.dtype.kind not in "iu":
         raise TypeError(f"`argmax` must hold integers, received {argmax.dtype}")
-    geometry = shapes.pool2d_geometry(
-        input_shape, pool_size=pool_size, strides=strides, padding=padding
-    )
-    check.check_shape(dy, "dy", geometry.output_shape, "as the output of the forward pass")
+    geometry = _geometry_of(dy, input_shape, pool_size, strides, padding)
     check.check_shape(argmax, "argmax", geometry.output_shape, "as the output of the forward pass")
     _check_argmax(argmax, geometry)
     threads = runtime.resolve_num_threads(num_threads)
@@ -172,14 +164,9 @@ def avg_pool2d(
     >>> ops.avg_pool2d(x, padding="same").reshape(2, 2).tolist()
     [[2.0, 3.5], [6.5, 8.0]]
     """
-    x = check.check_float(x, "x")
-    geometry = shapes.pool2d_geometry(
-        x.shape, pool_size=pool_size, strides=strides, padding=padding, input_name="x"
-    )
-    threads = runtime.resolve_num_threads(num_threads)
-    y = check.result(out, geometry.output_shape, x, {"x": x})
+    geometry, x, y, threads = _forward(x, pool_size, strides, padding, out, num_threads)
     if geometry.batch:
-        AveragePoolForward(geometry, check.operand(x), y).run(threads)
+        AveragePoolForward(geometry, x, y).run(threads)
     return y if out is None else out
 
 
@@ -207,12 +194,38 @@ def avg_pool2d_backward(
     [[1.0, 1.0, 2.0, 2.0], [1.0, 1.0, 2.0, 2.0]]
     """
     dy = check.check_float(dy, "dy")
-    geometry = shapes.pool2d_geometry(
-        input_shape, pool_size=pool_size, strides=strides, padding=padding
-    )
-    check.check_shape(dy, "dy", geometry.output_shape, "as the output of the forward pass")
+    geometry = _geometry_of(dy, input_shape, pool_size, strides, padding)
     threads = runtime.resolve_num_threads(num_threads)
     dx = check.result(out, geometry.input_shape, dy, {"dy": dy})
     if geometry.batch:
         AveragePoolBackward(geometry, check.operand(dy), dx).run(threads)
     return dx if out is None else out
+
+
+def _forward(
+    x: Any,
+    pool_size: Any,
+    strides: Any,
+    padding: Any,
+    out: np.ndarray | None,
+    num_threads: int | None,
+) -> tuple[shapes.Pool2DGeometry, np.ndarray, np.ndarray, int]:
+    """Check a forward pass; return its geometry, x for the kernel, y and the number of threads."""
+    x = check.check_float(x, "x")
+    geometry = shapes.pool2d_geometry(
+        x.shape, pool_size=pool_size, strides=strides, padding=padding, input_name="x"
+    )
+    threads = runtime.resolve_num_threads(num_threads)
+    y = check.result(out, geometry.output_shape, x, {"x": x})
+    return geometry, check.operand(x), y, threads
+
+
+def _geometry_of(
+    dy: np.ndarray, input_shape: Any, pool_size: Any, strides: Any, padding: Any
+) -> shapes.Pool2DGeometry:
+    """Return the geometry of the forward pass, whose output has the shape of `dy`."""
+    geometry = shapes.pool2d_geometry(
+        input_shape, pool_size=pool_size, strides=strides, padding=padding
+    )
+    check.check_shape(dy, "dy", geometry.output_shape, "as the output of the forward pass")
+    return geometry

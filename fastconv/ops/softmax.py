@@ -40,11 +40,7 @@ def softmax(
 
 
 def softmax_backward(
-    y: np.ndarray,
-    dy: np.ndarray,
-    *,
-    out: np.ndarray | None = None,
-    num_threads: int | None = None,
+    y: np.ndarray, dy: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
 ) -> np.ndarray:
     """dx = y * (dy - sum(dy * y)) along the last axis, from the output y of `softmax`.
 
@@ -84,11 +80,7 @@ def log_softmax(
 
 
 def log_softmax_backward(
-    y: np.ndarray,
-    dy: np.ndarray,
-    *,
-    out: np.ndarray | None = None,
-    num_threads: int | None = None,
+    y: np.ndarray, dy: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
 ) -> np.ndarray:
     """dx = dy - exp(y) * sum(dy) along the last axis, from the output y of `log_softmax`.
 

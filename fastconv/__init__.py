@@ -31,10 +31,9 @@ __all__ = [
     "datasets",
     "errors",
     "explain",
-    "explanation",
     "filters",
     "initializers",
-    "inner",
+    "inspect",
     "layers",
     "losses",
     "metrics",
@@ -62,7 +61,7 @@ __all__ = [
 # Names that live in a submodule and are so common that they are offered here as well.
 _SHORTCUTS = {
     "FormatError": "fastconv.errors",
-    "explain": "fastconv.explanation",
+    "explain": "fastconv.inspect",
     "Input": "fastconv.layers",
     "Model": "fastconv.models",
     "Sequential": "fastconv.models",

@@ -12,8 +12,8 @@ import pytest
 import fastconv
 from fastconv import layers, models, zoo
 from fastconv.bench.timing import Protocol
-from fastconv.explanation import Window, compare_with_dense
-from fastconv.explanation.report import Receptive
+from fastconv.inspect import Window, compare_with_dense
+from fastconv.inspect.report import Receptive
 from fastconv.parameters import undrawn_weights
 
 
@@ -333,7 +333,7 @@ def test_large_networks_can_be_explained_without_their_memory():
 @pytest.fixture
 def quick(monkeypatch):
     """Measurements of two milliseconds."""
-    from fastconv.explanation import measurement
+    from fastconv.inspect import measurement
 
     monkeypatch.setattr(measurement, "_PROTOCOL", Protocol(rounds=1, block=0.002, pause=0.0))
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from fastconv import filters, layers, metrics, models, ops, shapes
 from fastconv._ext import _conv
-from fastconv.explanation.windows import Window
+from fastconv.inspect.windows import Window
 from fastconv.shapes.sparse_axis import Axis
 from tests.support.extreme_integers import judge, replacements
 from tests.support.extreme_integers import layers as layer_table

@@ -18,17 +18,17 @@ import pytest
 
 import fastconv
 from fastconv import filters, layers, models, ops, zoo
-from fastconv.explanation import Window, compare_with_dense
+from fastconv.inspect import Window, compare_with_dense
 from fastconv.parameters import undrawn_weights
 
 
-def one_layer(input_shape, layer) -> fastconv.explanation.LayerReport:
+def one_layer(input_shape, layer) -> fastconv.inspect.LayerReport:
     with undrawn_weights():
         model = models.Sequential([layers.Input(input_shape), layer])
         return fastconv.explain(model).layers[-1]
 
 
-def explained(name: str, batch_size: int = 1, **options) -> fastconv.explanation.Explanation:
+def explained(name: str, batch_size: int = 1, **options) -> fastconv.inspect.Explanation:
     with undrawn_weights():
         return fastconv.explain(getattr(zoo, name)(**options), batch_size)
 

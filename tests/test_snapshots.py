@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fastconv import callbacks, inner, layers, metrics, models, optimizers
+from fastconv import callbacks, inspect, layers, metrics, models, optimizers
 
 X = np.random.default_rng(0).standard_normal((24, 6, 6, 2)).astype(np.float32)
 Y = np.random.default_rng(1).integers(0, 3, 24)
@@ -53,8 +53,8 @@ ACCESSORS = {
     "predict_on_batch": lambda model: [model.predict_on_batch(X)],
     "call": lambda model: [model(X)],
     "inner": lambda model: [
-        *inner.layer_outputs(model, X).values(),
-        *inner.gradients(model, X, 1),
+        *inspect.layer_outputs(model, X).values(),
+        *inspect.gradients(model, X, 1),
     ],
 }
 

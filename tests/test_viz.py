@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from fastconv import filters, inner, layers, models, utils, viz
+from fastconv import filters, inspect, layers, models, utils, viz
 
 
 def mnist_cnn() -> models.Sequential:
@@ -216,7 +216,7 @@ def test_receptive_fields_are_where_gradients_are(model, residual):
         x = rng.random((64, *shape), np.float32)
         target = np.zeros((64, *net.get_layer(layer).output_shape[1:]), np.float32)
         target[:, side // 2, side // 2] = rng.normal(size=target.shape[-1])
-        slope = np.abs(inner.gradients(net, x, target, output=layer).gradient).max((0, 3))
+        slope = np.abs(inspect.gradients(net, x, target, output=layer).gradient).max((0, 3))
         # Winograd's rounding errors go a little further than its results do.
         rows, columns = np.nonzero(slope > 1e-4 * slope.max())
         assert (rows.min(), columns.min()) == field.start

@@ -7,6 +7,7 @@
     naming                              names of layers that the user did not name
     randomness                          the generator of everything that has no seed of its own
     parsing, regular_file               reading what others wrote
+    renamed                             the old names of modules, for one version
     user_warnings                       warnings that point at the line of the user's program
 
 These modules import one another and `fastconv.errors`, and nothing else of fastconv.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastconv import filters, inner
+from fastconv import filters, inspect
 from fastconv.shapes import normalize_int
 from fastconv.viz.style import as_picture, grid, new_figure, show, styled
 
@@ -55,7 +55,7 @@ def maximise(
     channels, (low, high) = np.asarray(channels), limits
     if channels.ndim != 1 or not channels.size:
         raise ValueError("`channels` must be a list of at least one channel")
-    derivative = inner.Derivative(model, len(channels), output=layer)
+    derivative = inspect.Derivative(model, len(channels), output=layer)
     noise = np.random.default_rng(seed).normal(size=(len(channels), *model.input_shape[1:]))
     samples = ((low + high) / 2 + (high - low) * 0.05 * noise).astype(np.float32)
     kernel = filters.gaussian_blur(blur) if blur else None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastconv import inner
+from fastconv import inspect
 from fastconv.viz.style import as_picture, new_figure, one_sample, show, styled
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def activations(model: Any, image: ArrayLike, *, maps: int = 6) -> Figure:
     Raises ValueError if the image does not fit the model.
     """
     sample = one_sample(model, image)
-    outputs = inner.layer_outputs(model, sample)
+    outputs = inspect.layer_outputs(model, sample)
     rows = {"input": sample[0]}
     for name, values in outputs.items():
         if type(model.get_layer(name)).__name__ not in _SAME_NUMBERS:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
-from fastconv import inner
+from fastconv import inspect
 from fastconv.viz.style import grid, new_figure, one_sample, show, styled
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def feature_maps(
 
     Raises ValueError if the layer gives no maps, is not the model's, or the image does not fit.
     """
-    ((name, output),) = inner.layer_outputs(model, one_sample(model, image), [layer]).items()
+    ((name, output),) = inspect.layer_outputs(model, one_sample(model, image), [layer]).items()
     if output.ndim != 4:
         raise ValueError(f"`layer` must give maps (H, W, C); {name!r} gives {output.shape[1:]}")
     maps = output[0]

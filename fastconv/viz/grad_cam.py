@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastconv import inner
+from fastconv import inspect
 from fastconv.viz.style import as_picture, new_figure, one_sample, show, styled
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def class_activation_map(
         layer = maps[-1]
     if target is None:
         target = int(model.predict_on_batch(sample)[0].argmax())
-    found = inner.gradients(model, sample, target, wrt=layer)
+    found = inspect.gradients(model, sample, target, wrt=layer)
     if found.at.ndim != 4:
         raise ValueError(f"`layer` must give maps (H, W, C), received {found.at.shape[1:]}")
     weights = found.gradient[0].mean(axis=(0, 1))

@@ -1,47 +1,45 @@
-"""An explanation as tables for the terminal, made with rich."""
+"""A report as tables for the terminal, made with rich."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from fastconv.explanation.report import human_bytes
-
-if TYPE_CHECKING:
-    from fastconv.explanation.report import Explanation, LayerReport
+from fastconv.inspect.report import LayerReport, ModelReport
+from fastconv.inspect.units import human_bytes
 
 _WIDTH = 150  # of text that goes to no terminal
 
 
-def print_explanation(explanation: Explanation) -> None:
+def print_tables(report: ModelReport) -> None:
     """Print the tables in the width of the terminal."""
-    _console().print(renderables(explanation))
+    _console().print(renderables(report))
 
 
-def explanation_text(explanation: Explanation) -> str:
+def plain_text(report: ModelReport) -> str:
     """The tables as plain text."""
     console = _console(plain=True)
     with console.capture() as capture:
-        console.print(renderables(explanation))
+        console.print(renderables(report))
     return capture.get().rstrip("\n")
 
 
-def renderables(explanation: Explanation) -> Any:
+def renderables(report: ModelReport) -> Any:
     """The tables, one below the other, for a rich console."""
     from rich.console import Group
 
-    parts = [_layers(explanation), _notes(explanation), _memory(explanation)]
-    if explanation.peak_gflops is not None:
-        parts.append(_timings(explanation))
+    parts = [_layers(report), _notes(report), _memory(report)]
+    if report.peak_gflops is not None:
+        parts.append(_timings(report))
     return Group(*(part for part in parts if part is not None))
 
 
-def _layers(explanation: Explanation) -> Any:
+def _layers(report: ModelReport) -> Any:
     from rich.markup import escape
     from rich.table import Table
 
-    shapes = ", ".join(f"{name} {_sizes(shape)}" for name, shape in explanation.inputs.items())
+    shapes = ", ".join(f"{name} {_sizes(shape)}" for name, shape in report.inputs.items())
     table = Table(
-        title=f"{escape(explanation.model_name)} on {escape(shapes)}",
+        title=f"{escape(report.model_name)} on {escape(shapes)}",
         title_justify="left",
         show_lines=True,
     )
@@ -50,7 +48,7 @@ def _layers(explanation: Explanation) -> Any:
     table.add_column("parameters", justify="right", overflow="fold")
     table.add_column("multiply-adds", justify="right", overflow="fold")
     table.add_column("sees of the input", overflow="fold")
-    for layer in explanation.layers:
+    for layer in report.layers:
         table.add_row(
             f"{escape(layer.name)}\n({layer.kind})",
             "\n".join([f"[bold]{_sizes(layer.output_shape)}[/]", *layer.output_formulas]),
@@ -61,8 +59,8 @@ def _layers(explanation: Explanation) -> Any:
     table.add_row(
         "[bold]all[/]",
         "",
-        f"[bold]{explanation.parameters:,}[/]",
-        f"[bold]{explanation.multiply_adds:,}[/]",
+        f"[bold]{report.parameters:,}[/]",
+        f"[bold]{report.multiply_adds:,}[/]",
         "",
     )
     return table
@@ -72,19 +70,19 @@ def _seen(layer: LayerReport) -> str:
     return "-" if layer.receptive is None else layer.receptive.formula
 
 
-def _notes(explanation: Explanation) -> Any:
+def _notes(report: ModelReport) -> Any:
     from rich.markup import escape
     from rich.text import Text
 
-    lines = [f"{layer.name}: {note}" for layer in explanation.layers for note in layer.notes]
+    lines = [f"{layer.name}: {note}" for layer in report.layers for note in layer.notes]
     return Text.from_markup("\n".join(map(escape, lines))) if lines else None
 
 
-def _memory(explanation: Explanation) -> Any:
+def _memory(report: ModelReport) -> Any:
     from rich.table import Table
 
-    memory, batch = explanation.memory, explanation.batch_size
-    title = f"memory: batches of {batch}, {explanation.threads} threads"
+    memory, batch = report.memory, report.batch_size
+    title = f"memory: batches of {batch}, {report.threads} threads"
     table = Table(title=title, title_justify="left")
     for heading in ("", "prediction", "training"):
         table.add_column(heading, justify="right" if heading else "left")
@@ -107,13 +105,13 @@ def _memory(explanation: Explanation) -> Any:
     return table
 
 
-def _timings(explanation: Explanation) -> Any:
+def _timings(report: ModelReport) -> Any:
     from rich.markup import escape
     from rich.table import Table
 
     title = (
-        f"time for batches of {explanation.batch_size}; the peak of {explanation.threads} threads "
-        f"is {explanation.peak_gflops:.0f} GFLOP/s"
+        f"time for batches of {report.batch_size}; the peak of {report.threads} threads "
+        f"is {report.peak_gflops:.0f} GFLOP/s"
     )
     table = Table(title=title, title_justify="left")
     table.add_column("layer", overflow="fold")
@@ -121,7 +119,7 @@ def _timings(explanation: Explanation) -> Any:
         table.add_column(f"{name}, ms", justify="right")
         table.add_column("GFLOP/s", justify="right")
         table.add_column("% of peak", justify="right")
-    for layer in explanation.layers:
+    for layer in report.layers:
         cells = []
         for name in ("forward", "backward"):
             timing = layer.timings.get(name)

@@ -1,4 +1,4 @@
-"""An explanation as a picture: one row per layer, four columns of what it costs.
+"""A report as a picture: one row per layer, four columns of sizes and work.
 
 Drawn with matplotlib's object-oriented interface, so that no window opens and no global state
 changes. Numbers stand beside the bars, so nothing depends on colours or on a grid.
@@ -7,18 +7,16 @@ changes. Numbers stand beside the bars, so nothing depends on colours or on a gr
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from fastconv.explanation.report import human_bytes
-
-if TYPE_CHECKING:
-    from fastconv.explanation.report import Explanation
+from fastconv.inspect.report import ModelReport
+from fastconv.inspect.units import human_bytes, human_count
 
 _COLORS = ("#4c72b0", "#dd8452", "#55a868", "#8172b3")
 _TEXT = 8  # points
 
 
-def draw(explanation: Explanation) -> Any:
+def draw(report: ModelReport) -> Any:
     """The figure; ImportError without matplotlib."""
     try:
         from matplotlib.figure import Figure
@@ -27,7 +25,7 @@ def draw(explanation: Explanation) -> Any:
             "a picture needs matplotlib; install it with pip install fastconv[viz]"
         ) from error
 
-    layers = explanation.layers
+    layers = report.layers
     figure = Figure(figsize=(11, 1.6 + 0.26 * len(layers)), layout="constrained")
     axes = figure.subplots(1, 4, sharey=True)
     shares = [None if x.receptive is None else 100 * x.receptive.share for x in layers]
@@ -43,11 +41,11 @@ def draw(explanation: Explanation) -> Any:
     labels = [f"{layer.name}   {'x'.join(map(str, layer.output_shape))}" for layer in layers]
     axes[0].set_yticks(range(len(layers)), labels, fontsize=_TEXT)
     axes[0].set_ylim(len(layers) - 0.5, -0.5)  # the first layer on top
-    memory = explanation.memory
+    memory = report.memory
     figure.suptitle(
-        f"{explanation.model_name}: {human_count(explanation.parameters)} parameters, "
-        f"{human_count(explanation.multiply_adds)} multiply-adds per sample; batches of "
-        f"{explanation.batch_size} take {human_bytes(memory.prediction)} to predict, "
+        f"{report.model_name}: {human_count(report.parameters)} parameters, "
+        f"{human_count(report.multiply_adds)} multiply-adds per sample; batches of "
+        f"{report.batch_size} take {human_bytes(memory.prediction)} to predict, "
         f"{human_bytes(memory.training)} to train",
         fontsize=_TEXT + 2,
     )
@@ -66,15 +64,3 @@ def _bars(ax: Any, values: Sequence[float | None], text: Any, color: str) -> Non
     for side in ("top", "right", "bottom"):
         ax.spines[side].set_visible(False)
     ax.tick_params(axis="y", length=0)
-
-
-def human_count(count: float) -> str:
-    """Three digits and a word.
-
-    >>> human_count(138357544), human_count(55744), human_count(320)
-    ('138 million', '55.7 thousand', '320')
-    """
-    for size, word in ((1e9, "billion"), (1e6, "million"), (1e3, "thousand")):
-        if count >= size:
-            return f"{count / size:.3g} {word}"
-    return f"{count:.0f}"

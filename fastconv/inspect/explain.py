@@ -1,25 +1,23 @@
-"""`explain`: from a model to what is to be said about it."""
+"""`explain`: from a model to the facts about it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from math import prod
-from typing import Any
 
 from fastconv import runtime
-from fastconv.explanation.fields import own_field
-from fastconv.explanation.memory import FLOAT, memory_of
-from fastconv.explanation.report import Explanation, LayerReport, Receptive
-from fastconv.explanation.steps import Value, follow
+from fastconv.inspect.explanation import Explanation
+from fastconv.inspect.layer_calls import layer_calls
+from fastconv.inspect.measurement import measured
+from fastconv.inspect.memory import FLOAT, memory_of
+from fastconv.inspect.report import LayerReport, Receptive
+from fastconv.inspect.steps import Value
 from fastconv.layers.base import Layer
 from fastconv.models import Model
-from fastconv.models.network import Network
 from fastconv.shapes import normalize_int
 
 
 def explain(model: Model, batch_size: int = 1, measure: bool = False) -> Explanation:
-    """Where every number of a network comes from, and what the network costs.
+    """The formula behind every number of a network, and its work, memory and time.
 
     For every layer: how its output size follows from window, stride and padding; how its parameters
     and multiply-adds are counted; how much of the input one of its elements sees (the receptive
@@ -38,7 +36,7 @@ def explain(model: Model, batch_size: int = 1, measure: bool = False) -> Explana
         an `Explanation`: print it, `show()` it, or take `to_dict()` or `figure()`.
 
     Raises:
-        TypeError: `model` is no model, `batch_size` no integer.
+        TypeError: `model` is not a model, or `batch_size` not an integer.
         ValueError: the model is not built, or `batch_size` is less than 1.
 
     Without `measure` nothing is computed. Weights that are not drawn yet would be; under
@@ -60,18 +58,18 @@ def explain(model: Model, batch_size: int = 1, measure: bool = False) -> Explana
     first = _channel_axis(model)
     reports, known = [], set()
     volumes = sum(prod(shape) for shape in inputs.values())
-    uses = list(_uses(model.network, "", _starts(inputs)))
-    for use in uses:
-        layer, work = use.layer, use.work
+    calls = layer_calls(model)
+    for call in calls:
+        layer, work = call.layer, call.work
         shared = layer in known
         known.add(layer)
-        size = 0 if work.arranges else prod(use.output.shape)
+        size = 0 if work.arranges else prod(call.output.shape)
         volumes += size
         reports.append(
             LayerReport(
-                name=use.name,
+                name=call.name,
                 kind=type(layer).__name__,
-                output_shape=use.output.shape,
+                output_shape=call.output.shape,
                 output_formulas=tuple(work.sizes),
                 parameters=layer.count_params(),
                 parameter_formula=_parameter_formula(layer),
@@ -79,16 +77,14 @@ def explain(model: Model, batch_size: int = 1, measure: bool = False) -> Explana
                 multiply_adds=work.multiply_adds,
                 multiply_add_formulas=tuple(work.products),
                 activation_bytes=FLOAT * batch_size * size,
-                receptive=_receptive(use.output, inputs, first),
+                receptive=_receptive(call.output, inputs, first),
                 windows=tuple(work.windows),
             )
         )
     memory = memory_of(model, batch_size, FLOAT * batch_size * volumes)
     peak = None
     if measure:
-        from fastconv.explanation.measurement import measured
-
-        reports, peak = measured(reports, uses, batch_size)
+        reports, peak = measured(reports, calls, batch_size)
     return Explanation(
         model_name=model.name,
         batch_size=batch_size,
@@ -98,47 +94,6 @@ def explain(model: Model, batch_size: int = 1, measure: bool = False) -> Explana
         threads=runtime.get_num_threads(),
         peak_gflops=peak,
     )
-
-
-@dataclass
-class Use:
-    """One call of a layer: what goes in, what comes out, and what is done."""
-
-    name: str
-    layer: Layer
-    input_shape: Any
-    inputs: list[Value]
-    output: Value
-    work: Any
-
-
-def _starts(inputs: dict[str, tuple[int, ...]]) -> list[Value]:
-    return [
-        Value(shape, {number: own_field(shape)}) for number, shape in enumerate(inputs.values())
-    ]
-
-
-def _uses(network: Network, prefix: str, starts: list[Value]) -> Iterator[Use]:
-    """The calls of a network in order, those of models inside of it by names with a slash.
-
-    Returns what comes out of the network.
-    """
-    of = dict(zip(network.inputs, starts, strict=True))
-    for call in network.calls:
-        if not call.inputs:
-            continue
-        name, layer = prefix + call.layer.name, call.layer
-        arguments = [of[tensor] for tensor in call.inputs]
-        inner = getattr(layer, "network", None)
-        if inner is not None:
-            results = yield from _uses(inner, f"{name}/", arguments)
-        else:
-            chain = layer.all_nodes(call.input_shape)
-            output, work = follow(chain, arguments, call.outputs[0].shape[1:])
-            yield Use(name, layer, call.input_shape, arguments, output, work)
-            results = [output]
-        of.update(zip(call.outputs, results, strict=True))
-    return [of[tensor] for tensor in network.outputs]
 
 
 def _channel_axis(model: Model) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fastconv import inner, layers, models, reference, utils
+import fastconv
+from fastconv import inspect, layers, models, reference, utils
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def x():
 
 
 def test_every_layers_output(model, x):
-    outputs = inner.layer_outputs(model, x)
+    outputs = inspect.layer_outputs(model, x)
     assert list(outputs) == [layer.name for layer in model.layers]
     for layer in model.layers:
         assert outputs[layer.name].shape == (2, *layer.output_shape[1:])
@@ -42,24 +43,24 @@ def test_every_layers_output(model, x):
 
 
 def test_chosen_layers(model, x):
-    chosen = inner.layer_outputs(model, x, [model.get_layer("second"), "first"])
+    chosen = inspect.layer_outputs(model, x, [model.get_layer("second"), "first"])
     assert list(chosen) == ["second", "first"]
-    np.testing.assert_array_equal(chosen["first"], inner.layer_outputs(model, x)["first"])
+    np.testing.assert_array_equal(chosen["first"], inspect.layer_outputs(model, x)["first"])
 
 
 def test_new_weights_are_seen(model, x):
-    derivative = inner.Derivative(model, 2)
+    derivative = inspect.Derivative(model, 2)
     before = derivative(x, 0)
     model.set_weights([2 * w for w in model.get_weights()])
     after = derivative(x, 0)
     assert (before.output != after.output).any()
-    np.testing.assert_array_equal(after.gradient, inner.gradients(model, x, 0).gradient)
+    np.testing.assert_array_equal(after.gradient, inspect.gradients(model, x, 0).gradient)
 
 
 @pytest.mark.parametrize("wrt", [None, "first", "pool", "second", "flat"])
 def test_gradients_by_finite_differences(model, x, wrt):
     """The rest of the network is continued in float64 by a small change of `wrt`'s output."""
-    found = inner.gradients(model, x, [1, 2], wrt=wrt)
+    found = inspect.gradients(model, x, [1, 2], wrt=wrt)
     direction = np.random.default_rng(1).normal(size=found.at.shape)
     step = 1e-5
 
@@ -90,41 +91,41 @@ def continued(model, wrt, value):
 
 
 def test_the_gradient_of_probabilities(model, x):
-    logits = inner.gradients(model, x, 0)
-    found = inner.gradients(model, x, 0, logits=False)
+    logits = inspect.gradients(model, x, 0)
+    found = inspect.gradients(model, x, 0, logits=False)
     p = model.predict(x, verbose=0)
     np.testing.assert_allclose(found.output, p, rtol=1e-6)
     weights = p[:, :1] * (np.eye(3, dtype=np.float32)[:1] - p)  # dp0/dlogits
-    expected = inner.gradients(model, x, weights).gradient
+    expected = inspect.gradients(model, x, weights).gradient
     np.testing.assert_allclose(found.gradient, expected, rtol=1e-3, atol=1e-7)
     assert (logits.output != p).any()
 
 
 def test_one_channel_of_an_inner_layer(model, x):
-    found = inner.gradients(model, x, 3, output="second")
+    found = inspect.gradients(model, x, 3, output="second")
     assert found.output.shape == (2, 2, 2, 5)
     weights = np.zeros((2, 2, 2, 5), np.float32)
     weights[..., 3] = 1
-    same = inner.gradients(model, x, weights, output="second")
+    same = inspect.gradients(model, x, weights, output="second")
     np.testing.assert_array_equal(found.gradient, same.gradient)
-    total = sum(inner.gradients(model, x, k, output="second").gradient for k in range(5))
+    total = sum(inspect.gradients(model, x, k, output="second").gradient for k in range(5))
     np.testing.assert_allclose(
-        inner.gradients(model, x, output="second").gradient, total, rtol=1e-3, atol=1e-6
+        inspect.gradients(model, x, output="second").gradient, total, rtol=1e-3, atol=1e-6
     )
 
 
 def test_nothing_in_the_model_changes(model, x):
     model.compile("sgd", "sparse_categorical_crossentropy")
     weights, gradient = model.get_weights(), model.parameters.gradient.copy()
-    inner.gradients(model, x, 0)
-    inner.layer_outputs(model, x)
+    inspect.gradients(model, x, 0)
+    inspect.layer_outputs(model, x)
     np.testing.assert_array_equal(model.parameters.gradient, gradient)
     for before, after in zip(weights, model.get_weights(), strict=True):
         np.testing.assert_array_equal(before, after)
 
 
 def test_by_the_output_itself(model, x):
-    found = inner.gradients(model, x, 2, wrt="last", logits=False)
+    found = inspect.gradients(model, x, 2, wrt="last", logits=False)
     np.testing.assert_array_equal(found.gradient, [[0, 0, 1]] * 2)
 
 
@@ -136,25 +137,25 @@ def test_beside_a_shortcut(x):
     both = layers.Add(name="both")([start, first])
     end = layers.Dense(3, name="last")(layers.Flatten(name="flatten")(both))
     model = models.Model(start, end)
-    assert list(inner.layer_outputs(model, x)) == ["first", "both", "flatten", "last"]
-    by_first, by_both = (inner.gradients(model, x, 1, wrt=name) for name in ("first", "both"))
+    assert list(inspect.layer_outputs(model, x)) == ["first", "both", "flatten", "last"]
+    by_first, by_both = (inspect.gradients(model, x, 1, wrt=name) for name in ("first", "both"))
     np.testing.assert_array_equal(by_first.gradient, by_both.gradient)
     np.testing.assert_array_equal(by_first.output, by_both.output)
     np.testing.assert_allclose(by_first.output, model.predict(x, verbose=0), rtol=1e-6)
-    inner_part = inner.gradients(model, x, by_first.gradient, output="first").gradient
+    inner_part = inspect.gradients(model, x, by_first.gradient, output="first").gradient
     np.testing.assert_allclose(
-        inner.gradients(model, x, 1).gradient, by_both.gradient + inner_part, rtol=1e-4, atol=1e-6
+        inspect.gradients(model, x, 1).gradient, by_both.gradient + inner_part, rtol=1e-4, atol=1e-6
     )
 
 
 def test_models_with_several_inputs_or_outputs(x):
     a, b = layers.Input((3,)), layers.Input((3,))
     with pytest.raises(ValueError, match="`model` must have one input, received 2"):
-        inner.layer_outputs(models.Model([a, b], layers.Add()([a, b])), np.zeros((1, 3)))
+        inspect.layer_outputs(models.Model([a, b], layers.Add()([a, b])), np.zeros((1, 3)))
     two = models.Model(a, [layers.Dense(2, name="one")(a), layers.Dense(2, name="two")(a)])
     with pytest.raises(ValueError, match="`output` must be given for 2 outputs"):
-        inner.gradients(two, np.zeros((1, 3)), 0)
-    assert inner.gradients(two, np.zeros((1, 3)), 0, output="two").gradient.shape == (1, 3)
+        inspect.gradients(two, np.zeros((1, 3)), 0)
+    assert inspect.gradients(two, np.zeros((1, 3)), 0, output="two").gradient.shape == (1, 3)
 
 
 @pytest.mark.parametrize(
@@ -171,15 +172,27 @@ def test_models_with_several_inputs_or_outputs(x):
 )
 def test_bad_arguments(model, x, options, message):
     with pytest.raises(ValueError, match=message):
-        inner.gradients(model, x, **options)
+        inspect.gradients(model, x, **options)
 
 
 def test_bad_samples(model, x):
     with pytest.raises(ValueError, match=r"`x` must have shape \(None, 10, 10, 2\)"):
-        inner.gradients(model, x[..., :1], 0)
+        inspect.gradients(model, x[..., :1], 0)
     with pytest.raises(ValueError, match="at least one sample"):
-        inner.layer_outputs(model, x[:0])
+        inspect.layer_outputs(model, x[:0])
     with pytest.raises(ValueError, match=r"`x` must hold 3 samples, received 2"):
-        inner.Derivative(model, 3)(x)
+        inspect.Derivative(model, 3)(x)
     with pytest.raises(ValueError, match="built"):
-        inner.layer_outputs(models.Sequential([layers.Dense(2)]), x)
+        inspect.layer_outputs(models.Sequential([layers.Dense(2)]), x)
+
+
+@pytest.mark.parametrize("old", [fastconv.inner, fastconv.explanation])
+def test_former_names_warn_and_are_the_same_objects(old):
+    for name in old.__all__:
+        with pytest.warns(
+            DeprecationWarning, match=f"{name} is now fastconv.inspect.{name}"
+        ) as seen:
+            assert getattr(old, name) is getattr(inspect, name)
+        assert [warning.filename for warning in seen] == [__file__]
+    with pytest.raises(AttributeError, match=f"module '{old.__name__}' has no attribute 'other'"):
+        _ = old.other

@@ -12,32 +12,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fastconv import runtime
 from fastconv.bench.peak import Peak
 from fastconv.bench.timing import Protocol, run_block
-from fastconv.explanation.report import LayerReport, Timing
+from fastconv.inspect.layer_calls import LayerCall
+from fastconv.inspect.report import LayerReport, Timing
 from fastconv.parameters import parameters_of
 from fastconv.plan import Differential, Graph, Plan
-
-if TYPE_CHECKING:
-    from fastconv.explanation.explain import Use
 
 _PROTOCOL = Protocol(rounds=1, block=0.05, pause=0.0, warm_up=0.4)
 
 
 def measured(
-    reports: Sequence[LayerReport], uses: Sequence[Use], batch_size: int
+    reports: Sequence[LayerReport], calls: Sequence[LayerCall], batch_size: int
 ) -> tuple[list[LayerReport], float]:
     """The reports with timings, and the machine's peak in GFLOP/s."""
     peak = Peak(runtime.get_num_threads())
     seconds = []
-    for use in uses:
+    for call in calls:
         peak.measure(1)  # now and then, since a shared machine changes its clock
-        seconds.append(None if use.work.arranges else _seconds(use, batch_size))
+        seconds.append(None if call.work.arranges else _seconds(call, batch_size))
     timed = []
     for report, pair in zip(reports, seconds, strict=True):
         if pair is not None:
@@ -60,12 +57,12 @@ def _timing(seconds: float, flops: float, peak: Peak) -> Timing:
     return Timing(seconds, gflops, peak.percent(gflops))
 
 
-def _seconds(use: Use, batch_size: int) -> tuple[float, float]:
+def _seconds(call: LayerCall, batch_size: int) -> tuple[float, float]:
     """(forward, backward)"""
     graph = Graph()
-    values = [graph.input(value.shape) for value in use.inputs]
-    graph.outputs = [graph.apply(use.layer.all_nodes(use.input_shape), *values)]
-    parameters = parameters_of(use.layer.weights)
+    values = [graph.input(value.shape) for value in call.inputs]
+    graph.outputs = [graph.apply(call.layer.all_nodes(call.input_shape), *values)]
+    parameters = parameters_of(call.layer.weights)
     rng = np.random.default_rng(1)
     predicting = Plan(graph, batch_size, parameters)
     _fill(predicting.inputs, rng)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
-from fastconv.explanation.fields import Field, Stretch, join
-from fastconv.explanation.windows import Window, windows_of
+from fastconv.inspect.fields import Field, Stretch, join
+from fastconv.inspect.windows import Window, windows_of
 from fastconv.plan import nodes
 from fastconv.shapes import conv2d_geometry, effective_kernel, pool2d_geometry
 

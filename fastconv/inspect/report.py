@@ -1,4 +1,4 @@
-"""What is said about a model and each of its layers, as data and as a table."""
+"""The facts about a model and each of its layers, as data."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
-from fastconv.explanation.memory import FLOAT, Memory
-from fastconv.explanation.windows import Window
+from fastconv.inspect.memory import FLOAT, Memory
+from fastconv.inspect.windows import Window
 
 
 @dataclass(frozen=True)
@@ -139,12 +139,8 @@ class LayerReport:
 
 
 @dataclass(frozen=True)
-class Explanation:
-    """A model, layer by layer; see `fastconv.explain`.
-
-    Print it, or `show()` it with a title and totals in the width of the terminal; `to_dict()` is
-    for programs, `figure()` for people.
-    """
+class ModelReport:
+    """A model, layer by layer, as data."""
 
     model_name: str
     batch_size: int
@@ -183,42 +179,3 @@ class Explanation:
             "memory": self.memory.to_dict(),
             "peak_gflops": self.peak_gflops,
         }
-
-    def show(self) -> None:
-        """Print the tables."""
-        from fastconv.explanation.table import print_explanation
-
-        print_explanation(self)
-
-    def __str__(self) -> str:
-        from fastconv.explanation.table import explanation_text
-
-        return explanation_text(self)
-
-    def __rich__(self) -> Any:
-        from fastconv.explanation.table import renderables
-
-        return renderables(self)
-
-    def figure(self) -> Any:
-        """The network as a picture: sizes, work, parameters and receptive fields of every layer.
-
-        Returns a `matplotlib.figure.Figure`. Raises ImportError without matplotlib, which
-        `pip install fastconv[viz]` brings.
-        """
-        from fastconv.explanation.picture import draw
-
-        return draw(self)
-
-
-def human_bytes(count: float) -> str:
-    """As the lectures do it, in steps of 1024.
-
-    >>> human_bytes(3 * 1024**2)
-    '3.0 MB'
-    """
-    for unit in ("B", "KB", "MB"):
-        if count < 1024:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1024
-    return f"{count:.2f} GB"

@@ -20,7 +20,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from fastconv.explanation.windows import Window
+from fastconv.inspect.windows import Window
 from fastconv.resampling import AxisMap
 
 

@@ -1,7 +1,7 @@
 """The activation functions that a layer's `activation=` may name.
 
 Each is an ordinary function on arrays; inside a model the plan runs the same formula, fused into
-the layer before it where it can. `node` says what that is.
+the layer before it where it can. `operation` returns its description for the plan.
 
 >>> import numpy as np
 >>> from fastconv import activations
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.common.suggestions import did_you_mean
-from fastconv.plan import nodes
+from fastconv.plan import operations
 from fastconv.shapes import normalize_int
 
 LEAKY_RELU_SLOPE = 0.2  # of the function; the layer LeakyReLU has its own default
@@ -155,28 +155,28 @@ def _over_axes(function: Callable[..., np.ndarray], x: np.ndarray, axis: Any) ->
 
 
 # What a layer with such an activation says to the plan (None: nothing to do).
-_NODES: dict[Callable[..., Any], nodes.Activation | nodes.Softmax | None] = {
+_OPERATIONS: dict[Callable[..., Any], operations.Activation | operations.Softmax | None] = {
     linear: None,
-    leaky_relu: nodes.Activation("leaky_relu", LEAKY_RELU_SLOPE),
-    relu6: nodes.Activation("clipped_relu", 6.0),
-    elu: nodes.Activation("elu", 1.0),
-    softmax: nodes.Softmax(),
-    log_softmax: nodes.Softmax(log=True),
+    leaky_relu: operations.Activation("leaky_relu", LEAKY_RELU_SLOPE),
+    relu6: operations.Activation("clipped_relu", 6.0),
+    elu: operations.Activation("elu", 1.0),
+    softmax: operations.Softmax(),
+    log_softmax: operations.Softmax(log=True),
 } | {
-    function: nodes.Activation(function.__name__)
+    function: operations.Activation(function.__name__)
     for function in (
         relu, selu, gelu, silu, mish, hard_silu, sigmoid, hard_sigmoid, tanh, softplus, softsign,
         exponential,
     )
 }  # fmt: skip
 
-FUNCTIONS = {function.__name__: function for function in _NODES}
+FUNCTIONS = {function.__name__: function for function in _OPERATIONS}
 _ALIASES = {"swish": silu, "hard_swish": hard_silu}
 
 
-def node(function: Callable[..., Any]) -> nodes.Activation | nodes.Softmax | None:
+def operation(function: Callable[..., Any]) -> operations.Activation | operations.Softmax | None:
     """The operation of one of these functions with its default arguments; None for linear."""
-    return _NODES[function]
+    return _OPERATIONS[function]
 
 
 def get(identifier: str | Callable | None) -> Callable[..., Any]:

@@ -76,7 +76,7 @@ def check_layer(
 
 def _graph(layer: Layer, shape: tuple[int, ...]) -> Graph:
     graph = Graph()
-    graph.outputs = [graph.apply(layer.nodes((None, *shape)), graph.input(shape))]
+    graph.outputs = [graph.apply(layer.operations((None, *shape)), graph.input(shape))]
     return graph
 
 

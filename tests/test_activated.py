@@ -140,7 +140,7 @@ def test_the_penalty_of_a_layer_as_activation_counts():
             "Dense is not supported",
         ),
         (
-            lambda: layers.Dense(3, activation=layers.Softmax(3)).nodes((None, 4)),
+            lambda: layers.Dense(3, activation=layers.Softmax(3)).operations((None, 4)),
             ValueError,
             "`axis` of .* must be from 1 to 1",
         ),

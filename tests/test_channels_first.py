@@ -7,7 +7,7 @@ import pytest
 
 from fastconv import layers, models, optimizers
 from fastconv._ext import _resample
-from fastconv.plan import Graph, fuse, nodes
+from fastconv.plan import Graph, fuse, operations
 
 
 def network(data_format):
@@ -52,9 +52,9 @@ def test_training_gives_the_same_bits_in_both_formats():
 
 def arrangements(graph, mode="train"):
     return [
-        type(a.node).__name__
-        for a in fuse(graph, mode).applications
-        if isinstance(a.node, (nodes.Transpose, nodes.Reshape))
+        type(a.operation).__name__
+        for a in fuse(graph, mode).nodes
+        if isinstance(a.operation, (operations.Transpose, operations.Reshape))
     ]
 
 
@@ -63,7 +63,7 @@ def chain(layers_, shape):
     value = graph.input(shape[1:])
     for layer in layers_:
         layer.build(shape)
-        value = graph.apply(layer.nodes(shape), value)
+        value = graph.apply(layer.operations(shape), value)
         shape = layer.compute_output_shape(shape)
     graph.outputs = [value]
     return graph
@@ -89,7 +89,7 @@ def test_sequences_stay_images_of_one_row():
     assert arrangements(graph) == ["Transpose", "Reshape", "Reshape", "Transpose"]
     plain = chain([layers.Conv1D(4, 3, activation="relu"), layers.MaxPooling1D(2)], (20, 3))
     assert arrangements(plain) == ["Reshape", "Reshape"]
-    conv = next(a.node for a in fuse(plain, "train").applications if hasattr(a.node, "kernel"))
+    conv = next(a.operation for a in fuse(plain, "train").nodes if hasattr(a.operation, "kernel"))
     assert conv.activation is not None, "the reshapes do not keep the ReLU out"
 
 
@@ -102,13 +102,13 @@ def residual(data_format):
     for activation in ("relu", None):
         layer = layers.Conv2D(4, 3, activation=activation, **made)
         layer.build(shape)
-        value = graph.apply(layer.nodes(shape), value)
+        value = graph.apply(layer.operations(shape), value)
         if activation:
             x = value
-    merged = graph.apply([nodes.Merge("add"), nodes.Activation("relu")], value, x)
+    merged = graph.apply([operations.Merge("add"), operations.Activation("relu")], value, x)
     last = layers.GlobalAveragePooling2D(data_format=data_format)
     last.build(shape)
-    graph.outputs = [graph.apply(last.nodes(shape), merged)]
+    graph.outputs = [graph.apply(last.operations(shape), merged)]
     return graph
 
 
@@ -119,19 +119,21 @@ def test_shortcuts_stay_channels_last():
 
 def test_side_by_side_along_the_channels():
     graph = Graph()
-    turn, back = nodes.Transpose((0, 2, 3, 1)), nodes.Transpose((0, 3, 1, 2))
+    turn, back = operations.Transpose((0, 2, 3, 1)), operations.Transpose((0, 3, 1, 2))
     a, b = graph.input((8, 8, 3)), graph.input((8, 8, 2))
-    joined = graph.apply([nodes.Concatenate(1)], graph.apply([back], a), graph.apply([back], b))
+    joined = graph.apply(
+        [operations.Concatenate(1)], graph.apply([back], a), graph.apply([back], b)
+    )
     graph.outputs = [graph.apply([turn], joined)]
-    (only,) = fuse(graph, "infer").applications
-    assert only.node == nodes.Concatenate(3)
+    (only,) = fuse(graph, "infer").nodes
+    assert only.operation == operations.Concatenate(3)
 
 
 def test_what_does_mind_the_order_stays_where_it_is():
-    turn, back = nodes.Transpose((0, 2, 3, 1)), nodes.Transpose((0, 3, 1, 2))
-    for node in (nodes.Softmax(), nodes.Dropout(0.5, 1, (None, 1, None, None))):
+    turn, back = operations.Transpose((0, 2, 3, 1)), operations.Transpose((0, 3, 1, 2))
+    for operation in (operations.Softmax(), operations.Dropout(0.5, 1, (None, 1, None, None))):
         graph = Graph()
-        graph.outputs = [graph.apply([turn, node, back], graph.input((3, 4, 4)))]
+        graph.outputs = [graph.apply([turn, operation, back], graph.input((3, 4, 4)))]
         assert arrangements(graph) == ["Transpose", "Transpose"]
 
 

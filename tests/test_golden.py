@@ -196,7 +196,7 @@ def test_optimizer_update(case):
     variable.assign(OPTIMIZER_ARRAYS["w0"])
     parameters = Parameters([variable])
     gradient = parameters.view(parameters.gradient, variable)
-    program = make_program(Updates(optimizer, parameters).operations())
+    program = make_program(Updates(optimizer, parameters).ops())
     for step, values in enumerate(OPTIMIZER_ARRAYS["gradients"]):
         gradient[:] = values
         program.run(1)

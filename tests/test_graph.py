@@ -48,7 +48,7 @@ class HalvingLowering(Lowering):
         return dy
 
     def updates(self):
-        value = self.node.count._live
+        value = self.operation.count._live
         return [Step(lambda: np.add(value, 1, out=value))]
 
 
@@ -58,7 +58,7 @@ class HalvingLayer(Layer):
         self.trainable = False
         super().build(input_shape)
 
-    def nodes(self, input_shape):
+    def operations(self, input_shape):
         return [Halving(self.count)]
 
 
@@ -94,7 +94,7 @@ def test_steps_in_python_between_compiled_ones(halving):
 def test_updates_run_after_everything_else_and_only_while_training(halving):
     model = models.Sequential([layers.Input((4,)), halving(), layers.Dense(3)])
     model.compile(SGD(0.1), "mse")
-    loss = losses.MeanSquaredError().node(after_softmax=False)
+    loss = losses.MeanSquaredError().operation(after_softmax=False)
     updates = Updates(model.optimizer, model.parameters)
     plan = Plan(model.graph(), 2, model.parameters, mode="train", losses=[loss], updates=updates)
     names = [type(op).__name__ for op in plan._program.ops]
@@ -152,9 +152,9 @@ LOSSES = ("categorical_crossentropy", "mse", "mse")
 
 
 def run_tangled(model, mode, weights=(1.0, 0.5, 2.0)):
-    nodes = [losses.get(name).node(after_softmax=not i) for i, name in enumerate(LOSSES)]
+    of_outputs = [losses.get(name).operation(after_softmax=not i) for i, name in enumerate(LOSSES)]
     plan = Plan(
-        model.graph(), 4, model.parameters, mode=mode, losses=nodes, loss_weights=list(weights)
+        model.graph(), 4, model.parameters, mode=mode, losses=of_outputs, loss_weights=list(weights)
     )
 
     def total():
@@ -233,8 +233,10 @@ def test_inference_and_training_see_the_same_values():
 
 
 def operation_names(model, mode="train"):
-    nodes = [losses.MeanSquaredError().node(False)] * len(model.outputs) if mode == "train" else []
-    plan = Plan(model.graph(), 2, model.parameters, mode=mode, losses=nodes)
+    of_outputs = (
+        [losses.MeanSquaredError().operation(False)] * len(model.outputs) if mode == "train" else []
+    )
+    plan = Plan(model.graph(), 2, model.parameters, mode=mode, losses=of_outputs)
     return [type(op).__name__ for op in plan._program.ops]
 
 

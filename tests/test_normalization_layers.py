@@ -108,8 +108,8 @@ def test_a_residual_network_trains_as_keras_trains_it():
 
 
 def kinds(model, mode):
-    applications = fuse(model.graph(), mode).applications
-    return [type(application.node).__name__ for application in applications]
+    nodes = fuse(model.graph(), mode).nodes
+    return [type(node.operation).__name__ for node in nodes]
 
 
 def random_weights(model):
@@ -142,7 +142,7 @@ def test_outside_of_training_a_normalization_goes_into_the_operation_before(name
     x = generator(name).standard_normal((3, 9, 8, 4)).astype(np.float32)
     # The same step by step: a second consumer of every value keeps them apart.
     graph = model.graph()
-    graph.outputs = [application.output for application in graph.applications]
+    graph.outputs = [node.output for node in graph.nodes]
     apart = Plan(graph, len(x), model.parameters)
     for _ in range(2):
         apart.inputs[0][...] = x
@@ -179,9 +179,9 @@ def test_channels_first_needs_no_transposition_in_between():
 @pytest.mark.parametrize("activation", ["relu", "leaky_relu", "relu6"])
 def test_a_relu_is_part_of_the_normalization_in_both_directions(activation, isa):
     class Pair(layers.BatchNormalization):
-        def nodes(self, input_shape):
+        def operations(self, input_shape):
             follower = layers.Activation(activation)
-            return [*super().nodes(input_shape), *follower.nodes(input_shape)]
+            return [*super().operations(input_shape), *follower.operations(input_shape)]
 
     x, dy = generator("pair").standard_normal((2, 5, 6, 7, 9)).astype(np.float32) * 2
     weights = [np.abs(w) + 0.5 for w in generator("w").standard_normal((4, 9))]

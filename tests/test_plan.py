@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from fastconv import layers, losses, models, runtime
 from fastconv.optimizers import SGD
-from fastconv.plan import Plan, PlanCache, Updates, fuse, nodes
+from fastconv.plan import Plan, PlanCache, Updates, fuse, operations
 from fastconv.plan.arena import ALIGNMENT, Lifetime, peak_of, place
 from fastconv.plan.tape import Tape
 from fastconv.utils import set_random_seed
@@ -84,13 +84,13 @@ def chain_of(*stack, shape=(8, 8, 3)):
 
 
 def nodes_of(graph):
-    return [application.node for application in graph.applications]
+    return [node.operation for node in graph.nodes]
 
 
-def operations(model, mode, loss=None, batch=2):
+def ops_of(model, mode, loss=None, batch=2):
     options = {}
     if mode != "infer":
-        options["losses"] = [losses.get(loss or "mse").node(after_softmax=True)]
+        options["losses"] = [losses.get(loss or "mse").operation(after_softmax=True)]
     plan = Plan(model.graph(), batch, model.parameters, mode=mode, **options)
     return [describe(op) for op in plan._program.ops], plan
 
@@ -109,14 +109,14 @@ def test_activations_join_the_operation_before():
     chain, _ = chain_of(layers.Conv2D(2, 3, activation="relu"), layers.Flatten(), layers.Dense(2),
                         layers.Dropout(0.5), layers.Activation("tanh"), layers.ReLU())  # fmt: skip
     fused = nodes_of(fuse(chain, "infer"))
-    assert [type(node).__name__ for node in fused] == [
-        "Convolution", "Reshape", "Product", "Activation",
+    assert [type(operation).__name__ for operation in fused] == [
+        "Convolution", "Reshape", "Dense", "Activation",
     ]  # fmt: skip
-    assert fused[0].activation == nodes.Activation("relu")
-    assert fused[2].activation == nodes.Activation("tanh")
-    kinds = [type(node).__name__ for node in nodes_of(fuse(chain, "train"))]
+    assert fused[0].activation == operations.Activation("relu")
+    assert fused[2].activation == operations.Activation("tanh")
+    kinds = [type(operation).__name__ for operation in nodes_of(fuse(chain, "train"))]
     assert kinds == [
-        "Convolution", "Reshape", "Product", "Dropout", "Activation", "Activation",
+        "Convolution", "Reshape", "Dense", "Dropout", "Activation", "Activation",
     ]  # fmt: skip
 
 
@@ -135,7 +135,7 @@ def test_the_program_of_the_lecture_network():
 
     What is not trained pools within the convolutions.
     """
-    names, _ = operations(lecture_network(), "train", "categorical_crossentropy")
+    names, _ = ops_of(lecture_network(), "train", "categorical_crossentropy")
     assert names == [
         "conv forward", "pool forward", "conv forward", "pool forward", "conv forward",
         "dense forward", "dense forward", "softmax cross entropy",
@@ -145,14 +145,14 @@ def test_the_program_of_the_lecture_network():
         "pool backward", "conv backward kernel", "conv backward input",
         "pool backward", "conv backward kernel",
     ]  # fmt: skip
-    names, _ = operations(lecture_network(), "infer")
+    names, _ = ops_of(lecture_network(), "infer")
     assert names == ["conv forward"] * 3 + ["dense forward"] * 2 + ["softmax forward"]
 
 
 def test_memory_is_shared_and_counted():
     model = lecture_network()
-    _, infer = operations(model, "infer", batch=64)
-    _, train = operations(model, "train", "categorical_crossentropy", batch=64)
+    _, infer = ops_of(model, "infer", batch=64)
+    _, train = ops_of(model, "train", "categorical_crossentropy", batch=64)
     conv1, pool1, pool2 = (64 * pixels * 4 for pixels in (26 * 26 * 32, 13 * 13 * 32, 5 * 5 * 64))
     assert infer.peak_bytes == pool1 + pool2
     # Kept for backward: pool1, conv2 and so on; but not conv1, whose ReLU is undone in the pool.
@@ -162,8 +162,8 @@ def test_memory_is_shared_and_counted():
 
 
 def gradients(model, x, y, loss):
-    node = losses.get(loss).node(after_softmax=True)
-    plan = Plan(model.graph(), len(x), model.parameters, mode="train", losses=[node])
+    operation = losses.get(loss).operation(after_softmax=True)
+    plan = Plan(model.graph(), len(x), model.parameters, mode="train", losses=[operation])
     run(plan, x, y)
     return plan, model.parameters.gradient.copy()
 
@@ -245,7 +245,7 @@ def test_frozen_layers_have_no_gradient_and_nothing_is_computed_below_the_last_o
     model = lecture_network()
     for layer in model.layers[:-1]:
         layer.trainable = False
-    names, _ = operations(model, "train", "categorical_crossentropy")
+    names, _ = ops_of(model, "train", "categorical_crossentropy")
     assert names[-2:] == ["softmax cross entropy", "dense backward kernel"]
 
 
@@ -270,9 +270,9 @@ def test_same_bits_at_any_number_of_threads():
 def test_a_steady_state_step_allocates_nothing():
     model = lecture_network()
     optimizer = SGD(0.01, momentum=0.9)
-    node = losses.get("categorical_crossentropy").node(after_softmax=True)
+    operation = losses.get("categorical_crossentropy").operation(after_softmax=True)
     plan = Plan(
-        model.graph(), 8, model.parameters, mode="train", losses=[node],
+        model.graph(), 8, model.parameters, mode="train", losses=[operation],
         updates=Updates(optimizer, model.parameters),
     )  # fmt: skip
     plan.run()
@@ -304,8 +304,8 @@ def test_inference_sees_weights_that_have_changed():
 
 def test_dropout_masks_follow_the_draw():
     model = models.Sequential([layers.Input((500,)), layers.Dropout(0.4, seed=3), layers.Dense(1)])
-    node = losses.get("mse").node(after_softmax=False)
-    plan = Plan(model.graph(), 4, model.parameters, mode="train", losses=[node])
+    operation = losses.get("mse").operation(after_softmax=False)
+    plan = Plan(model.graph(), 4, model.parameters, mode="train", losses=[operation])
     outputs = []
     for draw in (1, 2, 1):
         run(plan, 1, 0, draw)

@@ -44,7 +44,7 @@ class Weights:
             variable.assign(start)
             self.variables.append(variable)
         self.parameters = Parameters(self.variables)
-        self.program = make_program(Updates(optimizer, self.parameters).operations())
+        self.program = make_program(Updates(optimizer, self.parameters).ops())
 
     def step(self, number):
         for index, variable in enumerate(self.variables):

@@ -8,7 +8,7 @@ import pytest
 from fastconv import layers, losses, models, shapes
 from fastconv._ext import _dense, _elementwise, _merge, _pool
 from fastconv.plan import Plan
-from fastconv.plan.lowering import Product
+from fastconv.plan.lowering import Dense
 from fastconv.plan.lowering.pooling import Pooling
 
 KINDS = ("relu", "leaky_relu", "sigmoid", "tanh", "clipped_relu")
@@ -156,8 +156,8 @@ NETWORKS = {
 
 
 def gradient(model, x, y):
-    node = losses.get("mse").node(after_softmax=True)
-    plan = Plan(model.graph(), len(x), model.parameters, mode="train", losses=[node])
+    operation = losses.get("mse").operation(after_softmax=True)
+    plan = Plan(model.graph(), len(x), model.parameters, mode="train", losses=[operation])
     plan.inputs[0][...], plan.targets[0][...] = x, y
     plan.run(1)
     passes = sum(type(op).__name__ == "ActivationBackward" for op in plan._program.ops)
@@ -172,8 +172,8 @@ def test_a_network_has_the_gradients_that_passes_of_their_own_give(name, kind, m
     x = rng.standard_normal((5, 8, 8, 2)).astype(np.float32)
     y = rng.standard_normal((5, 3)).astype(np.float32)
     together, fewer = gradient(model, x, y)
-    for consumer in (Pooling, Product):
-        monkeypatch.setattr(consumer, "can_undo", lambda self, maker: False)
+    for consumer in (Pooling, Dense):
+        monkeypatch.setattr(consumer, "can_fuse_gradient_of", lambda self, maker: False)
     apart, more = gradient(model, x, y)
     np.testing.assert_array_equal(together, apart)
     assert np.abs(apart).max() > 0
@@ -196,8 +196,8 @@ def test_an_activation_is_not_undone_twice_where_its_output_is_also_a_result():
     model = models.Model(x, [seen, layers.Flatten()(pooled)])
     rng = np.random.default_rng(3)
     image = rng.standard_normal((2, 8, 8, 2)).astype(np.float32)
-    node = losses.get("mse").node(after_softmax=True)
-    plan = Plan(model.graph(), 2, model.parameters, mode="train", losses=[node, node])
+    operation = losses.get("mse").operation(after_softmax=True)
+    plan = Plan(model.graph(), 2, model.parameters, mode="train", losses=[operation, operation])
     start, step = model.parameters.values.copy(), 1e-2
     targets = [rng.standard_normal(target.shape) for target in plan.targets]
 

@@ -15,7 +15,7 @@ from fastconv.common.arrays import real_array
 from fastconv.inspect.tracing import TracedModel, checked_samples
 from fastconv.layers.base import Layer
 from fastconv.models import Model
-from fastconv.plan import Differential, Graph, nodes
+from fastconv.plan import Differential, Graph, operations
 
 
 class Gradients(NamedTuple):
@@ -137,21 +137,21 @@ def _fill(dy: np.ndarray, target: Any) -> None:
 
 def _before_softmax(graph: Graph, value: int) -> int:
     maker = graph.makers().get(value)
-    return maker.inputs[0] if maker and maker.node == nodes.Softmax() else value
+    return maker.inputs[0] if maker and maker.operation == operations.Softmax() else value
 
 
 def _between(graph: Graph, start: int, end: int) -> tuple[list, list[int]]:
     """The nodes through which `end` depends on `start`, and the other values that they read."""
     reached, forward = {start}, []
-    for application in graph.applications:
-        if not reached.isdisjoint(application.inputs):
-            reached.add(application.output)
-            forward.append(application)
+    for node in graph.nodes:
+        if not reached.isdisjoint(node.inputs):
+            reached.add(node.output)
+            forward.append(node)
     wanted, kept = {end}, []
-    for application in reversed(forward):
-        if application.output in wanted:
-            wanted.update(application.inputs)
-            kept.append(application)
+    for node in reversed(forward):
+        if node.output in wanted:
+            wanted.update(node.inputs)
+            kept.append(node)
     if start not in wanted:
         raise ValueError("`output` must depend on `wrt`, but comes before it or beside it")
     return kept[::-1], sorted(wanted - reached)

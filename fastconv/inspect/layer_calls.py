@@ -49,7 +49,7 @@ def _calls(network: Network, prefix: str, inputs: list[Value]) -> Iterator[Layer
         if inner is not None:
             results = yield from _calls(inner, f"{name}/", arguments)
         else:
-            chain = layer.all_nodes(call.input_shape)
+            chain = layer.all_operations(call.input_shape)
             output, work = follow(chain, arguments, call.outputs[0].shape[1:])
             yield LayerCall(name, layer, call.input_shape, arguments, output, work)
             results = [output]

@@ -61,7 +61,7 @@ def _seconds(call: LayerCall, batch_size: int) -> tuple[float, float]:
     """(forward, backward)"""
     graph = Graph()
     values = [graph.input(value.shape) for value in call.inputs]
-    graph.outputs = [graph.apply(call.layer.all_nodes(call.input_shape), *values)]
+    graph.outputs = [graph.apply(call.layer.all_operations(call.input_shape), *values)]
     parameters = parameters_of(call.layer.weights)
     rng = np.random.default_rng(1)
     predicting = Plan(graph, batch_size, parameters)

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 
 from fastconv import runtime
 from fastconv.models import Model
-from fastconv.plan import Graph, Plan, gradient_bytes, nodes
+from fastconv.plan import Graph, Plan, gradient_bytes, operations
 
 FLOAT = 4  # bytes
 
@@ -99,15 +99,18 @@ def memory_of(model: Model, batch_size: int, activations: int) -> Memory:
     )
 
 
-def _losses(graph: Graph) -> list[nodes.Loss]:
+def _losses(graph: Graph) -> list[operations.Loss]:
     """For every output a loss that suits it; which one makes no difference to speak of."""
     from fastconv.losses import MeanSquaredError, SparseCategoricalCrossentropy
 
     makers = graph.makers()
     classifies = [
-        value in makers and makers[value].node == nodes.Softmax() for value in graph.outputs
+        value in makers and makers[value].operation == operations.Softmax()
+        for value in graph.outputs
     ]
     return [
-        SparseCategoricalCrossentropy().node(True) if each else MeanSquaredError().node(False)
+        SparseCategoricalCrossentropy().operation(True)
+        if each
+        else MeanSquaredError().operation(False)
         for each in classifies
     ]

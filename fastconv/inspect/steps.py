@@ -1,7 +1,7 @@
-"""What the operations of a layer (`fastconv.plan.nodes`) mean for shapes, fields and work.
+"""What the operations of a layer (`fastconv.plan.operations`) mean for shapes, fields and work.
 
-`follow` takes the nodes of a layer one after the other, from what goes in to what comes out, and
-notes the windows on the way, the multiplications, and how far the view of the input widens.
+`follow` takes the operations of a layer one after the other, from what goes in to what comes out,
+and notes the windows on the way, the multiplications, and how far the view of the input widens.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from fastconv.inspect.fields import Field, Stretch, join
 from fastconv.inspect.windows import Window, windows_of
-from fastconv.plan import nodes
+from fastconv.plan import operations
 from fastconv.shapes import conv2d_geometry, effective_kernel, pool2d_geometry
 
 Shape = tuple[int, ...]  # of one sample
@@ -50,30 +50,32 @@ class Work:
         self.multiply_adds += count
 
 
-def follow(chain: Sequence[nodes.Node], inputs: Sequence[Value], end: Shape) -> tuple[Value, Work]:
+def follow(
+    chain: Sequence[operations.Operation], inputs: Sequence[Value], end: Shape
+) -> tuple[Value, Work]:
     """(what comes out, the work) of `chain` on `inputs`; `end` is the shape that comes out."""
     work = Work()
     values = list(inputs)
-    for node in chain:
-        if not isinstance(node, nodes.Reshape):
+    for operation in chain:
+        if not isinstance(operation, operations.Reshape):
             work.arranges = False
-        step = _STEPS.get(type(node))
-        values = [step(node, values, work) if step else values[0]]
+        step = _STEPS.get(type(operation))
+        values = [step(operation, values, work) if step else values[0]]
     (value,) = values
     if value.shape != end:  # an operation that is not known here
         value = value.through(Stretch.widened, end)
     return value, work
 
 
-def _convolution(node: nodes.Convolution, values: list[Value], work: Work) -> Value:
+def _convolution(operation: operations.Convolution, values: list[Value], work: Work) -> Value:
     (x,) = values
     geometry = conv2d_geometry(
         (1, *x.shape),
-        node.kernel_shape or node.kernel.shape,
-        strides=node.strides,
-        padding=node.padding,
-        dilation_rate=node.dilation_rate,
-        groups=node.groups,
+        operation.kernel_shape or operation.kernel.shape,
+        strides=operation.strides,
+        padding=operation.padding,
+        dilation_rate=operation.dilation_rate,
+        groups=operation.groups,
     )
     kernel_h, kernel_w, channels, filters = geometry.kernel_shape
     places = geometry.out_h, geometry.out_w
@@ -85,10 +87,13 @@ def _convolution(node: nodes.Convolution, values: list[Value], work: Work) -> Va
     return _slide(x, windows_of(geometry), geometry.output_shape[1:], work, mixes_channels=True)
 
 
-def _pooling(node: nodes.Pooling, values: list[Value], work: Work) -> Value:
+def _pooling(operation: operations.Pooling, values: list[Value], work: Work) -> Value:
     (x,) = values
     geometry = pool2d_geometry(
-        (1, *x.shape), pool_size=node.pool_size, strides=node.strides, padding=node.padding
+        (1, *x.shape),
+        pool_size=operation.pool_size,
+        strides=operation.strides,
+        padding=operation.padding,
     )
     return _slide(x, windows_of(geometry), geometry.output_shape[1:], work, mixes_channels=False)
 
@@ -115,16 +120,18 @@ def _slide(
     return x.through(change, tuple(shape))
 
 
-def _transposed(node: nodes.TransposedConvolution, values: list[Value], work: Work) -> Value:
+def _transposed(
+    operation: operations.TransposedConvolution, values: list[Value], work: Work
+) -> Value:
     (x,) = values
-    kernel_h, kernel_w, filters, channels = node.kernel_shape
-    outputs = (*node.size, filters)
+    kernel_h, kernel_w, filters, channels = operation.kernel_shape
+    outputs = (*operation.size, filters)
     forward = conv2d_geometry(
         (1, *outputs),
-        node.kernel_shape,
-        strides=node.strides,
-        padding=node.padding,
-        dilation_rate=node.dilation_rate,
+        operation.kernel_shape,
+        strides=operation.strides,
+        padding=operation.padding,
+        dilation_rate=operation.dilation_rate,
     )
     windows = windows_of(forward)
     formulas = []
@@ -147,9 +154,9 @@ def _transposed(node: nodes.TransposedConvolution, values: list[Value], work: Wo
     return x.through(change, outputs)
 
 
-def _product(node: nodes.Product, values: list[Value], work: Work) -> Value:
+def _product(operation: operations.Dense, values: list[Value], work: Work) -> Value:
     (x,) = values
-    inputs, outputs = node.kernel.shape
+    inputs, outputs = operation.kernel.shape
     rows = x.shape[:-1]
     formula = f"{inputs}*{outputs}" if not rows else f"{_times(rows)} * {inputs}*{outputs}"
     work.multiply(formula, prod(rows) * inputs * outputs)
@@ -160,31 +167,31 @@ def _product(node: nodes.Product, values: list[Value], work: Work) -> Value:
     )
 
 
-def _reshape(node: nodes.Reshape, values: list[Value], work: Work) -> Value:
+def _reshape(operation: operations.Reshape, values: list[Value], work: Work) -> Value:
     (x,) = values
-    if len(node.shape) == 1 and len(x.shape) > 1 and min(x.shape) > 0:
+    if len(operation.shape) == 1 and len(x.shape) > 1 and min(x.shape) > 0:
         work.sizes.append(f"{_times(x.shape)} = {prod(x.shape):,}")
     before = [axis for axis, size in enumerate(x.shape) if size > 1]
-    after = [axis for axis, size in enumerate(node.shape) if size > 1]
-    kept = [x.shape[axis] for axis in before] == [node.shape[axis] for axis in after]
+    after = [axis for axis, size in enumerate(operation.shape) if size > 1]
+    kept = [x.shape[axis] for axis in before] == [operation.shape[axis] for axis in after]
     places = dict(zip(before, after, strict=True)) if kept else {}
     return x.through(
-        lambda stretch: replace(stretch, along=places.get(stretch.along)), tuple(node.shape)
+        lambda stretch: replace(stretch, along=places.get(stretch.along)), tuple(operation.shape)
     )
 
 
-def _transpose(node: nodes.Transpose, values: list[Value], work: Work) -> Value:
+def _transpose(operation: operations.Transpose, values: list[Value], work: Work) -> Value:
     (x,) = values
-    places = {old - 1: new - 1 for new, old in enumerate(node.axes) if new}
+    places = {old - 1: new - 1 for new, old in enumerate(operation.axes) if new}
     return x.through(
         lambda stretch: replace(stretch, along=places.get(stretch.along)),
-        tuple(x.shape[axis - 1] for axis in node.axes[1:]),
+        tuple(x.shape[axis - 1] for axis in operation.axes[1:]),
     )
 
 
-def _axis_maps(node: nodes.AxisMaps, values: list[Value], work: Work) -> Value:
+def _axis_maps(operation: operations.AxisMaps, values: list[Value], work: Work) -> Value:
     (x,) = values
-    maps = node.maps
+    maps = operation.maps
     shape = tuple(
         size if axis_map is None else axis_map.output_size
         for size, axis_map in zip(x.shape, maps, strict=True)
@@ -197,11 +204,11 @@ def _axis_maps(node: nodes.AxisMaps, values: list[Value], work: Work) -> Value:
     return x.through(change, shape)
 
 
-def _warp(node: nodes.RandomWarp, values: list[Value], work: Work) -> Value:
-    return values[0] if node.still is None else _axis_maps(node.still, values, work)
+def _warp(operation: operations.RandomWarp, values: list[Value], work: Work) -> Value:
+    return values[0] if operation.still is None else _axis_maps(operation.still, values, work)
 
 
-def _global_pooling(node: nodes.GlobalPooling, values: list[Value], work: Work) -> Value:
+def _global_pooling(operation: operations.GlobalPooling, values: list[Value], work: Work) -> Value:
     (x,) = values
     last = len(x.shape) - 1
 
@@ -211,7 +218,7 @@ def _global_pooling(node: nodes.GlobalPooling, values: list[Value], work: Work) 
     return x.through(change, x.shape[-1:])
 
 
-def _merge(node: nodes.Merge, values: list[Value], work: Work) -> Value:
+def _merge(operation: operations.Merge, values: list[Value], work: Work) -> Value:
     rank = max(len(value.shape) for value in values)
     shape = tuple(
         max(sizes)
@@ -226,8 +233,8 @@ def _merge(node: nodes.Merge, values: list[Value], work: Work) -> Value:
     return _joined(moved, shape)
 
 
-def _concatenate(node: nodes.Concatenate, values: list[Value], work: Work) -> Value:
-    axis = node.axis - 1
+def _concatenate(operation: operations.Concatenate, values: list[Value], work: Work) -> Value:
+    axis = operation.axis - 1
     shape = list(values[0].shape)
     shape[axis] = sum(value.shape[axis] for value in values)
     # Who lies behind somebody else has another place along the axis: seen together, all of it is.
@@ -247,13 +254,13 @@ def _joined(values: list[Value], shape: Shape) -> Value:
     return Value(shape, fields)
 
 
-def _custom(node: nodes.Custom, values: list[Value], work: Work) -> Value:
+def _custom(operation: operations.Custom, values: list[Value], work: Work) -> Value:
     """Nobody knows what somebody else's layer looks at: it may be all."""
     everything = [value.through(Stretch.widened) for value in values]
-    return _joined(everything, tuple(node.shape))
+    return _joined(everything, tuple(operation.shape))
 
 
-def _by_sample(node: nodes.GroupNormalization, values: list[Value], work: Work) -> Value:
+def _by_sample(operation: operations.GroupNormalization, values: list[Value], work: Work) -> Value:
     """Every element depends on the statistics of the whole image."""
     return values[0].through(Stretch.widened)
 
@@ -267,17 +274,17 @@ def _times(sizes: Sequence[int]) -> str:
 
 
 _STEPS = {
-    nodes.AxisMaps: _axis_maps,
-    nodes.Concatenate: _concatenate,
-    nodes.Convolution: _convolution,
-    nodes.Custom: _custom,
-    nodes.GroupNormalization: _by_sample,
-    nodes.GlobalPooling: _global_pooling,
-    nodes.Merge: _merge,
-    nodes.Pooling: _pooling,
-    nodes.Product: _product,
-    nodes.RandomWarp: _warp,
-    nodes.Reshape: _reshape,
-    nodes.Transpose: _transpose,
-    nodes.TransposedConvolution: _transposed,
+    operations.AxisMaps: _axis_maps,
+    operations.Concatenate: _concatenate,
+    operations.Convolution: _convolution,
+    operations.Custom: _custom,
+    operations.GroupNormalization: _by_sample,
+    operations.GlobalPooling: _global_pooling,
+    operations.Merge: _merge,
+    operations.Pooling: _pooling,
+    operations.Dense: _product,
+    operations.RandomWarp: _warp,
+    operations.Reshape: _reshape,
+    operations.Transpose: _transpose,
+    operations.TransposedConvolution: _transposed,
 }

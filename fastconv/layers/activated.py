@@ -11,7 +11,7 @@ from typing import Any
 
 from fastconv import activations
 from fastconv.layers.base import Layer, Shape
-from fastconv.plan.nodes import Node
+from fastconv.plan.operations import Operation
 from fastconv.serialization import deserialize, named_object, serialize
 
 
@@ -39,13 +39,13 @@ class Activated(Layer):
 
             clear_all_plans()
 
-    def following_nodes(self, shape: Shape) -> list[Node]:
-        """Return the nodes of the activation for an output of `shape`, none for linear."""
+    def following_operations(self, shape: Shape) -> list[Operation]:
+        """Return the operations of the activation for an output of `shape`, none for linear."""
         if isinstance(self._activation, Layer):
             self._activation.compute_output_shape(shape)  # raises if it does not match
-            return self._activation.all_nodes(shape)
-        node = activations.node(self._activation)
-        return [] if node is None else [node]
+            return self._activation.all_operations(shape)
+        operation = activations.operation(self._activation)
+        return [] if operation is None else [operation]
 
     def get_config(self):
         described = self._activation

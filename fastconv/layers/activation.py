@@ -11,8 +11,8 @@ from fastconv.layers.axes import positive_axes, with_axes_last
 from fastconv.layers.base import Layer
 from fastconv.layers.weight_spec import WeightSpec, spec_fields
 from fastconv.parameters import Variable
-from fastconv.plan import nodes
-from fastconv.plan.nodes import Node
+from fastconv.plan import operations
+from fastconv.plan.operations import Operation
 from fastconv.shapes import shared_slopes
 
 
@@ -32,8 +32,8 @@ class Activation(Activated):
         super().__init__(**common)
         self.activation = activation
 
-    def nodes(self, input_shape):
-        return self.following_nodes(input_shape)
+    def operations(self, input_shape):
+        return self.following_operations(input_shape)
 
 
 class ReLU(Layer):
@@ -61,14 +61,16 @@ class ReLU(Layer):
         self.negative_slope = number(negative_slope, "negative_slope", 0)
         self.threshold = number(threshold, "threshold", 0)
 
-    def nodes(self, input_shape):
+    def operations(self, input_shape):
         slope, most, threshold = self.negative_slope, self.max_value, self.threshold
         if threshold == 0 and most is None:
             return _leaky(slope)
         if threshold == 0 and slope == 0:
-            return [nodes.Activation("clipped_relu", most)]
+            return [operations.Activation("clipped_relu", most)]
         return [
-            nodes.Activation("bounded_relu", slope, math.inf if most is None else most, threshold)
+            operations.Activation(
+                "bounded_relu", slope, math.inf if most is None else most, threshold
+            )
         ]
 
     def get_config(self):
@@ -95,7 +97,7 @@ class LeakyReLU(Layer):
         super().__init__(**common)
         self.negative_slope = number(negative_slope, "negative_slope", 0)
 
-    def nodes(self, input_shape):
+    def operations(self, input_shape):
         return _leaky(self.negative_slope)
 
     def get_config(self):
@@ -117,8 +119,8 @@ class ELU(Layer):
         super().__init__(**common)
         self.alpha = number(alpha, "alpha", 0)
 
-    def nodes(self, input_shape):
-        return [nodes.Activation("elu", self.alpha)]
+    def operations(self, input_shape):
+        return [operations.Activation("elu", self.alpha)]
 
     def get_config(self):
         return super().get_config() | {"alpha": self.alpha}
@@ -171,8 +173,10 @@ class PReLU(Layer):
         self.alpha = self.alpha_spec.create(self, self.alpha_shape(input_shape))
         super().build(input_shape)
 
-    def nodes(self, input_shape):
-        return [nodes.PReLU(self.alpha, shared_slopes(tuple(input_shape[1:]), self.alpha.shape))]
+    def operations(self, input_shape):
+        return [
+            operations.PReLU(self.alpha, shared_slopes(tuple(input_shape[1:]), self.alpha.shape))
+        ]
 
     def get_config(self):
         return super().get_config() | {
@@ -200,20 +204,20 @@ class Softmax(Layer):
         positive_axes(self, self.axis, len(input_shape))
         return tuple(input_shape)
 
-    def nodes(self, input_shape):
+    def operations(self, input_shape):
         rank = len(input_shape)
         axes = positive_axes(self, self.axis, rank)
-        inner = [nodes.Softmax()]
+        inner = [operations.Softmax()]
         if len(axes) > 1:
             others = tuple(n for a, n in enumerate(input_shape) if a and a not in axes)
             apart = (*others, *(input_shape[a] for a in axes))
             joined = (*others, math.prod(input_shape[a] for a in axes))
-            inner = [nodes.Reshape(joined, apart), *inner, nodes.Reshape(apart, joined)]
+            inner = [operations.Reshape(joined, apart), *inner, operations.Reshape(apart, joined)]
         return with_axes_last(axes, rank, inner)
 
     def get_config(self):
         return super().get_config() | {"axis": self.axis}
 
 
-def _leaky(slope: float) -> list[Node]:
-    return [nodes.Activation("leaky_relu", slope) if slope else nodes.Activation("relu")]
+def _leaky(slope: float) -> list[Operation]:
+    return [operations.Activation("leaky_relu", slope) if slope else operations.Activation("relu")]

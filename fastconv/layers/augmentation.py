@@ -20,7 +20,7 @@ from fastconv.layers.base import Layer
 from fastconv.layers.regularization import Seeded
 from fastconv.layers.reshaping import check_interpolation
 from fastconv.layers.spatial import Spatial
-from fastconv.plan import nodes
+from fastconv.plan import operations
 from fastconv.resampling import FILL_MODES, AxisMap, crop_axis, pad_axis, resize_axis
 from fastconv.shapes import normalize_int
 
@@ -52,13 +52,13 @@ class Rescaling(Layer):
                 )
         return tuple(input_shape)
 
-    def nodes(self, input_shape):
+    def operations(self, input_shape):
         channels = input_shape[-1]
         scale, offset = (
             tuple(value) if isinstance(value, list) else (value,) * channels
             for value in (self.scale, self.offset)
         )
-        return [nodes.ScaleShift(scale, offset)]
+        return [operations.ScaleShift(scale, offset)]
 
     def get_config(self):
         return super().get_config() | {"scale": self.scale, "offset": self.offset}
@@ -119,7 +119,7 @@ class Resizing(Spatial):
     def image_output(self, image):
         return (self.height, self.width, image[2])
 
-    def image_nodes(self, image):
+    def image_operations(self, image):
         if self.crop_to_aspect_ratio:
             return [_resized_middle(image, self.height, self.width, self.interpolation)]
         framed, size = [], image[:2]
@@ -127,11 +127,11 @@ class Resizing(Spatial):
             whole = _filled_to_ratio(image, self.height, self.width)
             frame = [(all_ - part) // 2 for all_, part in zip(whole, size, strict=True)]
             maps = [pad_axis(n, border, border) for n, border in zip(size, frame, strict=True)]
-            framed = [nodes.AxisMaps((*maps, None), self.fill_value)]
+            framed = [operations.AxisMaps((*maps, None), self.fill_value)]
             size = tuple(axis_map.output_size for axis_map in maps)
         rows = resize_axis(size[0], self.height, self.interpolation)
         columns = resize_axis(size[1], self.width, self.interpolation)
-        return [*framed, nodes.AxisMaps((rows, columns, None))]
+        return [*framed, operations.AxisMaps((rows, columns, None))]
 
     def get_config(self):
         return super().get_config() | {
@@ -177,10 +177,10 @@ class CenterCrop(_Crop):
     def __init__(self, height: int, width: int, data_format: str | None = None, **common: Any):
         super().__init__(height, width, data_format, **common)
 
-    def image_nodes(self, image):
+    def image_operations(self, image):
         if image[0] >= self.height and image[1] >= self.width:
             rows, columns = map(_centre_cut, image, (self.height, self.width))
-            return [nodes.AxisMaps((rows, columns, None))]
+            return [operations.AxisMaps((rows, columns, None))]
         return [_resized_middle(image, self.height, self.width)]
 
 
@@ -217,10 +217,10 @@ class _Random(Spatial, Seeded):
     def image_output(self, image):
         return image
 
-    def image_nodes(self, image):
+    def image_operations(self, image):
         height, width, _ = image
         return [
-            nodes.RandomWarp(
+            operations.RandomWarp(
                 lambda generator, count: self.draw(generator, count, height, width),
                 self._stream,
                 self.interpolation,
@@ -452,7 +452,7 @@ class RandomCrop(_Crop, Seeded):
     ):
         super().__init__(height, width, data_format, seed=seed, **common)
 
-    def image_nodes(self, image):
+    def image_operations(self, image):
         still = _resized_middle(image, self.height, self.width)
         if image[0] <= self.height or image[1] <= self.width:
             return [still]
@@ -463,7 +463,7 @@ class RandomCrop(_Crop, Seeded):
             return np.tile([1.0, 0, left, 0, 1, top], (count, 1))
 
         size = (self.height, self.width)
-        moving = nodes.RandomWarp(draw, self._stream, "nearest", "constant", 0.0, size, still)
+        moving = operations.RandomWarp(draw, self._stream, "nearest", "constant", 0.0, size, still)
         return [moving]
 
 
@@ -476,7 +476,7 @@ def _filled_to_ratio(image: tuple[int, ...], height: int, width: int) -> tuple[i
 
 def _resized_middle(
     image: tuple[int, ...], height: int, width: int, interpolation: str = "bilinear"
-) -> nodes.AxisMaps:
+) -> operations.AxisMaps:
     """Return the largest central part with aspect ratio height : width of an image, resized."""
     rows = max(min(image[0], int(float(image[1] * height) / width)), 1)
     columns = max(min(image[1], int(float(image[0] * width) / height)), 1)
@@ -484,7 +484,7 @@ def _resized_middle(
     for size, part, wanted in ((image[0], rows, height), (image[1], columns, width)):
         resized = resize_axis(part, wanted, interpolation)
         maps.append(resized.on_part_of(size, (size - part) // 2))
-    return nodes.AxisMaps((*maps, None))
+    return operations.AxisMaps((*maps, None))
 
 
 def _centre_cut(size: int, part: int) -> AxisMap:

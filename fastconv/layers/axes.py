@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from fastconv.layers.base import Layer
-from fastconv.plan import nodes
-from fastconv.plan.nodes import Node
+from fastconv.plan import operations
+from fastconv.plan.operations import Operation
 from fastconv.shapes import normalize_int
 
 
@@ -39,10 +39,10 @@ def positive_axes(layer: Layer, axis: Any, rank: int, name: str = "axis") -> lis
     return positive
 
 
-def with_axes_last(axes: Sequence[int], rank: int, inner: list[Node]) -> list[Node]:
-    """Return nodes that apply `inner`, nodes on the last axes, to `axes`."""
+def with_axes_last(axes: Sequence[int], rank: int, inner: list[Operation]) -> list[Operation]:
+    """Return operations that apply `inner`, operations on the last axes, to `axes`."""
     order = (*(axis for axis in range(rank) if axis not in axes), *axes)
     if order == tuple(range(rank)):
         return inner
     back = tuple(order.index(axis) for axis in range(rank))
-    return [nodes.Transpose(order), *inner, nodes.Transpose(back)]
+    return [operations.Transpose(order), *inner, operations.Transpose(back)]

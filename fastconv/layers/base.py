@@ -4,7 +4,7 @@ A layer does not hold per-batch state and does not compute. It defines:
 
     compute_output_shape(input_shape)   the output shape; an error if the input does not match
     build(input_shape)                  the weights, as `Variable`s
-    nodes(input_shape)                  the operations, for the plan (`fastconv.plan.nodes`)
+    operations(input_shape)             the operations, for the plan (`fastconv.plan.operations`)
     get_config()                        the arguments of an equal layer, in Keras's format
 
 Shapes are tuples whose first entry, the batch, is None. A layer with several inputs (`merges`)
@@ -32,7 +32,7 @@ from fastconv.common.tree import flatten, is_several
 from fastconv.layers.changing import arguments_of, changed
 from fastconv.layers.symbolic import Call, SymbolicTensor
 from fastconv.parameters import Variable, weights_are_drawn
-from fastconv.plan.nodes import ActivityPenalty, Node
+from fastconv.plan.operations import ActivityPenalty, Operation
 from fastconv.serialization import class_name, serialize
 from fastconv.shapes import normalize_shape
 from fastconv.state import Stateful
@@ -148,14 +148,14 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
         self._input_shape = list(input_shape) if self.merges else tuple(input_shape)
 
     @abstractmethod
-    def nodes(self, input_shape: Shape) -> list[Node]:
+    def operations(self, input_shape: Shape) -> list[Operation]:
         """Return the operations of the layer on inputs of `input_shape`."""
 
-    def all_nodes(self, input_shape: Shape) -> list[Node]:
-        """Return `nodes`, and the penalty on the output if there is one."""
+    def all_operations(self, input_shape: Shape) -> list[Operation]:
+        """Return `operations`, and the penalty on the output if there is one."""
         if self.activity_regularizer is None:
-            return self.nodes(input_shape)
-        return [*self.nodes(input_shape), ActivityPenalty(self.activity_regularizer)]
+            return self.operations(input_shape)
+        return [*self.operations(input_shape), ActivityPenalty(self.activity_regularizer)]
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of `from_config`, as plain data."""
@@ -221,7 +221,7 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
         """Raise ValueError if the input does not match, or if the class returns another output
         shape than the operations that it inherits from a class of fastconv."""
         shape = self.compute_output_shape(input_shape)
-        operations = definer(type(self), "nodes")
+        operations = definer(type(self), "operations")
         if (
             is_builtin(definer(type(self), "compute_output_shape"))
             or not is_builtin(operations)

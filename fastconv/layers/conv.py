@@ -12,7 +12,8 @@ from fastconv.layers.activated import Activated
 from fastconv.layers.spatial import Spatial, check_padding, normalize_sizes
 from fastconv.layers.weight_spec import WeightSpec, spec_fields
 from fastconv.parameters import Variable
-from fastconv.plan import nodes
+from fastconv.plan import operations
+from fastconv.plan.operations import Operation
 from fastconv.serialization import serialize
 from fastconv.shapes import conv2d_geometry, normalize_int
 
@@ -62,16 +63,16 @@ class Convolutional(Spatial, Activated):
             "dilation_rate": self.pair(self.dilation_rate),
         }
 
-    def activation_nodes(self, image) -> list[nodes.Node]:
-        """Return the elementwise nodes after the convolution that gives `image`, which can be fused
-        into it."""
-        following = self.following_nodes(self.shape_of(image))
-        return following if all(isinstance(n, nodes.Activation) for n in following) else []
+    def activation_operations(self, image) -> list[Operation]:
+        """Return the elementwise operations after the convolution that gives `image`, which can be
+        fused into it."""
+        following = self.following_operations(self.shape_of(image))
+        return following if all(isinstance(n, operations.Activation) for n in following) else []
 
-    def outer_nodes(self, image):
+    def outer_operations(self, image):
         # A softmax is over an axis in the layer's own data format.
-        inside = self.activation_nodes(image)
-        return [] if inside else self.following_nodes(self.shape_of(image))
+        inside = self.activation_operations(image)
+        return [] if inside else self.following_operations(self.shape_of(image))
 
     def get_config(self):
         return super().get_config() | {
@@ -144,15 +145,15 @@ class _Conv(Convolutional):
         self.add_bias(self.filters)
         super().build(input_shape)
 
-    def image_nodes(self, image):
-        convolution = nodes.Convolution(
+    def image_operations(self, image):
+        convolution = operations.Convolution(
             self.kernel,
             self.bias,
             **self.window(),
             groups=self.groups,
             kernel_shape=self._kernel_shape(image[-1]),
         )
-        return [convolution, *self.activation_nodes(self.image_output(image))]
+        return [convolution, *self.activation_operations(self.image_output(image))]
 
     def get_config(self):
         return super().get_config() | {

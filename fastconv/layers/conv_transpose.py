@@ -8,7 +8,7 @@ from fastconv.layers.conv import Convolutional
 from fastconv.layers.spatial import normalize_sizes
 from fastconv.layers.weight_spec import WeightSpec, spec_fields
 from fastconv.parameters import Variable
-from fastconv.plan import nodes
+from fastconv.plan import operations
 from fastconv.shapes import checked_product, effective_kernel, normalize_int
 
 
@@ -98,15 +98,15 @@ class _ConvTranspose(Convolutional):
         self.add_bias(self.filters)
         super().build(input_shape)
 
-    def image_nodes(self, image):
-        convolution = nodes.TransposedConvolution(
+    def image_operations(self, image):
+        convolution = operations.TransposedConvolution(
             self.kernel,
             self.bias,
             self.image_output(image)[:2],
             **self.window(),
             kernel_shape=self._kernel_shape(image[-1]),
         )
-        return [convolution, *self.activation_nodes(self.image_output(image))]
+        return [convolution, *self.activation_operations(self.image_output(image))]
 
     def get_config(self):
         padding = None if self.output_padding is None else list(self.output_padding)

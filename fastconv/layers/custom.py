@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.layers.base import Layer
-from fastconv.plan import nodes
+from fastconv.plan import operations
 
 
 class CustomLayer(Layer):
@@ -69,5 +69,5 @@ class CustomLayer(Layer):
             and shapes of `self.weights`; None for a weight that is not trainable.
         """
 
-    def nodes(self, input_shape):
-        return [nodes.Custom(self, tuple(self.compute_output_shape(input_shape)[1:]))]
+    def operations(self, input_shape):
+        return [operations.Custom(self, tuple(self.compute_output_shape(input_shape)[1:]))]

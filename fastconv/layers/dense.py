@@ -8,7 +8,7 @@ from fastconv.layers.activated import Activated
 from fastconv.layers.base import check_options
 from fastconv.layers.weight_spec import WeightSpec, spec_fields
 from fastconv.parameters import Variable
-from fastconv.plan import nodes
+from fastconv.plan import operations
 from fastconv.shapes import normalize_int
 
 
@@ -86,9 +86,9 @@ class Dense(Activated):
             self.bias = self.bias_spec.create(self, (self.units,))
         super().build(input_shape)
 
-    def nodes(self, input_shape):
-        following = self.following_nodes(self.compute_output_shape(input_shape))
-        return [nodes.Product(self.kernel, self.bias), *following]
+    def operations(self, input_shape):
+        following = self.following_operations(self.compute_output_shape(input_shape))
+        return [operations.Dense(self.kernel, self.bias), *following]
 
     def get_config(self):
         return super().get_config() | {

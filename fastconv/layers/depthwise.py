@@ -11,7 +11,7 @@ from typing import Any
 from fastconv.layers.conv import Convolutional
 from fastconv.layers.weight_spec import WeightSpec, spec_fields
 from fastconv.parameters import Variable
-from fastconv.plan import nodes
+from fastconv.plan import operations
 from fastconv.shapes import conv2d_geometry, normalize_int
 
 
@@ -36,8 +36,10 @@ class _Depthwise(Convolutional):
         geometry = conv2d_geometry((1, *image), shape, groups=channels, **self.window())
         return geometry.output_shape[1:]
 
-    def depthwise_node(self, image, kernel: Variable, bias: Variable | None) -> nodes.Convolution:
-        return nodes.Convolution(
+    def depthwise_operation(
+        self, image, kernel: Variable, bias: Variable | None
+    ) -> operations.Convolution:
+        return operations.Convolution(
             kernel,
             bias,
             **self.window(),
@@ -94,9 +96,9 @@ class _DepthwiseConv(_Depthwise):
         self.add_bias(channels * self.depth_multiplier)
         super().build(input_shape)
 
-    def image_nodes(self, image):
-        depthwise = self.depthwise_node(image, self.kernel, self.bias)
-        return [depthwise, *self.activation_nodes(self.image_output(image))]
+    def image_operations(self, image):
+        depthwise = self.depthwise_operation(image, self.kernel, self.bias)
+        return [depthwise, *self.activation_operations(self.image_output(image))]
 
 
 class DepthwiseConv2D(_DepthwiseConv):
@@ -192,8 +194,8 @@ class _SeparableConv(_Depthwise):
         self.add_bias(self.filters)
         super().build(input_shape)
 
-    def image_nodes(self, image):
-        pointwise = nodes.Convolution(
+    def image_operations(self, image):
+        pointwise = operations.Convolution(
             self.pointwise_kernel,
             self.bias,
             strides=(1, 1),
@@ -202,8 +204,8 @@ class _SeparableConv(_Depthwise):
             groups=1,
             kernel_shape=(1, 1, image[-1] * self.depth_multiplier, self.filters),
         )
-        depthwise = self.depthwise_node(image, self.depthwise_kernel, None)
-        return [depthwise, pointwise, *self.activation_nodes(self.image_output(image))]
+        depthwise = self.depthwise_operation(image, self.depthwise_kernel, None)
+        return [depthwise, pointwise, *self.activation_operations(self.image_output(image))]
 
     def get_config(self):
         return super().get_config() | {

@@ -52,7 +52,7 @@ class InputLayer(Layer):
     def __call__(self, inputs: Any) -> SymbolicTensor:
         raise ValueError(f"{self.name!r} is where a model begins and must not be called")
 
-    def nodes(self, input_shape):
+    def operations(self, input_shape):
         return []
 
     def get_config(self):

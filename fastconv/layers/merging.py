@@ -11,7 +11,7 @@ from typing import Any
 
 from fastconv.layers.base import Layer, Shape
 from fastconv.layers.symbolic import SymbolicTensor
-from fastconv.plan import nodes
+from fastconv.plan import operations
 from fastconv.shapes import normalize_int
 
 
@@ -35,8 +35,8 @@ class _Merge(Layer):
             sizes.insert(1, max(axis))
         return tuple(sizes)
 
-    def nodes(self, input_shape):
-        return [nodes.Merge(self.kind)]
+    def operations(self, input_shape):
+        return [operations.Merge(self.kind)]
 
 
 class Add(_Merge):
@@ -136,8 +136,8 @@ class Concatenate(Layer):
             )
         return axis
 
-    def nodes(self, input_shape):
-        return [nodes.Concatenate(self._positive_axis(input_shape))]
+    def operations(self, input_shape):
+        return [operations.Concatenate(self._positive_axis(input_shape))]
 
     def get_config(self):
         return super().get_config() | {"axis": self.axis}

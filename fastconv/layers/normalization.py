@@ -20,7 +20,7 @@ from fastconv.layers.axes import one_axis, positive_axes, with_axes_last
 from fastconv.layers.base import Layer, check_options
 from fastconv.layers.weight_spec import SpecField, WeightSpec, spec_fields
 from fastconv.parameters import Variable
-from fastconv.plan import nodes
+from fastconv.plan import operations
 from fastconv.serialization import serialize
 from fastconv.shapes import normalize_int
 
@@ -162,8 +162,8 @@ class BatchNormalization(_Scaling):
         self.moving_mean = self.moving_mean_spec.create(self, (input_shape[axis],))
         self.moving_variance = self.moving_variance_spec.create(self, (input_shape[axis],))
 
-    def nodes(self, input_shape):
-        normalization = nodes.BatchNormalization(
+    def operations(self, input_shape):
+        normalization = operations.BatchNormalization(
             self.gamma, self.beta, self.moving_mean, self.moving_variance, self.momentum,
             self.epsilon, frozen=not self.trainable,
         )  # fmt: skip
@@ -229,9 +229,11 @@ class LayerNormalization(_Scaling):
         )
         self.beta_spec = WeightSpec.of("beta", beta_initializer, beta_regularizer, beta_constraint)
 
-    def nodes(self, input_shape):
+    def operations(self, input_shape):
         axes = self.axes_of(input_shape)
-        normalization = nodes.RowNormalization(self.gamma, self.beta, len(axes), self.epsilon)
+        normalization = operations.LayerNormalization(
+            self.gamma, self.beta, len(axes), self.epsilon
+        )
         return with_axes_last(axes, len(input_shape), [normalization])
 
     def get_config(self):
@@ -300,8 +302,8 @@ class GroupNormalization(_Scaling):
             )
         return groups
 
-    def nodes(self, input_shape):
-        normalization = nodes.GroupNormalization(
+    def operations(self, input_shape):
+        normalization = operations.GroupNormalization(
             self.gamma, self.beta, self.groups_of(input_shape), self.epsilon
         )
         return with_axes_last(self.axes_of(input_shape), len(input_shape), [normalization])
@@ -329,9 +331,11 @@ class UnitNormalization(Layer):
         positive_axes(self, self.axis, len(input_shape))
         return tuple(input_shape)
 
-    def nodes(self, input_shape):
+    def operations(self, input_shape):
         axes = positive_axes(self, self.axis, len(input_shape))
-        normalization = nodes.RowNormalization(None, None, len(axes), self.EPSILON, unit=True)
+        normalization = operations.LayerNormalization(
+            None, None, len(axes), self.EPSILON, unit=True
+        )
         return with_axes_last(axes, len(input_shape), [normalization])
 
     def get_config(self):
@@ -369,8 +373,10 @@ class LocalResponseNormalization(Layer):
         self.bias = number(bias, "bias", 0, above=True)
         self.alpha, self.beta = number(alpha, "alpha", 0), number(beta, "beta", 0)
 
-    def nodes(self, input_shape):
-        return [nodes.ResponseNormalization(self.depth_radius, self.bias, self.alpha, self.beta)]
+    def operations(self, input_shape):
+        return [
+            operations.ResponseNormalization(self.depth_radius, self.bias, self.alpha, self.beta)
+        ]
 
     def get_config(self):
         return super().get_config() | {

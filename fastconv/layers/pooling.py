@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastconv.layers.spatial import Spatial, check_padding, normalize_sizes
-from fastconv.plan import nodes
+from fastconv.plan import operations
 from fastconv.shapes import pool2d_geometry
 
 
@@ -38,9 +38,9 @@ class _Pooling(Spatial):
         )
         return geometry.output_shape[1:]
 
-    def image_nodes(self, image):
+    def image_operations(self, image):
         window, strides = self.pair(self.pool_size), self.pair(self.strides)
-        return [nodes.Pooling(self.kind, window, strides, self.padding)]
+        return [operations.Pooling(self.kind, window, strides, self.padding)]
 
     def get_config(self):
         return super().get_config() | {
@@ -148,17 +148,17 @@ class _GlobalPooling(Spatial):
     def image_output(self, image):
         return (1, 1, image[-1])
 
-    def image_nodes(self, image):
-        return [nodes.GlobalPooling(self.kind)]
+    def image_operations(self, image):
+        return [operations.GlobalPooling(self.kind)]
 
     def compute_output_shape(self, input_shape):
         image = self.image_of(input_shape)
         return self.shape_of(self.image_output(image)) if self.keepdims else (None, image[-1])
 
-    def nodes(self, input_shape):
+    def operations(self, input_shape):
         shape = self.compute_output_shape(input_shape)[1:]
-        pooled = self.image_nodes(self.image_of(input_shape))
-        return [*self.to_last(), *pooled, nodes.Reshape(shape)]
+        pooled = self.image_operations(self.image_of(input_shape))
+        return [*self.to_last(), *pooled, operations.Reshape(shape)]
 
     def get_config(self):
         return super().get_config() | {"keepdims": self.keepdims}

@@ -14,7 +14,7 @@ from fastconv.common import randomness
 from fastconv.common.arguments import number
 from fastconv.layers.base import Layer
 from fastconv.layers.spatial import Spatial
-from fastconv.plan import nodes
+from fastconv.plan import operations
 from fastconv.shapes import normalize_int
 from fastconv.state import seed as any_seed
 
@@ -93,10 +93,10 @@ class Dropout(Seeded):
             )
         return full
 
-    def nodes(self, input_shape):
+    def operations(self, input_shape):
         if not self.rate:
             return []
-        return [nodes.Dropout(self.rate, self._stream, self._noise_shape_for(input_shape))]
+        return [operations.Dropout(self.rate, self._stream, self._noise_shape_for(input_shape))]
 
     def get_config(self):
         noise = None if self.noise_shape is None else list(self.noise_shape)
@@ -113,10 +113,10 @@ class _SpatialDropout(Spatial, Seeded):
     def image_output(self, image):
         return image
 
-    def image_nodes(self, image):
+    def image_operations(self, image):
         if not self.rate:
             return []
-        return [nodes.Dropout(self.rate, self._stream, (None, 1, 1, None))]
+        return [operations.Dropout(self.rate, self._stream, (None, 1, 1, None))]
 
     def get_config(self):
         config = super().get_config() | {"rate": self.rate}
@@ -172,8 +172,8 @@ class GaussianNoise(Seeded):
         super().__init__(seed, **common)
         self.stddev = number(stddev, "stddev", 0, 1)
 
-    def nodes(self, input_shape):
-        return [nodes.GaussianNoise(self.stddev, self._stream)] if self.stddev else []
+    def operations(self, input_shape):
+        return [operations.GaussianNoise(self.stddev, self._stream)] if self.stddev else []
 
     def get_config(self):
         return super().get_config() | {"stddev": self.stddev}
@@ -194,9 +194,9 @@ class GaussianDropout(Seeded):
         super().__init__(seed, **common)
         self.rate = number(rate, "rate", 0, 1, below=True)
 
-    def nodes(self, input_shape):
+    def operations(self, input_shape):
         stddev = math.sqrt(self.rate / (1 - self.rate))
-        return [nodes.GaussianNoise(stddev, self._stream, multiply=True)] if stddev else []
+        return [operations.GaussianNoise(stddev, self._stream, multiply=True)] if stddev else []
 
     def get_config(self):
         return super().get_config() | {"rate": self.rate}

@@ -14,7 +14,7 @@ from fastconv.layers.spatial import (
     check_data_format,
     normalize_sizes,
 )
-from fastconv.plan import nodes
+from fastconv.plan import operations
 from fastconv.resampling import (
     INTERPOLATIONS,
     PADDING_MODES,
@@ -46,8 +46,8 @@ class Flatten(Layer):
     def compute_output_shape(self, input_shape):
         return (None, math.prod(input_shape[1:]))
 
-    def nodes(self, input_shape):
-        flat = nodes.Reshape(self.compute_output_shape(input_shape)[1:])
+    def operations(self, input_shape):
+        flat = operations.Reshape(self.compute_output_shape(input_shape)[1:])
         if self.data_format == "channels_first" and len(input_shape) > 2:
             return [channels_to_last(len(input_shape)), flat]
         return [flat]
@@ -93,8 +93,8 @@ class Reshape(Layer):
             )
         return (None, *shape)
 
-    def nodes(self, input_shape):
-        return [nodes.Reshape(self.compute_output_shape(input_shape)[1:])]
+    def operations(self, input_shape):
+        return [operations.Reshape(self.compute_output_shape(input_shape)[1:])]
 
     def get_config(self):
         return super().get_config() | {"target_shape": list(self.target_shape)}
@@ -131,8 +131,8 @@ class Permute(Layer):
             )
         return (None, *(input_shape[dim] for dim in self.dims))
 
-    def nodes(self, input_shape):
-        return [nodes.Transpose((0, *self.dims))]
+    def operations(self, input_shape):
+        return [operations.Transpose((0, *self.dims))]
 
     def get_config(self):
         return super().get_config() | {"dims": list(self.dims)}
@@ -161,9 +161,9 @@ class RepeatVector(Layer):
             )
         return (None, self.n, input_shape[1])
 
-    def nodes(self, input_shape):
+    def operations(self, input_shape):
         maps = (repeat_axis(1, self.n), None)
-        return [nodes.Reshape((1, input_shape[1])), nodes.AxisMaps(maps)]
+        return [operations.Reshape((1, input_shape[1])), operations.AxisMaps(maps)]
 
     def get_config(self):
         return super().get_config() | {"n": self.n}
@@ -176,8 +176,8 @@ class _Mapped(Spatial):
     def axis_maps(self, image: tuple[int, int, int]) -> tuple[AxisMap | None, AxisMap | None]:
         """Return the maps of rows and columns, None for the identity."""
 
-    def image_nodes(self, image):
-        return [nodes.AxisMaps((*self.axis_maps(image), None))]
+    def image_operations(self, image):
+        return [operations.AxisMaps((*self.axis_maps(image), None))]
 
 
 class _Padding(_Mapped):

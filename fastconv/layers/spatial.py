@@ -4,7 +4,7 @@ channels), and both with `data_format="channels_first"`, where the channels foll
 A subclass is written for channels-last images only and defines:
 
     image_output(image) -> image     the output (height, width, channels)
-    image_nodes(image) -> nodes      the operations
+    image_operations(image)     the operations
 
 A sequence is an image of one row. Channels-first data are transposed before and after; between
 adjacent layers the plan removes both transpositions (`fastconv.plan.simplify`). The weights of a
@@ -18,8 +18,8 @@ from typing import Any
 
 from fastconv.common.suggestions import did_you_mean
 from fastconv.layers.base import Layer, Shape
-from fastconv.plan import nodes
-from fastconv.plan.nodes import Node
+from fastconv.plan import operations
+from fastconv.plan.operations import Operation
 from fastconv.shapes import normalize_int, normalize_padding
 
 Image = tuple[int, int, int]  # (height, width, channels)
@@ -41,10 +41,10 @@ class Spatial(Layer):
         """Return the output image for an input image; ValueError if it does not match."""
 
     @abstractmethod
-    def image_nodes(self, image: Image) -> list[Node]:
+    def image_operations(self, image: Image) -> list[Operation]:
         """Return the operations on images of this size, channels last."""
 
-    def outer_nodes(self, image: Image) -> list[Node]:
+    def outer_operations(self, image: Image) -> list[Operation]:
         """Return the operations on the output, `image`, in the layer's own data format."""
         return []
 
@@ -81,24 +81,24 @@ class Spatial(Layer):
         except ValueError as error:
             raise ValueError(f"layer {self.name!r} on input {input_shape}: {error}") from error
 
-    def nodes(self, input_shape):
+    def operations(self, input_shape):
         image = self.image_of(input_shape)
         output = self.image_output(image)
-        inner = self.image_nodes(image)
+        inner = self.image_operations(image)
         if self.rank == 1:
-            there = nodes.Reshape(image, source=image[1:])
-            inner = [there, *inner, nodes.Reshape(output[1:], source=output)]
-        return [*self.to_last(), *inner, *self.to_first(), *self.outer_nodes(output)]
+            there = operations.Reshape(image, source=image[1:])
+            inner = [there, *inner, operations.Reshape(output[1:], source=output)]
+        return [*self.to_last(), *inner, *self.to_first(), *self.outer_operations(output)]
 
-    def to_last(self) -> list[Node]:
-        """Return the nodes from the layer's data format to channels-last."""
+    def to_last(self) -> list[Operation]:
+        """Return the operations from the layer's data format to channels-last."""
         return [channels_to_last(self.rank + 2)] if self.channels_first else []
 
-    def to_first(self) -> list[Node]:
-        """Return the nodes from channels-last to the layer's data format."""
+    def to_first(self) -> list[Operation]:
+        """Return the operations from channels-last to the layer's data format."""
         if not self.channels_first:
             return []
-        return [nodes.Transpose((0, self.rank + 1, *range(1, self.rank + 1)))]
+        return [operations.Transpose((0, self.rank + 1, *range(1, self.rank + 1)))]
 
     def pair(self, sizes: tuple[int, ...]) -> tuple[int, int]:
         """Return one size per spatial axis as (rows, columns)."""
@@ -108,9 +108,9 @@ class Spatial(Layer):
         return super().get_config() | {"data_format": self.data_format}
 
 
-def channels_to_last(rank: int) -> nodes.Transpose:
+def channels_to_last(rank: int) -> operations.Transpose:
     """Return the transposition from (N, C, ...) to (N, ..., C)."""
-    return nodes.Transpose((0, *range(2, rank), 1))
+    return operations.Transpose((0, *range(2, rank), 1))
 
 
 def check_data_format(data_format: str | None) -> str:

@@ -79,6 +79,6 @@ class Call:
 
     @property
     def input_shape(self) -> Any:
-        """The argument of `Layer.nodes`: a shape, or a list of shapes if the layer merges."""
+        """The argument of `Layer.operations`: a shape, or a list of shapes if the layer merges."""
         shapes = [tensor.shape for tensor in self.inputs]
         return shapes if self.layer.merges else shapes[0]

@@ -14,8 +14,8 @@ from fastconv.common.keywords import NamedArguments
 from fastconv.common.naming import snake_case
 from fastconv.common.overriding import Overridable
 from fastconv.common.suggestions import did_you_mean
-from fastconv.plan import nodes
-from fastconv.plan.lowering import loss_operation
+from fastconv.plan import operations
+from fastconv.plan.lowering import loss_op
 
 _WEIGHTED_MEAN = "mean_with_sample_weight"
 _MEANS = ("sum_over_batch_size", "mean", _WEIGHTED_MEAN)
@@ -77,7 +77,7 @@ class Loss(Changeable, NamedArguments, Overridable):
 
     # In a plan ------------------------------------------------------------------------------------
 
-    def node(self, after_softmax: bool) -> nodes.Loss:
+    def operation(self, after_softmax: bool) -> operations.Loss:
         """The operation in a plan; `after_softmax` tells whether the network ends in a softmax.
 
         Raises ValueError if the loss is not one number.
@@ -88,10 +88,10 @@ class Loss(Changeable, NamedArguments, Overridable):
                 f"received {self.reduction!r}"
             )
         self.is_read_by_plans()
-        return self._node(after_softmax, self.reduction == "sum")
+        return self._operation(after_softmax, self.reduction == "sum")
 
-    def _node(self, after_softmax: bool, summed: bool) -> nodes.Loss:
-        return nodes.Loss(self.kind, self.sparse, self.parameters(), summed)
+    def _operation(self, after_softmax: bool, summed: bool) -> operations.Loss:
+        return operations.Loss(self.kind, self.sparse, self.parameters(), summed)
 
     def parameters(self) -> tuple[float, ...]:
         """The numbers that the operation needs, at most two."""
@@ -130,7 +130,7 @@ class Loss(Changeable, NamedArguments, Overridable):
         what `reduction` says."""
         if self.reduction != _WEIGHTED_MEAN:
             return weight
-        ignore = self._node(False, False).ignore
+        ignore = self._operation(False, False).ignore
         counted = np.ones(len(targets), bool) if ignore is None else targets != ignore
         total = weight[counted].sum(dtype=np.float64)
         return weight * np.float32(np.count_nonzero(counted) / total if total else 0)
@@ -188,8 +188,10 @@ class Loss(Changeable, NamedArguments, Overridable):
                 f"received {len(y_true)} and {len(batch)}"
             )
         prediction = np.ascontiguousarray(batch.reshape(-1, batch.shape[-1]))
-        node = self._node(False, False)
-        targets = np.empty(len(prediction), np.int64) if node.sparse else np.empty_like(prediction)
+        operation = self._operation(False, False)
+        targets = (
+            np.empty(len(prediction), np.int64) if operation.sparse else np.empty_like(prediction)
+        )
         self.rows(y_true, targets)
         weight = None
         if sample_weight is not None:
@@ -198,10 +200,10 @@ class Loss(Changeable, NamedArguments, Overridable):
             weight = self.mean_weights(weight, targets)
         values, gradient = np.zeros(len(prediction)), np.zeros_like(prediction)
         if len(prediction):
-            operation = loss_operation(node, prediction, targets, gradient, values, weight)
-            operation.run_python() if hasattr(operation, "run_python") else operation.run(1)
-        if node.ignore is not None and not mean:
-            counted = np.count_nonzero(targets != node.ignore) / max(1, len(targets))
+            op = loss_op(operation, prediction, targets, gradient, values, weight)
+            op.run_python() if hasattr(op, "run_python") else op.run(1)
+        if operation.ignore is not None and not mean:
+            counted = np.count_nonzero(targets != operation.ignore) / max(1, len(targets))
             values, gradient = values * counted, gradient * np.float32(counted)
         gradient = gradient.reshape(batch.shape)
         if batch.ndim == y_pred.ndim:

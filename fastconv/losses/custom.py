@@ -7,7 +7,7 @@ from abc import abstractmethod
 import numpy as np
 
 from fastconv.losses.base import Loss
-from fastconv.plan import nodes
+from fastconv.plan import operations
 
 
 class CustomLoss(Loss):
@@ -38,5 +38,5 @@ class CustomLoss(Loss):
     def row_gradients(self, y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
         """The derivatives of every row's loss with respect to its predictions, (rows, outputs)."""
 
-    def _node(self, after_softmax, summed):
-        return nodes.Loss("custom", summed=summed, custom=self)
+    def _operation(self, after_softmax, summed):
+        return operations.Loss("custom", summed=summed, custom=self)

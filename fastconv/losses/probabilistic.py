@@ -15,7 +15,7 @@ import numpy as np
 
 from fastconv.common.arguments import number
 from fastconv.losses.base import Loss, axis_number, check_labels, fitting_rank, target_array
-from fastconv.plan import nodes
+from fastconv.plan import operations
 from fastconv.shapes import normalize_int
 
 
@@ -86,7 +86,7 @@ class CategoricalCrossentropy(_Categorical):
         reduction, name, dtype: see `Loss`.
     """
 
-    def _node(self, after_softmax, summed):
+    def _operation(self, after_softmax, summed):
         return _cross_entropy(self.from_logits or after_softmax, summed)
 
 
@@ -120,7 +120,7 @@ class SparseCategoricalCrossentropy(Loss):
             self.ignore_class = normalize_int(ignore_class, "ignore_class", minimum=-(2**62))
         self.axis = axis_number(axis)
 
-    def _node(self, after_softmax, summed):
+    def _operation(self, after_softmax, summed):
         ignore = self.ignore_class
         return _cross_entropy(self.from_logits or after_softmax, summed, sparse=True, ignore=ignore)
 
@@ -138,9 +138,9 @@ class SparseCategoricalCrossentropy(Loss):
         np.copyto(out, y.reshape(-1))
 
 
-def _cross_entropy(stable: bool, summed: bool, **options: Any) -> nodes.Loss:
+def _cross_entropy(stable: bool, summed: bool, **options: Any) -> operations.Loss:
     kind = "softmax_cross_entropy" if stable else "cross_entropy"
-    return nodes.Loss(kind, summed=summed, **options)
+    return operations.Loss(kind, summed=summed, **options)
 
 
 class BinaryCrossentropy(_CrossEntropy):

@@ -287,8 +287,8 @@ class Model(Trainer, Layer):
         self.build(input_shape)
         return self.output_shape
 
-    def nodes(self, input_shape: Any) -> list[Any]:
-        raise TypeError("a model is a graph of nodes: see graph()")
+    def operations(self, input_shape: Any) -> list[Any]:
+        raise TypeError("a model is a graph of operations: see graph()")
 
     def graph(self) -> Graph:
         """Return the graph of all layers for the plan."""

@@ -14,7 +14,7 @@ from fastconv.layers.base import Layer
 from fastconv.layers.input import Input, InputLayer
 from fastconv.layers.symbolic import Call, SymbolicTensor
 from fastconv.plan import Graph
-from fastconv.plan.nodes import of_call
+from fastconv.plan.operations import of_call
 
 
 class Network:
@@ -66,8 +66,8 @@ class Network:
             else:
                 number = graph.number_of_call(call.layer)
                 chain = [
-                    of_call(node, number, turns[call])
-                    for node in call.layer.all_nodes(call.input_shape)
+                    of_call(operation, number, turns[call])
+                    for operation in call.layer.all_operations(call.input_shape)
                 ]
                 results = [graph.apply(chain, *arguments)]
             of.update(zip(call.outputs, results, strict=True))

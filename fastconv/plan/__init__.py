@@ -1,11 +1,11 @@
 """The plan: compiles a graph of layers into one program over arrays.
 
 In a small network, calling every layer from Python costs more than the arithmetic. Layers therefore
-only *describe* themselves (`nodes`). A plan binds that description once to a batch shape and a
+only *describe* themselves (`operations`). A plan binds that description once to a batch shape and a
 mode; after that, one call runs the whole program without entering Python:
 
     layers ----> graph ----> fusion ----> lowering ----> tape ----> arena ----> Program
-                 nodes       fewer        forward and     lifetimes  memory      operations on
+                 nodes       fewer        forward and     lifetimes  memory      ops on
                  and values  nodes        backward steps  of arrays  offsets     fixed arrays
 
 - *Fusion.* ReLU and similar activations run inside the preceding convolution or product. A 2x2

@@ -9,11 +9,11 @@ from typing import Any
 from fastconv import runtime
 from fastconv.parameters import Parameters, Variable
 from fastconv.plan import lowering
+from fastconv.plan.autodiff import Autodiff
 from fastconv.plan.fusion import fuse
 from fastconv.plan.graph import Graph
-from fastconv.plan.nodes import Node
+from fastconv.plan.operations import Operation
 from fastconv.plan.program import make_program
-from fastconv.plan.recording import Recording
 from fastconv.plan.tape import Tape
 
 
@@ -48,13 +48,13 @@ class Differential:
         if mode == "infer":
             network = _frozen(network)
         wanted = network.inputs if wanted is None else wanted
-        recording = Recording(network, tape, parameters, batch_size, True, network.outputs)
-        recording.forward()
-        tensors = recording.tensors
+        autodiff = Autodiff(network, tape, parameters, batch_size, True, network.outputs)
+        autodiff.forward()
+        tensors = autodiff.tensors
         outputs = [tape.keep(tensors[value]) for value in network.outputs]
         dys = [tape.input(tensor.shape) for tensor in outputs]
         ends = list(zip(network.outputs, dys, strict=True))
-        dxs = dict(zip(wanted, recording.backward(ends, wanted), strict=True))
+        dxs = dict(zip(wanted, autodiff.backward(ends, wanted), strict=True))
         for tensor in (*(tensors[value] for value in network.inputs), *filter(None, dxs.values())):
             tape.keep(tensor)
         self._program = make_program(tape.bind()[0])
@@ -63,7 +63,7 @@ class Differential:
         self.output_gradients = [tensor.array for tensor in dys]
         dxs = [dxs.get(value) for value in network.inputs]
         self.input_gradients = [tensor and tensor.array for tensor in dxs]
-        self._random = [step for step in recording.steps if isinstance(step, lowering.Random)]
+        self._random = [step for step in autodiff.lowerings if isinstance(step, lowering.Random)]
 
     def run(self, draw: int = 0) -> None:
         """Compute outputs and gradients. `draw` numbers the draws: equal numbers, equal draws."""
@@ -86,11 +86,11 @@ class _Frozen:
 
 def _frozen(graph: Graph) -> Graph:
     """Return the graph with all its weights frozen."""
-    applications = [replace(a, node=_frozen_node(a.node)) for a in graph.applications]
-    return replace(graph, applications=applications)
+    nodes = [replace(node, operation=_frozen_operation(node.operation)) for node in graph.nodes]
+    return replace(graph, nodes=nodes)
 
 
-def _frozen_node(node: Node) -> Node:
-    values = {field.name: getattr(node, field.name) for field in fields(node)}
+def _frozen_operation(operation: Operation) -> Operation:
+    values = {field.name: getattr(operation, field.name) for field in fields(operation)}
     weights = {name: value for name, value in values.items() if isinstance(value, Variable)}
-    return replace(node, **{name: _Frozen(variable) for name, variable in weights.items()})
+    return replace(operation, **{name: _Frozen(variable) for name, variable in weights.items()})

@@ -1,7 +1,7 @@
 """Reduces the number of nodes without changing the result, before memory is bound.
 
 A fused value no longer exists, so it must have exactly one consumer: an activation joins the
-preceding operation only if no other node reads that operation's output.
+preceding operation only if no other operation reads that operation's output.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from fastconv.plan import nodes
-from fastconv.plan.graph import Application, Graph
+from fastconv.plan import operations
+from fastconv.plan.graph import Graph, Node
+from fastconv.plan.operations import Operation
 from fastconv.plan.simplify import simplify
 
 
@@ -36,90 +37,92 @@ def fuse_forward(graph: Graph) -> Graph:
 
 
 def _without_idle(graph: Graph, mode: str) -> Graph:
-    same: dict[int, int] = {}  # values that are the input of an idle node
+    same: dict[int, int] = {}  # values that are the input of an idle operation
     kept = []
-    for application in graph.applications:
-        inputs = tuple(same.get(value, value) for value in application.inputs)
-        node = application.node
-        moves = mode == "augment" and isinstance(node, nodes.RandomWarp)
-        if mode != "train" and isinstance(node, nodes.TRAINING_ONLY) and not moves:
-            node = getattr(node, "still", None)
-        if node is None or _is_idle(node, mode):
-            same[application.output] = inputs[0]
+    for node in graph.nodes:
+        inputs = tuple(same.get(value, value) for value in node.inputs)
+        operation = node.operation
+        moves = mode == "augment" and isinstance(operation, operations.RandomWarp)
+        if mode != "train" and isinstance(operation, operations.TRAINING_ONLY) and not moves:
+            operation = getattr(operation, "still", None)
+        if operation is None or _is_idle(operation, mode):
+            same[node.output] = inputs[0]
         else:
-            kept.append(Application(node, inputs, application.output))
+            kept.append(Node(operation, inputs, node.output))
     outputs = [same.get(value, value) for value in graph.outputs]
-    return replace(graph, applications=kept, outputs=outputs)
+    return replace(graph, nodes=kept, outputs=outputs)
 
 
-def _is_idle(node: nodes.Node, mode: str) -> bool:
-    if isinstance(node, nodes.Dropout):
-        return node.rate == 0
-    return isinstance(node, nodes.ActivityPenalty) and mode in ("infer", "augment")
+def _is_idle(operation: Operation, mode: str) -> bool:
+    if isinstance(operation, operations.Dropout):
+        return operation.rate == 0
+    return isinstance(operation, operations.ActivityPenalty) and mode in ("infer", "augment")
 
 
 def _live(graph: Graph) -> Graph:
     wanted = set(graph.outputs)
     kept = []
-    for application in reversed(graph.applications):
-        if application.output in wanted:
-            wanted.update(application.inputs)
-            kept.append(application)
-    return replace(graph, applications=kept[::-1])
+    for node in reversed(graph.nodes):
+        if node.output in wanted:
+            wanted.update(node.inputs)
+            kept.append(node)
+    return replace(graph, nodes=kept[::-1])
 
 
-def _join(graph: Graph, join: Callable[[nodes.Node, nodes.Node], nodes.Node | None]) -> Graph:
-    """Return the graph with pairs of consecutive nodes merged where `join` returns a node."""
+def _join(graph: Graph, join: Callable[[Operation, Operation], Operation | None]) -> Graph:
+    """Return the graph with pairs of consecutive nodes merged where `join` returns an operation."""
     uses = graph.uses()
-    fused: list[Application] = []
-    places: dict[int, int] = {}  # index in `fused` of the node that makes a value
-    for application in graph.applications:
-        before = application.inputs[0]
+    fused: list[Node] = []
+    places: dict[int, int] = {}  # index in `fused` of the operation that makes a value
+    for node in graph.nodes:
+        before = node.inputs[0]
         place = places.get(before)
-        if place is not None and uses[before] == 1 and len(application.inputs) == 1:
+        if place is not None and uses[before] == 1 and len(node.inputs) == 1:
             maker = fused[place]
-            joined = join(maker.node, application.node)
+            joined = join(maker.operation, node.operation)
             if joined is not None:
-                fused[place] = Application(joined, maker.inputs, application.output)
-                places[application.output] = place
+                fused[place] = Node(joined, maker.inputs, node.output)
+                places[node.output] = place
                 continue
-        places[application.output] = len(fused)
-        fused.append(application)
-    return replace(graph, applications=fused)
+        places[node.output] = len(fused)
+        fused.append(node)
+    return replace(graph, nodes=fused)
 
 
-def _with_activation(maker: nodes.Node, node: nodes.Node) -> nodes.Node | None:
-    if isinstance(node, nodes.Activation) and nodes.has_room_for(maker, node):
-        return replace(maker, activation=node)
+def _with_activation(maker: Operation, operation: Operation) -> Operation | None:
+    if isinstance(operation, operations.Activation) and operations.accepts_epilogue(
+        maker, operation
+    ):
+        return replace(maker, activation=operation)
     return None
 
 
-def _with_normalization(maker: nodes.Node, node: nodes.Node) -> nodes.Node | None:
+def _with_normalization(maker: Operation, operation: Operation) -> Operation | None:
     linear = (
-        isinstance(maker, (nodes.Convolution, nodes.Product))
+        isinstance(maker, (operations.Convolution, operations.Dense))
         and maker.activation is None
         and maker.normalization is None
     )
-    if linear and isinstance(node, nodes.BatchNormalization):
-        return replace(maker, normalization=node)
+    if linear and isinstance(operation, operations.BatchNormalization):
+        return replace(maker, normalization=operation)
     return None
 
 
-def _with_pooling(maker: nodes.Node, node: nodes.Node) -> nodes.Node | None:
-    fits = isinstance(maker, nodes.Convolution) and maker.groups == 1 and maker.pooling is None
+def _with_pooling(maker: Operation, operation: Operation) -> Operation | None:
+    fits = isinstance(maker, operations.Convolution) and maker.groups == 1 and maker.pooling is None
     pairs = (2, 2)
     if (
         fits
-        and isinstance(node, nodes.Pooling)
-        and (node.pool_size, node.strides, node.padding) == (pairs, pairs, "valid")
+        and isinstance(operation, operations.Pooling)
+        and (operation.pool_size, operation.strides, operation.padding) == (pairs, pairs, "valid")
     ):
-        return replace(maker, pooling=node)
+        return replace(maker, pooling=operation)
     return None
 
 
-def join_endings(
-    graph: Graph, losses: Sequence[nodes.Loss | None]
-) -> tuple[Graph, list[int], list[bool], list[nodes.Loss | None]]:
+def fuse_losses(
+    graph: Graph, losses: Sequence[operations.Loss | None]
+) -> tuple[Graph, list[int], list[bool], list[operations.Loss | None]]:
     """Let cross-entropies read the input of the softmax or sigmoid before them (the logits).
 
     The loss stays exact where a probability rounds to 0 or 1, and the gradient is a subtraction.
@@ -128,32 +131,32 @@ def join_endings(
     """
     makers, uses = graph.makers(), graph.uses()
     seen, gives, joined = [], [], []
-    applications = {application.output: application for application in graph.applications}
+    nodes = {node.output: node for node in graph.nodes}
     for value, loss in zip(graph.outputs, losses, strict=True):
         maker, kind = makers.get(value), loss and loss.kind
-        node, alone = maker and maker.node, uses[value] == 1
+        operation, alone = maker and maker.operation, uses[value] == 1
         seen.append(value)
         gives.append(False)
         joined.append(loss)
-        if kind == "softmax_cross_entropy" and node == nodes.Softmax():
+        if kind == "softmax_cross_entropy" and operation == operations.Softmax():
             seen[-1], gives[-1] = maker.inputs[0], alone
             if alone:
-                del applications[value]
-        elif kind in _BINARY and alone and _is_sigmoid(node):
+                del nodes[value]
+        elif kind in _BINARY and alone and _is_sigmoid(operation):
             seen[-1], gives[-1] = maker.inputs[0], True
             joined[-1] = replace(loss, kind="binary_logits")
-            del applications[value]
-        elif kind in _BINARY and alone and _is_sigmoid(getattr(node, "activation", None)):
+            del nodes[value]
+        elif kind in _BINARY and alone and _is_sigmoid(getattr(operation, "activation", None)):
             # Split the sigmoid from the operation that it had joined; the value is now the logits.
             gives[-1] = True
             joined[-1] = replace(loss, kind="binary_logits")
-            bare = replace(node, activation=None)
-            applications[value] = Application(bare, maker.inputs, value)
-    return replace(graph, applications=list(applications.values())), seen, gives, joined
+            bare = replace(operation, activation=None)
+            nodes[value] = Node(bare, maker.inputs, value)
+    return replace(graph, nodes=list(nodes.values())), seen, gives, joined
 
 
 _BINARY = ("binary", "binary_logits")
 
 
-def _is_sigmoid(node: nodes.Node | None) -> bool:
-    return isinstance(node, nodes.Activation) and node.kind == "sigmoid"
+def _is_sigmoid(operation: Operation | None) -> bool:
+    return isinstance(operation, operations.Activation) and operation.kind == "sigmoid"

@@ -7,8 +7,9 @@ A tensor may be the gradient of several values at once (the inputs of an additio
 must be changed: that one gets its own copy (`own`), or is summed into a new tensor.
 
 Where a value is the output of an activation, its gradient must be multiplied by the activation's
-derivative (`Undo`). The last operation that writes the gradient does so: the only consumer, if it
-can (`Lowering.can_undo`), or the sum over several consumers; otherwise a separate pass does.
+derivative (`ActivationGradient`). The last op that writes the gradient does so: the only consumer,
+if it can (`Lowering.can_fuse_gradient_of`), or the sum over several consumers; otherwise a separate
+pass does.
 """
 
 from __future__ import annotations
@@ -23,23 +24,27 @@ import numpy as np
 from fastconv._ext import _elementwise, _merge
 from fastconv._ext._optim import Rule
 from fastconv.parameters import Parameters, Variable
-from fastconv.plan.nodes import Activation
+from fastconv.plan.operations import Activation
 from fastconv.plan.tape import Tape, Tensor
 
 _MOST_WAITING = 2  # contributions to one value that wait for their sum and occupy memory
 
 
 @dataclass(frozen=True)
-class Undo:
-    """Activation gradient: multiplies a gradient by the activation's derivative at `output`."""
+class ActivationGradient:
+    """Multiplies a gradient by the activation's derivative at `output`."""
 
     activation: Activation
     output: Tensor
 
     @property
     def arguments(self) -> tuple[str, float, np.ndarray]:
-        """Return the `undo` argument of an operation, once the tape is bound."""
+        """Return the `undo` argument of an op, once the tape is bound."""
         return self.activation.kind, self.activation.slope, self.output.array
+
+    def at(self, output: Tensor) -> ActivationGradient:
+        """Return the gradient of the same activation at another `output`."""
+        return ActivationGradient(self.activation, output)
 
 
 class ValueGradients:
@@ -59,20 +64,20 @@ class ValueGradients:
         waiting.append(gradient)
         self._holders[gradient.storage] += 1
 
-    def take(self, value: int, undo: Undo | None = None) -> Tensor | None:
-        """Return the complete gradient of `value`, or, with `undo`, of the input of the activation
-        that makes it; None without a contribution."""
+    def take(self, value: int, derivative: ActivationGradient | None = None) -> Tensor | None:
+        """Return the complete gradient of `value`, or, with `derivative`, of the input of the
+        activation that makes it; None without a contribution."""
         waiting = self._released(self._waiting.pop(value, []))
         if len(waiting) > 1:
-            return self._sum(waiting, undo)
-        if not waiting or undo is None:
+            return self._sum(waiting, derivative)
+        if not waiting or derivative is None:
             return next(iter(waiting), None)
         (given,) = waiting
         gradient = self._tape.tensor(given.shape) if self._holders[given.storage] else given
-        kind, slope, output = undo.activation.kind, undo.activation.slope, undo.output
+        activation, output = derivative.activation, derivative.output
         self._tape.emit(
             lambda: _elementwise.ActivationBackward(
-                kind, output.array, given.array, gradient.array, slope
+                activation.kind, output.array, given.array, gradient.array, activation.slope
             ),
             output,
             given,
@@ -89,7 +94,7 @@ class ValueGradients:
         return copy
 
     def hold(self, gradient: Tensor) -> None:
-        """Make `gradient` read-only for all later operations."""
+        """Make `gradient` read-only for all later ops."""
         self._holders[gradient.storage] += 1
 
     def _released(self, gradients: list[Tensor]) -> list[Tensor]:
@@ -97,7 +102,7 @@ class ValueGradients:
             self._holders[gradient.storage] -= 1
         return gradients
 
-    def _sum(self, gradients: list[Tensor], undo: Undo | None = None) -> Tensor:
+    def _sum(self, gradients: list[Tensor], derivative: ActivationGradient | None = None) -> Tensor:
         """Sum into one of `gradients` if it is not shared, else into a new tensor."""
         terms = list(gradients)
         free = (term for term in terms if not self._holders[term.storage])
@@ -108,10 +113,10 @@ class ValueGradients:
                 "add",
                 [term.array for term in terms],
                 total.array,
-                activation_gradient=undo and undo.arguments,
+                activation_gradient=derivative and derivative.arguments,
             )
 
-        self._tape.emit(make, *terms, total, undo and undo.output)
+        self._tape.emit(make, *terms, total, derivative and derivative.output)
         return total
 
 
@@ -119,9 +124,9 @@ class WeightGradients:
     """The destinations of weight gradients: the first use of a weight writes into the flat gradient
     buffer, every other use into a separate buffer, which is then added.
 
-    The gradients of `joinable` weights need not be stored. For a weight in `joined`, an operation
-    after the backward pass computes the gradient and consumes it; `joined` maps the weight to a
-    function that takes the update rule and makes that operation.
+    The gradients of `joinable` weights need not be stored. For a weight in `joined`, an op after
+    the backward pass computes the gradient and consumes it; `joined` maps the weight to a
+    function that takes the update rule and makes that op.
     """
 
     def __init__(self, parameters: Parameters, tape: Tape, joinable: Set[Variable] = frozenset()):
@@ -131,7 +136,7 @@ class WeightGradients:
         self._to_add: list[Variable] = []
 
     def of(self, variable: Variable) -> np.ndarray:
-        """Return the array for the gradient of `variable` in the node that is being recorded."""
+        """Return the array for the gradient of `variable` in the operation being recorded."""
         if variable not in self._beside:
             self._beside[variable] = None
             return self._whole(variable)
@@ -142,7 +147,7 @@ class WeightGradients:
         return self._beside[variable]
 
     def end_of_node(self) -> None:
-        """Record the additions that the node requires."""
+        """Record the additions that the operation requires."""
         for variable in self._to_add:
             whole, part = self._whole(variable), self._beside[variable]
             self._tape.emit(

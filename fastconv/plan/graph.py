@@ -6,7 +6,7 @@ order:
     inputs 0, 1
     Convolution (0,)   -> 2
     Merge       (0, 2) -> 3        0 has two consumers: its gradient is the sum of two
-    Product     (3,)   -> 4
+    Dense       (3,)   -> 4
     outputs 4, 2
 """
 
@@ -17,14 +17,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from fastconv.plan.nodes import Node
+from fastconv.plan.operations import Operation
 
 
 @dataclass(frozen=True)
-class Application:
-    """`node` computes the value `output` from the values `inputs`."""
+class Node:
+    """`operation` computes the value `output` from the values `inputs`."""
 
-    node: Node
+    operation: Operation
     inputs: tuple[int, ...]
     output: int
 
@@ -40,7 +40,7 @@ class Graph:
 
     inputs: list[int] = field(default_factory=list)
     input_shapes: list[tuple[int, ...]] = field(default_factory=list)  # of one sample
-    applications: list[Application] = field(default_factory=list)
+    nodes: list[Node] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
     _calls: Counter[Any] = field(default_factory=Counter)
 
@@ -50,13 +50,15 @@ class Graph:
         self.input_shapes.append(tuple(shape))
         return self.inputs[-1]
 
-    def apply(self, chain: Sequence[Node], *inputs: int) -> int:
-        """Apply `chain`, whose first node takes all of `inputs`; return the output value."""
+    def apply(self, chain: Sequence[Operation], *inputs: int) -> int:
+        """Apply `chain`, whose first operation takes all of `inputs`; return the output value."""
         if not chain and len(inputs) != 1:
-            raise ValueError(f"no nodes make nothing of {len(inputs)} values")
-        for node in chain:
-            self.applications.append(Application(node, inputs, self._next()))
-            inputs = (self.applications[-1].output,)
+            raise ValueError(
+                f"`apply` needs at least one operation to combine {len(inputs)} inputs"
+            )
+        for operation in chain:
+            self.nodes.append(Node(operation, inputs, self._next()))
+            inputs = (self.nodes[-1].output,)
         return inputs[0]
 
     def number_of_call(self, layer: Any) -> int:
@@ -65,15 +67,15 @@ class Graph:
         return self._calls[layer] - 1
 
     def _next(self) -> int:
-        return len(self.inputs) + len(self.applications)
+        return len(self.inputs) + len(self.nodes)
 
     def uses(self) -> Counter[int]:
         """Return the number of consumers of each value; being an output counts as one."""
         uses = Counter(self.outputs)
-        for application in self.applications:
-            uses.update(application.inputs)
+        for node in self.nodes:
+            uses.update(node.inputs)
         return uses
 
-    def makers(self) -> dict[int, Application]:
-        """Return the application that computes each value; inputs have none."""
-        return {application.output: application for application in self.applications}
+    def makers(self) -> dict[int, Node]:
+        """Return the node that computes each value; inputs have none."""
+        return {node.output: node for node in self.nodes}

@@ -1,4 +1,4 @@
-"""Makes operations on the flat buffers from regularizers and constraints of weights.
+"""Makes ops on the flat buffers from regularizers and constraints of weights.
 
 A penalty adds its gradient to the gradient buffer after the backward pass, before any clipping, and
 writes its value to a float64 array of one element, which the reported loss includes. A constraint
@@ -42,14 +42,14 @@ class _PythonConstraint:
         self._w[...] = self._constraint(self._w)
 
 
-def penalty_operation(
+def penalty_op(
     regularizer: Regularizer,
     x: np.ndarray,
     gradient: np.ndarray | None,
     value: np.ndarray,
     scale: float = 1.0,
 ) -> Any:
-    """Return the operation for `scale` times the penalty of `x` (and its gradient)."""
+    """Return the op for `scale` times the penalty of `x` (and its gradient)."""
     regularizer.is_read_by_plans()
     if _is_compiled(regularizer, L1L2, "__call__", "gradient"):
         return _penalty.Penalty(x, gradient, value, regularizer.l1, regularizer.l2, scale)
@@ -64,29 +64,27 @@ def _is_compiled(thing: Any, cls: type, *methods: str) -> bool:
 
 
 def weight_penalties(parameters: Parameters, training: bool) -> tuple[list[Any], list[np.ndarray]]:
-    """Return (operations, values) of penalties on trainable weights; gradients if `training`."""
-    operations, values = [], []
+    """Return (ops, values) of penalties on trainable weights; gradients if `training`."""
+    ops, values = [], []
     for variable in parameters.variables:
         if variable.regularizer is not None and variable.trainable:
             gradient = parameters.view(parameters.gradient, variable) if training else None
             value = np.zeros(1)
-            operations.append(
-                penalty_operation(variable.regularizer, variable._live, gradient, value)
-            )
+            ops.append(penalty_op(variable.regularizer, variable._live, gradient, value))
             values.append(value)
-    return operations, values
+    return ops, values
 
 
-def constraint_operations(parameters: Parameters) -> list[Any]:
-    """Return the operations that apply the trainable weights' constraints after the update."""
+def constraint_ops(parameters: Parameters) -> list[Any]:
+    """Return the ops that apply the trainable weights' constraints after the update."""
     return [
-        _constraint_operation(variable.constraint, variable._live)
+        _constraint_op(variable.constraint, variable._live)
         for variable in parameters.variables
         if variable.constraint is not None and variable.trainable
     ]
 
 
-def _constraint_operation(constraint: Constraint, w: np.ndarray) -> Any:
+def _constraint_op(constraint: Constraint, w: np.ndarray) -> Any:
     constraint.is_read_by_plans()
     if _is_compiled(constraint, NonNeg, "__call__"):
         return _elementwise.ActivationForward("relu", w, w)

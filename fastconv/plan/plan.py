@@ -11,12 +11,12 @@ from fastconv._ext._account import scratch_bytes
 from fastconv._ext._core import Op
 from fastconv.common.arrays import aligned_zeros, read_only
 from fastconv.parameters import Parameters
-from fastconv.plan import lowering, nodes
-from fastconv.plan.fusion import fuse, fuse_forward, join_endings
+from fastconv.plan import lowering, operations
+from fastconv.plan.autodiff import Autodiff
+from fastconv.plan.fusion import fuse, fuse_forward, fuse_losses
 from fastconv.plan.graph import Graph
 from fastconv.plan.penalties import weight_penalties
 from fastconv.plan.program import make_program
-from fastconv.plan.recording import Recording
 from fastconv.plan.tape import Arena, Tape
 from fastconv.plan.updates import Updates
 
@@ -25,7 +25,7 @@ _WITHOUT_LOSS = ("infer", "augment")
 
 
 class Plan:
-    """The operations of a graph, bound to arrays, for one batch size.
+    """The ops of a graph, bound to arrays, for one batch size.
 
     Args:
         graph: the graph of the layers (`fastconv.plan.graph`).
@@ -56,7 +56,7 @@ class Plan:
         parameters: Parameters,
         *,
         mode: str = "infer",
-        losses: Sequence[nodes.Loss | None] = (),
+        losses: Sequence[operations.Loss | None] = (),
         loss_weights: Sequence[float] | None = None,
         weighted: bool = False,
         updates: Updates | None = None,
@@ -73,12 +73,12 @@ class Plan:
         network = fuse(graph, mode)
         if not training:
             network = fuse_forward(network)
-        network, seen, gives, losses = join_endings(network, losses)
+        network, seen, gives, losses = fuse_losses(network, losses)
         watched = [value for value, loss in zip(seen, losses, strict=True) if loss]
         joinable = updates.joinable(network) if updates else set()
-        recording = Recording(network, tape, parameters, batch_size, training, watched, joinable)
-        recording.forward()
-        tensors, outputs, ends = recording.tensors, [], []
+        autodiff = Autodiff(network, tape, parameters, batch_size, training, watched, joinable)
+        autodiff.forward()
+        tensors, outputs, ends = autodiff.tensors, [], []
         targets, values, weights = [], [], []
         for index, (value, loss) in enumerate(zip(seen, losses, strict=True)):
             given = tape.tensor(tensors[value].shape) if gives[index] else None
@@ -92,11 +92,11 @@ class Plan:
             if parts[3] is not None:
                 ends.append((value, _scaled(tape, parts[3], loss_weights[index])))
         if training:
-            recording.backward(ends)
-            recording.weights.clear_others()
+            autodiff.backward(ends)
+            autodiff.weights.clear_others()
 
         self.mode = mode
-        operations, self.peak_bytes = tape.bind(arena)
+        ops, self.peak_bytes = tape.bind(arena)
         self.inputs = [tensors[value].array for value in network.inputs]
         # Read-only: metrics, also those of users, read the outputs before the next run.
         self.outputs = [read_only(tensor.array) for tensor in outputs]
@@ -104,25 +104,25 @@ class Plan:
             [tensor and tensor.array for tensor in part] for part in (targets, values, weights)
         )
 
-        self._parameters, steps = parameters, recording.steps
+        self._parameters, steps = parameters, autodiff.lowerings
         self._random = [step for step in steps if isinstance(step, lowering.Random)]
         self._frozen = []
         if not training:  # the weights do not change between runs, so they are packed once
-            self._frozen = [op for op in operations if hasattr(op, "freeze_weights")]
+            self._frozen = [op for op in ops if hasattr(op, "freeze_weights")]
             for op in self._frozen:
                 op.freeze_weights(True)
         self._version = parameters.version
         self._penalties = [step.penalty for step in steps if step.penalty is not None]
         if mode not in _WITHOUT_LOSS:
             penalties, values = weight_penalties(parameters, training)
-            operations.extend(penalties)
+            ops.extend(penalties)
             self._penalties += values
         if training:
-            in_turn = sorted(steps, key=lambda step: getattr(step.node, "turn", ()))
-            operations.extend(op for step in in_turn for op in step.updates())
+            in_turn = sorted(steps, key=lambda step: getattr(step.operation, "turn", ()))
+            ops.extend(op for step in in_turn for op in step.updates())
         if updates:
-            operations.extend(updates.operations(recording.weights.joined))
-        self._program = make_program(operations)
+            ops.extend(updates.ops(autodiff.weights.joined))
+        self._program = make_program(ops)
         self._lasting_bytes = tape.lasting_bytes
 
     @property
@@ -132,7 +132,7 @@ class Plan:
 
     @property
     def scratch_bytes(self) -> int:
-        """Memory outside the arena, in bytes: workspaces of the operations and packed filters."""
+        """Memory outside the arena, in bytes: workspaces of the ops and packed filters."""
         return self._program.workspace_bytes + self._program.filter_bytes
 
     @property
@@ -142,11 +142,11 @@ class Plan:
 
     def scratch_bytes_on(self, num_threads: int) -> int:
         """Return `scratch_bytes` for a run on `num_threads` threads."""
-        operations = [op for op in self._program.ops if isinstance(op, Op)]
-        return scratch_bytes(operations, num_threads) + self._program.filter_bytes
+        ops = [op for op in self._program.ops if isinstance(op, Op)]
+        return scratch_bytes(ops, num_threads) + self._program.filter_bytes
 
     def run(self, draw: int = 0) -> None:
-        """Run all operations once. `draw` numbers the random draws: equal numbers, equal draws.
+        """Run all ops once. `draw` numbers the random draws: equal numbers, equal draws.
 
         The weights change in one go at the end, so after an exception (Ctrl-C) they are either the
         weights before this step or those after it.

@@ -1,12 +1,12 @@
-"""Operations in order: one call into the core, or several with Python in between.
+"""Ops in order: one call into the core, or several with Python in between.
 
-The core runs a list of its operations without the GIL (`_ext._core.Program`). An operation in
+The core runs a list of its ops without the GIL (`_ext._core.Program`). An op in
 Python (any object with `run_python()`: a user's layer, a step on the host) cannot be in that list,
 so the list is split there:
 
     conv, pool | run_python() | dense, softmax
 
-Without such an operation there is exactly one `Program`.
+Without such an op there is exactly one `Program`.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from fastconv._ext._core import Program
 
 
 class MixedProgram:
-    """Programs and Python operations that run in order; has the interface of a `Program`."""
+    """Programs and Python ops that run in order; has the interface of a `Program`."""
 
-    def __init__(self, operations: Sequence[Any]):
-        self.ops = tuple(operations)
+    def __init__(self, ops: Sequence[Any]):
+        self.ops = tuple(ops)
         self._parts: list[Any] = []
         for python, group in groupby(self.ops, key=_is_python):
             part = list(group)
@@ -39,7 +39,7 @@ class MixedProgram:
         return sum(getattr(part, "filter_bytes", 0) for part in self._parts)
 
     def run(self, num_threads: int) -> None:
-        """Run all operations once; an exception of a Python operation ends the run."""
+        """Run all ops once; an exception of a Python op ends the run."""
         for part in self._parts:
             if isinstance(part, Program):
                 part.run(num_threads)
@@ -47,12 +47,12 @@ class MixedProgram:
                 part.run_python()
 
 
-def make_program(operations: Sequence[Any]) -> Program | MixedProgram:
-    """Return an object whose `run(num_threads)` runs `operations` in order."""
-    if any(map(_is_python, operations)):
-        return MixedProgram(operations)
-    return Program(list(operations))
+def make_program(ops: Sequence[Any]) -> Program | MixedProgram:
+    """Return an object whose `run(num_threads)` runs `ops` in order."""
+    if any(map(_is_python, ops)):
+        return MixedProgram(ops)
+    return Program(list(ops))
 
 
-def _is_python(operation: Any) -> bool:
-    return hasattr(operation, "run_python")
+def _is_python(op: Any) -> bool:
+    return hasattr(op, "run_python")

@@ -18,8 +18,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
 
-from fastconv.plan import nodes
-from fastconv.plan.graph import Application, Graph
+from fastconv.plan import operations
+from fastconv.plan.graph import Graph, Node
+from fastconv.plan.operations import Operation
 
 
 def simplify(graph: Graph) -> Graph:
@@ -27,70 +28,72 @@ def simplify(graph: Graph) -> Graph:
 
     Nodes without consumers remain.
 
-    >>> there, back = nodes.Transpose((0, 2, 3, 1)), nodes.Transpose((0, 3, 1, 2))
+    >>> there, back = operations.Transpose((0, 2, 3, 1)), operations.Transpose((0, 3, 1, 2))
     >>> graph = Graph()
     >>> x = graph.input((3, 8, 8))
-    >>> graph.outputs = [graph.apply([there, nodes.Softmax(), back, there], x)]
-    >>> [type(application.node).__name__ for application in simplify(graph).applications]
+    >>> graph.outputs = [graph.apply([there, operations.Softmax(), back, there], x)]
+    >>> [type(node.operation).__name__ for node in simplify(graph).nodes]
     ['Transpose', 'Softmax', 'Transpose']
     """
     same: dict[int, int] = {}  # values that equal others
-    made: dict[int, Application] = {}
-    fresh = count(1 + max([*graph.inputs, *(a.output for a in graph.applications)], default=0))
+    made: dict[int, Node] = {}
+    fresh = count(1 + max([*graph.inputs, *(node.output for node in graph.nodes)], default=0))
 
-    def make(node: nodes.Node, inputs: tuple[int, ...], output: int) -> None:
-        made[output] = Application(node, inputs, output)
+    def make(operation: Operation, inputs: tuple[int, ...], output: int) -> None:
+        made[output] = Node(operation, inputs, output)
 
-    for application in graph.applications:
-        node, output = application.node, application.output
-        inputs = tuple(same.get(value, value) for value in application.inputs)
+    for node in graph.nodes:
+        operation, output = node.operation, node.output
+        inputs = tuple(same.get(value, value) for value in node.inputs)
         makers = [made.get(value) for value in inputs]
-        joined = _joined(makers[0], node)
+        joined = _joined(makers[0], operation)
         if joined is not None:
-            node, inputs = joined, makers[0].inputs
-            if _does_nothing(node):
+            operation, inputs = joined, makers[0].inputs
+            if _does_nothing(operation):
                 same[output] = inputs[0]
                 continue
-        elif (axes := _common_transposition(makers)) and (moved := _before(node, axes)):
+        elif (axes := _common_transposition(makers)) and (moved := _before(operation, axes)):
             value = next(fresh)
             make(moved, tuple(maker.inputs[0] for maker in makers), value)
-            node, inputs = nodes.Transpose(axes), (value,)
-        make(node, inputs, output)
+            operation, inputs = operations.Transpose(axes), (value,)
+        make(operation, inputs, output)
     outputs = [same.get(value, value) for value in graph.outputs]
-    return replace(graph, applications=list(made.values()), outputs=outputs)
+    return replace(graph, nodes=list(made.values()), outputs=outputs)
 
 
-def _joined(maker: Application | None, node: nodes.Node) -> nodes.Node | None:
-    """Return one node equal to `maker` followed by `node`, if both are arrangements."""
-    before = None if maker is None else maker.node
-    if isinstance(before, nodes.Transpose) and isinstance(node, nodes.Transpose):
-        return nodes.Transpose(tuple(before.axes[axis] for axis in node.axes))
-    if isinstance(before, nodes.Reshape) and isinstance(node, nodes.Reshape):
-        return nodes.Reshape(node.shape, before.source)
+def _joined(maker: Node | None, operation: Operation) -> Operation | None:
+    """Return one operation equal to `maker` followed by `operation`, if both are arrangements."""
+    before = None if maker is None else maker.operation
+    if isinstance(before, operations.Transpose) and isinstance(operation, operations.Transpose):
+        return operations.Transpose(tuple(before.axes[axis] for axis in operation.axes))
+    if isinstance(before, operations.Reshape) and isinstance(operation, operations.Reshape):
+        return operations.Reshape(operation.shape, before.source)
     return None
 
 
-def _does_nothing(node: nodes.Node) -> bool:
-    if isinstance(node, nodes.Transpose):
-        return node.axes == tuple(range(len(node.axes)))
-    return node.source == node.shape
+def _does_nothing(operation: Operation) -> bool:
+    if isinstance(operation, operations.Transpose):
+        return operation.axes == tuple(range(len(operation.axes)))
+    return operation.source == operation.shape
 
 
-def _common_transposition(makers: Sequence[Application | None]) -> tuple[int, ...] | None:
+def _common_transposition(makers: Sequence[Node | None]) -> tuple[int, ...] | None:
     """Return the axes of the transpositions that made all of the values, if they are equal."""
     axes = {
-        maker.node.axes if maker and isinstance(maker.node, nodes.Transpose) else None
+        maker.operation.axes
+        if maker and isinstance(maker.operation, operations.Transpose)
+        else None
         for maker in makers
     }
     return axes.pop() if len(axes) == 1 else None
 
 
-def _before(node: nodes.Node, axes: tuple[int, ...]) -> nodes.Node | None:
-    """Return the node that, before a transposition, equals `node` after it; None without one."""
-    if isinstance(node, nodes.Concatenate):
-        return replace(node, axis=axes[node.axis])
-    if isinstance(node, (nodes.Activation, nodes.GaussianNoise, nodes.Merge)):
-        return node
-    if isinstance(node, nodes.Dropout) and node.noise_shape is None:
-        return node
+def _before(operation: Operation, axes: tuple[int, ...]) -> Operation | None:
+    """Return the operation that before a transposition equals `operation` after it; or None."""
+    if isinstance(operation, operations.Concatenate):
+        return replace(operation, axis=axes[operation.axis])
+    if isinstance(operation, (operations.Activation, operations.GaussianNoise, operations.Merge)):
+        return operation
+    if isinstance(operation, operations.Dropout) and operation.noise_shape is None:
+        return operation
     return None

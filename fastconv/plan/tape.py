@@ -1,9 +1,9 @@
 """Records a program before its memory is placed.
 
 While a plan is built, every array is a `Tensor`: a shape, a dtype, and the steps that use it.
-`Tape.emit` records a step: a function that makes the operation, and the tensors that it reads or
+`Tape.emit` records a step: a function that makes the op, and the tensors that it reads or
 writes, which determine their lifetimes. `Tape.bind` then places all tensors in one arena
-(`arena.place`), gives each its array, and makes the operations, bound to these arrays.
+(`arena.place`), gives each its array, and makes the ops, bound to these arrays.
 
 The tensors that training keeps from the forward to the backward pass follow from these lifetimes: a
 tensor that a backward step reads is live until then.
@@ -64,7 +64,7 @@ class Tensor:
 
 
 class Tape:
-    """A list of steps, each a function that makes an operation once the arrays exist."""
+    """A list of steps, each a function that makes an op once the arrays exist."""
 
     def __init__(self):
         self._makers: list[Callable[[], Any]] = []
@@ -96,7 +96,7 @@ class Tape:
         return aligned_zeros(nbytes)
 
     def emit(self, make: Callable[[], Any], *tensors: Tensor | None) -> None:
-        """Record a step: `make()` returns its operation, which reads or writes `tensors`."""
+        """Record a step: `make()` returns its op, which reads or writes `tensors`."""
         step = len(self._makers)
         self._makers.append(make)
         for tensor in tensors:
@@ -104,7 +104,7 @@ class Tape:
                 tensor.storage.use(step)
 
     def bind(self, arena: Arena = aligned_zeros) -> tuple[list[Any], int]:
-        """Place every tensor in memory; return the operations in order and the arena's size in
+        """Place every tensor in memory; return the ops in order and the arena's size in
         bytes.
 
         `arena(nbytes)` returns the block to use: an aligned uint8 array of at least `nbytes`.

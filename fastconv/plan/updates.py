@@ -1,8 +1,8 @@
-"""The operations at the end of a training step: an optimizer bound to the buffers of a model.
+"""The ops at the end of a training step: an optimizer bound to the buffers of a model.
 
     clip the gradients | w -= lr * decay * w | the rule | average of the weights | constraints
 
-They read the optimizer's hyper-parameters at each run. Each plan of a model has its own operations,
+They read the optimizer's hyper-parameters at each run. Each plan of a model has its own ops,
 but all share one state, so a change of the learning rate applies to all.
 
 The rule updates all weights in one pass after the gradients are complete. The gradient of a large
@@ -23,9 +23,9 @@ import numpy as np
 from fastconv import runtime
 from fastconv._ext._optim import Rule, Update
 from fastconv.parameters import Parameters, Variable
-from fastconv.plan import nodes
+from fastconv.plan import operations
 from fastconv.plan.graph import Graph
-from fastconv.plan.penalties import constraint_operations
+from fastconv.plan.penalties import constraint_ops
 from fastconv.plan.program import make_program
 
 if TYPE_CHECKING:
@@ -70,8 +70,8 @@ def joinable_weights(graph: Graph, optimizer: Optimizer) -> set[Variable]:
     large kernels of products, used once, whose gradient is not changed or read in between."""
     if optimizer.clips or optimizer.weight_decay or optimizer.gradient_accumulation_steps:
         return set()
-    uses = Counter(v for step in graph.applications for v in nodes.variables_of(step.node))
-    kernels = [s.node.kernel for s in graph.applications if isinstance(s.node, nodes.Product)]
+    uses = Counter(v for node in graph.nodes for v in operations.variables_of(node.operation))
+    kernels = [n.operation.kernel for n in graph.nodes if isinstance(n.operation, operations.Dense)]
     return {
         kernel
         for kernel in kernels
@@ -99,12 +99,12 @@ class Updates:
         """`joinable_weights` for this optimizer."""
         return joinable_weights(graph, self._optimizer)
 
-    def operations(
+    def ops(
         self, joined: Mapping[Variable, Callable[[Rule], Any]] = MappingProxyType({})
     ) -> list[Any]:
-        """Return all operations in order, one per trainable part of the buffer.
+        """Return all ops in order, one per trainable part of the buffer.
 
-        For some weights, `joined` makes an operation that computes the gradient and passes it to
+        For some weights, `joined` makes an op that computes the gradient and passes it to
         the rule.
         """
         optimizer, parameters = self._optimizer, self._parameters
@@ -133,4 +133,4 @@ class Updates:
             average = state.buffers["average"]
             for run in parameters.trainable_runs():
                 update.append(Update("average", values[run], None, [average[run]], state.averaging))
-        return update + constraint_operations(parameters)
+        return update + constraint_ops(parameters)

@@ -10,7 +10,7 @@ from fastconv import metrics, optimizers
 from fastconv.common.keywords import explain_keywords
 from fastconv.common.tree import Names
 from fastconv.common.user_warnings import warn_user
-from fastconv.plan import Graph, PlanCache, nodes
+from fastconv.plan import Graph, PlanCache, operations
 from fastconv.serialization import named_objects, plain, serialize
 from fastconv.training.compilation import Compilation
 from fastconv.training.report import Report
@@ -173,17 +173,17 @@ class Compiled:
         if not self._compilation.has_loss:
             raise ValueError(f"{what}() needs a loss; give `loss` to compile()")
 
-    def _loss_nodes(self, graph: Graph, outputs: Names) -> list[nodes.Loss | None]:
+    def _loss_nodes(self, graph: Graph, outputs: Names) -> list[operations.Loss | None]:
         makers, found = graph.makers(), []
         for loss, value in zip(self._compilation.losses(outputs), graph.outputs, strict=True):
             maker = makers.get(value)
-            after_softmax = maker is not None and maker.node == nodes.Softmax()
+            after_softmax = maker is not None and maker.operation == operations.Softmax()
             if after_softmax and getattr(loss, "from_logits", False):
                 warn_user(
                     "the loss has from_logits=True, but the model ends in a softmax, whose outputs "
                     "are no logits; the loss is computed from what goes into the softmax",
                 )
-            found.append(loss and loss.node(after_softmax))
+            found.append(loss and loss.operation(after_softmax))
         return found
 
 

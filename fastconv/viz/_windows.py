@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from fastconv.layers.symbolic import Call
 from fastconv.models import Model
-from fastconv.plan import nodes
+from fastconv.plan import operations
 from fastconv.shapes import Conv2DGeometry, Pool2DGeometry, conv2d_geometry, pool2d_geometry
 
 
@@ -35,19 +35,22 @@ def geometry_of(call: Call) -> Conv2DGeometry | Pool2DGeometry | None:
     shape = (1, *call.inputs[0].shape[1:])
     if getattr(layer, "data_format", None) == "channels_first":
         shape = (1, *shape[2:], shape[1])
-    for node in layer.nodes(call.input_shape):
-        if isinstance(node, nodes.Convolution):
+    for operation in layer.operations(call.input_shape):
+        if isinstance(operation, operations.Convolution):
             return conv2d_geometry(
                 shape,
-                node.kernel_shape or node.kernel.shape,
-                strides=node.strides,
-                padding=node.padding,
-                dilation_rate=node.dilation_rate,
-                groups=node.groups,
+                operation.kernel_shape or operation.kernel.shape,
+                strides=operation.strides,
+                padding=operation.padding,
+                dilation_rate=operation.dilation_rate,
+                groups=operation.groups,
             )
-        if isinstance(node, nodes.Pooling):
+        if isinstance(operation, operations.Pooling):
             return pool2d_geometry(
-                shape, pool_size=node.pool_size, strides=node.strides, padding=node.padding
+                shape,
+                pool_size=operation.pool_size,
+                strides=operation.strides,
+                padding=operation.padding,
             )
     return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from fastconv.plan import nodes
+from fastconv.plan import operations
 from fastconv.viz._windows import geometry_of
 from fastconv.viz.style import new_figure, styled
 
@@ -60,12 +60,12 @@ def call_costs(call: Any) -> tuple[int, int, int]:
         parts = [call_costs(inner) for inner in network.calls if inner.inputs]
         return tuple(sum(part) for part in zip(*parts, strict=True))
     products, shape = 0, call.outputs[0].shape
-    for node in call.layer.nodes(call.input_shape):
-        if isinstance(node, nodes.Product):
-            products += math.prod(shape[1:-1]) * math.prod(node.kernel.shape)
-        elif isinstance(node, nodes.Convolution) and len(shape) == 4:
+    for operation in call.layer.operations(call.input_shape):
+        if isinstance(operation, operations.Dense):
+            products += math.prod(shape[1:-1]) * math.prod(operation.kernel.shape)
+        elif isinstance(operation, operations.Convolution) and len(shape) == 4:
             geometry = geometry_of(call)
-            taps = math.prod(node.kernel_shape or node.kernel.shape)
+            taps = math.prod(operation.kernel_shape or operation.kernel.shape)
             products += geometry.out_h * geometry.out_w * taps
     return call.layer.count_params(), products, math.prod(shape[1:])
 

@@ -14,7 +14,7 @@ def differential(layer: layers.Layer, x_shape: tuple[int, ...]) -> Differential:
     if not layer.built:
         layer.build(sample)
     graph = Graph()
-    graph.outputs = [graph.apply(layer.nodes(sample), graph.input(x_shape[1:]))]
+    graph.outputs = [graph.apply(layer.operations(sample), graph.input(x_shape[1:]))]
     parameters = Parameters(layer.weights)
     made = Differential(graph, x_shape[0], parameters)
     made.weights = parameters

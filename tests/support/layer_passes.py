@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from fastconv.parameters import Parameters
+from fastconv.plan.autodiff import Autodiff
 from fastconv.plan.fusion import fuse
 from fastconv.plan.graph import Graph
 from fastconv.plan.program import make_program
-from fastconv.plan.recording import Recording
 from fastconv.plan.tape import Tape
 
 
@@ -27,17 +27,17 @@ def passes(layer, x, dy, threads=1):
     parameters = Parameters(layer.weights)
     parameters.gradient[...] = np.nan
     tape, graph = Tape(), Graph()
-    graph.outputs = [graph.apply(layer.nodes(layer.input_shape), graph.input(x.shape[1:]))]
+    graph.outputs = [graph.apply(layer.operations(layer.input_shape), graph.input(x.shape[1:]))]
     graph = fuse(graph, "train")
-    recording = Recording(graph, tape, parameters, len(x), True, watched=graph.outputs)
-    recording.forward()
-    source, output = (recording.tensors[v] for v in (*graph.inputs, *graph.outputs))
+    autodiff = Autodiff(graph, tape, parameters, len(x), True, watched=graph.outputs)
+    autodiff.forward()
+    source, output = (autodiff.tensors[v] for v in (*graph.inputs, *graph.outputs))
     gradient = tape.input(dy.shape)
     tape.keep(output)
-    (dx,) = recording.backward([(*graph.outputs, gradient)], graph.inputs)
+    (dx,) = autodiff.backward([(*graph.outputs, gradient)], graph.inputs)
     tape.keep(dx)
     operations, _ = tape.bind()
-    operations += [op for step in recording.steps for op in step.updates()]
+    operations += [op for each in autodiff.lowerings for op in each.updates()]
     source.array[...], gradient.array[...] = x, dy
     make_program(operations).run(threads)
     gradients = {v.name: parameters.view(parameters.gradient, v).copy() for v in layer.weights}

@@ -1,19 +1,19 @@
-"""Lowers a node to operations of the compiled core: one class per kind of node.
+"""Lowers an operation to ops of the compiled core: one class per kind of operation.
 
     forward(x) -> y                 records the forward step, keeps what backward reads
     backward(dy, need_dx) -> dx     records the gradients: into the gradient buffer for trainable
                                     weights, into a new tensor for the input if it is needed
-    updates() -> operations         change non-trainable weights at the end of a training step
+    updates() -> ops                change non-trainable weights at the end of a training step
 
-    A node with several inputs takes forward(*xs); its backward(dy, needs) returns a list.
+    An operation with several inputs takes forward(*xs); its backward(dy, needs) returns a list.
 
-    The gradient of an activation inside a node is applied before `backward`, by the operation
-    that writes dy (`gradients.Undo`).
+    The gradient of an activation inside an operation is applied before `backward`, by the op that
+    writes dy (`gradients.ActivationGradient`).
 
 Both passes record on a tape (`plan.tape`); x, y, dy, dx are tensors whose memory is not yet placed.
-A `dy` belongs to the one node that receives it, which may overwrite it.
+A `dy` belongs to the one operation that receives it, which may overwrite it.
 
-A recorded step is a function that makes an operation: an `Op` of the compiled core, or any object
+A recorded step is a function that makes an op: an `Op` of the compiled core, or any object
 with `run_python()`, which the plan calls in order (`plan.program`).
 
     base         Lowering
@@ -30,51 +30,51 @@ with `run_python()`, which the plan calls in order (`plan.program`).
 
 from __future__ import annotations
 
-from fastconv.plan import nodes
+from fastconv.plan import operations
 from fastconv.plan.lowering.activation import Activation, Softmax
 from fastconv.plan.lowering.arrangement import AxisMaps, ScaleShift, Transpose
 from fastconv.plan.lowering.base import Lowering
 from fastconv.plan.lowering.custom import Custom
-from fastconv.plan.lowering.loss import loss_operation, lower_loss
+from fastconv.plan.lowering.loss import loss_op, lower_loss
 from fastconv.plan.lowering.merging import Concatenate, Merge
 from fastconv.plan.lowering.normalization import (
     BatchNormalization,
     GroupNormalization,
+    LayerNormalization,
     PReLU,
     ResponseNormalization,
-    RowNormalization,
 )
 from fastconv.plan.lowering.penalty import ActivityPenalty
 from fastconv.plan.lowering.pooling import GlobalPooling, Pooling
 from fastconv.plan.lowering.random import Dropout, GaussianNoise, Random, RandomWarp
 from fastconv.plan.lowering.reshape import Reshape
 from fastconv.plan.lowering.transposed import TransposedConvolution
-from fastconv.plan.lowering.weighted import Convolution, Product
+from fastconv.plan.lowering.weighted import Convolution, Dense
 
 LOWERINGS: dict[type, type[Lowering]] = {
-    nodes.RowNormalization: RowNormalization,
-    nodes.ResponseNormalization: ResponseNormalization,
-    nodes.PReLU: PReLU,
-    nodes.GroupNormalization: GroupNormalization,
-    nodes.BatchNormalization: BatchNormalization,
-    nodes.Activation: Activation,
-    nodes.ActivityPenalty: ActivityPenalty,
-    nodes.AxisMaps: AxisMaps,
-    nodes.Concatenate: Concatenate,
-    nodes.Convolution: Convolution,
-    nodes.Custom: Custom,
-    nodes.Dropout: Dropout,
-    nodes.GaussianNoise: GaussianNoise,
-    nodes.GlobalPooling: GlobalPooling,
-    nodes.Merge: Merge,
-    nodes.Pooling: Pooling,
-    nodes.Product: Product,
-    nodes.RandomWarp: RandomWarp,
-    nodes.Reshape: Reshape,
-    nodes.ScaleShift: ScaleShift,
-    nodes.Softmax: Softmax,
-    nodes.Transpose: Transpose,
-    nodes.TransposedConvolution: TransposedConvolution,
+    operations.LayerNormalization: LayerNormalization,
+    operations.ResponseNormalization: ResponseNormalization,
+    operations.PReLU: PReLU,
+    operations.GroupNormalization: GroupNormalization,
+    operations.BatchNormalization: BatchNormalization,
+    operations.Activation: Activation,
+    operations.ActivityPenalty: ActivityPenalty,
+    operations.AxisMaps: AxisMaps,
+    operations.Concatenate: Concatenate,
+    operations.Convolution: Convolution,
+    operations.Custom: Custom,
+    operations.Dropout: Dropout,
+    operations.GaussianNoise: GaussianNoise,
+    operations.GlobalPooling: GlobalPooling,
+    operations.Merge: Merge,
+    operations.Pooling: Pooling,
+    operations.Dense: Dense,
+    operations.RandomWarp: RandomWarp,
+    operations.Reshape: Reshape,
+    operations.ScaleShift: ScaleShift,
+    operations.Softmax: Softmax,
+    operations.Transpose: Transpose,
+    operations.TransposedConvolution: TransposedConvolution,
 }
 
-__all__ = ["LOWERINGS", "Lowering", "Random", "Reshape", "loss_operation", "lower_loss"]
+__all__ = ["LOWERINGS", "Lowering", "Random", "Reshape", "loss_op", "lower_loss"]

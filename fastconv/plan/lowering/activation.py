@@ -9,23 +9,25 @@ from fastconv.plan.lowering.base import Lowering
 class Activation(Lowering):
     """An activation that is not fused into the preceding operation.
 
-    If its kind can be fused, it equals its `ending`, whose gradient other operations may apply.
+    If its kind can be fused, it equals its `epilogue`, whose gradient other operations may apply.
     """
 
     @property
-    def ending(self):
-        return self.node if self.node.fusible else None
+    def epilogue(self):
+        return self.operation if self.operation.fusible else None
 
     @property
     def overwrites_dy(self):
-        return self.ending is None
+        return self.epilogue is None
 
     def forward(self, x):
-        node = self.node
+        operation = self.operation
         y = x if self.may_overwrite else self.tape.tensor(x.shape)
-        self.saved = x if node.keeps_input else y
+        self.saved = x if operation.keeps_input else y
         self.tape.emit(
-            lambda: _elementwise.ActivationForward(node.kind, x.array, y.array, *node.parameters),
+            lambda: _elementwise.ActivationForward(
+                operation.kind, x.array, y.array, *operation.parameters
+            ),
             x,
             y,
         )
@@ -34,12 +36,12 @@ class Activation(Lowering):
     def backward(self, dy, need_dx):
         if not need_dx:
             return None
-        if self.ending is not None:
+        if self.epilogue is not None:
             return dy
-        node, saved = self.node, self.saved
+        operation, saved = self.operation, self.saved
         self.tape.emit(
             lambda: _elementwise.ActivationBackward(
-                node.kind, saved.array, dy.array, dy.array, *node.parameters
+                operation.kind, saved.array, dy.array, dy.array, *operation.parameters
             ),
             saved,
             dy,
@@ -49,7 +51,7 @@ class Activation(Lowering):
 
 class Softmax(Lowering):
     def forward(self, x):
-        log = self.node.log
+        log = self.operation.log
         y = self.y = x if self.may_overwrite else self.tape.tensor(x.shape)
         self.tape.emit(lambda: _elementwise.SoftmaxForward(x.rows.array, y.rows.array, log), x, y)
         return y
@@ -57,7 +59,7 @@ class Softmax(Lowering):
     def backward(self, dy, need_dx):
         if not need_dx:
             return None
-        y, log = self.y, self.node.log
+        y, log = self.y, self.operation.log
         self.tape.emit(
             lambda: _elementwise.SoftmaxBackward(y.rows.array, dy.rows.array, dy.rows.array, log),
             y,

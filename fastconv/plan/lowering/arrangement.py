@@ -18,12 +18,12 @@ class AxisMaps(Lowering):
     overwrites_dy = False
 
     def forward(self, x):
-        self.x_shape, self.maps = x.shape, (None, *self.node.maps)
+        self.x_shape, self.maps = x.shape, (None, *self.operation.maps)
         sizes = (
             size if axis_map is None else axis_map.output_size
             for size, axis_map in zip(x.shape, self.maps, strict=True)
         )
-        return _resampled(self.tape, x, tuple(sizes), self.maps, self.node.fill)
+        return _resampled(self.tape, x, tuple(sizes), self.maps, self.operation.fill)
 
     def backward(self, dy, need_dx):
         if not need_dx:
@@ -36,24 +36,28 @@ class Transpose(Lowering):
     overwrites_dy = False
 
     def forward(self, x):
-        return transposed(self.tape, x, self.node.axes)
+        return transposed(self.tape, x, self.operation.axes)
 
     def backward(self, dy, need_dx):
         if not need_dx:
             return None
-        return transposed(self.tape, dy, tuple(int(axis) for axis in np.argsort(self.node.axes)))
+        return transposed(
+            self.tape, dy, tuple(int(axis) for axis in np.argsort(self.operation.axes))
+        )
 
 
 class ScaleShift(Lowering):
     def forward(self, x):
-        y, node = x if self.may_overwrite else self.tape.tensor(x.shape), self.node
-        self._emit(x, y, np.array(node.scale, np.float32), np.array(node.shift, np.float32))
+        y, operation = x if self.may_overwrite else self.tape.tensor(x.shape), self.operation
+        self._emit(
+            x, y, np.array(operation.scale, np.float32), np.array(operation.shift, np.float32)
+        )
         return y
 
     def backward(self, dy, need_dx):
         if not need_dx:
             return None
-        self._emit(dy, dy, np.array(self.node.scale, np.float32), None)
+        self._emit(dy, dy, np.array(self.operation.scale, np.float32), None)
         return dy
 
     def _emit(self, x, y, scale, shift):

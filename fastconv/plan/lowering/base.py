@@ -1,4 +1,4 @@
-"""The base class of lowerings: a node that records its passes on a tape."""
+"""The base class of lowerings: an operation that records its passes on a tape."""
 
 from __future__ import annotations
 
@@ -8,37 +8,43 @@ from typing import Any
 import numpy as np
 
 from fastconv.parameters import Variable
-from fastconv.plan.gradients import Undo, WeightGradients
-from fastconv.plan.nodes import Activation
+from fastconv.plan.gradients import ActivationGradient, WeightGradients
+from fastconv.plan.operations import Activation
 from fastconv.plan.tape import Tape, Tensor
 
 
 class Lowering(ABC):
-    """Base class: a node, the tape to record on, the gradients of the weights, and whether a
+    """Base class: an operation, the tape to record on, the gradients of the weights, and whether a
     backward pass follows."""
 
     penalty: np.ndarray | None = None  # one number that a run adds to the loss; None without
-    starts_gradients = False  # `backward` adds a gradient even without a loss after the node
+    starts_gradients = False  # `backward` adds a gradient even without a loss after the operation
     merges = False  # has several inputs: `forward(*xs)`, `backward(dy, needs)` returns a list
-    undoes_ending = False  # `backward` applies the gradient of `ending`, unless `ending_undone`
+    # `backward` multiplies by the derivative of `epilogue`, unless `epilogue_differentiated`.
+    differentiates_epilogue = False
 
     # Set by the plan: the first before `forward`, the others before `backward`.
     may_overwrite = False  # x has no other reader, so the output may take its memory
-    ending_undone = False  # dy is the gradient of the input of `ending`
-    undo: Undo | None = None  # the preceding operation's ending, whose gradient dx must include
+    epilogue_differentiated = False  # dy is the gradient of the input of `epilogue`
+    activation_gradient: ActivationGradient | None = None  # of the preceding operation, for dx
 
-    def __init__(self, node: Any, tape: Tape, gradients: WeightGradients, training: bool):
-        self.node, self.tape, self.gradients, self.training = node, tape, gradients, training
+    def __init__(self, operation: Any, tape: Tape, gradients: WeightGradients, training: bool):
+        self.operation, self.tape, self.gradients, self.training = (
+            operation,
+            tape,
+            gradients,
+            training,
+        )
 
     @property
-    def ending(self) -> Activation | None:
+    def epilogue(self) -> Activation | None:
         """The activation at the end of this operation; None without. `backward` applies its
-        gradient only if `undoes_ending`."""
-        return getattr(self.node, "activation", None)
+        gradient only if `differentiates_epilogue`."""
+        return getattr(self.operation, "activation", None)
 
-    def can_undo(self, maker: Lowering) -> bool:
-        """Return whether `backward` can include the gradient of the ending of `maker`, which makes
-        x, in dx at a lower cost than `maker` or a separate pass."""
+    def can_fuse_gradient_of(self, maker: Lowering) -> bool:
+        """Return whether `backward` can multiply dx by the derivative of the epilogue of `maker`,
+        which makes x, at a lower cost than `maker` or a separate pass."""
         return False
 
     @property
@@ -49,13 +55,13 @@ class Lowering(ABC):
 
     @property
     def keeps_dy(self) -> bool:
-        """Whether an operation at the end of the program reads dy once more. `backward` has kept dy
-        then (`Tape.keep`), and no operation may write into it."""
+        """Whether an op at the end of the program reads dy once more. `backward` has kept dy
+        then (`Tape.keep`), and no op may write into it."""
         return False
 
     @property
     def trainable(self) -> bool:
-        """Whether the backward pass computes a weight gradient in this node."""
+        """Whether the backward pass computes a weight gradient in this operation."""
         return False
 
     @abstractmethod
@@ -68,7 +74,7 @@ class Lowering(ABC):
         """Record the gradients for the output gradient `dy`; return that of the input if needed."""
 
     def updates(self) -> list[Any]:
-        """Return operations that change weights outside the optimizer, such as moving averages.
+        """Return ops that change weights outside the optimizer, such as moving averages.
 
         A training plan runs them after the backward pass, together with those of the optimizer, so
         that an interrupted step leaves all weights unchanged. Called once the tape is bound; the

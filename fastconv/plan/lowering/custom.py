@@ -21,16 +21,16 @@ class Custom(Lowering):
 
     @property
     def trainable(self):
-        return any(weight.trainable for weight in self.node.layer.weights)
+        return any(weight.trainable for weight in self.operation.layer.weights)
 
     def forward(self, x):
-        self.x, self.y = x, self.tape.tensor((x.shape[0], *self.node.shape))
+        self.x, self.y = x, self.tape.tensor((x.shape[0], *self.operation.shape))
         self.tape.emit(lambda: _Step(self._run_forward), x, self.y)
         return self.y
 
     def backward(self, dy, need_dx):
         dx = self.tape.tensor(self.x.shape) if need_dx else None
-        weights = self.node.layer.weights
+        weights = self.operation.layer.weights
         into = [self.gradient_of(weight) if weight.trainable else None for weight in weights]
         # `saved` may hold views of x and y, so both are live until here.
         self.tape.emit(
@@ -40,13 +40,13 @@ class Custom(Lowering):
 
     def _run_forward(self):
         y, saved = self._pair(
-            "forward", self.node.layer.forward(read_only(self.x.array), self.training)
+            "forward", self.operation.layer.forward(read_only(self.x.array), self.training)
         )
         self._copy(y, self.y.array, "forward() must return (y, saved) with y")
         self.saved = saved if self.training else None
 
     def _run_backward(self, dy, dx, into):
-        returned = self.node.layer.backward(read_only(dy.array), self.saved)
+        returned = self.operation.layer.backward(read_only(dy.array), self.saved)
         self.saved = None
         gradient, weight_gradients = self._pair("backward", returned)
         if dx is not None:
@@ -54,8 +54,8 @@ class Custom(Lowering):
         weight_gradients = list(weight_gradients)
         if len(weight_gradients) != len(into):
             raise ValueError(
-                f"layer {self.node.layer.name!r}: backward() must return {len(into)} gradients of "
-                f"weights, received {len(weight_gradients)}"
+                f"layer {self.operation.layer.name!r}: backward() must return {len(into)} "
+                f"gradients of weights, received {len(weight_gradients)}"
             )
         for index, (value, target) in enumerate(zip(weight_gradients, into, strict=True)):
             if target is not None:
@@ -64,7 +64,7 @@ class Custom(Lowering):
     def _pair(self, method: str, returned: Any) -> tuple[Any, Any]:
         if not isinstance(returned, tuple) or len(returned) != 2:
             raise TypeError(
-                f"layer {self.node.layer.name!r}: {method}() must return a pair, "
+                f"layer {self.operation.layer.name!r}: {method}() must return a pair, "
                 f"received {type(returned).__name__}"
             )
         return returned
@@ -73,14 +73,14 @@ class Custom(Lowering):
         array = np.asarray(value)
         if array.shape != target.shape or array.dtype.kind not in "fiu":
             raise ValueError(
-                f"layer {self.node.layer.name!r}: {rule} of numbers of shape {target.shape}, "
+                f"layer {self.operation.layer.name!r}: {rule} of numbers of shape {target.shape}, "
                 f"received {array.dtype} of shape {array.shape}"
             )
         np.copyto(target, array, casting="unsafe")
 
 
 class _Step:
-    """A Python operation (`plan.program`)."""
+    """A Python op (`plan.program`)."""
 
     def __init__(self, function):
         self.run_python = function

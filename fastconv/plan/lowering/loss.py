@@ -8,14 +8,14 @@ import numpy as np
 
 from fastconv._ext._loss import RowLoss
 from fastconv.common.arrays import read_only
-from fastconv.plan import nodes
+from fastconv.plan import operations
 from fastconv.plan.tape import Tape, Tensor
 
 
 class _CustomLoss:
     """A loss in NumPy (`fastconv.losses.CustomLoss`) on fixed arrays."""
 
-    def __init__(self, loss: nodes.Loss, prediction, targets, gradient, values, weight):
+    def __init__(self, loss: operations.Loss, prediction, targets, gradient, values, weight):
         self._loss = loss
         self._prediction, self._targets = read_only(prediction), read_only(targets)
         self._gradient, self._values, self._weight = gradient, values, weight
@@ -32,8 +32,8 @@ class _CustomLoss:
             self._gradient *= np.float32(scale / rows)
 
 
-def loss_operation(
-    loss: nodes.Loss,
+def loss_op(
+    loss: operations.Loss,
     prediction: np.ndarray,
     targets: np.ndarray,
     gradient: np.ndarray | None,
@@ -41,7 +41,7 @@ def loss_operation(
     weight: np.ndarray | None,
     probabilities: np.ndarray | None = None,
 ) -> Any:
-    """Return the operation for the loss of all rows, and the gradient if an array is given."""
+    """Return the op for the loss of all rows, and the gradient if an array is given."""
     if loss.custom is not None:
         return _CustomLoss(loss, prediction, targets, gradient, values, weight)
     return RowLoss(
@@ -59,7 +59,7 @@ def loss_operation(
 
 
 def lower_loss(
-    loss: nodes.Loss,
+    loss: operations.Loss,
     tape: Tape,
     prediction: Tensor,
     probabilities: Tensor | None,
@@ -79,7 +79,7 @@ def lower_loss(
     gradient = tape.tensor(prediction.shape) if training else None
 
     def make():
-        return loss_operation(
+        return loss_op(
             loss,
             rows.array,
             targets.array,

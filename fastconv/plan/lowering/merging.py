@@ -18,14 +18,14 @@ class Merge(Lowering):
 
     @property
     def overwrites_dy(self):
-        return self.node.kind == "average"
+        return self.operation.kind == "average"
 
     def forward(self, *xs):
         self.x_shapes = [x.shape for x in xs]
         shape = merged_shape(self.x_shapes)
         self.xs = xs = [self._repeated(x, shape) for x in xs]
         y = self.y = self.tape.tensor(shape)
-        kind, relu = self.node.kind, self.ending is not None
+        kind, relu = self.operation.kind, self.epilogue is not None
 
         def make():
             return _merge.Merge(kind, [x.array for x in xs], y.array, relu=relu)
@@ -34,7 +34,7 @@ class Merge(Lowering):
         return y
 
     def backward(self, dy, needs):
-        if self.node.kind == "average":
+        if self.operation.kind == "average":
             factor = 1 / len(needs)
             self.tape.emit(lambda: _merge.Scale(dy.array, dy.array, factor), dy)
         return [
@@ -43,7 +43,7 @@ class Merge(Lowering):
         ]
 
     def _gradient(self, index: int, dy: Tensor) -> Tensor:
-        kind, xs, y = self.node.kind, self.xs, self.y
+        kind, xs, y = self.operation.kind, self.xs, self.y
         if kind in ("add", "average") or (kind == "subtract" and index == 0):
             return dy
         dx = self.tape.tensor(dy.shape)
@@ -82,7 +82,7 @@ class Concatenate(Lowering):
     overwrites_dy = False
 
     def forward(self, *xs):
-        axis = self.node.axis
+        axis = self.operation.axis
         self.x_shapes = [x.shape for x in xs]
         shape = list(xs[0].shape)
         shape[axis] = sum(x.shape[axis] for x in xs)
@@ -91,7 +91,7 @@ class Concatenate(Lowering):
         return y
 
     def backward(self, dy, needs):
-        axis = self.node.axis
+        axis = self.operation.axis
         dxs = [
             self.tape.tensor(shape) if need else None
             for need, shape in zip(needs, self.x_shapes, strict=True)

@@ -10,7 +10,7 @@ import numpy as np
 
 from fastconv._ext import _normalization, _optim
 from fastconv.parameters import Variable
-from fastconv.plan import nodes
+from fastconv.plan import operations
 from fastconv.plan.lowering.base import Lowering
 
 
@@ -24,13 +24,15 @@ class _Scaled(Lowering):
 
     @property
     def trainable(self):
-        return any(v is not None and v.trainable for v in (self.node.gamma, self.node.beta))
+        return any(
+            v is not None and v.trainable for v in (self.operation.gamma, self.operation.beta)
+        )
 
     def weight_gradients(self) -> list[np.ndarray | None]:
         """Return the arrays for dgamma and dbeta, as rows."""
         wanted = [
             variable if variable is not None and variable.trainable else None
-            for variable in (self.node.gamma, self.node.beta)
+            for variable in (self.operation.gamma, self.operation.beta)
         ]
         gradients = [self.gradient_of(variable) for variable in wanted]
         return [None if gradient is None else gradient.reshape(-1) for gradient in gradients]
@@ -42,43 +44,44 @@ class _ChannelNormalization(_Scaled):
     The backward pass recomputes y from x, so that its activation takes no memory.
     """
 
-    undoes_ending = True
+    differentiates_epilogue = True
 
     @abstractmethod
     def statistics_shape(self, x) -> tuple[int, int]:
         """(segments, groups)"""
 
     def activation(self) -> tuple[str, float]:
-        activation = self.node.activation
+        activation = self.operation.activation
         return (activation.kind, activation.slope) if activation else ("linear", 0.0)
 
     def segments(self, tensor):
         return tensor.reshape(self.mean.shape[0], -1, tensor.shape[-1])
 
     def forward(self, x):
-        node, tape = self.node, self.tape
+        operation, tape = self.operation, self.tape
         self.x, y = x, tape.tensor(x.shape)
         shape = self.statistics_shape(x)
         mean, variance = self.mean, self.variance = tape.tensor(shape), tape.tensor(shape)
         kind, slope = self.activation()
         tape.emit(
             lambda: _normalization.ChannelNormForward(
-                self.segments(x).array, flat(node.gamma), flat(node.beta), self.segments(y).array,
-                mean.array, variance.array, node.epsilon, kind, slope,
+                self.segments(x).array, flat(operation.gamma), flat(operation.beta),
+                self.segments(y).array, mean.array, variance.array, operation.epsilon, kind, slope,
             ),
             x, y, mean, variance,
         )  # fmt: skip
         return y
 
     def backward(self, dy, need_dx):
-        node, x, mean, variance = self.node, self.x, self.mean, self.variance
+        operation, x, mean, variance = self.operation, self.x, self.mean, self.variance
         dgamma, dbeta = self.weight_gradients()
-        kind, slope = ("linear", 0.0) if self.ending_undone else self.activation()
+        kind, slope = ("linear", 0.0) if self.epilogue_differentiated else self.activation()
         self.tape.emit(
             lambda: _normalization.ChannelNormBackward(
-                self.segments(x).array, self.segments(dy).array, flat(node.gamma), flat(node.beta),
-                mean.array, variance.array, self.segments(dy).array if need_dx else None, dgamma,
-                dbeta, node.epsilon, kind, slope,
+                self.segments(x).array, self.segments(dy).array, flat(operation.gamma),
+                flat(operation.beta), mean.array, variance.array,
+                self.segments(dy).array if need_dx else None, dgamma, dbeta, operation.epsilon,
+                kind, slope,
             ),
             x, dy, mean, variance,
         )  # fmt: skip
@@ -90,10 +93,10 @@ class BatchNormalization(_ChannelNormalization):
 
     @property
     def by_batch(self) -> bool:
-        return self.training and not self.node.frozen
+        return self.training and not self.operation.frozen
 
     @property
-    def undoes_ending(self):
+    def differentiates_epilogue(self):
         return self.by_batch
 
     @property
@@ -109,13 +112,13 @@ class BatchNormalization(_ChannelNormalization):
             self.tape.keep(self.mean)
             self.tape.keep(self.variance)
             return y
-        node = self.node
+        operation = self.operation
         y = x if self.may_overwrite else self.tape.tensor(x.shape)
         kind, slope = self.activation()
         self.tape.emit(
             lambda: _normalization.FrozenNormForward(
-                x.array, flat(node.gamma), flat(node.beta), node.moving_mean._live,
-                node.moving_variance._live, y.array, node.epsilon, kind, slope,
+                x.array, flat(operation.gamma), flat(operation.beta), operation.moving_mean._live,
+                operation.moving_variance._live, y.array, operation.epsilon, kind, slope,
             ),
             x, y,
         )  # fmt: skip
@@ -126,11 +129,11 @@ class BatchNormalization(_ChannelNormalization):
             return super().backward(dy, need_dx)
         if not need_dx:
             return None
-        node = self.node
+        operation = self.operation
         self.tape.emit(
             lambda: _normalization.FrozenNormBackward(
-                dy.array, flat(node.gamma), node.moving_mean._live, node.moving_variance._live,
-                dy.array, node.epsilon,
+                dy.array, flat(operation.gamma), operation.moving_mean._live,
+                operation.moving_variance._live, dy.array, operation.epsilon,
             ),
             dy,
         )  # fmt: skip
@@ -139,9 +142,9 @@ class BatchNormalization(_ChannelNormalization):
     def updates(self):
         if not self.by_batch:
             return []
-        node = self.node
-        momentum = np.array([node.momentum, 0.0])  # 0: leave the batch statistics unchanged
-        pairs = ((node.moving_mean, self.mean), (node.moving_variance, self.variance))
+        operation = self.operation
+        momentum = np.array([operation.momentum, 0.0])  # 0: leave the batch statistics unchanged
+        pairs = ((operation.moving_mean, self.mean), (operation.moving_variance, self.variance))
         return [
             _optim.Update("average", new.array.reshape(-1), None, (average._live,), momentum)
             for average, new in pairs
@@ -149,16 +152,16 @@ class BatchNormalization(_ChannelNormalization):
 
 
 def fold(
-    node: nodes.BatchNormalization,
+    operation: operations.BatchNormalization,
     kernel: np.ndarray,
     folded: np.ndarray,
     bias: np.ndarray | None,
     folded_bias: np.ndarray,
 ) -> _normalization.FoldNorm:
-    """Return the operation that folds normalization by the moving statistics into the weights."""
+    """Return the op that folds normalization by the moving statistics into the weights."""
     return _normalization.FoldNorm(
-        kernel, bias, flat(node.gamma), flat(node.beta), node.moving_mean._live,
-        node.moving_variance._live, folded, folded_bias, node.epsilon,
+        kernel, bias, flat(operation.gamma), flat(operation.beta), operation.moving_mean._live,
+        operation.moving_variance._live, folded, folded_bias, operation.epsilon,
     )  # fmt: skip
 
 
@@ -166,35 +169,36 @@ class GroupNormalization(_ChannelNormalization):
     """One segment per sample."""
 
     def statistics_shape(self, x):
-        return x.shape[0], self.node.groups
+        return x.shape[0], self.operation.groups
 
 
-class RowNormalization(_Scaled):
+class LayerNormalization(_Scaled):
     """Layer and unit normalization over the last axes of a sample."""
 
     def rows(self, tensor):
-        return tensor.reshape(-1, math.prod(tensor.shape[-self.node.axes :]))
+        return tensor.reshape(-1, math.prod(tensor.shape[-self.operation.axes :]))
 
     def forward(self, x):
-        node = self.node
+        operation = self.operation
         self.x, y = x, x if self.may_overwrite else self.tape.tensor(x.shape)
         statistics = self.statistics = self.tape.tensor((self.rows(x).shape[0], 2))
         self.tape.emit(
             lambda: _normalization.RowNormForward(
-                self.rows(x).array, flat(node.gamma), flat(node.beta), self.rows(y).array,
-                statistics.array, node.epsilon, node.unit,
+                self.rows(x).array, flat(operation.gamma), flat(operation.beta), self.rows(y).array,
+                statistics.array, operation.epsilon, operation.unit,
             ),
             x, y, statistics,
         )  # fmt: skip
         return y
 
     def backward(self, dy, need_dx):
-        node, x, statistics = self.node, self.x, self.statistics
+        operation, x, statistics = self.operation, self.x, self.statistics
         dgamma, dbeta = self.weight_gradients()
         self.tape.emit(
             lambda: _normalization.RowNormBackward(
-                self.rows(x).array, self.rows(dy).array, flat(node.gamma), statistics.array,
-                self.rows(dy).array if need_dx else None, dgamma, dbeta, node.epsilon, node.unit,
+                self.rows(x).array, self.rows(dy).array, flat(operation.gamma), statistics.array,
+                self.rows(dy).array if need_dx else None, dgamma, dbeta, operation.epsilon,
+                operation.unit,
             ),
             x, dy, statistics,
         )  # fmt: skip
@@ -203,8 +207,8 @@ class RowNormalization(_Scaled):
 
 class ResponseNormalization(Lowering):
     def settings(self):
-        node = self.node
-        return node.depth_radius, node.bias, node.alpha, node.beta
+        operation = self.operation
+        return operation.depth_radius, operation.bias, operation.alpha, operation.beta
 
     def forward(self, x):
         self.x, y = x, x if self.may_overwrite else self.tape.tensor(x.shape)
@@ -234,17 +238,17 @@ class ResponseNormalization(Lowering):
 class PReLU(Lowering):
     @property
     def trainable(self):
-        return self.node.alpha.trainable
+        return self.operation.alpha.trainable
 
     def slopes(self, tensor):
         """(rows, slopes, elements per slope)"""
-        return tensor.reshape(-1, self.node.alpha.size, self.node.inner)
+        return tensor.reshape(-1, self.operation.alpha.size, self.operation.inner)
 
     def forward(self, x):
         self.x, y = x, x if self.may_overwrite else self.tape.tensor(x.shape)
         self.tape.emit(
             lambda: _normalization.PReLUForward(
-                self.slopes(x).array, flat(self.node.alpha), self.slopes(y).array
+                self.slopes(x).array, flat(self.operation.alpha), self.slopes(y).array
             ),
             x,
             y,
@@ -253,10 +257,10 @@ class PReLU(Lowering):
 
     def backward(self, dy, need_dx):
         x = self.x
-        dalpha = self.gradient_of(self.node.alpha).reshape(-1) if self.trainable else None
+        dalpha = self.gradient_of(self.operation.alpha).reshape(-1) if self.trainable else None
         self.tape.emit(
             lambda: _normalization.PReLUBackward(
-                self.slopes(x).array, self.slopes(dy).array, flat(self.node.alpha),
+                self.slopes(x).array, self.slopes(dy).array, flat(self.operation.alpha),
                 self.slopes(dy).array if need_dx else None, dalpha,
             ),
             x, dy,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastconv.plan.lowering.base import Lowering
-from fastconv.plan.penalties import penalty_operation
+from fastconv.plan.penalties import penalty_op
 
 
 class ActivityPenalty(Lowering):
@@ -17,15 +17,15 @@ class ActivityPenalty(Lowering):
 
     def forward(self, x):
         self.x = x
-        self.tape.emit(lambda: self._operation(None), x)
+        self.tape.emit(lambda: self._op(None), x)
         return x
 
     def backward(self, dy, need_dx):
         if not need_dx:
             return None
-        self.tape.emit(lambda: self._operation(dy.array), self.x, dy)
+        self.tape.emit(lambda: self._op(dy.array), self.x, dy)
         return dy
 
-    def _operation(self, gradient):
+    def _op(self, gradient):
         scale = 1.0 / self.x.shape[0]  # mean over the batch, so that the batch size does not matter
-        return penalty_operation(self.node.regularizer, self.x.array, gradient, self.penalty, scale)
+        return penalty_op(self.operation.regularizer, self.x.array, gradient, self.penalty, scale)

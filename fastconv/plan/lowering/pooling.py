@@ -7,7 +7,6 @@ import math
 import numpy as np
 
 from fastconv._ext import _channels, _pool, _resample
-from fastconv.plan.gradients import Undo
 from fastconv.plan.lowering.base import Lowering
 from fastconv.plan.tape import Tensor
 from fastconv.resampling import repeat_axis
@@ -25,13 +24,16 @@ class Pooling(Lowering):
     argmax: Tensor | None = None
 
     def forward(self, x):
-        node = self.node
+        operation = self.operation
         geometry = pool2d_geometry(
-            x.shape, pool_size=node.pool_size, strides=node.strides, padding=node.padding
+            x.shape,
+            pool_size=operation.pool_size,
+            strides=operation.strides,
+            padding=operation.padding,
         )
         self.geometry, self.x_shape = geometry, x.shape
         y = self.y = self.tape.tensor(geometry.output_shape)
-        if node.kind == "average":
+        if operation.kind == "average":
             self.tape.emit(lambda: _pool.AveragePoolForward(geometry, x.array, y.array), x, y)
             return y
         if self.training:
@@ -46,36 +48,43 @@ class Pooling(Lowering):
         )
         return y
 
-    def can_undo(self, maker):
-        if self.node.kind == "average":
-            return not maker.undoes_ending
+    def can_fuse_gradient_of(self, maker):
+        if self.operation.kind == "average":
+            return not maker.differentiates_epilogue
         # Where windows overlap, a sum of products rounds differently from a product of sums.
-        return maker.ending.kind == "relu" or self.node.strides == self.node.pool_size
+        return maker.epilogue.kind == "relu" or self.operation.strides == self.operation.pool_size
 
     def backward(self, dy, need_dx):
         if not need_dx:
             return None
-        geometry, argmax, undo = self.geometry, self.argmax, self.undo
+        geometry, argmax, fused = self.geometry, self.argmax, self.activation_gradient
         dx = self.tape.tensor(self.x_shape)
-        if self.node.kind == "average":
+        if self.operation.kind == "average":
             self.tape.emit(
                 lambda: _pool.AveragePoolBackward(
-                    geometry, dy.array, dx.array, undo and undo.arguments
+                    geometry,
+                    dy.array,
+                    dx.array,
+                    fused and fused.arguments,
                 ),
                 dy,
                 dx,
-                undo and undo.output,
+                fused and fused.output,
             )
             return dx
-        undo = undo and Undo(undo.activation, self.y)
+        fused = fused and fused.at(self.y)
         self.tape.emit(
             lambda: _pool.MaxPoolBackward(
-                geometry, dy.array, argmax.array, dx.array, undo and undo.arguments
+                geometry,
+                dy.array,
+                argmax.array,
+                dx.array,
+                fused and fused.arguments,
             ),
             dy,
             argmax,
             dx,
-            undo and undo.output,
+            fused and fused.output,
         )
         return dx
 
@@ -90,7 +99,7 @@ class GlobalPooling(Lowering):
     def forward(self, x):
         self.x_shape, y = x.shape, self.tape.tensor((x.shape[0], x.shape[-1]))
         places = self._places(x)
-        if self.node.kind == "average":
+        if self.operation.kind == "average":
             scale = 1 / places.shape[1]
             self.tape.emit(lambda: _channels.ColumnSums(places.array, y.array, scale), x, y)
             return y
@@ -108,7 +117,7 @@ class GlobalPooling(Lowering):
             return None
         dx, argmax = self.tape.tensor(self.x_shape), self.argmax
         places = self._places(dx)
-        if self.node.kind == "max":
+        if self.operation.kind == "max":
             self.tape.emit(
                 lambda: _channels.ColumnMaxBackward(dy.array, argmax.array, places.array),
                 dy,

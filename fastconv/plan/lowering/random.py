@@ -16,18 +16,18 @@ from fastconv.plan.lowering.base import Lowering
 
 
 class Random(Lowering):
-    """Occurs in training plans only; `operation` exists once the tape is bound."""
+    """Occurs in training plans only; `op` exists once the tape is bound."""
 
-    operation: Any = None
+    op: Any = None
 
     def set_draw(self, draw: int) -> None:
         """Set the number of the next draw: equal numbers, equal draws."""
-        self.operation.set_state(draw)
+        self.op.set_state(draw)
 
     def _emit(self, make, *tensors) -> None:
         def remember():
-            self.operation = make()
-            return self.operation
+            self.op = make()
+            return self.op
 
         self.tape.emit(remember, *tensors)
 
@@ -41,25 +41,29 @@ class Random(Lowering):
 
 class Dropout(Random):
     def forward(self, x):
-        node = self.node
+        operation = self.operation
         self.mask = None
         y = self.tape.tensor(x.shape)
-        if node.noise_shape is None:
-            self._emit(lambda: _elementwise.Dropout(x.array, y.array, node.rate, node.seed), x, y)
+        if operation.noise_shape is None:
+            self._emit(
+                lambda: _elementwise.Dropout(x.array, y.array, operation.rate, operation.seed), x, y
+            )
             return y
-        shape = tuple(n if m is None else m for m, n in zip(node.noise_shape, x.shape, strict=True))
+        shape = tuple(
+            n if m is None else m for m, n in zip(operation.noise_shape, x.shape, strict=True)
+        )
         mask = self.mask = self.tape.tensor(shape)
         ones = np.ones(shape, np.float32)
-        self._emit(lambda: _elementwise.Dropout(ones, mask.array, node.rate, node.seed), mask)
+        self._emit(
+            lambda: _elementwise.Dropout(ones, mask.array, operation.rate, operation.seed), mask
+        )
         self.tape.emit(lambda: _channels.Masked(x.array, mask.array, y.array), x, mask, y)
         return y
 
     def input_gradient(self, dy):
         mask = self.mask
         if mask is None:
-            self.tape.emit(
-                lambda: _elementwise.DropoutBackward(self.operation, dy.array, dy.array), dy
-            )
+            self.tape.emit(lambda: _elementwise.DropoutBackward(self.op, dy.array, dy.array), dy)
         else:
             self.tape.emit(lambda: _channels.Masked(dy.array, mask.array, dy.array), dy, mask)
         return dy
@@ -70,24 +74,28 @@ class GaussianNoise(Random):
 
     @property
     def overwrites_dy(self):
-        return self.node.multiply
+        return self.operation.multiply
 
     def forward(self, x):
-        node, y = self.node, self.tape.tensor(x.shape)
+        operation, y = self.operation, self.tape.tensor(x.shape)
         self._emit(
-            lambda: _channels.Gaussian(x.array, y.array, node.stddev, node.seed, node.multiply),
+            lambda: _channels.Gaussian(
+                x.array, y.array, operation.stddev, operation.seed, operation.multiply
+            ),
             x,
             y,
         )
         return y
 
     def input_gradient(self, dy):
-        node = self.node
-        if not node.multiply:
+        operation = self.operation
+        if not operation.multiply:
             return dy
 
         def make():
-            self.again = _channels.Gaussian(dy.array, dy.array, node.stddev, node.seed, True)
+            self.again = _channels.Gaussian(
+                dy.array, dy.array, operation.stddev, operation.seed, True
+            )
             return self.again
 
         self.tape.emit(make, dy)
@@ -103,18 +111,18 @@ class RandomWarp(Random):
     overwrites_dy = False
 
     def forward(self, x):
-        node = self.node
+        operation = self.operation
         self.transforms = np.zeros((x.shape[0], 6))
         self.x_shape = x.shape
-        y = self.tape.tensor((x.shape[0], *(node.size or x.shape[1:3]), x.shape[3]))
+        y = self.tape.tensor((x.shape[0], *(operation.size or x.shape[1:3]), x.shape[3]))
         self.tape.emit(
             lambda: _resample.Warp(
                 x.array,
                 y.array,
                 self.transforms,
-                node.interpolation,
-                node.fill_mode,
-                node.fill_value,
+                operation.interpolation,
+                operation.fill_mode,
+                operation.fill_value,
             ),
             x,
             y,
@@ -122,10 +130,10 @@ class RandomWarp(Random):
         return y
 
     def input_gradient(self, dy):
-        node, dx = self.node, self.tape.tensor(self.x_shape)
+        operation, dx = self.operation, self.tape.tensor(self.x_shape)
         self.tape.emit(
             lambda: _resample.WarpBackward(
-                dy.array, dx.array, self.transforms, node.interpolation, node.fill_mode
+                dy.array, dx.array, self.transforms, operation.interpolation, operation.fill_mode
             ),
             dy,
             dx,
@@ -133,5 +141,5 @@ class RandomWarp(Random):
         return dx
 
     def set_draw(self, draw):
-        generator = np.random.default_rng((self.node.seed, draw))
-        self.transforms[...] = self.node.draw(generator, len(self.transforms))
+        generator = np.random.default_rng((self.operation.seed, draw))
+        self.transforms[...] = self.operation.draw(generator, len(self.transforms))

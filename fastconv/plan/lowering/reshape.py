@@ -10,7 +10,7 @@ class Reshape(Lowering):
 
     def forward(self, x):
         self.x_shape = x.shape
-        return x.reshape(x.shape[0], *self.node.shape)
+        return x.reshape(x.shape[0], *self.operation.shape)
 
     def backward(self, dy, need_dx):
         return dy.reshape(*self.x_shape) if need_dx else None

@@ -17,35 +17,35 @@ class TransposedConvolution(Lowering):
 
     @property
     def trainable(self):
-        return self.node.kernel.trainable
+        return self.operation.kernel.trainable
 
     def forward(self, x):
-        node = self.node
+        operation = self.operation
         self.geometry = geometry = conv2d_geometry(
-            (x.shape[0], *node.size, node.kernel_shape[2]),
-            node.kernel_shape,
-            strides=node.strides,
-            padding=node.padding,
-            dilation_rate=node.dilation_rate,
+            (x.shape[0], *operation.size, operation.kernel_shape[2]),
+            operation.kernel_shape,
+            strides=operation.strides,
+            padding=operation.padding,
+            dilation_rate=operation.dilation_rate,
         )
         self.x, y, kernel = x, self.tape.tensor(geometry.input_shape), self._kernel()
         self.tape.emit(
             lambda: _conv.conv2d_backward_input(geometry, x.array, kernel, y.array), x, y
         )
-        if node.bias is not None:
-            bias = node.bias._live
+        if operation.bias is not None:
+            bias = operation.bias._live
             self.tape.emit(lambda: _channels.ScaleShift(y.array, None, bias, y.array), y)
         return y
 
     def backward(self, dy, need_dx):
-        node, geometry, x, kernel = self.node, self.geometry, self.x, self._kernel()
+        operation, geometry, x, kernel = self.operation, self.geometry, self.x, self._kernel()
         if self.trainable:
-            dw = self.gradient_of(node.kernel).reshape(node.kernel_shape)
+            dw = self.gradient_of(operation.kernel).reshape(operation.kernel_shape)
             self.tape.emit(
                 lambda: _conv.conv2d_backward_kernel(geometry, dy.array, x.array, dw, None), x, dy
             )
-            if node.bias is not None:
-                db = self.gradient_of(node.bias).reshape(1, -1)
+            if operation.bias is not None:
+                db = self.gradient_of(operation.bias).reshape(1, -1)
                 rows = dy.reshape(1, -1, dy.shape[-1])
                 self.tape.emit(lambda: _channels.ColumnSums(rows.array, db), dy)
         if not need_dx:
@@ -57,4 +57,4 @@ class TransposedConvolution(Lowering):
         return dx
 
     def _kernel(self):
-        return self.node.kernel._live.reshape(self.node.kernel_shape)
+        return self.operation.kernel._live.reshape(self.operation.kernel_shape)

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from fastconv._ext import _conv, _dense
-from fastconv.plan.gradients import Undo
 from fastconv.plan.lowering.base import Lowering
 from fastconv.plan.lowering.normalization import fold
 from fastconv.plan.tape import Tensor
@@ -26,13 +25,13 @@ class Weighted(Lowering):
 
     @property
     def trainable(self):
-        return self.node.kernel.trainable
+        return self.operation.kernel.trainable
 
     def forward(self, x):
         self.x = x
         self.y = self.tape.tensor(self.output_shape(x))
         kernel, bias = self.weights()
-        kernel, activation = self.shaped(kernel), self.node.activation
+        kernel, activation = self.shaped(kernel), self.operation.activation
         kind, slope = (activation.kind, activation.slope) if activation else ("linear", 0.0)
         self.tape.emit(self.make_forward(kernel, bias, kind, slope), self.x, self.y)
         return self.y
@@ -40,15 +39,18 @@ class Weighted(Lowering):
     def weights(self) -> tuple[np.ndarray, np.ndarray | None]:
         """Return kernel and bias of the forward pass. If a normalization follows, it is folded into
         them, again whenever the weights have changed."""
-        node = self.node
-        kernel, bias = node.kernel._live, None if node.bias is None else node.bias._live
-        if node.normalization is None:
+        operation = self.operation
+        kernel, bias = (
+            operation.kernel._live,
+            None if operation.bias is None else operation.bias._live,
+        )
+        if operation.normalization is None:
             return kernel, bias
         folded = self.tape.lasting(kernel.nbytes).view(np.float32).reshape(kernel.shape)
-        # In the operation's layout: the last axis is the output axis.
+        # In the op's layout: the last axis is the output axis.
         shapes = [self.shaped(array) for array in (kernel, folded)]
         folded_bias = np.empty(shapes[0].shape[-1], np.float32)
-        self.tape.emit(lambda: fold(node.normalization, *shapes, bias, folded_bias))
+        self.tape.emit(lambda: fold(operation.normalization, *shapes, bias, folded_bias))
         return folded, folded_bias
 
     def backward(self, dy, need_dx):
@@ -57,17 +59,18 @@ class Weighted(Lowering):
         if not need_dx:
             return None
         dx = self.tape.tensor(self.x.shape)
-        self.tape.emit(self.make_backward_input(dy, dx), dy, dx, self.undo and self.undo.output)
+        fused = self.activation_gradient
+        self.tape.emit(self.make_backward_input(dy, dx), dy, dx, fused and fused.output)
         return dx
 
     def record_weight_gradients(self, dy: Tensor) -> None:
-        """Record the operation for the gradients of kernel and bias."""
-        dw = self.shaped(self.gradient_of(self.node.kernel))
-        db = self.gradient_of(self.node.bias)
+        """Record the op for the gradients of kernel and bias."""
+        dw = self.shaped(self.gradient_of(self.operation.kernel))
+        db = self.gradient_of(self.operation.bias)
         self.tape.emit(self.make_backward_kernel(dy, dw, db), self.x, dy)
 
     def shaped(self, kernel: np.ndarray) -> np.ndarray:
-        """Return the kernel, or its gradient, in the shape that the operations take."""
+        """Return the kernel, or its gradient, in the shape that the ops take."""
         return kernel
 
     @abstractmethod
@@ -76,31 +79,31 @@ class Weighted(Lowering):
 
     @abstractmethod
     def make_forward(self, kernel, bias, kind, slope) -> Callable[[], Any]:
-        """Return a function that makes the forward operation."""
+        """Return a function that makes the forward op."""
 
     @abstractmethod
     def make_backward_kernel(self, dy, dw, db) -> Callable[[], Any]:
-        """Return a function that makes the operation for the weight gradients."""
+        """Return a function that makes the op for the weight gradients."""
 
     @abstractmethod
     def make_backward_input(self, dy, dx) -> Callable[[], Any]:
-        """Return a function that makes the operation for the input gradient."""
+        """Return a function that makes the op for the input gradient."""
 
 
 class Convolution(Weighted):
     def shaped(self, kernel):
-        return kernel.reshape(self.node.kernel_shape or kernel.shape)
+        return kernel.reshape(self.operation.kernel_shape or kernel.shape)
 
     def output_shape(self, x):
         self.geometry = conv2d_geometry(
             x.shape,
-            self.node.kernel_shape or self.node.kernel.shape,
-            strides=self.node.strides,
-            padding=self.node.padding,
-            dilation_rate=self.node.dilation_rate,
-            groups=self.node.groups,
+            self.operation.kernel_shape or self.operation.kernel.shape,
+            strides=self.operation.strides,
+            padding=self.operation.padding,
+            dilation_rate=self.operation.dilation_rate,
+            groups=self.operation.groups,
         )
-        shape, pooling = self.geometry.output_shape, self.node.pooling
+        shape, pooling = self.geometry.output_shape, self.operation.pooling
         if pooling is None:
             return shape
         return pool2d_geometry(
@@ -108,7 +111,7 @@ class Convolution(Weighted):
         ).output_shape
 
     def make_forward(self, kernel, bias, kind, slope):
-        x, y, pooling = self.x, self.y, self.node.pooling
+        x, y, pooling = self.x, self.y, self.operation.pooling
         pool = pooling and pooling.kind
         return lambda: _conv.conv2d_forward(
             self.geometry,
@@ -126,11 +129,11 @@ class Convolution(Weighted):
         return lambda: _conv.conv2d_backward_kernel(self.geometry, self.x.array, dy.array, dw, db)
 
     def make_backward_input(self, dy, dx):
-        kernel = self.shaped(self.node.kernel._live)
+        kernel = self.shaped(self.operation.kernel._live)
         return lambda: _conv.conv2d_backward_input(self.geometry, dy.array, kernel, dx.array)
 
 
-class Product(Weighted):
+class Dense(Weighted):
     """Acts on the last axis; all other axes are rows.
 
     Includes the gradient of a preceding activation in the dx that it writes. A convolution does
@@ -138,27 +141,27 @@ class Product(Weighted):
     which measured slower than a separate pass.
     """
 
-    def can_undo(self, maker):
-        return not maker.undoes_ending
+    def can_fuse_gradient_of(self, maker):
+        return not maker.differentiates_epilogue
 
     @property
     def keeps_dy(self):
-        return self.node.kernel in self.gradients.joined
+        return self.operation.kernel in self.gradients.joined
 
     def record_weight_gradients(self, dy):
-        kernel = self.node.kernel
+        kernel = self.operation.kernel
         if kernel not in self.gradients.joinable:
             super().record_weight_gradients(dy)
             return
         x, dy, db = (
             self.tape.keep(self.x).rows,
             self.tape.keep(dy).rows,
-            self.gradient_of(self.node.bias),
+            self.gradient_of(self.operation.bias),
         )
         self.gradients.joined[kernel] = lambda rule: _dense.DenseUpdate(x.array, dy.array, db, rule)
 
     def output_shape(self, x):
-        return (*x.shape[:-1], self.node.kernel.shape[-1])
+        return (*x.shape[:-1], self.operation.kernel.shape[-1])
 
     def make_forward(self, kernel, bias, kind, slope):
         x, y = self.x.rows, self.y.rows
@@ -171,8 +174,8 @@ class Product(Weighted):
         return lambda: _dense.DenseBackwardKernel(x.array, dy.array, dw, db)
 
     def make_backward_input(self, dy, dx):
-        kernel, dy, dx = self.node.kernel._live, dy.rows, dx.rows
-        undo = self.undo and Undo(self.undo.activation, self.undo.output.rows)
+        kernel, dy, dx = self.operation.kernel._live, dy.rows, dx.rows
+        fused = self.activation_gradient and self.activation_gradient.at(self.x.rows)
         return lambda: _dense.DenseBackwardInput(
-            dy.array, kernel, dx.array, undo and undo.arguments
+            dy.array, kernel, dx.array, fused and fused.arguments
         )

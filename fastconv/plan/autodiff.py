@@ -7,13 +7,13 @@ from collections.abc import Sequence, Set
 
 from fastconv._ext import _merge
 from fastconv.parameters import Parameters, Variable
-from fastconv.plan.gradients import Undo, ValueGradients, WeightGradients
+from fastconv.plan.gradients import ActivationGradient, ValueGradients, WeightGradients
 from fastconv.plan.graph import Graph
-from fastconv.plan.lowering import LOWERINGS, Reshape
+from fastconv.plan.lowering import LOWERINGS, Lowering, Reshape
 from fastconv.plan.tape import Tape, Tensor
 
 
-class Recording:
+class Autodiff:
     """One lowering per node, and the tensor of every value.
 
     Args:
@@ -39,13 +39,13 @@ class Recording:
         self._graph, self._tape, self._training = graph, tape, training
         self.weights = WeightGradients(parameters, tape, joinable)
         self._uses = graph.uses() + Counter(watched)
-        self.steps = [
-            LOWERINGS[type(application.node)](application.node, tape, self.weights, training)
-            for application in graph.applications
+        self.lowerings = [
+            LOWERINGS[type(node.operation)](node.operation, tape, self.weights, training)
+            for node in graph.nodes
         ]
         self._makers = {
-            application.output: step
-            for application, step in zip(graph.applications, self.steps, strict=True)
+            node.output: lowering
+            for node, lowering in zip(graph.nodes, self.lowerings, strict=True)
         }
         self.tensors: dict[int, Tensor] = {}
         self._readers: Counter = Counter()  # remaining reads of the memory of each tensor
@@ -54,11 +54,11 @@ class Recording:
 
     def forward(self) -> None:
         """Record the forward pass of every node."""
-        for application, step in zip(self._graph.applications, self.steps, strict=True):
-            xs = [self.tensors[value] for value in application.inputs]
+        for node, lowering in zip(self._graph.nodes, self.lowerings, strict=True):
+            xs = [self.tensors[value] for value in node.inputs]
             # The backward pass may read the inputs, even if the forward pass no longer does.
-            step.may_overwrite = not self._training and self._readers[xs[0].storage] == 1
-            self._made(application.output, step.forward(*xs))
+            lowering.may_overwrite = not self._training and self._readers[xs[0].storage] == 1
+            self._made(node.output, lowering.forward(*xs))
             for x in xs:
                 self._readers[x.storage] -= 1
 
@@ -74,62 +74,68 @@ class Recording:
         Records only gradients that lead to a trainable weight or to a value in `wanted`, inputs of
         the graph, whose gradients are returned (None where no loss depends on one).
         """
-        undone = self._undone_by_consumers()
+        fused = self._fuse_activation_gradients()
         needed = self._needed(wanted)
         gradients = ValueGradients(self._tape)
         for value, gradient in ends:
             if value in needed:
                 gradients.add(value, gradient)
-        pairs = zip(self._graph.applications, self.steps, strict=True)
-        for application, step in reversed(list(pairs)):
-            value = application.output
+        pairs = zip(self._graph.nodes, self.lowerings, strict=True)
+        for node, lowering in reversed(list(pairs)):
+            value = node.output
             if value not in needed:
                 continue
-            step.ending_undone = value in undone
-            if step.ending is None or step.undoes_ending or step.ending_undone:
-                dy = gradients.take(value)
-            else:
-                dy = gradients.take(value, Undo(step.ending, self.tensors[value]))
+            lowering.epilogue_differentiated = value in fused
+            derivative = None
+            if not (lowering.differentiates_epilogue or value in fused):
+                derivative = self._derivative_of(lowering, value)
+            dy = gradients.take(value, derivative)
             if dy is None:
-                if not step.starts_gradients:
+                if not lowering.starts_gradients:
                     continue
                 dy = self._zeros_like(self.tensors[value])
-            if step.overwrites_dy:
+            if lowering.overwrites_dy:
                 dy = gradients.own(dy)
-            needs = [value in needed for value in application.inputs]
-            dxs = step.backward(dy, needs) if step.merges else [step.backward(dy, needs[0])]
+            needs = [value in needed for value in node.inputs]
+            dxs = lowering.backward(dy, needs if lowering.merges else needs[0])
+            dxs = dxs if lowering.merges else [dxs]
             self.weights.end_of_node()
-            if step.keeps_dy:
+            if lowering.keeps_dy:
                 gradients.hold(dy)
-            for input_value, dx, need in zip(application.inputs, dxs, needs, strict=True):
+            for input_value, dx, need in zip(node.inputs, dxs, needs, strict=True):
                 if need:
                     gradients.add(input_value, dx)
         return [gradients.take(value) for value in wanted]
 
-    def _undone_by_consumers(self) -> set[int]:
+    def _fuse_activation_gradients(self) -> set[int]:
         """Let the consumer of an activation's output apply its gradient, if it is the only one and
         can; return these outputs. Reshapes in between do not matter."""
-        undone: set[int] = set()
+        fused: set[int] = set()
         same: dict[int, int] = {}  # values that are another node's output in another shape
-        for application, step in zip(self._graph.applications, self.steps, strict=True):
-            x = application.inputs[0]
+        for node, lowering in zip(self._graph.nodes, self.lowerings, strict=True):
+            x = node.inputs[0]
             if self._uses[x] != 1:
                 continue
             value = same.get(x, x)
             maker = self._makers.get(value)
-            if isinstance(step, Reshape):
-                same[application.output] = value
-            elif maker is not None and maker.ending is not None and step.can_undo(maker):
-                step.undo = Undo(maker.ending, self.tensors[x])
-                undone.add(value)
-        return undone
+            if isinstance(lowering, Reshape):
+                same[node.output] = value
+            elif maker and maker.epilogue and lowering.can_fuse_gradient_of(maker):
+                lowering.activation_gradient = self._derivative_of(maker, x)
+                fused.add(value)
+        return fused
+
+    def _derivative_of(self, lowering: Lowering, value: int) -> ActivationGradient | None:
+        """Return the gradient of the epilogue of `lowering` at its output `value`, or None."""
+        epilogue = lowering.epilogue
+        return epilogue and ActivationGradient(epilogue, self.tensors[value])
 
     def _needed(self, wanted: Sequence[int]) -> set[int]:
         """Return the values that depend on a trainable weight or on a value in `wanted`."""
         needed = set(wanted)
-        for application, step in zip(self._graph.applications, self.steps, strict=True):
-            if step.trainable or not needed.isdisjoint(application.inputs):
-                needed.add(application.output)
+        for node, lowering in zip(self._graph.nodes, self.lowerings, strict=True):
+            if lowering.trainable or not needed.isdisjoint(node.inputs):
+                needed.add(node.output)
         return needed
 
     def _zeros_like(self, tensor: Tensor) -> Tensor:

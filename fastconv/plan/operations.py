@@ -1,7 +1,7 @@
-"""Nodes: the operations that layers describe to the plan, with their settings and weights.
+"""The operations that layers describe to the plan, with their settings and weights.
 
-`Layer.nodes` returns a list of these records, usually one. A record does not determine batch sizes,
-buffers, passes or fusion: the plan does.
+`Layer.operations` returns a list of these records, usually one. A record does not determine batch
+sizes, buffers, passes or fusion: the plan does.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class TransposedConvolution:
 
 
 @dataclass(frozen=True)
-class Product:
+class Dense:
     """x (..., I) with kernel (I, O) -> y (..., O)."""
 
     kernel: Variable
@@ -126,7 +126,7 @@ class GroupNormalization:
 
 
 @dataclass(frozen=True)
-class RowNormalization:
+class LayerNormalization:
     """Normalizes by the statistics of the last `axes` axes together; if `unit`, to length 1."""
 
     gamma: Variable | None
@@ -307,7 +307,7 @@ class Loss:
     custom: Any = None
 
 
-Node = (
+Operation = (
     Activation
     | ActivityPenalty
     | AxisMaps
@@ -322,11 +322,11 @@ Node = (
     | Merge
     | PReLU
     | Pooling
-    | Product
+    | Dense
     | RandomWarp
     | Reshape
     | ResponseNormalization
-    | RowNormalization
+    | LayerNormalization
     | ScaleShift
     | Softmax
     | Transpose
@@ -340,35 +340,35 @@ TRAINING_ONLY = (Dropout, GaussianNoise, RandomWarp)
 _STREAM_STEP = 0x9E3779B97F4A7C15  # odd, and not a small multiple of the step between draws
 
 
-def of_call(node: Node, number: int, turn: tuple[int, ...]) -> Node:
-    """Return `node` for call `number` of its layer, counted from 0, at `turn` in its network.
+def of_call(operation: Operation, number: int, turn: tuple[int, ...]) -> Operation:
+    """Return `operation` for call `number` of its layer, counted from 0, at `turn` in its network.
 
     Every call has its own random numbers.
     """
-    if isinstance(node, BatchNormalization):
-        return replace(node, turn=turn)
-    if number and isinstance(node, TRAINING_ONLY):
-        return replace(node, seed=(node.seed + number * _STREAM_STEP) % 2**64)
-    return node
+    if isinstance(operation, BatchNormalization):
+        return replace(operation, turn=turn)
+    if number and isinstance(operation, TRAINING_ONLY):
+        return replace(operation, seed=(operation.seed + number * _STREAM_STEP) % 2**64)
+    return operation
 
 
 # Activations whose derivative depends only on the sign and size of the argument.
 RELU_FAMILY = ("relu", "leaky_relu", "clipped_relu")
 
 
-def has_room_for(node: Node, activation: Activation) -> bool:
-    """Return whether the operation of `node` can apply `activation` to its output."""
-    if isinstance(node, Merge):
-        return node.activation is None and activation.kind == "relu"
-    if isinstance(node, (BatchNormalization, GroupNormalization)):
-        return node.activation is None and activation.kind in RELU_FAMILY
-    weighted = isinstance(node, (Convolution, Product))
-    return weighted and node.activation is None and activation.fusible
+def accepts_epilogue(operation: Operation, activation: Activation) -> bool:
+    """Return whether `operation` can apply `activation` to its output."""
+    if isinstance(operation, Merge):
+        return operation.activation is None and activation.kind == "relu"
+    if isinstance(operation, (BatchNormalization, GroupNormalization)):
+        return operation.activation is None and activation.kind in RELU_FAMILY
+    weighted = isinstance(operation, (Convolution, Dense))
+    return weighted and operation.activation is None and activation.fusible
 
 
-def variables_of(node: Node) -> list[Variable]:
-    """Return the weights of a node, trainable or not."""
-    if isinstance(node, Custom):
-        return list(node.layer.weights)
-    values = (getattr(node, field.name) for field in fields(node))
+def variables_of(operation: Operation) -> list[Variable]:
+    """Return the weights of an operation, trainable or not."""
+    if isinstance(operation, Custom):
+        return list(operation.layer.weights)
+    values = (getattr(operation, field.name) for field in fields(operation))
     return [value for value in values if isinstance(value, Variable)]

@@ -1,4 +1,4 @@
-"""Activations undone inside the operation that writes the gradient of their output."""
+"""Activation gradients fused into the op that writes the gradient of their output."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def activated(kind, x):
     return y
 
 
-def undone(kind, y, dy):
+def differentiated(kind, y, dy):
     dx = np.empty_like(dy)
     _elementwise.ActivationBackward(kind, y, dy, dx, SLOPE).run(1)
     return dx
@@ -36,9 +36,9 @@ def undone(kind, y, dy):
 
 
 def check(make, dx, kind, output):
-    """`make(undo)` gives the bits of `make(None)` and a pass of its own."""
+    """`make(activation_gradient)` gives the bits of `make(None)` and a pass of its own."""
     make(None).run(1)
-    expected = undone(kind, output, dx)
+    expected = differentiated(kind, output, dx)
     assert np.abs(expected).max() > 0
     for threads in (1, 2, 3):
         dx.fill(np.nan)
@@ -59,7 +59,12 @@ POOLS = [
 def test_average_pooling(isa, dtype, kind, shape, size, strides, padding):
     g = shapes.pool2d_geometry(shape, pool_size=size, strides=strides, padding=padding)
     x, dy, dx = arrays(shape, g.output_shape, shape, dtype=dtype)
-    check(lambda undo: _pool.AveragePoolBackward(g, dy, dx, undo), dx, kind, activated(kind, x))
+    check(
+        lambda gradient: _pool.AveragePoolBackward(g, dy, dx, gradient),
+        dx,
+        kind,
+        activated(kind, x),
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -72,7 +77,7 @@ def test_max_pooling(isa, dtype, kind, shape, size, strides, padding):
     argmax = np.empty(y.shape, np.uint8)
     _pool.MaxPoolForward(g, x, y, argmax).run(1)
     _pool.MaxPoolBackward(g, dy, argmax, dx).run(1)
-    expected = undone(kind, x, dx)
+    expected = differentiated(kind, x, dx)
     assert np.abs(expected).max() > 0
     for threads in (1, 2, 3):
         dx.fill(np.nan)
@@ -89,7 +94,12 @@ def test_max_pooling(isa, dtype, kind, shape, size, strides, padding):
 def test_dense(isa, dtype, kind, rows, inputs, outputs):
     sizes = (rows, inputs), (inputs, outputs), (rows, outputs), (rows, inputs)
     x, w, dy, dx = arrays(*sizes, dtype=dtype)
-    check(lambda undo: _dense.DenseBackwardInput(dy, w, dx, undo), dx, kind, activated(kind, x))
+    check(
+        lambda gradient: _dense.DenseBackwardInput(dy, w, dx, gradient),
+        dx,
+        kind,
+        activated(kind, x),
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -98,7 +108,9 @@ def test_sum(isa, dtype, kind, size):
     a, b, x, dx = arrays(size, size, size, size, dtype=dtype)
     x = np.abs(x)  # a single element is to have a gradient
     x = activated(kind, np.minimum(x, SLOPE / 2))
-    check(lambda undo: _merge.Merge("add", [a, b], dx, activation_gradient=undo), dx, kind, x)
+    check(
+        lambda gradient: _merge.Merge("add", [a, b], dx, activation_gradient=gradient), dx, kind, x
+    )
 
 
 @pytest.mark.parametrize("shape, dtype", [((3, 4), np.float32), ((3, 5), np.float64)])
@@ -108,7 +120,7 @@ def test_the_output_must_have_the_shape_and_type_of_the_gradient(shape, dtype):
         _dense.DenseBackwardInput(dy, w, dx, ("relu", 0.0, np.zeros(shape, dtype)))
 
 
-def test_only_what_can_end_an_operation_can_be_undone():
+def test_only_what_can_end_an_operation_can_be_differentiated():
     dy, w, dx = arrays((3, 2), (5, 2), (3, 5), dtype=np.float32)
     with pytest.raises(ValueError, match="'gelu' cannot be fused"):
         _dense.DenseBackwardInput(dy, w, dx, ("gelu", 0.0, dx))
@@ -187,7 +199,7 @@ def test_a_network_has_the_gradients_that_passes_of_their_own_give(name, kind, m
         assert fewer == more == 0
 
 
-def test_an_activation_is_not_undone_twice_where_its_output_is_also_a_result():
+def test_an_activation_is_not_differentiated_twice_where_its_output_is_also_a_result():
     """The loss reads it as well: its gradient is a sum, which the only layer behind cannot know."""
     x = layers.Input((8, 8, 2))
     pooled = layers.AveragePooling2D(8)(

@@ -39,7 +39,7 @@ class ActivationGradient:
 
     @property
     def arguments(self) -> tuple[str, float, np.ndarray]:
-        """Return the `undo` argument of an op, once the tape is bound."""
+        """Return the `activation_gradient` argument of an op, once the tape is bound."""
         return self.activation.kind, self.activation.slope, self.output.array
 
     def at(self, output: Tensor) -> ActivationGradient:

@@ -229,11 +229,11 @@ def run_pool(problems: Problems, dtype) -> None:
             label = f"{np.dtype(dtype)} {g}"
             p.run(f"max_pool {label}", lambda y, g=g, x=x: _pool.MaxPoolForward(g, x, y, None), y)
             _pool.MaxPoolForward(g, x, y, argmax).run(p.threads)
-            undo = p.one_of((None, ("relu", 0.0, y)))
+            gradient = p.one_of((None, ("relu", 0.0, y)))
             p.run(
                 f"max_pool backward {label}",
-                lambda dx, g=g, dy=dy, argmax=argmax, undo=undo: _pool.MaxPoolBackward(
-                    g, dy, argmax, dx, undo
+                lambda dx, g=g, dy=dy, argmax=argmax, gradient=gradient: _pool.MaxPoolBackward(
+                    g, dy, argmax, dx, gradient
                 ),
                 x,
             )

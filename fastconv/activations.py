@@ -1,7 +1,7 @@
-"""The activation functions that a layer's `activation=` may name.
+"""The activation functions that `activation=` of a layer accepts.
 
-Each is an ordinary function on arrays; inside a model the plan runs the same formula, fused into
-the layer before it where it can. `operation` returns its description for the plan.
+Each is a function on arrays. In a model the plan runs the same formula, where possible fused into
+the preceding layer; `operation` returns its operation in a plan.
 
 >>> import numpy as np
 >>> from fastconv import activations
@@ -25,14 +25,14 @@ LEAKY_RELU_SLOPE = 0.2  # of the function; the layer LeakyReLU has its own defau
 
 
 def _ops() -> ModuleType:
-    """`fastconv.ops`, imported by the first call: in a model these functions are but names."""
+    """Return `fastconv.ops`, imported at the first call: a model does not call these functions."""
     from fastconv import ops
 
     return ops
 
 
 def linear(x: np.ndarray) -> np.ndarray:
-    """x itself."""
+    """x, unchanged."""
     return x
 
 
@@ -69,12 +69,12 @@ def elu(x: np.ndarray, alpha: float = 1.0) -> np.ndarray:
 
 
 def selu(x: np.ndarray) -> np.ndarray:
-    """1.0507 * elu(x, 1.67326): keeps mean 0 and variance 1 (Klambauer et al. 2017)."""
+    """1.0507 * elu(x, 1.67326): preserves mean 0 and variance 1 (Klambauer et al. 2017)."""
     return _ops().selu(x)
 
 
 def gelu(x: np.ndarray, approximate: bool = False) -> np.ndarray:
-    """x * P(X <= x) for a standard normal X; with `approximate`, by way of a tanh."""
+    """x * P(X <= x) for a standard normal X; with `approximate`, an approximation by a tanh."""
     return _ops().gelu(x, approximate=approximate)
 
 
@@ -124,22 +124,22 @@ def exponential(x: np.ndarray) -> np.ndarray:
 
 
 def softmax(x: np.ndarray, axis: int | Sequence[int] | None = -1) -> np.ndarray:
-    """exp(x) / sum(exp(x)) over one axis, over several together or (None) over all.
+    """exp(x) / sum(exp(x)) over one axis, over several axes together, or over all of them (None).
 
-    Raises ValueError for an axis that `x` does not have, or the same one twice; TypeError for what
-    is not an integer.
+    Raises ValueError for an axis that `x` does not have or a repeated axis, TypeError for a
+    non-integer axis.
     """
     return _over_axes(_ops().softmax, x, axis)
 
 
 def log_softmax(x: np.ndarray, axis: int | Sequence[int] | None = -1) -> np.ndarray:
-    """The logarithm of the softmax, finite where that rounds to zero; errors are those of
+    """The logarithm of the softmax, finite where the softmax rounds to zero; raises the errors of
     `softmax`."""
     return _over_axes(_ops().log_softmax, x, axis)
 
 
 def _over_axes(function: Callable[..., np.ndarray], x: np.ndarray, axis: Any) -> np.ndarray:
-    """`function`, which works along the last axis, along `axis`."""
+    """Apply `function`, which operates along the last axis, along `axis`."""
     axes = range(np.ndim(x)) if axis is None else axis
     axes = list(axes) if isinstance(axes, (tuple, list, range)) else [axes]
     rank = np.ndim(x)
@@ -154,7 +154,7 @@ def _over_axes(function: Callable[..., np.ndarray], x: np.ndarray, axis: Any) ->
     return np.moveaxis(function(flat).reshape(moved.shape), last, positive)
 
 
-# What a layer with such an activation says to the plan (None: nothing to do).
+# The operation of each function in a plan; None for no operation.
 _OPERATIONS: dict[Callable[..., Any], operations.Activation | operations.Softmax | None] = {
     linear: None,
     leaky_relu: operations.Activation("leaky_relu", LEAKY_RELU_SLOPE),
@@ -175,15 +175,16 @@ _ALIASES = {"swish": silu, "hard_swish": hard_silu}
 
 
 def operation(function: Callable[..., Any]) -> operations.Activation | operations.Softmax | None:
-    """The operation of one of these functions with its default arguments; None for linear."""
+    """Return the operation of one of these functions with default arguments; None for linear."""
     return _OPERATIONS[function]
 
 
 def get(identifier: str | Callable | None) -> Callable[..., Any]:
-    """The function that a name, one of these functions or None (linear) stands for.
+    """Return the function of a name, of None (linear), or `identifier` if it is one of these
+    functions.
 
     Raises ValueError for an unknown name and TypeError for any other callable: a model runs its
-    activations as compiled kernels, so it can only have those that exist as one.
+    activations as compiled kernels.
     """
     if identifier is None:
         return linear
@@ -204,10 +205,10 @@ def get(identifier: str | Callable | None) -> Callable[..., Any]:
 
 
 def serialize(function: Callable[..., Any]) -> str:
-    """The name under which files know one of these functions; TypeError for anything else."""
+    """Return the name of one of these functions in files; TypeError for any other object."""
     return get(function).__name__
 
 
 def deserialize(name: str) -> Callable[..., Any]:
-    """The function of that name; ValueError for an unknown one."""
+    """Return the function of a name; ValueError for an unknown name."""
     return get(name)

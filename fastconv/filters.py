@@ -1,14 +1,14 @@
-"""Filters that people designed before networks learned theirs, and how to apply one to a picture.
+"""Designed filters of image processing, and their application to an image.
 
-A filter is a small float32 array (H, W). Laid over a picture, its numbers are multiplied with the
-pixels below and summed up; that sum, for every place, is the new picture:
+A filter is a small float32 array (H, W). At every position its elements are multiplied by the
+pixels below them and summed; the sums are the filtered image:
 
     cross-correlation   y[i, j] = sum over a, b of x[i + a, j + b] * f[a, b]
     convolution         y[i, j] = sum over a, b of x[i - a, j - b] * f[a, b]
 
-Convolutional layers compute the first and are named after the second. The two differ by a half-turn
-of the filter (`flip`), so a network that learns its filters cannot tell them apart, and symmetric
-filters do not care. `apply` computes either.
+Convolutional layers compute the first and are named after the second. The two differ by a rotation
+of the filter by 180 degrees (`flip`), which makes no difference for filters that are learned or
+symmetric. `apply` computes either.
 
     differences     sobel_x, sobel_y, prewitt_x, prewitt_y, scharr_x, scharr_y, laplacian
     enhancement     sharpen, emboss, identity
@@ -70,26 +70,26 @@ def apply(
     padding_mode: str = "edge",
     strides: Any = 1,
 ) -> np.ndarray:
-    """Apply a filter, or several, to a picture.
+    """Apply a filter, or several filters, to an image.
 
     Args:
-        image: (H, W) or (H, W, C); every channel is filtered by itself. Any real dtype.
+        image: (H, W) or (H, W, C); each channel is filtered separately. Any real dtype.
         kernel: (KH, KW), or a bank of filters (KH, KW, K).
-        operation: "cross-correlation" lays the filter down as it is, as convolutional layers do;
-            "convolution" flips it in both directions first, as mathematicians do.
-        padding: see `fastconv.ops.conv2d`; "same" gives a picture of the same size, "valid" only
-            the places where the whole filter lies on the picture.
-        padding_mode: what is beyond the border: "edge" (the border repeated), "zeros" (black, which
-            edge detectors find an edge to) or "reflect".
-        strides: distance between two places.
+        operation: "cross-correlation" uses the filter as it is, as convolutional layers do;
+            "convolution" flips it along both axes first, as in mathematics.
+        padding: see `fastconv.ops.conv2d`; "same" gives an image of the same size, "valid" only
+            the positions at which the whole filter is inside the image.
+        padding_mode: values of the padding: "edge" (the border repeated), "zeros" (black; edge
+            detectors respond to the border) or "reflect".
+        strides: distance between two positions.
 
     Returns:
-        float32: the picture, with an axis of length K added if there are K filters. Values are not
-        cut off: edges come out negative where brightness falls.
+        float32: the filtered image, with an additional axis of length K for K filters. Values are
+        not clipped: edges with falling brightness are negative.
 
     Raises:
-        TypeError: `image` or `kernel` hold no real numbers.
-        ValueError: other numbers of dimensions, an unknown operation, or what `conv2d` refuses.
+        TypeError: `image` or `kernel` does not hold real numbers.
+        ValueError: other numbers of dimensions, an unknown operation, or an error of `conv2d`.
 
     >>> import numpy as np
     >>> from fastconv import filters
@@ -128,7 +128,7 @@ def apply(
 
 
 def flip(kernel: ArrayLike) -> np.ndarray:
-    """The filter after a half-turn: what makes a convolution of a cross-correlation.
+    """Return the filter rotated by 180 degrees, which turns a cross-correlation into a convolution.
 
     >>> from fastconv import filters
     >>> filters.flip([[1, 2], [3, 4]]).tolist()
@@ -137,11 +137,13 @@ def flip(kernel: ArrayLike) -> np.ndarray:
     return np.ascontiguousarray(np.asarray(kernel)[::-1, ::-1])
 
 
-# Differences: how steeply brightness rises --------------------------------------------------------
+# Differences: the gradient of the brightness ------------------------------------------------------
 
 
 def sobel_x() -> np.ndarray:
-    """Brightness rising to the right: vertical edges. Rows are weighted 1, 2, 1.
+    """Horizontal gradient, positive where brightness rises to the right: detects vertical edges.
+
+    Rows are weighted 1, 2, 1.
 
     Source: I. Sobel and G. Feldman, 1968; R. O. Duda and P. E. Hart, *Pattern Classification and
     Scene Analysis*, 1973, p. 271.
@@ -150,12 +152,15 @@ def sobel_x() -> np.ndarray:
 
 
 def sobel_y() -> np.ndarray:
-    """Brightness rising downwards: horizontal edges; `sobel_x` transposed."""
+    """Vertical gradient, positive where brightness rises downwards: detects horizontal edges.
+
+    `sobel_x` transposed.
+    """
     return sobel_x().T.copy()
 
 
 def prewitt_x() -> np.ndarray:
-    """Brightness rising to the right, rows weighted alike.
+    """Horizontal gradient with equal weights of the rows.
 
     Source: J. M. S. Prewitt, "Object Enhancement and Extraction", 1970.
     """
@@ -163,12 +168,12 @@ def prewitt_x() -> np.ndarray:
 
 
 def prewitt_y() -> np.ndarray:
-    """Brightness rising downwards, columns weighted alike."""
+    """Vertical gradient with equal weights of the columns."""
     return prewitt_x().T.copy()
 
 
 def scharr_x() -> np.ndarray:
-    """Brightness rising to the right, rows weighted 3, 10, 3: the most even over all directions.
+    """Horizontal gradient, rows weighted 3, 10, 3, for nearly equal responses in all directions.
 
     Source: H. Scharr, *Optimale Operatoren in der Digitalen Bildverarbeitung*, Heidelberg 2000.
     """
@@ -176,15 +181,15 @@ def scharr_x() -> np.ndarray:
 
 
 def scharr_y() -> np.ndarray:
-    """Brightness rising downwards, columns weighted 3, 10, 3."""
+    """Vertical gradient, columns weighted 3, 10, 3."""
     return scharr_x().T.copy()
 
 
 def laplacian(diagonals: bool = False) -> np.ndarray:
-    """The sum of the second differences: spots and edges of every direction.
+    """Sum of the second differences, which detects spots and edges of all directions.
 
     Args:
-        diagonals: also count the differences along the diagonals.
+        diagonals: whether to include the differences along the diagonals.
     """
     corner = 1 if diagonals else 0
     middle = -8 if diagonals else -4
@@ -195,19 +200,19 @@ def laplacian(diagonals: bool = False) -> np.ndarray:
 
 
 def identity(size: int = 3) -> np.ndarray:
-    """The picture as it is: one in the middle of zeros; `size` is odd."""
+    """The identity: 1 in the centre, 0 elsewhere; `size` is odd."""
     kernel = np.zeros((_odd(size, "size"),) * 2, np.float32)
     kernel[size // 2, size // 2] = 1
     return kernel
 
 
 def sharpen(amount: float = 1.0) -> np.ndarray:
-    """The picture minus `amount` times its `laplacian`: contrast at edges, sum 1."""
+    """The image minus `amount` times its `laplacian`, which raises the contrast at edges; sum 1."""
     return identity() - np.float32(_positive(amount, "amount")) * laplacian()
 
 
 def emboss() -> np.ndarray:
-    """A relief lit from the upper left: the picture plus its slope along the diagonal, sum 1."""
+    """A relief lit from the upper left: the image plus its gradient along the diagonal; sum 1."""
     return _array([[-2, -1, 0], [-1, 1, 1], [0, 1, 2]])
 
 
@@ -215,17 +220,17 @@ def emboss() -> np.ndarray:
 
 
 def box_blur(size: int = 3) -> np.ndarray:
-    """The average of `size` times `size` pixels."""
+    """The mean of `size` x `size` pixels."""
     size = normalize_int(size, "size")
     return np.full((size, size), 1 / size**2, np.float32)
 
 
 def gaussian_blur(sigma: float = 1.0, size: int | None = None) -> np.ndarray:
-    """An average that weighs pixels by a bell curve of their distance, sum 1.
+    """A mean with weights from a normal distribution of the distance; sum 1.
 
     Args:
-        sigma: the width of the curve, in pixels.
-        size: rows and columns, odd; by default to three `sigma` on each side.
+        sigma: standard deviation, in pixels.
+        size: rows and columns, odd; by default three `sigma` on each side.
     """
     sigma = _positive(sigma, "sigma")
     size = 2 * math.ceil(3 * sigma) + 1 if size is None else _odd(size, "size")
@@ -245,22 +250,22 @@ def gabor(
     psi: float = 0.0,
     size: int | None = None,
 ) -> np.ndarray:
-    """A wave under a bell curve, as simple cells of the visual cortex and first layers of trained
-    networks have it:
+    """A sinusoid with a Gaussian envelope, for stripes of one direction and width.
 
         exp(-(u^2 + gamma^2 v^2) / (2 sigma^2)) cos(2 pi u / wavelength + psi)
 
-    with u along the wave and v across, less a constant that makes the sum 0, so that even
-    brightness gives nothing.
+    with u along the wave and v across it, minus the mean, so that the response to constant
+    brightness is 0. Simple cells of the visual cortex and filters in the first layers of trained
+    networks are similar.
 
     Args:
-        theta: direction of the wave in radians, from "to the right" to "downwards"; 0 finds
-            vertical stripes.
-        wavelength: pixels from crest to crest.
-        sigma: the width of the bell curve along the wave; across it is `gamma` times narrower.
-        gamma: below 1 for stripes that are longer than wide.
-        psi: phase; 0 a bright stripe in the middle, pi/2 an edge.
-        size: rows and columns, odd; by default to three `sigma` on each side.
+        theta: direction of the wave in radians, clockwise from "to the right"; 0 detects vertical
+            stripes.
+        wavelength: period in pixels.
+        sigma: standard deviation of the envelope along the wave; across the wave, sigma / gamma.
+        gamma: aspect ratio; below 1 the stripes are longer than wide.
+        psi: phase; 0 for a bright stripe in the centre, pi/2 for an edge.
+        size: rows and columns, odd; by default three `sigma` on each side.
 
     Source: J. G. Daugman, "Uncertainty relation for resolution in space, spatial frequency, and
     orientation optimized by two-dimensional visual cortical filters", J. Opt. Soc. Am. A 2, 1985.
@@ -281,7 +286,7 @@ def gabor_bank(
 ) -> np.ndarray:
     """Gabor filters of several directions and scales, (size, size, orientations * scales).
 
-    Directions go around half a turn in equal steps, for one wavelength after the other; `sigma` is
+    Directions divide 180 degrees into equal steps, for one wavelength after the other; `sigma` is
     half a wavelength.
     """
     orientations = normalize_int(orientations, "orientations")
@@ -300,14 +305,14 @@ def gabor_bank(
 
 
 def curve_detector() -> np.ndarray:
-    """The 7x7 detector of a curve that many lectures show: 30 along the curve, 0 elsewhere."""
+    """A 7x7 detector of a curve, shown in many lectures: 30 along the curve, 0 elsewhere."""
     kernel = np.zeros((7, 7), np.float32)
     for row, column in ((0, 5), (1, 4), (2, 3), (3, 3), (4, 3), (5, 3)):
         kernel[row, column] = 30
     return kernel
 
 
-# Every filter that has a name and needs no more.
+# Every filter without required arguments, by name.
 FILTERS = {
     function.__name__: function
     for function in (
@@ -326,7 +331,7 @@ def _outer(column: list[int], row: list[int]) -> np.ndarray:
 
 
 def _offsets(size: int) -> np.ndarray:
-    """Distances from the middle."""
+    """Return the offsets from the centre."""
     return np.arange(size) - size // 2
 
 

@@ -1,18 +1,19 @@
-"""How weights start: Keras's initializers, drawn from fastconv's own generator.
+"""Initial values of weights: Keras's initializers, with fastconv's own random generator.
 
-The scaled ones keep the variance of a signal about the same from layer to layer. With fan_in inputs
-and fan_out outputs per unit,
+The scaled initializers preserve the variance of a signal approximately from layer to layer. With
+fan_in inputs and fan_out outputs per unit,
 
     s = scale / max(1, fan)            fan = fan_in, fan_out or their mean
     uniform             U(-sqrt(3 s), sqrt(3 s))
     untruncated_normal  N(0, s)
-    truncated_normal    N(0, s) cut at two standard deviations, widened so that the variance is s
+    truncated_normal    N(0, s') truncated at two standard deviations, with s' such that the
+                        variance is s
 
 Glorot & Bengio 2010 (scale 1, mean fan), He et al. 2015, arXiv 1502.01852 (scale 2, fan_in), LeCun
 et al. 1998 (scale 1, fan_in); orthogonal after Saxe et al., arXiv 1312.6120.
 
 Every initializer is called with a shape and returns a new float32 array. With a `seed` it returns
-the same array at each call; without one it goes on in the stream that
+the same array at each call; without a seed it continues the stream that
 `fastconv.utils.set_random_seed` starts.
 
 >>> from fastconv import initializers
@@ -46,18 +47,18 @@ _DISTRIBUTIONS = ("truncated_normal", "untruncated_normal", "uniform")
 class Initializer(NamedArguments, ABC):
     """Base class: a callable from a shape to a float32 array, with Keras's configuration."""
 
-    module = "keras.initializers"  # where Keras's files say that the class lives
+    module = "keras.initializers"  # module of the class in Keras's files
 
     @abstractmethod
     def __call__(self, shape: tuple[int, ...]) -> np.ndarray:
-        """The initial values of a weight of `shape`, a new float32 array."""
+        """Return the initial values of a weight of `shape`, a new float32 array."""
 
     def get_config(self) -> dict[str, Any]:
         return {}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Initializer:
-        # Some versions of Keras write these two; None is what fastconv does.
+        # Some versions of Keras write these two; fastconv supports None only.
         optional = ("input_axes", "output_axes")
         return cls(**{k: v for k, v in config.items() if v is not None or k not in optional})
 
@@ -77,13 +78,13 @@ class Ones(Initializer):
 
 
 class Constant(Initializer):
-    """One `value` everywhere; or an array, for a weight of its shape.
+    """All elements equal to `value`; or an array, for a weight of its shape.
 
     Raises ValueError or TypeError if `value` is neither a number nor an array of numbers.
     """
 
     def __init__(self, value: float | np.ndarray = 0.0):
-        if isinstance(value, dict):  # as Keras's files have an array
+        if isinstance(value, dict):  # the form of an array in Keras's files
             inner = value.get("config")
             value = np.array(inner.get("value") if isinstance(inner, dict) else None)
         if isinstance(value, np.ndarray) and value.ndim:
@@ -103,7 +104,7 @@ class Constant(Initializer):
 
 
 class _Random(Initializer):
-    """An initializer that draws: `seed` None goes on in the common stream."""
+    """Base class of random initializers; with `seed` None, draws from the common stream."""
 
     def __init__(self, seed: int | None = None):
         self.seed = None if seed is None else normalize_int(seed, "seed", minimum=0)
@@ -131,7 +132,7 @@ class RandomNormal(_Random):
 
 
 class TruncatedNormal(RandomNormal):
-    """As `RandomNormal`, without the draws that lie more than two `stddev` from the mean."""
+    """As `RandomNormal`, with values more than two `stddev` from the mean drawn again."""
 
     def __call__(self, shape):
         draws = _truncated_normal(self._generator(), shape)
@@ -204,7 +205,7 @@ class VarianceScaling(_Random):
 
 
 class _NamedScaling(VarianceScaling):
-    """A `VarianceScaling` whose class fixes everything but the seed."""
+    """A `VarianceScaling` whose class sets all arguments except the seed."""
 
     def __init__(self, seed: int | None = None):
         super().__init__(*self._settings, seed=seed)
@@ -226,7 +227,7 @@ class GlorotNormal(_NamedScaling):
 
 
 class HeUniform(_NamedScaling):
-    """Uniform, variance 2 / fan_in: keeps the scale of a signal through ReLU layers."""
+    """Uniform, variance 2 / fan_in: preserves the scale of a signal through ReLU layers."""
 
     _settings = (2.0, "fan_in", "uniform")
 
@@ -265,10 +266,10 @@ class Identity(Initializer):
 
 
 class FromFunction(Initializer):
-    """What a function `f(shape, dtype)` returns; made by `get`.
+    """The array that a function `f(shape, dtype)` returns; created by `get`.
 
-    A file has its name alone: to make the layer again, the function must be registered or be among
-    the `custom_objects`. Raises TypeError for a function without a name.
+    A file contains only the name of the function: to load the layer, the function must be
+    registered or given in `custom_objects`. Raises TypeError for a function without a name.
     """
 
     def __init__(self, function: Callable):
@@ -280,7 +281,7 @@ class FromFunction(Initializer):
 
 
 class Orthogonal(_Random):
-    """Orthogonal rows or columns, whichever are fewer, times `gain`; at least two dimensions."""
+    """Orthonormal rows or columns, whichever are fewer, times `gain`; at least two dimensions."""
 
     def __init__(self, gain: float = 1.0, seed: int | None = None):
         super().__init__(seed)
@@ -301,7 +302,7 @@ class Orthogonal(_Random):
 
 
 def compute_fans(shape: tuple[int, ...]) -> tuple[int, int]:
-    """(fan_in, fan_out) of a weight of `shape`: inputs and outputs that one unit is connected to.
+    """Return (fan_in, fan_out) of a weight of `shape`: inputs and outputs connected to one unit.
 
     >>> compute_fans((576, 64)), compute_fans((3, 3, 32, 64))
     ((576, 64), (288, 576))
@@ -321,7 +322,7 @@ def _uniform(rng, shape, low: float, high: float) -> np.ndarray:
 
 
 def _truncated_normal(rng, shape) -> np.ndarray:
-    """Standard normal draws, redrawn while they lie outside [-2, 2]."""
+    """Return standard normal draws; values outside of [-2, 2] are drawn again."""
     draws = rng.standard_normal(shape, dtype=np.float32).reshape(-1)
     outside = np.flatnonzero(np.abs(draws) > 2)
     while outside.size:
@@ -342,10 +343,11 @@ _ALIASES = {"zero": Zeros, "one": Ones, "normal": RandomNormal, "uniform": Rando
 
 
 def get(identifier: Any) -> Initializer:
-    """The initializer that a name ("glorot_uniform" or "GlorotUniform"), an initializer, its class,
-    a function of (shape, dtype), an array of the very shape, or a serialized configuration means.
+    """Return the initializer of `identifier`: a name ("glorot_uniform" or "GlorotUniform"), an
+    initializer or its class, a function of (shape, dtype), an array with the shape of the weight,
+    or a configuration.
 
-    Raises ValueError for an unknown name (the message lists all), TypeError for anything else.
+    Raises ValueError for an unknown name (the message lists all), TypeError for any other object.
     """
     identifier = named_object(identifier)
     if isinstance(identifier, np.ndarray):

@@ -1,8 +1,8 @@
-"""What an axis may do: padding, cropping, repetition and interpolation as one sparse matrix each.
+"""Padding, cropping, repetition and interpolation of an axis, as one sparse matrix each.
 
-An `AxisMap` from an axis of n elements to one of m is an m x n matrix by rows: row i lists which
-elements make element i, and with which weights. The compiled core applies one such map per axis
-(`fastconv._ext._resample`), and the gradient of a map is its transpose:
+An `AxisMap` from an axis of n elements to one of m is an m x n matrix in compressed rows: row i
+holds the indices and weights of the elements whose sum is element i. The compiled core applies one
+map per axis (`fastconv._ext._resample`); the gradient of a map is its transpose:
 
     pad (edge):  a b c -> a a b c         repeat twice:  a b -> a a b b      crop:  a b c -> b
 
@@ -11,8 +11,8 @@ elements make element i, and with which weights. The compiled core applies one s
         . 1 .                                 . 1
         . . 1                                 . 1
 
-Interpolation follows TensorFlow and Keras: the centre of output pixel i lies at (i + 1/2) n / m of
-the input, and what lies beyond the outermost centres takes the outermost pixels.
+Interpolation follows TensorFlow and Keras: the centre of output pixel i is at (i + 1/2) n / m of
+the input; positions beyond the outermost centres get the outermost pixels.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import numpy as np
 
 PADDING_MODES = ("zeros", "edge", "reflect")
 INTERPOLATIONS = ("nearest", "bilinear")
-FILL_MODES = ("constant", "nearest", "reflect", "wrap")  # what lies outside of an image
+FILL_MODES = ("constant", "nearest", "reflect", "wrap")  # values outside of an image
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +31,7 @@ class AxisMap:
     """Element i of the output is the sum of weight[e] * input[index[e]] over e from begin[i] to
     begin[i + 1] - 1.
 
-    Without entries it is the fill value. `weight` None: all ones.
+    An element without entries is the fill value. `weight` None means 1 for all entries.
     """
 
     input_size: int
@@ -45,7 +45,7 @@ class AxisMap:
 
     @property
     def transposed(self) -> AxisMap:
-        """The map of the gradient: from the output's axis to the input's."""
+        """The map of the gradient, from the axis of the output to the axis of the input."""
         rows = np.repeat(np.arange(self.output_size, dtype=np.int64), np.diff(self.begin))
         order = np.argsort(self.index, kind="stable")
         begin = np.searchsorted(self.index[order], np.arange(self.input_size + 1))
@@ -53,19 +53,20 @@ class AxisMap:
         return AxisMap(self.output_size, begin.astype(np.int64), rows[order], weight)
 
     def on_part_of(self, size: int, before: int) -> AxisMap:
-        """The same map from an axis of `size`, which it sees from element `before` on."""
+        """Return the same map on an axis of `size` elements that it reads from `before` on."""
         return replace(self, input_size=size, index=self.index + before)
 
 
 def _selection(size: int, index: np.ndarray) -> AxisMap:
-    """One element per output, or none where `index` is negative."""
+    """Return the map of output i to element `index[i]`; to no element if `index[i]` is negative."""
     chosen = index >= 0
     begin = np.concatenate([[0], np.cumsum(chosen)]).astype(np.int64)
     return AxisMap(size, begin, np.ascontiguousarray(index[chosen], np.int64))
 
 
 def pad_axis(size: int, before: int, after: int, mode: str = "zeros") -> AxisMap:
-    """`before` and `after` more elements: fill, the outermost one, or mirrored about it."""
+    """Return the map that adds `before` and `after` elements: fill values ("zeros"), copies of the
+    outermost element ("edge"), or the elements mirrored about it ("reflect")."""
     index = np.arange(-before, size + after)
     if mode == "edge":
         index = np.clip(index, 0, size - 1)
@@ -78,18 +79,19 @@ def pad_axis(size: int, before: int, after: int, mode: str = "zeros") -> AxisMap
 
 
 def crop_axis(size: int, before: int, after: int) -> AxisMap:
-    """Without the first `before` and the last `after` elements."""
+    """Return the map that removes the first `before` and the last `after` elements."""
     return _selection(size, np.arange(before, size - after))
 
 
 def repeat_axis(size: int, times: int, weight: float = 1.0) -> AxisMap:
-    """Every element `times` times in a row, each multiplied by `weight`."""
+    """Return the map that repeats every element `times` times, multiplied by `weight`."""
     repeated = _selection(size, np.repeat(np.arange(size), times))
     return repeated if weight == 1 else replace(repeated, weight=np.full(size * times, weight))
 
 
 def resize_axis(size: int, output_size: int, interpolation: str = "bilinear") -> AxisMap:
-    """`output_size` samples at equal distances, the nearest element or between two of them."""
+    """Return the map to `output_size` equidistant samples: the nearest element, or linear
+    interpolation between two elements."""
     centre = (np.arange(output_size) + 0.5) * (size / output_size)
     if interpolation == "nearest":
         return _selection(size, np.minimum(np.floor(centre).astype(np.int64), size - 1))
@@ -100,6 +102,6 @@ def resize_axis(size: int, output_size: int, interpolation: str = "bilinear") ->
         return _selection(1, np.zeros(output_size, np.int64))
     index = np.stack([left, left + 1], axis=1).ravel()
     weight = np.stack([1 - part, part], axis=1).ravel()
-    used = weight != 0  # exact places are plain copies
+    used = weight != 0  # a sample at the centre of an element is a copy of it
     begin = np.concatenate([[0], np.cumsum(used.reshape(-1, 2).sum(axis=1))]).astype(np.int64)
     return AxisMap(size, begin, index[used], weight[used])

@@ -19,6 +19,7 @@
     augmentation    Rescaling, Resizing, CenterCrop; RandomFlip, RandomTranslation, RandomRotation,
                     RandomZoom, RandomCrop
     custom          CustomLayer: custom layers in NumPy
+    weight_spec     WeightSpec: initializer, regularizer and constraint of a weight
 
 Arguments that Keras has and fastconv does not have raise an error; none is ignored. All models
 compute in float32, on channels-last images for any `data_format` of the layers.

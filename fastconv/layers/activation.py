@@ -7,7 +7,7 @@ from typing import Any
 
 from fastconv.common.arguments import number
 from fastconv.layers.activated import Activated
-from fastconv.layers.axes import positive_axes, with_axes_last
+from fastconv.layers.axes import OnAxes, positive_axes, with_axes_last
 from fastconv.layers.base import Layer
 from fastconv.layers.weight_spec import WeightSpec, spec_fields
 from fastconv.parameters import Variable
@@ -185,7 +185,7 @@ class PReLU(Layer):
         }
 
 
-class Softmax(Layer):
+class Softmax(OnAxes):
     """exp(x) / sum(exp(x)) over one axis, or over several axes together.
 
     Args:
@@ -197,16 +197,11 @@ class Softmax(Layer):
     is_activation = True
 
     def __init__(self, axis: int | list[int] = -1, **common: Any):
-        super().__init__(**common)
-        self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
-
-    def compute_output_shape(self, input_shape):
-        positive_axes(self, self.axis, len(input_shape))
-        return tuple(input_shape)
+        super().__init__(axis, **common)
 
     def operations(self, input_shape):
         rank = len(input_shape)
-        axes = positive_axes(self, self.axis, rank)
+        axes = self.axes_of(input_shape)
         inner = [operations.Softmax()]
         if len(axes) > 1:
             others = tuple(n for a, n in enumerate(input_shape) if a and a not in axes)
@@ -214,9 +209,6 @@ class Softmax(Layer):
             joined = (*others, math.prod(input_shape[a] for a in axes))
             inner = [operations.Reshape(joined, apart), *inner, operations.Reshape(apart, joined)]
         return with_axes_last(axes, rank, inner)
-
-    def get_config(self):
-        return super().get_config() | {"axis": self.axis}
 
 
 def _leaky(slope: float) -> list[Operation]:

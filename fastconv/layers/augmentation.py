@@ -64,7 +64,23 @@ class Rescaling(Layer):
         return super().get_config() | {"scale": self.scale, "offset": self.offset}
 
 
-class Resizing(Spatial):
+class _OneSize(Spatial):
+    """Base class of layers whose output has a size that does not depend on the input."""
+
+    training_by_default = True
+
+    def __init__(self, height: int, width: int, data_format: str | None, **common: Any):
+        super().__init__(data_format, **common)
+        self.height, self.width = normalize_int(height, "height"), normalize_int(width, "width")
+
+    def image_output(self, image):
+        return (self.height, self.width, image[2])
+
+    def get_config(self):
+        return super().get_config() | {"height": self.height, "width": self.width}
+
+
+class Resizing(_OneSize):
     """Resizes images (batch, height, width, channels).
 
     Args:
@@ -86,8 +102,6 @@ class Resizing(Spatial):
     (None, 32, 32, 3)
     """
 
-    training_by_default = True
-
     def __init__(
         self,
         height: int,
@@ -101,8 +115,7 @@ class Resizing(Spatial):
         data_format: str | None = None,
         **common: Any,
     ):
-        super().__init__(data_format, **common)
-        self.height, self.width = normalize_int(height, "height"), normalize_int(width, "width")
+        super().__init__(height, width, data_format, **common)
         self.interpolation = check_interpolation(interpolation)
         if crop_to_aspect_ratio and pad_to_aspect_ratio:
             raise ValueError(
@@ -115,9 +128,6 @@ class Resizing(Spatial):
         self.crop_to_aspect_ratio = bool(crop_to_aspect_ratio)
         self.pad_to_aspect_ratio = bool(pad_to_aspect_ratio)
         self.fill_value = number(fill_value, "fill_value")
-
-    def image_output(self, image):
-        return (self.height, self.width, image[2])
 
     def image_operations(self, image):
         if self.crop_to_aspect_ratio:
@@ -135,8 +145,6 @@ class Resizing(Spatial):
 
     def get_config(self):
         return super().get_config() | {
-            "height": self.height,
-            "width": self.width,
             "interpolation": self.interpolation,
             "crop_to_aspect_ratio": self.crop_to_aspect_ratio,
             "pad_to_aspect_ratio": self.pad_to_aspect_ratio,
@@ -146,23 +154,7 @@ class Resizing(Spatial):
         }
 
 
-class _Crop(Spatial):
-    training_by_default = True
-
-    """Layers that give images of one size."""
-
-    def __init__(self, height: int, width: int, data_format: str | None, **common: Any):
-        super().__init__(data_format, **common)
-        self.height, self.width = normalize_int(height, "height"), normalize_int(width, "width")
-
-    def image_output(self, image):
-        return (self.height, self.width, image[2])
-
-    def get_config(self):
-        return super().get_config() | {"height": self.height, "width": self.width}
-
-
-class CenterCrop(_Crop):
+class CenterCrop(_OneSize):
     """Crops images (batch, height, width, channels) to their centre, `height` x `width` pixels.
 
     An image that is too small is cropped to the aspect ratio of the output and enlarged (bilinear).
@@ -422,7 +414,7 @@ class RandomZoom(_RandomFilled):
         }
 
 
-class RandomCrop(_Crop, Seeded):
+class RandomCrop(_OneSize, Seeded):
     """In training, crops to `height` x `width` pixels at a random position, the same for all images
     of a batch. Otherwise, or if an image is too small, crops to the centre with the aspect ratio of
     the output and resizes (bilinear): the output always has the same size. (Keras 3.15 leaves

@@ -7,10 +7,29 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.layers.base import Layer
+from fastconv.layers.base import Layer, Shape
 from fastconv.plan import operations
 from fastconv.plan.operations import Operation
 from fastconv.shapes import normalize_int
+
+
+class OnAxes(Layer):
+    """Base class of layers that operate along `axis`, an integer or a list, and keep the shape."""
+
+    def __init__(self, axis: Any, **common: Any):
+        super().__init__(**common)
+        self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
+
+    def axes_of(self, input_shape: Shape) -> list[int]:
+        """Return the axes of the layer, in order."""
+        return positive_axes(self, self.axis, len(input_shape))
+
+    def compute_output_shape(self, input_shape):
+        self.axes_of(input_shape)
+        return tuple(input_shape)
+
+    def get_config(self):
+        return super().get_config() | {"axis": self.axis}
 
 
 def one_axis(axis: Any) -> int:

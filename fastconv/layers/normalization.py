@@ -16,7 +16,7 @@ from typing import Any
 
 from fastconv.common.arguments import number
 from fastconv.initializers import Initializer
-from fastconv.layers.axes import one_axis, positive_axes, with_axes_last
+from fastconv.layers.axes import OnAxes, one_axis, with_axes_last
 from fastconv.layers.base import Layer, check_options
 from fastconv.layers.weight_spec import SpecField, WeightSpec, spec_fields
 from fastconv.parameters import Variable
@@ -25,7 +25,7 @@ from fastconv.serialization import serialize
 from fastconv.shapes import normalize_int
 
 
-class _Scaling(Layer):
+class _Scaling(OnAxes):
     """Base class with gamma and beta in y = gamma * z + beta. A subclass sets their specs."""
 
     gamma_spec: WeightSpec
@@ -41,20 +41,11 @@ class _Scaling(Layer):
         scale: bool,
         **common: Any,
     ):
-        super().__init__(**common)
-        self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
+        super().__init__(axis, **common)
         self.epsilon = number(epsilon, "epsilon", 0, above=True)
         self.center, self.scale = bool(center), bool(scale)
         self.gamma: Variable | None = None
         self.beta: Variable | None = None
-
-    def axes_of(self, input_shape) -> list[int]:
-        """Return the axes of gamma and beta, in order."""
-        return positive_axes(self, self.axis, len(input_shape))
-
-    def compute_output_shape(self, input_shape):
-        self.axes_of(input_shape)
-        return tuple(input_shape)
 
     def build(self, input_shape):
         shape = tuple(input_shape[axis] for axis in self.axes_of(input_shape))
@@ -66,7 +57,6 @@ class _Scaling(Layer):
 
     def get_config(self):
         return super().get_config() | {
-            "axis": self.axis,
             "epsilon": self.epsilon,
             "center": self.center,
             "scale": self.scale,
@@ -312,7 +302,7 @@ class GroupNormalization(_Scaling):
         return super().get_config() | {"groups": self.groups}
 
 
-class UnitNormalization(Layer):
+class UnitNormalization(OnAxes):
     """x / max(|x|, 1e-12), where |x| is the Euclidean norm of the vectors along `axis`.
 
     Args:
@@ -324,22 +314,14 @@ class UnitNormalization(Layer):
     EPSILON = 1e-12
 
     def __init__(self, axis: int | list[int] = -1, **common: Any):
-        super().__init__(**common)
-        self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
-
-    def compute_output_shape(self, input_shape):
-        positive_axes(self, self.axis, len(input_shape))
-        return tuple(input_shape)
+        super().__init__(axis, **common)
 
     def operations(self, input_shape):
-        axes = positive_axes(self, self.axis, len(input_shape))
+        axes = self.axes_of(input_shape)
         normalization = operations.LayerNormalization(
             None, None, len(axes), self.EPSILON, unit=True
         )
         return with_axes_last(axes, len(input_shape), [normalization])
-
-    def get_config(self):
-        return super().get_config() | {"axis": self.axis}
 
 
 class LocalResponseNormalization(Layer):

@@ -30,6 +30,7 @@ import numpy as np
 from fastconv.common.arguments import number
 from fastconv.common.changeable import Changeable
 from fastconv.common.keywords import NamedArguments
+from fastconv.plan.rules import NonNegative, NormLimits, NumPyProjection, Projection
 from fastconv.serialization import find
 from fastconv.shapes import normalize_int
 
@@ -45,6 +46,16 @@ class Constraint(Changeable, NamedArguments, ABC):
     def __call__(self, w: np.ndarray) -> np.ndarray:
         """The weights nearest to `w` that are allowed, a new array."""
 
+    def for_plan(self, ndim: int) -> Projection:
+        """Return the description of the projection of weights of `ndim` dimensions for a plan,
+        which is made anew when the constraint changes."""
+        self.is_read_by_plans()
+        return self._compiled(ndim) or NumPyProjection(self)
+
+    def _compiled(self, ndim: int) -> Projection | None:
+        """Return the projection of the compiled core that is equal to this one; None without."""
+        return None
+
     def get_config(self) -> dict[str, Any]:
         return {}
 
@@ -58,6 +69,9 @@ class NonNeg(Constraint):
 
     def __call__(self, w):
         return np.maximum(w, 0)
+
+    def _compiled(self, ndim):
+        return NonNegative() if type(self).__call__ is NonNeg.__call__ else None
 
 
 class MinMaxNorm(Constraint):
@@ -110,6 +124,15 @@ class MinMaxNorm(Constraint):
         clipped = np.clip(norm, self.min_value, self.max_value)
         desired = self.rate * clipped + (1 - self.rate) * norm
         return (w * (desired / (EPSILON + norm))).astype(w.dtype)
+
+    def _compiled(self, ndim):
+        own, axes = type(self), self.axes(ndim)
+        if own.__call__ is not MinMaxNorm.__call__ or own.axes is not MinMaxNorm.axes:
+            return None  # a subclass with its own formula
+        if axes != tuple(range(axes[0], axes[0] + len(axes))):
+            return None  # the compiled core takes contiguous axes only
+        limits = self.min_value, self.max_value, self.rate
+        return NormLimits(axes[0], axes[-1], *limits, EPSILON)
 
     def get_config(self):
         return {

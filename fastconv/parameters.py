@@ -18,22 +18,30 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from fastconv.common.arrays import ALIGNMENT, aligned_zeros, real_array
 from fastconv.shapes import checked_product
 
-if TYPE_CHECKING:
-    from fastconv.constraints import Constraint
-    from fastconv.initializers import Initializer
-    from fastconv.regularizers import Regularizer
-
 _ELEMENTS = ALIGNMENT // 4
+
+
+class PenaltySource(Protocol):
+    """A regularizer, which describes its penalty to the plan (`fastconv.plan.rules.Penalty`)."""
+
+    def for_plan(self) -> Any: ...
+
+
+class ProjectionSource(Protocol):
+    """A constraint, which describes itself to the plan for weights of `ndim` dimensions
+    (`fastconv.plan.rules.Projection`)."""
+
+    def for_plan(self, ndim: int) -> Any: ...
 
 
 class Variable:
@@ -50,12 +58,12 @@ class Variable:
         self,
         name: str,
         shape: tuple[int, ...],
-        initializer: Initializer,
+        initializer: Callable[[tuple[int, ...]], Any],
         owner: str,
         *,
         trainable: bool = True,
-        regularizer: Regularizer | None = None,
-        constraint: Constraint | None = None,
+        regularizer: PenaltySource | None = None,
+        constraint: ProjectionSource | None = None,
     ):
         checked_product((*shape, 4), f"the bytes of weight {owner}/{name}")
         self.name = name

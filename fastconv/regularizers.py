@@ -38,6 +38,7 @@ from fastconv.common.changeable import Changeable
 from fastconv.common.keywords import NamedArguments
 from fastconv.common.naming import is_builtin
 from fastconv.common.overriding import Overridable, definer
+from fastconv.plan.rules import L1L2Penalty, NumPyPenalty, Penalty
 from fastconv.serialization import find
 
 
@@ -64,6 +65,15 @@ class Regularizer(Changeable, NamedArguments, Overridable, ABC):
     def gradient(self, x: np.ndarray) -> np.ndarray:
         """The derivative of the penalty with respect to every element of `x`, in its shape."""
 
+    def for_plan(self) -> Penalty:
+        """Return the description of the penalty for a plan, which is made anew when it changes."""
+        self.is_read_by_plans()
+        return self._compiled() or NumPyPenalty(self, self.gradient)
+
+    def _compiled(self) -> Penalty | None:
+        """Return the penalty of the compiled core that is equal to this one; None without."""
+        return None
+
     def get_config(self) -> dict[str, Any]:
         return {}
 
@@ -88,6 +98,12 @@ class L1L2(Regularizer):
 
     def gradient(self, x):
         return self.l1 * np.sign(x) + 2 * self.l2 * np.asarray(x)
+
+    def _compiled(self):
+        own = type(self)
+        if own.__call__ is not L1L2.__call__ or own.gradient is not L1L2.gradient:
+            return None  # a subclass with its own formula
+        return L1L2Penalty(self.l1, self.l2)
 
     def get_config(self):
         return {"l1": self.l1, "l2": self.l2}

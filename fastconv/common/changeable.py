@@ -11,6 +11,7 @@ So once one exists, a new value is checked as the constructor would, and all pla
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -37,10 +38,22 @@ class Changeable:
         return getattr(with_argument(self, name, value), name)
 
     def argument_has_changed(self) -> None:
-        """Make the plans of all models anew."""
-        from fastconv.plan.cache import clear_all_plans  # which such an object alone does not need
+        """Call what `on_change` has registered."""
+        plans_are_stale()
 
-        clear_all_plans()
+
+_on_change: list[Callable[[], None]] = []
+
+
+def on_change(function: Callable[[], None]) -> None:
+    """Register `function`, to be called after every change that plans must reflect."""
+    _on_change.append(function)
+
+
+def plans_are_stale() -> None:
+    """Call the functions that `on_change` has registered: all plans are made anew."""
+    for function in _on_change:
+        function()
 
 
 @cache

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastconv import activations
+from fastconv.common.changeable import plans_are_stale
 from fastconv.layers.base import Layer, Shape
 from fastconv.plan.operations import Operation
 from fastconv.serialization import deserialize, named_object, serialize
@@ -34,10 +35,7 @@ class Activated(Layer):
         is_change = self._activation is not None
         self._activation = _found(value)
         if is_change:
-            # Imported here because a layer alone does not need the compiled core.
-            from fastconv.plan.cache import clear_all_plans
-
-            clear_all_plans()
+            plans_are_stale()
 
     def following_operations(self, shape: Shape) -> list[Operation]:
         """Return the operations of the activation for an output of `shape`, none for linear."""

@@ -25,6 +25,7 @@ import numpy as np
 from fastconv import constraints, initializers, regularizers
 from fastconv.common.arguments import is_name
 from fastconv.common.arrays import real_array
+from fastconv.common.changeable import plans_are_stale
 from fastconv.common.keywords import NamedArguments, explain_keywords
 from fastconv.common.naming import is_builtin, unique_name
 from fastconv.common.overriding import Overridable, definer
@@ -132,10 +133,8 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
         if vars(self).get("_input_shape") is None or name not in arguments_of(type(self)):
             super().__setattr__(name, value)
             return
-        from fastconv.plan.cache import clear_all_plans  # not needed by a layer alone
-
         super().__setattr__(name, changed(self, name, value))
-        clear_all_plans()
+        plans_are_stale()
 
     # Shapes, weights, operations, configuration ---------------------------------------------------
 
@@ -155,7 +154,10 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
         """Return `operations`, and the penalty on the output if there is one."""
         if self.activity_regularizer is None:
             return self.operations(input_shape)
-        return [*self.operations(input_shape), ActivityPenalty(self.activity_regularizer)]
+        return [
+            *self.operations(input_shape),
+            ActivityPenalty(self.activity_regularizer.for_plan()),
+        ]
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of `from_config`, as plain data."""

@@ -8,14 +8,11 @@ weights are created, is refused, because it could not take effect.
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastconv.common import randomness
 from fastconv.common.keywords import accepted_by
 from fastconv.common.naming import is_builtin
-
-if TYPE_CHECKING:
-    from fastconv.layers.base import Layer
 
 # Arguments that are read only when weights are created, or in the constructor.
 _READ_ONCE = ("_initializer", "_regularizer", "_constraint")
@@ -33,7 +30,7 @@ def arguments_of(cls: type) -> frozenset[str]:
     return frozenset(name for name in names if not isinstance(getattr(cls, name, None), property))
 
 
-def changed(layer: Layer, name: str, value: Any) -> Any:
+def changed(layer: Any, name: str, value: Any) -> Any:
     """Return `value` in the form in which the constructor of an equal layer stores it as `name`.
 
     Raises AttributeError if the layer would have other weights or shapes, or never reads the value

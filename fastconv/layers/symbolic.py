@@ -7,18 +7,17 @@
 A `Call` is one use of a layer: its inputs and outputs. A layer may be called several times, with
 the same weights each time. A search backwards along the calls, from the output tensors of a model,
 gives its graph (`fastconv.models.network`).
+
+The class of layers (`fastconv.layers.base`) is made of these, so its instances have no type here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastconv.shapes import checked_product
-
-if TYPE_CHECKING:
-    from fastconv.layers.base import Layer
 
 _numbers = count()
 
@@ -41,7 +40,7 @@ class SymbolicTensor:
         return len(self.shape)
 
     @property
-    def history(self) -> tuple[Layer, int, int]:
+    def history(self) -> tuple[Any, int, int]:
         """(layer, index of its call, index of the output)."""
         return self.call.layer, self.call.layer.calls.index(self.call), self.index
 
@@ -62,7 +61,7 @@ class Call:
 
     def __init__(
         self,
-        layer: Layer,
+        layer: Any,
         argument: Any,
         inputs: Sequence[SymbolicTensor],
         shapes: Sequence[Any],

@@ -7,6 +7,7 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -20,6 +21,7 @@ from fastconv.common.overriding import Overridable
 from fastconv.common.parsing import parsing
 from fastconv.optimizers.schedules import LearningRateSchedule
 from fastconv.parameters import Parameters, Variable, parameters_of
+from fastconv.plan.rules import Accumulation, MovingAverage, UpdateRule, WeightDecay
 from fastconv.serialization import deserialize, serialize
 from fastconv.shapes import normalize_int
 from fastconv.state import array_of, check_record, dict_of, optional, plain, real, text, whole
@@ -314,6 +316,38 @@ class Optimizer(Changeable, NamedArguments, Overridable, ABC):
         return self._state
 
     @property
+    def needs_stored_gradients(self) -> bool:
+        """Whether gradients are changed or read between the backward pass and the update."""
+        return bool(self.clips or self.weight_decay or self.gradient_accumulation_steps)
+
+    def for_plan(self, parameters: Parameters) -> UpdateRule:
+        """Return the description of a step on the weights in `parameters` for a plan.
+
+        Raises ValueError as `state_for`.
+        """
+        state = self.state_for(parameters)
+        decay = accumulation = average = None
+        if self.weight_decay:
+            decay = WeightDecay(state.decay, self._decayed(parameters))
+        if self.gradient_accumulation_steps:
+            accumulation = Accumulation(
+                state.buffers[ACCUMULATOR],
+                self.gradient_accumulation_steps,
+                lambda: self.next_batch_updates,
+            )
+        if self.use_ema:
+            average = MovingAverage(state.buffers[AVERAGE], state.averaging)
+        return UpdateRule(
+            self.rule,
+            state.rule_buffers(),
+            state.hyper,
+            clip=partial(self.clip, parameters) if self.clips else None,
+            decay=decay,
+            accumulation=accumulation,
+            average=average,
+        )
+
+    @property
     def variables(self) -> list[tuple[str, np.ndarray]]:
         """Copies of everything to be stored, in Keras's order: iteration, learning rate unless a
         schedule tells it, slots."""
@@ -544,10 +578,11 @@ class Optimizer(Changeable, NamedArguments, Overridable, ABC):
             or any(re.search(name, variable.name) for name in names)
         )
 
-    @property
-    def decays_all(self) -> bool:
-        """Whether no weight is excluded from the weight decay."""
-        return not any(self._not_decayed)
+    def _decayed(self, parameters: Parameters) -> list[Variable] | None:
+        """Return the weights to which the weight decay applies; None for all."""
+        if not any(self._not_decayed):
+            return None
+        return [variable for variable in parameters.variables if self.decays(variable)]
 
     def finalize_variable_values(self, variables: Iterable[Variable]) -> None:
         """Set `variables` to their moving averages, if there are any: the end of `fit` does."""

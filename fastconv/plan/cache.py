@@ -26,6 +26,7 @@ import numpy as np
 
 from fastconv import runtime
 from fastconv.common.arrays import aligned_zeros
+from fastconv.common.changeable import on_change
 from fastconv.plan.tape import Arena
 
 _clock = count()  # orders plans by last use
@@ -320,3 +321,4 @@ def _renew_locks() -> None:
 
 os.register_at_fork(after_in_child=_renew_locks)
 runtime.on_plan_cache_bytes(lambda: _shrink(runtime.plan_cache_bytes()))
+on_change(clear_all_plans)

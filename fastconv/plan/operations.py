@@ -9,17 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from fastconv._ext._core import FUSIBLE, KEEPS_INPUT
 from fastconv.parameters import Variable
-from fastconv.regularizers import Regularizer
+from fastconv.plan.rules import Penalty
 from fastconv.resampling import AxisMap
-
-if TYPE_CHECKING:
-    from fastconv.layers.custom import CustomLayer
 
 
 @dataclass(frozen=True)
@@ -273,19 +270,32 @@ class Concatenate:
     axis: int
 
 
+class NumPyLayer(Protocol):
+    """A layer in NumPy; `fastconv.layers.CustomLayer` defines the meaning of its methods."""
+
+    name: str
+
+    @property
+    def weights(self) -> list[Variable]: ...
+
+    def forward(self, x: np.ndarray, training: bool) -> tuple[np.ndarray, Any]: ...
+
+    def backward(self, dy: np.ndarray, saved: Any) -> tuple[np.ndarray, list[Any]]: ...
+
+
 @dataclass(frozen=True)
 class Custom:
-    """Calls `layer`, a `fastconv.layers.CustomLayer`, in NumPy; output samples have `shape`."""
+    """Calls `layer` in NumPy; output samples have `shape`."""
 
-    layer: CustomLayer
+    layer: NumPyLayer
     shape: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class ActivityPenalty:
-    """y = x; with a loss, `regularizer(x) / N` is added to it."""
+    """y = x; with a loss, the penalty of x divided by the batch size N is added to it."""
 
-    regularizer: Regularizer
+    penalty: Penalty
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -25,50 +25,56 @@ from fastconv._ext._optim import Rule, Update
 from fastconv.parameters import Parameters, Variable
 from fastconv.plan import operations
 from fastconv.plan.graph import Graph
-from fastconv.plan.penalties import constraint_ops
 from fastconv.plan.program import make_program
-
-if TYPE_CHECKING:
-    from fastconv.optimizers import Optimizer
-
+from fastconv.plan.projections import weight_projections
+from fastconv.plan.rules import Accumulation, UpdateRule, WeightDecay
 
 # Minimum size of a joined gradient: a smaller one is still in cache when the update reads it.
 _JOINED_BYTES = 4 * 2**20
 
 
+class Updater(Protocol):
+    """An optimizer, which describes its update of the weights to the plan."""
+
+    @property
+    def needs_stored_gradients(self) -> bool:
+        """Whether gradients are changed or read between the backward pass and the update."""
+        ...
+
+    def for_plan(self, parameters: Parameters) -> UpdateRule:
+        """Return the update of the weights in `parameters`."""
+        ...
+
+
 class _Clipping:
-    """Clips the gradients to the optimizer's limits."""
+    """Clips the gradients."""
 
-    def __init__(self, optimizer: Optimizer, parameters: Parameters):
-        self._optimizer, self._parameters = optimizer, parameters
-
-    def run_python(self) -> None:
-        self._optimizer.clip(self._parameters)
+    def __init__(self, clip: Callable[[], None]):
+        self.run_python = clip
 
 
-class _Accumulation:
+class _AccumulatedUpdate:
     """Accumulates gradients, and runs the update with their mean every few batches."""
 
-    def __init__(self, optimizer: Optimizer, parameters: Parameters, update: list[Any]):
-        self._optimizer, self._parameters = optimizer, parameters
-        self._sum = optimizer.state_for(parameters).buffers["gradient_accumulator"]
+    def __init__(self, accumulation: Accumulation, gradient: np.ndarray, update: list[Any]):
+        self._accumulation, self._gradient = accumulation, gradient
         self._update = make_program(update)
 
     def run_python(self) -> None:
-        gradient = self._parameters.gradient
-        if not self._optimizer.next_batch_updates:
-            np.add(self._sum, gradient, out=self._sum)
+        gradient, total = self._gradient, self._accumulation.total
+        if not self._accumulation.is_due():
+            np.add(total, gradient, out=total)
             return
-        np.add(self._sum, gradient, out=gradient)
-        gradient /= np.float32(self._optimizer.gradient_accumulation_steps)
+        np.add(total, gradient, out=gradient)
+        gradient /= np.float32(self._accumulation.steps)
         self._update.run(runtime.get_num_threads())
-        self._sum[:] = 0
+        total[:] = 0
 
 
-def joinable_weights(graph: Graph, optimizer: Optimizer) -> set[Variable]:
+def joinable_weights(graph: Graph, optimizer: Updater) -> set[Variable]:
     """Return the weights whose update by `optimizer` may join the computation of their gradient:
-    large kernels of products, used once, whose gradient is not changed or read in between."""
-    if optimizer.clips or optimizer.weight_decay or optimizer.gradient_accumulation_steps:
+    large dense kernels, used once, whose gradient is not changed or read in between."""
+    if optimizer.needs_stored_gradients:
         return set()
     uses = Counter(v for node in graph.nodes for v in operations.variables_of(node.operation))
     kernels = [n.operation.kernel for n in graph.nodes if isinstance(n.operation, operations.Dense)]
@@ -82,7 +88,7 @@ def joinable_weights(graph: Graph, optimizer: Optimizer) -> set[Variable]:
     }
 
 
-def gradient_bytes(graph: Graph, optimizer: Optimizer, parameters: Parameters) -> int:
+def gradient_bytes(graph: Graph, optimizer: Updater, parameters: Parameters) -> int:
     """Return the memory of the gradients of a training step by `optimizer`, in bytes: the flat
     buffer without its unused parts."""
     joinable = joinable_weights(graph, optimizer)
@@ -92,7 +98,7 @@ def gradient_bytes(graph: Graph, optimizer: Optimizer, parameters: Parameters) -
 class Updates:
     """The updates of the weights in `parameters` at the end of a training step."""
 
-    def __init__(self, optimizer: Optimizer, parameters: Parameters):
+    def __init__(self, optimizer: Updater, parameters: Parameters):
         self._optimizer, self._parameters = optimizer, parameters
 
     def joinable(self, graph: Graph) -> set[Variable]:
@@ -104,33 +110,45 @@ class Updates:
     ) -> list[Any]:
         """Return all ops in order, one per trainable part of the buffer.
 
-        For some weights, `joined` makes an op that computes the gradient and passes it to
-        the rule.
+        For some weights, `joined` makes an op that computes the gradient and passes it to the rule.
         """
-        optimizer, parameters = self._optimizer, self._parameters
-        state, values = optimizer.state_for(parameters), parameters.values
-        update: list[Any] = [_Clipping(optimizer, parameters)] if optimizer.clips else []
-        if optimizer.weight_decay:
-            # w -= lr * decay * w is plain gradient descent on w itself.
+        parameters, values = self._parameters, self._parameters.values
+        update = self._optimizer.for_plan(parameters)
+        ops: list[Any] = [_Clipping(update.clip)] if update.clip else []
+        if update.decay:
+            ops += self._decay_ops(update.decay)
+        ops += self._rule_ops(update, joined)
+        if update.accumulation:
+            ops = [_AccumulatedUpdate(update.accumulation, parameters.gradient, ops)]
+        if update.average:
+            average, numbers = update.average.average, update.average.numbers
+            for run in parameters.trainable_runs():
+                ops.append(Update("average", values[run], None, [average[run]], numbers))
+        return ops + weight_projections(parameters)
+
+    def _decay_ops(self, decay: WeightDecay) -> list[Any]:
+        """w -= rate * w is plain gradient descent on w itself."""
+        parameters, values = self._parameters, self._parameters.values
+        if decay.variables is None:
             parts = [values[run] for run in parameters.trainable_runs()]
-            if not optimizer.decays_all:
-                chosen = [v for v in parameters.variables if v.trainable and optimizer.decays(v)]
-                parts = [parameters.view(values, variable) for variable in chosen]
-            update += [Update("sgd", part, part, [], state.decay) for part in parts]
+        else:
+            chosen = [variable for variable in decay.variables if variable.trainable]
+            parts = [parameters.view(values, variable) for variable in chosen]
+        return [Update("sgd", part, part, [], decay.rate) for part in parts]
+
+    def _rule_ops(
+        self, update: UpdateRule, joined: Mapping[Variable, Callable[[Rule], Any]]
+    ) -> list[Any]:
+        parameters, values = self._parameters, self._parameters.values
+        ops = []
         for variable, make in joined.items():
             w, *slots = (
                 None if buffer is None else parameters.view(buffer, variable)
-                for buffer in (values, *state.rule_buffers())
+                for buffer in (values, *update.slots)
             )
-            update.append(make(Rule(optimizer.rule, w, slots, state.hyper)))
+            ops.append(make(Rule(update.rule, w, slots, update.hyper)))
         for run in parameters.trainable_runs(without=joined.keys()):
-            slots = [None if slot is None else slot[run] for slot in state.rule_buffers()]
+            slots = [None if slot is None else slot[run] for slot in update.slots]
             gradient = parameters.gradient[run]
-            update.append(Update(optimizer.rule, values[run], gradient, slots, state.hyper))
-        if optimizer.gradient_accumulation_steps:
-            update = [_Accumulation(optimizer, parameters, update)]
-        if optimizer.use_ema:
-            average = state.buffers["average"]
-            for run in parameters.trainable_runs():
-                update.append(Update("average", values[run], None, [average[run]], state.averaging))
-        return update + constraint_ops(parameters)
+            ops.append(Update(update.rule, values[run], gradient, slots, update.hyper))
+        return ops

@@ -28,4 +28,4 @@ class ActivityPenalty(Lowering):
 
     def _op(self, gradient):
         scale = 1.0 / self.x.shape[0]  # mean over the batch, so that the batch size does not matter
-        return penalty_op(self.operation.regularizer, self.x.array, gradient, self.penalty, scale)
+        return penalty_op(self.operation.penalty, self.x.array, gradient, self.penalty, scale)

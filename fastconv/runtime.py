@@ -304,9 +304,9 @@ def algorithm_policy() -> str:
     >>> runtime.algorithm_policy()
     'auto'
     """
-    from fastconv._ext import _conv
+    from fastconv._ext import _algorithm
 
-    return _conv.policy()
+    return _algorithm.policy()
 
 
 def set_algorithm_policy(policy: str) -> None:
@@ -324,14 +324,16 @@ def set_algorithm_policy(policy: str) -> None:
     >>> runtime.set_algorithm_policy("direct")
     >>> runtime.set_algorithm_policy("auto")
     """
-    from fastconv._ext import _conv
+    from fastconv._ext import _algorithm
 
-    _conv.set_policy(policy)
+    _algorithm.set_policy(policy)
 
 
 def flush_denormals() -> bool:
     """Return whether denormal numbers are treated as zero; see `set_flush_denormals`."""
-    return _core().flush_denormals()
+    from fastconv._ext import _program
+
+    return _program.flush_denormals()
 
 
 def set_flush_denormals(flush: bool) -> None:
@@ -353,7 +355,9 @@ def set_flush_denormals(flush: bool) -> None:
     """
     if not isinstance(flush, bool):
         raise TypeError(f"`flush` must be True or False, received {flush!r}")
-    _core().set_flush_denormals(flush)
+    from fastconv._ext import _program
+
+    _program.set_flush_denormals(flush)
 
 
 def plan_cache_bytes() -> int:

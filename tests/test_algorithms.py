@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fastconv._ext._conv import choose_algorithm
+from fastconv._ext._algorithm import choose_algorithm
 
 from fastconv import Input, Model, layers, ops, reference, shapes
 from fastconv._ext import _core

@@ -15,7 +15,7 @@ import pytest
 
 import fastconv
 from fastconv import ops, shapes
-from fastconv._ext import _conv, _core, _dense, _elementwise, _pool
+from fastconv._ext import _conv, _core, _dense, _elementwise, _pool, _program
 from tests.support.conv_cases import BY_NAME
 from tests.support.oracle import assert_equal, assert_same_bits, generator
 
@@ -102,7 +102,7 @@ def test_a_program_runs_its_ops_in_order(isa, dtype):
         _dense.DenseForward(p.reshape(4, 288), w2, b2, logits),
         _elementwise.SoftmaxForward(logits, y),
     ]
-    program = _core.Program(parts)
+    program = _program.Program(parts)
     assert len(program) == 4
     assert list(program.ops) == parts
     for threads in (1, 2, 7):
@@ -120,14 +120,14 @@ def test_a_program_runs_its_ops_in_order_and_may_be_empty():
         _elementwise.ActivationForward("relu", x, y),
         _elementwise.ActivationForward("tanh", y, z),
     )
-    program = _core.Program(steps)
+    program = _program.Program(steps)
     assert len(program) == 2
     assert program.ops == steps
     program.run(1)
     assert_same_bits(z, ops.tanh(ops.relu(x)))
-    _core.Program([]).run(2)
+    _program.Program([]).run(2)
     with pytest.raises(TypeError):
-        _core.Program([x])
+        _program.Program([x])
     with pytest.raises(ValueError, match="num_threads"):
         program.run(0)
 

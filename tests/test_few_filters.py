@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fastconv._ext._core import Program
+from fastconv._ext._program import Program
 
 from fastconv import ops, reference, shapes
 from fastconv._ext import _conv

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fastconv import layers, models, ops, shapes
-from fastconv._ext import _conv
+from fastconv._ext import _algorithm, _conv
 
 POOLS = {"max": ops.max_pool2d, "average": ops.avg_pool2d}
 LAYERS = {"max": layers.MaxPooling2D, "average": layers.AveragePooling2D}
@@ -31,7 +31,7 @@ CASES = {
 def applicable(geometry):
     for algorithm in ("direct", "winograd2", "winograd4"):
         try:
-            yield _conv.choose_algorithm(geometry, "forward", np.float32, algorithm)
+            yield _algorithm.choose_algorithm(geometry, "forward", np.float32, algorithm)
         except ValueError:
             continue
 

@@ -126,7 +126,7 @@ def test_an_error_in_a_python_step_leaves_the_weights(halving, monkeypatch):
 def test_without_python_steps_there_is_one_program():
     model = models.Sequential([layers.Input((4,)), layers.Dense(3)])
     plan = Plan(model.graph(), 2, model.parameters)
-    assert type(plan._program).__module__ == "fastconv._ext._core"
+    assert type(plan._program).__module__ == "fastconv._ext._program"
 
 
 # ---------------------------------------------------------------- several consumers of everything

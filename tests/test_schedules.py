@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import fastconv
 from fastconv import ops, reference, shapes
-from fastconv._ext import _conv, _core, _dense
+from fastconv._ext import _algorithm, _conv, _core, _dense
 from tests.support.oracle import generator
 from tests.support.winograd_tiles import tile_sizes
 
@@ -64,7 +64,7 @@ def test_no_order_of_a_sum_depends_on_the_number_of_threads(
     geometry = shapes.conv2d_geometry(
         (batch, height, width, c), (kernel, kernel, c, k), strides=stride, padding=padding
     )
-    for algorithm in _conv.estimated_costs(geometry, pass_name):
+    for algorithm in _algorithm.estimated_costs(geometry, pass_name):
         op = op_for(pass_name, geometry, algorithm)
         alone = order(op.describe(1))
         assert alone["algorithm"] == algorithm
@@ -111,8 +111,10 @@ def test_a_description_says_how_the_pass_runs(isa):
 def test_an_empty_batch_has_an_algorithm(isa):
     geometry = shapes.conv2d_geometry((0, 14, 14, 64), (3, 3, 64, 64), padding=1)
     for pass_name in PASSES:
-        costs = _conv.estimated_costs(geometry, pass_name)
-        assert _conv.choose_algorithm(geometry, pass_name, np.float32) == min(costs, key=costs.get)
+        costs = _algorithm.estimated_costs(geometry, pass_name)
+        assert _algorithm.choose_algorithm(geometry, pass_name, np.float32) == min(
+            costs, key=costs.get
+        )
 
 
 # ------------------------------------------------------------------------------------- variants

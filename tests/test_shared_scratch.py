@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fastconv._ext._account import scratch_bytes
-from fastconv._ext._core import Program
 from fastconv._ext._dense import DenseForward
 from fastconv._ext._penalty import Penalty
+from fastconv._ext._program import Program, scratch_bytes
 
 from fastconv import shapes
 from fastconv._ext import _conv

@@ -1,5 +1,10 @@
 """The compiled core: Cython modules that own the parallel loops, over single-threaded C kernels.
 
+    _core         the selected instruction set; arrays and names converted for the kernels
+    _program      ops, programs, and the parallel region that runs them
+    _algorithm    the algorithm of a convolution pass
+    _conv, ...    one family of ops each
+
 Nothing here checks what a user may get wrong; `fastconv.ops` and `fastconv.plan` do, and they (with
 `fastconv.runtime`, which asks for instruction sets) are the only ones to import these modules.
 

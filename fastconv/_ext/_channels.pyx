@@ -5,9 +5,9 @@ from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memcpy, memset
 import numpy as np
 
-from fastconv._ext._core cimport Op, current_table, element_kind, pointer, round_up_64
+from fastconv._ext._core cimport pointer
 from fastconv._ext._kernels cimport FC_AXES
-from fastconv._ext._tables cimport fc_table
+from fastconv._ext._program cimport Op, bind, round_up_64
 
 cdef enum:
     STRETCH = 8192   # elements per item: 32 KiB of float32, an L1 cache
@@ -23,7 +23,6 @@ cdef class ScaleShift(Op):
     Every run reads scale and shift again.
     """
 
-    cdef const fc_table *table
     cdef int64_t size, channels, period, rows_per_item
     cdef char *x
     cdef char *y
@@ -35,8 +34,7 @@ cdef class ScaleShift(Op):
     def __init__(self, x, scale, shift, y):
         if x.shape != y.shape:
             raise ValueError(f"expected y of shape {x.shape}, received {y.shape}")
-        self.arrays = (x, scale, shift, y)
-        self.table = current_table(element_kind(self.arrays))
+        bind(self, (x, scale, shift, y))
         self.size, self.channels = x.size, x.shape[-1]
         self.period = self.channels * max(1, PERIOD // max(self.channels, 1))
         self.rows_per_item = max(1, STRETCH // max(self.period, 1))
@@ -89,7 +87,6 @@ cdef class ScaleShift(Op):
 cdef class Masked(Op):
     """y = x * mask; each axis of mask has the size of that axis of x, or 1; y may be x."""
 
-    cdef const fc_table *table
     cdef int64_t rows, length
     cdef int rank
     cdef int64_t size[FC_AXES]
@@ -103,8 +100,7 @@ cdef class Masked(Op):
     def __init__(self, x, mask, y):
         if x.shape != y.shape or mask.ndim != x.ndim or any(m not in (1, n) for m, n in zip(mask.shape, x.shape)):
             raise ValueError(f"expected a mask that fits {x.shape} and y of that shape, received {mask.shape}, {y.shape}")
-        self.arrays = (x, mask, y)
-        self.table = current_table(element_kind(self.arrays))
+        bind(self, (x, mask, y))
         merged = []  # [size, size in the mask]; neighbouring axes of one kind are joined
         for n, m in zip(x.shape, mask.shape):
             if merged and (m == 1) == (merged[-1][1] == 1):
@@ -146,7 +142,6 @@ cdef class _Columns(Op):
     The number of blocks depends on the shape alone.
     """
 
-    cdef const fc_table *table
     cdef int64_t batch, rows, channels, block, blocks, row_bytes
     cdef char *x
 
@@ -154,7 +149,6 @@ cdef class _Columns(Op):
         """Sets sizes; the workspace holds `numbers` values per block and channel."""
         if x.ndim != 3 or x.shape[1] == 0:
             raise ValueError(f"expected x of shape (batch, rows, channels), received {x.shape}")
-        self.table = current_table(element_kind((x,)))
         self.batch, self.rows, self.channels = x.shape
         self.block = max(<int64_t> BLOCK_ROWS, (self.rows + BLOCKS - 1) // BLOCKS)
         self.blocks = (self.rows + self.block - 1) // self.block
@@ -182,11 +176,10 @@ cdef class ColumnSums(_Columns):
     cdef char *y
 
     def __init__(self, x, y, double scale=1.0):
+        bind(self, (x, y))
         self._describe(x, 1)
         if y.shape != (x.shape[0], x.shape[2]):
             raise ValueError(f"expected y of shape {(x.shape[0], x.shape[2])}, received {y.shape}")
-        element_kind((x, y))
-        self.arrays = (x, y)
         self.scale, self.y = scale, <char *> pointer(y)
 
     cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
@@ -213,14 +206,13 @@ cdef class ColumnMax(_Columns):
     cdef int32_t *argmax
 
     def __init__(self, x, y, argmax):
+        bind(self, (x, y, argmax), (x, y))
         self._describe(x, 2)
         shape = (x.shape[0], x.shape[2])
         if y.shape != shape or (argmax is not None and (argmax.shape, argmax.dtype) != (shape, np.int32)):
             raise ValueError(f"expected y and an int32 argmax of shape {shape}, received {y.shape}, {argmax!r}")
         if self.block >= 1 << 24 or self.rows >= 1 << 31:
             raise ValueError(f"expected fewer rows, received {self.rows}")
-        element_kind((x, y))
-        self.arrays = (x, y, argmax)
         self.y, self.argmax = <char *> pointer(y), <int32_t *> pointer(argmax)
 
     cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
@@ -246,12 +238,11 @@ cdef class ColumnMaxBackward(_Columns):
     cdef int32_t *argmax
 
     def __init__(self, dy, argmax, dx):
+        bind(self, (dy, argmax, dx), (dy, dx))
         self._describe(dx, 0)
         shape = (dx.shape[0], dx.shape[2])
         if dy.shape != shape or argmax.shape != shape or argmax.dtype != np.int32:
             raise ValueError(f"expected dy and an int32 argmax of shape {shape}, received {dy.shape}, {argmax!r}")
-        element_kind((dy, dx))
-        self.arrays = (dy, argmax, dx)
         self.dy, self.argmax = <char *> pointer(dy), <int32_t *> pointer(argmax)
 
     cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
@@ -273,7 +264,6 @@ cdef class Gaussian(Op):
     `set_state` selects the noise of the next run.  Equal seeds and equal states give equal noise.
     """
 
-    cdef const fc_table *table
     cdef int64_t size
     cdef readonly double stddev
     cdef readonly bint multiply
@@ -284,8 +274,7 @@ cdef class Gaussian(Op):
     def __init__(self, x, y, double stddev, uint64_t seed, bint multiply=False):
         if x.shape != y.shape:
             raise ValueError(f"expected y of shape {x.shape}, received {y.shape}")
-        self.arrays = (x, y)
-        self.table = current_table(element_kind(self.arrays))
+        bind(self, (x, y))
         self.size, self.stddev, self.seed, self.multiply = x.size, stddev, seed, multiply
         self.x, self.y = <char *> pointer(x), <char *> pointer(y)
         self.work = 60.0 * self.size  # a logarithm, a root, a sine and a cosine per two elements

@@ -11,7 +11,8 @@ col2im is the transpose: it adds every element of cols to the pixel of that elem
 cimport cython
 from libc.stdint cimport int64_t
 
-from fastconv._ext._core cimport Op, element_kind, pointer
+from fastconv._ext._core cimport element_kind, pointer
+from fastconv._ext._program cimport Op
 
 ctypedef fused real:
     float

@@ -6,165 +6,36 @@ x (N, H, W, C), w (KH, KW, C / groups, K), y and dy (N, OH, OW, K), all C-contig
     conv2d_backward_input   dx from dy and w
     conv2d_backward_kernel  dw and db from x and dy
 
-These functions choose an algorithm and return an op of its class.  An op describes its pass as one or more *problems* and
-distributes their items over threads; schedule/ partitions the problems, kernels/ does the arithmetic.  schedule/algorithm.h
-lists the algorithms, with their conditions and costs.
+These functions choose an algorithm (`_algorithm`) and return an op of its class.  An op describes its pass as one or more
+*problems* and distributes their items over threads; schedule/ partitions the problems, kernels/ does the arithmetic.
 """
 
 cimport cython
 from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
 
-import numpy as np
-
-from fastconv._ext._core cimport (
-    FilterOp,
-    Op,
-    current_table,
-    element_kind,
-    fc_end_part,
-    fused_activation_code,
-    pointer,
-    round_up_64,
-    schedule,
-    target_of,
-)
+from fastconv._ext._algorithm cimport ConvPass
+from fastconv._ext._core cimport fused_activation_code, pointer, schedule
 from fastconv._ext._kernels cimport (
-    FC_APPLIES,
-    FC_BACKWARD_INPUT,
-    FC_BACKWARD_KERNEL,
-    FC_DIRECT,
-    FC_FORWARD,
-    FC_PAD_EDGE,
-    FC_PAD_REFLECT,
-    FC_PAD_ZEROS,
     FC_POOL_AVERAGE,
     FC_POOL_MAX,
     FC_POOL_NONE,
-    FC_SCATTER,
-    FC_WINOGRAD2,
-    FC_WINOGRAD4,
     FC_WINO_DOWN,
     FC_WINO_SPREAD,
     FC_WINO_UP,
-    FC_WRONG_DILATION,
-    FC_WRONG_GROUPS,
-    FC_WRONG_KERNEL,
-    FC_WRONG_PADDING_MODE,
-    FC_WRONG_PASS,
-    FC_WRONG_STRIDES,
     fc_conv,
     fc_filter_gradient,
     fc_filter_view,
-    fc_geometry,
     fc_residue,
     fc_scatter,
+    fc_tile_extent,
     fc_tiling,
     fc_winograd,
     fc_winograd_gradient,
 )
-from fastconv._ext._tables cimport fc_table
+from fastconv._ext._program cimport FilterOp, Op, bind, round_up_64
 
-ALGORITHMS = ("auto", "direct", "scatter", "winograd2", "winograd4")
-POLICIES = ("auto", "direct")
-
-cdef dict _algorithms = {
-    "direct": FC_DIRECT, "scatter": FC_SCATTER, "winograd2": FC_WINOGRAD2, "winograd4": FC_WINOGRAD4,
-}
-cdef dict _names = {code: name for name, code in _algorithms.items()}
-cdef dict _passes = {
-    "forward": FC_FORWARD, "backward_input": FC_BACKWARD_INPUT, "backward_kernel": FC_BACKWARD_KERNEL,
-}
 cdef dict _poolings = {None: FC_POOL_NONE, "max": FC_POOL_MAX, "average": FC_POOL_AVERAGE}
-cdef dict _padding_modes = {"zeros": FC_PAD_ZEROS, "edge": FC_PAD_EDGE, "reflect": FC_PAD_REFLECT}
-cdef str _policy = "auto"
-
-
-# ---- choice of the algorithm ----
-
-
-def policy():
-    """The algorithms that `"auto"` may choose: all ("auto"), or direct sums only ("direct")."""
-    return _policy
-
-
-def set_policy(name):
-    """Set the algorithms that `"auto"` may choose, for ops constructed from now on."""
-    global _policy
-    if name not in POLICIES:
-        valid = ", ".join(map(repr, POLICIES))
-        raise ValueError(f"`policy` must be one of {valid}, received {name!r}")
-    _policy = name
-
-
-cdef fc_geometry geometry_of(g) except *:
-    """Converts a `fastconv.shapes.Conv2DGeometry` to the struct that schedules take."""
-    cdef fc_geometry to
-    to.batch, to.height, to.width, to.channels = g.batch, g.height, g.width, g.channels
-    to.kernel_h, to.kernel_w, to.filters = g.kernel_h, g.kernel_w, g.filters
-    to.out_h, to.out_w = g.out_h, g.out_w
-    to.stride_h, to.stride_w = g.stride_h, g.stride_w
-    to.pad_top, to.pad_left = g.pad_top, g.pad_left
-    to.dilation_h, to.dilation_w, to.groups = g.dilation_h, g.dilation_w, g.groups
-    to.padding_mode = _padding_modes[g.padding_mode]
-    return to
-
-
-def _reason(g, int obstacle, str pass_name, str algorithm):
-    """The reason why an algorithm does not apply, as text."""
-    if obstacle == FC_WRONG_KERNEL:
-        valid = "3x3 or 5x5" if algorithm == "winograd2" else "3x3"
-        return f"the filters are {g.kernel_h}x{g.kernel_w}, not {valid}"
-    if obstacle == FC_WRONG_STRIDES:
-        or_two = " or (2, 2)" if g.kernel_h == 3 and pass_name != "backward_kernel" else ""
-        return f"the strides are {(g.stride_h, g.stride_w)}, not (1, 1){or_two}"
-    if obstacle == FC_WRONG_DILATION:
-        if algorithm == "scatter":
-            return f"the column dilation is {g.dilation_w}, not 1"
-        return f"the dilation rate is {(g.dilation_h, g.dilation_w)}, not (1, 1)"
-    if obstacle == FC_WRONG_GROUPS:
-        return f"there are {g.groups} groups, not 1"
-    return f"the padding mode is {g.padding_mode!r}, not 'zeros'"
-
-
-def choose_algorithm(geometry, str pass_name, dtype, algorithm="auto", bint frozen=False):
-    """The algorithm that runs `pass_name` ("forward", "backward_input" or "backward_kernel").
-
-    `frozen`: the filters do not change between runs (`FilterOp.freeze_weights`).
-    Raises ValueError for an unknown algorithm, or for a forced one that does not apply, with the reason.
-
-    The cost estimate assumes float32 vectors for both dtypes.  In float64, where accuracy matters more than time, "auto"
-    does not choose Winograd.
-    """
-    cdef int code = _passes[pass_name]
-    if algorithm not in ALGORITHMS or (algorithm == "scatter" and code != FC_BACKWARD_INPUT):
-        apart = () if code == FC_BACKWARD_INPUT else ("scatter",)
-        valid = ", ".join(repr(name) for name in ALGORITHMS if name not in apart)
-        raise ValueError(f"unknown `algorithm` for {pass_name}: received {algorithm!r}, expected one of {valid}")
-    if code != FC_FORWARD and geometry.padding_mode != "zeros":
-        raise ValueError(f"gradients need `padding_mode` 'zeros', received {geometry.padding_mode!r}")
-    geometry = geometry.compact()
-    cdef fc_geometry g = geometry_of(geometry)
-    cdef int obstacle
-    cdef bint winograd = np.dtype(dtype).itemsize == 4 and _policy == "auto"
-    if algorithm == "auto":
-        return _names[schedule.choose_algorithm(&current_table(False).target, &g, code, frozen, winograd)]
-    obstacle = schedule.obstacle(&g, code, _algorithms[algorithm])
-    if obstacle != FC_APPLIES:
-        reason = _reason(geometry, obstacle, pass_name, algorithm)
-        raise ValueError(f"`algorithm` {algorithm!r} does not apply here: {reason}")
-    return algorithm
-
-
-def estimated_costs(geometry, str pass_name, bint frozen=False):
-    """{algorithm: estimated time in vector multiply-adds} of the algorithms that apply to a float32 pass."""
-    cdef int code = _passes[pass_name]
-    cdef fc_geometry g = geometry_of(geometry.compact())
-    return {
-        name: schedule.cost(&current_table(False).target, &g, code, algorithm, frozen)
-        for name, algorithm in _algorithms.items()
-        if schedule.obstacle(&g, code, algorithm) == FC_APPLIES
-    }
 
 
 # ---- the passes ----
@@ -183,26 +54,26 @@ def conv2d_forward(
     """
     if pool:
         geometry = geometry.whole_windows(2)
-    chosen = choose_algorithm(geometry, "forward", x.dtype, algorithm, frozen)
-    cls = DirectForward if chosen == "direct" else WinogradForward
-    return cls(geometry.compact(), x, w, b, y, activation, slope, pool, chosen)
+    chosen = ConvPass(geometry, "forward", x.dtype, algorithm, frozen)
+    cls = DirectForward if chosen.algorithm == "direct" else WinogradForward
+    return cls(chosen, x, w, b, y, activation, slope, pool)
 
 
 def conv2d_backward_input(geometry, dy, w, dx, algorithm="auto"):
     """The op dx = gradient of conv2d with respect to its input."""
-    chosen = choose_algorithm(geometry, "backward_input", dy.dtype, algorithm)
-    cls = {"direct": DirectBackwardInput, "scatter": ScatterBackwardInput}.get(chosen, WinogradBackwardInput)
-    return cls(geometry.compact(), dy, w, dx, chosen)
+    chosen = ConvPass(geometry, "backward_input", dy.dtype, algorithm)
+    cls = {"direct": DirectBackwardInput, "scatter": ScatterBackwardInput}.get(chosen.algorithm, WinogradBackwardInput)
+    return cls(chosen, dy, w, dx)
 
 
 def conv2d_backward_kernel(geometry, x, dy, dw, db, algorithm="auto"):
     """The op (dw, db) = gradients of conv2d with respect to its filters and bias."""
-    chosen = choose_algorithm(geometry, "backward_kernel", x.dtype, algorithm)
-    cls = DirectBackwardKernel if chosen == "direct" else WinogradBackwardKernel
-    return cls(geometry.compact(), x, dy, dw, db, chosen)
+    chosen = ConvPass(geometry, "backward_kernel", x.dtype, algorithm)
+    cls = DirectBackwardKernel if chosen.algorithm == "direct" else WinogradBackwardKernel
+    return cls(chosen, x, dy, dw, db)
 
 
-def _check_shapes(g, x, w, y, pool=None):
+cdef int _check_shapes(g, x, w, y, pool=None) except -1:
     """Raises ValueError unless the arrays of a pass, under their forward names, have the shapes of the geometry."""
     side = 2 if pool else 1
     expected = (
@@ -210,16 +81,19 @@ def _check_shapes(g, x, w, y, pool=None):
         (g.kernel_h, g.kernel_w, g.channels // g.groups, g.filters),
         (g.batch, g.out_h // side, g.out_w // side, g.filters),
     )
-    if (x, w, y) != expected:
-        raise ValueError(f"expected shapes (input, filters, output) {expected}, received {(x, w, y)}")
+    received = (x.shape, w.shape, y.shape)
+    if received != expected:
+        raise ValueError(f"expected shapes (input, filters, output) {expected}, received {received}")
+    return 0
 
 
-def _check_bias(g, b, what):
+cdef int _check_bias(g, b, str what) except -1:
     if b is not None and b.shape != (g.filters,):
         raise ValueError(f"expected {what} of shape {(g.filters,)}, received {b.shape}")
+    return 0
 
 
-def _pool_code(g, pool):
+cdef int _pool_code(g, pool) except -1:
     """The code of a 2x2 pooling with stride 2; ValueError if it cannot be fused into this convolution."""
     if pool not in _poolings:
         raise ValueError(f"pooling {pool!r} cannot be fused; expected one of {', '.join(map(repr, _poolings))}")
@@ -311,10 +185,8 @@ cdef class _Problems(FilterOp):
         p = &self.problems[i]
         if self.packs_apart:
             own = p[0]
-            own.w = scratch + self.packed[i]
+            own.w = self.own_filters(&scratch) + self.packed[i]
             p = &own
-            fc_end_part(scratch + self.filters_end)
-            scratch += self.filter_bytes
         if phase == 0:
             self.table.pack_item(p, &self.views[i], <void *> p.w, item)
         else:
@@ -348,17 +220,15 @@ cdef class DirectForward(_Problems):
 
     cdef readonly str pool
 
-    def __init__(self, g, x, w, b, y, str activation, double slope, pool, str algorithm):
-        self.arrays, self.algorithm, self.pool = (x, w, b, y), algorithm, pool
-        self.table = current_table(element_kind(self.arrays))
-        self.target = target_of(self.table)
-        _check_shapes(g, x.shape, w.shape, y.shape, pool)
-        _check_bias(g, b, "a bias")
+    def __init__(self, ConvPass chosen, x, w, b, y, str activation, double slope, pool):
+        bind(self, (x, w, b, y))
+        self.algorithm, self.pool = chosen.algorithm, pool
+        _check_shapes(chosen.geometry, x, w, y, pool)
+        _check_bias(chosen.geometry, b, "a bias")
         self._allocate(1)
-        cdef fc_geometry geometry = geometry_of(g)
         cdef fc_conv *p = &self.problems[0]
-        schedule.describe_forward(&geometry, p, &self.views[0])
-        p.activation, p.slope, p.pool = fused_activation_code(activation), slope, _pool_code(g, pool)
+        schedule.describe_forward(&chosen.sizes, p, &self.views[0])
+        p.activation, p.slope, p.pool = fused_activation_code(activation), slope, _pool_code(chosen.geometry, pool)
         p.x, p.bias, p.y = pointer(x), pointer(b), pointer(y)
         self.views[0].w = pointer(w)
         self._plan()
@@ -389,12 +259,11 @@ cdef class DirectBackwardInput(_Problems):
     """dx from dy and w by direct sums: for every residue of the position modulo the strides, a forward problem over dy with
     flipped and transposed filters."""
 
-    def __init__(self, g, dy, w, dx, str algorithm):
-        self.arrays, self.algorithm = (dy, w, dx), algorithm
-        self.table = current_table(element_kind(self.arrays))
-        self.target = target_of(self.table)
-        _check_shapes(g, dx.shape, w.shape, dy.shape)
-        cdef fc_geometry geometry = geometry_of(g)
+    def __init__(self, ConvPass chosen, dy, w, dx):
+        bind(self, (dy, w, dx))
+        self.algorithm = chosen.algorithm
+        g = chosen.geometry
+        _check_shapes(g, dx, w, dy)
         rows = residue_starts(g.height, g.kernel_h, g.stride_h, g.dilation_h, g.pad_top)
         columns = residue_starts(g.width, g.kernel_w, g.stride_w, g.dilation_w, g.pad_left)
         cdef int64_t row, column, first
@@ -402,7 +271,7 @@ cdef class DirectBackwardInput(_Problems):
         self._allocate(len(rows) * len(columns))
         for row in rows:
             for column in columns:
-                schedule.describe_backward_input(&geometry, row, column, &self.problems[i], &self.views[i], &first)
+                schedule.describe_backward_input(&chosen.sizes, row, column, &self.problems[i], &self.views[i], &first)
                 self.problems[i].x = pointer(dy)
                 self.problems[i].y = <char *> pointer(dx) + first * self.table.target.element_size
                 self.views[i].w = pointer(w)
@@ -418,14 +287,12 @@ cdef class ScatterBackwardInput(FilterOp):
     cdef fc_scatter problem
     cdef const void *w
 
-    def __init__(self, g, dy, w, dx, str algorithm):
-        self.arrays, self.algorithm = (dy, w, dx), algorithm
-        self.table = current_table(element_kind(self.arrays))
-        self.target = target_of(self.table)
-        _check_shapes(g, dx.shape, w.shape, dy.shape)
-        cdef fc_geometry geometry = geometry_of(g)
+    def __init__(self, ConvPass chosen, dy, w, dx):
+        bind(self, (dy, w, dx))
+        self.algorithm = chosen.algorithm
+        _check_shapes(chosen.geometry, dx, w, dy)
         cdef fc_scatter *p = &self.problem
-        schedule.describe_scatter(&geometry, p)
+        schedule.describe_scatter(&chosen.sizes, p)
         p.dy, p.dx = pointer(dy), pointer(dx)
         self.w = pointer(w)
         self.fit(1)
@@ -450,10 +317,8 @@ cdef class ScatterBackwardInput(FilterOp):
         cdef fc_scatter *p = &self.problem
         if self.packs_apart:
             own = p[0]
-            own.w = scratch
+            own.w = self.own_filters(&scratch)
             p = &own
-            fc_end_part(scratch + self.filters_end)
-            scratch += self.filter_bytes
         if phase == 0:
             self.table.scatter_pack_item(p, self.w, <void *> p.w, item)
         else:
@@ -467,30 +332,36 @@ cdef class ScatterBackwardInput(FilterOp):
         }
 
 
-@cython.final
-cdef class DirectBackwardKernel(Op):
-    """dw and db from x and dy by direct sums."""
+cdef class _BackwardKernel(Op):
+    """dw and db from x and dy."""
 
     cdef readonly str algorithm
-    cdef const fc_table *table
+
+    cdef int _begin(self, ConvPass chosen, x, dy, dw, db) except -1:
+        bind(self, (x, dy, dw, db))
+        self.algorithm = chosen.algorithm
+        _check_shapes(chosen.geometry, x, dw, dy)
+        _check_bias(chosen.geometry, db, "a bias gradient")
+        return 0
+
+
+@cython.final
+cdef class DirectBackwardKernel(_BackwardKernel):
+    """dw and db from x and dy by direct sums."""
+
     cdef fc_filter_gradient problem
 
-    def __init__(self, g, x, dy, dw, db, str algorithm):
-        self.arrays, self.algorithm = (x, dy, dw, db), algorithm
-        self.table = current_table(element_kind(self.arrays))
-        self.target = target_of(self.table)
-        _check_shapes(g, x.shape, dw.shape, dy.shape)
-        _check_bias(g, db, "a bias gradient")
-        cdef fc_geometry geometry = geometry_of(g)
+    def __init__(self, ConvPass chosen, x, dy, dw, db):
+        self._begin(chosen, x, dy, dw, db)
         cdef fc_filter_gradient *p = &self.problem
-        schedule.describe_backward_kernel(&geometry, p)
+        schedule.describe_backward_kernel(&chosen.sizes, p)
         p.x, p.dy, p.dw, p.db = pointer(x), pointer(dy), pointer(dw), pointer(db)
         self.fit(1)
         self.shared_bytes = round_up_64(p.partial_size * self.table.target.element_size)
         self.phases = 2
         self.work = 2.0 * p.batch * p.out_h * p.out_w * p.kernel_h * p.kernel_w * p.channels
         if not p.depthwise:
-            self.work *= geometry.filters
+            self.work *= chosen.sizes.filters
 
     cdef void fit(self, int threads) noexcept nogil:
         self.problem.threads = threads
@@ -524,11 +395,12 @@ cdef class DirectBackwardKernel(Op):
 
 cdef list _tile_sizes(fc_tiling *t):
     """The number of outputs of each tile of a dimension."""
-    sizes = [t.tile] * t.whole
-    if t.count > t.whole:
-        rest = t.size - t.whole * t.tile
-        sizes += [max(rest, 2)] if t.count - t.whole == 1 else [2, max(rest - 2, 2)]
-    return sizes
+    return [fc_tile_extent(t, i) for i in range(t.count)]
+
+
+cdef int _tile(ConvPass chosen) noexcept:
+    """Outputs of a whole tile in each dimension."""
+    return 4 if chosen.algorithm == "winograd4" else 2
 
 
 cdef class _Winograd(FilterOp):
@@ -542,14 +414,13 @@ cdef class _Winograd(FilterOp):
     cdef fc_winograd problem
     cdef fc_filter_view view
 
-    cdef int _begin(self, g, arrays, int code, w, str algorithm) except -1:
-        """Sets the kernel table, the sizes and the filters."""
-        self.arrays, self.algorithm = arrays, algorithm
-        self.table = current_table(element_kind(self.arrays))
-        self.target = target_of(self.table)
-        cdef fc_geometry geometry = geometry_of(g)
-        cdef int tile = 4 if algorithm == "winograd4" else 2
-        schedule.describe_winograd(&self.target, &geometry, code, tile, &self.problem, &self.view)
+    cdef int _begin(self, ConvPass chosen, arrays, w) except -1:
+        """Sets the arrays, the sizes and the filters."""
+        bind(self, arrays)
+        self.algorithm = chosen.algorithm
+        schedule.describe_winograd(
+            &self.target, &chosen.sizes, chosen.code, _tile(chosen), &self.problem, &self.view
+        )
         self.view.w = pointer(w)
         return 0
 
@@ -586,10 +457,8 @@ cdef class _Winograd(FilterOp):
         cdef fc_winograd *p = &self.problem
         if self.packs_apart:
             own = p[0]
-            own.w = scratch
+            own.w = self.own_filters(&scratch)
             p = &own
-            fc_end_part(scratch + self.filters_end)
-            scratch += self.filter_bytes
         if phase:
             self.table.winograd_item(p, &self.view, item, scratch)
         elif item < p.transform_items:
@@ -617,13 +486,13 @@ cdef class WinogradForward(_Winograd):
 
     cdef readonly str pool
 
-    def __init__(self, g, x, w, b, y, str activation, double slope, pool, str algorithm):
+    def __init__(self, ConvPass chosen, x, w, b, y, str activation, double slope, pool):
         self.pool = pool
-        self._begin(g, (x, w, b, y), FC_FORWARD, w, algorithm)
-        _check_shapes(g, x.shape, w.shape, y.shape, pool)
-        _check_bias(g, b, "a bias")
+        _check_shapes(chosen.geometry, x, w, y, pool)
+        _check_bias(chosen.geometry, b, "a bias")
+        self._begin(chosen, (x, w, b, y), w)
         cdef fc_winograd *p = &self.problem
-        p.pool, p.activation, p.slope = _pool_code(g, pool), fused_activation_code(activation), slope
+        p.pool, p.activation, p.slope = _pool_code(chosen.geometry, pool), fused_activation_code(activation), slope
         p.x, p.bias, p.y = pointer(x), pointer(b), pointer(y)
         self._plan()
 
@@ -632,30 +501,23 @@ cdef class WinogradForward(_Winograd):
 cdef class WinogradBackwardInput(_Winograd):
     """dx from dy and w by Winograd's algorithm"""
 
-    def __init__(self, g, dy, w, dx, str algorithm):
-        self._begin(g, (dy, w, dx), FC_BACKWARD_INPUT, w, algorithm)
-        _check_shapes(g, dx.shape, w.shape, dy.shape)
+    def __init__(self, ConvPass chosen, dy, w, dx):
+        _check_shapes(chosen.geometry, dx, w, dy)
+        self._begin(chosen, (dy, w, dx), w)
         self.problem.x, self.problem.y = pointer(dy), pointer(dx)
         self._plan()
 
 
 @cython.final
-cdef class WinogradBackwardKernel(Op):
+cdef class WinogradBackwardKernel(_BackwardKernel):
     """dw and db from x and dy by Winograd's algorithm"""
 
-    cdef readonly str algorithm
-    cdef const fc_table *table
     cdef fc_winograd_gradient problem
 
-    def __init__(self, g, x, dy, dw, db, str algorithm):
-        self.arrays, self.algorithm = (x, dy, dw, db), algorithm
-        self.table = current_table(element_kind(self.arrays))
-        self.target = target_of(self.table)
-        _check_shapes(g, x.shape, dw.shape, dy.shape)
-        _check_bias(g, db, "a bias gradient")
-        cdef fc_geometry geometry = geometry_of(g)
+    def __init__(self, ConvPass chosen, x, dy, dw, db):
+        self._begin(chosen, x, dy, dw, db)
         cdef fc_winograd_gradient *p = &self.problem
-        schedule.describe_winograd_gradient(&geometry, 4 if algorithm == "winograd4" else 2, p)
+        schedule.describe_winograd_gradient(&chosen.sizes, _tile(chosen), p)
         p.x, p.dy, p.dw, p.db = pointer(x), pointer(dy), pointer(dw), pointer(db)
         self.fit(1)
         self.phases = 2 if p.own_sums else 2 * p.blocks + 1

@@ -1,9 +1,5 @@
-# Declarations shared by the extension modules: the kernel table in use, the base class of ops, the thread-count rule.
-#
-# Free functions instead of methods where possible: adding one does not change the layout of a class.
-from libc.math cimport sqrt
-from libc.stdint cimport int64_t
-from fastconv._ext._kernels cimport fc_activation_gradient, fc_target
+# Declarations shared by the extension modules: the kernel table in use, and what converts arrays and names for it.
+from fastconv._ext._kernels cimport fc_target
 from fastconv._ext._tables cimport fc_schedule, fc_table
 
 # The table for float32 or float64 of the selected instruction set.
@@ -24,76 +20,3 @@ cdef void *pointer(array) except? NULL
 # The code of an activation; `fused_` raises if it cannot be fused into a convolution or dense product.
 cdef int activation_code(str name) except -1
 cdef int fused_activation_code(str name) except -1
-
-# Work is measured in floating-point operations or in bytes moved in cache; a core does about 100,000 per microsecond.
-cdef enum:
-    MEETING = 5000            # cost of one barrier per thread, in units of work
-    PARALLEL_REGION = 100000  # cost of one parallel region, in units of work
-    BRIEF = 300000            # work of one thread in a brief phase, in units of work: three microseconds
-
-# Upper bounds, in bytes and in threads, below which every thread packs its own copy of the filters.  The copy stays in the
-# core's L2.
-cdef enum:
-    OWN_FILTERS_BYTES = 512 * 1024
-    OWN_FILTERS_THREADS = 8
-
-
-# The number of threads t that minimizes the time work / t + t * MEETING, at most `num_threads`.
-cdef inline int threads_for(int num_threads, double work) noexcept nogil:
-    cdef double most = sqrt(work / MEETING)
-    if most >= num_threads:
-        return num_threads
-    return <int> most if most > 1 else 1
-
-
-cdef extern from "../schedule/red_zones.h" nogil:
-    enum:
-        FC_RED_ZONE
-    void *fc_end_part(void *)
-
-
-cdef inline int64_t round_up_64(int64_t n) noexcept nogil:
-    return (n + 63) & ~(<int64_t> 63)
-
-
-cdef class Workspace:
-    cdef char *data
-    cdef int64_t size
-    cdef int require(self, int64_t size) except -1
-
-
-# One operation of a network, bound to its arrays: one or more loops ("phases") over independent items.
-cdef class Op:
-    cdef readonly tuple arrays
-    cdef fc_target target   # read by the schedules of ops that have variants
-    cdef double work        # floating-point operations or bytes, for threads_for
-    cdef int phases
-    cdef Workspace own_workspace
-    # Scratch: `shared_bytes` for the op, and `scratch_bytes` for each thread, for the item that it runs.
-    cdef int64_t shared_bytes, scratch_bytes
-    cdef int fitted         # number of threads that the items are partitioned for
-    cdef int threads        # number of threads in the present run
-    cdef void fit(self, int threads) noexcept nogil
-    cdef void begin(self, char *workspace) noexcept nogil
-    cdef int64_t phase_items(self, int phase) noexcept nogil
-    cdef bint is_apart(self, int phase) noexcept nogil
-    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil
-    cdef void end(self) noexcept nogil
-
-
-# Sets an activation gradient, (kind, slope, output) or None, that an op applies to a `gradient` of the shape of `output`.
-cdef int describe_activation_gradient(Op op, fc_activation_gradient *to, given, gradient) except -1
-
-
-# An op that packs its filters before it uses them.
-cdef class FilterOp(Op):
-    cdef const fc_table *table
-    cdef Workspace filters
-    cdef readonly int64_t filter_bytes  # size of the packed filters
-    cdef int64_t filters_end  # end of the packed filters within that size
-    cdef int64_t other_bytes
-    cdef bint frozen, is_packed, packs_apart
-    cdef int need_filter_bytes(self, int64_t bytes, int64_t other_bytes=*) except -1
-    cdef void lay_out(self, int threads) noexcept nogil
-    cdef char *other_memory(self, char *workspace) noexcept nogil
-    cdef void place_filters(self, char *memory) noexcept nogil

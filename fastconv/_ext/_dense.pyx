@@ -3,20 +3,10 @@
 cimport cython
 from libc.stdint cimport int64_t
 
-from fastconv._ext._core cimport (
-    Op,
-    current_table,
-    describe_activation_gradient,
-    element_kind,
-    fused_activation_code,
-    pointer,
-    round_up_64,
-    schedule,
-    target_of,
-)
+from fastconv._ext._core cimport fused_activation_code, pointer, schedule
 from fastconv._ext._kernels cimport fc_dense, fc_target
-from fastconv._ext._tables cimport fc_table
 from fastconv._ext._optim cimport Rule
+from fastconv._ext._program cimport Op, bind, describe_activation_gradient, round_up_64
 
 ctypedef void (*plan_function)(const fc_target *, fc_dense *) noexcept nogil
 ctypedef void (*item_function)(const fc_dense *, int64_t, void *) noexcept nogil
@@ -25,7 +15,6 @@ ctypedef void (*item_function)(const fc_dense *, int64_t, void *) noexcept nogil
 cdef class _DenseOp(Op):
     """One pass of a dense layer."""
 
-    cdef const fc_table *table
     cdef fc_dense problem
     cdef item_function item
     cdef plan_function plan
@@ -67,9 +56,7 @@ cdef class DenseForward(_DenseOp):
         }
 
     def __init__(self, x, w, b, y, str activation="linear", double slope=0.0):
-        self.arrays = (x, w, b, y)
-        self.table = current_table(element_kind(self.arrays))
-        self.target = target_of(self.table)
+        bind(self, (x, w, b, y))
         self._describe(x, w, y, b)
         self.problem.x, self.problem.w, self.problem.bias = pointer(x), pointer(w), pointer(b)
         self.problem.y = pointer(y)
@@ -103,9 +90,7 @@ cdef class DenseBackwardInput(_DenseOp):
     """
 
     def __init__(self, dy, w, dx, activation_gradient=None):
-        self.arrays = (dy, w, dx)
-        self.table = current_table(element_kind(self.arrays))
-        self.target = target_of(self.table)
+        bind(self, (dy, w, dx))
         self._describe(dx, w, dy, None)
         self.problem.dy, self.problem.w, self.problem.dx = pointer(dy), pointer(w), pointer(dx)
         describe_activation_gradient(self, &self.problem.activation_gradient, activation_gradient, dx)
@@ -118,9 +103,7 @@ cdef class DenseBackwardKernel(_DenseOp):
     """dw = x' dy, db = column sums of dy"""
 
     def __init__(self, x, dy, dw, db):
-        self.arrays = (x, dy, dw, db)
-        self.table = current_table(element_kind(self.arrays))
-        self.target = target_of(self.table)
+        bind(self, (x, dy, dw, db))
         self._describe(x, dw, dy, db)
         self.problem.x, self.problem.dy = pointer(x), pointer(dy)
         self.problem.dw, self.problem.db = pointer(dw), pointer(db)
@@ -141,10 +124,8 @@ cdef class DenseUpdate(_DenseOp):
     def __init__(self, x, dy, db, Rule rule):
         if not rule.needs_gradient:
             raise ValueError("expected a rule that takes a gradient")
-        self.arrays = (x, dy, db, *rule.arrays)
+        bind(self, (x, dy, db, *rule.arrays), (x, dy, db, rule.w))
         self.rule = rule
-        self.table = current_table(element_kind((x, dy, db, rule.w)))
-        self.target = target_of(self.table)
         self._describe(x, rule.w, dy, db)
         # For every weight, w and at least one slot are read and written.
         self.work = max(self.work, 16.0 * rule.w.size)

@@ -4,9 +4,9 @@ cimport cython
 from libc.stdint cimport int64_t, uint64_t
 import numpy as np
 
-from fastconv._ext._core cimport Op, activation_code, current_table, element_kind, pointer
+from fastconv._ext._core cimport activation_code, pointer
 from fastconv._ext._kernels cimport fc_loss
-from fastconv._ext._tables cimport fc_table
+from fastconv._ext._program cimport Op, bind
 
 cdef enum:
     STRETCH = 8192  # elements per item: 32 KiB of float32, an L1 cache
@@ -20,12 +20,10 @@ def _same_shapes(*named):
 
 
 cdef class _Elementwise(Op):
-    cdef const fc_table *table
     cdef int64_t size
 
     cdef int _begin(self, arrays, named) except -1:
-        self.arrays = arrays
-        self.table = current_table(element_kind(arrays))
+        bind(self, arrays)
         _same_shapes(*named)
         self.size = arrays[0].size
         self.work = 8.0 * self.size  # bytes moved
@@ -149,11 +147,9 @@ cdef class DropoutBackward(_Elementwise):
 
 
 cdef class _Rows(Op):
-    cdef const fc_table *table
     cdef int64_t rows, classes
 
-    cdef int _begin(self, arrays, prediction) except -1:
-        self.arrays = arrays
+    cdef int _begin(self, prediction) except -1:
         if prediction.ndim != 2:
             raise ValueError(f"expected an array of shape (rows, classes), received {prediction.shape}")
         self.rows, self.classes = prediction.shape
@@ -180,8 +176,8 @@ cdef class SoftmaxForward(_Rows):
     cdef void (*kernel)(const void *, void *, int64_t, int64_t) noexcept nogil
 
     def __init__(self, x, y, bint log=False):
-        self.table = current_table(element_kind((x, y)))
-        self._begin((x, y), x)
+        bind(self, (x, y))
+        self._begin(x)
         _same_shapes(("x", x), ("y", y))
         self.x, self.y = <char *> pointer(x), <char *> pointer(y)
         self.kernel = self.table.log_softmax if log else self.table.softmax
@@ -201,8 +197,8 @@ cdef class SoftmaxBackward(_Rows):
     cdef void (*kernel)(const void *, const void *, void *, int64_t, int64_t) noexcept nogil
 
     def __init__(self, y, dy, dx, bint log=False):
-        self.table = current_table(element_kind((y, dy, dx)))
-        self._begin((y, dy, dx), y)
+        bind(self, (y, dy, dx))
+        self._begin(y)
         _same_shapes(("y", y), ("dy", dy), ("dx", dx))
         self.y, self.dy, self.dx = <char *> pointer(y), <char *> pointer(dy), <char *> pointer(dx)
         self.kernel = self.table.log_softmax_backward if log else self.table.softmax_backward
@@ -217,7 +213,7 @@ cdef class _Loss(_Rows):
     cdef void (*row)(const fc_loss *, int64_t) noexcept nogil
 
     cdef int _describe(self, prediction, targets, gradient, loss, sample_weight, probabilities, labels) except -1:
-        self._begin((prediction, targets, gradient, loss, sample_weight, probabilities), prediction)
+        self._begin(prediction)
         floating = (prediction, gradient, sample_weight, probabilities)
         _same_shapes(("prediction", prediction), ("gradient", gradient), ("probabilities", probabilities))
         if loss.dtype != np.float64 or loss.shape != (self.rows,):
@@ -237,7 +233,7 @@ cdef class _Loss(_Rows):
             _same_shapes(("prediction", prediction), ("targets", targets))
             floating = (*floating, targets)
             p.targets = pointer(targets)
-        self.table = current_table(element_kind(floating))
+        bind(self, (prediction, targets, gradient, loss, sample_weight, probabilities), floating)
         p.prediction, p.sample_weight = pointer(prediction), pointer(sample_weight)
         p.gradient, p.probabilities = pointer(gradient), pointer(probabilities)
         p.loss = <double *> pointer(loss)

@@ -4,7 +4,7 @@ cimport cython
 from libc.stdint cimport int64_t
 import numpy as np
 
-from fastconv._ext._core cimport Op, current_table, element_kind, pointer
+from fastconv._ext._core cimport pointer
 from fastconv._ext._kernels cimport (
     FC_LOSS_ABSOLUTE,
     FC_LOSS_BINARY,
@@ -28,7 +28,7 @@ from fastconv._ext._kernels cimport (
     FC_LOSS_SQUARED_HINGE,
     fc_loss,
 )
-from fastconv._ext._tables cimport fc_table
+from fastconv._ext._program cimport Op, bind
 
 _KINDS = {
     "squared": FC_LOSS_SQUARED,
@@ -65,7 +65,6 @@ cdef class RowLoss(Op):
     """
 
     cdef readonly str kind
-    cdef const fc_table *table
     cdef fc_loss problem
     cdef bint summed, looks_at_targets, is_double
 
@@ -103,9 +102,8 @@ cdef class RowLoss(Op):
                 raise ValueError(
                     f"expected {name} {np.dtype(dtype)} {shape}, received {array.dtype} {array.shape}"
                 )
-        self.is_double = element_kind(floating)
-        self.table = current_table(self.is_double)
-        self.arrays = (prediction, targets, gradient, loss, sample_weight, probabilities)
+        bind(self, (prediction, targets, gradient, loss, sample_weight, probabilities), floating)
+        self.is_double = self.table.target.element_size == 8
         cdef fc_loss *p = &self.problem
         p.prediction, p.sample_weight = pointer(prediction), pointer(sample_weight)
         p.gradient, p.probabilities = pointer(gradient), pointer(probabilities)

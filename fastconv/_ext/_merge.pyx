@@ -8,7 +8,7 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
-from fastconv._ext._core cimport Op, current_table, describe_activation_gradient, element_kind, pointer
+from fastconv._ext._core cimport pointer
 from fastconv._ext._kernels cimport (
     FC_ADD,
     FC_AVERAGE,
@@ -20,7 +20,7 @@ from fastconv._ext._kernels cimport (
     fc_broadcast,
     fc_merge,
 )
-from fastconv._ext._tables cimport fc_table
+from fastconv._ext._program cimport Op, bind, describe_activation_gradient
 
 cdef enum:
     STRETCH = 8192  # elements per item: 32 KiB of float32, an L1 cache
@@ -38,12 +38,10 @@ cdef dict _kinds = {
 cdef class _Stretches(Op):
     """Arrays of one shape; an item is a stretch of their elements."""
 
-    cdef const fc_table *table
     cdef int64_t size
 
     cdef int _begin(self, tuple arrays) except -1:
-        self.arrays = arrays
-        self.table = current_table(element_kind(arrays))
+        bind(self, arrays)
         shape = arrays[0].shape
         for array in arrays:
             if array is not None and array.shape != shape:
@@ -164,8 +162,7 @@ cdef class _Pieces(Op):
         self.widths = <int64_t *> malloc(self.count * sizeof(int64_t))
         if self.pieces == NULL or self.widths == NULL:
             raise MemoryError(f"cannot allocate a list of {self.count} arrays")
-        self.arrays = (whole, *(piece for piece in pieces if not isinstance(piece, int)))
-        element_kind(self.arrays)
+        bind(self, (whole, *(piece for piece in pieces if not isinstance(piece, int))))
         self.rows = 1
         for size in whole.shape[:axis]:
             self.rows *= size
@@ -225,15 +222,13 @@ cdef class Split(_Pieces):
 
 
 cdef class _Repeating(Op):
-    cdef const fc_table *table
     cdef fc_broadcast problem
 
     def __init__(self, x, y):
         """x has the rank of y; each of its sizes is that of y, or 1."""
         if x.ndim != y.ndim or any(a not in (1, b) for a, b in zip(x.shape, y.shape)):
             raise ValueError(f"expected a shape that can be repeated to {y.shape}, received {x.shape}")
-        self.arrays = (x, y)
-        self.table = current_table(element_kind((x, y)))
+        bind(self, (x, y))
         # Neighbouring axes that are both repeated, or both not, are joined.
         axes = []  # (size, repeated)
         for a, b in zip(x.shape, y.shape):

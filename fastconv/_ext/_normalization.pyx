@@ -7,16 +7,7 @@ channels; layer and unit normalization share another, with statistics per row.
 cimport cython
 from libc.stdint cimport int64_t
 
-from fastconv._ext._core cimport (
-    FilterOp,
-    Op,
-    current_table,
-    element_kind,
-    fused_activation_code,
-    pointer,
-    round_up_64,
-    schedule,
-)
+from fastconv._ext._core cimport fused_activation_code, pointer, schedule
 from fastconv._ext._kernels cimport (
     FC_LINEAR,
     fc_channel_norm,
@@ -24,6 +15,7 @@ from fastconv._ext._kernels cimport (
     fc_response_norm,
     fc_row_norm,
 )
+from fastconv._ext._program cimport FilterOp, Op, bind, round_up_64
 from fastconv._ext._tables cimport fc_table
 
 
@@ -55,12 +47,10 @@ cdef int _describe(
 cdef class ChannelNormForward(Op):
     """y = act(gamma * z + beta), z = x with mean 0 and variance 1 over each group; writes mean and variance."""
 
-    cdef const fc_table *table
     cdef fc_channel_norm problem
 
     def __init__(self, x, gamma, beta, y, mean, variance, double epsilon, str activation="linear", double slope=0.0):
-        self.arrays = (x, gamma, beta, y, mean, variance)
-        self.table = current_table(element_kind(self.arrays))
+        bind(self, (x, gamma, beta, y, mean, variance))
         _describe(&self.problem, self.table, x, mean, variance, gamma, beta, epsilon)
         _expect("y", y, x.shape)
         self.problem.y = pointer(y)
@@ -87,15 +77,13 @@ cdef class ChannelNormForward(Op):
 cdef class ChannelNormBackward(Op):
     """dx (may be dy), dgamma and dbeta, each unless None, from x and the mean and variance of the forward pass."""
 
-    cdef const fc_table *table
     cdef fc_channel_norm problem
 
     def __init__(
         self, x, dy, gamma, beta, mean, variance, dx, dgamma, dbeta, double epsilon, str activation="linear",
         double slope=0.0,
     ):
-        self.arrays = (x, dy, gamma, beta, mean, variance, dx, dgamma, dbeta)
-        self.table = current_table(element_kind(self.arrays))
+        bind(self, (x, dy, gamma, beta, mean, variance, dx, dgamma, dbeta))
         if activation not in ("linear", "relu", "leaky_relu", "clipped_relu"):
             raise ValueError(f"activation {activation!r} cannot be undone here, only those of the ReLU family can")
         _describe(&self.problem, self.table, x, mean, variance, gamma, beta, epsilon)
@@ -169,8 +157,7 @@ cdef class FrozenNormForward(_Frozen):
     """y = act(gamma * (x - mean) / sqrt(variance + epsilon) + beta) over the last axis; y may be x."""
 
     def __init__(self, x, gamma, beta, mean, variance, y, double epsilon, str activation="linear", double slope=0.0):
-        self.arrays = (x, gamma, beta, mean, variance, y)
-        self.table = current_table(element_kind(self.arrays))
+        bind(self, (x, gamma, beta, mean, variance, y))
         self._freeze(x, gamma, beta, mean, variance, epsilon)
         _expect("y", y, x.shape)
         self.problem.y = pointer(y)
@@ -183,8 +170,7 @@ cdef class FrozenNormBackward(_Frozen):
     """dx = dy * gamma / sqrt(variance + epsilon): the gradient if the statistics do not depend on x; dx may be dy."""
 
     def __init__(self, dy, gamma, mean, variance, dx, double epsilon):
-        self.arrays = (dy, gamma, mean, variance, dx)
-        self.table = current_table(element_kind(self.arrays))
+        bind(self, (dy, gamma, mean, variance, dx))
         self._freeze(dy, gamma, None, mean, variance, epsilon)
         _expect("dx", dx, dy.shape)
         self.problem.y = pointer(dx)
@@ -200,8 +186,7 @@ cdef class FoldNorm(_Frozen):
     """
 
     def __init__(self, w, b, gamma, beta, mean, variance, folded_w, folded_b, double epsilon):
-        self.arrays = (w, b, gamma, beta, mean, variance, folded_w, folded_b)
-        self.table = current_table(element_kind(self.arrays))
+        bind(self, (w, b, gamma, beta, mean, variance, folded_w, folded_b))
         self._freeze(w, gamma, beta, mean, variance, epsilon)
         _expect("b", b, (w.shape[w.ndim - 1],))
         _expect("folded_w", folded_w, w.shape)
@@ -221,7 +206,6 @@ cdef class FoldNorm(_Frozen):
 
 
 cdef class _RowNorm(Op):
-    cdef const fc_table *table
     cdef fc_row_norm problem
 
     cdef int _rows(self, x, statistics, gamma, double epsilon, bint unit) except -1:
@@ -244,8 +228,7 @@ cdef class RowNormForward(_RowNorm):
     """
 
     def __init__(self, x, gamma, beta, y, statistics, double epsilon, bint unit=False):
-        self.arrays = (x, gamma, beta, y, statistics)
-        self.table = current_table(element_kind(self.arrays))
+        bind(self, (x, gamma, beta, y, statistics))
         self._rows(x, statistics, gamma, epsilon, unit)
         _expect("beta", beta, (x.shape[1],))
         _expect("y", y, x.shape)
@@ -263,8 +246,7 @@ cdef class RowNormBackward(_RowNorm):
     """dx (may be dy), dgamma and dbeta, each unless None, from x and the statistics of the forward pass."""
 
     def __init__(self, x, dy, gamma, statistics, dx, dgamma, dbeta, double epsilon, bint unit=False):
-        self.arrays = (x, dy, gamma, statistics, dx, dgamma, dbeta)
-        self.table = current_table(element_kind(self.arrays))
+        bind(self, (x, dy, gamma, statistics, dx, dgamma, dbeta))
         self._rows(x, statistics, gamma, epsilon, unit)
         _expect("dy", dy, x.shape)
         _expect("dx", dx, x.shape)
@@ -292,7 +274,6 @@ cdef class RowNormBackward(_RowNorm):
 
 
 cdef class _ResponseNorm(Op):
-    cdef const fc_table *table
     cdef fc_response_norm problem
 
     cdef int _rows(self, x, int64_t radius, double bias, double alpha, double beta) except -1:
@@ -314,8 +295,7 @@ cdef class ResponseNormForward(_ResponseNorm):
     """y = x / (bias + alpha * sum of x^2 over the channels at most `radius` away)^beta; x (rows, channels), may be y."""
 
     def __init__(self, x, y, int64_t radius, double bias, double alpha, double beta):
-        self.arrays = (x, y)
-        self.table = current_table(element_kind(self.arrays))
+        bind(self, (x, y))
         self._rows(x, radius, bias, alpha, beta)
         _expect("y", y, x.shape)
         self.problem.y = pointer(y)
@@ -330,8 +310,7 @@ cdef class ResponseNormBackward(_ResponseNorm):
     """dx from x and dy; dx may be dy."""
 
     def __init__(self, x, dy, dx, int64_t radius, double bias, double alpha, double beta):
-        self.arrays = (x, dy, dx)
-        self.table = current_table(element_kind(self.arrays))
+        bind(self, (x, dy, dx))
         self._rows(x, radius, bias, alpha, beta)
         _expect("dy", dy, x.shape)
         _expect("dx", dx, x.shape)
@@ -346,7 +325,6 @@ cdef class ResponseNormBackward(_ResponseNorm):
 
 
 cdef class _PReLU(Op):
-    cdef const fc_table *table
     cdef fc_prelu problem
 
     cdef int _describe(self, x, alpha) except -1:
@@ -363,8 +341,7 @@ cdef class PReLUForward(_PReLU):
     """y = x where x > 0, else alpha * x; x (rows, slopes, inner), alpha (slopes,); y may be x."""
 
     def __init__(self, x, alpha, y):
-        self.arrays = (x, alpha, y)
-        self.table = current_table(element_kind(self.arrays))
+        bind(self, (x, alpha, y))
         self._describe(x, alpha)
         _expect("y", y, x.shape)
         self.problem.y = pointer(y)
@@ -381,8 +358,7 @@ cdef class PReLUBackward(_PReLU):
     """dx (may be dy) and dalpha, each unless None."""
 
     def __init__(self, x, dy, alpha, dx, dalpha):
-        self.arrays = (x, dy, alpha, dx, dalpha)
-        self.table = current_table(element_kind(self.arrays))
+        bind(self, (x, dy, alpha, dx, dalpha))
         self._describe(x, alpha)
         _expect("dy", dy, x.shape)
         _expect("dx", dx, x.shape)

@@ -8,7 +8,7 @@ cimport cython
 from libc.stdint cimport int64_t
 import numpy as np
 
-from fastconv._ext._core cimport Op, current_table, element_kind, pointer
+from fastconv._ext._core cimport current_table, element_kind, pointer
 from fastconv._ext._kernels cimport (
     FC_ADADELTA,
     FC_ADAGRAD,
@@ -22,6 +22,7 @@ from fastconv._ext._kernels cimport (
     FC_SGD,
     FC_UPDATE_SLOTS,
 )
+from fastconv._ext._program cimport Op, bind
 
 cdef enum:
     STRETCH = 8192
@@ -92,12 +93,11 @@ cdef class Update(Op):
 
     def __init__(self, str rule, w, g, slots, hyper):
         self.rule = Rule(rule, w, slots, hyper)
-        element_kind((w, g, *slots))
+        bind(self, (w, g, *self.rule.arrays[1:]), (w, g, *slots))
         if (g is not None) != self.rule.needs_gradient:
             raise ValueError(f"rule {rule!r} needs {'a' if g is None else 'no'} gradient")
         self.rule.check_shape(g)
         self.rule.problem.g = pointer(g)
-        self.arrays = (w, g, *self.rule.arrays[1:])
         self.size = w.size
         self.work = 16.0 * self.size  # bytes moved
 

@@ -4,9 +4,9 @@ cimport cython
 from libc.stdint cimport int64_t
 import numpy as np
 
-from fastconv._ext._core cimport Op, Workspace, current_table, element_kind, pointer
+from fastconv._ext._core cimport pointer
 from fastconv._ext._kernels cimport fc_norms
-from fastconv._ext._tables cimport fc_table
+from fastconv._ext._program cimport Op, Workspace, bind
 
 cdef enum:
     STRETCH = 8192  # elements per item
@@ -17,7 +17,6 @@ cdef enum:
 cdef class Penalty(Op):
     """value[0] = scale * (l1 sum|x| + l2 sum x^2); the gradient is added to g, if given."""
 
-    cdef const fc_table *table
     cdef char *x
     cdef char *g
     cdef double *value
@@ -26,8 +25,7 @@ cdef class Penalty(Op):
     cdef Workspace parts  # one sum per item; not in shared scratch, which the next op overwrites while `end` reads
 
     def __init__(self, x, g, value, double l1, double l2, double scale=1.0):
-        self.table = current_table(element_kind((x, g)))
-        self.arrays = (x, g, value)
+        bind(self, (x, g, value), (x, g))
         if g is not None and g.shape != x.shape:
             raise ValueError(f"expected arrays of one shape, {x.shape}, received {g.shape}")
         if value.dtype != np.float64 or value.shape != (1,):
@@ -65,13 +63,11 @@ cdef class Penalty(Op):
 cdef class LimitNorms(Op):
     """Scales the columns of w (outer, reduced, inner) so that their norms are between `low` and `high`."""
 
-    cdef const fc_table *table
     cdef fc_norms problem
     cdef int64_t blocks
 
     def __init__(self, w, double low, double high, double rate, double epsilon):
-        self.table = current_table(element_kind((w,)))
-        self.arrays = (w,)
+        bind(self, (w,))
         if w.ndim != 3:
             raise ValueError(f"expected weights of shape (outer, reduced, inner), received {w.shape}")
         self.problem.w = pointer(w)

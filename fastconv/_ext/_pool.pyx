@@ -8,9 +8,9 @@ cimport cython
 from libc.stdint cimport int64_t
 import numpy as np
 
-from fastconv._ext._core cimport Op, current_table, describe_activation_gradient, element_kind, pointer, schedule
+from fastconv._ext._core cimport pointer, schedule
 from fastconv._ext._kernels cimport fc_pool
-from fastconv._ext._tables cimport fc_table
+from fastconv._ext._program cimport Op, bind, describe_activation_gradient
 
 cdef enum:
     EXACT_FLOAT32 = 1 << 24         # float32 represents all integers up to this one
@@ -19,7 +19,6 @@ ctypedef void (*item_function)(const fc_pool *, int64_t) noexcept nogil
 
 
 cdef class _PoolOp(Op):
-    cdef const fc_table *table
     cdef fc_pool problem
     cdef item_function item
     cdef int64_t items
@@ -67,8 +66,7 @@ cdef class MaxPoolForward(_PoolOp):
     """y = the maximum of each window; argmax, if given, its index in the window (row-major)."""
 
     def __init__(self, geometry, x, y, argmax):
-        self.arrays = (x, y, argmax)
-        self.table = current_table(element_kind((x, y)))
+        bind(self, (x, y, argmax), (x, y))
         self._describe(geometry, x, y)
         self.problem.x, self.problem.y = pointer(x), pointer(y)
         if argmax is not None:
@@ -85,8 +83,7 @@ cdef class MaxPoolBackward(_PoolOp):
     """
 
     def __init__(self, geometry, dy, argmax, dx, activation_gradient=None):
-        self.arrays = (dy, argmax, dx)
-        self.table = current_table(element_kind((dy, dx)))
+        bind(self, (dy, argmax, dx), (dy, dx))
         self._describe(geometry, dx, dy)
         describe_activation_gradient(self, &self.problem.activation_gradient, activation_gradient, dy)
         self.problem.dy, self.problem.dx = pointer(dy), pointer(dx)
@@ -100,8 +97,7 @@ cdef class AveragePoolForward(_PoolOp):
     """y = the mean of the pixels of each window inside the image."""
 
     def __init__(self, geometry, x, y):
-        self.arrays = (x, y)
-        self.table = current_table(element_kind(self.arrays))
+        bind(self, (x, y))
         self._describe(geometry, x, y)
         self.problem.x, self.problem.y = pointer(x), pointer(y)
         self.item = self.table.average_pool_item
@@ -116,8 +112,7 @@ cdef class AveragePoolBackward(_PoolOp):
     """
 
     def __init__(self, geometry, dy, dx, activation_gradient=None):
-        self.arrays = (dy, dx)
-        self.table = current_table(element_kind(self.arrays))
+        bind(self, (dy, dx))
         self._describe(geometry, dx, dy)
         describe_activation_gradient(self, &self.problem.activation_gradient, activation_gradient, dx)
         self.problem.dy, self.problem.dx = pointer(dy), pointer(dx)

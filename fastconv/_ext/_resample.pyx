@@ -10,7 +10,7 @@ cimport cython
 from libc.stdint cimport int64_t
 import numpy as np
 
-from fastconv._ext._core cimport Op, current_table, element_kind, pointer
+from fastconv._ext._core cimport pointer
 from fastconv._ext._kernels cimport (
     FC_AXES,
     FC_FILL_CONSTANT,
@@ -21,7 +21,7 @@ from fastconv._ext._kernels cimport (
     fc_transpose,
     fc_warp,
 )
-from fastconv._ext._tables cimport fc_table
+from fastconv._ext._program cimport Op, bind
 
 cdef enum:
     TILE = 8192     # elements of one tile of a transposition: 32 KiB of float32, an L1 cache
@@ -68,7 +68,6 @@ cdef class Resample(Op):
     Elements of y to which no element of x contributes are `fill`.
     """
 
-    cdef const fc_table *table
     cdef fc_resample problem
     cdef int64_t rows
     cdef tuple kept  # the arrays that the problem points into
@@ -87,8 +86,7 @@ cdef class Resample(Op):
             merged = [[1, 0, None]]
         if len(merged) > FC_AXES:
             raise ValueError(f"expected at most {FC_AXES} axes, received {len(merged)}")
-        self.arrays = (x, y)
-        self.table = current_table(element_kind((x, y)))
+        bind(self, (x, y))
         cdef fc_resample *p = &self.problem
         p.x, p.y, p.run, p.fill, p.rank = pointer(x), pointer(y), run, fill, len(merged)
         kept = []
@@ -122,15 +120,13 @@ cdef class Resample(Op):
 cdef class Transpose(Op):
     """x (batch, rows, columns) -> y (batch, columns, rows)."""
 
-    cdef const fc_table *table
     cdef fc_transpose problem
     cdef int64_t tiles
 
     def __init__(self, x, y):
         if x.ndim != 3 or y.shape != (x.shape[0], x.shape[2], x.shape[1]):
             raise ValueError(f"expected shapes (b, r, c) and (b, c, r), received {x.shape} and {y.shape}")
-        self.arrays = (x, y)
-        self.table = current_table(element_kind(self.arrays))
+        bind(self, (x, y))
         cdef int64_t batch, rows, columns
         batch, rows, columns = x.shape
         cdef fc_transpose *p = &self.problem
@@ -154,7 +150,6 @@ _FILL = {"constant": FC_FILL_CONSTANT, "nearest": FC_FILL_NEAREST, "reflect": FC
 
 
 cdef class _Warp(Op):
-    cdef const fc_table *table
     cdef fc_warp problem
     cdef int64_t items
 
@@ -166,8 +161,7 @@ cdef class _Warp(Op):
                 f"expected transforms of float64 and shape {(image.shape[0], 6)}, "
                 f"received {transforms.dtype} and {transforms.shape}"
             )
-        self.arrays = (image, output, transforms)
-        self.table = current_table(element_kind((image, output)))
+        bind(self, (image, output, transforms), (image, output))
         cdef fc_warp *p = &self.problem
         p.in_h, p.in_w, p.channels = image.shape[1:]
         p.out_h, p.out_w = output.shape[1:3]

@@ -138,10 +138,10 @@ def algorithm_of(
     row: Convolution, direction: str, algorithm: str = "auto", *, frozen: bool = False
 ) -> str:
     """What `algorithm` comes to for this pass: the choice that "auto" makes, or itself."""
-    from fastconv._ext import _conv
+    from fastconv._ext import _algorithm
 
     frozen = frozen and direction == "forward"
-    return _conv.choose_algorithm(row.geometry, direction, np.float32, algorithm, frozen)
+    return _algorithm.choose_algorithm(row.geometry, direction, np.float32, algorithm, frozen)
 
 
 def pooling(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastconv import runtime, shapes
-from fastconv._ext import _conv
+from fastconv._ext import _algorithm, _conv
 from fastconv.ops import _validation as check
 from fastconv.ops.activations import epilogue
 from fastconv.ops.softmax import softmax_in_place
@@ -95,13 +95,14 @@ def conv2d(
         check.check_shape(b, "b", (geometry.filters,), "with one value per filter of `w`")
     threads = runtime.resolve_num_threads(num_threads)
     y = check.result(out, geometry.output_shape, x, {"x": x, "w": w, "b": b})
-    algorithm = _conv.choose_algorithm(geometry, "forward", x.dtype, algorithm)
     if geometry.batch:
         fused, slope = epilogue(activation)
         x, w, b = check.operand(x), check.operand(w), None if b is None else check.operand(b)
         _conv.conv2d_forward(geometry, x, w, b, y, fused, slope, algorithm).run(threads)
         if activation == "softmax":
             softmax_in_place(y, threads)
+    else:  # refuses the algorithms that a larger batch refuses
+        _algorithm.choose_algorithm(geometry, "forward", x.dtype, algorithm)
     return y if out is None else out
 
 
@@ -155,10 +156,11 @@ def conv2d_backward_input(
     check.check_shape(dy, "dy", geometry.output_shape, "as the output of the forward pass")
     threads = runtime.resolve_num_threads(num_threads)
     dx = check.result(out, geometry.input_shape, dy, {"dy": dy, "w": w})
-    algorithm = _conv.choose_algorithm(geometry, "backward_input", dy.dtype, algorithm)
     if geometry.batch:
         dy, w = check.operand(dy), check.operand(w)
         _conv.conv2d_backward_input(geometry, dy, w, dx, algorithm).run(threads)
+    else:  # refuses the algorithms that a larger batch refuses
+        _algorithm.choose_algorithm(geometry, "backward_input", dy.dtype, algorithm)
     return dx if out is None else out
 
 
@@ -218,9 +220,10 @@ def conv2d_backward_kernel(
     dtype = x.dtype.newbyteorder("=")
     dw, db = np.zeros(geometry.kernel_shape, dtype), np.zeros(geometry.filters, dtype)
     x, dy = check.operand(x), check.operand(dy)
-    algorithm = _conv.choose_algorithm(geometry, "backward_kernel", x.dtype, algorithm)
     if geometry.batch:
         _conv.conv2d_backward_kernel(geometry, x, dy, dw, db, algorithm).run(threads)
+    else:  # refuses the algorithms that a larger batch refuses
+        _algorithm.choose_algorithm(geometry, "backward_kernel", x.dtype, algorithm)
     return dw, db
 
 

@@ -7,8 +7,7 @@ from typing import Any
 
 from fastconv import runtime
 from fastconv._ext import _merge
-from fastconv._ext._account import scratch_bytes
-from fastconv._ext._core import Op
+from fastconv._ext._program import Op, scratch_bytes
 from fastconv.common.arrays import aligned_zeros, read_only
 from fastconv.parameters import Parameters
 from fastconv.plan import lowering, operations

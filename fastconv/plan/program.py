@@ -1,6 +1,6 @@
 """Ops in order: one call into the core, or several with Python in between.
 
-The core runs a list of its ops without the GIL (`_ext._core.Program`). An op in
+The core runs a list of its ops without the GIL (`_ext._program.Program`). An op in
 Python (any object with `run_python()`: a user's layer, a step on the host) cannot be in that list,
 so the list is split there:
 
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-from fastconv._ext._core import Program
+from fastconv._ext._program import Program
 
 
 class MixedProgram:

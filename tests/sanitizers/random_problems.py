@@ -25,7 +25,16 @@ import itertools
 import numpy as np
 
 from fastconv import layers, losses, models, optimizers, runtime, shapes, utils
-from fastconv._ext import _columns, _conv, _core, _dense, _elementwise, _optim, _pool
+from fastconv._ext import (
+    _algorithm,
+    _columns,
+    _conv,
+    _core,
+    _dense,
+    _elementwise,
+    _optim,
+    _pool,
+)
 
 POISON = 0xFF  # four or eight of these bytes are NaN
 ACTIVATIONS = ("linear", "relu", "leaky_relu", "sigmoid", "tanh", "clipped_relu")
@@ -108,9 +117,9 @@ def geometry_of(problems: Problems, kernel, strides, kind: str) -> shapes.Conv2D
 def algorithms(geometry, pass_name: str, dtype) -> list[str]:
     """The algorithms that can run the pass."""
     able = []
-    for name in _conv.ALGORITHMS[1:]:
+    for name in _algorithm.ALGORITHMS[1:]:
         try:
-            able.append(_conv.choose_algorithm(geometry, pass_name, dtype, name))
+            able.append(_algorithm.choose_algorithm(geometry, pass_name, dtype, name))
         except ValueError:
             continue
     return able

@@ -95,12 +95,12 @@ def blank(shape, dtype) -> np.ndarray:
 
 def algorithms(geometry, pass_name: str, dtype) -> list[str]:
     """Every algorithm that can run the pass."""
-    from fastconv._ext import _conv
+    from fastconv._ext import _algorithm
 
     applicable = []
-    for name in _conv.ALGORITHMS:
+    for name in _algorithm.ALGORITHMS:
         try:
-            _conv.choose_algorithm(geometry, pass_name, np.dtype(dtype), name)
+            _algorithm.choose_algorithm(geometry, pass_name, np.dtype(dtype), name)
         except ValueError:
             continue
         if name != "auto":

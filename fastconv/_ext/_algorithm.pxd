@@ -1,0 +1,9 @@
+# Declarations of passes with their algorithms, for the ops of `_conv`.
+from fastconv._ext._kernels cimport fc_geometry
+
+
+cdef class ConvPass:
+    cdef readonly object geometry  # a compact `fastconv.shapes.Conv2DGeometry`
+    cdef readonly str algorithm
+    cdef fc_geometry sizes         # the same geometry, for the schedules
+    cdef int code                  # FC_FORWARD, FC_BACKWARD_INPUT or FC_BACKWARD_KERNEL

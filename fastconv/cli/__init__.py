@@ -18,7 +18,7 @@ result is data; nothing is coloured or redrawn unless it goes to a terminal. Exi
     1    the work failed (a full disk, too little memory, numbers that are no longer finite)
     2    the arguments or what they name cannot be used; nothing was changed
     130  interrupted by Ctrl-C
-    141  whoever read the output went away
+    141  the reader of standard output has closed it
 
 Every failure is one line on standard error; `--traceback` shows where it happened.
 """
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     name = f"{_PROGRAM} {options.command}"
     try:
         options.run(options)
-        sys.stdout.flush()  # so that a reader who went away is noticed here
+        sys.stdout.flush()  # raises here if the reader has closed the pipe
     except BrokenPipeError:
         _forget_output()
         return 141
@@ -115,6 +115,6 @@ def _failed(name: str, message: str, code: int) -> int:
 
 
 def _forget_output() -> None:
-    """Let what is still buffered for standard output go nowhere, instead of failing at exit."""
+    """Discard the buffered standard output, which would raise at exit."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

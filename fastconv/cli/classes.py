@@ -37,7 +37,7 @@ def read_names(model_path: str, given: str | None, count: int) -> list[str]:
 
 
 def class_count(model: Sequential, name: str) -> int:
-    """How many classes a model tells apart; InputError if it gives no row of scores."""
+    """Return the number of classes of a model; InputError if its output is not a row of scores."""
     shape = model.output_shape[1:]
     if len(shape) != 1:
         raise InputError(f"{name}: must give one row of class scores, gives shape {shape}")

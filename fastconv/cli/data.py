@@ -81,7 +81,7 @@ class Data(ABC):
 
 
 def load(options: argparse.Namespace) -> Data:
-    """What `--data` and `--limit` ask for; InputError if there is no such thing."""
+    """Return the data of `--data` and `--limit`; InputError if they do not exist."""
     check_at_least(options, "limit")
     name = options.data
     if name in DATA_SETS:

@@ -11,14 +11,14 @@ from fastconv.common.suggestions import did_you_mean_one_of
 
 
 class InputError(Exception):
-    """The arguments, or what they name, cannot be what is meant: exit code 2."""
+    """An invalid argument, or an argument that names an unusable file: exit code 2."""
 
 
 @contextlib.contextmanager
 def checked_input(about: str = "") -> Iterator[None]:
-    """Around whatever looks at arguments and reads what they name: its errors become InputErrors.
+    """Turn the errors of the block, which checks arguments and reads their files, into InputErrors.
 
-    `about` is put before the message, if it does not say already what the matter is with.
+    `about` precedes the message unless the message contains it.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""`fastconv explain`: where every number of a network comes from, and what the network costs."""
+"""`fastconv explain`: shapes, parameter counts and costs of a network, with their formulas."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`fastconv info`: what is installed, and what it runs on."""
+"""`fastconv info`: versions of the installation, and properties of the machine."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def load(path: str) -> Sequential:
 
 
 def _not_a_model(path: Path) -> str:
-    """What is the matter with a path that is no file."""
+    """Return why a path is not a model."""
     if path.is_dir():
         return "is a folder; a model is a .keras file"
     if str(path) in zoo_networks():
@@ -72,7 +72,7 @@ def usual_shape(name: str) -> tuple[int, int, int]:
 
 
 def build(name: str, shape: tuple[int, int, int] | None, classes: int | None) -> Sequential:
-    """A network of the zoo with new weights; None for what it was published with."""
+    """Return a network of the zoo with new weights; None for the published shape or classes."""
     given = {"input_shape": shape, "classes": classes}
     arguments = {key: value for key, value in given.items() if value is not None}
     function = network(name)
@@ -102,9 +102,9 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def chosen(options: argparse.Namespace, drawn: bool = True) -> Sequential:
-    """The model that the arguments of `add_model` ask for.
+    """Return the model of the arguments of `add_model`.
 
-    Without `drawn`, the weights of a network of the zoo stay zero, in memory that nobody touches.
+    Without `drawn`, the weights of a network of the zoo remain zero, in memory that is not touched.
     """
     check_at_least(options, "size", "channels", "classes")
     asked = (options.size, options.channels, options.classes)

@@ -1,6 +1,6 @@
-"""The parser of the command line: what it says about mistyped words, and how help is laid out.
+"""The parser of the command line: suggestions for mistyped words, and the layout of help.
 
-Complaints are one line. A word that is not known is answered with the nearest one that is.
+An error message is one line. The message for an unknown word suggests the nearest known one.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
-        # Before argparse does: it would complain of what is missing because it was mistyped.
+        # Before argparse, which would report a mistyped argument as a missing one.
         for word in args or ():
             if word == "--" or (self._subparsers is not None and not word.startswith("-")):
                 break

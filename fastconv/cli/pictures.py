@@ -1,10 +1,10 @@
-"""From pictures of any size to arrays (height, width, channels) that a model takes.
+"""Converts images of any size to arrays (height, width, channels) for a model.
 
-One rule everywhere, so that a model predicts on what it was trained on: proportions are kept, and
-what is left over is black. A smaller picture is enlarged by the largest whole factor that fits,
-which changes no pixel (digits of 28x28 for LeNet-5 get a border of 2 pixels; the embedded ones of
-8x8 become 32x32); a larger one is shrunk until it fits. Colours become shades of grey, or grey
-three equal colours, as the model wants it. Values are from 0 to 1.
+Training and prediction use the same rule: the aspect ratio is kept, and the rest of the array is
+black. A smaller image is enlarged by the largest integer factor that fits, which changes no pixel
+(digits of 28x28 for LeNet-5 get a border of 2 pixels; the embedded digits of 8x8 become 32x32); a
+larger image is shrunk until it fits. Colours become shades of grey, or grey three equal colours, as
+the model requires. Values are from 0 to 1.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _with_channels(images: np.ndarray, channels: int) -> np.ndarray:
 
 
 def picture_shape(model_shape: tuple[int | None, ...], model: str) -> tuple[int, int, int]:
-    """(height, width, channels) of a model's input; InputError if that is no picture."""
+    """Return (height, width, channels) of the input of a model; InputError for another input."""
     shape = model_shape[1:]
     if len(shape) != 3 or shape[2] not in (1, 3):
         raise InputError(
@@ -76,9 +76,9 @@ def picture_shape(model_shape: tuple[int | None, ...], model: str) -> tuple[int,
 
 
 def found(arguments: Iterable[str], lines: Iterable[str]) -> Iterator[str]:
-    """The pictures that arguments name: files; folders, with all below them; "-" for `lines`.
+    """Yield the images of the arguments: files; folders, recursively; "-" for `lines`.
 
-    InputError for what does not exist, or a folder without pictures.
+    Raises InputError for a path that does not exist, or a folder without images.
     """
     for argument in arguments:
         if argument == "-":

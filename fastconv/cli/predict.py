@@ -1,4 +1,4 @@
-"""`fastconv predict`: what a model sees in pictures."""
+"""`fastconv predict`: the classes of images."""
 
 from __future__ import annotations
 

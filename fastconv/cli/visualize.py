@@ -1,4 +1,4 @@
-"""`fastconv visualize`: pictures of a model, of what it sees, and of what it gets wrong."""
+"""`fastconv visualize`: figures of a model, of its response to an image, and of its errors."""
 
 from __future__ import annotations
 

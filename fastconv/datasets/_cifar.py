@@ -46,7 +46,7 @@ def read(
         (count, len(classes)), uint8.
 
     Raises:
-        FormatError: the file is no such archive, is damaged, lacks a member, holds one twice or
+        FormatError: the file is not such an archive, is damaged, lacks a member, holds one twice or
             in another form, has a label out of range, or unpacks to more than `MAX_BYTES`.
         OSError: the file cannot be read.
     """
@@ -132,7 +132,7 @@ class _Unzipped:
         return data
 
     def finish(self) -> None:
-        """Read what follows the archive's end, up to the checksum; nothing may follow that."""
+        """Read the bytes after the archive up to the checksum, which must be the last ones."""
         while self.read(1 << 16):
             pass
         if self.stream and (self.stream.unused_data or self.file.read(1)):

@@ -1,9 +1,9 @@
 """Finds the files of a data set on this machine, or downloads them once.
 
-A data set is a few gzipped files with known names and SHA-256 sums.  `find_or_download` looks for a
-folder that holds *all* of them; mixing two folders could mix two versions.  Where a file is looked
-for, `name` and `name.gz` are equally good.  Only downloads are held against their sums: what people
-put into their folders themselves is theirs, and is checked by whoever reads it.
+A data set is a few gzipped files with known names and SHA-256 sums. `find_or_download` searches for
+a folder that contains *all* of them, because two folders could contain two versions. `name` and
+`name.gz` are equivalent. Only downloads are verified by their sums; files of a user are checked
+when they are read.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ __all__ = ["DataSet", "RemoteFile", "cache_folder", "find_in", "find_or_download
 _TIMEOUT = 30  # seconds without a byte
 _CHUNK = 1 << 16
 
-# Called with a file's name and its length, if known, when it begins to arrive; returns what is to
-# be called with the number of bytes of each piece.
+# Called with the name of a file and its length, if known, when its download begins; returns a
+# function that is called with the number of bytes of each piece.
 Begin = Callable[[str, "int | None"], Callable[[int], None]]
 
 
@@ -98,7 +98,7 @@ def _folders(data: DataSet) -> Iterator[Path]:
         if not data.shares_names:
             yield Path(chosen)
     checkout = Path(__file__).resolve().parents[2]
-    # An installed package has no `data/` of its own above it, but perhaps somebody else's.
+    # Above an installed package, a folder `data/` would belong to another project.
     if (checkout / "pyproject.toml").is_file():
         yield checkout / "data" / name
     yield cache_folder() / name
@@ -159,7 +159,7 @@ def _chunks(url: str, name: str, begin: Begin) -> Iterator[bytes]:
 
 
 class _Checker:
-    """Decompresses what arrives, only to hash it and to stop at what is too large."""
+    """Decompresses a download to hash it, and to stop if it is too large."""
 
     def __init__(self, url: str, file: RemoteFile) -> None:
         self.url, self.file = url, file

@@ -17,8 +17,8 @@ Pair = tuple[np.ndarray, np.ndarray]
 
 
 def load_pairs(data: DataSet, path: str | os.PathLike[str] | None) -> tuple[Pair, Pair]:
-    """`((x_train, y_train), (x_test, y_test))` from the folder `path`, by default wherever the data
-    set is found; raises what `fastconv.datasets.mnist.load_data` says."""
+    """Return `((x_train, y_train), (x_test, y_test))` from the folder `path`, by default the folder
+    of `find_or_download`; raises the errors of `fastconv.datasets.mnist.load_data`."""
     paths = find_or_download(data) if path is None else find_in(path, data)
     return _read_pair(*paths[:2]), _read_pair(*paths[2:])
 

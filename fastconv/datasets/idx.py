@@ -8,9 +8,8 @@ The format (Yann LeCun, "The MNIST database of handwritten digits", section "Fil
     4*D bytes       sizes of the dimensions, big-endian 32-bit
     the rest        the elements, last dimension fastest, big-endian
 
-Files come from disks and networks, so nothing in them is believed: a file is accepted when its
-length is to the byte the one its header declares, and memory grows with the bytes that are really
-there, never with what the header claims.
+The content of a file is not trusted: a file is accepted if it has exactly the length that its
+header declares, and memory grows with the bytes read, not with the declared length.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ def read(path: str | os.PathLike[str], *, ndim: int | None = None) -> np.ndarray
         A new, writable array in native byte order: uint8, int8, int16, int32, float32 or float64.
 
     Raises:
-        FormatError: the file is no IDX file, is damaged, ends early, has bytes left over, has
+        FormatError: the file is not an IDX file, is damaged, ends early, has bytes left over, has
             another number of dimensions, or declares more than 4 GiB.
         OSError: the file cannot be read.
 
@@ -85,7 +84,7 @@ def read(path: str | os.PathLike[str], *, ndim: int | None = None) -> np.ndarray
 
 
 class _Source:
-    """Bytes from an iterator of chunks, taken in the portions the format asks for."""
+    """Bytes from an iterator of chunks, read in the portions of the format."""
 
     def __init__(self, path: Path, chunks: Iterator[bytes]) -> None:
         self.path = path
@@ -128,7 +127,7 @@ def _header(path: Path, source: _Source, ndim: int | None) -> tuple[np.dtype, tu
         required = "at least 1" if ndim is None else str(ndim)
         raise FormatError(f"{path}: must have {required} dimensions, received {dims}")
     shape = struct.unpack(f">{dims}I", source.take(4 * dims, "its dimensions"))
-    # NumPy's limit; an array of more dimensions is no data set either.
+    # The limit of NumPy; a data set does not have more dimensions.
     if dims > 32 or 0 in shape:
         raise FormatError(f"{path}: dimensions must be positive and at most 32, received {shape}")
     return np.dtype(_TYPES[magic[2]]), shape

@@ -36,7 +36,7 @@ class Loss(Changeable, NamedArguments, Overridable):
         name: the name in configurations.
         dtype: must be None or "float32".
 
-    Raises ValueError for what is not supported.
+    Raises ValueError for an unsupported argument.
     """
 
     module = "keras.losses"  # where Keras's files say that the class lives
@@ -78,7 +78,7 @@ class Loss(Changeable, NamedArguments, Overridable):
     # In a plan ------------------------------------------------------------------------------------
 
     def operation(self, after_softmax: bool) -> operations.Loss:
-        """The operation in a plan; `after_softmax` tells whether the network ends in a softmax.
+        """Return the operation in a plan; `after_softmax`: whether the network ends in a softmax.
 
         Raises ValueError if the loss is not one number.
         """
@@ -254,7 +254,7 @@ def axis_number(axis: Any) -> int:
 
 def check_labels(y: np.ndarray, classes: int, ignore: int | None = None) -> np.ndarray:
     """`y` as int64 class numbers or `ignore`; ValueError with the index of one that is neither."""
-    with np.errstate(invalid="ignore"):  # NaN and what is too large are found below
+    with np.errstate(invalid="ignore"):  # NaN and numbers that are too large are found below
         labels = y.astype(np.int64)
     bad = (labels < 0) | (labels >= classes)
     if ignore is not None:

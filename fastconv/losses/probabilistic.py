@@ -1,8 +1,8 @@
-"""Losses of probabilities: how surprised a prediction is by what is true.
+"""Losses of probabilities: cross-entropies and divergences.
 
-Cross-entropies come from probabilities, or from logits with `from_logits`. Behind a softmax
-(categorical) or a sigmoid (binary) at the end of a model they are computed from what goes into it:
-the same value, but exact where a probability rounds to 0 or 1. Probabilities are clipped to
+Cross-entropies take probabilities, or logits with `from_logits`. After a softmax (categorical) or a
+sigmoid (binary) at the end of a model they are computed from its input: the same value, but exact
+where a probability rounds to 0 or 1. Probabilities are clipped to
 [1e-7, 1 - 1e-7], categorical ones divided by their sum first, as in Keras.
 """
 
@@ -80,7 +80,7 @@ class CategoricalCrossentropy(_Categorical):
     """-sum(y_true * log(probability)) with y_true a distribution over the classes, such as one-hot.
 
     Args:
-        from_logits: the predictions have not been through a softmax.
+        from_logits: the predictions are logits, before a softmax.
         label_smoothing: from 0 to 1; y_true becomes y_true (1 - s) + s / classes.
         axis: that of the classes; the last one in a model.
         reduction, name, dtype: see `Loss`.
@@ -94,7 +94,7 @@ class SparseCategoricalCrossentropy(Loss):
     """-log(probability of the class `y_true`), with `y_true` the number of the class.
 
     Args:
-        from_logits: the predictions have not been through a softmax.
+        from_logits: the predictions are logits, before a softmax.
         ignore_class: labels of this number, which may be none of a class, do not count, and the
             mean is over the others.
         axis: that of the classes; the last one in a model.
@@ -147,7 +147,7 @@ class BinaryCrossentropy(_CrossEntropy):
     """mean(-y_true log(p) - (1 - y_true) log(1 - p)) over the last axis, p = y_pred.
 
     Args:
-        from_logits: the predictions have not been through a sigmoid.
+        from_logits: the predictions are logits, before a sigmoid.
         label_smoothing: from 0 to 1; y_true becomes y_true (1 - s) + s / 2.
         axis: that of the mean; the last one in a model.
         reduction, name, dtype: see `Loss`.
@@ -161,9 +161,9 @@ class BinaryCrossentropy(_CrossEntropy):
 
 
 class BinaryFocalCrossentropy(_CrossEntropy):
-    """Binary cross-entropy times (1 - probability of what is true)^gamma, mean over the last axis.
+    """Binary cross-entropy times (1 - probability of the label)^gamma, mean over the last axis.
 
-    What is predicted well already counts little (Lin et al., arXiv 1708.02002).
+    Good predictions have little weight (Lin et al., arXiv 1708.02002).
 
     Args:
         apply_class_balancing: also multiply by `alpha` for label 1 and 1 - `alpha` for label 0.

@@ -1,4 +1,4 @@
-"""What is reported beside the loss: Keras's metrics, with its names and numbers.
+"""Metrics: Keras's, with its names and values.
 
     base        Metric, Mean, Sum, MeanMetricWrapper
     accuracy    Accuracy in its forms: binary, categorical, sparse, top-k
@@ -6,8 +6,8 @@
     confusion   TruePositives and its like, Precision, Recall, AUC, ConfusionMatrix
     scores      F1Score, FBetaScore, R2Score, RootMeanSquaredError
 
-A metric gathers batches (`update_state`), tells the value so far (`result`) and starts again
-(`reset_state`). Sums are kept in float64.
+A metric accumulates batches (`update_state`), returns its value (`result`) and starts again
+(`reset_state`). Sums are in float64.
 
 >>> from fastconv import metrics
 >>> accuracy = metrics.SparseCategoricalAccuracy()

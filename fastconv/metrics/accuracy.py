@@ -96,7 +96,7 @@ class SparseTopKCategoricalAccuracy(TopKCategoricalAccuracy):
 
     Args:
         k, name, dtype: see `TopKCategoricalAccuracy`.
-        from_sorted_ids: predictions are no scores but class numbers, best first.
+        from_sorted_ids: predictions are class numbers, best first, instead of scores.
     """
 
     def __init__(

@@ -26,7 +26,7 @@ class Metric(NamedArguments, Overridable, Stateful, ABC):
         name: the name in logs and histories.
         dtype: must be None or "float32".
 
-    What a metric gathers is in the attributes named in `stateful`, which `reset_state` makes.
+    The state of a metric is in the attributes named in `stateful`, which `reset_state` creates.
     """
 
     module = "keras.metrics"  # where Keras's files say that the class lives
@@ -143,11 +143,11 @@ class MeanOfPairs(Mean):
 
 
 class MeanMetricWrapper(MeanOfPairs):
-    """The mean of what a function of (y_true, y_pred) in NumPy returns, one value per sample.
+    """The mean of the values of a NumPy function of (y_true, y_pred), one per sample.
 
     Args:
         fn: the function.
-        name: by default the function's.
+        name: by default the name of the function.
         dtype: see `Metric`.
         options: more arguments for the function.
     """

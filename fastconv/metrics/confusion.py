@@ -187,7 +187,7 @@ class FalseNegatives(TruePositives):
 
 
 class Precision(_Thresholded):
-    """The share of label 1 in what is predicted as 1.
+    """The fraction of predictions of 1 whose label is 1.
 
     Args:
         thresholds: one number or a list, from 0 to 1; a list gives an array.
@@ -215,7 +215,7 @@ class Precision(_Thresholded):
 
 
 class Recall(Precision):
-    """The share of what is predicted as 1 in label 1; arguments as `Precision`."""
+    """The fraction of labels of 1 that are predicted as 1; arguments as `Precision`."""
 
     def _value(self):
         return _ratio(self._true_positives, self._positives)

@@ -1,4 +1,4 @@
-"""Scores that are no plain mean of something."""
+"""Scores that are not a mean over samples."""
 
 from __future__ import annotations
 

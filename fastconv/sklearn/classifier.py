@@ -18,14 +18,14 @@ __all__ = ["ConvClassifier"]
 
 
 class ConvClassifier(ClassifierMixin, ConvEstimator):
-    """A network that tells classes apart.
+    """A network that classifies.
 
     Args:
         model: a function `(input_shape, outputs) -> network` that makes a `Sequential` (or other
             model) for samples of `input_shape` with `outputs` probabilities at its end; it need not
             be compiled. None for a small network with two convolutions for pictures, or one hidden
             layer for tables. To go through pickles and processes it must be importable.
-        image_shape: (H, W) or (H, W, C): what the rows of a table are. Not needed for `X` of shape
+        image_shape: (H, W) or (H, W, C): shape of the rows of a table. Not needed for `X` of shape
             (N, H, W) or (N, H, W, C).
         epochs, batch_size, callbacks, verbose: see `Sequential.fit`.
         validation_split: this part of the samples, drawn at random, is validated on after each

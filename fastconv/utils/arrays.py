@@ -9,7 +9,7 @@ __all__ = ["normalize"]
 
 
 def normalize(x: ArrayLike, axis: int = -1, order: float = 2) -> np.ndarray:
-    """Divides by the norm along an axis; what is zero stays zero.
+    """Divide by the norm along an axis; vectors of zeros remain zero.
 
     Args:
         x: numbers of any shape.
@@ -20,7 +20,7 @@ def normalize(x: ArrayLike, axis: int = -1, order: float = 2) -> np.ndarray:
         An array of `x`'s shape; float32 stays float32, everything else becomes float64.
 
     Raises:
-        TypeError: `x` holds no real numbers.
+        TypeError: `x` does not hold real numbers.
         ValueError: `axis` is not one of `x`'s.
 
     >>> from fastconv.utils import normalize

@@ -3,11 +3,11 @@
     directory/cats/1.jpg     index      (path, label) of every picture, in Keras's order
     directory/dogs/2.jpg  ->  split  ->  the training or the validation part of them
                               pass       a permutation per pass, cut into batches
-                              decode     threads that are a few batches ahead of whoever iterates
+                              decode     threads that are a few batches ahead of the iteration
 
-Pillow decodes without the GIL, so the threads really run beside training. They are bounded twice:
-there are as many as `runtime.get_num_threads()` says, and never more pictures in memory than those
-of `_AHEAD` batches beside the one that is used.
+Pillow decodes without the GIL, so the threads run in parallel with training. Their number is
+`runtime.get_num_threads()`; the decoded images in memory are at most those of `_AHEAD` batches and
+of the current one.
 """
 
 from __future__ import annotations
@@ -134,8 +134,8 @@ def image_dataset_from_directory(
         directory: holds one folder per class, with pictures (.bmp, .gif, .jpeg, .jpg, .png)
             anywhere below it; folders that begin with a dot are left out.
         labels: "inferred" from the folders; None for none; or the label of every picture, in the
-            order of their paths (sorted folder by folder), when folders mean nothing.
-        label_mode: what a batch's y is: "int" int32 (count,); "categorical" float32 (count,
+            order of their paths (sorted folder by folder), if folders are not classes.
+        label_mode: form of y of a batch: "int" int32 (count,); "categorical" float32 (count,
             classes), one-hot; "binary" float32 (count, 1), for two classes; None for no y.
         class_names: the folders to take, in the order of their labels; by default all, sorted.
         color_mode: "grayscale", "rgb" or "rgba": 1, 3 or 4 channels.
@@ -163,7 +163,7 @@ def image_dataset_from_directory(
     Raises:
         ValueError: no pictures, labels that do not fit them, an unknown option, or options that
             contradict each other.
-        TypeError: a size or seed that is no integer.
+        TypeError: a size or seed is not an integer.
         OSError: the directory cannot be read.
         ImportError: Pillow is not installed.
     """

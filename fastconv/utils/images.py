@@ -1,8 +1,8 @@
 """Single pictures: from files to arrays and back, by Pillow, with Keras's names.
 
-A picture from elsewhere is not trusted: only the common bitmap formats are opened (Pillow knows
-some that start other programs), the size that a file declares is checked before anything is
-decoded, and whatever a decoder trips over becomes a `FormatError` with the file's path.
+Image files are not trusted: only common bitmap formats are opened (some formats of Pillow start
+other programs), the declared size is checked before decoding, and every error of a decoder becomes
+a `FormatError` with the path of the file.
 """
 
 from __future__ import annotations
@@ -126,8 +126,8 @@ def _decode(file: Any, name: str, color_mode: str) -> Image:
         ) from error
     except image_module.DecompressionBombError as error:
         raise FormatError(f"{name}: must have at most {MAX_PIXELS} pixels: {error}") from None
-    # There is no list of what decoders raise on damaged files: OSError and SyntaxError, but also
-    # struct.error, IndexError, TypeError ... It is all the same to whoever reads the file.
+    # Decoders raise many kinds of errors for damaged files: OSError and SyntaxError, but also
+    # struct.error, IndexError, TypeError ...
     except Exception as error:
         raise FormatError(f"{name}: not a readable picture: {error}") from error
 
@@ -135,8 +135,8 @@ def _decode(file: Any, name: str, color_mode: str) -> Image:
 def fit_size(image: Image, size: tuple[int, int], interpolation: str, how: str) -> Image:
     """`image` resized to `size` (height, width).
 
-    how: "stretch" to it, "crop" the largest part of its proportions from the middle first, or "pad"
-    with black what is left over when all of the image is kept in its proportions.
+    `how` is "stretch", "crop" (to the largest central part with the aspect ratio of `size` first),
+    or "pad" (with black, keeping the whole image and its aspect ratio).
     """
     resample = pillow().Resampling[INTERPOLATIONS[interpolation]]
     height, width = size
@@ -245,10 +245,10 @@ def save_img(
     """Writes an array as a picture.
 
     Args:
-        path: a file, whose suffix says which format, or a `BytesIO`.
+        path: a file, whose suffix determines the format, or a `BytesIO`.
         x, data_format, scale: see `array_to_img`. Formats without transparency (JPEG, PPM) get the
             colours of an RGBA picture alone, with a warning.
-        file_format: the format, if not what the suffix says: "png", "jpeg" ...
+        file_format: the format, by default that of the suffix: "png", "jpeg" ...
         **kwargs: more for `PIL.Image.Image.save`, such as `quality`.
 
     Raises:

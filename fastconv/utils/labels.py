@@ -18,17 +18,17 @@ def to_categorical(x: ArrayLike, num_classes: int | None = None) -> np.ndarray:
 
     Args:
         x: labels 0, 1, ... of any shape; a last dimension of 1 is dropped first, as in Keras.
-            Floating-point labels are taken when they are whole numbers.
+            Floating-point labels must be integers.
         num_classes: the length of a row; by default the largest label plus one.
 
     Returns:
         A float32 array of `x`'s shape with a last dimension `num_classes` added.  (Keras returns
-        float64; the values are equal, and float32 is what a network computes in.)
+        float64; the values are equal, and networks compute in float32.)
 
     Raises:
-        TypeError: `x` holds no numbers, or `num_classes` is no integer.
-        ValueError: a label is negative, no whole number or not below `num_classes` (the message
-            gives its index); there are no labels to take `num_classes` from; `num_classes` < 1.
+        TypeError: `x` does not hold numbers, or `num_classes` is not an integer.
+        ValueError: a label is negative, not an integer, or not below `num_classes` (the message
+            gives its index); `num_classes` is None for no labels; `num_classes` < 1.
 
     >>> from fastconv.utils import to_categorical
     >>> to_categorical([0, 2, 1])
@@ -58,7 +58,7 @@ def to_categorical(x: ArrayLike, num_classes: int | None = None) -> np.ndarray:
 
 
 def _whole_numbers(labels: np.ndarray) -> np.ndarray:
-    """The labels, flat, as int64; refuses what is no whole number."""
+    """Return the labels, flat, as int64; ValueError for a label that is not an integer."""
     flat = labels.reshape(-1)
     if labels.size == 0 and labels.dtype == np.float64:  # what NumPy makes of an empty list
         return flat.astype(np.int64)

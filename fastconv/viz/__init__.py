@@ -1,18 +1,18 @@
-"""Pictures of networks: what they are, what they see, and what they get wrong.
+"""Figures of networks: structure, response to samples, and errors.
 
     the arithmetic   sliding_window, pooling, filtering, receptive_field
     a network        model_graph, costs, filters
     a sample in it   feature_maps, activations, grad_cam, occlusion, activation_maximisation
     its results      history, confusion_matrix, worst_mistakes, translation_test
 
-Every function returns a `matplotlib.figure.Figure` and shows nothing: a notebook displays it by
-itself, `figure.savefig("name.png")` writes it. Figures are 4.6 inches wide (a column of a page, a
-phone), with no text below 8 points, and can be told apart in grey. They are made without pyplot, so
-nothing is left behind in a program that draws thousands. What a picture computes is offered beside
-it (`class_activation_map`, `occlusion_map`, `receptive_fields` ...) as arrays.
+Every function returns a `matplotlib.figure.Figure` and does not show it: a notebook displays it,
+`figure.savefig("name.png")` writes it. Figures are 4.6 inches wide (a column of a page, a phone),
+with text of at least 8 points, and readable in grey. They are made without pyplot, which would keep
+a reference to every figure. The data of a figure are also available as arrays
+(`class_activation_map`, `occlusion_map`, `receptive_fields` ...).
 
-One idea per file; `style` holds what all share. Needs matplotlib (`pip install fastconv[viz]`),
-which is imported when the first figure is made.
+One idea per file; `style` contains the common style. Needs matplotlib (`pip install
+fastconv[viz]`), which is imported when the first figure is made.
 """
 
 from fastconv.viz.activation_maximisation import activation_maximisation, maximise

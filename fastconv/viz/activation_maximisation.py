@@ -45,10 +45,10 @@ def maximise(
         seed: of the noise to begin with.
 
     Returns:
-        (channels, H, W, C), float32. A channel that does not answer to the noise at all, such as a
-        ReLU that stays silent, has no gradient to follow, and keeps the noise.
+        (channels, H, W, C), float32. A channel without a gradient at the noise, such as a ReLU that
+        is 0 everywhere, returns the noise.
 
-    Raises ValueError if there is no such layer or channel, or the model takes no pictures.
+    Raises ValueError for an unknown layer or channel, or a model whose input is not an image.
     """
     if len(model.input_shape) != 4:
         raise ValueError(f"`model` must take pictures (H, W, C), received {model.input_shape}")

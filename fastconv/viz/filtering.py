@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @styled
 def filtering(image: ArrayLike, kernel: ArrayLike, *, both: bool = True) -> Figure:
-    """The picture, and the filter above what it makes of it.
+    """An image, and the filter above the filtered image.
 
     Args:
         image: (H, W) or (H, W, C), of which the channels are averaged.

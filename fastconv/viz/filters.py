@@ -20,12 +20,12 @@ def filters(layer: Any, *, channel: int | None = None, columns: int = 8, most: i
     Args:
         layer: a layer with filters, a model (its first such layer is taken), or an array of filters
             (KH, KW, C, K) or (KH, KW, K).
-        channel: draw what the filters make of this one channel; by default of all three, or of the
-            first if there are not three.
+        channel: the input channel whose weights are drawn; by default all three, or the first if
+            there are not three.
         columns: pictures per row.
         most: draw the first so many filters only.
 
-    Raises ValueError if there are no filters or no such channel.
+    Raises ValueError if the layer has no filters or not that channel.
     """
     kernel = _kernel(layer)
     channels, count = kernel.shape[2], min(kernel.shape[3], most)

@@ -27,7 +27,7 @@ def history(history: Any, metrics: Sequence[str] | None = None) -> Figure:
     unknown = [name for name in chosen if name not in known]
     if unknown or not chosen:
         raise ValueError(f"`metrics` must be among {known}, received {unknown or chosen}")
-    # The loss first; it is what is made small.
+    # The loss first, because training minimizes it.
     chosen.sort(key=lambda name: name != "loss")
     figure = new_figure(0.5 + 1.5 * len(chosen))
     for ax, name in zip(figure.subplots(len(chosen), squeeze=False)[:, 0], chosen, strict=True):

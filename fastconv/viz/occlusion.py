@@ -28,19 +28,19 @@ def occlusion_map(
     stride: int | None = None,
     value: float | None = None,
 ) -> tuple[np.ndarray, int]:
-    """How much of the class's output is lost where the square lies, and the class.
+    """Return the loss of output of a class for every position of a covering square, and the class.
 
     Args:
         model: a built model with outputs (classes,).
         image: one sample (H, W, C).
-        target: the class; by default the one that is predicted.
-        size: the square's side; by default a quarter of the smaller side of the picture.
-        stride: from one place to the next; by default half of `size`.
-        value: what the square is filled with; by default the picture's mean.
+        target: the class; by default the predicted one.
+        size: side of the square; by default a quarter of the smaller side of the image.
+        stride: distance between positions; by default half of `size`.
+        value: fill value of the square; by default the mean of the image.
 
     Returns:
-        (rows, columns) of the square's places, float32: output of the whole picture minus output of
-        the covered one. And the class.
+        An array of the positions (rows, columns), float32: the output for the image minus the
+        output for the covered image; and the class.
 
     Raises ValueError if the model or the picture have other dimensions, or the square does not fit.
     """
@@ -77,7 +77,7 @@ def occlusion(
     class_name: str | None = None,
     **options: Any,
 ) -> Figure:
-    """The picture, the map of what is lost (0 to 1 at its highest), and both over one another.
+    """The image, the map of lost output (scaled to a maximum of 1), and the map over the image.
 
     Arguments and errors are those of `occlusion_map`; `class_name` is for the title.
     """

@@ -21,7 +21,7 @@ _SHADES = ("1.0", "0.85")
 
 @styled
 def pooling(values: ArrayLike | None = None, pool_size: Any = 2, kind: str = "max") -> Figure:
-    """A grid of numbers and what is left of it.
+    """A grid of numbers and its pooled grid.
 
     Args:
         values: (H, W), by default the lectures' example.

@@ -26,15 +26,15 @@ class Field(NamedTuple):
 
 
 def receptive_fields(model: Any, layer: Any = None) -> list[Field]:
-    """The receptive field of the place in the middle of a layer, from the input up to that layer.
+    """Return the receptive fields of the central position of a layer, from the input to that layer.
 
     Args:
         model: a built model with one input.
-        layer: the layer whose place it is, or its name; by default the last that has rows and
-            columns. Where ways part and meet again, fields are the larger of theirs.
+        layer: the layer, or its name; by default the last layer with rows and columns. Where
+            branches join, the field is that of the branch with the larger one.
 
-    Raises ValueError if there is no such layer, or a layer in between moves pixels in ways that are
-    not followed here (cropping, upsampling and the like).
+    Raises ValueError for an unknown layer, or if a layer in between is not supported (cropping,
+    upsampling and the like).
     """
     calls = _spatial_calls(model)
     wanted = layer if layer is None or isinstance(layer, str) else layer.name

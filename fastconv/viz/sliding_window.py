@@ -14,24 +14,24 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_MOST = 40  # cells of a side that can still be told apart
+_MOST = 40  # largest number of cells per side that remain distinguishable
 
 
 @styled
 def sliding_window(size: Any = 7, kernel: Any = 3, strides: Any = 1, padding: Any = 0) -> Figure:
-    """The input with its border and the first two places of the window, beside the output.
+    """The input with its padding and the first two positions of the window, beside the output.
 
     Args:
         size: of the input, an int or (rows, columns), at most 40.
         kernel: of the window, an int or (rows, columns).
-        strides: how far the window moves, an int or (rows, columns).
-        padding: "valid", "same", an int, or what else `fastconv.ops.conv2d` takes.
+        strides: stride of the window, an int or (rows, columns).
+        padding: "valid", "same", an int, or another form of `fastconv.ops.conv2d`.
 
-    White cells are pixels, hatched ones padding; crossed-out columns and rows are pixels that no
-    window ever sees, because the stride leaves them over. The output's dark cells are what the two
-    places give.
+    White cells are pixels, hatched cells padding; crossed-out columns and rows are pixels that no
+    window covers, because of the stride. The dark cells of the output are the values of the two
+    positions.
 
-    Raises ValueError for a window larger than the padded input, and what `conv2d` refuses.
+    Raises ValueError for a window larger than the padded input, and the errors of `conv2d`.
     """
     from matplotlib.patches import Rectangle
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 WIDTH = 4.6  # inches
 
-# Line styles before colours: the same lines can be told apart on a printed page.
+# Line styles before colours, so that the lines differ on a printed page.
 LINES = (
     {"color": "0.0", "linestyle": "-", "marker": "o"},
     {"color": "0.45", "linestyle": "--", "marker": "s"},

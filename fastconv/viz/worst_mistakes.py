@@ -25,7 +25,7 @@ def worst_mistakes(
     count: int = 12,
     columns: int = 4,
 ) -> Figure:
-    """Wrong predictions, the most confident first, with what was seen and what it is.
+    """Wrong predictions, the most confident first, with the predicted and the true class.
 
     Args:
         images: (N, H, W) or (N, H, W, C).
@@ -35,7 +35,7 @@ def worst_mistakes(
         count: how many, at most.
         columns: pictures per row.
 
-    Raises ValueError for other shapes, lengths that differ, or if there is no mistake.
+    Raises ValueError for other shapes, lengths that differ, or predictions that are all right.
     """
     images, chances = np.asarray(images), np.asarray(probabilities)
     true = labels_of(y_true, "y_true")

@@ -8,19 +8,19 @@
     resnet18, resnet50      He et al. 2015: sums that lead around layers, so that 50 of them train
     mobilenet               Howard et al. 2017: every channel by itself, then a mixture of channels
 
-Each is a function that returns a model which is not compiled, with weights drawn anew; none is
-downloaded. All take
+Each is a function that returns a model that is not compiled, with random weights; no weights are
+downloaded. Common arguments:
 
     input_shape     (height, width, channels) of one picture
-    include_top     whether the layers that classify are there; without them, the model gives the
-                    last feature maps, for whatever one wants to put on top
-    classes         how many classes there are (only where the top is)
+    include_top     whether to include the classifying layers; without them the output is the last
+                    feature maps
+    classes         number of classes (only with `include_top`)
 
-and what their architecture leaves open. Layers have the names that `keras.applications` gives them
-where the network is there, and the order of the weights is the same, too.
+Further arguments are the options of an architecture. If `keras.applications` has the network,
+layers have its names and weights its order.
 
-To look at a large network without paying for its weights, make it and look at it under
-`fastconv.parameters.undrawn_weights()`: they stay zero, in memory that nobody touches.
+To inspect a large network without memory for its weights, create and inspect it within
+`fastconv.parameters.undrawn_weights()`: the weights remain zero, in memory that is not touched.
 
 >>> from fastconv import zoo
 >>> zoo.mnist_cnn().count_params(), zoo.mnist_cnn(include_top=False).count_params()

@@ -1,8 +1,8 @@
 """ResNet: He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition", arXiv 1512.03385
 (2015), table 1 and figure 5.
 
-A block computes what is to be added to its input. Where a block changes the shape, a 1x1
-convolution (and a normalization) does the same to the input: option B of the paper.
+A block adds a residual to its input. If the block changes the shape, a 1x1 convolution and a
+normalization adapt the input: option B of the paper.
 
                  resnet18                   resnet50                     gives (of 224x224)
     conv1        7x7, 64, stride 2, and 3x3 max pooling, stride 2        112x112, then 56x56
@@ -80,8 +80,8 @@ def resnet50(
 
     Args:
         input_shape, classes, include_top, stem, name: as for `resnet18`.
-        use_bias: whether the convolutions have biases, which the normalizations behind them make
-            superfluous; Keras's have, the paper's have not.
+        use_bias: whether the convolutions have biases, as in Keras but not in the paper; the
+            normalizations after them make biases redundant.
 
     25,636,712 parameters (25,610,152 without biases), of which training changes 25,583,592
     (25,557,032); 23,587,712 without the top, which gives (7, 7, 2048).

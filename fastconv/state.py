@@ -7,16 +7,16 @@ An object that changes while `fit` runs has three methods:
     check_state(state)  ValueError unless `restore(state)` would succeed; changes nothing
     restore(state)      checks, then takes over what the object had that gave this state
 
-    model (`Trainer`)    weights, optimizer, number of the next dropout mask, streams of the layers
+    model                weights, optimizer, number of the next dropout mask, streams of the layers
     optimizer            iterations, learning rate, slots
     metrics              sums
     callbacks            patience so far, best value ...
-    feed of batches      seed of the order, place in the data
+    batches              seed of the order, position in the data
     `fastconv.common.randomness`   the generator of everything unseeded
 
 An object made of others checks the states of all of them before it restores the first one, so a
-state that does not fit changes nothing at all. `fastconv.training.run.TrainingRun` puts everything
-together, `BackupAndRestore` writes it to a file.
+state that does not fit changes nothing at all. `fastconv.training.training_run.TrainingRun` puts
+everything together, `BackupAndRestore` writes it to a file.
 
 `Stateful` implements the methods for objects whose state is a few attributes. A *kind* describes
 the values that an attribute may have: a function of (value, what) that raises ValueError for any

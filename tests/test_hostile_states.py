@@ -191,7 +191,7 @@ def _with_layer(layer):
         layer, layers.Dense(3, activation="softmax"),
     ])  # fmt: skip
     model.compile(optimizers.Adam(0.01, use_ema=True), "categorical_crossentropy",
-                  metrics=network()._compilation._given["metrics"])  # fmt: skip
+                  metrics=network()._compile_config._given_metrics["metrics"])  # fmt: skip
     return model
 
 

@@ -6,7 +6,7 @@ import io
 import re
 import sys
 
-from fastconv.training.progress import Progress
+from fastconv.callbacks.progress import Progress
 from tests.support.linear_model import X, Y, linear
 
 LINE = r"4/4 ━{20} \d+s \d+(us|ms|s)/step - accuracy: \d\.\d{4} - loss: \d\.\d{4}"

@@ -1,9 +1,11 @@
 """Callbacks: objects with hooks that `fit`, `evaluate` and `predict` call.
 
-    callback          Callback, the base class, and the list that calls callbacks
+    callback          Callback, the base class
+    callback_list     CallbackList, which calls the callbacks of one run
     history           History, the record that `fit` returns
     lambda_callback   LambdaCallback, a callback composed of functions
-    progbar_logger    ProgbarLogger, the progress bar
+    progbar_logger    ProgbarLogger, the progress bar as a callback
+    progress          the output of a run: bars and lines
     monitor           base class of callbacks that monitor one value
     early_stopping    EarlyStopping
     learning_rate     LearningRateScheduler, ReduceLROnPlateau
@@ -21,7 +23,8 @@ Names and semantics are Keras's.
 """
 
 from fastconv.callbacks.backup import BackupAndRestore
-from fastconv.callbacks.callback import Callback, CallbackList
+from fastconv.callbacks.callback import Callback
+from fastconv.callbacks.callback_list import CallbackList
 from fastconv.callbacks.csv_logger import CSVLogger
 from fastconv.callbacks.early_stopping import EarlyStopping
 from fastconv.callbacks.history import History

@@ -65,18 +65,17 @@ class BackupAndRestore(Callback):
     def on_train_begin(self, logs=None):
         from fastconv.saving.atomic import check_writable
 
-        self._run  # noqa: B018  (raises before anything is written)
+        run = self._run()  # raises before anything is written
         self.backup_dir.mkdir(parents=True, exist_ok=True)
         check_writable(self.backup_dir)
         state = self._load()
         if state is not None:
-            self._run.restore(state)
+            run.restore(state)
         else:
             self._save()  # so that the writes of callbacks before the first backup are undone, too
 
-    @property
     def _run(self) -> Any:
-        """The running `fit`; RuntimeError without one."""
+        """Return the running `fit`; RuntimeError without one."""
         run = getattr(self.model, "training_run", None)
         if run is None:
             raise RuntimeError("BackupAndRestore needs a `fit` that it is one of the callbacks of")
@@ -109,7 +108,7 @@ class BackupAndRestore(Callback):
     def _save(self) -> None:
         from fastconv.saving.state_file import save_state
 
-        state = self._run._live_state()
+        state = self._run()._live_state()
         if self.double_checkpoint and self._latest.exists():
             os.replace(self._latest, self._previous)
         save_state(state, self._latest)

@@ -1,8 +1,7 @@
-"""The base class of callbacks, and the list that calls them."""
+"""`Callback`, the base class."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from fastconv.common.keywords import NamedArguments
@@ -108,50 +107,3 @@ class Callback(NamedArguments, Overridable, Stateful):
 
     def on_predict_batch_end(self, batch, logs=None):
         """Called after predicting batch number `batch`; `logs` contains its "outputs"."""
-
-
-class CallbackList:
-    """Calls the callbacks of one run, each hook only for those that define it.
-
-    Raises TypeError if one of `callbacks` is not a `Callback`.
-    """
-
-    def __init__(
-        self, callbacks: Callback | Iterable[Callback] | None, model: Any, params: dict[str, Any]
-    ):
-        if callbacks is None:
-            callbacks = []
-        elif isinstance(callbacks, (Callback, str)):
-            callbacks = [callbacks]
-        self.callbacks = list(callbacks)
-        for callback in self.callbacks:
-            if not isinstance(callback, Callback):
-                raise TypeError(
-                    "`callbacks` must be instances of fastconv.callbacks.Callback, "
-                    f"received {callback!r}"
-                )
-            callback.set_model(model)
-            callback.set_params(params)
-        self.callbacks.sort(key=lambda callback: callback.runs_last)
-        # A step may take less than a millisecond, so two calls per callback would be noticeable.
-        self._hooks = {
-            hook: [getattr(c, hook) for c in self.callbacks if _overrides(c, hook)]
-            for hook in HOOKS
-        }
-
-    def wants(self, hook: str) -> bool:
-        """Return whether any callback defines `hook`."""
-        return bool(self._hooks[hook])
-
-    def call(self, hook: str, *index: int, logs: dict[str, Any] | None = None) -> None:
-        """Call `hook` of every callback that defines it, with the number of the epoch or batch."""
-        for function in self._hooks[hook]:
-            function(*index, {} if logs is None else logs)
-
-
-def _overrides(callback: Callback, hook: str) -> bool:
-    names = [hook, hook.replace("train_batch", "batch")]
-    return any(
-        name in vars(callback) or getattr(type(callback), name) is not getattr(Callback, name)
-        for name in names
-    )

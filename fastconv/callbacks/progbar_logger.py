@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastconv.callbacks.callback import Callback
+from fastconv.callbacks.progress import Progress
 
 
 class ProgbarLogger(Callback):
@@ -17,15 +18,13 @@ class ProgbarLogger(Callback):
 
     def __init__(self):
         super().__init__()
-        self._progress: Any = None
+        self._progress: Progress | None = None
         self._fitting = False
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"_progress": None}  # a copy has its own bar
 
     def _begin(self) -> None:
-        from fastconv.training.progress import Progress
-
         params = {"verbose": "auto", "epochs": 1, "steps": None} | self.params
         self._progress = Progress(params["verbose"], params["epochs"], params["steps"])
         self._done = 0

@@ -11,7 +11,7 @@ from fastconv.common.arrays import real_array
 from fastconv.layers.base import Layer
 from fastconv.models import Model
 from fastconv.plan import Graph, Plan
-from fastconv.training.terminals import fit_samples
+from fastconv.training.io_spec import fit_samples
 
 
 class TracedModel:

@@ -5,6 +5,7 @@ A model is also a layer: called on symbolic tensors, it becomes part of another 
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import threading
@@ -13,21 +14,27 @@ from collections.abc import Callable, Sequence
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
 from fastconv.common.keywords import explain_keywords
 from fastconv.common.naming import numbered
 from fastconv.common.suggestions import did_you_mean
 from fastconv.common.tree import Names, arrange, flatten, mapped, pack
 from fastconv.layers.base import Layer, Shape, assign_all
 from fastconv.layers.symbolic import Call, SymbolicTensor
-from fastconv.losses import Loss
 from fastconv.models.flat_graph import flattened, rebuilt
 from fastconv.models.network import Network, from_inputs
 from fastconv.parameters import Parameters, Variable, parameters_of
 from fastconv.plan import Graph
-from fastconv.serialization import named_objects, plain
+from fastconv.serialization import named_objects
+from fastconv.serialization import plain as plain_json
+from fastconv.state import arrays_of, check_record, equal_to, list_of, plain, whole
 from fastconv.summary import print_summary
 from fastconv.training import Trainer
-from fastconv.training.terminals import Terminals
+from fastconv.training.io_spec import IOSpec
+
+# First number of the draws of `model(x)`, far from those of training.
+_AUGMENTATIONS = 2**32
 
 _CONNECTED = (
     "make Model(inputs, outputs) of layers that are called on `Input`; for computations of your "
@@ -118,9 +125,9 @@ class Model(Trainer, Layer):
             if not flatten(value):
                 raise ValueError(f"`{argument}` must hold at least one tensor, received {value!r}")
         self._begin(name)
-        starts, ends = from_inputs(flatten(inputs), flatten(outputs))
+        self._ends = from_inputs(flatten(inputs), flatten(outputs))
         self._forms = inputs, outputs
-        self._network: Network | None = Network(starts, ends)
+        self._network = Network(*self._ends)
         if trainable is not None:
             self.trainable = trainable
 
@@ -129,20 +136,29 @@ class Model(Trainer, Layer):
     def _begin(self, name: str | None) -> None:
         Layer.__init__(self, name=name)
         Trainer.__init__(self)
+        self._augmentations = 0  # number of calls `model(x)` that augment images
+        # Input and output tensors; None before the model is built.
+        self._ends: tuple[list[SymbolicTensor], list[SymbolicTensor]] | None = None
 
     def _begin_work(self) -> None:
         super()._begin_work()
-        self._parameters: Any = None
-        self._terminals_of = self._bare_terminals = None
-        self._moving: tuple[Network | None, bool] = None, False  # (network, cached answer for it)
         self._lock = threading.RLock()
+        self._changed()
+
+    def _changed(self) -> None:
+        """Drop all that is derived from the layers."""
+        self._network: Network | None = None
+        self._io_spec: IOSpec | None = None
+        self._moves: bool | None = None
+        self._parameters: Any = None
+        self._plans.clear()
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickling and copying: layers, network, compilation and all state that training
         changes, without plans, flat buffers and the state of a running `fit`."""
         state = super().__getstate__()
-        for name in ("_network", "_moving", "_parameters", "_terminals_of", "_bare_terminals",
-                     "_lock", "_fitting", "_plans", "training_run"):  # fmt: skip
+        for name in ("_ends", "_network", "_io_spec", "_moves", "_parameters", "_lock", "_fitting",
+                     "_plans", "training_run"):  # fmt: skip
             del state[name]
         state["_forms"] = tuple(mapped(lambda tensor: 0, form) for form in self._forms)
         state["_graph"] = flattened(self.network) if self.built else None
@@ -153,18 +169,22 @@ class Model(Trainer, Layer):
         vars(self).update(state)
         self._begin_work()
         self._network = None if graph is None else rebuilt(graph)
+        self._ends = self._network and (self._network.inputs, self._network.outputs)
 
     # Layers ---------------------------------------------------------------------------------------
 
     @property
     def network(self) -> Network:
         """The graph of the layers; ValueError before the model is built."""
+        if self._network is None:
+            self.check_built()
+            self._network = Network(*self._ends)
         return self._network
 
     @property
     def built(self) -> bool:
         """Whether the input shapes are known and the weights exist."""
-        return self._network is not None
+        return self._ends is not None
 
     def check_built(self) -> None:
         """Raise ValueError if the input shapes are not known yet."""
@@ -252,21 +272,18 @@ class Model(Trainer, Layer):
             return Names.of_keys(form)
         return Names(numbered(t.call.layer.name, counter) for t in self.network.outputs)
 
-    def terminals(self, losses: Sequence[Loss | None]) -> Terminals:
-        """Return inputs and outputs by name; `losses` has one entry per output, or is empty."""
-        network = self.network
-        if not losses and self._terminals_of is network:
-            return self._bare_terminals
-        terminals = Terminals(
-            self._input_names,
-            [tensor.shape for tensor in network.inputs],
-            self._output_names,
-            [tensor.shape for tensor in network.outputs],
-            losses or [None] * len(network.outputs),
-        )
-        if not losses:  # used in every step, constant while the network is the same
-            self._terminals_of, self._bare_terminals = network, terminals
-        return terminals
+    @property
+    def io_spec(self) -> IOSpec:
+        """Names and shapes of inputs and outputs; ValueError before the model is built."""
+        if self._io_spec is None:  # used in every step
+            network = self.network
+            self._io_spec = IOSpec(
+                self._input_names,
+                [tensor.shape for tensor in network.inputs],
+                self._output_names,
+                [tensor.shape for tensor in network.outputs],
+            )
+        return self._io_spec
 
     def pack_outputs(self, flat: Sequence[Any]) -> Any:
         """Return one item per output in the structure of the model's outputs."""
@@ -316,8 +333,12 @@ class Model(Trainer, Layer):
                 "fit() trains, and layers whose `trainable` is False do what they do in predict()"
             )
         if not symbolic:
-            moves = training is None and self._moves_images()
-            return self._augmented(x) if moves else self.predict_on_batch(x)
+            if training is not None or not self._moves_images():
+                return self.predict_on_batch(x)
+            with self._lock:
+                self._augmentations += 1
+                draw = _AUGMENTATIONS + self._augmentations
+            return self._forward(x, "augment", draw)
         if not self.built and len(tensors) == 1:
             self.build(tensors[0].shape)
         if len(self.inputs) > 1 or isinstance(x, dict):
@@ -328,11 +349,30 @@ class Model(Trainer, Layer):
 
     def _moves_images(self) -> bool:
         """Return whether a layer augments images unless `training` is False."""
-        known, answer = self._moving
-        if known is None or known is not self._network:
-            answer = any(layer.moves_images for layer in self.leaf_layers())
-            self._moving = self._network, answer
-        return answer
+        if self._moves is None:
+            self._moves = any(layer.moves_images for layer in self.leaf_layers())
+        return self._moves
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """Return the outputs for one batch `x` (N, ...), float32, with the least overhead.
+
+        Raises ValueError or TypeError for data that does not match. Thread-safe.
+        """
+        return self._forward(x, "infer")
+
+    def _forward(self, x: Any, mode: str, draw: int = 0) -> Any:
+        if not self.built:
+            self.build((None, *np.shape(x)[1:]))
+        spec = self.io_spec
+        xs = spec.samples(x)
+        if len(xs[0]) == 0:
+            shapes = spec.output_shapes
+            return self.pack_outputs([np.empty((0, *shape[1:]), np.float32) for shape in shapes])
+        with self._plan(len(xs[0]), mode) as plan:
+            for index, array in enumerate(xs):
+                plan.inputs[index][...] = array
+            plan.run(draw)
+            return self.pack_outputs([output.copy() for output in plan.outputs])
 
     # Weights --------------------------------------------------------------------------------------
 
@@ -340,9 +380,13 @@ class Model(Trainer, Layer):
     def parameters(self) -> Parameters:
         """The flat buffer of all weights, not a copy: training changes it, and code that writes to
         it must call `touch`. ValueError before the model is built."""
-        self.check_built()
+        return self.renew_parameters()
+
+    def renew_parameters(self) -> Parameters:
+        """Return `parameters`, and drop the plans if the weights have moved to another buffer."""
         known = self._parameters
         if known is None or known.abandoned:
+            self.check_built()
             with self._lock:
                 known = self._parameters
                 if known is None or known.abandoned:
@@ -383,6 +427,57 @@ class Model(Trainer, Layer):
         """
         self.check_built()
         assign_all(self.weights, weights, f"model {self.name!r}")
+
+    def state(self) -> dict[str, Any]:
+        """Return an exact copy of all state that training changes in the model: see
+        `fastconv.state`."""
+        return copy.deepcopy(self._live_state())
+
+    def _live_state(self) -> dict[str, Any]:
+        """Return `state` without copying weights and slots, for a file that is written at once."""
+        self._check_compiled("state")
+        return {
+            "weights": [variable._live for variable in self.weights],
+            "optimizer": self.optimizer._live_state(),
+            "layers": [
+                {"class": type(layer).__name__, "state": layer.state()}
+                for layer in self.leaf_layers()
+            ],
+            "draws": self._draws,
+        }
+
+    def check_state(self, state: Any) -> None:
+        """Raise ValueError unless `state` belongs to an equal model with an equal optimizer;
+        changes nothing."""
+        self._check_compiled("restore")
+        what = f"the state of {self.name!r}"
+        kinds = {"weights": list_of(plain), "optimizer": plain, "layers": list_of(plain)}
+        check_record(state, kinds | {"draws": whole}, what)
+        layers, wanted = self.leaf_layers(), [variable.shape for variable in self.weights]
+        received = [np.shape(value) for value in state["weights"]]
+        if wanted != received or len(layers) != len(state["layers"]):
+            raise ValueError(
+                f"{what} must be that of a model with {len(layers)} "
+                f"layers and weights of shapes {wanted}, received {len(state['layers'])} layers "
+                f"and {received}"
+            )
+        arrays_of(wanted)(state["weights"], f"{what}: `weights`")
+        for layer, each in zip(layers, state["layers"], strict=True):
+            where = f"{what}: layer {layer.name!r}"
+            check_record(each, {"class": equal_to(type(layer).__name__), "state": plain}, where)
+            layer.check_state(each["state"])
+        self.optimizer.check_state(state["optimizer"], self.parameters)
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from the `state()` of an equal model; ValueError for a different one, without
+        changing anything."""
+        self.check_state(state)
+        for layer, each in zip(self.leaf_layers(), state["layers"], strict=True):
+            layer.restore(each["state"])
+        self.optimizer.restore(state["optimizer"], self.parameters)
+        self.set_weights(state["weights"])
+        self._draws = state["draws"]
+        self._plans.clear()  # they use the layers' old random streams
 
     # Files and configuration ----------------------------------------------------------------------
 
@@ -428,7 +523,7 @@ class Model(Trainer, Layer):
         Custom classes and functions are stored by name; ValueError if two have the same name.
         """
         with named_objects():
-            return json.dumps(self.description(), **({"default": plain} | options))
+            return json.dumps(self.description(), **({"default": plain_json} | options))
 
     def description(self) -> dict[str, Any]:
         """Return the model and the arguments of `compile`, without weights, in Keras's format."""

@@ -9,7 +9,6 @@ from fastconv.layers.base import Layer, Shape, sample_shape
 from fastconv.layers.input import InputLayer
 from fastconv.layers.symbolic import SymbolicTensor
 from fastconv.models.model import Model
-from fastconv.models.network import Network
 
 
 class Sequential(Model):
@@ -46,28 +45,13 @@ class Sequential(Model):
     ):
         self._begin(name)
         self._forms = None, None
-        self._start: InputLayer | None = None
-        self._end: SymbolicTensor | None = None  # the output of the last layer
         self._layers: list[Layer] = []
-        self._network = None
         if isinstance(layers, (Layer, SymbolicTensor)):
             layers = [layers]
         for layer in layers or []:
             self.add(layer)
         if not trainable:
             self.trainable = False
-
-    def __getstate__(self):
-        state = super().__getstate__()
-        del state["_start"], state["_end"]  # the network contains both
-        return state
-
-    def __setstate__(self, state):
-        super().__setstate__(state)
-        self._start = self._end = None
-        if self._network is not None:
-            self._start = self._network.inputs[0].call.layer
-            (self._end,) = self._network.outputs
 
     def add(self, layer: Layer | SymbolicTensor) -> None:
         """Append `layer`. Raises the errors of the class; changes nothing then."""
@@ -81,30 +65,26 @@ class Sequential(Model):
                 hint = f"; fastconv.layers.Activation({layer!r}) is one"
             raise TypeError(f"`layer` must be a Layer, received {layer!r}{hint}")
         if isinstance(layer, InputLayer):
-            if self._start is not None or self._layers:
+            if self.built or self._layers:
                 raise ValueError(f"{layer.name!r} must be the first entry of {self.name!r}")
-            self._begin_with(layer)
+            self._ends = [layer.output], [layer.output]
+            self._changed()
             return
         if any(layer.name == other.name and layer is not other for other in self._layers):
             raise ValueError(
                 f"layer names must be unique, received {layer.name!r} twice in {self.name!r}"
             )
-        if self._start is None and not self._layers:
+        if self.built:
+            starts, (end,) = self._ends
+            self._ends = starts, [self._one_output(layer, end)]
+        elif not self._layers:
             shape = layer.input_shape_argument
             if isinstance(layer, Model) and layer.built and len(layer.inputs) == 1:
                 shape = layer.input_shape[1:]
             if shape is not None:
-                start = InputLayer(shape)
-                end = self._one_output(layer, start.output)
-                self._begin_with(start)
-                self._end = end
-        elif self._start is not None:
-            self._end = self._one_output(layer, self._end)
+                start = InputLayer(shape).output
+                self._ends = [start], [self._one_output(layer, start)]
         self._layers.append(layer)
-        self._changed()
-
-    def _begin_with(self, start: InputLayer) -> None:
-        self._start, self._end = start, start.output
         self._changed()
 
     def _one_output(self, layer: Layer, x: SymbolicTensor) -> SymbolicTensor:
@@ -121,15 +101,12 @@ class Sequential(Model):
         if not self._layers:
             raise ValueError(f"{self.name!r} has no layers to take off")
         layer = self._layers.pop()
-        if self._end is not None:
-            layer.calls.remove(self._end.call)
-            (self._end,) = self._end.call.inputs
+        if self.built:
+            starts, (end,) = self._ends
+            layer.calls.remove(end.call)
+            self._ends = starts, list(end.call.inputs)
         self._changed()
         return layer
-
-    def _changed(self) -> None:
-        self._network = self._parameters = None
-        self._plans.clear()
 
     def build(self, input_shape: Shape | list[Shape] | None = None) -> None:
         """Create the weights for inputs of `input_shape` (None, ...), including the batch axis.
@@ -138,7 +115,7 @@ class Sequential(Model):
         """
         if isinstance(input_shape, list) and len(input_shape) == 1:
             (input_shape,) = input_shape
-        if self._start is not None:
+        if self.built:
             super().build(input_shape)
             return
         if input_shape is None:
@@ -150,13 +127,8 @@ class Sequential(Model):
         end = start.output
         for layer in self._layers:
             end = self._one_output(layer, end)
-        self._begin_with(start)
-        self._end = end
-
-    @property
-    def built(self) -> bool:
-        """Whether the input shape is known and the weights exist."""
-        return self._start is not None
+        self._ends = [start.output], [end]
+        self._changed()
 
     @property
     def layers(self) -> list[Layer]:
@@ -166,18 +138,10 @@ class Sequential(Model):
     @property
     def entries(self) -> list[Layer]:
         """The layers, preceded by the `Input` if there is one."""
-        return [*([] if self._start is None else [self._start]), *self._layers]
-
-    @property
-    def network(self) -> Network:
-        """The chain as a graph; ValueError before the model is built."""
-        self.check_built()
-        if self._network is None:
-            self._network = Network([self._start.output], [self._end])
-        return self._network
+        return [*([self._ends[0][0].call.layer] if self.built else []), *self._layers]
 
     def check_built(self) -> None:
-        if self._start is None:
+        if not self.built:
             raise ValueError(
                 f"{self.name!r} has no shapes and weights before it is built; give the first "
                 "layer an `input_shape`, begin with an Input, or call build(input_shape)"

@@ -37,7 +37,7 @@ def assign(
         pairs = zip(targets, sources, strict=True)
         sources = [as_float32(source, variable.path) for variable, source in pairs]
     if model.built:
-        model.parameters  # noqa: B018  (allocates the weights before their values)
+        model.renew_parameters()  # allocates the weights before their values
     for variable, source in zip(targets, sources, strict=True):
         variable.assign(as_float32(source, variable.path))
 

@@ -2,21 +2,23 @@
 
 A *source* produces batches and loads them into a plan:
 
-    prepare(terminals)     check the data as far as possible before the first step
+    prepare(spec)          check the data as far as possible before the first step
     batches(order, first)  the batches of one pass over the data, as opaque items
     size(item)             number of samples of a batch
-    load(item, plan)       fill inputs, targets and sample weights; return labels and weights
+    load(item, plan)       fill the inputs of the plan; return labels and sample weights
 
 Arrays are never copied as a whole: the rows of a batch are gathered directly into the plan's inputs
 and cast to float32 there, so uint8 images stay uint8 and a memory-mapped file stays on disk.
 
-The order of a shuffled pass is a function of two numbers, the feed's seed and the number of the
-pass, so three numbers identify and restore a position in the data (`fastconv.training.feed`).
+The order of a shuffled pass is a function of two numbers, the seed of the iterator and the number
+of the pass, so three numbers identify and restore a position in the data
+(`fastconv.training.epoch_iterator`).
 """
 
 from __future__ import annotations
 
 import math
+import os
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -30,7 +32,7 @@ from fastconv.common.tree import flatten, is_several, mapped
 from fastconv.plan import Plan
 from fastconv.shapes import normalize_int
 from fastconv.training.dataset import PyDataset
-from fastconv.training.terminals import Terminals, sample_array
+from fastconv.training.io_spec import IOSpec, sample_array
 
 DEFAULT_BATCH_SIZE = 32
 Arrays = list[np.ndarray | None]  # one per input or output
@@ -77,25 +79,71 @@ def _arrays_in(x: Any, several: bool) -> list[np.ndarray]:
     return [np.asarray(each) for each in (flatten(x) if several or isinstance(x, dict) else [x])]
 
 
+def source_of(
+    data: tuple[Any, ...],
+    batch_size: int | None,
+    steps: int | None,
+    shuffle: bool,
+    class_weight: dict[int, float] | None,
+) -> Source:
+    """Return the source of batches of `data`, (x[, y[, sample_weight]]).
+
+    Raises ValueError or TypeError if the arguments contradict each other.
+    """
+    x, y, sample_weight = (*data, None, None)[:3]
+    if x is None:
+        raise ValueError("`x` must be given, received None")
+    if is_array_like(x):
+        return ArraySource(x, y, sample_weight, batch_size, steps, shuffle, class_weight)
+    indexable = isinstance(x, PyDataset) or (hasattr(x, "__getitem__") and hasattr(x, "__len__"))
+    if isinstance(x, (str, bytes, os.PathLike)) or not (indexable or isinstance(x, Iterable)):
+        raise TypeError(f"`x` must be an array or an iterable of batches, received {_described(x)}")
+    unused = {
+        "y": y,
+        "sample_weight": sample_weight,
+        "batch_size": batch_size,
+        "class_weight": class_weight,
+    }
+    for name, value in unused.items():
+        if value is not None:
+            raise ValueError(
+                f"`{name}` must be None when `x` yields batches (x, y[, sample_weight]), "
+                f"received {type(value).__name__}"
+            )
+    return SequenceSource(x, shuffle) if indexable else IterableSource(x)
+
+
+def _described(x: Any) -> str:
+    """Return, for errors, the kind of an unsupported `x` and how to convert it to data."""
+    if isinstance(x, (str, bytes, os.PathLike)):
+        return (
+            f"{x!r}; fastconv.utils.load_img reads a picture, "
+            "fastconv.utils.image_dataset_from_directory a folder"
+        )
+    if hasattr(x, "__array_interface__"):  # a Pillow image
+        return f"{type(x)}; for one picture: fastconv.utils.img_to_array(picture)[None]"
+    return str(type(x))
+
+
 class Source(ABC):
     """Base class; see the module docstring."""
 
+    count: int | None = None  # number of samples, if known; set by `prepare`
     num_batches: int | None = None  # of one pass, if known
     repeatable = True  # whether a second pass yields data again
+    shuffle = False  # whether every pass has an order of its own
     weighted = False  # whether batches may come with sample weights
     waits = False  # whether preparing a batch takes time that can overlap with a step
     queue_size: int | None = None  # maximum number of prefetched batches, None for the default
+    spec: IOSpec  # of the model; set by `prepare`
+    y_shapes: list[tuple[int, ...] | None]  # of the labels; set by `prepare`
 
     @abstractmethod
     def sample_shape(self) -> tuple[int, ...]:
         """The shape of one sample, for a model with one input that is not built yet."""
 
     @abstractmethod
-    def y_shapes(self) -> list[tuple[int, ...] | None]:
-        """The shapes of the labels, after `prepare`."""
-
-    @abstractmethod
-    def prepare(self, terminals: Terminals) -> None:
+    def prepare(self, spec: IOSpec) -> None:
         """Check samples and, for outputs with a loss, labels against the model's shapes."""
 
     @abstractmethod
@@ -112,13 +160,15 @@ class Source(ABC):
 
     @abstractmethod
     def load(self, item: Any, plan: Plan) -> tuple[Arrays, Arrays]:
-        """Fill the arrays of `plan`; return labels and sample weights for the metrics."""
+        """Fill the inputs of `plan`; return labels and sample weights."""
 
 
 class ArraySource(Source):
     """Gathers batches from whole arrays; an item is the row numbers of a batch."""
 
-    def __init__(self, x, y, sample_weight, batch_size, steps, shuffle, class_weight):
+    def __init__(
+        self, x, y, sample_weight, batch_size=None, steps=None, shuffle=False, class_weight=None
+    ):
         if not isinstance(shuffle, (bool, np.bool_)):
             raise ValueError(f"`shuffle` must be True or False, received {shuffle!r}")
         self.x, self.y, self.sample_weight = x, y, sample_weight
@@ -134,23 +184,25 @@ class ArraySource(Source):
             raise ValueError("`x` must have a batch axis, received a single number")
         return x.shape[1:]
 
-    def prepare(self, terminals):
-        self.terminals = terminals
-        self.xs = terminals.samples(self.x)
+    def prepare(self, spec):
+        self.spec = spec
+        self.xs = spec.samples(self.x)
         self.count = len(self.xs[0])
-        self.ys: Arrays = [None] * len(terminals.outputs)
-        if terminals.wants_targets and self.count:
-            self.ys = terminals.targets(self.y, self.count)
+        outputs = spec.output_names
+        self.ys: Arrays = [None] * len(outputs)
+        if spec.has_losses and self.count:
+            self.ys = spec.targets(self.y, self.count)
+        self.y_shapes = [None if y is None else y.shape for y in self.ys]
         weights = self.sample_weight
         if self._class_weight is not None and self.count:
-            if len(self.ys) > 1:
+            if len(outputs) > 1:
                 raise ValueError(
                     "`class_weight` needs a model with one output, received a model with "
-                    f"{list(terminals.outputs)}"
+                    f"{list(outputs)}"
                 )
-            (shape,) = terminals.outputs.values()
+            (shape,) = spec.output_shapes
             weights = weights_of_classes(self.ys[0], self._class_weight, shape[-1])
-        self.weights = terminals.weights(weights, self.count)
+        self.weights = spec.weights(weights, self.count)
         # `take` into a given array is faster, but would copy all of a strided `x` on every call.
         self._take = [x.flags.c_contiguous and x.dtype == np.float32 for x in self.xs]
         size, steps = self._batch_size, self._steps
@@ -158,9 +210,6 @@ class ArraySource(Source):
             size = max(1, math.ceil(self.count / steps))
         self.batch_size = DEFAULT_BATCH_SIZE if size is None else normalize_int(size, "batch_size")
         self.num_batches = math.ceil(self.count / self.batch_size)
-
-    def y_shapes(self):
-        return [None if y is None else y.shape for y in self.ys]
 
     def batches(self, order, first=0):
         size = self.batch_size
@@ -184,9 +233,7 @@ class ArraySource(Source):
             else:
                 np.copyto(into, x[item], casting="unsafe")
         ys = [None if y is None else y[item] for y in self.ys]
-        weights = [None if weight is None else weight[item] for weight in self.weights]
-        self.terminals.load_targets(ys, weights, plan)
-        return ys, weights
+        return ys, [None if weight is None else weight[item] for weight in self.weights]
 
 
 class IterableSource(Source):
@@ -216,17 +263,14 @@ class IterableSource(Source):
             self._iterable = chain([first], iterator)
         return unpack_batch(first)
 
-    def prepare(self, terminals):
-        self.terminals = terminals
-        self._y_shapes: list[Any] = [None] * len(terminals.outputs)
-        if terminals.wants_targets:
+    def prepare(self, spec):
+        self.spec = spec
+        self.y_shapes = [None] * len(spec.output_names)
+        if spec.has_losses:
             x, y, _ = self._peek()
             if y is not None:
-                ys = terminals.targets(y, len(terminals.samples(x)[0]))
-                self._y_shapes = [None if y is None else y.shape for y in ys]
-
-    def y_shapes(self):
-        return self._y_shapes
+                ys = spec.targets(y, len(spec.samples(x)[0]))
+                self.y_shapes = [None if y is None else y.shape for y in ys]
 
     def batches(self, order, first=0):
         for batch in self._raw_batches(order, first):
@@ -237,19 +281,19 @@ class IterableSource(Source):
 
     def _checked(self, batch: Any) -> tuple[list[np.ndarray], Arrays, Arrays]:
         x, y, weight = unpack_batch(batch)
-        terminals = self.terminals
-        xs = terminals.samples(x)
+        spec = self.spec
+        xs = spec.samples(x)
         size = len(xs[0])
         if size == 0:
             raise ValueError(
                 f"a batch must hold at least one sample, received `x` of shape {xs[0].shape}"
             )
-        if not terminals.wants_targets:
-            nothing: Arrays = [None] * len(terminals.outputs)
+        if not spec.has_losses:
+            nothing: Arrays = [None] * len(spec.output_names)
             return xs, nothing, nothing
         if y is None:
             raise ValueError("`x` must yield (x, y) or (x, y, sample_weight), received x alone")
-        return xs, terminals.targets(y, size), terminals.weights(weight, size)
+        return xs, spec.targets(y, size), spec.weights(weight, size)
 
     def size(self, item):
         return len(item[0][0])
@@ -261,7 +305,6 @@ class IterableSource(Source):
         xs, ys, weights = item
         for x, into in zip(xs, plan.inputs, strict=True):
             np.copyto(into, x, casting="unsafe")
-        self.terminals.load_targets(ys, weights, plan)
         return ys, weights
 
 
@@ -277,7 +320,7 @@ class SequenceSource(IterableSource):
         self.repeatable = True
         is_dataset = isinstance(batches, PyDataset)
         self.num_batches = batches.num_batches if is_dataset else len(batches)
-        self.shuffle = bool(shuffle) and self.num_batches is not None
+        self.shuffle = bool(shuffle)
         self._workers = getattr(batches, "workers", 1)
         self.queue_size = getattr(batches, "max_queue_size", None)
 

@@ -1,4 +1,4 @@
-"""`fit`, `evaluate` and `predict`.
+"""`Trainer`: `compile`, `fit`, `evaluate` and `predict`.
 
 A step borrows a plan for the batch size, loads the batch into it, runs it, and accumulates loss and
 metrics from its small output arrays. All other code here runs once per epoch or per call.
@@ -6,50 +6,183 @@ metrics from its small output arrays. All other code here runs once per epoch or
 
 from __future__ import annotations
 
-import copy
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
 import numpy as np
 
-from fastconv.callbacks import Callback, CallbackList, History, ProgbarLogger
-from fastconv.common.arrays import aligned_zeros
+from fastconv import optimizers
+from fastconv.callbacks import Callback, CallbackList, History
+from fastconv.callbacks.progress import Progress
+from fastconv.common.arrays import aligned_zeros, read_only
 from fastconv.common.keywords import explain_keywords
+from fastconv.common.tree import Names
 from fastconv.common.user_warnings import warn_user
-from fastconv.plan import Arena, Plan, Updates
+from fastconv.metrics import Metric
+from fastconv.plan import Arena, Plan, PlanCache, Updates
 from fastconv.shapes import normalize_int
-from fastconv.state import arrays_of, check_record, equal_to, list_of, plain, whole
-from fastconv.training.compiled import Compiled
+from fastconv.training.compile_config import CompileConfig
 from fastconv.training.data import ArraySource, Source, split_validation
-from fastconv.training.feed import Feed, make_feed
-from fastconv.training.outputs import Outputs
-from fastconv.training.progress import Progress
-from fastconv.training.report import Report
-from fastconv.training.run import TrainingRun
-from fastconv.training.terminals import Terminals
-
-# First number of the draws of `model(x)`, far from those of training.
-_AUGMENTATIONS = 2**32
+from fastconv.training.epoch_iterator import EpochIterator
+from fastconv.training.metrics_tracker import MetricsTracker
+from fastconv.training.training_run import TrainingRun, validated_epochs
 
 
-class Trainer(Compiled):
+class Trainer:
     """The training half of a model; `fastconv.models` contains the other, the layers.
 
-    Uses `_lock`, `built`, `build`, `terminals`, `pack_outputs`, `parameters` and `graph()`.
+    Uses `name`, `layers`, `built`, `build`, `io_spec`, `pack_outputs`, `parameters`,
+    `renew_parameters`, `graph` and `get_config` of the other half.
     """
 
     def __init__(self):
-        super().__init__()
+        self.compiled = False
         self.stop_training = self.stop_evaluating = self.stop_predicting = False
         self.history: History | None = None
-        self._draws = self._augmentations = 0
+        self._compile_config = CompileConfig()
+        self._tracker: MetricsTracker | None = None  # of the data since `compile`
+        self._draws = 0  # number of training steps, which the random layers count
+        self._begin_work()
 
     def _begin_work(self) -> None:
-        super()._begin_work()
+        """Set up attributes that are not part of the state."""
+        self._plans = PlanCache()
         self._fitting = threading.Lock()
         self.training_run: TrainingRun | None = None
+
+    # compile --------------------------------------------------------------------------------------
+
+    @explain_keywords
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Iterable[Any] | None = None,
+        weighted_metrics: Iterable[Any] | None = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: bool | str | None = "auto",
+        auto_scale_loss: bool = True,
+    ) -> None:
+        """Configure the model for training.
+
+        Args:
+            optimizer: a name ("sgd", "rmsprop", "adam") or an `Optimizer`.
+            loss: a name ("categorical_crossentropy", "sparse_categorical_crossentropy", "mse") or
+                a `Loss`. With several outputs: one for all of them, a list in their order, or a
+                dict by their names; None for an output that is not trained.
+            loss_weights: list or dict of factors of the losses in the total loss; by default 1.
+            metrics: names ("accuracy"), metrics or functions of (y_true, y_pred), computed without
+                sample weights. With several outputs: a list of lists, one per output, or a dict of
+                lists.
+            weighted_metrics: the same, computed with sample weights.
+            run_eagerly, steps_per_execution: as in Keras; only the defaults are supported.
+            jit_compile, auto_scale_loss: accepted without effect: fastconv does not compile models
+                and does not use reduced precision, for which the loss would be scaled.
+
+        Raises ValueError or TypeError for an unknown or unsupported argument, and for one that
+        cannot be saved to a file: an unnamed function, two functions of the same name, or a custom
+        class (also of a layer) whose `get_config` returns more than plain data.
+        """
+        unsupported = {
+            "run_eagerly": (bool(run_eagerly), False),
+            "steps_per_execution": (steps_per_execution, 1),
+        }
+        for option, (value, supported) in unsupported.items():
+            if value != supported:
+                raise ValueError(f"`{option}` must be {supported!r}, received {value!r}")
+        config = CompileConfig(
+            optimizers.get(optimizer), loss, loss_weights, metrics, weighted_metrics
+        )
+        config.check_storable(self)
+        self._compile_config, self._tracker, self.compiled = config, None, True
+        self._plans.clear()
+
+    def _check_compiled(self, what: str) -> None:
+        if not self.compiled:
+            raise RuntimeError(f"call compile() before {what}()")
+        if self._compile_config.loss is None:
+            raise ValueError(f"{what}() needs a loss; give `loss` to compile()")
+
+    def get_compile_config(self) -> dict[str, Any] | None:
+        """Return the arguments of `compile` as plain data; None before `compile`."""
+        return self._compile_config.get_config() if self.compiled else None
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile with the arguments in `get_compile_config`'s format, with a new optimizer state.
+
+        Ignores how Keras ran the model (`run_eagerly`, `steps_per_execution`), which does not
+        affect results. Raises ValueError or TypeError for an unsupported value.
+        """
+        left_out = ("run_eagerly", "steps_per_execution")
+        config = {key: value for key, value in config.items() if key not in left_out}
+        self.compile(**(config | {"optimizer": optimizers.get(config.get("optimizer"))}))
+
+    @property
+    def optimizer(self) -> optimizers.Optimizer | None:
+        """The optimizer of `fit`; None before `compile`.
+
+        An optimizer or a name may be assigned; its state is reset.
+        """
+        return self._compile_config.optimizer
+
+    @optimizer.setter
+    def optimizer(self, value: Any) -> None:
+        if value is None and not self.compiled:
+            return
+        self._compile_config.optimizer = optimizers.get(value)
+        self._plans.clear()
+
+    @property
+    def loss(self) -> Any:
+        """The loss as given to `compile`; AttributeError on assignment."""
+        return self._compile_config.loss
+
+    @loss.setter
+    def loss(self, value: Any) -> None:
+        raise AttributeError(
+            f"`loss` cannot be changed by itself; give it to compile(), received {value!r}"
+        )
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """Loss and metrics; data determine which accuracy "accuracy" stands for."""
+        return list(self._tracker.metrics.values()) if self._tracker else []
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names of loss and metrics, in the order of the values that `evaluate` returns; empty
+        before `compile`."""
+        return list(self.metrics_by_name)
+
+    @property
+    def metrics_by_name(self) -> dict[str, Metric]:
+        """Loss and metrics by their names in logs and histories.
+
+        Without data so far, "accuracy" may be any of the accuracies.
+        """
+        tracker = self._tracker or self._tracker_without_data()
+        return tracker.metrics if tracker else {}
+
+    def _tracker_without_data(self) -> MetricsTracker | None:
+        """Return a tracker for labels of the shape of the outputs."""
+        if self._compile_config.loss is None:
+            return None
+        names, shapes = Names(layer.name for layer in self.layers[-1:]), [(None, 1)]
+        if self.built:
+            names, shapes = self.io_spec.output_names, self.io_spec.output_shapes
+        if not names:
+            return None
+        return MetricsTracker(self._compile_config, names, [None] * len(names), shapes)
+
+    def reset_metrics(self) -> None:
+        """Reset loss and metrics to their state before any batch; `fit`, `evaluate` and the
+        functions of one batch do so automatically."""
+        if self._tracker is not None:
+            self._tracker.reset()
 
     # fit ------------------------------------------------------------------------------------------
 
@@ -116,179 +249,137 @@ class Trainer(Compiled):
         After an exception or Ctrl-C, the weights are those of the last completed step.
         """
         self._check_compiled("fit")
-        if not self._fitting.acquire(blocking=False):
-            raise RuntimeError("this model is being fitted already; one fit at a time")
-        try:
+        with self._one_at_a_time("fit"):
             if validation_split and validation_data is None:
                 (x, y, sample_weight), validation_data = split_validation(
                     (x, y, sample_weight), validation_split, len(self.inputs) if self.built else 1
                 )
-            feed = make_feed(
+            batches = EpochIterator.over(
                 (x, y, sample_weight),
-                batch_size=batch_size,
-                steps=steps_per_epoch,
-                steps_name="steps_per_epoch",
-                shuffle=shuffle,
-                class_weight=class_weight,
+                batch_size,
+                steps_per_epoch,
+                "steps_per_epoch",
+                shuffle,
+                class_weight,
             )
-            report = self._prepare(feed.source)
+            tracker = self._prepare(batches.source)
             validation = None
             if validation_data is not None:
-                validation = self._validation_feed(
+                validation = EpochIterator.over_validation(
                     validation_data, validation_batch_size or batch_size, validation_steps
                 )
-            epochs = range(
-                normalize_int(initial_epoch, "initial_epoch", minimum=0),
-                normalize_int(epochs, "epochs"),
-            )
-            validated = _validated_epochs(validation_freq)
-            history, callbacks = _with_history(callbacks)
-            hooks, progress = self._hooks(callbacks, verbose, epochs.stop, feed.length)
-            run = TrainingRun(self, report, hooks.callbacks, feed, validation, epochs.start)
+                self._prepare(validation.source, "validation_data")
+            first = normalize_int(initial_epoch, "initial_epoch", minimum=0)
+            epochs = normalize_int(epochs, "epochs")
+            validated = validated_epochs(validation_freq)
+            params = {"verbose": verbose, "epochs": epochs, "steps": batches.length}
+            hooks = CallbackList(callbacks, self, params, add_history=True)
+            run = TrainingRun(self, tracker, hooks.callbacks, batches, validation, first)
             self.training_run = run
             try:
-                with self._training_weights():
-                    self._fit_epochs(run, epochs.stop, validated, hooks, progress)
+                with closing(hooks.progress), self._training_weights():
+                    self._fit_epochs(run, epochs, validated, hooks)
             finally:
-                progress.close()
-            return history
-        finally:
-            self.training_run = None
-            self._fitting.release()
+                self.training_run = None
+            return hooks.history
 
-    def _fit_epochs(self, run: TrainingRun, epochs, validated, hooks, progress) -> None:
+    def _fit_epochs(
+        self,
+        run: TrainingRun,
+        epochs: int,
+        validated: Callable[[int], bool],
+        hooks: CallbackList,
+    ) -> None:
         self.stop_training = False
-        report, validation = run.report, run.validation
-        report.reset()
-        hooks.call("on_train_begin")
+        tracker, progress = run.tracker, hooks.progress
+        tracker.reset()
+        hooks.call("on_train_begin")  # may restore the state of an interrupted run
         while run.epoch < epochs and not run.finished:
             epoch = run.epoch
             progress.epoch(epoch)
             if not run.batch:
-                report.reset()
+                tracker.reset()
                 hooks.call("on_epoch_begin", epoch)
-            if not self._epoch(run.feed, report, hooks, progress, "train", run):
+            if not self._epoch("train", run.batches, tracker, hooks, progress, run):
                 break
-            steps, logs = run.batch, report.logs()
-            if validation is not None and validated(epoch + 1):
-                report.reset()
-                validation.rewind()
-                self.stop_evaluating = False
-                hooks.call("on_test_begin")
-                if self._epoch(validation, report, hooks, None, "test"):
-                    validation_logs = report.logs()
+            steps, logs = run.batch, tracker.logs()
+            if run.validation is not None and validated(epoch + 1):
+                run.validation.rewind()
+                validation_steps, validation_logs = self._test(run.validation, tracker, hooks)
+                if validation_steps:
                     logs |= {f"val_{name}": value for name, value in validation_logs.items()}
-                    hooks.call("on_test_end", logs=validation_logs)
-            run.logs = logs
-            run.epoch_is_over()
+            run.end_epoch(logs)
             hooks.call("on_epoch_end", epoch, logs=logs)
             progress.end(steps, logs)
-            run.finished = self.stop_training or run.feed.exhausted
+            run.finished = self.stop_training or run.batches.exhausted
         self.optimizer.finalize_variable_values(self.trainable_weights)
         hooks.call("on_train_end", logs=run.logs)
 
+    def _test(
+        self,
+        batches: EpochIterator,
+        tracker: MetricsTracker,
+        hooks: CallbackList,
+        progress: Progress | None = None,
+    ) -> tuple[int, dict[str, Any]]:
+        """Compute loss and metrics of one epoch; return the number of steps and the logs."""
+        tracker.reset()
+        self.stop_evaluating = False
+        hooks.call("on_test_begin")
+        steps = self._epoch("test", batches, tracker, hooks, progress)
+        logs = tracker.logs()
+        hooks.call("on_test_end", logs=logs)
+        return steps, logs
+
     def _epoch(
         self,
-        feed: Feed,
-        report: Report,
-        hooks: CallbackList,
-        progress: Progress | None,
         mode: str,
+        batches: EpochIterator,
+        tracker: MetricsTracker,
+        hooks: CallbackList,
+        progress: Progress | None = None,
         run: TrainingRun | None = None,
     ) -> int:
         """Run one epoch in "train" or "test" mode from the position of `run`; return the steps."""
-        source = feed.source
         begin, end = f"on_{mode}_batch_begin", f"on_{mode}_batch_end"
         wants_begin, wants_end = hooks.wants(begin), hooks.wants(end)
         trained = self._trained_parts()
         done = run.batch if run else 0
         if done and self.stop_training:  # saved between request and stop
             return done
-        with closing(feed.epoch(done)) as items:
+        with closing(batches.epoch(done)) as items:
             for item in items:
                 if wants_begin:
                     hooks.call(begin, done)
-                with self._plan(source.size(item), mode, source.is_weighted(item), trained) as plan:
-                    ys, weights = source.load(item, plan)
-                    plan.run(self._draws)
-                    if mode == "train":
-                        self._draws += 1
-                        self.optimizer.count_step()
-                    report.add(plan, ys, weights)
+                self._step(mode, batches.source, item, tracker, trained)
                 done += 1
                 if run is not None:
                     run.batch = done
                 if wants_end:
-                    hooks.call(end, done - 1, logs=report.logs())
+                    hooks.call(end, done - 1, logs=tracker.logs())
                 if progress is not None and progress.due(done):
-                    progress.draw(done, report.logs())
+                    progress.draw(done, tracker.logs())
                 if self.stop_training if mode == "train" else self.stop_evaluating:
                     break
         return done
 
-    def _validation_feed(self, data: Any, batch_size: int | None, steps: int | None) -> Feed:
-        if not isinstance(data, (tuple, list)):
-            data, batch_size = (data,), None
-        elif len(data) not in (2, 3):
-            raise ValueError(
-                "`validation_data` must be (x, y) or (x, y, sample_weight), "
-                f"received {len(data)} parts"
-            )
-        feed = make_feed(data, batch_size=batch_size, steps=steps, steps_name="validation_steps")
-        feed.source.prepare(self._terminals())
-        self._check_not_empty(feed.source, "validation_data")
-        return feed
-
-    def state(self) -> dict[str, Any]:
-        """Return an exact copy of all state that training changes in the model: see
-        `fastconv.state`."""
-        return copy.deepcopy(self._live_state())
-
-    def _live_state(self) -> dict[str, Any]:
-        """Return `state` without copying weights and slots, for a file that is written at once."""
-        self._check_compiled("state")
-        return {
-            "weights": [variable._live for variable in self.weights],
-            "optimizer": self.optimizer._live_state(),
-            "layers": [
-                {"class": type(layer).__name__, "state": layer.state()}
-                for layer in self.leaf_layers()
-            ],
-            "draws": self._draws,
-        }
-
-    def check_state(self, state: Any) -> None:
-        """Raise ValueError unless `state` belongs to an equal model with an equal optimizer;
-        changes nothing."""
-        self._check_compiled("restore")
-        what = f"the state of {self.name!r}"
-        kinds = {"weights": list_of(plain), "optimizer": plain, "layers": list_of(plain)}
-        check_record(state, kinds | {"draws": whole}, what)
-        layers, wanted = self.leaf_layers(), [variable.shape for variable in self.weights]
-        received = [np.shape(value) for value in state["weights"]]
-        if wanted != received or len(layers) != len(state["layers"]):
-            raise ValueError(
-                f"{what} must be that of a model with {len(layers)} "
-                f"layers and weights of shapes {wanted}, received {len(state['layers'])} layers "
-                f"and {received}"
-            )
-        arrays_of(wanted)(state["weights"], f"{what}: `weights`")
-        for layer, each in zip(layers, state["layers"], strict=True):
-            where = f"{what}: layer {layer.name!r}"
-            check_record(each, {"class": equal_to(type(layer).__name__), "state": plain}, where)
-            layer.check_state(each["state"])
-        self.optimizer.check_state(state["optimizer"], self.parameters)
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Continue from the `state()` of an equal model; ValueError for a different one, without
-        changing anything."""
-        self.check_state(state)
-        for layer, each in zip(self.leaf_layers(), state["layers"], strict=True):
-            layer.restore(each["state"])
-        self.optimizer.restore(state["optimizer"], self.parameters)
-        self.set_weights(state["weights"])
-        self._draws = state["draws"]
-        self._plans.clear()  # they use the layers' old random streams
+    def _step(
+        self,
+        mode: str,
+        source: Source,
+        item: Any,
+        tracker: MetricsTracker,
+        trained: tuple[bool, ...],
+    ) -> None:
+        """Run one batch in "train" or "test" mode, and accumulate its loss and metrics."""
+        with self._plan(source.size(item), mode, source.is_weighted(item), trained) as plan:
+            ys, weights = source.load(item, plan)
+            source.spec.load_targets(ys, weights, plan)
+            plan.run(self._draws)
+            if mode == "train":
+                self._draws += 1
+                self.optimizer.count_step()
+            tracker.update(plan, ys, weights)
 
     # evaluate -------------------------------------------------------------------------------------
 
@@ -318,22 +409,14 @@ class Trainer(Compiled):
         Raises the errors of `fit`.
         """
         self._check_compiled("evaluate")
-        feed = make_feed((x, y, sample_weight), batch_size=batch_size, steps=steps)
-        report = self._prepare(feed.source)
-        run, progress = self._hooks(callbacks, verbose, 1, feed.length)
-        report.reset()
-        self.stop_evaluating = False
-        try:
-            run.call("on_test_begin")
-            done = self._epoch(feed, report, run, progress, "test")
-            logs = report.logs()
-            run.call("on_test_end", logs=logs)
+        batches = EpochIterator.over((x, y, sample_weight), batch_size, steps)
+        tracker = self._prepare(batches.source)
+        params = {"verbose": verbose, "epochs": 1, "steps": batches.length}
+        hooks = CallbackList(callbacks, self, params)
+        with closing(hooks.progress) as progress:
+            done, logs = self._test(batches, tracker, hooks, progress)
             progress.end(done, logs)
-        finally:
-            progress.close()
-        if return_dict:
-            return logs
-        return report.values()
+        return logs if return_dict else tracker.values()
 
     # predict --------------------------------------------------------------------------------------
 
@@ -351,67 +434,51 @@ class Trainer(Compiled):
         Arguments and errors are those of `fit`; no samples give an empty array. Several outputs are
         returned as a list or dict, as the model was defined.
         """
-        feed = make_feed((x,), batch_size=batch_size, steps=steps)
-        source = feed.source
+        batches = EpochIterator.over((x,), batch_size, steps)
+        source = batches.source
         self._build_for(source)
-        terminals = self.terminals([])
-        source.prepare(terminals)
-        run, progress = self._hooks(callbacks, verbose, 1, feed.length)
-        count = getattr(source, "count", None) if steps is None else None
-        outputs = [Outputs(count, shape) for shape in terminals.outputs.values()]
-        done = 0
+        source.prepare(self.io_spec)
+        params = {"verbose": verbose, "epochs": 1, "steps": batches.length}
+        hooks = CallbackList(callbacks, self, params)
+        wants_end = hooks.wants("on_predict_batch_end")
+        count = source.count if steps is None else None
+        # The outputs of all samples, filled batch by batch; if their number is not known, empty
+        # arrays, followed by copies of the batches.
+        whole = [np.empty((count or 0, *s[1:]), np.float32) for s in self.io_spec.output_shapes]
+        copies = [whole]
+        done = filled = 0
         self.stop_predicting = False
-        try:
-            run.call("on_predict_begin")
-            with closing(feed.epoch() if count != 0 else _nothing()) as items:
-                for item in items:
-                    run.call("on_predict_batch_begin", done)
-                    with self._plan(source.size(item), "infer", False) as plan:
-                        source.load(item, plan)
-                        plan.run()
-                        pairs = zip(outputs, plan.outputs, strict=True)
-                        batch = self.pack_outputs([whole.add(part) for whole, part in pairs])
-                    run.call("on_predict_batch_end", done, logs={"outputs": batch})
-                    done += 1
-                    if progress.due(done):
-                        progress.draw(done, {})
-                    if self.stop_predicting:
-                        break
-            run.call("on_predict_end")
+        with closing(hooks.progress) as progress, closing(batches.epoch()) as items:
+            hooks.call("on_predict_begin")
+            for item in items:
+                hooks.call("on_predict_batch_begin", done)
+                size = source.size(item)
+                with self._plan(size, "infer") as plan:
+                    source.load(item, plan)
+                    plan.run()
+                    if count is None:
+                        parts = [output.copy() for output in plan.outputs]
+                        copies.append(parts)
+                    else:
+                        parts = [array[filled : filled + size] for array in whole]
+                        for part, output in zip(parts, plan.outputs, strict=True):
+                            part[...] = output
+                        filled += size
+                if wants_end:
+                    outputs = self.pack_outputs([read_only(part) for part in parts])
+                    hooks.call("on_predict_batch_end", done, logs={"outputs": outputs})
+                done += 1
+                if progress.due(done):
+                    progress.draw(done, {})
+                if self.stop_predicting:
+                    break
+            hooks.call("on_predict_end")
             progress.end(done, {})
-        finally:
-            progress.close()
-        return self.pack_outputs([each.result() for each in outputs])
+        if count is None:
+            return self.pack_outputs([np.concatenate(parts) for parts in zip(*copies, strict=True)])
+        return self.pack_outputs([array[:filled] for array in whole])
 
     # single batches -------------------------------------------------------------------------------
-
-    def predict_on_batch(self, x: Any) -> Any:
-        """Return the outputs for one batch `x` (N, ...), float32, with the least overhead.
-
-        Raises ValueError or TypeError for data that does not match. Thread-safe.
-        """
-        return self._forward(x, "infer")
-
-    def _augmented(self, x: Any) -> Any:
-        """As `predict_on_batch`, with random image augmentation that differs in each call."""
-        with self._lock:
-            self._augmentations += 1
-            draw = _AUGMENTATIONS + self._augmentations
-        return self._forward(x, "augment", draw)
-
-    def _forward(self, x: Any, mode: str, draw: int = 0) -> Any:
-        if not self.built:
-            self.build((None, *np.shape(x)[1:]))
-        terminals = self.terminals([])
-        xs = terminals.samples(x)
-        if len(xs[0]) == 0:
-            shapes = terminals.outputs.values()
-            return self.pack_outputs([np.empty((0, *shape[1:]), np.float32) for shape in shapes])
-        with self._plan(len(xs[0]), mode, False) as plan:
-            for index, array in enumerate(xs):
-                plan.inputs[index][...] = array
-            plan.run(draw)
-            return self.pack_outputs([output.copy() for output in plan.outputs])
 
     @explain_keywords
     def train_on_batch(
@@ -427,87 +494,64 @@ class Trainer(Compiled):
         Returns the values of `evaluate` for this batch: loss and metrics before the update.
         `metrics` keep these values until the next call. Raises the errors of `fit`.
         """
-        return self._on_batch("train", x, y, sample_weight, class_weight, return_dict)
+        self._check_compiled("train_on_batch")
+        source = ArraySource(x, y, sample_weight, class_weight=class_weight)
+        with self._one_at_a_time("step"):
+            tracker = self._prepare(source)
+            with self._training_weights():
+                return self._on_batch("train", source, tracker, return_dict)
 
     @explain_keywords
     def test_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
     ) -> float | list[float] | dict[str, float]:
         """Return loss and metrics of one batch; returns and raises as `train_on_batch`."""
-        return self._on_batch("test", x, y, sample_weight, None, return_dict)
+        self._check_compiled("test_on_batch")
+        source = ArraySource(x, y, sample_weight)
+        return self._on_batch("test", source, self._prepare(source), return_dict)
 
-    def reset_metrics(self) -> None:
-        """Reset loss and metrics to their state before any batch; `fit`, `evaluate` and the
-        functions of one batch do so automatically."""
-        if self._reported is not None:
-            self._reported.reset()
-
-    def _on_batch(self, mode, x, y, sample_weight, class_weight, return_dict):
-        self._check_compiled(f"{mode}_on_batch")
-        source = ArraySource(x, y, sample_weight, None, 1, False, class_weight)
-        feed = Feed(source, None, "steps")
-        report = self._prepare(feed.source)
-        report.reset()
-        run = CallbackList(None, self, {})
-        if mode == "test":
-            self._epoch(feed, report, run, None, mode)
-        else:
-            if not self._fitting.acquire(blocking=False):
-                raise RuntimeError("this model is being fitted already; one step at a time")
-            try:
-                self.stop_training = False
-                with self._training_weights():
-                    self._epoch(feed, report, run, None, mode)
-            finally:
-                self._fitting.release()
-        return report.logs() if return_dict else report.values()
+    def _on_batch(self, mode: str, source: ArraySource, tracker: MetricsTracker, as_dict: bool):
+        tracker.reset()
+        self._step(mode, source, slice(0, source.count), tracker, self._trained_parts())
+        return tracker.logs() if as_dict else tracker.values()
 
     # Shared ---------------------------------------------------------------------------------------
-
-    def _hooks(self, callbacks, verbose, epochs, steps) -> tuple[CallbackList, Progress]:
-        """Return the callbacks of one run, and its display, silent if a callback replaces it."""
-        progress = Progress(verbose, epochs, steps)
-        params = {"verbose": progress.verbose, "epochs": epochs, "steps": steps}
-        hooks = CallbackList(callbacks, self, params)
-        if any(isinstance(callback, ProgbarLogger) for callback in hooks.callbacks):
-            progress = Progress(0)
-        return hooks, progress
-
-    @staticmethod
-    def _check_not_empty(source: Source, name: str) -> None:
-        if getattr(source, "count", None) == 0:
-            raise ValueError(f"`{name}` must hold at least one sample, received none")
 
     def _build_for(self, source: Source) -> None:
         if not self.built:
             self.build((None, *source.sample_shape()))
 
-    def _terminals(self) -> Terminals:
-        """Return inputs and outputs, with the losses of the outputs."""
-        outputs = self.terminals([]).output_names
-        return self.terminals(self._compilation.losses(outputs))
-
-    def _prepare(self, source: Source) -> Report:
-        """Match model, data and report; return the report."""
+    def _prepare(self, source: Source, label: str = "x") -> MetricsTracker:
+        """Check samples and labels against the model; return the tracker of loss and metrics."""
         self._build_for(source)
-        terminals = self._terminals()
-        source.prepare(terminals)
-        self._check_not_empty(source, "x")
-        if self._reported is None:
-            outputs, shapes = terminals.output_names, list(terminals.outputs.values())
-            self._reported = Report(self._compilation, outputs, source.y_shapes(), shapes)
-        return self._reported
+        config, spec = self._compile_config, self.io_spec
+        source.prepare(spec.with_losses(config.losses(spec.output_names)))
+        if source.count == 0:
+            raise ValueError(f"`{label}` must hold at least one sample, received none")
+        if self._tracker is None:
+            self._tracker = MetricsTracker(
+                config, spec.output_names, source.y_shapes, spec.output_shapes
+            )
+        return self._tracker
+
+    @contextmanager
+    def _one_at_a_time(self, unit: str) -> Iterator[None]:
+        """Raise RuntimeError if the model is being trained by another thread or callback."""
+        if not self._fitting.acquire(blocking=False):
+            raise RuntimeError(f"this model is being fitted already; one {unit} at a time")
+        try:
+            yield
+        finally:
+            self._fitting.release()
 
     @contextmanager
     def _training_weights(self) -> Iterator[None]:
         """Reserve the weights, which other models may share, for this model in the block;
         RuntimeError if another one is in `fit`, a warning if no weight is trainable."""
-        if not any(variable.trainable for variable in self.parameters.variables):
-            warn_user(
-                f"{self.name!r} has no trainable weights: training changes none of them",
-            )
-        lock = self.parameters.training
-        if not lock.acquire(blocking=False):
+        parameters = self.parameters
+        if not any(variable.trainable for variable in parameters.variables):
+            warn_user(f"{self.name!r} has no trainable weights: training changes none of them")
+        if not parameters.training.acquire(blocking=False):
             raise RuntimeError(
                 f"another model that shares layers with {self.name!r} is being fitted already"
             )
@@ -515,52 +559,28 @@ class Trainer(Compiled):
             self.optimizer.state_for(self.parameters)
             yield
         finally:
-            lock.release()
+            parameters.training.release()
 
     def _trained_parts(self) -> tuple[bool, ...]:
         """Return which weights belong to trainable layers: part of the key of a plan."""
         return tuple(variable.owner_trains for variable in self.parameters.variables)
 
-    def _plan(self, count: int, mode: str, weighted: bool, trained: tuple = ()):
+    def _plan(self, count: int, mode: str, weighted: bool = False, trained: tuple = ()):
         """Lend a plan for `count` samples; a context manager."""
-        self.parameters  # noqa: B018  (drops the plans if the weights have moved)
+        self.renew_parameters()  # drops the plans if the weights have moved
         key = (count, mode, weighted, trained)
         return self._plans.lend(key, lambda arena: self._make_plan(count, mode, weighted, arena))
 
     def _make_plan(
         self, count: int, mode: str, weighted: bool, arena: Arena = aligned_zeros
     ) -> Plan:
-        graph, parameters = self.graph(), self.parameters
+        graph, parameters, config = self.graph(), self.parameters, self._compile_config
         options: dict[str, Any] = {"arena": arena}
         if mode in ("test", "train"):
-            outputs = self.terminals([]).output_names
-            options["losses"] = self._loss_nodes(graph, outputs)
-            options["loss_weights"] = self._compilation.loss_weights(outputs)
+            outputs = self.io_spec.output_names
+            options["losses"] = config.loss_operations(graph, outputs)
+            options["loss_weights"] = config.loss_weights(outputs)
             options["weighted"] = weighted
         if mode == "train":
-            options["updates"] = Updates(self.optimizer, parameters)
+            options["updates"] = Updates(config.optimizer, parameters)
         return Plan(graph, count, parameters, mode=mode, **options)
-
-
-def _nothing() -> Iterator[Any]:
-    """No batches."""
-    yield from ()
-
-
-def _with_history(callbacks: Any) -> tuple[History, list[Callback]]:
-    """Return the callbacks with a History, appended unless they contain one."""
-    callbacks = [callbacks] if isinstance(callbacks, (Callback, str)) else list(callbacks or [])
-    for callback in callbacks:
-        if isinstance(callback, History):
-            return callback, callbacks
-    history = History()
-    return history, [*callbacks, history]
-
-
-def _validated_epochs(frequency: int | Iterable[int]):
-    """Return a function that returns whether an epoch, counted from 1, is validated."""
-    if isinstance(frequency, (list, tuple, set, range)):
-        epochs = {normalize_int(epoch, "validation_freq") for epoch in frequency}
-        return lambda epoch: epoch in epochs
-    every = normalize_int(frequency, "validation_freq")
-    return lambda epoch: epoch % every == 0

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastconv.common.arrays import real_array
-from fastconv.training.terminals import fit_samples
+from fastconv.training.io_spec import fit_samples
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,21 +1,25 @@
-"""The progress of one `fit`, and the state that it changes."""
+"""`TrainingRun`: the progress of one `fit`, and the state that it changes.
+
+A state may come from another process. An unnamed output has the name of its layer (`dense_3`),
+which contains a counter of the process; so do its losses and metrics (`dense_3_mae`) and the states
+of callbacks. Such names are replaced by those of this process.
+"""
 
 from __future__ import annotations
 
 import copy
+import re
 from collections import Counter
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
+from fastconv.callbacks import Callback
 from fastconv.common import randomness
 from fastconv.common.naming import numbered
+from fastconv.shapes import normalize_int
 from fastconv.state import boolean, check_record, dict_of, plain, whole
-from fastconv.training.renaming import renamed
-
-if TYPE_CHECKING:
-    from fastconv.callbacks import Callback
-    from fastconv.training.data import Feed
-    from fastconv.training.trainer import Trainer
+from fastconv.training.epoch_iterator import EpochIterator
+from fastconv.training.metrics_tracker import MetricsTracker
 
 
 class TrainingRun:
@@ -30,14 +34,19 @@ class TrainingRun:
 
     def __init__(
         self,
-        model: Trainer,
-        report: Any,
-        callbacks: list[Callback],
-        feed: Feed,
-        validation: Feed | None,
+        model: Any,
+        tracker: MetricsTracker,
+        callbacks: Sequence[Callback],
+        batches: EpochIterator,
+        validation: EpochIterator | None,
         epoch: int,
     ):
-        self.model, self.report, self.feed, self.validation = model, report, feed, validation
+        self.model, self.tracker, self.batches, self.validation = (
+            model,
+            tracker,
+            batches,
+            validation,
+        )
         counter: Counter[str] = Counter()
         self._callbacks = {numbered(type(c).__name__, counter): c for c in callbacks}
         self.epoch, self.batch = epoch, 0
@@ -46,12 +55,12 @@ class TrainingRun:
         self._mark()
 
     def _mark(self) -> None:
-        # A feed may be read ahead, so its position is exact only between two epochs.
-        self._feed_state = self.feed.state()
+        # Batches may be read ahead, so their position is exact only between two epochs.
+        self._position = self.batches.state()
 
-    def epoch_is_over(self) -> None:
+    def end_epoch(self, logs: dict[str, Any]) -> None:
         """Mark the end of an epoch; called by `fit` after validation, before `on_epoch_end`."""
-        self.epoch, self.batch = self.epoch + 1, 0
+        self.epoch, self.batch, self.logs = self.epoch + 1, 0, logs
         self._mark()
 
     def state(self) -> dict[str, Any]:
@@ -66,8 +75,8 @@ class TrainingRun:
             "logs": dict(self.logs),
             "stop_training": self.model.stop_training,
             "model": self.model._live_state(),
-            "report": self.report.state(),
-            "feed": self._feed_state,
+            "report": self.tracker.state(),
+            "feed": self._position,
             "validation": self.validation and self.validation.state(),
             "random": randomness.state(),
             "callbacks": {name: callback.state() for name, callback in self._callbacks.items()},
@@ -81,19 +90,22 @@ class TrainingRun:
         kinds |= {"logs": dict_of(plain), "callbacks": dict_of(plain)}
         check_record(state, kinds, "the state of a training run")
         state = self._of_today(state)
-        self.feed.check_state(state["feed"], state["epoch"])
-        self.feed.check_batch(state["batch"])
+        self.batches.check_state(state["feed"], state["epoch"])
+        self.batches.check_batch(state["batch"])
         if self.validation is not None and state["validation"] is not None:
             self.validation.check_state(state["validation"], state["epoch"])
         self.model.check_state(state["model"])
-        self.report.check_state(state["report"])
+        self.tracker.check_state(state["report"])
         for callback, callback_state in self._known(state):
             callback.check_state(callback_state)
         randomness.check(state["random"])
 
     def _of_today(self, state: dict[str, Any]) -> dict[str, Any]:
         """Return `state` with the names of metrics in this process."""
-        names = self.report.new_names(state["report"])
+        report = state["report"]
+        if not isinstance(report, list) or not all(isinstance(each, dict) for each in report):
+            return state  # refused by `check_state`
+        names = renamings([each.get("name") for each in report], list(self.tracker.metrics))
         if not names:
             return state
         return state | {key: renamed(state[key], names) for key in ("logs", "report", "callbacks")}
@@ -114,14 +126,63 @@ class TrainingRun:
         state = self._of_today(state)
         for callback, callback_state in self._known(state):  # first: may raise
             callback.restore(callback_state)
-        self.feed.restore(state["feed"])
+        self.batches.restore(state["feed"])
         if self.validation is not None and state["validation"] is not None:
             self.validation.restore(state["validation"])
         self.model.restore(state["model"])
-        self.report.restore(state["report"])
+        self.tracker.restore(state["report"])
         randomness.restore(state["random"])
         self.epoch, self.batch = state["epoch"], state["batch"]
         self.logs = dict(state["logs"])
         self.model.stop_training = state["stop_training"]
-        self.finished = self.batch == 0 and (self.model.stop_training or self.feed.exhausted)
+        self.finished = self.batch == 0 and (self.model.stop_training or self.batches.exhausted)
         self._mark()
+
+
+def validated_epochs(frequency: int | Iterable[int]) -> Callable[[int], bool]:
+    """Return a function that returns whether an epoch, counted from 1, is validated."""
+    if isinstance(frequency, (list, tuple, set, range)):
+        epochs = {normalize_int(epoch, "validation_freq") for epoch in frequency}
+        return lambda epoch: epoch in epochs
+    every = normalize_int(frequency, "validation_freq")
+    return lambda epoch: epoch % every == 0
+
+
+_NUMBER = re.compile(r"_(\d+)(?=_|$)")
+
+
+def renamings(stored: Sequence[Any], wanted: Sequence[str]) -> dict[str, str]:
+    """Return new names for `stored` ones that differ from `wanted` only by their numbers and count
+    up in the same order; otherwise, or if the names are equal, an empty dict.
+
+    >>> renamings(["loss", "dense_8_mae", "dense_9_mae"], ["loss", "dense_mae", "dense_1_mae"])
+    {'dense_8_mae': 'dense_mae', 'dense_9_mae': 'dense_1_mae'}
+    >>> renamings(["a_1_loss", "a_2_loss"], ["a_2_loss", "a_1_loss"])
+    {}
+    """
+    if not all(isinstance(name, str) for name in stored) or set(stored) == set(wanted):
+        return {}
+    if len(set(stored)) != len(stored) or _ranks(stored) != _ranks(wanted):
+        return {}
+    return {old: new for old, new in zip(stored, wanted, strict=True) if old != new}
+
+
+def _ranks(names: Sequence[str]) -> list[tuple[str, int]]:
+    """Return each name without numbers, and its rank by number among equal names."""
+    keys = [(_NUMBER.sub("", name), tuple(map(int, _NUMBER.findall(name)))) for name in names]
+    place = {key: sum(o < key for o in keys if o[0] == key[0]) for key in keys}
+    return [(key[0], place[key]) for key in keys]
+
+
+def renamed(value: Any, names: dict[str, str]) -> Any:
+    """Return the state `value` with new `names` for old ones, also those of validation values."""
+    both = names | {f"val_{old}": f"val_{new}" for old, new in names.items()}
+
+    def of_today(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {both.get(key, key): of_today(each) for key, each in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [of_today(each) for each in value]
+        return both.get(value, value) if isinstance(value, str) else value
+
+    return of_today(value)

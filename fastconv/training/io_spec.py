@@ -1,4 +1,4 @@
-"""Inputs and outputs of a model, and checks of arrays, lists and dicts of data against them."""
+"""`IOSpec`: the inputs and outputs of a model, and checks of data against them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ from fastconv.plan import Plan
 Shape = tuple[int | None, ...]
 
 
-class Terminals:
-    """Inputs and outputs of a model by name and shape; `losses` has one entry per output, None for
-    one without. Lists of arrays, here and in plans, have one entry per input or output."""
+class IOSpec:
+    """Names and shapes of the inputs and outputs of a model, and its losses.
+
+    `losses` has one entry per output, None for one without. Lists of arrays, here and in plans,
+    have one entry per input or output.
+    """
 
     def __init__(
         self,
@@ -25,37 +28,41 @@ class Terminals:
         input_shapes: Sequence[Shape],
         output_names: Names,
         output_shapes: Sequence[Shape],
-        losses: Sequence[Loss | None],
+        losses: Sequence[Loss | None] | None = None,
     ):
-        self.output_names, self.losses = output_names, list(losses)
-        self.inputs = inputs = dict(zip(input_names, input_shapes, strict=True))
-        self.outputs = dict(zip(output_names, output_shapes, strict=True))
-        self._shapes = list(output_shapes)
+        self.input_names, self.input_shapes = input_names, list(input_shapes)
+        self.output_names, self.output_shapes = output_names, list(output_shapes)
+        self.losses = [None] * len(output_names) if losses is None else list(losses)
         for loss, shape in zip(self.losses, output_shapes, strict=True):
             if loss is not None:
                 loss.check_axis(len(shape))
-        # Cached: read for every batch, which takes a small network only a few microseconds.
-        self._input_names = input_names
-        self._expected = [
-            (shape, "`x`" if len(inputs) == 1 else f"`x` for input {name!r}")
-            for name, shape in inputs.items()
-        ]
+        self._labels = _labels("x", "input", input_names)  # of the inputs, in errors
+
+    def with_losses(self, losses: Sequence[Loss | None]) -> IOSpec:
+        """Return the same inputs and outputs with `losses`."""
+        return IOSpec(
+            self.input_names, self.input_shapes, self.output_names, self.output_shapes, losses
+        )
 
     @property
-    def wants_targets(self) -> bool:
+    def has_losses(self) -> bool:
         return any(loss is not None for loss in self.losses)
 
     def samples(self, x: Any) -> list[np.ndarray]:
         """Return the arrays of `x`, with the ranks of the inputs; raise ValueError or TypeError if
         they do not match."""
-        if isinstance(x, (list, tuple)) and len(x) == len(self.inputs) == 1:
-            ((shape, _),) = self._expected
-            if np.ndim(x[0]) == len(shape):  # a list of one array, not of one sample
-                x = x[0]
-        fitted = list(map(_fitted, arrange(x, self._input_names, "x"), self._expected))
+        names, shapes = self.input_names, self.input_shapes
+        one = isinstance(x, (list, tuple)) and len(x) == len(names) == 1
+        if one and np.ndim(x[0]) == len(shapes[0]):  # a list of one array, not of one sample
+            x = x[0]
+        fitted = [
+            fit_samples(sample_array(value, label), shape, label)
+            for value, shape, label in zip(
+                arrange(x, names, "x"), shapes, self._labels, strict=True
+            )
+        ]
         if len(fitted) > 1:
-            labels = [f"`x` for input {name!r}" for name in self._input_names]
-            _check_lengths(list(zip(labels, fitted, strict=True)))
+            _check_lengths(list(zip(self._labels, fitted, strict=True)))
         return fitted
 
     def targets(self, y: Any, count: int) -> list[np.ndarray | None]:
@@ -71,18 +78,18 @@ class Terminals:
             given = iter(y)  # labels only for the outputs that have a loss
             y = {
                 name: next(given) if need else None
-                for name, need in zip(self.outputs, needed, strict=True)
+                for name, need in zip(self.output_names, needed, strict=True)
             }
         elif isinstance(y, dict) and len(self.losses) > 1:
             check_keys(y, self.output_names, "y", optional=True)
-            y = dict.fromkeys(self.outputs) | y
+            y = dict.fromkeys(self.output_names) | y
         elif isinstance(y, (list, tuple)) and len(y) == len(self.losses) == 1:
             a_list_of_one_array = np.ndim(y[0]) > 0 and len(y[0]) == count != 1
             y = y[0] if a_list_of_one_array else y
         arrays = arrange(y, self.output_names, "y")
         checked = []
-        for array, loss, (name, shape) in zip(
-            arrays, self.losses, self.outputs.items(), strict=True
+        for array, loss, name, shape in zip(
+            arrays, self.losses, self.output_names, self.output_shapes, strict=True
         ):
             if loss is None:
                 checked.append(None if array is None else np.asarray(array))
@@ -90,16 +97,14 @@ class Terminals:
             if array is None:
                 raise ValueError(f"`y` must have labels for output {name!r}, received None")
             checked.append(loss.check_targets(np.asarray(array), shape))
-        labels = [
-            "`y`" if len(checked) == 1 else f"`y` for output {name!r}" for name in self.outputs
-        ]
+        labels = _labels("y", "output", self.output_names)
         _check_lengths([("`x`", np.empty((count, 0))), *zip(labels, checked, strict=True)])
         return checked
 
     def weights(self, sample_weight: Any, count: int) -> list[np.ndarray | None]:
         """Return sample weights per output; a single array applies to all of them."""
         if sample_weight is None:
-            return [None] * len(self.outputs)
+            return [None] * len(self.output_names)
         names = self.output_names
         if isinstance(sample_weight, dict):
             check_keys(sample_weight, names, "sample_weight", optional=True)
@@ -109,7 +114,7 @@ class Terminals:
         else:
             each = [sample_weight] * len(names)
         checked: list[np.ndarray | None] = []
-        for weight, shape in zip(each, self._shapes, strict=True):
+        for weight, shape in zip(each, self.output_shapes, strict=True):
             if weight is not None:
                 weight = real_array(weight, "`sample_weight`").astype(np.float32, copy=False)
                 _check_lengths([("`x`", np.empty((count, 0))), ("`sample_weight`", weight)])
@@ -130,17 +135,18 @@ class Terminals:
             loss.rows(ys[index], plan.targets[index])
             into, weight = plan.sample_weights[index], weights[index]
             if weight is not None:
-                rows = (len(weight), *self._shapes[index][1:-1])
+                rows = (len(weight), *self.output_shapes[index][1:-1])
                 spread = spread_weights(weight, rows).reshape(-1)
                 into[...] = loss.mean_weights(spread, plan.targets[index])
             elif into is not None:  # another output has weights
                 into[...] = 1
 
 
-def _fitted(value: Any, expected: tuple[Shape, str]) -> np.ndarray:
-    """Return `value` as samples; `expected` is (their shape, their name in errors)."""
-    shape, label = expected
-    return fit_samples(sample_array(value, label), shape, label)
+def _labels(argument: str, kind: str, names: Names) -> list[str]:
+    """Return how errors name the arrays of `argument`, one per input or output."""
+    if len(names) == 1:
+        return [f"`{argument}`"]
+    return [f"`{argument}` for {kind} {name!r}" for name in names]
 
 
 def sample_array(value: Any, label: str = "`x`") -> np.ndarray:

@@ -1,9 +1,8 @@
-"""Batches of a source, epoch by epoch."""
+"""`EpochIterator`: the batches of a source, epoch by epoch."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
@@ -11,71 +10,12 @@ from fastconv.common import randomness
 from fastconv.common.user_warnings import warn_user
 from fastconv.shapes import normalize_int
 from fastconv.state import boolean, check_record, optional, seed, whole
-from fastconv.training.data import (
-    ArraySource,
-    IterableSource,
-    SequenceSource,
-    Source,
-    is_array_like,
-)
-from fastconv.training.dataset import PyDataset
+from fastconv.training.data import Source, source_of
 from fastconv.training.prefetch import DEPTH, prefetched
 
 
-def make_feed(
-    data: tuple[Any, ...],
-    *,
-    batch_size: int | None = None,
-    steps: int | None = None,
-    steps_name: str = "steps",
-    shuffle: bool = False,
-    class_weight: dict[int, float] | None = None,
-) -> Feed:
-    """Return a feed of `data`, (x[, y[, sample_weight]]), with the arguments of `fit`.
-
-    Raises ValueError or TypeError if the arguments contradict each other.
-    """
-    x, y, sample_weight = (*data, None, None)[:3]
-    if steps is not None:
-        steps = normalize_int(steps, steps_name)
-    if x is None:
-        raise ValueError("`x` must be given, received None")
-    if is_array_like(x):
-        source = ArraySource(x, y, sample_weight, batch_size, steps, shuffle, class_weight)
-        return Feed(source, steps, steps_name, shuffle)
-    indexable = isinstance(x, PyDataset) or (hasattr(x, "__getitem__") and hasattr(x, "__len__"))
-    if isinstance(x, (str, bytes, os.PathLike)) or not (indexable or isinstance(x, Iterable)):
-        raise TypeError(f"`x` must be an array or an iterable of batches, received {_described(x)}")
-    unused = {
-        "y": y,
-        "sample_weight": sample_weight,
-        "batch_size": batch_size,
-        "class_weight": class_weight,
-    }
-    for name, value in unused.items():
-        if value is not None:
-            raise ValueError(
-                f"`{name}` must be None when `x` yields batches (x, y[, sample_weight]), "
-                f"received {type(value).__name__}"
-            )
-    source = SequenceSource(x, shuffle) if indexable else IterableSource(x)
-    return Feed(source, steps, steps_name, shuffle and indexable)
-
-
-def _described(x: Any) -> str:
-    """Return, for errors, the kind of an unsupported `x` and how to convert it to data."""
-    if isinstance(x, (str, bytes, os.PathLike)):
-        return (
-            f"{x!r}; fastconv.utils.load_img reads a picture, "
-            "fastconv.utils.image_dataset_from_directory a folder"
-        )
-    if hasattr(x, "__array_interface__"):  # a Pillow image
-        return f"{type(x)}; for one picture: fastconv.utils.img_to_array(picture)[None]"
-    return str(type(x))
-
-
-class Feed:
-    """The batches of a source, epoch by epoch.
+class EpochIterator:
+    """Yields the batches of a source, one epoch per call of `epoch`.
 
     Without `steps` an epoch is one pass. With `steps` an epoch has that many batches and starts
     where the last epoch ended. An epoch does not continue into another pass: at the end of the data
@@ -83,15 +23,46 @@ class Feed:
     no further pass is possible.
     """
 
-    def __init__(self, source: Source, steps: int | None, steps_name: str, shuffle: bool = False):
+    def __init__(self, source: Source, steps: int | None = None, steps_name: str = "steps"):
         self.source = source
         self._steps, self._steps_name = steps, steps_name
-        self._seed = randomness.draw_seed() if shuffle else 0
+        self._seed = randomness.draw_seed() if source.shuffle else 0
         self._passes = 0  # number of completed passes
         self._taken = 0  # number of batches taken in the current pass
         self._current: Iterator[Any] | None = None
         self._length: int | None = None
         self.exhausted = False
+
+    @classmethod
+    def over(
+        cls,
+        data: tuple[Any, ...],
+        batch_size: int | None = None,
+        steps: int | None = None,
+        steps_name: str = "steps",
+        shuffle: bool = False,
+        class_weight: dict[int, float] | None = None,
+    ) -> EpochIterator:
+        """Return an iterator over `data`, (x[, y[, sample_weight]]), with the arguments of `fit`.
+
+        Raises ValueError or TypeError if the arguments contradict each other.
+        """
+        if steps is not None:
+            steps = normalize_int(steps, steps_name)
+        return cls(source_of(data, batch_size, steps, shuffle, class_weight), steps, steps_name)
+
+    @classmethod
+    def over_validation(cls, data: Any, batch_size: int | None, steps: int | None) -> EpochIterator:
+        """Return an iterator over `validation_data` of `fit`: a tuple, or an iterable of batches,
+        which have their own size."""
+        if not isinstance(data, (tuple, list)):
+            data, batch_size = (data,), None
+        elif len(data) not in (2, 3):
+            raise ValueError(
+                "`validation_data` must be (x, y) or (x, y, sample_weight), "
+                f"received {len(data)} parts"
+            )
+        return cls.over(data, batch_size, steps, "validation_steps")
 
     def epoch(self, skip: int = 0) -> Iterator[Any]:
         """Yield the batches of the next epoch, except the first `skip`.
@@ -99,6 +70,8 @@ class Feed:
         Batches that take time are prepared in the background, at most up to the end of the epoch.
         Close the generator to leave it early.
         """
+        if self.source.count == 0 and self._steps is None:  # permitted by `predict` alone
+            return
         items = self._items(skip)
         if self.source.waits:
             items = prefetched(items, self.source.queue_size or DEPTH)
@@ -144,8 +117,8 @@ class Feed:
         }
 
     def check_state(self, state: Any, epochs: int) -> None:
-        """Raise ValueError unless `state` belongs to a feed of data of the same length after at
-        most `epochs` epochs."""
+        """Raise ValueError unless `state` belongs to data of the same length after at most `epochs`
+        epochs."""
         kinds = {
             "seed": seed,
             "passes": whole,
@@ -177,7 +150,7 @@ class Feed:
             )
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Restore the position of a feed of the same data from its checked `state`.
+        """Restore the position in the same data from a checked `state`.
 
         An iterator cannot be repositioned: the batches already taken are taken again and skipped.
         """

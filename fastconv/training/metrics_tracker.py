@@ -1,4 +1,4 @@
-"""Loss and metrics of an epoch: accumulation, names, order."""
+"""`MetricsTracker`: loss and metrics of an epoch."""
 
 from __future__ import annotations
 
@@ -7,113 +7,91 @@ from typing import Any
 
 import numpy as np
 
-from fastconv import metrics
 from fastconv.common.tree import Names
+from fastconv.metrics import Mean, Metric, resolve
 from fastconv.plan import Plan
 from fastconv.state import list_of, plain, record_of, text
-from fastconv.training.compilation import Compilation
-from fastconv.training.renaming import renamings
+from fastconv.training.compile_config import CompileConfig
 
 
-class Report:
-    """The reported values of a model with the given outputs.
+class MetricsTracker:
+    """Accumulates loss and metrics of a model with the given outputs, batch by batch.
 
     The names are Keras's. One output: "loss", then the metrics by name. Several: "loss", then
     "<output>_loss" (without its weight) if there are several losses, then "<output>_<metric>".
+    `y_shapes` are the shapes of the labels, None for an output without.
     """
 
     def __init__(
         self,
-        compilation: Compilation,
+        config: CompileConfig,
         outputs: Names,
         y_shapes: Sequence[tuple[int, ...] | None],
         output_shapes: Sequence[tuple[int | None, ...]],
     ):
-        self._weights = compilation.loss_weights(outputs)
-        self._loss = metrics.Mean("loss")
-        self._names = {"loss": self._loss}
-        self._columns: dict[str, int | None] = {}
-        losses = compilation.losses(outputs)
-        self._parts: list[metrics.Mean | None] = [None] * len(outputs)
+        self._loss_weights = config.loss_weights(outputs)
+        self._loss = Mean("loss")
+        self._named = {"loss": self._loss}
+        self._columns: dict[str, int | None] = {}  # length of the predictions that a metric gets
+        losses = config.losses(outputs)
+        self._losses: list[Mean | None] = [None] * len(outputs)
         if sum(loss is not None for loss in losses) > 1:
             for index, (name, loss) in enumerate(zip(outputs, losses, strict=True)):
                 if loss is not None:
-                    self._parts[index] = self._named(metrics.Mean("loss"), [name])
-        self._plain, self._weighted = (
-            [
-                [
-                    self._named(
-                        metrics.resolve(metric, y_shape or output_shape, output_shape),
-                        [name] if len(outputs) > 1 else [],
-                        "weighted" if weighted else None,
-                        output_shape[-1],
-                    )
-                    for metric in chosen
-                ]
-                for chosen, name, y_shape, output_shape in zip(
-                    compilation.metrics(outputs, weighted),
-                    outputs,
-                    y_shapes,
-                    output_shapes,
-                    strict=True,
-                )
-            ]
-            for weighted in (False, True)
-        )
+                    self._losses[index] = Mean("loss")
+                    self._add(self._losses[index], [name])
+        # Of every output: its metrics, and whether each takes sample weights.
+        self._metrics: list[list[tuple[Metric, bool]]] = [[] for _ in outputs]
+        for weighted in (False, True):
+            for index, chosen in enumerate(config.metrics(outputs, weighted)):
+                shape = output_shapes[index]
+                prefix = [outputs[index]] if len(outputs) > 1 else []
+                for each in chosen:
+                    metric = resolve(each, y_shapes[index] or shape, shape)
+                    name = self._add(metric, prefix, "weighted" if weighted else None)
+                    self._columns[name] = shape[-1]
+                    self._metrics[index].append((metric, weighted))
 
-    def _named(
-        self,
-        metric: metrics.Metric,
-        prefix: list[str],
-        otherwise: str | None = None,
-        columns: int | None = None,
-    ) -> metrics.Metric:
-        """Return `metric` under a unique name: with prefix `otherwise` or a numeric suffix. It
-        receives predictions whose last axis has `columns` entries."""
+    def _add(self, metric: Metric, prefix: list[str], otherwise: str | None = None) -> str:
+        """Add `metric` under a name that is unique by the prefix `otherwise` or a numeric suffix;
+        return the name."""
         name = "_".join([*prefix, metric.name])
-        if name in self._names and otherwise:
+        if name in self._named and otherwise:
             name = "_".join([*prefix, otherwise, metric.name])
         number, free = 0, name
-        while free in self._names:
+        while free in self._named:
             number += 1
             free = f"{name}_{number}"
-        self._names[free] = metric
-        self._columns[free] = columns
-        return metric
+        self._named[free] = metric
+        return free
 
     @property
     def metrics(self) -> dict[str, metrics.Metric]:
         """Loss and metrics by name, in the order of the values that `evaluate` returns."""
-        return dict(self._names)
+        return dict(self._named)
 
     def reset(self) -> None:
-        for metric in self._names.values():
+        for metric in self._named.values():
             metric.reset_state()
 
     def state(self) -> list[dict[str, Any]]:
         """Return the states of loss and metrics: see `fastconv.state`."""
         return [
             {"name": name, "class": type(metric).__name__, "state": metric.state()}
-            for name, metric in self._names.items()
+            for name, metric in self._named.items()
         ]
 
-    def new_names(self, state: Any) -> dict[str, str]:
-        """Return the current names of metrics in `state`, if output names have counted up since."""
-        if not isinstance(state, list) or not all(isinstance(each, dict) for each in state):
-            return {}
-        return renamings([each.get("name") for each in state], list(self._names))
-
     def check_state(self, state: Any) -> None:
-        """Raise ValueError unless `state` belongs to a report with the same metrics."""
+        """Raise ValueError unless `state` belongs to a tracker of the same metrics."""
         kinds = {"name": text, "class": text, "state": plain}
         list_of(record_of(kinds))(state, "the state of the metrics")
-        wanted = [f"{name} ({type(metric).__name__})" for name, metric in self._names.items()]
+        wanted = [f"{name} ({type(metric).__name__})" for name, metric in self._named.items()]
         received = [f"{each['name']} ({each['class']})" for each in state]
         if wanted != received:
             raise ValueError(
                 f"the state must be that of a model with the metrics {wanted}, received {received}"
             )
-        for each, (name, metric) in zip(state, self._names.items(), strict=True):
+        for each, (name, metric) in zip(state, self._named.items(), strict=True):
             metric.check_state(each["state"])
             if metric.outputs_axis is not None:
                 self._check_outputs(name, metric.outputs_axis, each["state"])
@@ -129,11 +107,11 @@ class Report:
                 )
 
     def restore(self, state: list[dict[str, Any]]) -> None:
-        """Restore the checked state of an equal report."""
-        for metric, each in zip(self._names.values(), state, strict=True):
+        """Restore the checked state of an equal tracker."""
+        for metric, each in zip(self._named.values(), state, strict=True):
             metric.restore(each["state"])
 
-    def add(
+    def update(
         self,
         plan: Plan,
         ys: Sequence[np.ndarray | None],
@@ -148,24 +126,21 @@ class Report:
             weighted = weights[index] is not None
             loss = float(values @ plan.sample_weights[index] if weighted else values.sum())
             loss /= len(values)
-            total += loss * self._weights[index]
-            if self._parts[index] is not None:
-                self._parts[index].add(loss * count, count)
+            total += loss * self._loss_weights[index]
+            part = self._losses[index]
+            if part is not None:
+                part.add(loss * count, count)
         self._loss.add(total * count, count)
-        for output, y, weight, unweighted, weighted in zip(
-            plan.outputs, ys, weights, self._plain, self._weighted, strict=True
-        ):
-            for metric in unweighted:
-                metric.update_state(y, output)
-            for metric in weighted:
-                metric.update_state(y, output, weight)
+        for output, y, weight, chosen in zip(plan.outputs, ys, weights, self._metrics, strict=True):
+            for metric, weighted in chosen:
+                metric.update_state(y, output, *([weight] if weighted else []))
 
     def values(self) -> Any:
         """Return the values so far in the order of `metrics`, or only the loss without metrics."""
-        values = [metric.result() for metric in self._names.values()]
+        values = [metric.result() for metric in self._named.values()]
         return values if len(values) > 1 else values[0]
 
     def logs(self) -> dict[str, Any]:
         """Return the values so far by name, in alphabetical order: floats, and arrays for metrics
         with one number per class or threshold."""
-        return {name: self._names[name].result() for name in sorted(self._names)}
+        return {name: self._named[name].result() for name in sorted(self._named)}

@@ -1,0 +1,81 @@
+"""`CallbackList`: calls the callbacks of one `fit`, `evaluate` or `predict`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from fastconv.callbacks.callback import HOOKS, Callback
+from fastconv.callbacks.history import History
+from fastconv.callbacks.progbar_logger import ProgbarLogger
+from fastconv.callbacks.progress import Progress
+
+
+class CallbackList:
+    """Calls each hook of the callbacks that define it.
+
+    Args:
+        callbacks: a callback, several, or None.
+        model: the model that they get.
+        params: their `params`: "verbose", "epochs" and "steps", of which `progress`, the display of
+            the run, is made. It is silent if a `ProgbarLogger` among the callbacks replaces it.
+        add_history: whether `history` is a `History`, appended unless the callbacks contain one.
+
+    Raises TypeError if one of `callbacks` is not a `Callback`, ValueError for an invalid verbosity.
+    """
+
+    def __init__(
+        self,
+        callbacks: Callback | Iterable[Callback] | None,
+        model: Any,
+        params: dict[str, Any],
+        add_history: bool = False,
+    ):
+        if callbacks is None:
+            callbacks = []
+        elif isinstance(callbacks, (Callback, str)):
+            callbacks = [callbacks]
+        self.callbacks = list(callbacks)
+        self.progress = Progress(**{"verbose": 0} | params)
+        self.history = self._first(History)
+        if self.history is None and add_history:
+            self.history = History()
+            self.callbacks.append(self.history)
+        params = params | {"verbose": self.progress.verbose}
+        for callback in self.callbacks:
+            if not isinstance(callback, Callback):
+                raise TypeError(
+                    "`callbacks` must be instances of fastconv.callbacks.Callback, "
+                    f"received {callback!r}"
+                )
+            callback.set_model(model)
+            callback.set_params(params)
+        if self._first(ProgbarLogger) is not None:
+            self.progress = Progress(0)
+        self.callbacks.sort(key=lambda callback: callback.runs_last)
+        # A step may take less than a millisecond, so two calls per callback would be noticeable.
+        self._hooks: dict[str, list[Any]] = {}
+        for callback in self.callbacks:
+            for hook in HOOKS:
+                if _overrides(callback, hook):
+                    self._hooks.setdefault(hook, []).append(getattr(callback, hook))
+
+    def _first(self, cls: type) -> Any:
+        return next((each for each in self.callbacks if isinstance(each, cls)), None)
+
+    def wants(self, hook: str) -> bool:
+        """Return whether any callback defines `hook`."""
+        return hook in self._hooks
+
+    def call(self, hook: str, *index: int, logs: dict[str, Any] | None = None) -> None:
+        """Call `hook` of every callback that defines it, with the number of the epoch or batch."""
+        for function in self._hooks.get(hook, ()):
+            function(*index, {} if logs is None else logs)
+
+
+def _overrides(callback: Callback, hook: str) -> bool:
+    names = [hook, hook.replace("train_batch", "batch")]
+    return any(
+        name in vars(callback) or getattr(type(callback), name) is not getattr(Callback, name)
+        for name in names
+    )

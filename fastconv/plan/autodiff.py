@@ -86,16 +86,9 @@ class Autodiff:
             if value not in needed:
                 continue
             lowering.epilogue_differentiated = value in fused
-            derivative = None
-            if not (lowering.differentiates_epilogue or value in fused):
-                derivative = self._derivative_of(lowering, value)
-            dy = gradients.take(value, derivative)
+            dy = self._output_gradient(gradients, lowering, value)
             if dy is None:
-                if not lowering.starts_gradients:
-                    continue
-                dy = self._zeros_like(self.tensors[value])
-            if lowering.overwrites_dy:
-                dy = gradients.own(dy)
+                continue
             needs = [value in needed for value in node.inputs]
             dxs = lowering.backward(dy, needs if lowering.merges else needs[0])
             dxs = dxs if lowering.merges else [dxs]
@@ -106,6 +99,18 @@ class Autodiff:
                 if need:
                     gradients.add(input_value, dx)
         return [gradients.take(value) for value in wanted]
+
+    def _output_gradient(
+        self, gradients: ValueGradients, lowering: Lowering, value: int
+    ) -> Tensor | None:
+        """Return dy for `lowering`, which makes `value`; None if no loss depends on it."""
+        derivative = None
+        if not (lowering.differentiates_epilogue or lowering.epilogue_differentiated):
+            derivative = self._derivative_of(lowering, value)
+        dy = gradients.take(value, derivative)
+        if dy is None and lowering.starts_gradients:
+            dy = self._zeros_like(self.tensors[value])
+        return gradients.own(dy) if dy is not None and lowering.overwrites_dy else dy
 
     def _fuse_activation_gradients(self) -> set[int]:
         """Let the consumer of an activation's output apply its gradient, if it is the only one and

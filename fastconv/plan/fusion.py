@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from fastconv.plan import operations
 from fastconv.plan.graph import Graph, Node
@@ -120,39 +121,60 @@ def _with_pooling(maker: Operation, operation: Operation) -> Operation | None:
     return None
 
 
+class Output(NamedTuple):
+    """An output of a graph and its loss, None without.
+
+    `value` is the output, `read` the value that the loss reads: the output or its logits. If
+    `from_loss`, the graph does not compute the output: the loss does, from the logits.
+    """
+
+    value: int
+    read: int
+    loss: operations.Loss | None
+    from_loss: bool = False
+
+
 def fuse_losses(
     graph: Graph, losses: Sequence[operations.Loss | None]
-) -> tuple[Graph, list[int], list[bool], list[operations.Loss | None]]:
+) -> tuple[Graph, list[Output]]:
     """Let cross-entropies read the input of the softmax or sigmoid before them (the logits).
 
-    The loss stays exact where a probability rounds to 0 or 1, and the gradient is a subtraction.
-    Returns the graph; the value that each loss reads; whether the loss must also write the
-    probabilities, because it was their only consumer; and the losses, now of logits.
+    The loss stays exact where a probability rounds to 0 or 1, and the gradient is a subtraction. A
+    softmax or sigmoid without another consumer is removed from the graph.
     """
     makers, uses = graph.makers(), graph.uses()
-    seen, gives, joined = [], [], []
     nodes = {node.output: node for node in graph.nodes}
+    outputs = []
     for value, loss in zip(graph.outputs, losses, strict=True):
-        maker, kind = makers.get(value), loss and loss.kind
-        operation, alone = maker and maker.operation, uses[value] == 1
-        seen.append(value)
-        gives.append(False)
-        joined.append(loss)
-        if kind == "softmax_cross_entropy" and operation == operations.Softmax():
-            seen[-1], gives[-1] = maker.inputs[0], alone
-            if alone:
+        output, maker = Output(value, value, loss), makers.get(value)
+        if loss is not None and maker is not None:
+            output, logits = _on_logits(output, maker, loss, alone=uses[value] == 1)
+            if logits is not None:
+                nodes[value] = logits
+            elif output.from_loss:
                 del nodes[value]
-        elif kind in _BINARY and alone and _is_sigmoid(operation):
-            seen[-1], gives[-1] = maker.inputs[0], True
-            joined[-1] = replace(loss, kind="binary_logits")
-            del nodes[value]
-        elif kind in _BINARY and alone and _is_sigmoid(getattr(operation, "activation", None)):
-            # Split the sigmoid from the operation that it had joined; the value is now the logits.
-            gives[-1] = True
-            joined[-1] = replace(loss, kind="binary_logits")
-            bare = replace(operation, activation=None)
-            nodes[value] = Node(bare, maker.inputs, value)
-    return replace(graph, nodes=list(nodes.values())), seen, gives, joined
+        outputs.append(output)
+    return replace(graph, nodes=list(nodes.values())), outputs
+
+
+def _on_logits(
+    output: Output, maker: Node, loss: operations.Loss, alone: bool
+) -> tuple[Output, Node | None]:
+    """Return `output` with its loss on logits, if possible, and the node that computes the logits
+    if it is not in the graph yet. `maker` computes the output, which has no other consumer if
+    `alone`."""
+    operation, (logits, *_) = maker.operation, maker.inputs
+    if loss.kind == "softmax_cross_entropy" and operation == operations.Softmax():
+        return output._replace(read=logits, from_loss=alone), None
+    if loss.kind not in _BINARY or not alone:
+        return output, None
+    of_logits = output._replace(loss=replace(loss, kind="binary_logits"), from_loss=True)
+    if _is_sigmoid(operation):
+        return of_logits._replace(read=logits), None
+    if _is_sigmoid(getattr(operation, "activation", None)):
+        # Split the sigmoid from the operation that it had joined; the value is now the logits.
+        return of_logits, replace(maker, operation=replace(operation, activation=None))
+    return output, None
 
 
 _BINARY = ("binary", "binary_logits")

@@ -10,13 +10,14 @@ from fastconv._ext import _merge
 from fastconv._ext._program import Op, scratch_bytes
 from fastconv.common.arrays import aligned_zeros, read_only
 from fastconv.parameters import Parameters
-from fastconv.plan import lowering, operations
+from fastconv.plan import operations
 from fastconv.plan.autodiff import Autodiff
-from fastconv.plan.fusion import fuse, fuse_forward, fuse_losses
+from fastconv.plan.fusion import Output, fuse, fuse_forward, fuse_losses
 from fastconv.plan.graph import Graph
+from fastconv.plan.lowering import LossTensors, Random, lower_loss
 from fastconv.plan.penalties import weight_penalties
 from fastconv.plan.program import make_program
-from fastconv.plan.tape import Arena, Tape
+from fastconv.plan.tape import Arena, Tape, Tensor
 from fastconv.plan.updates import Updates
 
 MODES = ("infer", "augment", "test", "train")
@@ -65,64 +66,71 @@ class Plan:
             raise ValueError(f"`mode` must be one of {MODES}, received {mode!r}")
         if any(losses) == (mode in _WITHOUT_LOSS):
             raise ValueError(f"a loss belongs to the modes 'test' and 'train', received {mode!r}")
-        training = mode == "train"
-        losses = list(losses) or [None] * len(graph.outputs)
-        loss_weights = loss_weights or [1.0] * len(losses)
+        self.mode, training = mode, mode == "train"
+        self._parameters, self._version = parameters, parameters.version
+        network, ends = _fused(graph, mode, losses)
         tape = Tape()
-        network = fuse(graph, mode)
-        if not training:
-            network = fuse_forward(network)
-        network, seen, gives, losses = fuse_losses(network, losses)
-        watched = [value for value, loss in zip(seen, losses, strict=True) if loss]
-        joinable = updates.joinable(network) if updates else set()
-        autodiff = Autodiff(network, tape, parameters, batch_size, training, watched, joinable)
-        autodiff.forward()
-        tensors, outputs, ends = autodiff.tensors, [], []
-        targets, values, weights = [], [], []
-        for index, (value, loss) in enumerate(zip(seen, losses, strict=True)):
-            given = tape.tensor(tensors[value].shape) if gives[index] else None
-            outputs.append(tape.keep(given or tensors[network.outputs[index]]))
-            parts = (None, None, None, None)
-            if loss is not None:
-                parts = lowering.lower_loss(loss, tape, tensors[value], given, weighted, training)
-            targets.append(parts[0])
-            values.append(parts[1])
-            weights.append(parts[2])
-            if parts[3] is not None:
-                ends.append((value, _scaled(tape, parts[3], loss_weights[index])))
-        if training:
-            autodiff.backward(ends)
-            autodiff.weights.clear_others()
-
-        self.mode = mode
-        ops, self.peak_bytes = tape.bind(arena)
-        self.inputs = [tensors[value].array for value in network.inputs]
-        # Read-only: metrics, also those of users, read the outputs before the next run.
-        self.outputs = [read_only(tensor.array) for tensor in outputs]
-        self.targets, self.losses, self.sample_weights = (
-            [tensor and tensor.array for tensor in part] for part in (targets, values, weights)
+        autodiff = Autodiff(
+            network,
+            tape,
+            parameters,
+            batch_size,
+            training,
+            watched=[end.read for end in ends if end.loss],
+            joinable=updates.joinable(network) if updates else frozenset(),
         )
-
-        self._parameters, steps = parameters, autodiff.lowerings
-        self._random = [step for step in steps if isinstance(step, lowering.Random)]
-        self._frozen = []
-        if not training:  # the weights do not change between runs, so they are packed once
-            self._frozen = [op for op in ops if hasattr(op, "freeze_weights")]
-            for op in self._frozen:
-                op.freeze_weights(True)
-        self._version = parameters.version
-        self._penalties = [step.penalty for step in steps if step.penalty is not None]
-        if mode not in _WITHOUT_LOSS:
-            penalties, values = weight_penalties(parameters, training)
-            ops.extend(penalties)
-            self._penalties += values
+        autodiff.forward()
+        factors = loss_weights or [1.0] * len(ends)
+        recorded = [
+            _record_end(autodiff, tape, end, weighted, training, factor)
+            for end, factor in zip(ends, factors, strict=True)
+        ]
         if training:
-            in_turn = sorted(steps, key=lambda step: getattr(step.operation, "turn", ()))
-            ops.extend(op for step in in_turn for op in step.updates())
-        if updates:
-            ops.extend(updates.ops(autodiff.weights.joined))
-        self._program = make_program(ops)
+            autodiff.backward(
+                [
+                    (end.read, tensors.gradient)
+                    for end, (_, tensors) in zip(ends, recorded, strict=True)
+                    if tensors.gradient is not None
+                ]
+            )
+            autodiff.weights.clear_others()
+        ops, self.peak_bytes = tape.bind(arena)
         self._lasting_bytes = tape.lasting_bytes
+        self._bind_arrays([autodiff.tensors[value] for value in network.inputs], recorded)
+        self._random = [each for each in autodiff.lowerings if isinstance(each, Random)]
+        # Without training the weights do not change between runs, so they are packed once.
+        self._frozen = [op for op in ops if not training and hasattr(op, "freeze_weights")]
+        for op in self._frozen:
+            op.freeze_weights(True)
+        self._penalties = [each.penalty for each in autodiff.lowerings if each.penalty is not None]
+        self._program = make_program(ops + self._closing_ops(autodiff, updates))
+
+    def _bind_arrays(
+        self, inputs: Sequence[Tensor], recorded: Sequence[tuple[Tensor, LossTensors]]
+    ) -> None:
+        """Set the arrays that callers fill and read, once the tape is bound."""
+        self.inputs = [tensor.array for tensor in inputs]
+        # Read-only: metrics, also those of users, read the outputs before the next run.
+        self.outputs = [read_only(output.array) for output, _ in recorded]
+        of_losses = [tensors for _, tensors in recorded]
+        self.targets = [each.targets and each.targets.array for each in of_losses]
+        self.losses = [each.values and each.values.array for each in of_losses]
+        self.sample_weights = [each.weights and each.weights.array for each in of_losses]
+
+    def _closing_ops(self, autodiff: Autodiff, updates: Updates | None) -> list[Any]:
+        """Return the ops after the last pass: penalties of weights, and all changes of weights."""
+        if self.mode in _WITHOUT_LOSS:
+            return []
+        ops, values = weight_penalties(self._parameters, self.mode == "train")
+        self._penalties += values
+        if self.mode == "train":
+            in_turn = sorted(
+                autodiff.lowerings, key=lambda each: getattr(each.operation, "turn", ())
+            )
+            ops += [op for each in in_turn for op in each.updates()]
+        if updates:
+            ops += updates.ops(autodiff.weights.joined)
+        return ops
 
     @property
     def penalty(self) -> float:
@@ -165,7 +173,28 @@ class Plan:
         self._program.run(threads)
 
 
-def _scaled(tape: Tape, gradient: Any, factor: float) -> Any:
-    if factor != 1:
+def _fused(
+    graph: Graph, mode: str, losses: Sequence[operations.Loss | None]
+) -> tuple[Graph, list[Output]]:
+    """Return the graph for `mode` with as few nodes as possible, and its outputs."""
+    network = fuse(graph, mode)
+    if mode != "train":
+        network = fuse_forward(network)
+    return fuse_losses(network, losses or [None] * len(graph.outputs))
+
+
+def _record_end(
+    autodiff: Autodiff, tape: Tape, end: Output, weighted: bool, training: bool, factor: float
+) -> tuple[Tensor, LossTensors]:
+    """Record the loss of an output, with its gradient times `factor`; return the output and the
+    tensors of the loss."""
+    prediction = autodiff.tensors[end.read]
+    given = tape.tensor(prediction.shape) if end.from_loss else None
+    output = tape.keep(given or autodiff.tensors[end.value])
+    if end.loss is None:
+        return output, LossTensors()
+    tensors = lower_loss(end.loss, tape, prediction, given, weighted, training)
+    gradient = tensors.gradient
+    if gradient is not None and factor != 1:
         tape.emit(lambda: _merge.Scale(gradient.array, gradient.array, factor), gradient)
-    return gradient
+    return output, tensors

@@ -35,7 +35,7 @@ from fastconv.plan.lowering.activation import Activation, Softmax
 from fastconv.plan.lowering.arrangement import AxisMaps, ScaleShift, Transpose
 from fastconv.plan.lowering.base import Lowering
 from fastconv.plan.lowering.custom import Custom
-from fastconv.plan.lowering.loss import loss_op, lower_loss
+from fastconv.plan.lowering.loss import LossTensors, loss_op, lower_loss
 from fastconv.plan.lowering.merging import Concatenate, Merge
 from fastconv.plan.lowering.normalization import (
     BatchNormalization,
@@ -77,4 +77,4 @@ LOWERINGS: dict[type, type[Lowering]] = {
     operations.TransposedConvolution: TransposedConvolution,
 }
 
-__all__ = ["LOWERINGS", "Lowering", "Random", "Reshape", "loss_op", "lower_loss"]
+__all__ = ["LOWERINGS", "LossTensors", "Lowering", "Random", "Reshape", "loss_op", "lower_loss"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -58,6 +58,19 @@ def loss_op(
     )
 
 
+class LossTensors(NamedTuple):
+    """What a loss reads and writes, one row per prediction vector.
+
+    `values` is the loss per row, unweighted; `weights` are None without sample weights, `gradient`,
+    that of the prediction, is None without a backward pass. All are None without a loss.
+    """
+
+    targets: Tensor | None = None
+    values: Tensor | None = None
+    weights: Tensor | None = None
+    gradient: Tensor | None = None
+
+
 def lower_loss(
     loss: operations.Loss,
     tape: Tape,
@@ -65,12 +78,11 @@ def lower_loss(
     probabilities: Tensor | None,
     weighted: bool,
     training: bool,
-) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
-    """Record the loss of `prediction`; return (targets, loss, sample_weight, dprediction).
+) -> LossTensors:
+    """Record the loss of `prediction` and return its tensors.
 
     `probabilities` receives the softmax of the prediction when softmax and cross-entropy are fused.
-    The loss is per row and unweighted; the gradient is that of the weighted sum divided by the
-    number of rows.
+    The gradient is that of the weighted sum of the rows divided by the number of rows.
     """
     rows = prediction.rows
     targets = tape.input(rows.shape[:1], np.int64) if loss.sparse else tape.input(rows.shape)
@@ -90,4 +102,4 @@ def lower_loss(
         )
 
     tape.emit(make, prediction, targets, gradient, values, weight, probabilities)
-    return targets, values, weight, gradient
+    return LossTensors(targets, values, weight, gradient)

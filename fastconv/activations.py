@@ -17,11 +17,10 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.common.defaults import LEAKY_RELU_SLOPE
 from fastconv.common.suggestions import did_you_mean
 from fastconv.plan import operations
 from fastconv.shapes import normalize_int
-
-LEAKY_RELU_SLOPE = 0.2  # of the function; the layer LeakyReLU has its own default
 
 
 def _ops() -> ModuleType:

@@ -29,12 +29,11 @@ import numpy as np
 
 from fastconv.common.arguments import number
 from fastconv.common.changeable import Changeable
+from fastconv.common.defaults import EPSILON
 from fastconv.common.keywords import NamedArguments
 from fastconv.plan.rules import NonNegative, NormLimits, NumPyProjection, Projection
 from fastconv.serialization import find
 from fastconv.shapes import normalize_int
-
-EPSILON = 1e-7
 
 
 class Constraint(Changeable, NamedArguments, ABC):

@@ -22,13 +22,14 @@ the compiled core is loaded; the environment variable `FASTCONV_ISA` forces anot
 
 from __future__ import annotations
 
-import operator
 import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from fastconv.common.arguments import as_integer
 
 __all__ = [
     "MAX_THREADS",
@@ -143,12 +144,9 @@ def resolve_num_threads(num_threads: int | None) -> int:
 
 def _checked(n: int, name: str) -> int:
     message = f"`{name}` must be an integer from 1 to {MAX_THREADS}, received {n!r}"
-    if isinstance(n, bool):
+    value = as_integer(n)
+    if value is None:
         raise TypeError(message)
-    try:
-        value = operator.index(n)
-    except TypeError:
-        raise TypeError(message) from None
     if not 1 <= value <= MAX_THREADS:
         raise ValueError(message)
     return value
@@ -395,12 +393,9 @@ def set_plan_cache_bytes(n: int) -> None:
     >>> runtime.set_plan_cache_bytes(before)
     """
     message = f"`n` must be an integer of at least 0, received {n!r}"
-    if isinstance(n, bool):
+    value = as_integer(n)
+    if value is None:
         raise TypeError(message)
-    try:
-        value = operator.index(n)
-    except TypeError:
-        raise TypeError(message) from None
     if value < 0:
         raise ValueError(message)
     _State.plan_cache_bytes = value

@@ -34,6 +34,8 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.common.arguments import as_integer, is_text
+
 Kind = Callable[[Any, str], None]
 
 _DEEPEST = 32  # lists in lists of plain data
@@ -78,19 +80,19 @@ class Stateful:
 
 def whole(value: Any, what: str) -> None:
     """An integer from 0 to 2^63 - 1."""
-    _require(_is_integer(value) and 0 <= value < 2**63, what, "an integer from 0 to 2^63-1", value)
+    _require(_in_range(value, 0, 2**63), what, "an integer from 0 to 2^63-1", value)
 
 
 def seed(value: Any, what: str) -> None:
     """An integer from 0 to 2^64 - 1."""
-    _require(_is_integer(value) and 0 <= value < 2**64, what, "an integer from 0 to 2^64-1", value)
+    _require(_in_range(value, 0, 2**64), what, "an integer from 0 to 2^64-1", value)
 
 
 def real(value: Any, what: str) -> None:
     """A number in the range of floats; NaN and infinities are such."""
     fits = isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_))
-    if fits and _is_integer(value):
-        fits = -(2**63) <= value < 2**63
+    if fits and as_integer(value) is not None:
+        fits = _in_range(value, -(2**63), 2**63)
     _require(fits, what, "a number", value)
 
 
@@ -101,13 +103,7 @@ def boolean(value: Any, what: str) -> None:
 
 def text(value: Any, what: str) -> None:
     """A string that UTF-8 can hold."""
-    fits = isinstance(value, str)
-    if fits:
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            fits = False
-    _require(fits, what, "a string of Unicode characters", value)
+    _require(is_text(value), what, "a string of Unicode characters", value)
 
 
 def plain(value: Any, what: str) -> None:
@@ -222,12 +218,15 @@ def _shown(value: Any) -> str:
     """`value` in a few words, whatever it is."""
     if isinstance(value, np.ndarray):
         return f"{value.dtype} of shape {value.shape}"
-    if _is_integer(value) and abs(int(value)) >= 2**128:
-        return f"an integer of {int(value).bit_length()} bits"
+    integer = as_integer(value)
+    if integer is not None and abs(integer) >= 2**128:
+        return f"an integer of {integer.bit_length()} bits"
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return _short.repr(value)
 
 
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+def _in_range(value: Any, low: int, high: int) -> bool:
+    """Return whether `value` is an integer with low <= value < high, and not an array."""
+    integer = None if isinstance(value, np.ndarray) else as_integer(value)
+    return integer is not None and low <= integer < high

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fastconv import ops, reference, resampling
+from fastconv import ops, reference, resampling, shapes
 from fastconv._ext import _channels, _resample
 
 SHAPES = [(2, 5, 6, 3), (1, 1, 1, 1), (3, 4, 7, 17), (2, 9, 3, 64), (1, 13, 2, 33)]
@@ -31,7 +31,7 @@ def fits(mode, padding, shape):
     return mode != "reflect" or (max(top, bottom) < shape[1] and max(left, right) < shape[2])
 
 
-@pytest.mark.parametrize("mode", resampling.PADDING_MODES)
+@pytest.mark.parametrize("mode", shapes.PADDING_MODES)
 @pytest.mark.parametrize("padding", PADDINGS)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_padding(isa, dtype, shape, padding, mode):

@@ -9,14 +9,13 @@ that need it and not before.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from fastconv import shapes
-from fastconv.common.arrays import aligned_zeros
+from fastconv.common.arrays import aligned_empty
 
 PASSES = ("forward", "backward_input", "backward_kernel")
 
@@ -87,16 +86,11 @@ class Convolution(NamedTuple):
             "b": (self.filters,),
             "dy": self.output_shape,
         }
-        arrays = {k: _aligned(s) for k, s in wanted.items()}
+        arrays = {k: aligned_empty(s, np.float32) for k, s in wanted.items()}
         for array in arrays.values():
             rng.standard_normal(dtype=np.float32, out=array)
         arrays["w"] *= np.float32(np.prod(self.kernel_shape[:3]) ** -0.5)
         return arrays
-
-
-def _aligned(shape: tuple[int, ...]) -> np.ndarray:
-    """float32 zeros at the beginning of a cache line, as the arrays of a network are."""
-    return aligned_zeros(4 * math.prod(shape)).view(np.float32).reshape(shape)
 
 
 def convolution(
@@ -117,16 +111,16 @@ def convolution(
     geometry = row.geometry
     x, w, b, dy = (arrays[name] for name in ("x", "w", "b", "dy"))
     if direction == "forward":
-        y = _aligned(row.output_shape)
+        y = aligned_empty(row.output_shape, np.float32)
         op = _conv.conv2d_forward(geometry, x, w, b, y, algorithm=algorithm, frozen=frozen)
         op.freeze_weights(frozen)
         outputs = {"y": y}
     elif direction == "backward_input":
-        dx = _aligned(x.shape)
+        dx = aligned_empty(x.shape, np.float32)
         op = _conv.conv2d_backward_input(geometry, dy, w, dx, algorithm=algorithm)
         outputs = {"dx": dx}
     elif direction == "backward_kernel":
-        dw, db = _aligned(w.shape), _aligned(b.shape)
+        dw, db = aligned_empty(w.shape, np.float32), aligned_empty(b.shape, np.float32)
         op = _conv.conv2d_backward_kernel(geometry, x, dy, dw, db, algorithm=algorithm)
         outputs = {"dw": dw, "db": db}
     else:
@@ -154,9 +148,9 @@ def pooling(
     from fastconv._ext import _pool
 
     geometry = shapes.pool2d_geometry(x.shape, pool_size=pool, strides=stride)
-    y, dx = _aligned(dy.shape), _aligned(x.shape)
+    y, dx = aligned_empty(dy.shape, np.float32), aligned_empty(x.shape, np.float32)
     if kind == "max":
-        argmax = np.zeros(dy.shape, np.uint8)
+        argmax = np.zeros(dy.shape, geometry.argmax_dtype)
         forward = _pool.MaxPoolForward(geometry, x, y, argmax)
         backward = _pool.MaxPoolBackward(geometry, dy, argmax, dx)
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Any
 
+from fastconv.common.arguments import as_integer
 from fastconv.state import Stateful, whole
 
 
@@ -18,8 +19,8 @@ class BatchFrequency(Stateful):
     stateful = MappingProxyType({"_seen": whole})
 
     def __init__(self, save_freq: Any):
-        whole = isinstance(save_freq, int) and not isinstance(save_freq, bool)
-        if save_freq != "epoch" and not (whole and save_freq > 0):
+        number = as_integer(save_freq)
+        if save_freq != "epoch" and (number is None or number < 1):
             raise ValueError(
                 f"`save_freq` must be 'epoch' or a positive integer, received {save_freq!r}"
             )

@@ -11,7 +11,7 @@ from typing import Any
 from fastconv.cli.errors import InputError, check_at_least, checked_input, suggestion
 from fastconv.cli.pictures import SUFFIXES, fitted, read
 
-Shape = tuple[int, int, int]
+ImageShape = tuple[int, int, int]
 
 DATA_SETS = ("digits", "mnist", "fashion_mnist", "cifar10", "cifar100")
 _DIGITS = tuple("0123456789")
@@ -55,21 +55,23 @@ class Data(ABC):
 
     name: str
     class_names: tuple[str, ...]
-    shape: Shape
+    shape: ImageShape
 
     @abstractmethod
-    def training(self, shape: Shape, batch_size: int, split: float, seed: int) -> dict[str, Any]:
+    def training(
+        self, shape: ImageShape, batch_size: int, split: float, seed: int
+    ) -> dict[str, Any]:
         """Arguments for `fit`: pictures of `shape`, the part `split` of them to validate on."""
 
     @abstractmethod
-    def testing(self, shape: Shape, batch_size: int) -> dict[str, Any] | None:
+    def testing(self, shape: ImageShape, batch_size: int) -> dict[str, Any] | None:
         """Arguments for `evaluate`: pictures that `training` does not use; None without any."""
 
     @abstractmethod
-    def all_or_test(self, shape: Shape, batch_size: int) -> dict[str, Any]:
+    def all_or_test(self, shape: ImageShape, batch_size: int) -> dict[str, Any]:
         """Arguments for `evaluate`: what there is to test a finished model with."""
 
-    def arrays(self, shape: Shape) -> tuple[Any, Any]:
+    def arrays(self, shape: ImageShape) -> tuple[Any, Any]:
         """The same as arrays: pictures (count, *shape) and labels (count,)."""
         import numpy as np
 
@@ -131,7 +133,7 @@ class _DataSet(Data):
         self._largest = 16 if name == "digits" else 255
         self.shape = self._train[0].shape[1:]
 
-    def _scaled(self, part: Any, shape: Shape) -> dict[str, Any]:
+    def _scaled(self, part: Any, shape: ImageShape) -> dict[str, Any]:
         import numpy as np
 
         images, labels = part
@@ -172,7 +174,7 @@ class _Folder(Data):
         )
 
     @staticmethod
-    def _largest_of_each_class(found: Any) -> Shape:
+    def _largest_of_each_class(found: Any) -> ImageShape:
         from PIL import Image
 
         first = {label: path for path, label in zip(found.file_paths, found.labels, strict=True)}
@@ -184,7 +186,7 @@ class _Folder(Data):
         width, height = (max(side) for side in zip(*sizes, strict=True))
         return height, width, 1 if modes <= {"1", "L", "I;16"} else 3
 
-    def _fitted(self, found: Any, shape: Shape, batch_size: int, seed: int | None) -> Any:
+    def _fitted(self, found: Any, shape: ImageShape, batch_size: int, seed: int | None) -> Any:
         """The same pictures, brought to `shape`; shuffled if there is a seed."""
         from fastconv.utils.image_dataset import ImageDataset
 

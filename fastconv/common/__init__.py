@@ -1,6 +1,7 @@
 """What every part of the package uses and no part owns.
 
     arguments, keywords, suggestions    checks of arguments, and errors that name the right word
+    defaults                            numbers of Keras that several parts use
     overriding, changeable              what a subclass may define, and an assignment may change
     arrays, live_memory                 aligned arrays, and the memory of those in use
     tree                                one thing, a list or a dict of things

@@ -1,14 +1,32 @@
-"""Arguments that are numbers or names."""
+"""Arguments that are integers, other numbers, choices or names."""
 
 from __future__ import annotations
 
 import math
 import numbers
+import operator
 from typing import Any
 
 import numpy as np
 
 from fastconv.common.suggestions import did_you_mean
+
+
+def as_integer(value: Any) -> int | None:
+    """Return `value` as an int, or None if it is not an integer.
+
+    An integer has `__index__`: Python's, NumPy's and a NumPy array of one integer without axes. A
+    bool and a float (even 2.0) are not integers.
+
+    >>> as_integer(np.int64(3)), as_integer(True), as_integer(2.0)
+    (3, None, None)
+    """
+    if isinstance(value, bool):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
 
 
 def number(
@@ -63,16 +81,21 @@ def choice(value: Any, name: str, options: tuple[str, ...]) -> str:
     return value
 
 
-def is_name(value: Any) -> bool:
-    """Whether `value` is a string that every file format can hold: not empty, of characters that
-    UTF-8 has, without a NUL."""
-    if not isinstance(value, str) or not value or "\0" in value:
+def is_text(value: Any) -> bool:
+    """Return whether `value` is a string that UTF-8 can hold."""
+    if not isinstance(value, str):
         return False
     try:
         value.encode()
     except UnicodeEncodeError:  # half a surrogate pair
         return False
     return True
+
+
+def is_name(value: Any) -> bool:
+    """Return whether `value` is a string that every file format can hold: not empty, without a NUL,
+    and of characters that UTF-8 has."""
+    return is_text(value) and value != "" and "\0" not in value
 
 
 def name_or(name: Any, default: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -31,5 +32,20 @@ def aligned_zeros(nbytes: int) -> np.ndarray:
     make_room(nbytes)
     raw = np.zeros(nbytes + ALIGNMENT, np.uint8)
     count_array(raw)
+    return _aligned_part(raw)
+
+
+def aligned_empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """Return a new array of undefined values that starts at a multiple of `ALIGNMENT`.
+
+    A vector that crosses a cache line takes two stores.
+    """
+    dtype = np.dtype(dtype)
+    raw = np.empty(math.prod(shape) * dtype.itemsize + ALIGNMENT, np.uint8)
+    return _aligned_part(raw).view(dtype).reshape(shape)
+
+
+def _aligned_part(raw: np.ndarray) -> np.ndarray:
+    """Return the bytes of `raw` from the first multiple of `ALIGNMENT`, without the surplus."""
     start = -raw.ctypes.data % ALIGNMENT
-    return raw[start : start + nbytes]
+    return raw[start : start + raw.size - ALIGNMENT]

@@ -16,17 +16,17 @@ from fastconv.inspect.windows import Window, windows_of
 from fastconv.plan import operations
 from fastconv.shapes import conv2d_geometry, effective_kernel, pool2d_geometry
 
-Shape = tuple[int, ...]  # of one sample
+SampleShape = tuple[int, ...]
 
 
 @dataclass
 class Value:
     """Something between two layers: its shape, and what it sees of every input, by number."""
 
-    shape: Shape
+    shape: SampleShape
     fields: dict[int, Field]
 
-    def through(self, change: Any, shape: Shape | None = None) -> Value:
+    def through(self, change: Any, shape: SampleShape | None = None) -> Value:
         """`change` applied to all stretches."""
         fields = {
             number: tuple(change(stretch) for stretch in seen)
@@ -51,7 +51,7 @@ class Work:
 
 
 def follow(
-    chain: Sequence[operations.Operation], inputs: Sequence[Value], end: Shape
+    chain: Sequence[operations.Operation], inputs: Sequence[Value], end: SampleShape
 ) -> tuple[Value, Work]:
     """(what comes out, the work) of `chain` on `inputs`; `end` is the shape that comes out."""
     work = Work()
@@ -99,7 +99,7 @@ def _pooling(operation: operations.Pooling, values: list[Value], work: Work) -> 
 
 
 def _slide(
-    x: Value, windows: tuple[Window, Window], shape: Shape, work: Work, mixes_channels: bool
+    x: Value, windows: tuple[Window, Window], shape: SampleShape, work: Work, mixes_channels: bool
 ) -> Value:
     rows, columns = windows
     if x.shape[0] == rows.kernel == 1:
@@ -245,7 +245,7 @@ def _concatenate(operation: operations.Concatenate, values: list[Value], work: W
     return _joined(apart, tuple(shape))
 
 
-def _joined(values: list[Value], shape: Shape) -> Value:
+def _joined(values: list[Value], shape: SampleShape) -> Value:
     numbers = sorted({number for value in values for number in value.fields})
     fields = {
         number: join([value.fields[number] for value in values if number in value.fields])

@@ -11,9 +11,10 @@ from typing import Any
 
 from fastconv import activations
 from fastconv.common.changeable import plans_are_stale
-from fastconv.layers.base import Layer, Shape
+from fastconv.layers.base import Layer
 from fastconv.plan.operations import Operation
 from fastconv.serialization import deserialize, named_object, serialize
+from fastconv.shapes import Shape
 
 
 class Activated(Layer):

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from fastconv.layers.base import Layer, Shape
+from fastconv.common.arguments import as_integer
+from fastconv.layers.base import Layer
 from fastconv.plan import operations
 from fastconv.plan.operations import Operation
-from fastconv.shapes import normalize_int
+from fastconv.shapes import Shape, normalize_int
 
 
 class OnAxes(Layer):
@@ -44,10 +43,10 @@ def positive_axes(layer: Layer, axis: Any, rank: int, name: str = "axis") -> lis
     a non-integer.
     """
     axes = axis if isinstance(axis, list) else [axis]
-    if not all(isinstance(a, (int, np.integer)) and not isinstance(a, bool) for a in axes):
+    numbers = [number for each in axes if (number := as_integer(each)) is not None]
+    if len(numbers) < len(axes):
         raise TypeError(f"`{name}` of {layer.name!r} must be integers, received {axis!r}")
-    axes = [int(a) for a in axes]
-    positive = sorted(a + rank if a < 0 else a for a in axes)
+    positive = sorted(number + rank if number < 0 else number for number in numbers)
     if not positive or len({*positive}) < len(positive):
         raise ValueError(f"`{name}` of {layer.name!r} must name axes once, received {axis!r}")
     if positive[0] < 1 or positive[-1] >= rank:

@@ -35,10 +35,8 @@ from fastconv.layers.symbolic import Call, SymbolicTensor
 from fastconv.parameters import Variable, weights_are_drawn
 from fastconv.plan.operations import ActivityPenalty, Operation
 from fastconv.serialization import class_name, serialize
-from fastconv.shapes import normalize_shape
+from fastconv.shapes import Shape, normalize_shape
 from fastconv.state import Stateful
-
-Shape = tuple[int | None, ...]
 
 DTYPE_POLICY = {
     "module": "keras",

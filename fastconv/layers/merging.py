@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any
 
-from fastconv.layers.base import Layer, Shape
+from fastconv.layers.base import Layer
 from fastconv.layers.symbolic import SymbolicTensor
 from fastconv.plan import operations
-from fastconv.shapes import normalize_int
+from fastconv.shapes import Shape, normalize_int
 
 
 class _Merge(Layer):

@@ -17,14 +17,13 @@ from fastconv.layers.spatial import (
 from fastconv.plan import operations
 from fastconv.resampling import (
     INTERPOLATIONS,
-    PADDING_MODES,
     AxisMap,
     crop_axis,
     pad_axis,
     repeat_axis,
     resize_axis,
 )
-from fastconv.shapes import normalize_int
+from fastconv.shapes import PADDING_MODES, normalize_int
 
 
 class Flatten(Layer):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.common.arguments import name_or
+from fastconv.common.arguments import as_integer, name_or
 from fastconv.common.arrays import real_array
 from fastconv.common.changeable import Changeable
 from fastconv.common.keywords import NamedArguments
@@ -247,9 +247,10 @@ class Loss(Changeable, NamedArguments, Overridable):
 
 def axis_number(axis: Any) -> int:
     """`axis` as an int of either sign; TypeError for anything else."""
-    if isinstance(axis, (bool, np.bool_)) or not isinstance(axis, (int, np.integer)):
+    number = as_integer(axis)
+    if number is None:
         raise TypeError(f"`axis` must be an integer, received {axis!r}")
-    return int(axis)
+    return number
 
 
 def check_labels(y: np.ndarray, classes: int, ignore: int | None = None) -> np.ndarray:

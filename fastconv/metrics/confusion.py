@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.common.defaults import EPSILON
 from fastconv.common.suggestions import did_you_mean
 from fastconv.losses import spread_weights
 from fastconv.metrics.base import Metric, same_rank
 from fastconv.shapes import normalize_int
 from fastconv.state import array_of, real
 
-_EPSILON = 1e-7
 _MOST_THRESHOLDS = 2**24
 _NOT_IN_TOP_K = np.float32(-1e10)
 
@@ -35,7 +35,7 @@ class _Thresholds:
         count = len(self.values)
         if even is None:
             spaced = np.arange(count, dtype=np.float32) / max(1, count - 1)
-            even = count >= 3 and np.allclose(self.values, spaced, atol=_EPSILON)
+            even = count >= 3 and np.allclose(self.values, spaced, atol=EPSILON)
         self._even = even
         self._order = np.argsort(self.values, kind="stable")
 
@@ -282,8 +282,8 @@ class AUC(_Counts):
             if any(not 0 <= threshold <= 1 for threshold in inner):
                 raise ValueError(f"`thresholds` must be from 0 to 1, received {thresholds!r}")
             spaced = np.arange(len(inner) + 2) / (len(inner) + 1)
-            even = bool(inner) and np.allclose([0, *inner, 1], spaced, atol=_EPSILON)
-        self._prepare(_Thresholds([-_EPSILON, *inner, 1 + _EPSILON], even))
+            even = bool(inner) and np.allclose([0, *inner, 1], spaced, atol=EPSILON)
+        self._prepare(_Thresholds([-EPSILON, *inner, 1 + EPSILON], even))
         self.num_thresholds = len(inner) + 2
         self.multi_label, self.num_labels = bool(multi_label), num_labels
         self.label_weights = None if label_weights is None else [float(w) for w in label_weights]

@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 
 from fastconv.common.arguments import number
+from fastconv.common.defaults import EPSILON
 from fastconv.common.suggestions import did_you_mean
 from fastconv.losses import spread_weights
 from fastconv.metrics.base import Mean, MeanOfPairs, Metric, same_rank
 from fastconv.shapes import normalize_int
 from fastconv.state import real
-
-_EPSILON = 1e-7
 
 
 class RootMeanSquaredError(MeanOfPairs):
@@ -127,14 +126,14 @@ class FBetaScore(_ByClass):
 
     def result(self):
         true = np.asarray(self._true_positives, np.float64)
-        precision = true / (true + self._false_positives + _EPSILON)
-        recall = true / (true + self._false_negatives + _EPSILON)
+        precision = true / (true + self._false_positives + EPSILON)
+        recall = true / (true + self._false_negatives + EPSILON)
         squared = self.beta**2
-        score = (1 + squared) * precision * recall / (squared * precision + recall + _EPSILON)
+        score = (1 + squared) * precision * recall / (squared * precision + recall + EPSILON)
         if self.average is None:
             return score
         if self.average == "weighted":
-            shares = self._occurrences / (np.sum(self._occurrences) + _EPSILON)
+            shares = self._occurrences / (np.sum(self._occurrences) + EPSILON)
             return float(np.sum(score * shares))
         return float(np.mean(score))
 

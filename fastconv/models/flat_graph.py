@@ -10,10 +10,11 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from fastconv.common.tree import mapped
-from fastconv.layers.base import Layer, Shape
+from fastconv.layers.base import Layer
 from fastconv.layers.input import InputLayer
 from fastconv.layers.symbolic import Call, SymbolicTensor
 from fastconv.models.network import Network
+from fastconv.shapes import Shape
 
 
 class FlatCall(NamedTuple):

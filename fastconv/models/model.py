@@ -20,7 +20,7 @@ from fastconv.common.keywords import explain_keywords
 from fastconv.common.naming import numbered
 from fastconv.common.suggestions import did_you_mean
 from fastconv.common.tree import Names, arrange, flatten, mapped, pack
-from fastconv.layers.base import Layer, Shape, assign_all
+from fastconv.layers.base import Layer, assign_all
 from fastconv.layers.symbolic import Call, SymbolicTensor
 from fastconv.models.flat_graph import flattened, rebuilt
 from fastconv.models.network import Network, from_inputs
@@ -28,6 +28,7 @@ from fastconv.parameters import Parameters, Variable, parameters_of
 from fastconv.plan import Graph
 from fastconv.serialization import named_objects
 from fastconv.serialization import plain as plain_json
+from fastconv.shapes import Shape
 from fastconv.state import arrays_of, check_record, equal_to, list_of, plain, whole
 from fastconv.summary import print_summary
 from fastconv.training import Trainer

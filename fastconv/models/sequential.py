@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from fastconv.layers.base import Layer, Shape, sample_shape
+from fastconv.layers.base import Layer, sample_shape
 from fastconv.layers.input import InputLayer
 from fastconv.layers.symbolic import SymbolicTensor
 from fastconv.models.model import Model
+from fastconv.shapes import Shape
 
 
 class Sequential(Model):

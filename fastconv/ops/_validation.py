@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from fastconv.common.arguments import choice, number
+from fastconv.common.arrays import aligned_empty
 
 FLOAT_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 ACTIVATIONS = ("linear", "relu", "leaky_relu", "sigmoid", "tanh", "softmax")
-LEAKY_RELU_SLOPE = 0.2  # Keras's default for the function; its layer of the same name has 0.3
 
 # Whether two strided arrays share an element is a hard problem in general. This number of steps
 # decides every practical case; beyond it the arrays count as overlapping.
@@ -79,7 +79,7 @@ def result(
     """
     dtype = like.dtype.newbyteorder("=")
     if out is None:
-        return _aligned_array(shape, dtype)
+        return aligned_empty(shape, dtype)
     array = check_array(out, "out")
     if array.dtype != dtype:
         raise TypeError(f"`out` must have dtype {dtype}, received {array.dtype}")
@@ -97,14 +97,6 @@ def result(
         if np.may_share_memory(array, value, max_work=_OVERLAP_STEPS):
             raise ValueError(f"`out` must not overlap `{name}`, received arrays that share memory")
     return array
-
-
-def _aligned_array(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """Return a new array aligned to a cache line: a vector across two lines takes two stores."""
-    nbytes = math.prod(shape) * dtype.itemsize
-    raw = np.empty(nbytes + 64, np.uint8)
-    start = -raw.ctypes.data % 64
-    return raw[start : start + nbytes].view(dtype).reshape(shape)
 
 
 def _same_memory(a: np.ndarray, b: np.ndarray) -> bool:

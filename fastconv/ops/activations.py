@@ -11,6 +11,7 @@ import numpy as np
 from fastconv import runtime
 from fastconv._ext._elementwise import ActivationBackward, ActivationForward
 from fastconv.common.arguments import number
+from fastconv.common.defaults import LEAKY_RELU_SLOPE
 from fastconv.ops import _validation as check
 
 
@@ -19,7 +20,7 @@ def epilogue(activation: str) -> tuple[str, float]:
 
     A softmax is a reduction over a row, so it runs afterwards.
     """
-    return ("linear" if activation == "softmax" else activation), check.LEAKY_RELU_SLOPE
+    return ("linear" if activation == "softmax" else activation), LEAKY_RELU_SLOPE
 
 
 # ------------------------------------------------------------------------------------ element-wise
@@ -78,7 +79,7 @@ def relu_backward(
 def leaky_relu(
     x: np.ndarray,
     *,
-    negative_slope: float = check.LEAKY_RELU_SLOPE,
+    negative_slope: float = LEAKY_RELU_SLOPE,
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> np.ndarray:
@@ -98,7 +99,7 @@ def leaky_relu_backward(
     y: np.ndarray,
     dy: np.ndarray,
     *,
-    negative_slope: float = check.LEAKY_RELU_SLOPE,
+    negative_slope: float = LEAKY_RELU_SLOPE,
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> np.ndarray:

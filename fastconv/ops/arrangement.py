@@ -48,7 +48,7 @@ def pad2d(
     x = check.check_float(x, "x")
     batch, height, width, channels = shapes.normalize_shape(x.shape, "x", "N, H, W, C")
     rows, columns = _sides(padding, "padding")
-    choice(padding_mode, "padding_mode", resampling.PADDING_MODES)
+    choice(padding_mode, "padding_mode", shapes.PADDING_MODES)
     _check_reflection(padding_mode, (rows, columns), (height, width))
     _check_bytes(batch, sum(rows) + height, sum(columns) + width, channels)
     maps = (
@@ -86,7 +86,7 @@ def pad2d_backward(
     dy = check.check_float(dy, "dy")
     _, height, width, _ = shapes.normalize_shape(dy.shape, "dy", "N, H, W, C")
     rows, columns = _sides(padding, "padding")
-    choice(padding_mode, "padding_mode", resampling.PADDING_MODES)
+    choice(padding_mode, "padding_mode", shapes.PADDING_MODES)
     height, width = height - sum(rows), width - sum(columns)
     if height < 1 or width < 1:
         raise ValueError(f"`padding` must leave something of `dy`, received {padding!r}")

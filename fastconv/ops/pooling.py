@@ -58,7 +58,7 @@ def max_pool2d(
     ([[6.0, 8.0], [3.0, 4.0]], [[3, 3], [0, 3]])
     """
     geometry, x, y, threads = _forward(x, pool_size, strides, padding, out, num_threads)
-    argmax = np.empty(geometry.output_shape, argmax_dtype(geometry)) if return_argmax else None
+    argmax = np.empty(geometry.output_shape, geometry.argmax_dtype) if return_argmax else None
     if geometry.batch:
         MaxPoolForward(geometry, x, y, argmax).run(threads)
     y = y if out is None else out
@@ -111,15 +111,9 @@ def max_pool2d_backward(
     threads = runtime.resolve_num_threads(num_threads)
     dx = check.result(out, geometry.input_shape, dy, {"dy": dy, "argmax": argmax})
     if geometry.batch:
-        winners = check.operand(argmax.astype(argmax_dtype(geometry), copy=False))
+        winners = check.operand(argmax.astype(geometry.argmax_dtype, copy=False))
         MaxPoolBackward(geometry, check.operand(dy), winners, dx).run(threads)
     return dx if out is None else out
-
-
-def argmax_dtype(geometry: shapes.Pool2DGeometry) -> np.dtype:
-    """Return the dtype of argmax: one byte for windows of up to 256 positions, else four."""
-    places = geometry.pool_h * geometry.pool_w
-    return np.dtype(np.uint8 if places <= 256 else np.int32)
 
 
 def _check_argmax(argmax: np.ndarray, geometry: shapes.Pool2DGeometry) -> None:

@@ -55,6 +55,7 @@ Visin, *A guide to convolution arithmetic for deep learning* (arXiv 1603.07285).
 from __future__ import annotations
 
 from fastconv.shapes.arguments import (
+    Shape,
     Sides,
     checked_product,
     normalize_int,
@@ -71,6 +72,7 @@ __all__ = [
     "PADDING_MODES",
     "Conv2DGeometry",
     "Pool2DGeometry",
+    "Shape",
     "Sides",
     "checked_product",
     "conv2d_geometry",

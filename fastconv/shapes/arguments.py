@@ -6,11 +6,12 @@ number fits in 64 bits.
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
+from fastconv.common.arguments import as_integer
 from fastconv.common.suggestions import did_you_mean
 
+Shape = tuple[int | None, ...]  # of a tensor; None: a size that is not known yet
 Sides = tuple[tuple[int, int], tuple[int, int]]  # ((top, bottom), (left, right))
 
 INT64_MAX = 2**63 - 1
@@ -144,13 +145,10 @@ def _plain(value: Any) -> Any:
 
 def _integer(part: Any, name: str, received: Any, minimum: int, wanted: str) -> int:
     """Return one integer of an argument; `received` is the whole argument, for the message."""
-    try:
-        if isinstance(part, bool):  # an int in Python, but always a mistake as a size
-            raise TypeError
-        number = operator.index(part)
-    except TypeError:
+    number = as_integer(part)
+    if number is None:
         kind = type(part).__name__
-        raise TypeError(f"`{name}` must be {wanted}, received {received!r} ({kind})") from None
+        raise TypeError(f"`{name}` must be {wanted}, received {received!r} ({kind})")
     if number < minimum:
         bound = {0: "not be negative", 1: "be positive"}.get(minimum, f"be at least {minimum}")
         raise ValueError(f"`{name}` must {bound}, received {received!r}")

@@ -49,6 +49,15 @@ class Pool2DGeometry(NamedTuple):
         """((top, bottom), (left, right))"""
         return ((self.pad_top, self.pad_bottom), (self.pad_left, self.pad_right))
 
+    @property
+    def argmax_dtype(self) -> str:
+        """dtype of the index of a maximum in its window: one byte for up to 256 positions.
+
+        >>> pool2d_geometry((1, 4, 4, 1)).argmax_dtype
+        'uint8'
+        """
+        return "uint8" if self.pool_h * self.pool_w <= 256 else "int32"
+
     def compact(self) -> Pool2DGeometry:
         """Return the same pooling with strides of at most the size of window plus image: larger
         ones also leave a single window on the image.

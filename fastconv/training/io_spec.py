@@ -11,8 +11,7 @@ from fastconv.common.arrays import real_array
 from fastconv.common.tree import Names, arrange, check_keys, is_several
 from fastconv.losses import Loss, spread_weights
 from fastconv.plan import Plan
-
-Shape = tuple[int | None, ...]
+from fastconv.shapes import Shape
 
 
 class IOSpec:

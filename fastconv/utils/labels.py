@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import operator
-
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fastconv.common.arguments import as_integer
 from fastconv.common.keywords import explain_keywords
 
 __all__ = ["to_categorical"]
@@ -80,12 +79,9 @@ def _position(flat_index: int, shape: tuple[int, ...]) -> str:
 
 
 def _class_count(num_classes: int) -> int:
-    if isinstance(num_classes, bool):
-        raise TypeError(f"`num_classes` must be an integer, received {num_classes}")
-    try:
-        count = operator.index(num_classes)
-    except TypeError:
-        raise TypeError(f"`num_classes` must be an integer, received {num_classes!r}") from None
+    count = as_integer(num_classes)
+    if count is None:
+        raise TypeError(f"`num_classes` must be an integer, received {num_classes!r}")
     if count < 1:
         raise ValueError(f"`num_classes` must be at least 1, received {count}")
     return count

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import operator
 import random
 
 import numpy as np
+
+from fastconv.common.arguments import as_integer
 
 __all__ = ["set_random_seed"]
 
@@ -30,16 +31,13 @@ def set_random_seed(seed: int) -> None:
     True
     """
     message = f"`seed` must be an integer from 0 to 2**32 - 1, received {seed!r}"
-    if isinstance(seed, bool):
+    number = as_integer(seed)
+    if number is None:
         raise TypeError(message)
-    try:
-        seed = operator.index(seed)
-    except TypeError:
-        raise TypeError(message) from None
-    if not 0 <= seed < 2**32:
+    if not 0 <= number < 2**32:
         raise ValueError(message)
     from fastconv.common import randomness
 
-    random.seed(seed)
-    np.random.seed(seed)
-    randomness.set_seed(seed)
+    random.seed(number)
+    np.random.seed(number)
+    randomness.set_seed(number)

@@ -13,7 +13,6 @@ from fastconv.resampling import repeat_axis
 from fastconv.shapes import pool2d_geometry
 
 # Largest window whose positions are stored in one byte each.
-_BYTE_WINDOW = 256
 
 
 class Pooling(Lowering):
@@ -37,8 +36,7 @@ class Pooling(Lowering):
             self.tape.emit(lambda: _pool.AveragePoolForward(geometry, x.array, y.array), x, y)
             return y
         if self.training:
-            small = geometry.pool_h * geometry.pool_w <= _BYTE_WINDOW
-            self.argmax = self.tape.tensor(y.shape, np.uint8 if small else np.int32)
+            self.argmax = self.tape.tensor(y.shape, geometry.argmax_dtype)
         argmax = self.argmax
         self.tape.emit(
             lambda: _pool.MaxPoolForward(geometry, x.array, y.array, argmax and argmax.array),

@@ -91,14 +91,14 @@ def _convolutions_on_avx2(torch: str | None, common: dict) -> Table:
 
 def machine(options) -> list[str]:
     """What the numbers depend on, as Markdown list items."""
-    from fastconv._ext import _core
+    from fastconv import runtime
 
     versions = [peers.version(name) for name in (peers.OURS, *options.peer)]
     return [
         f"- date: {datetime.date.today().isoformat()}",
         f"- processor: {processor()}, {os.cpu_count()} CPUs, {options.threads} used",
         f"- system: {platform.system()} {platform.release()}, Python {platform.python_version()}",
-        f"- instruction set: {_core.isa()}",
+        f"- instruction set: {runtime.isa()}",
         f"- libraries: {'; '.join(versions)}",
         f"- protocol: {options.rounds} rounds of {options.block} s blocks, "
         f"{options.pause} s pause before each",

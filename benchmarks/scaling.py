@@ -104,10 +104,10 @@ def _add_row(
 
 
 def _seconds_per_gflop(threads: int, protocol: Protocol) -> list[float]:
-    from fastconv._ext import _core
+    from fastconv import runtime
 
     time.sleep(protocol.pause)
-    return [1 / _core.fma_peak(threads, protocol.block / 4) for _ in range(3)]
+    return [1 / runtime.peak_gflops(threads, protocol.block / 4) for _ in range(3)]
 
 
 def main(arguments: list[str] | None = None) -> None:

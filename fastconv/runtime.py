@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,14 +35,20 @@ __all__ = [
     "MAX_THREADS",
     "algorithm_policy",
     "available_isas",
+    "compiled_isas",
     "config",
     "flush_denormals",
     "get_num_threads",
     "isa",
+    "kernel_variants",
     "num_threads",
+    "openmp_enabled",
+    "peak_gflops",
     "plan_cache_bytes",
     "set_algorithm_policy",
     "set_flush_denormals",
+    "set_isa",
+    "set_kernel_variants",
     "set_num_threads",
     "set_plan_cache_bytes",
     "show_config",
@@ -293,6 +299,97 @@ def available_isas() -> tuple[str, ...]:
     'scalar'
     """
     return _core().available_isas()
+
+
+def compiled_isas() -> tuple[str, ...]:
+    """Return the instruction sets that are compiled in, best first, also those that this machine
+    does not support.
+
+    >>> from fastconv import runtime
+    >>> set(runtime.available_isas()) <= set(runtime.compiled_isas())
+    True
+    """
+    return _core().compiled_isas()
+
+
+def set_isa(name: str) -> None:
+    """Use the kernels of another instruction set for the whole process.
+
+    The setting applies to every operation that begins later. Models that are already bound to a
+    batch size keep their kernels until they are compiled again. Results of different instruction
+    sets differ by rounding.
+
+    Raises:
+        ValueError: `name` is not the name of an instruction set.
+        RuntimeError: this build or this machine does not support it.
+
+    >>> from fastconv import runtime
+    >>> before = runtime.isa()
+    >>> runtime.set_isa("scalar")
+    >>> runtime.isa()
+    'scalar'
+    >>> runtime.set_isa(before)
+    """
+    _core().set_isa(name)
+
+
+def kernel_variants() -> tuple[str, ...]:
+    """Return the names of the variants of kernels that `set_kernel_variants` accepts.
+
+    >>> from fastconv import runtime
+    >>> "few_filters" in runtime.kernel_variants()
+    True
+    """
+    return _core().VARIANTS
+
+
+def set_kernel_variants(forced: Iterable[str] = (), forbidden: Iterable[str] = ()) -> None:
+    """Use the variants of kernels in `forced` where they apply, and none of those in `forbidden`.
+
+    For tests and measurements: without arguments, and by default, the estimated time decides. The
+    setting applies to the whole process, from the next operation on; `describe()` of an operation
+    tells its variant.
+
+    Raises ValueError for a name that is not in `kernel_variants()`.
+
+    >>> from fastconv import runtime
+    >>> runtime.set_kernel_variants(forbidden=["few_filters"])
+    >>> runtime.set_kernel_variants()
+    """
+    _core().set_variants(tuple(forced), tuple(forbidden))
+
+
+def openmp_enabled() -> bool:
+    """Return whether this build runs on several threads: whether it was compiled with OpenMP.
+
+    >>> from fastconv import runtime
+    >>> runtime.openmp_enabled() in (True, False)
+    True
+    """
+    return _core().openmp_enabled()
+
+
+def peak_gflops(num_threads: int | None = None, seconds: float = 0.05) -> float:
+    """Measure the multiply-add peak of the machine: the upper bound of every direct kernel.
+
+    Independent fused multiply-adds in registers run for at least `seconds` with the instruction set
+    in use, two operations each, in float32.
+
+    Args:
+        num_threads: number of threads; None for `get_num_threads()`.
+        seconds: duration of the measurement.
+
+    Returns:
+        10^9 operations per second.
+
+    Raises:
+        TypeError, ValueError: as `set_num_threads`, naming `num_threads`.
+
+    >>> from fastconv import runtime
+    >>> runtime.peak_gflops(1, seconds=0.001) > 0
+    True
+    """
+    return _core().fma_peak(resolve_num_threads(num_threads), seconds)
 
 
 def algorithm_policy() -> str:

@@ -34,12 +34,10 @@ def pytest_generate_tests(metafunc):
 @pytest.fixture
 def isa(request):
     """The name of an instruction set; operations use it until the test ends."""
-    from fastconv._ext import _core
-
-    before = _core.isa()
-    _core.set_isa(request.param)
+    before = runtime.isa()
+    runtime.set_isa(request.param)
     yield request.param
-    _core.set_isa(before)
+    runtime.set_isa(before)
 
 
 @pytest.fixture(params=(np.float32, np.float64), ids=("float32", "float64"))

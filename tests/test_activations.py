@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fastconv import activations, layers, models, ops, reference
-from fastconv._ext import _core, _elementwise
+from fastconv.ops import compiled
 from fastconv.optimizers import Adam
 from fastconv.utils import set_random_seed
 from tests.golden.golden_file import load
@@ -143,10 +143,10 @@ def test_same_bits_for_any_threads_alignment_and_in_place(kind, isa):
     for threads, shift in ((1, 0), (2, 1), (7, 3)):
         moved = np.empty(x.size + 4, np.float32)[shift : shift + x.size]
         moved[...] = x
-        _elementwise.ActivationForward(name, moved, moved, *parameters).run(threads)
+        compiled.ActivationForward(name, moved, moved, *parameters).run(threads)
         assert_same_bits(moved, y)
         moved[...] = dy
-        _elementwise.ActivationBackward(name, saved, moved, moved, *parameters).run(threads)
+        compiled.ActivationBackward(name, saved, moved, moved, *parameters).run(threads)
         assert_same_bits(moved, dx)
 
 
@@ -159,11 +159,11 @@ def test_tanh_never_leaves_its_range(isa):
 
 
 def test_which_kinds_fuse_and_which_keep_their_input():
-    assert {"relu", "leaky_relu", "clipped_relu", "sigmoid", "tanh"} <= _core.FUSIBLE
+    assert {"relu", "leaky_relu", "clipped_relu", "sigmoid", "tanh"} <= compiled.FUSIBLE
     assert {
         "gelu", "gelu_tanh", "silu", "hard_silu", "mish", "bounded_relu",
-    } == _core.KEEPS_INPUT  # fmt: skip
-    assert not _core.FUSIBLE & _core.KEEPS_INPUT
+    } == compiled.KEEPS_INPUT  # fmt: skip
+    assert not compiled.FUSIBLE & compiled.KEEPS_INPUT
 
 
 @pytest.mark.parametrize("channels", [1, 3, 32])
@@ -242,7 +242,7 @@ def test_functions_with_arguments():
         (lambda x: activations.get(np.tanh), TypeError, "a function of fastconv.activations"),
         (lambda x: activations.serialize(len), TypeError, "a function of fastconv.activations"),
         (
-            lambda x: _elementwise.ActivationForward("swish", x, x),
+            lambda x: compiled.ActivationForward("swish", x, x),
             ValueError,
             "unknown activation 'swish'",
         ),

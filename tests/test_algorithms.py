@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fastconv._ext._algorithm import choose_algorithm
 
-from fastconv import Input, Model, layers, ops, reference, shapes
-from fastconv._ext import _core
+from fastconv import Input, Model, layers, ops, reference, runtime, shapes
+from fastconv.ops.compiled import choose_algorithm
 from tests.support.conv_case import ConvCase
 from tests.support.conv_cases import CASES, GRADIENT_CASES, enlarged, sample
 from tests.support.oracle import (
@@ -405,14 +404,14 @@ def test_auto_gives_the_bits_of_the_algorithm_it_names(isa):
 
 
 def test_the_instruction_set_is_the_one_selected():
-    before = _core.isa()
+    before = runtime.isa()
     try:
-        for name in _core.available_isas():
-            _core.set_isa(name)
-            assert _core.isa() == name
+        for name in runtime.available_isas():
+            runtime.set_isa(name)
+            assert runtime.isa() == name
     finally:
-        _core.set_isa(before)
-    assert "scalar" in _core.available_isas(), "the baseline runs everywhere"
+        runtime.set_isa(before)
+    assert "scalar" in runtime.available_isas(), "the baseline runs everywhere"
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fastconv import ops, shapes
-from fastconv._ext import _conv, _core, _dense, _elementwise, _pool
+from fastconv import ops, runtime, shapes
+from fastconv.ops import compiled
 from tests.support.legal_calls import (
     B,
     W,
@@ -350,45 +350,47 @@ def test_the_extension_checks_shapes_too():
         (X[..., ::-1], W, B, y),
     ):
         with pytest.raises(ValueError, match=r"shape|contiguous"):
-            _conv.conv2d_forward(geometry, x, w, b, out)
+            compiled.conv2d_forward(geometry, x, w, b, out)
     with pytest.raises(ValueError, match="shape"):
-        _conv.conv2d_backward_input(geometry, y, W, X[:, :5].copy())
+        compiled.conv2d_backward_input(geometry, y, W, X[:, :5].copy())
     with pytest.raises(ValueError, match="shape"):
-        _conv.conv2d_backward_kernel(geometry, X, y, np.empty_like(W)[:2].copy(), None)
+        compiled.conv2d_backward_kernel(geometry, X, y, np.empty_like(W)[:2].copy(), None)
     with pytest.raises((TypeError, ValueError)):
-        _conv.conv2d_forward(geometry, X, W.astype(np.float64), B, y)
+        compiled.conv2d_forward(geometry, X, W.astype(np.float64), B, y)
     edge = shapes.conv2d_geometry(X.shape, W.shape, padding=1, padding_mode="edge")
     with pytest.raises(ValueError, match="edge|zeros"):
-        _conv.conv2d_backward_input(edge, np.empty((1, 6, 5, 8), np.float32), W, np.empty_like(X))
+        compiled.conv2d_backward_input(
+            edge, np.empty((1, 6, 5, 8), np.float32), W, np.empty_like(X)
+        )
     pool = shapes.pool2d_geometry(X.shape)
     p = np.empty((1, 3, 2, 4), np.float32)
     with pytest.raises(ValueError, match="shape"):
-        _pool.MaxPoolForward(pool, X, p[:, :2].copy(), None)
+        compiled.MaxPoolForward(pool, X, p[:, :2].copy(), None)
     with pytest.raises(ValueError, match="argmax"):
-        _pool.MaxPoolForward(pool, X, p, np.empty(p.shape, np.int32))
+        compiled.MaxPoolForward(pool, X, p, np.empty(p.shape, np.int32))
     with pytest.raises(ValueError, match="shape"):
-        _dense.DenseForward(X[0, 0], W[0, 0][:3].copy(), None, np.empty((5, 8), np.float32))
+        compiled.DenseForward(X[0, 0], W[0, 0][:3].copy(), None, np.empty((5, 8), np.float32))
     with pytest.raises(ValueError, match="shape"):
-        _elementwise.ActivationForward("relu", X, np.empty((1, 6, 5, 3), np.float32))
+        compiled.ActivationForward("relu", X, np.empty((1, 6, 5, 3), np.float32))
     with pytest.raises(ValueError, match="loss"):
-        _elementwise.SoftmaxCrossEntropy(X[0, 0], X[0, 0].copy(), None, np.empty(5, np.float32))
+        compiled.SoftmaxCrossEntropy(X[0, 0], X[0, 0].copy(), None, np.empty(5, np.float32))
     with pytest.raises(ValueError, match="rate"):
-        _elementwise.Dropout(X, np.empty_like(X), 1.0, 0)
+        compiled.Dropout(X, np.empty_like(X), 1.0, 0)
     with pytest.raises(ValueError, match="num_threads"):
-        _conv.conv2d_forward(geometry, X, W, B, y).run(0)
+        compiled.conv2d_forward(geometry, X, W, B, y).run(0)
 
 
 def test_unknown_and_unsupported_instruction_sets():
     with pytest.raises(ValueError, match="unknown instruction set 'sse9'.*scalar"):
-        _core.set_isa("sse9")
-    before, available = _core.isa(), set(_core.available_isas())
+        runtime.set_isa("sse9")
+    before, available = runtime.isa(), set(runtime.available_isas())
     lacking = {"avx512", "avx2", "neon", "scalar"} - available  # no machine has all of them
     for name in lacking:
         with pytest.raises(
             RuntimeError, match=f"{name}.*(not supported|not in this build).*scalar"
         ):
-            _core.set_isa(name)
-    assert lacking and _core.isa() == before
+            runtime.set_isa(name)
+    assert lacking and runtime.isa() == before
 
 
 def test_a_refused_call_leaves_everything_usable():

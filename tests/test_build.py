@@ -23,7 +23,7 @@ from pathlib import Path
 import pytest
 
 import fastconv
-from fastconv._ext import _core
+from fastconv import runtime
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 TAG = f"{sysconfig.get_platform()}-{sys.implementation.cache_tag}"
@@ -52,13 +52,13 @@ def output(*command, **arguments) -> str:
 
 def test_there_is_an_object_for_every_target():
     built = {path.stem for path in (OBJECTS / "kernels").glob("*.o")}
-    assert built == {"dispatch", *(f"target_{isa}" for isa in _core.compiled_isas())}
+    assert built == {"dispatch", *(f"target_{isa}" for isa in runtime.compiled_isas())}
     expected = {"x86_64": {"avx512", "avx2", "scalar"}, "aarch64": {"neon", "scalar"}}
     machine = os.uname().machine
-    assert set(_core.compiled_isas()) == expected.get(machine, {"scalar"})
+    assert set(runtime.compiled_isas()) == expected.get(machine, {"scalar"})
 
 
-@pytest.mark.parametrize("name", _core.compiled_isas())
+@pytest.mark.parametrize("name", runtime.compiled_isas())
 def test_a_target_exports_nothing_but_its_tables(name):
     """A second copy of a helper, compiled for another instruction set, could win at link time."""
     listed = output("nm", "--defined-only", "--extern-only", OBJECTS / f"kernels/target_{name}.o")
@@ -129,7 +129,7 @@ def test_no_flag_changes_values_or_asks_for_this_machine():
         assert "-ffp-contract=off" in command
 
 
-@pytest.mark.parametrize("name", _core.compiled_isas())
+@pytest.mark.parametrize("name", runtime.compiled_isas())
 def test_no_kernel_needs_much_of_the_stack(name, setup_py):
     """Threads with small stacks run every kernel (tests/test_small_stacks.py)."""
     frames = {}

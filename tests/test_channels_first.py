@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fastconv import layers, models, optimizers
-from fastconv._ext import _resample
+from fastconv.ops import compiled
 from fastconv.plan import Graph, fuse, operations
 
 
@@ -145,7 +145,7 @@ def test_one_channel_is_no_work_at_all():
     model.predict(x, verbose=0)
     with model._plan(2, "infer", False) as plan:
         kinds = [type(op) for op in plan._program.ops]
-    assert kinds.count(_resample.Transpose) == 1, "only on the way out, where there are two"
+    assert kinds.count(compiled.Transpose) == 1, "only on the way out, where there are two"
 
 
 @pytest.mark.parametrize(

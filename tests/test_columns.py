@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fastconv import ops, reference
-from fastconv._ext import _columns
+from fastconv.ops import compiled
 
 WINDOWS = [
     {"kernel_size": kernel, "strides": strides, "dilation_rate": dilation, "padding": padding}
@@ -51,7 +51,7 @@ def test_any_number_of_threads_gives_the_same_bits(dtype):
 def test_the_threads_asked_for_share_the_work(monkeypatch):
     seen = []
     for name in ("Im2col", "Col2im"):
-        made = getattr(_columns, name)
+        made = getattr(compiled, name)
 
         class Recorded:
             def __init__(self, *arguments, made=made):
@@ -89,4 +89,4 @@ def test_arrays_that_do_not_fit_the_geometry():
     g = shapes.conv2d_geometry((1, 3, 3, 1), (2, 2, 1, 1))
     x, columns = np.zeros((1, 3, 3, 1)), np.zeros((2, 2, 1, 1, 2, 3))
     with pytest.raises(ValueError, match=r"expected shapes \(images, columns\) .* received"):
-        _columns.Im2col(g, x, columns)
+        compiled.Im2col(g, x, columns)

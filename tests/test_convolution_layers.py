@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fastconv import layers, models
-from fastconv._ext import _resample
+from fastconv.ops import compiled
 from fastconv.serialization import deserialize, serialize
 from tests.golden.golden_file import HERE, load
 from tests.support.differential import values_and_gradients
@@ -87,7 +87,7 @@ def test_random_layers_move_images_as_keras_does(case):
     size = () if case["class"] == "RandomTranslation" else x.shape[1:3]
     maps = layer.maps(*told.values(), *size)
     y = np.empty_like(x)
-    _resample.Warp(x, y, maps, layer.interpolation, layer.fill_mode, layer.fill_value).run(1)
+    compiled.Warp(x, y, maps, layer.interpolation, layer.fill_mode, layer.fill_value).run(1)
     assert_close(y, arrays["y"], "y")
 
 

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import fastconv
-from fastconv import ops, shapes
-from fastconv._ext import _conv, _core, _dense, _elementwise, _pool, _program
+from fastconv import ops, runtime, shapes
+from fastconv.ops import compiled
 from tests.support.conv_cases import BY_NAME
 from tests.support.oracle import assert_equal, assert_same_bits, generator
 
@@ -30,7 +30,7 @@ def bound_convolution(algorithm="direct"):
     b = rng.standard_normal(20, np.float32)
     y = np.full((2, 7, 6, 20), np.nan, np.float32)
     geometry = shapes.conv2d_geometry(x.shape, w.shape)
-    return _conv.conv2d_forward(geometry, x, w, b, y, "relu", 0.0, algorithm), x, w, b, y
+    return compiled.conv2d_forward(geometry, x, w, b, y, "relu", 0.0, algorithm), x, w, b, y
 
 
 def expected_of(x, w, b, algorithm):
@@ -97,12 +97,12 @@ def test_a_program_runs_its_ops_in_order(isa, dtype):
     y1, p = np.empty((4, 8, 8, 18), dtype), np.empty((4, 4, 4, 18), dtype)
     logits, y = np.empty((4, 7), dtype), np.empty((4, 7), dtype)
     parts = [
-        _conv.conv2d_forward(shapes.conv2d_geometry(x.shape, w1.shape), x, w1, b1, y1, "relu"),
-        _pool.MaxPoolForward(shapes.pool2d_geometry(y1.shape), y1, p, None),
-        _dense.DenseForward(p.reshape(4, 288), w2, b2, logits),
-        _elementwise.SoftmaxForward(logits, y),
+        compiled.conv2d_forward(shapes.conv2d_geometry(x.shape, w1.shape), x, w1, b1, y1, "relu"),
+        compiled.MaxPoolForward(shapes.pool2d_geometry(y1.shape), y1, p, None),
+        compiled.DenseForward(p.reshape(4, 288), w2, b2, logits),
+        compiled.SoftmaxForward(logits, y),
     ]
-    program = _program.Program(parts)
+    program = compiled.Program(parts)
     assert len(program) == 4
     assert list(program.ops) == parts
     for threads in (1, 2, 7):
@@ -117,17 +117,17 @@ def test_a_program_runs_its_ops_in_order_and_may_be_empty():
     x = np.arange(-4, 4, dtype=np.float32)
     y, z = np.empty_like(x), np.empty_like(x)
     steps = (
-        _elementwise.ActivationForward("relu", x, y),
-        _elementwise.ActivationForward("tanh", y, z),
+        compiled.ActivationForward("relu", x, y),
+        compiled.ActivationForward("tanh", y, z),
     )
-    program = _program.Program(steps)
+    program = compiled.Program(steps)
     assert len(program) == 2
     assert program.ops == steps
     program.run(1)
     assert_same_bits(z, ops.tanh(ops.relu(x)))
-    _program.Program([]).run(2)
+    compiled.Program([]).run(2)
     with pytest.raises(TypeError):
-        _program.Program([x])
+        compiled.Program([x])
     with pytest.raises(ValueError, match="num_threads"):
         program.run(0)
 
@@ -139,7 +139,7 @@ def test_an_op_runs_without_the_interpreter_lock():
     w = np.ones(case.kernel_shape, np.float32)
     y = np.empty((200, *case.output_shape[1:]), np.float32)
     geometry = shapes.conv2d_geometry(x.shape, w.shape, **case.forward_options)
-    op = _conv.conv2d_forward(geometry, x, w, None, y, algorithm="direct")
+    op = compiled.conv2d_forward(geometry, x, w, None, y, algorithm="direct")
     running, ticks = threading.Event(), []
 
     def count():
@@ -166,17 +166,17 @@ def test_an_op_runs_without_the_interpreter_lock():
 
 def test_an_op_uses_the_instruction_set_it_was_made_with():
     """`set_isa` is for what is constructed afterwards."""
-    names = _core.available_isas()
-    before = _core.isa()
+    names = runtime.available_isas()
+    before = runtime.isa()
     try:
-        _core.set_isa(names[-1])
+        runtime.set_isa(names[-1])
         op, x, w, b, y = bound_convolution()
         expected = expected_of(x, w, b, "direct")
-        _core.set_isa(names[0])
+        runtime.set_isa(names[0])
         op.run(1)
         assert_same_bits(y, expected)
     finally:
-        _core.set_isa(before)
+        runtime.set_isa(before)
 
 
 def test_backward_kernel_without_a_bias(isa, dtype):
@@ -185,12 +185,12 @@ def test_backward_kernel_without_a_bias(isa, dtype):
     geometry = shapes.conv2d_geometry(x.shape, (3, 3, 5, 9))
     dw = np.full((3, 3, 5, 9), np.nan, dtype)
     for algorithm in ALGORITHMS:
-        _conv.conv2d_backward_kernel(geometry, x, dy, dw, None, algorithm).run(1)
+        compiled.conv2d_backward_kernel(geometry, x, dy, dw, None, algorithm).run(1)
         expected, _ = ops.conv2d_backward_kernel(x, dy, kernel_size=3, algorithm=algorithm)
         assert_same_bits(dw, expected, algorithm)
     dw = np.full((7, 9), np.nan, dtype)
     x, dy = x.reshape(70, 7), dy.reshape(50, 9)[:50]
-    _dense.DenseBackwardKernel(x[:50], dy, dw, None).run(1)
+    compiled.DenseBackwardKernel(x[:50], dy, dw, None).run(1)
     assert_equal(dw, ops.dense_backward_kernel(x[:50], dy)[0])
 
 
@@ -214,7 +214,7 @@ def import_with(isa: str) -> subprocess.CompletedProcess:
     )
 
 
-@pytest.mark.parametrize("name", _core.available_isas())
+@pytest.mark.parametrize("name", runtime.available_isas())
 def test_the_environment_forces_a_target(name):
     child = import_with(name)
     assert child.stdout.strip() == name, child.stderr
@@ -225,10 +225,10 @@ def test_the_environment_must_name_a_target():
     assert child.returncode == 1
     last = child.stderr.strip().splitlines()[-1]
     assert last.startswith("ValueError: FASTCONV_ISA") and "'mmx'" in last
-    assert all(name in last for name in _core.available_isas())
+    assert all(name in last for name in runtime.available_isas())
 
 
-@pytest.mark.parametrize("name", sorted({"avx512", "avx2", "neon"} - {*_core.available_isas()}))
+@pytest.mark.parametrize("name", sorted({"avx512", "avx2", "neon"} - {*runtime.available_isas()}))
 def test_a_forced_target_that_is_lacking_is_an_error_and_no_signal(name):
     child = import_with(name)
     assert child.returncode == 1
@@ -238,4 +238,4 @@ def test_a_forced_target_that_is_lacking_is_an_error_and_no_signal(name):
 
 def test_the_default_target_is_the_best_one():
     child = import_with("")
-    assert child.stdout.strip() == _core.available_isas()[0], child.stderr
+    assert child.stdout.strip() == runtime.available_isas()[0], child.stderr

@@ -18,8 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastconv import filters, layers, metrics, models, ops, shapes
-from fastconv._ext import _conv
 from fastconv.inspect.windows import Window
+from fastconv.ops import compiled
 from fastconv.shapes.sparse_axis import Axis
 from tests.support.extreme_integers import judge, replacements
 from tests.support.extreme_integers import layers as layer_table
@@ -229,7 +229,7 @@ def test_the_gradient_of_a_long_input_with_a_huge_stride(stride, groups):
 
 
 def test_residues_of_a_huge_stride_are_few():
-    assert _conv.residues(2**40, 3, 2**50, 2**20, 5) == [
+    assert compiled.residues(2**40, 3, 2**50, 2**20, 5) == [
         (0, 2**20 - 5, 0),
         (2**20 - 5, 1, 1),
         (2**20 - 4, 2**20 - 1, 0),

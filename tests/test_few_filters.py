@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fastconv._ext._program import Program
 
 from fastconv import ops, reference, shapes
-from fastconv._ext import _conv
+from fastconv.ops import compiled
+from fastconv.ops.compiled import Program
 
 # (N, H, W, C), (KH, KW, C, K), options
 CASES = [
@@ -72,10 +72,10 @@ def test_scratch_full_of_nan_changes_nothing(isa):
     rng = np.random.default_rng(4)
     x, w = (rng.standard_normal(s, dtype=np.float32) for s in (g.input_shape, g.kernel_shape))
     alone, behind = np.zeros((2, *g.output_shape), np.float32)
-    _conv.conv2d_forward(g, x, w, None, alone, algorithm="direct").run(1)
-    poison = _conv.conv2d_forward(
+    compiled.conv2d_forward(g, x, w, None, alone, algorithm="direct").run(1)
+    poison = compiled.conv2d_forward(
         g, x + np.nan, w + np.nan, None, np.zeros_like(behind), algorithm="direct"
     )
-    checked = _conv.conv2d_forward(g, x, w, None, behind, algorithm="direct")
+    checked = compiled.conv2d_forward(g, x, w, None, behind, algorithm="direct")
     Program([poison, checked]).run(1)
     assert np.array_equal(alone, behind)

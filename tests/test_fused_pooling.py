@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fastconv import layers, models, ops, shapes
-from fastconv._ext import _algorithm, _conv
+from fastconv.ops import compiled
 
 POOLS = {"max": ops.max_pool2d, "average": ops.avg_pool2d}
 LAYERS = {"max": layers.MaxPooling2D, "average": layers.AveragePooling2D}
@@ -31,7 +31,7 @@ CASES = {
 def applicable(geometry):
     for algorithm in ("direct", "winograd2", "winograd4"):
         try:
-            yield _algorithm.choose_algorithm(geometry, "forward", np.float32, algorithm)
+            yield compiled.choose_algorithm(geometry, "forward", np.float32, algorithm)
         except ValueError:
             continue
 
@@ -49,12 +49,12 @@ def test_the_bits_are_those_of_a_pooling_of_its_own(case, pool, activation, isa,
         options = {"activation": activation, "slope": 0.2, "algorithm": algorithm}
         windows = g._replace(out_h=g.out_h // 2 * 2, out_w=g.out_w // 2 * 2)
         whole = np.empty(windows.output_shape, dtype)
-        _conv.conv2d_forward(windows, x, w, b, whole, **options).run(1)
+        compiled.conv2d_forward(windows, x, w, b, whole, **options).run(1)
         want = POOLS[pool](whole)
         assert np.isnan(want).any() and not np.isnan(want).all()
         for threads in (1, 2, 13):
             y = np.full_like(want, -7)
-            _conv.conv2d_forward(g, x, w, b, y, pool=pool, **options).run(threads)
+            compiled.conv2d_forward(g, x, w, b, y, pool=pool, **options).run(threads)
             assert np.array_equal(y, want, equal_nan=True), (algorithm, threads)
 
 
@@ -62,7 +62,7 @@ def test_grouped_convolutions_are_refused():
     g = shapes.conv2d_geometry((1, 4, 4, 4), (3, 3, 2, 4), padding="same", groups=2)
     x, w = np.zeros(g.input_shape, np.float32), np.zeros(g.kernel_shape, np.float32)
     with pytest.raises(ValueError, match="one group, received 2 groups"):
-        _conv.conv2d_forward(g, x, w, None, np.zeros((1, 2, 2, 4), np.float32), pool="max")
+        compiled.conv2d_forward(g, x, w, None, np.zeros((1, 2, 2, 4), np.float32), pool="max")
 
 
 @pytest.mark.parametrize("algorithm", ["direct", "winograd4"])
@@ -71,7 +71,7 @@ def test_unknown_poolings_are_refused(algorithm):
     x, w = np.zeros(g.input_shape, np.float32), np.zeros(g.kernel_shape, np.float32)
     y = np.zeros((1, 2, 2, 4), np.float32)
     with pytest.raises(ValueError, match="pooling 'median' cannot be fused; expected one of None"):
-        _conv.conv2d_forward(g, x, w, None, y, algorithm=algorithm, pool="median")
+        compiled.conv2d_forward(g, x, w, None, y, algorithm=algorithm, pool="median")
 
 
 def operations(model, mode="infer"):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from fastconv import initializers, layers, losses, models, ops, optimizers
-from fastconv._ext import _elementwise
+from fastconv.ops import compiled
 from fastconv.parameters import Parameters, Variable
 from fastconv.plan import Updates
 from fastconv.plan.program import make_program
@@ -141,11 +141,11 @@ def test_loss_gradient(case):
     weights = golden.get("sample_weight")
     gradient, per_sample = np.empty_like(prediction), np.empty(len(prediction), np.float64)
     if case["kind"] == "mse":
-        op = _elementwise.MeanSquaredError(prediction, target, gradient, per_sample, weights)
+        op = compiled.MeanSquaredError(prediction, target, gradient, per_sample, weights)
     elif case["from_logits"]:
-        op = _elementwise.SoftmaxCrossEntropy(prediction, target, gradient, per_sample, weights)
+        op = compiled.SoftmaxCrossEntropy(prediction, target, gradient, per_sample, weights)
     else:
-        op = _elementwise.CrossEntropy(prediction, target, gradient, per_sample, weights)
+        op = compiled.CrossEntropy(prediction, target, gradient, per_sample, weights)
     op.run(1)
     value = np.mean(per_sample if weights is None else per_sample * weights)
     assert_close(np.asarray(value, np.float32), golden["value"])

@@ -17,7 +17,6 @@ import pytest
 
 import fastconv
 from fastconv import ops, runtime
-from fastconv._ext import _core
 from tests.support.conv_case import ConvCase
 from tests.support.conv_cases import BY_NAME, CASES, enlarged, sample
 from tests.support.oracle import assert_equal, assert_same_bits, generator, integer_conv
@@ -155,7 +154,7 @@ def run_in_a_new_process(code: str) -> str:
     return child.stdout
 
 
-@pytest.mark.skipif(not _core.openmp_enabled(), reason="this build is serial")
+@pytest.mark.skipif(not runtime.openmp_enabled(), reason="this build is serial")
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc to count threads")
 def test_threads_are_started_when_asked_for():
     """Otherwise the comparisons above would compare one thread with itself."""

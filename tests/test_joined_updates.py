@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fastconv import layers, models, optimizers
-from fastconv._ext import _dense, _optim
+from fastconv.ops import compiled
 from fastconv.plan import updates
 from tests.support.oracle import assert_same_bits
 from tests.test_optim_kernels import RULES
@@ -29,8 +29,8 @@ SHAPES = (
 
 def gradient_then_update(x, dy, db, rule, w, slots, hyper):
     dw = np.full_like(w, np.nan)
-    _dense.DenseBackwardKernel(x, dy, dw, db).run(1)
-    _optim.Update(rule, w, dw, slots, hyper).run(1)
+    compiled.DenseBackwardKernel(x, dy, dw, db).run(1)
+    compiled.Update(rule, w, dw, slots, hyper).run(1)
 
 
 @pytest.mark.parametrize("rule", sorted(set(RULES) - {"average"}))
@@ -48,7 +48,7 @@ def test_as_a_gradient_and_then_an_update(isa, dtype, rule, rows, inputs, output
     gradient_then_update(x, dy, expected_db, rule, expected[0], expected[1:], hyper)
     for threads in (1, 2, 5):
         actual, db = [array.copy() for array in buffers], np.full(outputs, np.nan, dtype)
-        joined = _dense.DenseUpdate(x, dy, db, _optim.Rule(rule, actual[0], actual[1:], hyper))
+        joined = compiled.DenseUpdate(x, dy, db, compiled.Rule(rule, actual[0], actual[1:], hyper))
         joined.run(threads)
         assert_same_bits(db, expected_db, "db", threads)
         for name, one, two in zip(("w", *names), actual, expected, strict=True):
@@ -62,7 +62,7 @@ def test_hyper_parameters_are_read_at_every_run():
         np.zeros((2, 3), np.float32),
     )
     hyper = np.array([1.0, 0.0, 0.0])
-    joined = _dense.DenseUpdate(x, dy, None, _optim.Rule("sgd", w, [], hyper))
+    joined = compiled.DenseUpdate(x, dy, None, compiled.Rule("sgd", w, [], hyper))
     joined.run(1)
     hyper[0] = 0.25
     joined.run(1)
@@ -75,13 +75,13 @@ def test_what_does_not_fit_is_refused():
         np.ones((4, 3), np.float32),
         np.zeros((2, 3), np.float32),
     )
-    sgd = _optim.Rule("sgd", w, [], np.zeros(3))
+    sgd = compiled.Rule("sgd", w, [], np.zeros(3))
     with pytest.raises(ValueError, match="inconsistent shapes"):
-        _dense.DenseUpdate(dy, x, None, sgd)
+        compiled.DenseUpdate(dy, x, None, sgd)
     with pytest.raises(TypeError, match="one dtype"):
-        _dense.DenseUpdate(x.astype(np.float64), dy.astype(np.float64), None, sgd)
+        compiled.DenseUpdate(x.astype(np.float64), dy.astype(np.float64), None, sgd)
     with pytest.raises(ValueError, match="takes a gradient"):
-        _dense.DenseUpdate(x, dy, None, _optim.Rule("average", w, [w.copy()], np.zeros(2)))
+        compiled.DenseUpdate(x, dy, None, compiled.Rule("average", w, [w.copy()], np.zeros(2)))
 
 
 # ------------------------------------------------------------------------------------------ models
@@ -113,7 +113,7 @@ def rows_of_images():
 
 def joined_operations(model, batch):
     with model._plan(batch, "train", False, model._trained_parts()) as plan:
-        return sum(isinstance(op, _dense.DenseUpdate) for op in plan._program.ops)
+        return sum(isinstance(op, compiled.DenseUpdate) for op in plan._program.ops)
 
 
 def trained(make, optimizer, least_bytes, monkeypatch):

@@ -17,8 +17,7 @@ import numpy as np
 import pytest
 
 import fastconv
-from fastconv import ops
-from fastconv._ext import _core
+from fastconv import ops, runtime
 from tests.support import guarded_memory
 
 CHECKOUT = Path(__file__).parents[1]
@@ -37,7 +36,7 @@ def run_python(*arguments: str) -> subprocess.CompletedProcess:
 
 
 @pytest.mark.parametrize("family", guarded_memory.FAMILIES)
-@pytest.mark.parametrize("name", _core.available_isas())
+@pytest.mark.parametrize("name", runtime.available_isas())
 def test_guard_pages_and_poisoned_surroundings(name, family):
     child = run_python(
         "from tests.support.guarded_memory import main; main(*sys.argv[1:])", name, family

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fastconv import layers, models
-from fastconv._ext import _merge
+from fastconv.ops import compiled
 from fastconv.plan import Differential
 from tests.support.oracle import assert_same_bits
 
@@ -38,15 +38,15 @@ def test_merge(isa, dtype, kind, size):
         expected = KINDS[kind](*xs)
         for threads in (1, 3):
             y = np.full(size, np.nan, dtype)
-            _merge.Merge(kind, xs, y).run(threads)
+            compiled.Merge(kind, xs, y).run(threads)
             assert_same_bits(y, expected)
         into = [x.copy() for x in xs]
-        _merge.Merge(kind, into, into[-1]).run(1)
+        compiled.Merge(kind, into, into[-1]).run(1)
         assert_same_bits(into[-1], expected)
-        _merge.Merge(kind, xs, y, relu=True).run(2)
+        compiled.Merge(kind, xs, y, relu=True).run(2)
         np.testing.assert_array_equal(y, np.maximum(expected, 0))
         mask = arrays(1, size, dtype=dtype, seed=1)[0]
-        _merge.Merge(kind, xs, y, activation_gradient=("relu", 0.0, mask)).run(2)
+        compiled.Merge(kind, xs, y, activation_gradient=("relu", 0.0, mask)).run(2)
         np.testing.assert_array_equal(y, np.where(mask > 0, expected, 0))
 
 
@@ -56,7 +56,7 @@ def test_merge_of_nan_is_nan(isa, dtype, kind):
         xs = arrays(3, 21, dtype=dtype)
         xs[place][5] = np.nan
         y = np.zeros(21, dtype)
-        _merge.Merge(kind, xs, y, relu=True).run(1)
+        compiled.Merge(kind, xs, y, relu=True).run(1)
         assert np.isnan(y[5])
         assert np.isfinite(np.delete(y, 5)).all()
 
@@ -72,10 +72,10 @@ def test_merge_backward(isa, dtype, kind, size):
         expected = dy * np.prod(others, axis=0) if kind == "multiply" else dy * (first == index)
         for threads in (1, 3):
             dx = np.full(size, np.nan, dtype)
-            _merge.MergeBackward(kind, xs, y, index, dy, dx).run(threads)
+            compiled.MergeBackward(kind, xs, y, index, dy, dx).run(threads)
             np.testing.assert_array_equal(dx, expected)
         dx = dy.copy()
-        _merge.MergeBackward(kind, xs, y, index, dx, dx).run(1)
+        compiled.MergeBackward(kind, xs, y, index, dx, dx).run(1)
         np.testing.assert_array_equal(dx, expected)
 
 
@@ -83,7 +83,7 @@ def test_merge_backward(isa, dtype, kind, size):
 def test_scale(isa, dtype, size):
     (x,) = arrays(1, size, dtype=dtype)
     y = np.empty_like(x)
-    _merge.Scale(x, y, -0.5).run(2)
+    compiled.Scale(x, y, -0.5).run(2)
     assert_same_bits(y, x * dtype(-0.5))
 
 
@@ -101,14 +101,14 @@ def test_concatenate_and_split(dtype, shapes, axis):
     expected = np.concatenate(pieces, axis)
     for threads in (1, 3):
         whole = np.full(expected.shape, np.nan, dtype)
-        _merge.Concatenate(pieces, whole, axis).run(threads)
+        compiled.Concatenate(pieces, whole, axis).run(threads)
         assert_same_bits(whole, expected)
         parts = [np.full_like(piece, np.nan) for piece in pieces]
-        _merge.Split(parts, whole, axis).run(threads)
+        compiled.Split(parts, whole, axis).run(threads)
         for part, piece in zip(parts, pieces, strict=True):
             assert_same_bits(part, piece)
         parts[0][...] = np.nan
-        _merge.Split([parts[0], *(piece.shape[axis] for piece in pieces[1:])], whole, axis).run(1)
+        compiled.Split([parts[0], *(piece.shape[axis] for piece in pieces[1:])], whole, axis).run(1)
         assert_same_bits(parts[0], pieces[0])
 
 
@@ -130,9 +130,9 @@ def test_repeat_and_its_backward(isa, dtype, small, large):
     repeated = tuple(i for i, (a, b) in enumerate(zip(small, large, strict=True)) if a != b)
     for threads in (1, 3):
         y, dx = np.full(large, np.nan, dtype), np.full(small, np.nan, dtype)
-        _merge.Repeat(x, y).run(threads)
+        compiled.Repeat(x, y).run(threads)
         assert_same_bits(y, np.broadcast_to(x, large).copy())
-        _merge.RepeatBackward(dx, dy).run(threads)
+        compiled.RepeatBackward(dx, dy).run(threads)
         np.testing.assert_array_equal(dx, dy.sum(axis=repeated, keepdims=True))
 
 
@@ -140,20 +140,20 @@ def test_long_sums_are_exact_to_rounding():
     """Sums over a whole image are taken in double."""
     dy = np.random.default_rng(0).random((1, 200, 200, 3)).astype(np.float32)
     dx = np.empty((1, 1, 1, 3), np.float32)
-    _merge.RepeatBackward(dx, dy).run(1)
+    compiled.RepeatBackward(dx, dy).run(1)
     np.testing.assert_allclose(dx[0, 0, 0], dy.astype(np.float64).sum((0, 1, 2)), rtol=1e-7)
 
 
 def test_operations_refuse_what_does_not_fit():
     a, b = np.zeros(3, np.float32), np.zeros(4, np.float32)
     with pytest.raises(ValueError, match="one shape"):
-        _merge.Merge("add", [a, b], a)
+        compiled.Merge("add", [a, b], a)
     with pytest.raises(TypeError, match="mixture"):
-        _merge.Merge("add", [a, a.astype(np.float64)], a)
+        compiled.Merge("add", [a, a.astype(np.float64)], a)
     with pytest.raises(ValueError, match="fill axis"):
-        _merge.Concatenate([a[None], a[None]], b[None], 1)
+        compiled.Concatenate([a[None], a[None]], b[None], 1)
     with pytest.raises(ValueError, match="repeated"):
-        _merge.Repeat(a, b)
+        compiled.Repeat(a, b)
 
 
 # ------------------------------------------------------------------------------------------ layers

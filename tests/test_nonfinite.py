@@ -11,7 +11,7 @@ import pytest
 
 import fastconv
 from fastconv import ops, reference, runtime
-from fastconv._ext import _elementwise
+from fastconv.ops import compiled
 from tests.support.conv_cases import CASES, GRADIENT_CASES, sample
 from tests.support.oracle import assert_equal, assert_same_bits, generator
 from tests.support.pool_cases import CASES as POOL_CASES
@@ -217,7 +217,7 @@ def test_a_nan_logit_shows_in_its_own_loss_only(isa, dtype):
     logits = np.zeros((5, 10), dtype)
     logits[2, 3] = np.nan
     loss, gradient = np.zeros(5), np.zeros((5, 10), dtype)
-    _elementwise.SoftmaxCrossEntropy(logits, np.zeros(5, np.int64), gradient, loss).run(1)
+    compiled.SoftmaxCrossEntropy(logits, np.zeros(5, np.int64), gradient, loss).run(1)
     assert_equal(np.isnan(loss), np.arange(5) == 2)
     assert_equal(np.isnan(gradient).all(axis=1), np.arange(5) == 2)
 

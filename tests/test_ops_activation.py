@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fastconv import ops, reference
-from fastconv._ext import _elementwise
+from fastconv.ops import compiled
 from tests.support.oracle import assert_equal, assert_same_bits, generator, integers
 
 KINDS = ("relu", "leaky_relu", "sigmoid", "tanh")
@@ -93,11 +93,11 @@ def test_the_slope_of_a_leaky_relu(isa, dtype, slope):
 def test_kernels_work_in_place(kind, isa, dtype):
     x, dy = spread(kind, 333, dtype), spread("dy", 333, dtype)
     y, dx = np.empty_like(x), np.empty_like(x)
-    _elementwise.ActivationForward(kind, x, y, slope=0.2).run(2)
-    _elementwise.ActivationBackward(kind, y, dy, dx, slope=0.2).run(2)
-    _elementwise.ActivationForward(kind, x, x, slope=0.2).run(2)
+    compiled.ActivationForward(kind, x, y, slope=0.2).run(2)
+    compiled.ActivationBackward(kind, y, dy, dx, slope=0.2).run(2)
+    compiled.ActivationForward(kind, x, x, slope=0.2).run(2)
     assert_same_bits(x, y)
-    _elementwise.ActivationBackward(kind, y, dy, dy, slope=0.2).run(2)
+    compiled.ActivationBackward(kind, y, dy, dy, slope=0.2).run(2)
     assert_same_bits(dy, dx)
 
 
@@ -106,7 +106,7 @@ def test_an_unknown_activation_is_refused():
     with pytest.raises(ValueError, match="activation.*relu.*swish"):
         ops.conv2d(x, np.zeros((3, 3, 1, 1), np.float32), activation="swish")
     with pytest.raises(ValueError, match="swish"):
-        _elementwise.ActivationForward("swish", x, x)
+        compiled.ActivationForward("swish", x, x)
 
 
 # ------------------------------------------------------------------------------------------ softmax
@@ -131,7 +131,7 @@ def test_softmax_is_shift_invariant_and_in_place(isa, dtype):
     x = integers(generator("shift"), (6, 10)).astype(dtype)
     y = ops.softmax(x)
     assert_same_bits(ops.softmax(x + 64), y)  # the shifted integers are exact
-    _elementwise.SoftmaxForward(x, x).run(2)
+    compiled.SoftmaxForward(x, x).run(2)
     assert_same_bits(x, y)
 
 
@@ -180,7 +180,7 @@ def test_loss_kernels_match_the_definition(shape, kind, weighted, isa, dtype):
     share = np.ones(rows) if weight is None else weight.astype(np.float64)
     probabilities = np.full(shape, np.nan, dtype)
     loss, gradient = np.full(rows, np.nan), np.full(shape, np.nan, dtype)
-    _elementwise.SoftmaxCrossEntropy(logits, targets, gradient, loss, weight, probabilities).run(2)
+    compiled.SoftmaxCrossEntropy(logits, targets, gradient, loss, weight, probabilities).run(2)
     expected, want = reference.softmax_cross_entropy(logits, targets, sample_weight=weight)
     tolerance = (64 + 2 * shape[1]) * UNIT[dtype] * max(shape[1] if kind == "soft" else 1, 1)
     assert (share * loss).sum() / rows == pytest.approx(expected, rel=tolerance, abs=tolerance)
@@ -188,7 +188,7 @@ def test_loss_kernels_match_the_definition(shape, kind, weighted, isa, dtype):
     np.testing.assert_allclose(probabilities, reference.softmax(logits), rtol=0, atol=tolerance)
 
     loss, gradient = np.full(rows, np.nan), np.full(shape, np.nan, dtype)
-    _elementwise.CrossEntropy(probabilities, targets, gradient, loss, weight).run(2)
+    compiled.CrossEntropy(probabilities, targets, gradient, loss, weight).run(2)
     expected, want = reference.cross_entropy(probabilities, targets, sample_weight=weight)
     assert (share * loss).sum() / rows == pytest.approx(expected, rel=tolerance, abs=tolerance)
     scale = np.abs(want).max() + 1
@@ -197,7 +197,7 @@ def test_loss_kernels_match_the_definition(shape, kind, weighted, isa, dtype):
     if kind == "labels":
         return
     loss, gradient = np.full(rows, np.nan), np.full(shape, np.nan, dtype)
-    _elementwise.MeanSquaredError(logits, targets, gradient, loss, weight).run(2)
+    compiled.MeanSquaredError(logits, targets, gradient, loss, weight).run(2)
     expected, want = reference.mean_squared_error(logits, targets, sample_weight=weight)
     assert (share * loss).sum() / rows == pytest.approx(expected, rel=tolerance, abs=tolerance)
     np.testing.assert_allclose(gradient, want, rtol=tolerance, atol=tolerance)
@@ -206,9 +206,9 @@ def test_loss_kernels_match_the_definition(shape, kind, weighted, isa, dtype):
 def test_each_sample_has_its_own_loss(isa, dtype):
     logits = np.log(np.array([[1, 3], [1, 1], [7, 1]], dtype))
     loss = np.empty(3)
-    _elementwise.SoftmaxCrossEntropy(logits, np.array([1, 0, 1]), None, loss).run(1)
+    compiled.SoftmaxCrossEntropy(logits, np.array([1, 0, 1]), None, loss).run(1)
     np.testing.assert_allclose(loss, np.log([4 / 3, 2, 8]), rtol=1e-6)
-    _elementwise.MeanSquaredError(
+    compiled.MeanSquaredError(
         np.array([[1, 2], [0, 0], [3, 5]], dtype),
         np.array([[1, 4], [0, 0], [0, 1]], dtype),
         None,
@@ -221,7 +221,7 @@ def test_cross_entropy_clips_as_keras_does(isa, dtype):
     """p / sum(p) within [1e-7, 1 - 1e-7]: a hopeless probability costs -log(1e-7), not infinity."""
     p = np.array([[0, 1], [1, 0], [3, 1]], dtype)
     loss, gradient = np.empty(3), np.empty((3, 2), dtype)
-    _elementwise.CrossEntropy(p, np.array([0, 0, 1]), gradient, loss).run(1)
+    compiled.CrossEntropy(p, np.array([0, 0, 1]), gradient, loss).run(1)
     np.testing.assert_allclose(loss, [-np.log(1e-7), 1e-7, np.log(4)], rtol=1e-5, atol=1.3e-7)
     assert np.isfinite(gradient).all()
 
@@ -243,7 +243,7 @@ def test_huge_logits_have_a_finite_loss(isa, dtype, sign):
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
 def test_dropout_keeps_the_expected_share_and_scales_it(isa, dtype, rate):
     x, y = np.ones(100_000, dtype), np.full(100_000, np.nan, dtype)
-    _elementwise.Dropout(x, y, rate, 123).run(2)
+    compiled.Dropout(x, y, rate, 123).run(2)
     kept = y != 0
     # Five standard deviations of a binomial distribution.
     assert abs(kept.mean() - (1 - rate)) < 5 * np.sqrt(rate * (1 - rate) / y.size)
@@ -252,7 +252,7 @@ def test_dropout_keeps_the_expected_share_and_scales_it(isa, dtype, rate):
 
 def test_dropout_draws_a_new_mask_each_run_and_can_return_to_an_old_one(isa, dtype):
     x, y = np.ones(5000, dtype), np.empty(5000, dtype)
-    op = _elementwise.Dropout(x, y, 0.5, 1)
+    op = compiled.Dropout(x, y, 0.5, 1)
     state = op.get_state()
     op.run(1)
     first = y.copy()
@@ -263,7 +263,7 @@ def test_dropout_draws_a_new_mask_each_run_and_can_return_to_an_old_one(isa, dty
     op.run(1)
     assert_same_bits(y, first)
     other = np.empty_like(y)
-    _elementwise.Dropout(x, other, 0.5, 2).run(1)
+    compiled.Dropout(x, other, 0.5, 2).run(1)
     assert (other != first).any(), "another seed gives another mask"
 
 
@@ -271,8 +271,8 @@ def test_dropout_backward_uses_the_mask_of_the_last_run(isa, dtype):
     rng = generator("dropout")
     x, dy = rng.standard_normal((2, 3333)).astype(dtype)
     y, dx = np.empty_like(x), np.empty_like(x)
-    op = _elementwise.Dropout(x, y, 0.3, 5)
-    back = _elementwise.DropoutBackward(op, dy, dx)
+    op = compiled.Dropout(x, y, 0.3, 5)
+    back = compiled.DropoutBackward(op, dy, dx)
     for _ in range(3):
         op.run(2)
         back.run(3)
@@ -282,20 +282,21 @@ def test_dropout_backward_uses_the_mask_of_the_last_run(isa, dtype):
 
 
 def test_dropout_is_the_same_at_any_number_of_threads_and_on_any_target(dtype):
-    from fastconv._ext import _core
+    from fastconv import runtime
+    from fastconv.ops import compiled
 
     x = generator("mask").standard_normal(200_001).astype(dtype)
     results = []
-    before = _core.isa()
+    before = runtime.isa()
     try:
-        for name in _core.available_isas():
-            _core.set_isa(name)
+        for name in runtime.available_isas():
+            runtime.set_isa(name)
             for threads in (1, 2, 3, 7):
                 y = np.empty_like(x)
-                _elementwise.Dropout(x, y, 0.4, 99).run(threads)
+                compiled.Dropout(x, y, 0.4, 99).run(threads)
                 results.append((y, name, threads))
     finally:
-        _core.set_isa(before)
+        runtime.set_isa(before)
     for y, name, threads in results[1:]:
         assert_same_bits(y, results[0][0], name, threads)
 
@@ -303,5 +304,5 @@ def test_dropout_is_the_same_at_any_number_of_threads_and_on_any_target(dtype):
 def test_a_rate_of_zero_keeps_everything(isa, dtype):
     x = spread("rate", 100, dtype)
     y = np.empty_like(x)
-    _elementwise.Dropout(x, y, 0.0, 3).run(1)
+    compiled.Dropout(x, y, 0.0, 3).run(1)
     assert_same_bits(y, x)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fastconv import ops, reference, resampling, shapes
-from fastconv._ext import _channels, _resample
+from fastconv.ops import compiled
 
 SHAPES = [(2, 5, 6, 3), (1, 1, 1, 1), (3, 4, 7, 17), (2, 9, 3, 64), (1, 13, 2, 33)]
 PADDINGS = [((1, 2), (0, 3)), 1, ((0, 0), (2, 1))]
@@ -98,7 +98,7 @@ def test_transposing(isa, dtype, shape, axes):
 def test_transposing_matrices(isa, dtype, shape):
     x = numbers(shape, dtype)
     y = np.empty((shape[0], shape[2], shape[1]), dtype)
-    _resample.Transpose(x, y).run(2)
+    compiled.Transpose(x, y).run(2)
     assert_equal(y, x.transpose(0, 2, 1), dtype)
 
 
@@ -138,7 +138,7 @@ def test_places_far_away_are_outside():
 def test_sums_over_rows(isa, dtype, shape):
     x = numbers(shape, dtype)
     y = np.empty((shape[0], shape[2]), dtype)
-    _channels.ColumnSums(x, y, 0.5).run(2)
+    compiled.ColumnSums(x, y, 0.5).run(2)
     bound = reference.gamma(600, dtype) * np.abs(x).sum(axis=1)
     assert (np.abs(y - 0.5 * x.sum(axis=1, dtype=np.float64)) <= bound).all()
 
@@ -149,14 +149,14 @@ def test_maxima_over_rows(isa, dtype, shape):
     x[0, shape[1] // 2, 1] = np.nan
     y = np.empty((shape[0], shape[2]), dtype)
     argmax = np.empty(y.shape, np.int32)
-    _channels.ColumnMax(x, y, argmax).run(2)
+    compiled.ColumnMax(x, y, argmax).run(2)
     np.testing.assert_array_equal(y, x.max(axis=1))
     np.testing.assert_array_equal(argmax, x.argmax(axis=1))
     other = np.empty_like(y)
-    _channels.ColumnMax(x, other, None).run(1)
+    compiled.ColumnMax(x, other, None).run(1)
     np.testing.assert_array_equal(other, y)
     dx, dy = np.full_like(x, 7), numbers(y.shape, dtype, 1)
-    _channels.ColumnMaxBackward(dy, argmax, dx).run(2)
+    compiled.ColumnMaxBackward(dy, argmax, dx).run(2)
     expected = np.zeros_like(x)
     np.put_along_axis(expected, argmax[:, None].astype(int), dy[:, None], axis=1)
     np.testing.assert_array_equal(dx, expected)
@@ -169,7 +169,7 @@ def test_scale_and_shift(isa, dtype, shape, parts):
     scale = numbers(shape[-1:], dtype, 1) if parts != "shift" else None
     shift = numbers(shape[-1:], dtype, 2) if parts != "scale" else None
     y = x.copy()
-    _channels.ScaleShift(y, scale, shift, y).run(2)
+    compiled.ScaleShift(y, scale, shift, y).run(2)
     expected = (x if scale is None else x * scale) + (0 if shift is None else shift)
     assert_equal(y, expected, dtype)
 
@@ -180,19 +180,19 @@ def test_scale_and_shift(isa, dtype, shape, parts):
 def test_masks(isa, dtype, mask):
     x, m = numbers((2, 4, 3, 5), dtype), numbers(mask, dtype, 1)
     y = np.empty_like(x)
-    _channels.Masked(x, m, y).run(2)
+    compiled.Masked(x, m, y).run(2)
     assert_equal(y, x * m, dtype)
 
 
 def test_noise_is_normal(isa, dtype):
     noise = np.zeros(400_001, dtype)
-    op = _channels.Gaussian(noise, noise, 1.0, 5)
+    op = compiled.Gaussian(noise, noise, 1.0, 5)
     op.run(2)
     moments = [(noise**k).mean() for k in (1, 2, 3, 4)]
     np.testing.assert_allclose(moments, [0, 1, 0, 3], atol=0.05)
     assert abs((noise[1:] * noise[:-1]).mean()) < 0.01
     again = np.zeros_like(noise)
-    other = _channels.Gaussian(again, again, 1.0, 5)
+    other = compiled.Gaussian(again, again, 1.0, 5)
     other.set_state(1)
     other.run(2)
     assert abs((noise * again).mean()) < 0.01, "another draw is other noise"

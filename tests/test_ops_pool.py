@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from fastconv import ops, reference, shapes
-from fastconv._ext import _pool
+from fastconv.ops import compiled
 from fastconv.reference import gamma
 from tests.support.conv_cases import VECTOR_WIDTHS
 from tests.support.oracle import (
@@ -73,7 +73,7 @@ def test_max_pool_backward_through_a_fused_relu(case, isa, dtype):
     y, argmax = ops.max_pool2d(x, return_argmax=True, **case.options)
     dx = np.full(case.input_shape, np.nan, dtype)
     dy = problem.dy.astype(dtype)
-    _pool.MaxPoolBackward(geometry, dy, argmax, dx, ("relu", 0.0, y)).run(2)
+    compiled.MaxPoolBackward(geometry, dy, argmax, dx, ("relu", 0.0, y)).run(2)
     expected = reference.max_pool2d_backward(
         problem.dy * (y > 0), argmax, input_shape=case.input_shape, **case.options
     )

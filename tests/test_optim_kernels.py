@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fastconv._ext import _optim
+from fastconv.ops import compiled
 from tests.support.oracle import assert_same_bits
 
 SIZES = (1, 3, 8, 17, 70, 1000, 93322)
@@ -60,7 +60,7 @@ def test_sgd(isa, dtype, size, momentum, nesterov):
     w, steps = gradients(size, dtype)
     velocity = np.zeros(size, dtype) if momentum else None
     g = np.empty(size, dtype)
-    update = _optim.Update("sgd", w, g, [velocity], np.array([0.05, momentum, nesterov]))
+    update = compiled.Update("sgd", w, g, [velocity], np.array([0.05, momentum, nesterov]))
     expected, state = w.astype(np.float64), {"velocity": np.zeros(size)}
     for step in steps:
         g[:] = step
@@ -85,7 +85,7 @@ def test_rmsprop(isa, dtype, size, centered, momentum):
     g = np.empty(size, dtype)
     hyper = np.array([0.01, 0.9, momentum, 1e-7])
     slots = [buffers.get(name) for name in ("v", "mean", "momentum")]
-    update = _optim.Update("rmsprop", w, g, slots, hyper)
+    update = compiled.Update("rmsprop", w, g, slots, hyper)
     expected = w.astype(np.float64)
     for step in steps:
         g[:] = step
@@ -106,7 +106,7 @@ def test_adam(isa, dtype, size):
     w, steps = gradients(size, dtype)
     m, v, g = np.zeros(size, dtype), np.zeros(size, dtype), np.empty(size, dtype)
     hyper = np.array([0.0, 0.9, 0.999, 1e-7])
-    update = _optim.Update("adam", w, g, [m, v], hyper)
+    update = compiled.Update("adam", w, g, [m, v], hyper)
     expected, state = w.astype(np.float64), {"m": np.zeros(size), "v": np.zeros(size)}
     for t, step in enumerate(steps, start=1):
         g[:] = step
@@ -122,7 +122,7 @@ def test_hyper_parameters_are_read_at_each_run(isa):
     """A learning-rate schedule writes one number; nothing is rebuilt."""
     w, g = np.zeros(5, np.float32), np.ones(5, np.float32)
     hyper = np.array([1.0, 0.0, 0.0])
-    update = _optim.Update("sgd", w, g, [], hyper)
+    update = compiled.Update("sgd", w, g, [], hyper)
     update.run(1)
     hyper[0] = 0.25
     update.run(1)
@@ -152,7 +152,7 @@ def buffers_of(rule, size, dtype):
 
 def run_update(rule, g, buffers, threads=1):
     g = None if rule == "average" else g
-    _optim.Update(rule, buffers[0], g, buffers[1:], np.array(RULES[rule][1])).run(threads)
+    compiled.Update(rule, buffers[0], g, buffers[1:], np.array(RULES[rule][1])).run(threads)
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -205,18 +205,18 @@ def test_a_gradient_that_is_not_a_number_shows(isa, dtype, rule):
 def test_inconsistent_buffers_are_refused():
     w, g = np.zeros(4, np.float32), np.zeros(5, np.float32)
     with pytest.raises(ValueError, match="one shape"):
-        _optim.Update("sgd", w, g, [], np.array([0.1, 0.0, 0.0]))
+        compiled.Update("sgd", w, g, [], np.array([0.1, 0.0, 0.0]))
     with pytest.raises(ValueError, match="one shape"):
-        _optim.Update("adam", w, w.copy(), [w.copy(), g], np.array([0.1, 0.9, 0.999, 1e-7]))
+        compiled.Update("adam", w, w.copy(), [w.copy(), g], np.array([0.1, 0.9, 0.999, 1e-7]))
     with pytest.raises(TypeError, match="one dtype"):
-        _optim.Update("rmsprop", w, w.astype(np.float64), [w.copy()], np.array([0.1]))
+        compiled.Update("rmsprop", w, w.astype(np.float64), [w.copy()], np.array([0.1]))
     with pytest.raises(ValueError, match="needs 2 to 3 slots"):
-        _optim.Update("adam", w, w.copy(), [w.copy()], np.zeros(4))
+        compiled.Update("adam", w, w.copy(), [w.copy()], np.zeros(4))
     with pytest.raises(ValueError, match="up to 6 numbers"):
-        _optim.Update("sgd", w, w.copy(), [], np.zeros(7))
+        compiled.Update("sgd", w, w.copy(), [], np.zeros(7))
     with pytest.raises(ValueError, match="rule 'sgd' needs a gradient"):
-        _optim.Update("sgd", w, None, [], np.zeros(3))
+        compiled.Update("sgd", w, None, [], np.zeros(3))
     with pytest.raises(ValueError, match="rule 'average' needs no gradient"):
-        _optim.Update("average", w, w.copy(), [w.copy()], np.zeros(2))
+        compiled.Update("average", w, w.copy(), [w.copy()], np.zeros(2))
     with pytest.raises(ValueError, match="unknown rule 'muon'"):
-        _optim.Update("muon", w, w.copy(), [], np.zeros(1))
+        compiled.Update("muon", w, w.copy(), [], np.zeros(1))

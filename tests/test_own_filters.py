@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fastconv import shapes
-from fastconv._ext import _conv
+from fastconv.ops import compiled
 
 # pass, algorithm, strides
 OPS = (
@@ -37,9 +37,9 @@ def bound(direction, algorithm, strides, *, channels=24, filters=40, groups=1):
     )
     if direction == "forward":
         y = np.empty_like(dy)
-        return _conv.conv2d_forward(g, x, w, None, y, algorithm=algorithm), w, y
+        return compiled.conv2d_forward(g, x, w, None, y, algorithm=algorithm), w, y
     dx = np.empty_like(x)
-    return _conv.conv2d_backward_input(g, dy, w, dx, algorithm=algorithm), w, dx
+    return compiled.conv2d_backward_input(g, dy, w, dx, algorithm=algorithm), w, dx
 
 
 @pytest.mark.parametrize("direction, algorithm, strides", OPS)

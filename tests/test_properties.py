@@ -14,25 +14,24 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from fastconv import ops, reference, shapes
-from fastconv._ext import _core
+from fastconv import ops, reference, runtime, shapes
 from tests.support.conv_case import ConvCase, resolve_padding
 from tests.support.oracle import assert_equal, integers
 from tests.support.pool_cases import PoolCase
 
 DTYPES = st.sampled_from([np.float32, np.float64])
-ISAS = st.sampled_from(_core.available_isas())
+ISAS = st.sampled_from(runtime.available_isas())
 THREADS = st.integers(1, 4)
 
 
 @contextmanager
 def instruction_set(name):
-    before = _core.isa()
-    _core.set_isa(name)
+    before = runtime.isa()
+    runtime.set_isa(name)
     try:
         yield
     finally:
-        _core.set_isa(before)
+        runtime.set_isa(before)
 
 
 def pairs(low, high):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fastconv import constraints, layers, models, optimizers, regularizers
-from fastconv._ext import _penalty
+from fastconv.ops import compiled
 from fastconv.serialization import deserialize, serialize
 from tests.golden.golden_file import load
 
@@ -154,7 +154,7 @@ def test_the_compiled_penalty(isa, dtype, size):
     results = []
     for threads in (1, 3):
         changed = g.copy()
-        _penalty.Penalty(x, changed, value, 0.25, 0.5, 2.0).run(threads)
+        compiled.Penalty(x, changed, value, 0.25, 0.5, 2.0).run(threads)
         np.testing.assert_allclose(changed, expected, rtol=2e-6, atol=1e-6)
         assert value[0] == pytest.approx(2 * regularizer(x), rel=1e-6)
         results.append(value[0])
@@ -167,7 +167,7 @@ def test_the_compiled_norms(isa, dtype, shape):
     expected = constraints.MinMaxNorm(0.5, 1.5, 0.7, axis=1)(w)
     for threads in (1, 3):
         changed = w.copy()
-        _penalty.LimitNorms(changed, 0.5, 1.5, 0.7, 1e-7).run(threads)
+        compiled.LimitNorms(changed, 0.5, 1.5, 0.7, 1e-7).run(threads)
         np.testing.assert_allclose(changed, expected, rtol=3e-6)
 
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastconv
-from fastconv import ops, reference, shapes
-from fastconv._ext import _algorithm, _conv, _core, _dense
+from fastconv import ops, reference, runtime, shapes
+from fastconv.ops import compiled
 from tests.support.oracle import generator
 from tests.support.winograd_tiles import tile_sizes
 
@@ -24,8 +24,8 @@ PASSES = ("forward", "backward_input", "backward_kernel")
 @pytest.fixture
 def variants():
     """Forces or forbids variants until the test ends."""
-    yield _core.set_variants
-    _core.set_variants()
+    yield runtime.set_kernel_variants
+    runtime.set_kernel_variants()
 
 
 def op_for(pass_name, geometry, algorithm="auto", dtype=np.float32):
@@ -35,10 +35,10 @@ def op_for(pass_name, geometry, algorithm="auto", dtype=np.float32):
         for shape in (geometry.input_shape, geometry.kernel_shape, geometry.output_shape)
     )
     if pass_name == "forward":
-        return _conv.conv2d_forward(geometry, x, w, None, y, algorithm=algorithm)
+        return compiled.conv2d_forward(geometry, x, w, None, y, algorithm=algorithm)
     if pass_name == "backward_input":
-        return _conv.conv2d_backward_input(geometry, y, w, x, algorithm)
-    return _conv.conv2d_backward_kernel(geometry, x, y, w, None, algorithm)
+        return compiled.conv2d_backward_input(geometry, y, w, x, algorithm)
+    return compiled.conv2d_backward_kernel(geometry, x, y, w, None, algorithm)
 
 
 def order(description):
@@ -64,7 +64,7 @@ def test_no_order_of_a_sum_depends_on_the_number_of_threads(
     geometry = shapes.conv2d_geometry(
         (batch, height, width, c), (kernel, kernel, c, k), strides=stride, padding=padding
     )
-    for algorithm in _algorithm.estimated_costs(geometry, pass_name):
+    for algorithm in compiled.estimated_costs(geometry, pass_name):
         op = op_for(pass_name, geometry, algorithm)
         alone = order(op.describe(1))
         assert alone["algorithm"] == algorithm
@@ -77,7 +77,7 @@ def test_nor_does_that_of_a_dense_layer(rows, inputs, outputs):
     x, w, y = (
         np.empty(s, np.float32) for s in ((rows, inputs), (inputs, outputs), (rows, outputs))
     )
-    op = _dense.DenseForward(x, w, None, y)
+    op = compiled.DenseForward(x, w, None, y)
     alone = op.describe(1)
     for threads in (2, 9, 128):
         described = op.describe(threads)
@@ -111,8 +111,8 @@ def test_a_description_says_how_the_pass_runs(isa):
 def test_an_empty_batch_has_an_algorithm(isa):
     geometry = shapes.conv2d_geometry((0, 14, 14, 64), (3, 3, 64, 64), padding=1)
     for pass_name in PASSES:
-        costs = _algorithm.estimated_costs(geometry, pass_name)
-        assert _algorithm.choose_algorithm(geometry, pass_name, np.float32) == min(
+        costs = compiled.estimated_costs(geometry, pass_name)
+        assert compiled.choose_algorithm(geometry, pass_name, np.float32) == min(
             costs, key=costs.get
         )
 
@@ -168,15 +168,15 @@ def run_convolution(name, dtype, threads):
     )
     if pass_name == "forward":
         result = aligned(geometry.output_shape, dtype)
-        op = _conv.conv2d_forward(geometry, x, w, None, result, algorithm=algorithm)
+        op = compiled.conv2d_forward(geometry, x, w, None, result, algorithm=algorithm)
         expected = reference.conv2d(x, w, **options)
     elif pass_name == "backward_input":
         result = aligned(x_shape, dtype)
-        op = _conv.conv2d_backward_input(geometry, dy, w, result, algorithm)
+        op = compiled.conv2d_backward_input(geometry, dy, w, result, algorithm)
         expected = reference.conv2d_backward_input(dy, w, input_shape=x_shape, **options)
     else:
         result = aligned(w_shape, dtype)
-        op = _conv.conv2d_backward_kernel(geometry, x, dy, result, None, algorithm)
+        op = compiled.conv2d_backward_kernel(geometry, x, dy, result, None, algorithm)
         expected, _ = reference.conv2d_backward_kernel(x, dy, kernel_size=w_shape[0], **options)
     op.run(threads)
     return result, expected, op.describe(threads)
@@ -223,7 +223,7 @@ def test_pooling_in_registers_or_in_scratch(allowed, isa, dtype, variants):
     rng = generator("pooling")
     x, w = (rng.integers(-3, 4, shape).astype(dtype) for shape in (x_shape, w_shape))
     y = np.empty((2, 5, 4, 24), dtype)
-    op = _conv.conv2d_forward(geometry, x, w, None, y, algorithm="direct", pool="max")
+    op = compiled.conv2d_forward(geometry, x, w, None, y, algorithm="direct", pool="max")
     op.run(2)
     found = op.describe(2)["problems"][0]["variant"]
     # The block of the scalar target has fewer rows than a window has pixels.
@@ -238,7 +238,7 @@ def test_narrow_dense_layers(narrow, isa, dtype, variants):
     rng = generator("narrow")
     x, w = (rng.integers(-3, 4, s).astype(dtype) for s in ((5, 70), (70, 3)))
     y = np.empty((5, 3), dtype)
-    op = _dense.DenseForward(x, w, None, y)
+    op = compiled.DenseForward(x, w, None, y)
     op.run(2)
     assert op.describe(2)["variant"] == ("narrow" if narrow else "wide")
     np.testing.assert_array_equal(y, x @ w)
@@ -294,7 +294,7 @@ def test_the_choice_of_a_variant(name, isa):
     if pass_name == "forward":
         x, w = np.empty(x_shape, np.float32), np.empty(w_shape, np.float32)
         y = aligned(geometry.output_shape, np.float32)
-        op = _conv.conv2d_forward(geometry, x, w, None, y, algorithm=algorithm)
+        op = compiled.conv2d_forward(geometry, x, w, None, y, algorithm=algorithm)
     else:
         op = op_for(pass_name, geometry, algorithm)
     description = op.describe(2)
@@ -317,12 +317,12 @@ def test_the_choice_of_a_dense_variant(rows, inputs, outputs, variant, blocks, i
     x, w, y = (
         np.empty(s, np.float32) for s in ((rows, inputs), (inputs, outputs), (rows, outputs))
     )
-    description = _dense.DenseForward(x, w, None, y).describe(2)
+    description = compiled.DenseForward(x, w, None, y).describe(2)
     assert (description["variant"], description["reduction_blocks"]) == (variant, blocks)
 
 
 def test_every_variant_has_a_test():
-    assert set(_core.VARIANTS) == {*CONVOLUTIONS, "register_pooling", "narrow"}
+    assert set(runtime.kernel_variants()) == {*CONVOLUTIONS, "register_pooling", "narrow"}
 
 
 def test_an_unknown_variant_is_named(variants):

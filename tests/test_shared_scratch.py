@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fastconv._ext._dense import DenseForward
-from fastconv._ext._penalty import Penalty
-from fastconv._ext._program import Program, scratch_bytes
 
 from fastconv import shapes
-from fastconv._ext import _conv
+from fastconv.ops import compiled
+from fastconv.ops.compiled import DenseForward, Penalty, Program, scratch_bytes
 
 PASSES = {
-    "forward": lambda g, x, w, dy, to, **o: _conv.conv2d_forward(g, x, w, None, to, **o),
-    "backward_input": lambda g, x, w, dy, to, **o: _conv.conv2d_backward_input(g, dy, w, to, **o),
-    "backward_kernel": lambda g, x, w, dy, to, **o: _conv.conv2d_backward_kernel(
+    "forward": lambda g, x, w, dy, to, **o: compiled.conv2d_forward(g, x, w, None, to, **o),
+    "backward_input": lambda g, x, w, dy, to, **o: compiled.conv2d_backward_input(
+        g, dy, w, to, **o
+    ),
+    "backward_kernel": lambda g, x, w, dy, to, **o: compiled.conv2d_backward_kernel(
         g, x, dy, to, None, **o
     ),
 }
@@ -90,7 +90,7 @@ def test_scratch_full_of_nan_does_not_reach_a_dense_layer_in_blocks(threads):
 def test_frozen_filters_serve_every_number_of_threads(shape, algorithm):
     g = shapes.conv2d_geometry(shape, (3, 3, shape[-1], 470), padding="same")
     x, w, y = arrays(g)
-    op = _conv.conv2d_forward(g, x, w, None, y, algorithm=algorithm)
+    op = compiled.conv2d_forward(g, x, w, None, y, algorithm=algorithm)
     op.run(1)
     want = y.copy()
     op.freeze_weights(True)

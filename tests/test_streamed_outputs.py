@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fastconv._ext._dense import DenseBackwardKernel
 
 from fastconv import ops, reference
+from fastconv.ops.compiled import DenseBackwardKernel
 
 IMAGES = (3, 192, 192)
 CANARY = np.float32(12345)

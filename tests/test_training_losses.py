@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fastconv._ext._loss import RowLoss
 
 from fastconv import layers, losses, models, optimizers
+from fastconv.ops.compiled import RowLoss
 from fastconv.serialization import deserialize, serialize
 from tests.golden.golden_file import load
 

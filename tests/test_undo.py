@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fastconv import layers, losses, models, shapes
-from fastconv._ext import _dense, _elementwise, _merge, _pool
+from fastconv.ops import compiled
 from fastconv.plan import Plan
 from fastconv.plan.lowering import Dense
 from fastconv.plan.lowering.pooling import Pooling
@@ -22,13 +22,13 @@ def arrays(*sizes, dtype):
 
 def activated(kind, x):
     y = np.empty_like(x)
-    _elementwise.ActivationForward(kind, x, y, SLOPE).run(1)
+    compiled.ActivationForward(kind, x, y, SLOPE).run(1)
     return y
 
 
 def differentiated(kind, y, dy):
     dx = np.empty_like(dy)
-    _elementwise.ActivationBackward(kind, y, dy, dx, SLOPE).run(1)
+    compiled.ActivationBackward(kind, y, dy, dx, SLOPE).run(1)
     return dx
 
 
@@ -60,7 +60,7 @@ def test_average_pooling(isa, dtype, kind, shape, size, strides, padding):
     g = shapes.pool2d_geometry(shape, pool_size=size, strides=strides, padding=padding)
     x, dy, dx = arrays(shape, g.output_shape, shape, dtype=dtype)
     check(
-        lambda gradient: _pool.AveragePoolBackward(g, dy, dx, gradient),
+        lambda gradient: compiled.AveragePoolBackward(g, dy, dx, gradient),
         dx,
         kind,
         activated(kind, x),
@@ -75,13 +75,13 @@ def test_max_pooling(isa, dtype, kind, shape, size, strides, padding):
     x, dy, dx, y = arrays(shape, g.output_shape, shape, g.output_shape, dtype=dtype)
     x = activated(kind, x)
     argmax = np.empty(y.shape, np.uint8)
-    _pool.MaxPoolForward(g, x, y, argmax).run(1)
-    _pool.MaxPoolBackward(g, dy, argmax, dx).run(1)
+    compiled.MaxPoolForward(g, x, y, argmax).run(1)
+    compiled.MaxPoolBackward(g, dy, argmax, dx).run(1)
     expected = differentiated(kind, x, dx)
     assert np.abs(expected).max() > 0
     for threads in (1, 2, 3):
         dx.fill(np.nan)
-        _pool.MaxPoolBackward(g, dy, argmax, dx, (kind, SLOPE, y)).run(threads)
+        compiled.MaxPoolBackward(g, dy, argmax, dx, (kind, SLOPE, y)).run(threads)
         if size == strides or kind == "relu":
             np.testing.assert_array_equal(dx, expected)
         else:
@@ -95,7 +95,7 @@ def test_dense(isa, dtype, kind, rows, inputs, outputs):
     sizes = (rows, inputs), (inputs, outputs), (rows, outputs), (rows, inputs)
     x, w, dy, dx = arrays(*sizes, dtype=dtype)
     check(
-        lambda gradient: _dense.DenseBackwardInput(dy, w, dx, gradient),
+        lambda gradient: compiled.DenseBackwardInput(dy, w, dx, gradient),
         dx,
         kind,
         activated(kind, x),
@@ -109,7 +109,10 @@ def test_sum(isa, dtype, kind, size):
     x = np.abs(x)  # a single element is to have a gradient
     x = activated(kind, np.minimum(x, SLOPE / 2))
     check(
-        lambda gradient: _merge.Merge("add", [a, b], dx, activation_gradient=gradient), dx, kind, x
+        lambda gradient: compiled.Merge("add", [a, b], dx, activation_gradient=gradient),
+        dx,
+        kind,
+        x,
     )
 
 
@@ -117,13 +120,13 @@ def test_sum(isa, dtype, kind, size):
 def test_the_output_must_have_the_shape_and_type_of_the_gradient(shape, dtype):
     dy, w, dx = arrays((3, 2), (5, 2), (3, 5), dtype=np.float32)
     with pytest.raises(ValueError, match=r"expected the output .* \(3, 5\) and in float32"):
-        _dense.DenseBackwardInput(dy, w, dx, ("relu", 0.0, np.zeros(shape, dtype)))
+        compiled.DenseBackwardInput(dy, w, dx, ("relu", 0.0, np.zeros(shape, dtype)))
 
 
 def test_only_what_can_end_an_operation_can_be_differentiated():
     dy, w, dx = arrays((3, 2), (5, 2), (3, 5), dtype=np.float32)
     with pytest.raises(ValueError, match="'gelu' cannot be fused"):
-        _dense.DenseBackwardInput(dy, w, dx, ("gelu", 0.0, dx))
+        compiled.DenseBackwardInput(dy, w, dx, ("gelu", 0.0, dx))
 
 
 # ------------------------------------------------------------------------------------------ plans

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fastconv import ops, shapes
-from fastconv._ext import _conv
+from fastconv.ops import compiled
 
 PROMISED_L2 = 1e-5
 
@@ -35,7 +35,7 @@ def geometry(shape, filters, kernel, padding):
 def described(g, algorithm):
     """How the gradient with respect to the input is computed."""
     dy, w, dx = (np.empty(s, np.float32) for s in (g.output_shape, g.kernel_shape, g.input_shape))
-    return _conv.conv2d_backward_input(g, dy, w, dx, algorithm).describe()
+    return compiled.conv2d_backward_input(g, dy, w, dx, algorithm).describe()
 
 
 def gradient(dy, w, shape, padding, algorithm, threads=None):
@@ -93,11 +93,11 @@ def test_pixels_that_no_output_saw_have_no_gradient(isa):
     dy = rng.standard_normal((2, 2, 2, 17), np.float32)
     w = rng.standard_normal(g.kernel_shape, np.float32)
     dx = np.full(g.input_shape, np.nan, np.float32)
-    op = _conv.conv2d_backward_input(g, dy, w, dx, algorithm="winograd4")
+    op = compiled.conv2d_backward_input(g, dy, w, dx, algorithm="winograd4")
     op.run(1)
     assert op.describe()["sampling"] == "stride_1"
     exact = np.zeros_like(dx)
-    _conv.conv2d_backward_input(g, dy, w, exact, algorithm="direct").run(1)
+    compiled.conv2d_backward_input(g, dy, w, exact, algorithm="direct").run(1)
     assert np.all(exact[:, 4] == 0)
     assert np.all(exact[:, :, 4] == 0)
     assert np.linalg.norm(dx - exact) <= PROMISED_L2 * np.linalg.norm(exact)

@@ -106,22 +106,22 @@ def convolution(
 
     Raises ValueError for an unknown pass, or an algorithm that does not apply.
     """
-    from fastconv._ext import _conv
+    from fastconv.ops import compiled
 
     geometry = row.geometry
     x, w, b, dy = (arrays[name] for name in ("x", "w", "b", "dy"))
     if direction == "forward":
         y = aligned_empty(row.output_shape, np.float32)
-        op = _conv.conv2d_forward(geometry, x, w, b, y, algorithm=algorithm, frozen=frozen)
+        op = compiled.conv2d_forward(geometry, x, w, b, y, algorithm=algorithm, frozen=frozen)
         op.freeze_weights(frozen)
         outputs = {"y": y}
     elif direction == "backward_input":
         dx = aligned_empty(x.shape, np.float32)
-        op = _conv.conv2d_backward_input(geometry, dy, w, dx, algorithm=algorithm)
+        op = compiled.conv2d_backward_input(geometry, dy, w, dx, algorithm=algorithm)
         outputs = {"dx": dx}
     elif direction == "backward_kernel":
         dw, db = aligned_empty(w.shape, np.float32), aligned_empty(b.shape, np.float32)
-        op = _conv.conv2d_backward_kernel(geometry, x, dy, dw, db, algorithm=algorithm)
+        op = compiled.conv2d_backward_kernel(geometry, x, dy, dw, db, algorithm=algorithm)
         outputs = {"dw": dw, "db": db}
     else:
         raise ValueError(f"`direction` must be one of {PASSES}, received {direction!r}")
@@ -132,10 +132,10 @@ def algorithm_of(
     row: Convolution, direction: str, algorithm: str = "auto", *, frozen: bool = False
 ) -> str:
     """What `algorithm` comes to for this pass: the choice that "auto" makes, or itself."""
-    from fastconv._ext import _algorithm
+    from fastconv.ops import compiled
 
     frozen = frozen and direction == "forward"
-    return _algorithm.choose_algorithm(row.geometry, direction, np.float32, algorithm, frozen)
+    return compiled.choose_algorithm(row.geometry, direction, np.float32, algorithm, frozen)
 
 
 def pooling(
@@ -145,17 +145,17 @@ def pooling(
 
     The forward pass of max pooling records where the maxima are, as training needs it.
     """
-    from fastconv._ext import _pool
+    from fastconv.ops import compiled
 
     geometry = shapes.pool2d_geometry(x.shape, pool_size=pool, strides=stride)
     y, dx = aligned_empty(dy.shape, np.float32), aligned_empty(x.shape, np.float32)
     if kind == "max":
         argmax = np.zeros(dy.shape, geometry.argmax_dtype)
-        forward = _pool.MaxPoolForward(geometry, x, y, argmax)
-        backward = _pool.MaxPoolBackward(geometry, dy, argmax, dx)
+        forward = compiled.MaxPoolForward(geometry, x, y, argmax)
+        backward = compiled.MaxPoolBackward(geometry, dy, argmax, dx)
     else:
-        forward = _pool.AveragePoolForward(geometry, x, y)
-        backward = _pool.AveragePoolBackward(geometry, dy, dx)
+        forward = compiled.AveragePoolForward(geometry, x, y)
+        backward = compiled.AveragePoolBackward(geometry, dy, dx)
     forward.run(threads)  # the backward pass of max pooling reads what this recorded
     if direction == "forward":
         return Side(lambda: forward.run(threads), lambda: {"y": y})

@@ -1,12 +1,14 @@
 """The multiply-add peak of this machine, measured, which is what throughput is compared with.
 
-`fastconv._ext._core.fma_peak` runs a loop of independent fused multiply-adds in registers with the
-instruction set in use, so the peak of an AVX2 run is AVX2's. It is measured in the same run as the
-kernels, before and between them, because a shared machine changes its clock; the largest counts,
-since whatever else ran at the time can only have made a measurement smaller.
+`fastconv.runtime.peak_gflops` measures it with the instruction set in use, so the peak of an AVX2
+run is AVX2's: in the same run as the kernels, before and between them, because a shared machine
+changes its clock. The largest measurement counts, since other work on the machine can only make one
+smaller.
 """
 
 from __future__ import annotations
+
+from fastconv import runtime
 
 
 class Peak:
@@ -27,10 +29,8 @@ class Peak:
 
     def measure(self, times: int = 3) -> float:
         """Measure `times` more times; return the largest of everything measured, in GFLOP/s."""
-        from fastconv._ext import _core  # not before whoever is asking has set FASTCONV_ISA
-
         for _ in range(times):
-            self._measured.append(_core.fma_peak(self.num_threads))
+            self._measured.append(runtime.peak_gflops(self.num_threads))
         return self.gflops
 
     @property

@@ -25,16 +25,7 @@ import itertools
 import numpy as np
 
 from fastconv import layers, losses, models, optimizers, runtime, shapes, utils
-from fastconv._ext import (
-    _algorithm,
-    _columns,
-    _conv,
-    _core,
-    _dense,
-    _elementwise,
-    _optim,
-    _pool,
-)
+from fastconv.ops import compiled
 
 POISON = 0xFF  # four or eight of these bytes are NaN
 ACTIVATIONS = ("linear", "relu", "leaky_relu", "sigmoid", "tanh", "clipped_relu")
@@ -45,7 +36,7 @@ class Problems:
     """Runs one problem after the other and gathers the digest of their results."""
 
     def __init__(self, isa: str, seed: int, threads: int):
-        _core.set_isa(isa)
+        runtime.set_isa(isa)
         self.threads = threads
         self.random = np.random.default_rng(seed)
         self.digest = hashlib.sha256()
@@ -117,9 +108,9 @@ def geometry_of(problems: Problems, kernel, strides, kind: str) -> shapes.Conv2D
 def algorithms(geometry, pass_name: str, dtype) -> list[str]:
     """The algorithms that can run the pass."""
     able = []
-    for name in _algorithm.ALGORITHMS[1:]:
+    for name in compiled.ALGORITHMS[1:]:
         try:
-            able.append(_algorithm.choose_algorithm(geometry, pass_name, dtype, name))
+            able.append(compiled.choose_algorithm(geometry, pass_name, dtype, name))
         except ValueError:
             continue
     return able
@@ -138,7 +129,7 @@ def run_passes(problems: Problems, g: shapes.Conv2DGeometry, dtype) -> None:
     for name in algorithms(g, "forward", dtype):
         p.run(
             f"forward {name} {activation} {label}",
-            lambda y, name=name: _conv.conv2d_forward(g, x, w, b, y, activation, 0.25, name),
+            lambda y, name=name: compiled.conv2d_forward(g, x, w, b, y, activation, 0.25, name),
             dy,
             frozen=frozen,
         )
@@ -148,7 +139,7 @@ def run_passes(problems: Problems, g: shapes.Conv2DGeometry, dtype) -> None:
         for name in algorithms(g.whole_windows(2), "forward", dtype):
             p.run(
                 f"forward {name} {activation} {pool} pooling {label}",
-                lambda y, name=name: _conv.conv2d_forward(
+                lambda y, name=name: compiled.conv2d_forward(
                     g, x, w, b, y, activation, 0.25, name, pool
                 ),
                 pooled,
@@ -156,14 +147,14 @@ def run_passes(problems: Problems, g: shapes.Conv2DGeometry, dtype) -> None:
     for name in algorithms(g, "backward_input", dtype):
         p.run(
             f"backward_input {name} {label}",
-            lambda dx, name=name: _conv.conv2d_backward_input(g, dy, w, dx, name),
+            lambda dx, name=name: compiled.conv2d_backward_input(g, dy, w, dx, name),
             x,
             frozen=frozen,
         )
     for name in algorithms(g, "backward_kernel", dtype):
         p.run(
             f"backward_kernel {name} {label}",
-            lambda dw, *db, name=name: _conv.conv2d_backward_kernel(
+            lambda dw, *db, name=name: compiled.conv2d_backward_kernel(
                 g, x, dy, dw, *db or (None,), name
             ),
             *((w,) if b is None else (w, b)),
@@ -189,8 +180,8 @@ def run_columns(problems: Problems, dtype) -> None:
         fields = (g.kernel_h, g.kernel_w, g.channels, g.batch, g.out_h, g.out_w)
         dy = p.normal(fields, dtype)
         label = f"{np.dtype(dtype)} {g}"
-        p.run(f"im2col {label}", lambda cols, g=g, x=x: _columns.Im2col(g, x, cols), dy)
-        p.run(f"col2im {label}", lambda dx, g=g, dy=dy: _columns.Col2im(g, dx, dy), x)
+        p.run(f"im2col {label}", lambda cols, g=g, x=x: compiled.Im2col(g, x, cols), dy)
+        p.run(f"col2im {label}", lambda dx, g=g, dy=dy: compiled.Col2im(g, dx, dy), x)
 
 
 def run_large(problems: Problems, dtype) -> None:
@@ -236,20 +227,24 @@ def run_pool(problems: Problems, dtype) -> None:
             argmax = np.empty(dy.shape, np.uint8)
             y = np.empty_like(dy)
             label = f"{np.dtype(dtype)} {g}"
-            p.run(f"max_pool {label}", lambda y, g=g, x=x: _pool.MaxPoolForward(g, x, y, None), y)
-            _pool.MaxPoolForward(g, x, y, argmax).run(p.threads)
+            p.run(
+                f"max_pool {label}", lambda y, g=g, x=x: compiled.MaxPoolForward(g, x, y, None), y
+            )
+            compiled.MaxPoolForward(g, x, y, argmax).run(p.threads)
             gradient = p.one_of((None, ("relu", 0.0, y)))
             p.run(
                 f"max_pool backward {label}",
-                lambda dx, g=g, dy=dy, argmax=argmax, gradient=gradient: _pool.MaxPoolBackward(
+                lambda dx, g=g, dy=dy, argmax=argmax, gradient=gradient: compiled.MaxPoolBackward(
                     g, dy, argmax, dx, gradient
                 ),
                 x,
             )
-            p.run(f"average_pool {label}", lambda y, g=g, x=x: _pool.AveragePoolForward(g, x, y), y)
+            p.run(
+                f"average_pool {label}", lambda y, g=g, x=x: compiled.AveragePoolForward(g, x, y), y
+            )
             p.run(
                 f"average_pool backward {label}",
-                lambda dx, g=g, dy=dy: _pool.AveragePoolBackward(g, dy, dx),
+                lambda dx, g=g, dy=dy: compiled.AveragePoolBackward(g, dy, dx),
                 x,
             )
 
@@ -265,28 +260,30 @@ def run_dense(problems: Problems, dtype) -> None:
         label = f"{np.dtype(dtype)} {rows}x{inputs}x{outputs}"
         activation = p.one_of(ACTIVATIONS)
         p.run(
-            f"dense {label}", lambda y, o=(x, w, b), a=activation: _dense.DenseForward(*o, y, a), dy
+            f"dense {label}",
+            lambda y, o=(x, w, b), a=activation: compiled.DenseForward(*o, y, a),
+            dy,
         )
-        p.run(f"dense input {label}", lambda dx, o=(dy, w): _dense.DenseBackwardInput(*o, dx), x)
+        p.run(f"dense input {label}", lambda dx, o=(dy, w): compiled.DenseBackwardInput(*o, dx), x)
         p.run(
             f"dense kernel {label}",
-            lambda dw, db, o=(x, dy): _dense.DenseBackwardKernel(*o, dw, db),
+            lambda dw, db, o=(x, dy): compiled.DenseBackwardKernel(*o, dw, db),
             w,
             b,
         )
 
         def update(changed, velocity, db, x=x, dy=dy, w=w):
             changed[...], velocity[...] = w, 0
-            rule = _optim.Rule("sgd", changed, [velocity], np.array([0.1, 0.9, 0.0]))
-            return _dense.DenseUpdate(x, dy, db, rule)
+            rule = compiled.Rule("sgd", changed, [velocity], np.array([0.1, 0.9, 0.0]))
+            return compiled.DenseUpdate(x, dy, db, rule)
 
         p.run(f"dense update {label}", update, w, w, b)
 
 
 ROW_LOSSES = (
-    _elementwise.MeanSquaredError,
-    _elementwise.CrossEntropy,
-    _elementwise.SoftmaxCrossEntropy,
+    compiled.MeanSquaredError,
+    compiled.CrossEntropy,
+    compiled.SoftmaxCrossEntropy,
 )
 
 
@@ -295,28 +292,26 @@ def run_rows(problems: Problems, dtype) -> None:
     for _ in range(40):
         n = p.number(1, 30000 if p.number(0, 5) == 0 else 300)
         x, dy = p.normal(n, dtype), p.normal(n, dtype)
-        for kind in sorted({*_core.FUSIBLE, *_core.KEEPS_INPUT}):
+        for kind in sorted({*compiled.FUSIBLE, *compiled.KEEPS_INPUT}):
             label = f"{kind} {np.dtype(dtype)} {n}"
-            p.run(
-                label, lambda y, k=kind, x=x: _elementwise.ActivationForward(k, x, y, slope=0.25), x
-            )
+            p.run(label, lambda y, k=kind, x=x: compiled.ActivationForward(k, x, y, slope=0.25), x)
             p.run(
                 f"{label} backward",
-                lambda dx, k=kind, x=x, dy=dy: _elementwise.ActivationBackward(
+                lambda dx, k=kind, x=x, dy=dy: compiled.ActivationBackward(
                     k, x, dy, dx, slope=0.25
                 ),
                 x,
             )
-        p.run(f"dropout {n}", lambda y, x=x: _elementwise.Dropout(x, y, 0.5, 7), x)
+        p.run(f"dropout {n}", lambda y, x=x: compiled.Dropout(x, y, 0.5, 7), x)
         rows, classes = p.number(1, 40), p.number(1, 40)
         logits = p.normal((rows, classes), dtype)
         probabilities = np.empty_like(logits)
-        _elementwise.SoftmaxForward(logits, probabilities).run(1)
+        compiled.SoftmaxForward(logits, probabilities).run(1)
         label = f"{np.dtype(dtype)} {rows}x{classes}"
-        p.run(f"softmax {label}", lambda y, x=logits: _elementwise.SoftmaxForward(x, y), logits)
+        p.run(f"softmax {label}", lambda y, x=logits: compiled.SoftmaxForward(x, y), logits)
         p.run(
             f"softmax backward {label}",
-            lambda dx, y=probabilities, dy=logits: _elementwise.SoftmaxBackward(y, dy, dx),
+            lambda dx, y=probabilities, dy=logits: compiled.SoftmaxBackward(y, dy, dx),
             logits,
         )
         targets = np.eye(classes, dtype=dtype)[p.random.integers(classes, size=rows)]
@@ -447,7 +442,7 @@ FAMILIES = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--isa", default=_core.isa(), choices=_core.available_isas())
+    parser.add_argument("--isa", default=runtime.isa(), choices=runtime.available_isas())
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2, help="of the second run of each problem")
     parser.add_argument("--family", nargs="+", default=list(FAMILIES), choices=FAMILIES)

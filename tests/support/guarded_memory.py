@@ -95,12 +95,12 @@ def blank(shape, dtype) -> np.ndarray:
 
 def algorithms(geometry, pass_name: str, dtype) -> list[str]:
     """Every algorithm that can run the pass."""
-    from fastconv._ext import _algorithm
+    from fastconv.ops import compiled
 
     applicable = []
-    for name in _algorithm.ALGORITHMS:
+    for name in compiled.ALGORITHMS:
         try:
-            _algorithm.choose_algorithm(geometry, pass_name, np.dtype(dtype), name)
+            compiled.choose_algorithm(geometry, pass_name, np.dtype(dtype), name)
         except ValueError:
             continue
         if name != "auto":
@@ -110,7 +110,7 @@ def algorithms(geometry, pass_name: str, dtype) -> list[str]:
 
 def run_conv(dtype) -> None:
     from fastconv import shapes
-    from fastconv._ext import _conv
+    from fastconv.ops import compiled
     from tests.support.conv_cases import CASES
 
     rng = np.random.default_rng(1)
@@ -124,7 +124,7 @@ def run_conv(dtype) -> None:
         for name in algorithms(g, "forward", dtype):
             check(
                 f"forward {name} {label}",
-                lambda x, w, b, y, g=g, name=name: _conv.conv2d_forward(
+                lambda x, w, b, y, g=g, name=name: compiled.conv2d_forward(
                     g, x, w, b, y, "relu", 0.0, name
                 ),
                 {"x": x, "w": w, "b": b},
@@ -135,14 +135,16 @@ def run_conv(dtype) -> None:
         for name in algorithms(g, "backward_input", dtype):
             check(
                 f"backward_input {name} {label}",
-                lambda dy, w, dx, g=g, name=name: _conv.conv2d_backward_input(g, dy, w, dx, name),
+                lambda dy, w, dx, g=g, name=name: compiled.conv2d_backward_input(
+                    g, dy, w, dx, name
+                ),
                 {"dy": dy, "w": w},
                 {"dx": blank(x.shape, dtype)},
             )
         for name in algorithms(g, "backward_kernel", dtype):
             check(
                 f"backward_kernel {name} {label}",
-                lambda x, dy, dw, db, g=g, name=name: _conv.conv2d_backward_kernel(
+                lambda x, dy, dw, db, g=g, name=name: compiled.conv2d_backward_kernel(
                     g, x, dy, dw, db, name
                 ),
                 {"x": x, "dy": dy},
@@ -152,7 +154,7 @@ def run_conv(dtype) -> None:
 
 def run_pool(dtype) -> None:
     from fastconv import shapes
-    from fastconv._ext import _pool
+    from fastconv.ops import compiled
     from tests.support.pool_cases import CASES
 
     rng = np.random.default_rng(2)
@@ -163,28 +165,28 @@ def run_pool(dtype) -> None:
         dy = rng.standard_normal(case.output_shape).astype(dtype)
         position = np.int32 if case.pool_size[0] * case.pool_size[1] > 256 else np.uint8
         y, argmax = np.empty_like(dy), np.empty(dy.shape, position)
-        _pool.MaxPoolForward(geometry, x, y, argmax).run(1)
+        compiled.MaxPoolForward(geometry, x, y, argmax).run(1)
         check(
             f"max_pool {label}",
-            lambda x, y, argmax, g=geometry: _pool.MaxPoolForward(g, x, y, argmax),
+            lambda x, y, argmax, g=geometry: compiled.MaxPoolForward(g, x, y, argmax),
             {"x": x},
             {"y": blank(dy.shape, dtype), "argmax": blank(dy.shape, position)},
         )
         check(
             f"max_pool without positions {label}",
-            lambda x, y, g=geometry: _pool.MaxPoolForward(g, x, y, None),
+            lambda x, y, g=geometry: compiled.MaxPoolForward(g, x, y, None),
             {"x": x},
             {"y": blank(dy.shape, dtype)},
         )
         check(
             f"max_pool_backward {label}",
-            lambda dy, argmax, dx, g=geometry: _pool.MaxPoolBackward(g, dy, argmax, dx),
+            lambda dy, argmax, dx, g=geometry: compiled.MaxPoolBackward(g, dy, argmax, dx),
             {"dy": dy, "argmax": argmax},
             {"dx": blank(x.shape, dtype)},
         )
         check(
             f"max_pool_backward of relu {label}",
-            lambda dy, argmax, y, dx, g=geometry: _pool.MaxPoolBackward(
+            lambda dy, argmax, y, dx, g=geometry: compiled.MaxPoolBackward(
                 g, dy, argmax, dx, ("relu", 0.0, y)
             ),
             {"dy": dy, "argmax": argmax, "y": y},
@@ -192,19 +194,19 @@ def run_pool(dtype) -> None:
         )
         check(
             f"average_pool {label}",
-            lambda x, y, g=geometry: _pool.AveragePoolForward(g, x, y),
+            lambda x, y, g=geometry: compiled.AveragePoolForward(g, x, y),
             {"x": x},
             {"y": blank(dy.shape, dtype)},
         )
         check(
             f"average_pool_backward {label}",
-            lambda dy, dx, g=geometry: _pool.AveragePoolBackward(g, dy, dx),
+            lambda dy, dx, g=geometry: compiled.AveragePoolBackward(g, dy, dx),
             {"dy": dy},
             {"dx": blank(x.shape, dtype)},
         )
         check(
             f"average_pool_backward of tanh {label}",
-            lambda dy, x, dx, g=geometry: _pool.AveragePoolBackward(g, dy, dx, ("tanh", 0.0, x)),
+            lambda dy, x, dx, g=geometry: compiled.AveragePoolBackward(g, dy, dx, ("tanh", 0.0, x)),
             {"dy": dy, "x": x},
             {"dx": blank(x.shape, dtype)},
         )
@@ -228,7 +230,7 @@ DENSE_SIZES = (
 
 
 def run_dense(dtype) -> None:
-    from fastconv._ext import _dense, _optim
+    from fastconv.ops import compiled
 
     rng = np.random.default_rng(3)
     for rows, inputs, outputs in DENSE_SIZES:
@@ -239,32 +241,32 @@ def run_dense(dtype) -> None:
         )
         check(
             f"dense {label}",
-            lambda x, w, b, y: _dense.DenseForward(x, w, b, y, "relu"),
+            lambda x, w, b, y: compiled.DenseForward(x, w, b, y, "relu"),
             {"x": x, "w": w, "b": b},
             {"y": blank(dy.shape, dtype)},
         )
         check(
             f"dense_backward_input {label}",
-            _dense.DenseBackwardInput,
+            compiled.DenseBackwardInput,
             {"dy": dy, "w": w},
             {"dx": blank(x.shape, dtype)},
         )
         check(
             f"dense_backward_input of relu {label}",
-            lambda dy, w, x, dx: _dense.DenseBackwardInput(dy, w, dx, ("relu", 0.0, x)),
+            lambda dy, w, x, dx: compiled.DenseBackwardInput(dy, w, dx, ("relu", 0.0, x)),
             {"dy": dy, "w": w, "x": x},
             {"dx": blank(x.shape, dtype)},
         )
         check(
             f"dense_backward_kernel {label}",
-            _dense.DenseBackwardKernel,
+            compiled.DenseBackwardKernel,
             {"x": x, "dy": dy},
             {"dw": blank(w.shape, dtype), "db": blank(b.shape, dtype)},
         )
         check(
             f"dense_update {label}",
-            lambda x, dy, w, velocity, db: _dense.DenseUpdate(
-                x, dy, db, _optim.Rule("sgd", w, [velocity], np.array([0.1, 0.9, 0.0]))
+            lambda x, dy, w, velocity, db: compiled.DenseUpdate(
+                x, dy, db, compiled.Rule("sgd", w, [velocity], np.array([0.1, 0.9, 0.0]))
             ),
             {"x": x, "dy": dy},
             {"w": w, "velocity": w[::-1].copy(), "db": blank(b.shape, dtype)},
@@ -288,7 +290,7 @@ ROWS_AND_CLASSES = (
 
 
 def run_elementwise(dtype) -> None:
-    from fastconv._ext import _elementwise as ext
+    from fastconv.ops import compiled as ext
 
     rng = np.random.default_rng(4)
     for size in (*range(1, 40), 63, 64, 65, 70, 127, 129, 1023, 5000):
@@ -358,7 +360,7 @@ def run_elementwise(dtype) -> None:
 
 
 def run_optim(dtype) -> None:
-    from fastconv._ext import _optim as ext
+    from fastconv.ops import compiled as ext
 
     rng = np.random.default_rng(5)
     for size in (*range(1, 34), 63, 65, 127, 1000, 4099):
@@ -399,9 +401,9 @@ FAMILIES = {
 
 
 def main(isa: str, family: str) -> None:
-    from fastconv._ext import _core
+    from fastconv import runtime
 
-    _core.set_isa(isa)
+    runtime.set_isa(isa)
     for dtype in (np.float32, np.float64):
         FAMILIES[family](dtype)
     print("finished")

@@ -126,7 +126,7 @@ def damage(path):
     path.write_bytes(bytes(data))
 
 
-def test_a_damaged_backup(tmp_path):
+def test_a_damaged_backup_is_refused(tmp_path):
     expected = result(*train(None))
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path, others=[Interrupt("on_epoch_begin", 3)])
@@ -154,7 +154,7 @@ def test_a_backup_of_something_else(tmp_path):
         train(tmp_path)
 
 
-def test_bad_arguments(tmp_path):
+def test_an_empty_folder_and_a_bad_save_freq_are_refused(tmp_path):
     with pytest.raises(ValueError, match="`backup_dir` must not be empty"):
         callbacks.BackupAndRestore("")
     for bad in ("batch", 0, -1, 1.5, True, None):
@@ -224,7 +224,7 @@ def kill_until_done(tmp_path, save_freq, kills, seed, source="arrays"):
 
 
 @pytest.mark.parametrize("save_freq", ["epoch", 1])
-def test_kill_9(tmp_path, save_freq):
+def test_a_killed_run_goes_on_to_the_same_bits(tmp_path, save_freq):
     found, kills = kill_until_done(tmp_path, save_freq, kills=4, seed=3)
     assert kills == 4
     assert_equal(found, result(*train(None, epochs=40)))

@@ -189,7 +189,7 @@ def test_split_refuses_phases_it_does_not_know():
         work_split.phase_costs(op, [(1, 1, 1)] * 3)
 
 
-def test_split_tables():
+def test_the_tables_of_work_splits_have_a_row_per_mode():
     shares, speed, worst = work_split.measure([nets.NETS["lenet5"]], batch=2, at=4)
     assert [row[:2] for row in shares.rows] == [
         ("LeNet-5, 2", "inference"),

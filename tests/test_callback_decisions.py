@@ -31,7 +31,7 @@ def begun(cls, *arguments, **settings):
 
 
 @pytest.mark.parametrize("case", cases("EarlyStopping"))
-def test_early_stopping(case):
+def test_early_stopping_stops_where_keras_stops(case):
     callback, expected = begun(callbacks.EarlyStopping, **case["settings"]), case["expected"]
     waits = []
     for epoch, value in enumerate(case["values"]):
@@ -48,7 +48,7 @@ def test_early_stopping(case):
 
 
 @pytest.mark.parametrize("case", cases("ReduceLROnPlateau"))
-def test_reduce_on_plateau(case):
+def test_reduce_on_plateau_sets_the_rates_of_keras(case):
     callback, expected = begun(callbacks.ReduceLROnPlateau, **case["settings"]), case["expected"]
     rates, logged = [], []
     for epoch, value in enumerate(case["values"]):
@@ -61,7 +61,7 @@ def test_reduce_on_plateau(case):
 
 
 @pytest.mark.parametrize("case", cases("ModelCheckpoint"))
-def test_model_checkpoint(case, tmp_path):
+def test_model_checkpoint_saves_when_keras_saves(case, tmp_path):
     settings = dict(case["settings"])
     steps = settings.pop("steps")
     by_epoch = settings["save_freq"] == "epoch"

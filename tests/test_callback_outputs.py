@@ -231,7 +231,7 @@ def scalars(events):
     return found
 
 
-def test_scalars_for_tensorboard(tmp_path):
+def test_scalars_are_written_for_tensorboard(tmp_path):
     _, history = fit(
         callbacks.TensorBoard(tmp_path, update_freq=2, write_steps_per_second=True),
         validation_data=(X, Y),
@@ -256,7 +256,7 @@ def test_scalars_for_tensorboard(tmp_path):
     }
 
 
-def test_weights_for_tensorboard(tmp_path):
+def test_weights_are_written_for_tensorboard(tmp_path):
     model, _ = fit(callbacks.TensorBoard(tmp_path, histogram_freq=2, write_images=True), epochs=3)
     tensors = {}
     for event in records(tmp_path / "train"):

@@ -188,7 +188,7 @@ def test_older_names_of_the_batch_hooks():
     assert seen == [("begin", 0), ("end", 0), ("begin", 1), ("end", 1)]
 
 
-def test_lambda_callback():
+def test_a_lambda_callback_calls_its_functions():
     seen = []
     callback = callbacks.LambdaCallback(
         on_epoch_begin=lambda epoch, logs: seen.append(("epoch", epoch)),

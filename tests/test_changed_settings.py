@@ -59,7 +59,7 @@ def assert_the_change_counts(make, change):
         (lambda: optimizers.Adadelta(1.0), "rho", 0.1),
     ],
 )
-def test_optimizers(make, name, value):
+def test_a_changed_optimizer_trains_differently(make, name, value):
     def used():
         model = network(make())
         return model, model.optimizer
@@ -86,7 +86,7 @@ def test_a_change_between_two_steps_counts_in_the_next():
         (lambda: losses.MeanSquaredError(), "reduction", "sum"),
     ],
 )
-def test_losses(make, name, value):
+def test_a_changed_loss_trains_differently(make, name, value):
     def used():
         loss = make()
         return network(loss=loss), loss
@@ -94,7 +94,7 @@ def test_losses(make, name, value):
     assert_the_change_counts(used, lambda loss: setattr(loss, name, value))
 
 
-def test_regularizers_and_constraints():
+def test_changed_regularizers_and_constraints_train_differently():
     def with_penalty():
         penalty = regularizers.L2(0.1)
         return network(kernel_regularizer=penalty), penalty

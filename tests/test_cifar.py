@@ -64,7 +64,7 @@ def write_ten(folder: Path, members: dict | None = None) -> Path:
 
 
 @pytest.mark.parametrize("prefix", ["", "./"])
-def test_cifar10(tmp_path, prefix):
+def test_cifar10_reads_images_and_labels_of_the_archive(tmp_path, prefix):
     (x_train, y_train), (x_test, y_test) = cifar10.load_data(
         write_ten(tmp_path, ten_members(prefix))
     )
@@ -83,7 +83,7 @@ def test_cifar10(tmp_path, prefix):
 
 
 @pytest.mark.parametrize(("label_mode", "column"), [("coarse", 0), ("fine", 1)])
-def test_cifar100(tmp_path, label_mode, column):
+def test_cifar100_reads_coarse_and_fine_labels(tmp_path, label_mode, column):
     train, test = records(5, (20, 100), 1), records(2, (20, 100), 2)
     archive = tar_bytes({f"{HUNDRED}/train.bin": train[0], f"{HUNDRED}/test.bin": test[0]})
     (tmp_path / "cifar-100-binary.tar").write_bytes(archive)  # unzipped is as good

@@ -73,7 +73,7 @@ def test_info_as_a_module(tmp_path):
     assert f"instruction set     {runtime.isa()}" in alone(tmp_path, "-m", "fastconv", "info")
 
 
-def test_version(capsys):
+def test_version_prints_name_and_number(capsys):
     with pytest.raises(SystemExit) as ended:
         cli.main(["--version"])
     assert ended.value.code == 0
@@ -132,7 +132,7 @@ def test_the_suite_needs_nothing_outside_of_the_package(tmp_path):
         ),
     ],
 )
-def test_refusals(arguments, message, capsys):
+def test_wrong_arguments_are_refused_in_one_sentence(arguments, message, capsys):
     assert message in refused(capsys, *arguments)
 
 

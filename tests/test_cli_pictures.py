@@ -196,7 +196,7 @@ def test_a_loss_that_is_not_finite_fails(trained, tmp_path, capsys):
         (["--seed", "-1"], "seed"),
     ],
 )
-def test_train_refuses(arguments, message, trained, capsys):
+def test_train_refuses_wrong_arguments(arguments, message, trained, capsys):
     arguments = [argument.format(new=trained / "new.keras") for argument in arguments]
     assert message in refused(capsys, "train", *arguments)
 
@@ -240,13 +240,15 @@ def test_models_that_take_no_pictures_or_tell_no_classes(trained, tmp_path, caps
         ("empty.jpg", b"", "empty.jpg: not a readable picture"),
     ],
 )
-def test_predict_refuses(name, content, message, trained, tmp_path, capsys):
+def test_predict_refuses_files_that_are_no_pictures(
+    name, content, message, trained, tmp_path, capsys
+):
     if content is not None:
         (tmp_path / name).write_bytes(content)
     assert message in refused(capsys, "predict", trained / "m.keras", tmp_path / name)
 
 
-def test_folders_without_pictures(trained, tmp_path, capsys):
+def test_folders_without_pictures_are_refused(trained, tmp_path, capsys):
     assert "no pictures" in refused(capsys, "predict", trained / "m.keras", tmp_path)
     assert str(tmp_path) in refused(capsys, "evaluate", trained / "m.keras", "--data", tmp_path)
 
@@ -332,7 +334,7 @@ def test_filters_lists_all_of_them(capsys):
         (["sobel_x", "in.png", "no/out.png"], "OUTPUT no/out.png: the folder no does not exist"),
     ],
 )
-def test_filters_refuses(arguments, message, tmp_path, monkeypatch, capsys):
+def test_filters_refuses_wrong_arguments(arguments, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     write_scene(tmp_path / "in.png")
     assert message in refused(capsys, "filters", *arguments)

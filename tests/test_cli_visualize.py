@@ -61,7 +61,7 @@ def test_what_does_not_fit_is_left_out(tmp_path, capsys):
         (["none.keras", "--out", "o"], "none.keras: no such file"),
     ],
 )
-def test_refusals(arguments, message, tmp_path, monkeypatch, capsys):
+def test_what_cannot_be_drawn_is_refused(arguments, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("a file, not a folder")
     assert message in refused(capsys, "visualize", *arguments)

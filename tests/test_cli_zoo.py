@@ -113,7 +113,7 @@ def test_summary_of_a_published_network(capsys):
         (["train", "--size", "0"], "--size must be at least 1, received 0"),
     ],
 )
-def test_refusals(arguments, message, capsys):
+def test_wrong_arguments_are_refused_in_one_sentence(arguments, message, capsys):
     assert message in refused(capsys, *arguments)
 
 
@@ -148,6 +148,6 @@ def test_explain_shows_the_formulas(tmp_path, capsys):
         (["none.keras"], "none.keras: no such file"),
     ],
 )
-def test_explain_refuses(arguments, message, tmp_path, monkeypatch, capsys):
+def test_explain_refuses_wrong_arguments(arguments, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert message in refused(capsys, "explain", *arguments)

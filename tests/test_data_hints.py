@@ -43,7 +43,7 @@ def ways_in(model):
         ((100, 90, 3), "; one picture needs that size and a batch axis$", None),
     ],
 )
-def test_shapes(shape, hint, mended):
+def test_a_wrong_shape_gets_a_hint_that_mends_it(shape, hint, mended):
     model = pictures()
     x = np.zeros(shape, np.float32)
     for take in ways_in(model):

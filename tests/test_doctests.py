@@ -39,7 +39,7 @@ def test_the_modules_are_found():
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_examples(name, tmp_path, monkeypatch):
+def test_every_example_prints_what_it_says(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # an example that saves a file does not leave it in the checkout
     module = import_module(name)
     finder = doctest.DocTestFinder(exclude_empty=True)

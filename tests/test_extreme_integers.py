@@ -32,7 +32,7 @@ TABLES = ("operations", "pairs", "layers", "others")
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit of memory is Linux's")
 @pytest.mark.parametrize("table", TABLES)
-def test_every_integer(table):
+def test_extreme_integers_give_a_right_result_or_a_documented_error(table):
     done = subprocess.run(
         [sys.executable, "-m", "tests.support.extreme_integers", table],
         capture_output=True,
@@ -257,7 +257,9 @@ def test_what_no_memory_holds_is_refused_before_an_algorithm_is_chosen():
     st.integers(1, 12), st.integers(1, 5), st.integers(1, 5), st.integers(1, 4),
     st.integers(0, 8), st.integers(0, 8),
 )  # fmt: skip
-def test_unseen_elements(length, kernel, stride, dilation, before, after):
+def test_unseen_elements_are_those_that_no_tap_reads(
+    length, kernel, stride, dilation, before, after
+):
     window = Window(length, kernel, stride, dilation, before, after)
     if window.outputs < 1:
         return

@@ -39,7 +39,7 @@ def test_integers_are_exact_at_every_number_of_threads(isa, case, dtype):
 
 
 @pytest.mark.parametrize("activation", ["leaky_relu", "tanh", "sigmoid"])
-def test_activations(isa, activation):
+def test_a_fused_activation_matches_the_definition(isa, activation):
     rng = np.random.default_rng(2)
     x, w = rng.standard_normal((2, 21, 37, 1)), rng.standard_normal((5, 5, 1, 6))
     expected = reference.conv2d(x, w, activation=activation)

@@ -123,7 +123,7 @@ def test_safetensors_files_are_what_others_read(saved, tmp_path):
     np.testing.assert_array_equal(model.get_weights()[0], halves["first/kernel"])
 
 
-def test_layers_by_name(tmp_path):
+def test_layers_are_found_by_name(tmp_path):
     model = small_model()
     model.save(tmp_path / "model.h5")
     set_random_seed(9)
@@ -271,7 +271,7 @@ def test_own_classes_that_are_registered(tmp_path):
         models.load_model(tmp_path / "model.keras", safe_mode=False)
 
 
-def test_own_initializers(tmp_path):
+def test_own_initializers_load_as_custom_objects(tmp_path):
     class Threes(initializers.Constant):
         pass
 
@@ -365,7 +365,7 @@ def entry(shape=(1,), offsets=(0, 4), dtype="F32"):
         (with_header({"a": entry((1,), (4, 8))}, b"12345678"), "follow each other without gaps"),
     ],
 )
-def test_hostile_safetensors(tmp_path, content, message):
+def test_damaged_safetensors_are_refused(tmp_path, content, message):
     path = tmp_path / "model.safetensors"
     path.write_bytes(content)
     with pytest.raises(FormatError, match=rf"model\.safetensors: .*{message}|{message}"):
@@ -473,7 +473,7 @@ KERNEL = f"{LAYER}/first/kernel"
         (set_attribute("crc32", "x", KERNEL), "must have a number as crc32"),
     ],
 )  # fmt: skip
-def test_hostile_legacy_files(saved, tmp_path, edit, message):
+def test_hostile_legacy_files_are_refused(saved, tmp_path, edit, message):
     with pytest.raises(FormatError, match=message):
         models.load_model(edited(saved, tmp_path, edit))
 

@@ -41,7 +41,7 @@ def test_every_filter_is_a_small_array_of_its_own(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_sums(name):
+def test_filters_sum_to_0_or_keep_the_brightness(name):
     """0 for differences, 1 for what keeps the brightness, and the curve's 6 times 30."""
     kept = {"sharpen", "emboss", "box_blur", "gaussian_blur", "identity"}
     expected = 180 if name == "curve_detector" else 1 if name in kept else 0
@@ -122,7 +122,7 @@ def test_identity_is_identity():
 
 @pytest.mark.parametrize("shape", [(8, 9), (8, 9, 1), (8, 9, 3)])
 @pytest.mark.parametrize("bank", [(), (1,), (4,)])
-def test_against_the_definition(shape, bank):
+def test_application_matches_the_definition(shape, bank):
     rng = np.random.default_rng(0)
     x, kernel = rng.integers(0, 256, shape, np.uint8), rng.integers(-5, 5, (3, 3, *bank))
     y = filters.apply(x, kernel, padding="valid")
@@ -217,6 +217,6 @@ def test_sizes_of_the_lecture(size, kernel, strides, padding, expected):
         (lambda: filters.box_blur(2.5), TypeError, "`size`"),
     ],
 )
-def test_bad_input(call, error, message):
+def test_bad_arguments_are_refused(call, error, message):
     with pytest.raises(error, match=message):
         call()

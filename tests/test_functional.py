@@ -72,7 +72,7 @@ def test_calling_a_layer_builds_it_and_records_the_call():
         ),
     ],
 )
-def test_refused_calls(call, error, message):
+def test_calls_that_do_not_fit_are_refused(call, error, message):
     with pytest.raises(error, match=message):
         call(layers.Input((4,)))
 
@@ -131,7 +131,7 @@ def two():
         (lambda a, b: (a, []), ValueError, "`outputs` must hold at least one tensor"),
     ],
 )
-def test_refused_graphs(make, error, message):
+def test_graphs_that_do_not_connect_are_refused(make, error, message):
     with pytest.raises(error, match=message):
         models.Model(*make(*two()))
 
@@ -507,7 +507,7 @@ def test_golden_loss_gradients_and_three_steps(threads):
             assert_golden(weight, expected)
 
 
-def test_golden_reports():
+def test_evaluate_and_history_report_what_keras_reports():
     metrics = {
         "metrics": [["accuracy"], None],
         "weighted_metrics": {"probabilities": ["accuracy"]},

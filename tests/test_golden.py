@@ -80,7 +80,7 @@ ACTIVATION_SLOPES = {
 
 
 @pytest.mark.parametrize("case", select(LAYERS, "kind", "conv"))
-def test_convolution_gradients(case):
+def test_convolution_gradients_are_those_of_keras(case):
     golden = named(LAYER_ARRAYS, case)
     settings = {
         "strides": tuple(case["strides"]),
@@ -100,7 +100,7 @@ def test_convolution_gradients(case):
 
 
 @pytest.mark.parametrize("case", select(LAYERS, "kind", "max", "average"))
-def test_pooling_gradients(case):
+def test_pooling_gradients_are_those_of_keras(case):
     golden = named(LAYER_ARRAYS, case)
     settings = tuples({k: case[k] for k in ("pool_size", "strides", "padding")})
     if case["kind"] == "max":
@@ -119,7 +119,7 @@ def test_pooling_gradients(case):
 
 
 @pytest.mark.parametrize("case", select(LOSSES, "group", "loss"))
-def test_loss_value(case):
+def test_loss_values_are_those_of_keras(case):
     golden = named(LOSS_ARRAYS, case)
     if case["kind"] == "mse":
         loss = losses.MeanSquaredError()
@@ -132,7 +132,7 @@ def test_loss_value(case):
 
 
 @pytest.mark.parametrize("case", select(LOSSES, "group", "loss"))
-def test_loss_gradient(case):
+def test_loss_gradients_are_those_of_keras(case):
     golden = named(LOSS_ARRAYS, case)
     prediction = golden["prediction"].reshape(len(golden["prediction"]), -1)
     target = golden["target"]
@@ -159,7 +159,7 @@ def identity_model(width, *ending):
 
 
 @pytest.mark.parametrize("case", select(LOSSES, "group", "accuracy"))
-def test_accuracy_resolution(case):
+def test_accuracy_is_resolved_as_keras_resolves_it(case):
     """ "accuracy" means binary, categorical or sparse by the shapes of labels and predictions."""
     golden = named(LOSS_ARRAYS, case)
     width = golden["prediction"].shape[-1]
@@ -190,7 +190,7 @@ def test_loss_behind_a_saturated_softmax_is_not_clipped(case):
 
 
 @pytest.mark.parametrize("case", select(OPTIMIZERS, "optimizer", "SGD", "RMSprop", "Adam"))
-def test_optimizer_update(case):
+def test_optimizer_updates_are_those_of_keras(case):
     optimizer = getattr(optimizers, case["optimizer"])(**case["settings"])
     variable = Variable("w", OPTIMIZER_ARRAYS["w0"].shape, initializers.get("zeros"), "layer")
     variable.assign(OPTIMIZER_ARRAYS["w0"])
@@ -211,7 +211,7 @@ def test_optimizer_update(case):
 
 
 @pytest.mark.parametrize("case", select(OPTIMIZERS, "optimizer", "SGD", "RMSprop", "Adam"))
-def test_optimizer_defaults(case):
+def test_optimizer_defaults_are_those_of_keras(case):
     config = getattr(optimizers, case["optimizer"])(**case["settings"]).get_config()
     for key, value in case["resolved"].items():
         assert float(config[key]) == pytest.approx(value, rel=1e-7), key
@@ -224,7 +224,7 @@ def test_optimizer_defaults(case):
     "case",
     [pytest.param(c, id=f"{c['name']}-{len(c['shape'])}d-{c['shape'][0]}") for c in INITIALIZERS],
 )
-def test_initializer_statistics(case):
+def test_initializers_have_the_spread_and_bound_of_keras(case):
     """Spread and bound of a large sample; the streams differ, so agreement is statistical."""
     sample = getattr(initializers, case["name"])(seed=11)(tuple(case["shape"]))
     assert sample.dtype == np.float32
@@ -237,7 +237,7 @@ def test_initializer_statistics(case):
 
 
 @pytest.mark.parametrize("key", [k for k in INITIALIZER_ARRAYS if k.startswith("fans/")])
-def test_initializer_fans(key):
+def test_initializers_use_the_fans_of_keras(key):
     """Uniform limits are sqrt(3 / fan): the largest of many draws tells the fan that was used."""
     shape = tuple(int(n) for n in key.removeprefix("fans/").split("x"))
     fan_in, fan_out = INITIALIZER_ARRAYS[key]
@@ -314,7 +314,7 @@ def test_network_shapes_names_and_predictions():
 
 
 @pytest.mark.parametrize("case", select(NETWORK, "group", "steps"))
-def test_three_training_steps(case):
+def test_three_training_steps_are_those_of_keras(case):
     model = small_cnn()
     optimizer = getattr(optimizers, case["optimizer"])(**case["settings"])
     model.compile(optimizer, "categorical_crossentropy", metrics=["accuracy"])

@@ -74,13 +74,13 @@ def optimizer(**settings):
          "expected the name of a function"),
     ],
 )  # fmt: skip
-def test_hostile_configurations(tmp_path, edit, message):
+def test_hostile_configurations_are_refused(tmp_path, edit, message):
     with pytest.raises(FormatError, match=rf"bad\.keras: .*({message})"):
         models.load_model(edited_keras(tmp_path, edit))
 
 
 @pytest.mark.parametrize("version", ["9" * 5000, "٣.0", "", 3, None, "-3.1"])
-def test_hostile_versions(tmp_path, version):
+def test_hostile_versions_are_refused(tmp_path, version):
     path = edited_keras(tmp_path, lambda m: m.update(keras_version=version), "metadata.json")
     with pytest.raises(FormatError, match="`keras_version` must be 3 or later, received"):
         models.load_model(path)
@@ -232,7 +232,7 @@ def test_a_text_of_a_type_that_does_not_exist(tmp_path):
         ("9" * 10_000, "digits"),
     ],
 )
-def test_hostile_json(text, message):
+def test_hostile_json_is_refused(text, message):
     with pytest.raises(ValueError, match=message):
         models.model_from_json(text)
 

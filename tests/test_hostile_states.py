@@ -116,7 +116,7 @@ def judge(run, tmp_path, described):
 
 
 @pytest.mark.parametrize("source", ["arrays", "generator"])
-def test_hostile_states(tmp_path, source):
+def test_a_mutated_state_is_refused_and_changes_nothing(tmp_path, source):
     counts = []
 
     def look(run):
@@ -132,7 +132,7 @@ def test_hostile_states(tmp_path, source):
     assert refused > 0.8 * tried, "most changes of a state make it that of nothing"
 
 
-def test_hostile_files(tmp_path):
+def test_a_mutated_backup_with_a_right_checksum_is_refused(tmp_path):
     """The checksum is right, so that the content is judged."""
     refused = []
 

@@ -42,7 +42,7 @@ def reading(path, content: bytes, **arguments):
 
 @pytest.mark.parametrize("code", TYPES)
 @pytest.mark.parametrize("shape", [(5,), (2, 3), (2, 1, 2, 3)])
-def test_every_type(path, pack, code, shape):
+def test_every_type_is_read_in_native_byte_order(path, pack, code, shape):
     expected = np.arange(1, np.prod(shape) + 1).reshape(shape).astype(TYPES[code])
     array = reading(path, pack(header(code, *shape) + expected.tobytes()), ndim=len(shape))
     np.testing.assert_array_equal(array, expected)
@@ -71,7 +71,7 @@ def test_truncated_at_any_offset(path, pack):
 
 
 @pytest.mark.parametrize("extra", [b"\0", b"x", b"\x1f\x8b", bytes(3 << 20)])
-def test_trailing_bytes(path, pack, extra):
+def test_trailing_bytes_are_refused(path, pack, extra):
     with pytest.raises(FormatError, match="bytes follow after the 6 bytes of elements"):
         reading(path, pack(SMALL + extra))
     if pack(SMALL) != SMALL:
@@ -97,7 +97,7 @@ def test_a_flipped_bit_in_gzip_data_never_changes_the_array(path):
 @pytest.mark.parametrize(
     "start", [b"\0\0\x07\x01", b"\0\0\x0a\x01", b"\0\x01\x08\x01", b"\x01\0\x08\x01", b"PK\x03\x04"]
 )
-def test_wrong_magic(path, pack, start):
+def test_a_wrong_magic_number_is_refused(path, pack, start):
     with pytest.raises(FormatError, match=f"the magic number must be .*, received 0x{start.hex()}"):
         reading(path, pack(start + SMALL[4:]))
 
@@ -149,7 +149,7 @@ def test_the_limit_holds_for_files_that_are_what_they_declare(path, monkeypatch)
         reading(path, SMALL)
 
 
-def test_an_empty_file(path):
+def test_an_empty_file_is_refused(path):
     with pytest.raises(FormatError, match="ends early, after 0 of the 4 bytes of its magic number"):
         reading(path, b"")
 

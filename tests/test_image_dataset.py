@@ -115,7 +115,7 @@ def test_shuffling_once_is_keras_own(folder):
 # ---- labels ----
 
 
-def test_label_modes(folder):
+def test_the_label_mode_decides_the_form_of_the_labels(folder):
     labels = dataset(folder, shuffle=False, label_mode="int").labels
     _, one_hot = next(iter(dataset(folder, shuffle=False, label_mode="categorical")))
     np.testing.assert_array_equal(one_hot, np.eye(2, dtype=np.float32)[labels])
@@ -167,7 +167,7 @@ def test_the_two_parts_are_one_whole(folder, capsys):
 
 
 @pytest.mark.parametrize(("mode", "channels"), [("grayscale", 1), ("rgb", 3), ("rgba", 4)])
-def test_channels(folder, mode, channels):
+def test_the_color_mode_decides_the_number_of_channels(folder, mode, channels):
     x, _ = next(iter(dataset(folder, color_mode=mode)))
     assert x.shape == (11, 4, 6, channels)
     x, _ = next(iter(dataset(folder, color_mode=mode, data_format="channels_first")))
@@ -201,7 +201,7 @@ def test_resizing_is_that_of_load_img(folder):
     np.testing.assert_array_equal(x[4], expected)
 
 
-def test_single_pictures(folder):
+def test_without_a_batch_size_there_are_single_pictures(folder):
     samples = list(dataset(folder, batch_size=None, shuffle=False))
     assert len(samples) == len(dataset(folder, batch_size=None)) == 11
     assert samples[0][0].shape == (4, 6, 3)
@@ -275,12 +275,12 @@ def test_a_bad_file_is_named(folder, content):
         ({"crop_to_aspect_ratio": True, "pad_to_aspect_ratio": True}, "cannot both be True"),
     ],
 )
-def test_bad_options(folder, options, message):
+def test_bad_options_are_refused(folder, options, message):
     with pytest.raises(ValueError, match=message):
         dataset(folder, **options)
 
 
-def test_directories_without_pictures(tmp_path):
+def test_directories_without_pictures_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"no pictures found; they must end in \.bmp"):
         dataset(tmp_path)
     with pytest.raises(FileNotFoundError):

@@ -41,7 +41,7 @@ def test_the_pixels_of_a_file(picture):
 
 
 @pytest.mark.parametrize(("mode", "channels"), [("grayscale", 1), ("rgb", 3), ("rgba", 4)])
-def test_color_modes(picture, mode, channels):
+def test_the_color_mode_decides_the_number_of_channels(picture, mode, channels):
     assert img_to_array(load_img(picture, mode)).shape == (5, 8, channels)
 
 
@@ -84,7 +84,7 @@ def test_the_first_frame_of_an_animation(tmp_path):
         ({"target_size": (10**5, 10**5)}, ValueError, "`target_size` must have at most 67108864"),
     ],
 )
-def test_bad_options(picture, options, error, message):
+def test_bad_options_are_refused(picture, options, error, message):
     with pytest.raises(error, match=message):
         load_img(picture, **options)
 
@@ -130,7 +130,7 @@ def test_damaged_bytes_are_format_errors_or_other_pixels(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"hello", b"%!PS-Adobe-3.0 EPSF-3.0\n", bytes(100)])
-def test_other_files(tmp_path, content):
+def test_files_that_are_no_pictures_are_refused(tmp_path, content):
     path = tmp_path / "a.png"
     path.write_bytes(content)
     with pytest.raises(FormatError, match="a.png: not a readable picture"):

@@ -48,12 +48,12 @@ def test_variance_scaling_modes_and_untruncated():
     ("shape", "fans"),
     [((), (1, 1)), ((7,), (7, 7)), ((5, 6), (5, 6)), ((3, 2, 4, 8), (24, 48))],
 )
-def test_fans(shape, fans):
+def test_fans_are_counted_by_the_shape(shape, fans):
     assert initializers.compute_fans(shape) == fans
 
 
 @pytest.mark.parametrize("shape", [(6, 4), (4, 6), (3, 3, 2, 5), (2, 2, 1, 9)])
-def test_orthogonal(shape):
+def test_orthogonal_kernels_are_orthogonal(shape):
     matrix = initializers.Orthogonal(gain=2.0, seed=3)(shape).reshape(-1, shape[-1])
     smaller = matrix.T @ matrix if matrix.shape[0] >= matrix.shape[1] else matrix @ matrix.T
     np.testing.assert_allclose(smaller, 4 * np.eye(len(smaller)), atol=1e-5)
@@ -61,7 +61,7 @@ def test_orthogonal(shape):
         initializers.Orthogonal()((3,))
 
 
-def test_constants():
+def test_constant_initializers_fill_with_their_value():
     np.testing.assert_array_equal(initializers.Zeros()((2, 3)), np.zeros((2, 3)))
     np.testing.assert_array_equal(initializers.Ones()((2, 3)), np.ones((2, 3)))
     np.testing.assert_array_equal(initializers.Constant(1.5)((2, 3)), np.full((2, 3), 1.5))
@@ -101,7 +101,7 @@ def test_identity_functions_and_arrays():
     ("name", "cls"),
     [("zero", "Zeros"), ("one", "Ones"), ("normal", "RandomNormal"), ("uniform", "RandomUniform")],
 )
-def test_short_names(name, cls):
+def test_short_names_are_resolved(name, cls):
     assert type(initializers.get(name)).__name__ == cls
 
 
@@ -133,6 +133,6 @@ def test_the_common_seed_restarts_the_stream():
         (lambda: initializers.HeNormal(seed=1.5), TypeError, "`seed` must be an integer"),
     ],
 )
-def test_refusals(make, error, message):
+def test_arguments_out_of_range_are_refused(make, error, message):
     with pytest.raises(error, match=message):
         make()

@@ -42,7 +42,7 @@ def test_every_layers_output(model, x):
     np.testing.assert_allclose(outputs["first"], expected, rtol=1e-4, atol=1e-6)
 
 
-def test_chosen_layers(model, x):
+def test_chosen_layers_are_returned_in_their_order(model, x):
     chosen = inspect.layer_outputs(model, x, [model.get_layer("second"), "first"])
     assert list(chosen) == ["second", "first"]
     np.testing.assert_array_equal(chosen["first"], inspect.layer_outputs(model, x)["first"])
@@ -170,12 +170,12 @@ def test_models_with_several_inputs_or_outputs(x):
         ({"output": "first", "wrt": "second"}, "`output` must depend on `wrt`"),
     ],
 )
-def test_bad_arguments(model, x, options, message):
+def test_unknown_layers_and_targets_are_refused(model, x, options, message):
     with pytest.raises(ValueError, match=message):
         inspect.gradients(model, x, **options)
 
 
-def test_bad_samples(model, x):
+def test_samples_that_do_not_fit_are_refused(model, x):
     with pytest.raises(ValueError, match=r"`x` must have shape \(None, 10, 10, 2\)"):
         inspect.gradients(model, x[..., :1], 0)
     with pytest.raises(ValueError, match="at least one sample"):

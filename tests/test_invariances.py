@@ -339,7 +339,7 @@ def test_layout_agnosticism_of_everything_else(layout, isa, dtype):
 
 
 @pytest.mark.parametrize("offset", [1, 2, 3, *range(4, 64, 4)])
-def test_alignment_agnosticism(offset, isa, dtype):
+def test_results_do_not_depend_on_alignment(offset, isa, dtype):
     for case in LAYOUT_CASES[:4]:
         operands = conv_operands(case, dtype)
         expected = all_passes(case, *operands)

@@ -13,7 +13,7 @@ from fastconv import layers, models, optimizers
 from fastconv.ops import compiled
 from fastconv.plan import updates
 from tests.support.oracle import assert_same_bits
-from tests.test_optim_kernels import RULES
+from tests.test_optimizer_kernels import RULES
 
 SHAPES = (
     # rows, inputs, outputs

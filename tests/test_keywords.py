@@ -121,7 +121,7 @@ def test_signatures_of_methods_are_those_that_are_written():
         (lambda: utils.load_img("a", grayscale=True), "give `color_mode='grayscale'`"),
     ],
 )  # fmt: skip
-def test_messages(call, message):
+def test_an_unknown_keyword_is_named_with_the_nearest_one(call, message):
     pattern = re.escape(message).replace(re.escape(".*"), ".*")
     with pytest.raises(TypeError, match=pattern):
         call()

@@ -50,7 +50,7 @@ def run(layer, x):
         (layers.Softmax(), (4, 5), (None, 4, 5)),
     ],
 )
-def test_output_shape(layer, shape, expected):
+def test_output_shapes_are_computed_without_outputs(layer, shape, expected):
     assert layer.compute_output_shape((None, *shape)) == expected
     assert models.Sequential([layers.Input(shape), layer]).output_shape == expected
 
@@ -139,7 +139,7 @@ def test_config_makes_an_equal_layer(name):
         (lambda: layers.Activation("relu7"), ValueError, "`activation` must be one of"),
     ],
 )
-def test_refusals(make, error, message):
+def test_arguments_that_do_not_fit_are_refused(make, error, message):
     with pytest.raises(error, match=message):
         make()
 
@@ -197,7 +197,7 @@ def test_flatten_is_row_major():
         (layers.Softmax(), reference.softmax),
     ],
 )
-def test_activation_layers(layer, expected):
+def test_activation_layers_match_their_formula(layer, expected):
     x = np.random.default_rng(1).standard_normal((5, 3, 4)).astype(np.float32) * 3
     np.testing.assert_allclose(run(layer, x), expected(x), rtol=2e-6, atol=1e-7)
 

@@ -52,7 +52,7 @@ def test_cross_entropies_agree():
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2, 1.0])
-def test_label_smoothing(smoothing):
+def test_label_smoothing_mixes_labels_with_the_mean(smoothing):
     smooth = ONE_HOT * (1 - smoothing) + smoothing / 4
     loss = losses.CategoricalCrossentropy(label_smoothing=smoothing)
     expected = -(smooth * np.log(softmax(LOGITS.astype(np.float64)))).sum(axis=-1).mean()
@@ -189,13 +189,13 @@ def test_whole_float_labels_and_boolean_targets_are_accepted():
         ),
     ],
 )
-def test_refusals(make, error, message):
+def test_arguments_and_names_that_do_not_fit_are_refused(make, error, message):
     with pytest.raises(error, match=message):
         make()
 
 
 @pytest.mark.parametrize("name", losses.CLASSES)
-def test_loss_config(name):
+def test_a_configuration_makes_an_equal_loss(name):
     loss = losses.get(name)
     assert deserialize(serialize(loss), "losses").get_config() == loss.get_config()
 
@@ -214,7 +214,7 @@ def test_loss_config(name):
         (metrics.BinaryAccuracy(threshold=0.3), [[1, 0]], [[0.4, 0.31]], 0.5),
     ],
 )  # fmt: skip
-def test_accuracies(metric, y, prediction, expected):
+def test_accuracies_count_what_is_right(metric, y, prediction, expected):
     metric.reset_state()
     metric.update_state(y, prediction)
     assert metric.result() == pytest.approx(expected)

@@ -32,7 +32,7 @@ def arrays(count, *shape, dtype=np.float32, seed=0):
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("kind", KINDS)
-def test_merge(isa, dtype, kind, size):
+def test_merge_matches_numpy(isa, dtype, kind, size):
     for count in (2,) if kind == "subtract" else (1, 2, 5):
         xs = arrays(count, size, dtype=dtype)
         expected = KINDS[kind](*xs)
@@ -63,7 +63,7 @@ def test_merge_of_nan_is_nan(isa, dtype, kind):
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("kind", ["multiply", "maximum", "minimum"])
-def test_merge_backward(isa, dtype, kind, size):
+def test_gradients_of_merge_match_the_definition(isa, dtype, kind, size):
     xs = arrays(3, size, dtype=dtype)
     y, (dy,) = KINDS[kind](*xs), arrays(1, size, dtype=dtype, seed=2)
     first = np.argmax(np.array(xs) == y, axis=0)  # the first one that is the maximum
@@ -80,7 +80,7 @@ def test_merge_backward(isa, dtype, kind, size):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_scale(isa, dtype, size):
+def test_scale_multiplies_every_element(isa, dtype, size):
     (x,) = arrays(1, size, dtype=dtype)
     y = np.empty_like(x)
     compiled.Scale(x, y, -0.5).run(2)
@@ -96,7 +96,7 @@ def test_scale(isa, dtype, size):
         ([(3, 40, 40, 16), (3, 40, 40, 16), (3, 40, 40, 5)], 3),
     ],
 )
-def test_concatenate_and_split(dtype, shapes, axis):
+def test_split_is_the_inverse_of_concatenate(dtype, shapes, axis):
     pieces = [arrays(1, *shape, dtype=dtype, seed=i)[0] for i, shape in enumerate(shapes)]
     expected = np.concatenate(pieces, axis)
     for threads in (1, 3):
@@ -260,12 +260,12 @@ def test_functions_make_layers():
         (lambda: layers.concatenate([layers.Input((3,))] * 2, axis=-2), "`axis` of layer"),
     ],
 )  # fmt: skip
-def test_refused_merges(call, message):
+def test_inputs_that_do_not_fit_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
 
 
-def test_configuration():
+def test_a_configuration_makes_an_equal_layer():
     for name, cls in MERGING.items():
         layer = cls.from_config(cls(name=f"my_{name}").get_config())
         assert layer.get_config() == cls(name=f"my_{name}").get_config()

@@ -165,7 +165,7 @@ def test_training_does_not_go_on_with_other_layers():
     model.fit(np.ones((4, 4)), np.ones((4, 3)), verbose=0)
 
 
-def test_get_layer():
+def test_get_layer_finds_by_name_and_by_index():
     model = lecture_network()
     assert model.get_layer("conv2d_1") is model.get_layer(index=2) is model.layers[2]
     with pytest.raises(ValueError, match="has no layer 'x'; there are"):

@@ -320,6 +320,6 @@ def test_saving_and_loading(tmp_path):
         (lambda: build(layers.PReLU(shared_axes=4), (3, 4, 5)), ValueError, "`shared_axes` of"),
     ],
 )  # fmt: skip
-def test_refusals(make, error, message):
+def test_arguments_and_inputs_that_do_not_fit_are_refused(make, error, message):
     with pytest.raises(error, match=message):
         make()

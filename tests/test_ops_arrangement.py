@@ -34,7 +34,7 @@ def fits(mode, padding, shape):
 @pytest.mark.parametrize("mode", shapes.PADDING_MODES)
 @pytest.mark.parametrize("padding", PADDINGS)
 @pytest.mark.parametrize("shape", SHAPES)
-def test_padding(isa, dtype, shape, padding, mode):
+def test_padding_matches_the_definition(isa, dtype, shape, padding, mode):
     x = numbers(shape, dtype)
     if not fits(mode, padding, shape):
         with pytest.raises(ValueError, match="must be smaller than the image"):
@@ -49,7 +49,7 @@ def test_padding(isa, dtype, shape, padding, mode):
 
 
 @pytest.mark.parametrize("cropping", [((1, 2), (0, 2)), ((0, 3), (1, 1))])
-def test_cropping(isa, dtype, cropping):
+def test_cropping_matches_the_definition(isa, dtype, cropping):
     x = numbers((2, 6, 5, 7), dtype)
     y = ops.crop2d(x, cropping)
     assert_equal(y, reference.crop2d(x, cropping).astype(dtype), dtype)
@@ -60,7 +60,7 @@ def test_cropping(isa, dtype, cropping):
 
 @pytest.mark.parametrize("interpolation", resampling.INTERPOLATIONS)
 @pytest.mark.parametrize("shape", SHAPES)
-def test_enlarging(isa, dtype, shape, interpolation):
+def test_enlarging_matches_the_definition(isa, dtype, shape, interpolation):
     x, size = numbers(shape, dtype), (2, 3)
     exact = interpolation == "nearest"
     y = ops.upsample2d(x, size, interpolation=interpolation)
@@ -74,7 +74,7 @@ def test_enlarging(isa, dtype, shape, interpolation):
 
 @pytest.mark.parametrize("interpolation", resampling.INTERPOLATIONS)
 @pytest.mark.parametrize("size", [(1, 1), (3, 11), (7, 2)])
-def test_resizing(isa, dtype, size, interpolation):
+def test_resizing_matches_the_definition(isa, dtype, size, interpolation):
     x = numbers((2, 5, 6, 9), dtype)
     y = ops.resize2d(x, size, interpolation=interpolation)
     expected = reference.resize2d(x, size, interpolation=interpolation)
@@ -89,13 +89,13 @@ def test_resizing(isa, dtype, size, interpolation):
     "axes", [(0, 3, 1, 2), (0, 2, 3, 1), (3, 2, 1, 0), (0, 1, 2, 3), (1, 0, 3, 2)]
 )
 @pytest.mark.parametrize("shape", SHAPES)
-def test_transposing(isa, dtype, shape, axes):
+def test_transposing_matches_numpy(isa, dtype, shape, axes):
     x = numbers(shape, dtype)
     assert_equal(ops.transpose(x, axes), np.transpose(x, axes), dtype)
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 5), (1, 100, 130), (3, 1, 70), (2, 65, 3), (1, 5000, 2)])
-def test_transposing_matrices(isa, dtype, shape):
+def test_a_batch_of_matrices_is_transposed(isa, dtype, shape):
     x = numbers(shape, dtype)
     y = np.empty((shape[0], shape[2], shape[1]), dtype)
     compiled.Transpose(x, y).run(2)
@@ -114,7 +114,7 @@ MAPS = np.array(
 @pytest.mark.parametrize("fill_mode", resampling.FILL_MODES)
 @pytest.mark.parametrize("interpolation", resampling.INTERPOLATIONS)
 @pytest.mark.parametrize("channels", [1, 3, 20])
-def test_warping(isa, dtype, channels, interpolation, fill_mode):
+def test_warping_matches_the_definition(isa, dtype, channels, interpolation, fill_mode):
     x = numbers((3, 5, 6, channels), dtype)
     options = {"interpolation": interpolation, "fill_mode": fill_mode}
     y = ops.warp(x, MAPS, fill_value=0.25, size=(4, 7), **options)
@@ -177,7 +177,7 @@ def test_scale_and_shift(isa, dtype, shape, parts):
 @pytest.mark.parametrize(
     "mask", [(2, 1, 1, 5), (1, 4, 1, 5), (2, 1, 3, 1), (1, 1, 1, 1), (2, 4, 3, 5)]
 )
-def test_masks(isa, dtype, mask):
+def test_masks_are_broadcast(isa, dtype, mask):
     x, m = numbers((2, 4, 3, 5), dtype), numbers(mask, dtype, 1)
     y = np.empty_like(x)
     compiled.Masked(x, m, y).run(2)
@@ -274,7 +274,7 @@ X = np.zeros((2, 4, 5, 3), np.float32)
         ),
     ],
 )
-def test_refusals(call, error, message):
+def test_arguments_that_do_not_fit_are_refused(call, error, message):
     with pytest.raises(error, match=message):
         call()
 

@@ -168,7 +168,7 @@ EPILOGUE_CASES = tuple(
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("case", EPILOGUE_CASES, ids=str)
-def test_fused_activation(case, activation, isa, dtype):
+def test_a_fused_activation_matches_the_definition(case, activation, isa, dtype):
     problem = integer_conv(case)
     # Scaled so that sigmoid and tanh see their curved part; a power of two keeps sums exact.
     scale = 2.0 ** -int(np.log2(np.abs(problem.y).max() + 1))

@@ -94,7 +94,7 @@ def test_rounding_is_that_of_a_plain_sum(size, isa, dtype):
 
 @pytest.mark.parametrize("activation", [None, "linear", "relu", "leaky_relu", "sigmoid", "tanh"])
 @pytest.mark.parametrize("size", [(3, 5, 70), (7, 300, 17), (1, 2000, 33), (30, 8, 1)])
-def test_fused_activation(size, activation, isa, dtype):
+def test_a_fused_activation_matches_the_definition(size, activation, isa, dtype):
     x, w, b, _ = problem(size)
     scale = 2.0 ** -int(np.log2(np.abs(reference.dense(x, w, b)).max() + 1))
     x, b = x * scale, b * scale

@@ -239,12 +239,12 @@ def test_config_makes_an_equal_optimizer(name):
         (lambda: optimizers.SGD(decay=0.1), TypeError, "decay"),
     ],
 )
-def test_refusals(make, error, message):
+def test_arguments_out_of_range_are_refused(make, error, message):
     with pytest.raises(error, match=message):
         make()
 
 
-def test_names():
+def test_names_are_found_in_either_spelling():
     for name, cls in {
         "sgd": "SGD",
         "RMSprop": "RMSprop",

@@ -248,7 +248,7 @@ def test_the_flat_buffer_by_itself(again):
 
 @ways
 @pytest.mark.parametrize("name", sorted(metrics.CLASSES))
-def test_metrics(again, name):
+def test_a_copied_metric_counts_for_itself(again, name):
     settings = {"ConfusionMatrix": {"num_classes": 3}}
     metric = metrics.CLASSES[name](**settings.get(name, {}))
     values = np.random.default_rng(2).random((6, 3)).astype(np.float32)
@@ -262,7 +262,7 @@ def test_metrics(again, name):
 
 
 @ways
-def test_losses_and_schedules(again):
+def test_losses_and_schedules_are_copied(again):
     y = np.eye(3, dtype=np.float32)
     for loss in (losses.Huber(2.0), losses.CategoricalCrossentropy(label_smoothing=0.1)):
         assert again(loss)(y, y * 0.5 + 0.1) == loss(y, y * 0.5 + 0.1)
@@ -271,7 +271,7 @@ def test_losses_and_schedules(again):
 
 
 @ways
-def test_callbacks_and_histories(again, tmp_path):
+def test_callbacks_and_histories_are_copied(again, tmp_path):
     made = [
         callbacks.EarlyStopping("loss", restore_best_weights=True),
         callbacks.ModelCheckpoint(tmp_path / "m.keras", save_freq=2),
@@ -351,7 +351,7 @@ def test_functions_without_a_name_need_cloudpickle():
         np.testing.assert_array_equal(one, two)
 
 
-def test_joblib(tmp_path):
+def test_joblib_restores_a_model_that_trains_on(tmp_path):
     joblib = pytest.importorskip("joblib")
     model = compiled()
     train(model)

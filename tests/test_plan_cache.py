@@ -313,7 +313,7 @@ def test_plans_go_with_their_model():
     assert cached_plan_bytes() == before
 
 
-def test_bad_limits():
+def test_bad_limits_are_refused():
     for bad in (-1, -(2**40)):
         with pytest.raises(
             ValueError, match=f"`n` must be an integer of at least 0, received {bad}"

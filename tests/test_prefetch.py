@@ -236,7 +236,7 @@ def test_an_endless_dataset():
         ({"max_queue_size": 1.5}, TypeError, "`max_queue_size` must be an integer"),
     ],
 )
-def test_refused_options(options, error, message):
+def test_bad_options_are_refused(options, error, message):
     with pytest.raises(error, match=message):
         Dataset(**options)
 

@@ -182,7 +182,7 @@ def test_any_convolution_is_computed_or_refused(case, dtype, isa):
 
 
 @given(conv_cases(), st.integers(0, 2**32 - 1))
-def test_linearity(case, seed):
+def test_convolution_is_linear(case, seed):
     """conv(a x1 + x2) = a conv(x1) + conv(x2), exactly on integers."""
     if not conv_is_legal(case):
         return

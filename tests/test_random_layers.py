@@ -86,7 +86,7 @@ def test_outside_of_training_a_crop_is_the_resized_middle():
         (layers.Dropout(0.5, (1, 12, 1, 3), seed=1), (1, 12, 1, 3)),
     ],
 )
-def test_shared_masks(layer, shape):
+def test_a_mask_is_shared_along_axes_of_one(layer, shape):
     y = drawn(layer, np.ones_like(X))
     assert set(np.unique(y)) == {0, 2}
     along = tuple(axis for axis, size in enumerate(shape) if size == 1)
@@ -210,7 +210,7 @@ def test_training_with_all_of_them_is_repeatable():
         (lambda: layers.Rescaling(1, float("nan")), ValueError, "`offset` must be finite, rec"),
     ],
 )
-def test_refusals(make, error, message):
+def test_arguments_out_of_range_are_refused(make, error, message):
     with pytest.raises(error, match=message):
         make()
 

@@ -106,7 +106,7 @@ OPTIONS = (
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
-def test_convolution(rng, options):
+def test_convolution_gradients_match_finite_differences(rng, options):
     channels = 2 // options.get("groups", 1)
     x, w = rng.standard_normal((2, 4, 5, 2)), rng.standard_normal((3, 2, channels, 2))
     b = rng.standard_normal(2)
@@ -136,7 +136,7 @@ def test_unpadding_is_the_transpose_of_padding(rng, mode, padding):
     assert np.sum(padded * other) == np.sum(x * reference.unpad_image(other, padding, mode))
 
 
-def test_dense(rng):
+def test_dense_gradients_match_finite_differences(rng):
     x, w, b = rng.standard_normal((3, 4)), rng.standard_normal((4, 2)), rng.standard_normal(2)
     dy = rng.standard_normal((3, 2))
     dw, db = reference.dense_backward_kernel(x, dy)
@@ -156,7 +156,7 @@ def test_dense(rng):
     [{}, {"pool_size": 3, "strides": 1}, {"pool_size": (2, 3), "strides": 2, "padding": "same"}],
     ids=str,
 )
-def test_pooling(rng, options):
+def test_pooling_gradients_match_finite_differences(rng, options):
     x = rng.permutation(2 * 5 * 6 * 2).reshape(2, 5, 6, 2) / 7  # no two values are close
     y, argmax = reference.max_pool2d(x, return_argmax=True, **options)
     dy = rng.standard_normal(y.shape)
@@ -195,7 +195,7 @@ ACTIVATIONS = {
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
-def test_activations(rng, name):
+def test_activation_gradients_match_finite_differences(rng, name):
     forward, backward = ACTIVATIONS[name]
     x = rng.standard_normal((5, 4))
     x += np.copysign(0.01, x)  # away from the kink at 0
@@ -205,7 +205,7 @@ def test_activations(rng, name):
     np.testing.assert_array_equal(reference.activate(x, name), forward(x))
 
 
-def test_no_activation():
+def test_none_and_linear_change_nothing():
     x = np.array([-1.0, 2.0])
     np.testing.assert_array_equal(reference.activate(x, None), x)
     np.testing.assert_array_equal(reference.activate(x, "linear"), x)
@@ -222,7 +222,7 @@ WEIGHTS = (None, np.array([0.5, 2.0, 0.0]))
 
 @pytest.mark.parametrize("weight", WEIGHTS, ids=["unweighted", "weighted"])
 @pytest.mark.parametrize("loss", [reference.softmax_cross_entropy, reference.cross_entropy])
-def test_class_losses(rng, loss, weight):
+def test_gradients_of_class_losses_match_finite_differences(rng, loss, weight):
     scores = rng.uniform(0.1, 1.0, (3, 4))
     smooth = rng.uniform(0, 1, (3, 4))
     for targets in (np.array([2, 0, 3]), np.eye(4)[[2, 0, 3]], smooth):
@@ -264,7 +264,7 @@ def test_no_gradient_passes_the_clip_of_probabilities():
 
 
 @pytest.mark.parametrize("weight", WEIGHTS, ids=["unweighted", "weighted"])
-def test_mean_squared_error(rng, weight):
+def test_gradients_of_mean_squared_error_match_finite_differences(rng, weight):
     prediction, targets = rng.standard_normal((3, 4)), rng.standard_normal((3, 4))
     loss = lambda y: reference.mean_squared_error(y, targets, sample_weight=weight)  # noqa: E731
     assert_close(loss(prediction)[1], numeric_gradient(lambda y: loss(y)[0], prediction))

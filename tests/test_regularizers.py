@@ -147,7 +147,7 @@ def test_the_gradient_of_a_penalty_reaches_the_weights(regularizer):
 
 
 @pytest.mark.parametrize("size", [1, 7, 64, 8192, 8193, 100_003])
-def test_the_compiled_penalty(isa, dtype, size):
+def test_the_compiled_penalty_matches_the_formula(isa, dtype, size):
     x, g = (RNG.standard_normal(size).astype(dtype) for _ in range(2))
     regularizer, value = regularizers.L1L2(0.25, 0.5), np.zeros(1)
     expected = g + (2.0 * regularizer.gradient(x)).astype(dtype)
@@ -162,7 +162,7 @@ def test_the_compiled_penalty(isa, dtype, size):
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (2, 5, 3), (1, 300, 65), (70, 9, 1), (3, 2, 200)])
-def test_the_compiled_norms(isa, dtype, shape):
+def test_the_compiled_norms_match_the_formula(isa, dtype, shape):
     w = RNG.standard_normal(shape).astype(dtype)
     expected = constraints.MinMaxNorm(0.5, 1.5, 0.7, axis=1)(w)
     for threads in (1, 3):
@@ -183,7 +183,7 @@ def test_the_compiled_norms(isa, dtype, shape):
         (constraints, constraints.NonNeg()),
     ],
 )
-def test_configuration(module, thing):
+def test_a_configuration_makes_an_equal_object(module, thing):
     kind = module.__name__.rpartition(".")[2]
     copy = deserialize(serialize(thing), kind)
     assert type(copy) is type(thing)
@@ -246,6 +246,6 @@ def test_a_weight_that_cannot_train_stays_so():
         (lambda: constraints.UnitNorm(2)(np.ones((2, 2))), ValueError, "must exist in weights of"),
     ],
 )
-def test_refusals(call, error, message):
+def test_arguments_out_of_range_are_refused(call, error, message):
     with pytest.raises(error, match=message):
         call()

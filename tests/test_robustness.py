@@ -136,7 +136,7 @@ for _ in range(2):
         )
         assert printed == ["MemoryError True", "True", "True"] * 2
 
-    def test_model(self):
+    def test_a_batch_that_does_not_fit_in_memory_changes_nothing(self):
         """A batch that does not fit leaves weights, optimizer and locks as they were."""
         printed = run_python(
             LIMITED

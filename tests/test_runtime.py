@@ -172,7 +172,7 @@ def test_affinity_of_the_real_process_is_honoured():
 # ---- setting it ----
 
 
-def test_set_and_get(fresh):
+def test_a_number_of_threads_that_is_set_is_returned(fresh):
     fresh.set_num_threads(np.int64(3))
     assert fresh.get_num_threads() == 3
     assert fresh.config()["threads limited by"] == "set by the program"

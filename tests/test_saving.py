@@ -115,7 +115,7 @@ def test_models_that_are_not_compiled_or_not_built(tmp_path):
     assert np.abs(loaded.get_weights()[0]).max() > 0  # drawn, not left empty
 
 
-def test_weights_files(tmp_path):
+def test_weights_files_restore_weights_and_optimizer(tmp_path):
     model, other = small_model(), small_model(trained=False)
     model.save_weights(tmp_path / "model.weights.h5")
     other.load_weights(tmp_path / "model.weights.h5")
@@ -178,7 +178,7 @@ def load(path, data):
     return models.load_model(path)
 
 
-def test_truncated_anywhere(saved, tmp_path):
+def test_a_file_truncated_anywhere_is_refused(saved, tmp_path):
     for length in [*range(200), *range(200, len(saved), 397), len(saved) - 1]:
         with pytest.raises(fastconv.FormatError, match=r"model\.keras: "):
             load(tmp_path / "model.keras", saved[:length])
@@ -434,20 +434,20 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_files(saved, tmp_path, name):
+def test_hostile_files_are_refused(saved, tmp_path, name):
     make, message = HOSTILE[name]
     with pytest.raises(fastconv.FormatError, match=message):
         load(tmp_path / "model.keras", make(saved))
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_duplicate_members(saved, tmp_path):
+def test_duplicate_members_are_refused(saved, tmp_path):
     data = rebuilt(saved, lambda archive: archive.writestr("config.json", "{}"))
     with pytest.raises(fastconv.FormatError, match="must hold"):
         load(tmp_path / "model.keras", data)
 
 
-def test_an_encrypted_member(saved, tmp_path):
+def test_an_encrypted_member_is_refused(saved, tmp_path):
     data = bytearray(saved)
     at = data.rindex(b"PK\x01\x02")  # the last entry of the directory; its flags follow at 8
     data[at + 8] |= 1
@@ -499,7 +499,7 @@ def test_weights_that_do_not_fit_change_nothing(saved, tmp_path):
         ),
     ],
 )
-def test_refusals(tmp_path, use, error, message):
+def test_paths_that_do_not_fit_are_refused_before_writing(tmp_path, use, error, message):
     with pytest.raises(error, match=message):
         use(small_model(trained=False), tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -508,7 +508,7 @@ def test_refusals(tmp_path, use, error, message):
 # ------------------------------------------------------------------------------------- writing
 
 
-def test_overwrite(tmp_path):
+def test_overwrite_false_keeps_the_file(tmp_path):
     path = tmp_path / "model.keras"
     model = small_model(trained=False)
     model.save(path)

@@ -221,7 +221,7 @@ PAIR = "must be an integer or a pair of integers"
     ],
     ids=lambda value: repr(value)[:30],
 )
-def test_bad_pairs(name, value, error, message):
+def test_bad_pairs_are_refused(name, value, error, message):
     refused(error, f"`{name}` {message}", conv2d_geometry, X, W, **{name: value})
 
 
@@ -238,7 +238,7 @@ def test_bad_pairs(name, value, error, message):
     ],
     ids=lambda value: repr(value)[:30],
 )
-def test_bad_pooling_windows(name, value, error, message):
+def test_bad_pooling_windows_are_refused(name, value, error, message):
     refused(error, f"`{name}` {message}", pool2d_geometry, X, **{name: value})
 
 
@@ -264,7 +264,7 @@ def test_bad_pooling_windows(name, value, error, message):
     ],
     ids=lambda value: repr(value)[:30],
 )
-def test_bad_padding(geometry, padding, error, message):
+def test_bad_paddings_are_refused(geometry, padding, error, message):
     options = {} if geometry is not pool2d_geometry else {"input_shape": X}
     refused(error, f"`padding` {message}", geometry, padding=padding, **options)
 
@@ -286,7 +286,7 @@ def test_bad_padding(geometry, padding, error, message):
         (X, (3, 3, 5, 6), "`kernel_shape` must have 4 input channels to match `input_shape` with"),
     ],
 )
-def test_bad_shapes(input_shape, kernel_shape, message):
+def test_bad_shapes_are_refused(input_shape, kernel_shape, message):
     refused(ValueError, message, conv2d_geometry, input_shape, kernel_shape)
 
 
@@ -310,7 +310,7 @@ def test_shapes_of_something_else(shape):
         ((2, 2), TypeError, "`groups` must be an integer, received (2, 2) (tuple)"),
     ],
 )
-def test_bad_groups(groups, error, message):
+def test_bad_groups_are_refused(groups, error, message):
     refused(error, message, conv2d_geometry, X, W, groups=groups)
 
 
@@ -327,7 +327,7 @@ def test_windows_that_do_not_fit():
     refused(ValueError, message, shapes.conv_output_length, 2, 3, 1, 1, 2)
 
 
-def test_padding_modes():
+def test_padding_modes_are_kept_or_refused():
     for mode in ("zeros", "edge", "reflect"):
         assert conv2d_geometry(X, W, padding=1, padding_mode=mode).padding_mode == mode
     message = '`padding_mode` must be one of "zeros", "edge", "reflect", received \'wrap\''
@@ -407,11 +407,11 @@ def test_every_pool_window_that_is_accepted_covers_a_pixel(
     ],
     ids=lambda value: repr(value)[:40],
 )
-def test_products_that_overflow(input_shape, options, message):
+def test_products_that_overflow_are_refused(input_shape, options, message):
     refused(ValueError, message, conv2d_geometry, input_shape, W, **options)
 
 
-def test_outputs_that_overflow():
+def test_outputs_that_overflow_are_refused():
     many = (1, 1, 4, 2**60)
     message = "the kernel `kernel_shape` (in bytes, 8 per element) is too large: 1 x 1 x 4 x"
     refused(ValueError, message, conv2d_geometry, X, many)

@@ -231,13 +231,13 @@ def test_cross_validation_of_a_regressor(pictures):
         ({"epochs": 0}, "`epochs`"),
     ],
 )
-def test_bad_parameters(pictures, options, message):
+def test_bad_parameters_are_refused(pictures, options, message):
     x, y, *_ = pictures
     with pytest.raises(ValueError, match=message):
         ConvClassifier(**options).fit(x, y)
 
 
-def test_bad_samples(pictures):
+def test_samples_of_another_shape_are_refused(pictures):
     x, y, *_ = pictures
     with pytest.raises(
         ValueError, match=r"`image_shape` \(7, 7, 1\) needs 49 features, `X` has 64"

@@ -37,7 +37,7 @@ from tests.support.differential import values_and_gradients
         (layers.RandomCrop(4, 4), (6, 5, 3), (4, 4, 3)),
     ],
 )
-def test_output_shape(layer, shape, expected):
+def test_output_shapes_are_those_of_the_outputs(layer, shape, expected):
     assert layer.compute_output_shape((None, *shape)) == (None, *expected)
     model = models.Sequential([layers.Input(shape), layer])
     assert model.predict(np.zeros((2, *shape)), verbose=0).shape == (2, *expected)
@@ -93,7 +93,7 @@ def test_output_shape(layer, shape, expected):
         (lambda: layers.UpSampling2D(2, interpolation="cubic"), ValueError, "`interpolation` must"),
     ],
 )
-def test_refusals(make, error, message):
+def test_arguments_that_do_not_fit_are_refused(make, error, message):
     with pytest.raises(error, match=message):
         make()
 

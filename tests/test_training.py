@@ -285,7 +285,7 @@ def test_validation_is_weighted_by_its_own_weights_only():
 
 
 @pytest.mark.parametrize(("frequency", "count"), [(1, 5), (2, 2), ([1, 5], 2), (7, 0)])
-def test_validation_frequency(frequency, count):
+def test_validation_runs_at_the_epochs_of_its_frequency(frequency, count):
     _, history = fit(validation_data=(X, Y), validation_freq=frequency, epochs=5)
     assert len(history.get("val_loss", [])) == count
     assert len(history["loss"]) == 5

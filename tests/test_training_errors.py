@@ -65,7 +65,7 @@ from tests.support.linear_model import X, Y, assert_same_weights, fit, linear
         ({"callbacks": [3]}, TypeError, "`callbacks` must be instances of .*received 3"),
     ],
 )
-def test_fit_refuses(arguments, error, message):
+def test_fit_refuses_bad_arguments_and_stays_usable(arguments, error, message):
     model = linear()
     before = model.get_weights()
     with pytest.raises(error, match=message):
@@ -116,7 +116,7 @@ def test_compile_comes_first_and_needs_a_loss():
         ({"loss": "hing"}, "`loss` must be one of"),
     ],
 )
-def test_compile_refuses(arguments, message):
+def test_compile_refuses_bad_arguments_and_keeps_the_old(arguments, message):
     model = linear()
     with pytest.raises(ValueError, match=message):
         model.compile(**arguments)

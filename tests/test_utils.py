@@ -29,7 +29,7 @@ def test_one_hot_rows():
         ([True, False], None, (2, 2)),
     ],
 )
-def test_shapes(x, num_classes, shape):
+def test_one_hot_rows_have_the_shape_of_the_labels_and_the_classes(x, num_classes, shape):
     assert to_categorical(x, num_classes).shape == shape
 
 
@@ -113,7 +113,7 @@ def test_seeds_that_are_no_integers(seed):
         set_random_seed(seed)
 
 
-def test_normalize():
+def test_normalize_gives_rows_of_norm_one():
     x = np.random.default_rng(0).normal(size=(3, 4))
     np.testing.assert_allclose(np.linalg.norm(normalize(x), axis=-1), 1)
     np.testing.assert_allclose(np.abs(normalize(x, 0, 1)).sum(0), 1)

@@ -124,7 +124,7 @@ def test_pyplot_is_never_used_and_matplotlib_only_when_drawing():
     assert done.returncode == 0, done.stderr
 
 
-def test_without_matplotlib():
+def test_without_matplotlib_the_error_says_what_to_install():
     program = (
         "import sys; sys.modules['matplotlib'] = None\n"
         "from fastconv import viz\n"
@@ -342,7 +342,7 @@ def test_accuracy_by_shift():
         (lambda m: viz.model_graph(models.Sequential([layers.Dense(2)])), "built"),
     ],
 )
-def test_bad_input(model, call, message):
+def test_arguments_that_do_not_fit_are_refused(model, call, message):
     with pytest.raises(ValueError, match=message):
         call(model)
 

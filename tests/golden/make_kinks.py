@@ -1,4 +1,4 @@
-"""Run real Keras where losses have no derivative: what `test_training_losses` compares with.
+"""Run real Keras where losses have no derivative: what `test_losses_against_keras` compares with.
 
 Run by hand, never by the tests, in an environment that holds Keras 3.15 and TensorFlow::
 

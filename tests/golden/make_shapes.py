@@ -1,5 +1,5 @@
-"""Run real Keras on labels, predictions and weights of many shapes: what `test_shapes_of_losses`
-reads.
+"""Run real Keras on labels, predictions and weights of many shapes, for
+`test_loss_shapes_against_keras`.
 
 Run by hand, never by the tests, in an environment that holds Keras 3.15 and TensorFlow::
 

@@ -1,4 +1,4 @@
-"""Run real Keras for layers that are called several times: what `test_shared_layers` reads.
+"""Run real Keras for layers called several times, for `test_shared_layers_in_training`.
 
 Run by hand, never by the tests, in an environment that holds Keras 3.15 and TensorFlow::
 

@@ -32,7 +32,7 @@ def batches(case, weighted):
 
 @pytest.mark.parametrize("weighted", ["plain", "weighted"])
 @pytest.mark.parametrize("case", EACH)
-def test_results_over_batches(case, weighted):
+def test_results_over_batches_are_those_of_keras(case, weighted):
     metric = make(case)
     for _ in range(2):  # the second time after a reset
         for batch, expected in zip(
@@ -56,7 +56,7 @@ def test_a_state_goes_on(case):
 
 
 @pytest.mark.parametrize("case", EACH)
-def test_configuration_and_name(case):
+def test_configurations_and_names_are_those_of_keras(case):
     metric = make(case)
     # Keras counts the metrics of a process that have no name; a model here counts its own.
     expected = case["config"] | {"name": re.sub(r"_\d+$", "", case["config"]["name"])}
@@ -145,7 +145,7 @@ def test_r2_is_adjusted_by_the_number_of_samples():
         few.result()
 
 
-def test_confusion_matrix():
+def test_a_confusion_matrix_counts_weights_by_label_and_prediction():
     labels, scores = RNG.integers(0, 4, 50), RNG.standard_normal((50, 4))
     weights = RNG.integers(1, 4, 50)
     expected = np.zeros((4, 4))
@@ -228,6 +228,6 @@ def test_aliases_keep_the_name_as_typed(name):
         ),
     ],
 )
-def test_refusals(call, error, message):
+def test_arguments_and_values_that_do_not_fit_are_refused(call, error, message):
     with pytest.raises(error, match=message):
         call()

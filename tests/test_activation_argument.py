@@ -146,7 +146,7 @@ def test_the_penalty_of_a_layer_as_activation_counts():
         ),
     ],
 )
-def test_refusals(make, error, message):
+def test_an_activation_that_does_not_fit_is_refused(make, error, message):
     with pytest.raises(error, match=message):
         make()
 

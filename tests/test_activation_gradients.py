@@ -56,7 +56,9 @@ POOLS = [
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("shape, size, strides, padding", POOLS)
-def test_average_pooling(isa, dtype, kind, shape, size, strides, padding):
+def test_average_pooling_applies_the_gradient_of_an_activation(
+    isa, dtype, kind, shape, size, strides, padding
+):
     g = shapes.pool2d_geometry(shape, pool_size=size, strides=strides, padding=padding)
     x, dy, dx = arrays(shape, g.output_shape, shape, dtype=dtype)
     check(
@@ -69,7 +71,9 @@ def test_average_pooling(isa, dtype, kind, shape, size, strides, padding):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("shape, size, strides, padding", POOLS)
-def test_max_pooling(isa, dtype, kind, shape, size, strides, padding):
+def test_max_pooling_applies_the_gradient_of_an_activation(
+    isa, dtype, kind, shape, size, strides, padding
+):
     """From its own output alone; where windows overlap up to rounding, but for a ReLU."""
     g = shapes.pool2d_geometry(shape, pool_size=size, strides=strides, padding=padding)
     x, dy, dx, y = arrays(shape, g.output_shape, shape, g.output_shape, dtype=dtype)
@@ -91,7 +95,9 @@ def test_max_pooling(isa, dtype, kind, shape, size, strides, padding):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("rows, inputs, outputs", [(1, 70, 33), (7, 45, 10), (64, 130, 20)])
-def test_dense(isa, dtype, kind, rows, inputs, outputs):
+def test_a_dense_product_applies_the_gradient_of_an_activation(
+    isa, dtype, kind, rows, inputs, outputs
+):
     sizes = (rows, inputs), (inputs, outputs), (rows, outputs), (rows, inputs)
     x, w, dy, dx = arrays(*sizes, dtype=dtype)
     check(
@@ -104,7 +110,7 @@ def test_dense(isa, dtype, kind, rows, inputs, outputs):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("size", [1, 37, 20000])
-def test_sum(isa, dtype, kind, size):
+def test_a_sum_applies_the_gradient_of_an_activation(isa, dtype, kind, size):
     a, b, x, dx = arrays(size, size, size, size, dtype=dtype)
     x = np.abs(x)  # a single element is to have a gradient
     x = activated(kind, np.minimum(x, SLOPE / 2))

@@ -60,7 +60,7 @@ def assert_close(actual, expected, what):
 
 
 @pytest.mark.parametrize("case", of("optimizer"))
-def test_twenty_steps(case):
+def test_twenty_steps_give_the_weights_of_keras(case):
     weights, name = Weights(make(case)), case["name"]
     for number in range(20):
         weights.step(number)
@@ -93,7 +93,7 @@ def test_a_stored_state_goes_on(case):
 
 
 @pytest.mark.parametrize("case", of("optimizer"))
-def test_configuration(case):
+def test_configurations_are_those_of_keras(case):
     optimizer = make(case)
     config, expected = optimizer.get_config(), case["config"]
     assert set(config) == set(expected)
@@ -111,7 +111,7 @@ def test_configuration(case):
 
 
 @pytest.mark.parametrize("case", of("schedule"))
-def test_schedules(case):
+def test_schedules_give_the_rates_of_keras(case):
     name, arguments = case["object"]
     schedule = getattr(schedules, name)(**arguments)
     rates = [schedule(step) for step in case["steps"]]
@@ -196,6 +196,6 @@ def test_weights_without_decay():
         ),
     ],
 )
-def test_refusals(make, error, message):
+def test_arguments_out_of_range_are_refused(make, error, message):
     with pytest.raises(error, match=message):
         make()

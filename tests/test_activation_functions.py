@@ -215,7 +215,7 @@ def test_every_name_is_a_function_with_a_definition():
     assert activations.get(None) is activations.linear
 
 
-def test_functions_with_arguments():
+def test_arguments_of_a_function_change_its_values():
     x = np.array([-2.0, 0.5, 1.0, 9.0])
     np.testing.assert_array_equal(activations.relu(x, max_value=6.0), [0, 0.5, 1, 6])
     np.testing.assert_array_equal(activations.relu(x, 0.5, threshold=0.75), [-1.375, -0.125, 1, 9])
@@ -248,7 +248,7 @@ def test_functions_with_arguments():
         ),
     ],
 )
-def test_refusals(call, error, message):
+def test_arguments_out_of_range_are_refused(call, error, message):
     with pytest.raises(error, match=message):
         call(np.ones(3))
 

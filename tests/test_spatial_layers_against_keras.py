@@ -33,7 +33,7 @@ def assert_close(actual, expected, what):
 
 
 @pytest.mark.parametrize("case", select("layer"))
-def test_values_and_gradients(case):
+def test_values_and_gradients_are_those_of_keras(case):
     arrays = golden(case)
     layer = deserialize(case["config"], "layers")
     layer.build((None, *case["shape"]))

@@ -56,7 +56,7 @@ def assert_close(actual, expected, what):
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("momentum, nesterov", [(0.0, 0), (0.9, 0), (0.9, 1)])
-def test_sgd(isa, dtype, size, momentum, nesterov):
+def test_sgd_updates_match_the_formula(isa, dtype, size, momentum, nesterov):
     w, steps = gradients(size, dtype)
     velocity = np.zeros(size, dtype) if momentum else None
     g = np.empty(size, dtype)
@@ -74,7 +74,7 @@ def test_sgd(isa, dtype, size, momentum, nesterov):
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("centered", [False, True])
 @pytest.mark.parametrize("momentum", [0.0, 0.8])
-def test_rmsprop(isa, dtype, size, centered, momentum):
+def test_rmsprop_updates_match_the_formula(isa, dtype, size, centered, momentum):
     w, steps = gradients(size, dtype)
     state = {"v": np.zeros(size)}
     if centered:
@@ -102,7 +102,7 @@ def test_rmsprop(isa, dtype, size, centered, momentum):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_adam(isa, dtype, size):
+def test_adam_updates_match_the_formula(isa, dtype, size):
     w, steps = gradients(size, dtype)
     m, v, g = np.zeros(size, dtype), np.zeros(size, dtype), np.empty(size, dtype)
     hyper = np.array([0.0, 0.9, 0.999, 1e-7])
@@ -157,7 +157,7 @@ def run_update(rule, g, buffers, threads=1):
 
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("threads", [2, 3, 7])
-def test_n_threads_agnosticism(isa, dtype, rule, threads):
+def test_updates_do_not_depend_on_the_number_of_threads(isa, dtype, rule, threads):
     for size in (5, 64, 93322):
         g, expected = buffers_of(rule, size, dtype)
         actual = [array.copy() for array in expected]

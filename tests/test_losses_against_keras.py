@@ -34,7 +34,7 @@ def assert_close(actual, expected, what=""):
 
 @pytest.mark.parametrize("weighted", ["plain", "weighted"])
 @pytest.mark.parametrize("case", EACH)
-def test_value_and_gradient(case, weighted, isa):
+def test_values_and_gradients_are_those_of_keras(case, weighted, isa):
     y, p = ARRAYS[case["target"]], ARRAYS[case["prediction"]]
     weights = ARRAYS["weights"] if weighted == "weighted" else None
     value, gradient = make(case).value_and_gradient(y, p, weights)
@@ -66,7 +66,7 @@ def test_the_same_inside_a_model(case):
 
 
 @pytest.mark.parametrize("case", EACH)
-def test_configuration(case):
+def test_configurations_are_those_of_keras(case):
     loss = make(case)
     config = loss.get_config()
     for key, value in case["config"].items():  # Keras leaves out some arguments; here are all
@@ -116,7 +116,7 @@ def test_gradients_by_finite_differences(isa, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_n_threads_agnosticism(isa, dtype, kind):
+def test_losses_do_not_depend_on_the_number_of_threads(isa, dtype, kind):
     y, t = (RNG.uniform(0.1, 0.9, (900, 7)).astype(dtype) for _ in range(2))
     numbers = dict(zip("ab", KINDS[kind], strict=False))
     results = []
@@ -184,7 +184,7 @@ def test_the_functions_are_the_classes():
 
 
 @pytest.mark.parametrize("name", losses.ALIASES)
-def test_aliases(name):
+def test_every_alias_names_its_class(name):
     assert type(losses.get(name)) is losses.ALIASES[name]
 
 

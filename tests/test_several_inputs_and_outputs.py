@@ -204,7 +204,7 @@ def test_equal_names_of_outputs_get_numbers():
     assert models.Model(y, inner(y)).output_names == ["inner", "inner_1"]
 
 
-def test_compile_configuration():
+def test_the_compile_configuration_keeps_lists_and_dicts():
     model = listed(
         loss_weights=[1, 0.5], metrics=[["accuracy"], None], weighted_metrics={"q": ["acc"]}
     )
@@ -256,7 +256,7 @@ def test_compile_configuration():
         ),
     ],
 )
-def test_refused_data(x, y, arguments, message):
+def test_data_that_does_not_fit_is_refused(x, y, arguments, message):
     with pytest.raises(ValueError, match=message):
         listed().fit(x, y, verbose=0, **arguments)
 
@@ -272,7 +272,7 @@ def test_refused_data(x, y, arguments, message):
         ({"weighted_metrics": {"z": ["acc"]}}, "`weighted_metrics` must have keys among"),
     ],
 )
-def test_refused_compilations(arguments, message):
+def test_settings_for_other_outputs_are_refused(arguments, message):
     model = named(alphabetical=True, **arguments)
     with pytest.raises(ValueError, match=message):
         model.fit([A, B], [LABELS, VALUES], verbose=0)

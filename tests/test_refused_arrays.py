@@ -32,7 +32,7 @@ WRONG_DTYPES = ("O", "U3", "c8", "c16", "?", "i4", "u1", "f2", "M8[s]", np.dtype
 
 
 @pytest.mark.parametrize("dtype", WRONG_DTYPES)
-def test_dtypes(dtype):
+def test_other_dtypes_than_float32_and_float64_are_refused(dtype):
     wrong = np.zeros(X.shape, np.dtype(dtype))
     message = "must be float32 or float64, received"
     for call in (conv2d, max_pool, avg_pool, im2col, backward_kernel):
@@ -151,7 +151,7 @@ OUT_TAKERS = tuple(out_takers())
 @pytest.mark.parametrize(
     "call, shape", [item[1:] for item in OUT_TAKERS], ids=[i[0] for i in OUT_TAKERS]
 )
-def test_unsuitable_out(call, shape):
+def test_an_out_of_the_wrong_dtype_shape_or_layout_is_refused(call, shape):
     good = np.full(shape, -7, np.float32)
     assert call(good) is good
 

@@ -217,7 +217,7 @@ def test_a_single_label():
         ),
     ],
 )
-def test_refusals(call, message):
+def test_shapes_that_do_not_fit_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
 

@@ -2,7 +2,7 @@
 required.
 
 Every operation is asked to do the impossible in every way that applies to it. Nothing here may
-crash, hang, or compute something anyway. Bad arrays are the subject of `test_bad_arrays`.
+crash, hang, or compute something anyway. Bad arrays are the subject of `test_refused_arrays`.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def test_the_calls_below_are_legal_but_for_one_argument(call):
         (2**63, ValueError, "`strides` must fit in 64 bits"),
     ],
 )
-def test_strides(call, strides, error, message):
+def test_bad_strides_are_refused(call, strides, error, message):
     with pytest.raises(error, match=message):
         call(strides=strides)
 
@@ -91,7 +91,7 @@ def test_integers_of_any_kind_are_accepted():
         (2**62, ValueError, "64 bits"),
     ],
 )
-def test_dilation(call, rate, error, message):
+def test_bad_dilation_rates_are_refused(call, rate, error, message):
     with pytest.raises(error, match=message):
         call(dilation_rate=rate)
 
@@ -109,7 +109,7 @@ def test_dilation(call, rate, error, message):
         (2**40, ValueError, "larger than the padded input|64 bits"),
     ],
 )
-def test_kernel_size(call, size, error, message):
+def test_bad_kernel_sizes_are_refused(call, size, error, message):
     with pytest.raises(error, match=message):
         call(kernel_size=size)
 
@@ -127,7 +127,7 @@ def test_kernel_size(call, size, error, message):
         (7, ValueError, r"pool window \(7, 7\) is larger than the padded input \(6, 5\)"),
     ],
 )
-def test_pool_size(call, size, error, message):
+def test_bad_pool_sizes_are_refused(call, size, error, message):
     with pytest.raises(error, match=message):
         call(pool_size=size)
 
@@ -158,7 +158,7 @@ def test_pool_size(call, size, error, message):
         (2**64, ValueError, "`padding` must fit in 64 bits"),
     ],
 )
-def test_padding(call, padding, error, message):
+def test_bad_paddings_are_refused(call, padding, error, message):
     with pytest.raises(error, match=message):
         call(padding=padding)
 
@@ -186,7 +186,7 @@ def test_a_window_wholly_in_padding(call, options):
         (0, (TypeError, ValueError), "`padding_mode` .*received 0"),
     ],
 )
-def test_padding_mode(mode, error, message):
+def test_unknown_padding_modes_are_refused(mode, error, message):
     with pytest.raises(error, match=message):
         conv2d(padding=1, padding_mode=mode)
 
@@ -234,7 +234,7 @@ def test_a_kernel_that_does_not_fit(kernel, message):
         (2**63, ValueError, "`groups` must fit in 64 bits"),
     ],
 )
-def test_groups(call, groups, error, message):
+def test_bad_groups_are_refused(call, groups, error, message):
     with pytest.raises(error, match=message):
         call(groups=groups)
 
@@ -366,12 +366,12 @@ def test_column_matrices_must_have_their_shape():
         ((1, 2**62, 2**62, 4), ValueError, "64 bits"),
     ],
 )
-def test_input_shapes(call, shape, error, message):
+def test_bad_input_shapes_are_refused(call, shape, error, message):
     with pytest.raises(error, match=message):
         call(input_shape=shape)
 
 
-def test_algorithm_and_activation():
+def test_unknown_algorithms_and_activations_are_refused():
     for call in CONVOLUTIONS:
         with pytest.raises(ValueError, match="`algorithm`.*(auto.*direct.*fft|fft.*auto.*direct)"):
             call(algorithm="fft")
@@ -393,7 +393,7 @@ def test_algorithm_and_activation():
         (True, TypeError),
     ],
 )
-def test_negative_slope(slope, error):
+def test_bad_negative_slopes_are_refused(slope, error):
     with pytest.raises(error, match="`negative_slope` must be .*received"):
         ops.leaky_relu(X, negative_slope=slope)
     with pytest.raises(error, match="`negative_slope` must be .*received"):
@@ -411,7 +411,7 @@ def test_negative_slope(slope, error):
         ("2", TypeError),
     ],
 )
-def test_num_threads(threads, error):
+def test_bad_numbers_of_threads_are_refused(threads, error):
     limit = rf"`num_threads` must be an integer from 1 to {runtime.MAX_THREADS}, received"
     for call in (*CONVOLUTIONS, *POOLINGS):
         with pytest.raises(error, match=limit):

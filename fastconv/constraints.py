@@ -31,7 +31,7 @@ from fastconv.common.arguments import number
 from fastconv.common.changeable import Changeable
 from fastconv.common.defaults import EPSILON
 from fastconv.common.keywords import NamedArguments
-from fastconv.plan.rules import NonNegative, NormLimits, NumPyProjection, Projection
+from fastconv.plan import rules
 from fastconv.serialization import find
 from fastconv.shapes import normalize_int
 
@@ -45,13 +45,13 @@ class Constraint(Changeable, NamedArguments, ABC):
     def __call__(self, w: np.ndarray) -> np.ndarray:
         """The weights nearest to `w` that are allowed, a new array."""
 
-    def for_plan(self, ndim: int) -> Projection:
+    def for_plan(self, ndim: int) -> rules.Projection:
         """Return the description of the projection of weights of `ndim` dimensions for a plan,
         which is made anew when the constraint changes."""
         self.is_read_by_plans()
-        return self._compiled(ndim) or NumPyProjection(self)
+        return self._compiled(ndim) or rules.NumPyProjection(self)
 
-    def _compiled(self, ndim: int) -> Projection | None:
+    def _compiled(self, ndim: int) -> rules.Projection | None:
         """Return the projection of the compiled core that is equal to this one; None without."""
         return None
 
@@ -70,7 +70,7 @@ class NonNeg(Constraint):
         return np.maximum(w, 0)
 
     def _compiled(self, ndim):
-        return NonNegative() if type(self).__call__ is NonNeg.__call__ else None
+        return rules.NonNegative() if type(self).__call__ is NonNeg.__call__ else None
 
 
 class MinMaxNorm(Constraint):
@@ -131,7 +131,7 @@ class MinMaxNorm(Constraint):
         if axes != tuple(range(axes[0], axes[0] + len(axes))):
             return None  # the compiled core takes contiguous axes only
         limits = self.min_value, self.max_value, self.rate
-        return NormLimits(axes[0], axes[-1], *limits, EPSILON)
+        return rules.NormLimits(axes[0], axes[-1], *limits, EPSILON)
 
     def get_config(self):
         return {

@@ -38,7 +38,7 @@ from fastconv.common.changeable import Changeable
 from fastconv.common.keywords import NamedArguments
 from fastconv.common.naming import is_builtin
 from fastconv.common.overriding import Overridable, definer
-from fastconv.plan.rules import L1L2Penalty, NumPyPenalty, Penalty
+from fastconv.plan import rules
 from fastconv.serialization import find
 
 
@@ -65,12 +65,12 @@ class Regularizer(Changeable, NamedArguments, Overridable, ABC):
     def gradient(self, x: np.ndarray) -> np.ndarray:
         """The derivative of the penalty with respect to every element of `x`, in its shape."""
 
-    def for_plan(self) -> Penalty:
+    def for_plan(self) -> rules.Penalty:
         """Return the description of the penalty for a plan, which is made anew when it changes."""
         self.is_read_by_plans()
-        return self._compiled() or NumPyPenalty(self, self.gradient)
+        return self._compiled() or rules.NumPyPenalty(self, self.gradient)
 
-    def _compiled(self) -> Penalty | None:
+    def _compiled(self) -> rules.Penalty | None:
         """Return the penalty of the compiled core that is equal to this one; None without."""
         return None
 
@@ -103,7 +103,7 @@ class L1L2(Regularizer):
         own = type(self)
         if own.__call__ is not L1L2.__call__ or own.gradient is not L1L2.gradient:
             return None  # a subclass with its own formula
-        return L1L2Penalty(self.l1, self.l2)
+        return rules.L1L2Penalty(self.l1, self.l2)
 
     def get_config(self):
         return {"l1": self.l1, "l2": self.l2}

@@ -13,10 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastconv import layers, losses, models, runtime
+from fastconv.layers import conv
 from fastconv.optimizers import SGD
 from fastconv.plan import Plan, PlanCache, Updates, fuse, operations
 from fastconv.plan.arena import ALIGNMENT, Lifetime, peak_of, place
 from fastconv.plan.tape import Tape
+from fastconv.shapes import conv2d_geometry
 from fastconv.utils import set_random_seed
 
 
@@ -338,3 +340,20 @@ def test_mode_and_loss_belong_together():
         Plan(model.graph(), 1, model.parameters, mode="learn")
     with pytest.raises(ValueError, match="a loss belongs to the modes"):
         Plan(model.graph(), 1, model.parameters, mode="train")
+
+
+def test_the_geometry_of_a_layer_is_worked_out_once(monkeypatch):
+    calls = []
+
+    def counted(*arguments, **options):
+        calls.append(arguments)
+        return conv2d_geometry(*arguments, **options)
+
+    monkeypatch.setattr(conv, "conv2d_geometry", counted)
+    # Sizes of no other test, whose geometry might be known already.
+    stack = [layers.Conv2D(3, 5), layers.Conv2D(4, 3), layers.MaxPooling2D(2), layers.Conv2D(5, 3)]
+    _, model = chain_of(*stack, shape=(37, 41, 2))
+    for batch in (2, 3):
+        plan = Plan(model.graph(), batch, model.parameters)
+        assert plan.outputs[0].shape == (batch, 13, 15, 5)
+    assert len(calls) == 3

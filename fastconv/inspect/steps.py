@@ -14,7 +14,7 @@ from typing import Any
 from fastconv.inspect.fields import Field, Stretch, join
 from fastconv.inspect.windows import Window, windows_of
 from fastconv.plan import operations
-from fastconv.shapes import conv2d_geometry, effective_kernel, pool2d_geometry
+from fastconv.shapes import effective_kernel
 
 SampleShape = tuple[int, ...]
 
@@ -69,14 +69,7 @@ def follow(
 
 def _convolution(operation: operations.Convolution, values: list[Value], work: Work) -> Value:
     (x,) = values
-    geometry = conv2d_geometry(
-        (1, *x.shape),
-        operation.kernel_shape or operation.kernel.shape,
-        strides=operation.strides,
-        padding=operation.padding,
-        dilation_rate=operation.dilation_rate,
-        groups=operation.groups,
-    )
+    geometry = operation.geometry
     kernel_h, kernel_w, channels, filters = geometry.kernel_shape
     places = geometry.out_h, geometry.out_w
     taps = kernel_h, kernel_w
@@ -89,12 +82,7 @@ def _convolution(operation: operations.Convolution, values: list[Value], work: W
 
 def _pooling(operation: operations.Pooling, values: list[Value], work: Work) -> Value:
     (x,) = values
-    geometry = pool2d_geometry(
-        (1, *x.shape),
-        pool_size=operation.pool_size,
-        strides=operation.strides,
-        padding=operation.padding,
-    )
+    geometry = operation.geometry
     return _slide(x, windows_of(geometry), geometry.output_shape[1:], work, mixes_channels=False)
 
 
@@ -124,15 +112,9 @@ def _transposed(
     operation: operations.TransposedConvolution, values: list[Value], work: Work
 ) -> Value:
     (x,) = values
-    kernel_h, kernel_w, filters, channels = operation.kernel_shape
-    outputs = (*operation.size, filters)
-    forward = conv2d_geometry(
-        (1, *outputs),
-        operation.kernel_shape,
-        strides=operation.strides,
-        padding=operation.padding,
-        dilation_rate=operation.dilation_rate,
-    )
+    forward = operation.geometry
+    kernel_h, kernel_w, filters, channels = forward.kernel_shape
+    outputs = forward.input_shape[1:]
     windows = windows_of(forward)
     formulas = []
     for window in windows:

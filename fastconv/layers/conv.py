@@ -6,16 +6,17 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from fastconv.layers.activated import Activated
-from fastconv.layers.spatial import Spatial, check_padding, normalize_sizes
+from fastconv.layers.spatial import Image, Spatial, check_padding, normalize_sizes
 from fastconv.layers.weight_spec import WeightSpec, spec_fields
 from fastconv.parameters import Variable
 from fastconv.plan import operations
 from fastconv.plan.operations import Operation
 from fastconv.serialization import serialize
-from fastconv.shapes import conv2d_geometry, normalize_int
+from fastconv.shapes import Conv2DGeometry, conv2d_geometry, normalize_int
 
 
 class Convolutional(Spatial, Activated):
@@ -63,6 +64,13 @@ class Convolutional(Spatial, Activated):
             "dilation_rate": self.pair(self.dilation_rate),
         }
 
+    def geometry_of(
+        self, image: Image, kernel_shape: tuple[int, int, int, int], groups: int = 1
+    ) -> Conv2DGeometry:
+        """Return the convolution of one `image` by the layer's window; ValueError if it does not
+        match."""
+        return _geometry(image, kernel_shape, groups, **self.window())
+
     def activation_operations(self, image) -> list[Operation]:
         """Return the elementwise operations after the convolution that gives `image`, which can be
         fused into it."""
@@ -84,6 +92,27 @@ class Convolutional(Spatial, Activated):
             "activity_regularizer": serialize(self.activity_regularizer),
             **self.bias_spec.config("bias"),
         }
+
+
+@lru_cache(maxsize=1024)
+def _geometry(
+    image: Image,
+    kernel_shape: tuple[int, int, int, int],
+    groups: int,
+    strides: tuple[int, int],
+    padding: Any,
+    dilation_rate: tuple[int, int],
+) -> Conv2DGeometry:
+    """`conv2d_geometry` of one sample. Cached, because a layer needs it for its output shape, its
+    operations and its weights, again for every plan."""
+    return conv2d_geometry(
+        (1, *image),
+        kernel_shape,
+        strides=strides,
+        padding=padding,
+        dilation_rate=dilation_rate,
+        groups=groups,
+    )
 
 
 class _Conv(Convolutional):
@@ -135,9 +164,10 @@ class _Conv(Convolutional):
             raise ValueError(
                 f"the input channels (={image[-1]}) must be a multiple of `groups` (={self.groups})"
             )
-        shape = self._kernel_shape(image[-1])
-        geometry = conv2d_geometry((1, *image), shape, groups=self.groups, **self.window())
-        return geometry.output_shape[1:]
+        return self._geometry(image).output_shape[1:]
+
+    def _geometry(self, image: Image) -> Conv2DGeometry:
+        return self.geometry_of(image, self._kernel_shape(image[-1]), self.groups)
 
     def build(self, input_shape):
         shape = self._kernel_shape(self.image_of(input_shape)[-1])
@@ -146,14 +176,9 @@ class _Conv(Convolutional):
         super().build(input_shape)
 
     def image_operations(self, image):
-        convolution = operations.Convolution(
-            self.kernel,
-            self.bias,
-            **self.window(),
-            groups=self.groups,
-            kernel_shape=self._kernel_shape(image[-1]),
-        )
-        return [convolution, *self.activation_operations(self.image_output(image))]
+        geometry = self._geometry(image)
+        convolution = operations.Convolution(self.kernel, self.bias, geometry)
+        return [convolution, *self.activation_operations(geometry.output_shape[1:])]
 
     def get_config(self):
         return super().get_config() | {

@@ -99,14 +99,10 @@ class _ConvTranspose(Convolutional):
         super().build(input_shape)
 
     def image_operations(self, image):
-        convolution = operations.TransposedConvolution(
-            self.kernel,
-            self.bias,
-            self.image_output(image)[:2],
-            **self.window(),
-            kernel_shape=self._kernel_shape(image[-1]),
-        )
-        return [convolution, *self.activation_operations(self.image_output(image))]
+        output = self.image_output(image)
+        geometry = self.geometry_of(output, self._kernel_shape(image[-1]))
+        convolution = operations.TransposedConvolution(self.kernel, self.bias, geometry)
+        return [convolution, *self.activation_operations(output)]
 
     def get_config(self):
         padding = None if self.output_padding is None else list(self.output_padding)

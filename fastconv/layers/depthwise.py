@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from fastconv.layers.conv import Convolutional
+from fastconv.layers.spatial import Image
 from fastconv.layers.weight_spec import WeightSpec, spec_fields
 from fastconv.parameters import Variable
 from fastconv.plan import operations
-from fastconv.shapes import conv2d_geometry, normalize_int
+from fastconv.shapes import Conv2DGeometry, conv2d_geometry, normalize_int
 
 
 class _Depthwise(Convolutional):
@@ -29,23 +30,9 @@ class _Depthwise(Convolutional):
         """Return the kernel shape as that of a grouped convolution."""
         return (*self.pair(self.kernel_size), 1, channels * self.depth_multiplier)
 
-    def depthwise_output(self, image):
-        """Return the output image of the depthwise part."""
-        channels = image[-1]
-        shape = self.depthwise_shape(channels)
-        geometry = conv2d_geometry((1, *image), shape, groups=channels, **self.window())
-        return geometry.output_shape[1:]
-
-    def depthwise_operation(
-        self, image, kernel: Variable, bias: Variable | None
-    ) -> operations.Convolution:
-        return operations.Convolution(
-            kernel,
-            bias,
-            **self.window(),
-            groups=image[-1],
-            kernel_shape=self.depthwise_shape(image[-1]),
-        )
+    def depthwise_geometry(self, image: Image) -> Conv2DGeometry:
+        """Return the depthwise convolution of one `image`; ValueError if it does not match."""
+        return self.geometry_of(image, self.depthwise_shape(image[-1]), groups=image[-1])
 
     def get_config(self):
         return super().get_config() | {
@@ -87,7 +74,7 @@ class _DepthwiseConv(_Depthwise):
         self.depth_multiplier = normalize_int(depth_multiplier, "depth_multiplier")
 
     def image_output(self, image):
-        return self.depthwise_output(image)
+        return self.depthwise_geometry(image).output_shape[1:]
 
     def build(self, input_shape):
         channels = self.image_of(input_shape)[-1]
@@ -97,8 +84,9 @@ class _DepthwiseConv(_Depthwise):
         super().build(input_shape)
 
     def image_operations(self, image):
-        depthwise = self.depthwise_operation(image, self.kernel, self.bias)
-        return [depthwise, *self.activation_operations(self.image_output(image))]
+        geometry = self.depthwise_geometry(image)
+        depthwise = operations.Convolution(self.kernel, self.bias, geometry)
+        return [depthwise, *self.activation_operations(geometry.output_shape[1:])]
 
 
 class DepthwiseConv2D(_DepthwiseConv):
@@ -182,7 +170,7 @@ class _SeparableConv(_Depthwise):
         self.pointwise_kernel: Variable | None = None
 
     def image_output(self, image):
-        return (*self.depthwise_output(image)[:2], self.filters)
+        return (*self.depthwise_geometry(image).output_shape[1:3], self.filters)
 
     def build(self, input_shape):
         channels = self.image_of(input_shape)[-1]
@@ -195,17 +183,14 @@ class _SeparableConv(_Depthwise):
         super().build(input_shape)
 
     def image_operations(self, image):
-        pointwise = operations.Convolution(
-            self.pointwise_kernel,
-            self.bias,
-            strides=(1, 1),
-            padding="valid",
-            dilation_rate=(1, 1),
-            groups=1,
-            kernel_shape=(1, 1, image[-1] * self.depth_multiplier, self.filters),
-        )
-        depthwise = self.depthwise_operation(image, self.depthwise_kernel, None)
-        return [depthwise, pointwise, *self.activation_operations(self.image_output(image))]
+        depthwise = self.depthwise_geometry(image)
+        *_, channels = middle = depthwise.output_shape
+        pointwise = conv2d_geometry(middle, (1, 1, channels, self.filters))
+        return [
+            operations.Convolution(self.depthwise_kernel, None, depthwise),
+            operations.Convolution(self.pointwise_kernel, self.bias, pointwise),
+            *self.activation_operations(pointwise.output_shape[1:]),
+        ]
 
     def get_config(self):
         return super().get_config() | {

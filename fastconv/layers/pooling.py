@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
-from fastconv.layers.spatial import Spatial, check_padding, normalize_sizes
+from fastconv.layers.spatial import Image, Spatial, check_padding, normalize_sizes
 from fastconv.plan import operations
-from fastconv.shapes import pool2d_geometry
+from fastconv.shapes import Pool2DGeometry, pool2d_geometry
 
 
 class _Pooling(Spatial):
@@ -30,17 +31,14 @@ class _Pooling(Spatial):
         self.padding = check_padding(padding)
 
     def image_output(self, image):
-        geometry = pool2d_geometry(
-            (1, *image),
-            pool_size=self.pair(self.pool_size),
-            strides=self.pair(self.strides),
-            padding=self.padding,
-        )
-        return geometry.output_shape[1:]
+        return self._geometry(image).output_shape[1:]
 
     def image_operations(self, image):
-        window, strides = self.pair(self.pool_size), self.pair(self.strides)
-        return [operations.Pooling(self.kind, window, strides, self.padding)]
+        return [operations.Pooling(self.kind, self._geometry(image))]
+
+    def _geometry(self, image: Image) -> Pool2DGeometry:
+        sizes = self.pair(self.pool_size), self.pair(self.strides)
+        return _geometry(image, *sizes, self.padding)
 
     def get_config(self):
         return super().get_config() | {
@@ -48,6 +46,15 @@ class _Pooling(Spatial):
             "padding": self.padding,
             "strides": list(self.strides),
         }
+
+
+@lru_cache(maxsize=1024)
+def _geometry(
+    image: Image, pool_size: tuple[int, int], strides: tuple[int, int], padding: str
+) -> Pool2DGeometry:
+    """`pool2d_geometry` of one sample. Cached, because a layer needs it for its output shape and
+    its operations, again for every plan."""
+    return pool2d_geometry((1, *image), pool_size=pool_size, strides=strides, padding=padding)
 
 
 class MaxPooling2D(_Pooling):

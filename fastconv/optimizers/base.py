@@ -21,7 +21,7 @@ from fastconv.common.overriding import Overridable
 from fastconv.common.parsing import parsing
 from fastconv.optimizers.schedules import LearningRateSchedule
 from fastconv.parameters import Parameters, Variable, parameters_of
-from fastconv.plan.rules import Accumulation, MovingAverage, UpdateRule, WeightDecay
+from fastconv.plan import rules
 from fastconv.serialization import deserialize, serialize
 from fastconv.shapes import normalize_int
 from fastconv.state import array_of, check_record, dict_of, optional, plain, real, text, whole
@@ -320,7 +320,7 @@ class Optimizer(Changeable, NamedArguments, Overridable, ABC):
         """Whether gradients are changed or read between the backward pass and the update."""
         return bool(self.clips or self.weight_decay or self.gradient_accumulation_steps)
 
-    def for_plan(self, parameters: Parameters) -> UpdateRule:
+    def for_plan(self, parameters: Parameters) -> rules.UpdateRule:
         """Return the description of a step on the weights in `parameters` for a plan.
 
         Raises ValueError as `state_for`.
@@ -328,16 +328,16 @@ class Optimizer(Changeable, NamedArguments, Overridable, ABC):
         state = self.state_for(parameters)
         decay = accumulation = average = None
         if self.weight_decay:
-            decay = WeightDecay(state.decay, self._decayed(parameters))
+            decay = rules.WeightDecay(state.decay, self._decayed(parameters))
         if self.gradient_accumulation_steps:
-            accumulation = Accumulation(
+            accumulation = rules.Accumulation(
                 state.buffers[ACCUMULATOR],
                 self.gradient_accumulation_steps,
                 lambda: self.next_batch_updates,
             )
         if self.use_ema:
-            average = MovingAverage(state.buffers[AVERAGE], state.averaging)
-        return UpdateRule(
+            average = rules.MovingAverage(state.buffers[AVERAGE], state.averaging)
+        return rules.UpdateRule(
             self.rule,
             state.rule_buffers(),
             state.hyper,

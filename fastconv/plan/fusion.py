@@ -110,13 +110,14 @@ def _with_normalization(maker: Operation, operation: Operation) -> Operation | N
 
 
 def _with_pooling(maker: Operation, operation: Operation) -> Operation | None:
-    fits = isinstance(maker, operations.Convolution) and maker.groups == 1 and maker.pooling is None
-    pairs = (2, 2)
-    if (
-        fits
-        and isinstance(operation, operations.Pooling)
-        and (operation.pool_size, operation.strides, operation.padding) == (pairs, pairs, "valid")
+    if not isinstance(maker, operations.Convolution) or not isinstance(
+        operation, operations.Pooling
     ):
+        return None
+    window = operation.geometry
+    sizes = {window.pool_h, window.pool_w, window.stride_h, window.stride_w}
+    fits = sizes == {2} and window.padding == ((0, 0), (0, 0))
+    if fits and maker.geometry.groups == 1 and maker.pooling is None:
         return replace(maker, pooling=operation)
     return None
 

@@ -17,6 +17,7 @@ from fastconv._ext._core import FUSIBLE, KEEPS_INPUT
 from fastconv.parameters import Variable
 from fastconv.plan.rules import Penalty
 from fastconv.resampling import AxisMap
+from fastconv.shapes import Conv2DGeometry, Pool2DGeometry
 
 
 @dataclass(frozen=True)
@@ -51,35 +52,30 @@ class Activation:
 class Convolution:
     """x (N,H,W,C) with kernel (KH,KW,C/groups,K) -> y (N,OH,OW,K).
 
-    `kernel_shape` is that shape if the weight itself has another one (1-D, depthwise).
-    `pooling`: 2x2 windows with stride 2, fused into the operation; only without groups.
+    `geometry` is that of one sample. The weight may have another shape than the kernel (1-D,
+    depthwise), with the same elements in the same order. `pooling`: 2x2 windows with stride 2,
+    fused into the operation; only without groups.
     """
 
     kernel: Variable
     bias: Variable | None
-    strides: tuple[int, int]
-    padding: Any
-    dilation_rate: tuple[int, int]
-    groups: int
+    geometry: Conv2DGeometry
     activation: Activation | None = None
     normalization: BatchNormalization | None = None
-    kernel_shape: tuple[int, int, int, int] | None = None
     pooling: Pooling | None = None
 
 
 @dataclass(frozen=True)
 class TransposedConvolution:
-    """x (N,H,W,C) with kernel (KH,KW,K,C) -> y (N,OH,OW,K): the transpose of a convolution whose
-    input has the `size` (OH,OW), plus the bias.
+    """x (N,H,W,C) with kernel (KH,KW,K,C) -> y (N,OH,OW,K): the transpose of a convolution, plus
+    the bias.
+
+    `geometry` is that of one sample of the convolution, from (OH,OW,K) to (H,W,C).
     """
 
     kernel: Variable
     bias: Variable | None
-    size: tuple[int, int]
-    strides: tuple[int, int]
-    padding: Any
-    dilation_rate: tuple[int, int]
-    kernel_shape: tuple[int, int, int, int]
+    geometry: Conv2DGeometry
 
 
 @dataclass(frozen=True)
@@ -153,12 +149,10 @@ class PReLU:
 
 @dataclass(frozen=True)
 class Pooling:
-    """x (N,H,W,C) -> y (N,OH,OW,C); kind "max" or "average"."""
+    """x (N,H,W,C) -> y (N,OH,OW,C); kind "max" or "average"; `geometry` is that of one sample."""
 
     kind: str
-    pool_size: tuple[int, int]
-    strides: tuple[int, int]
-    padding: Any
+    geometry: Pool2DGeometry
 
 
 @dataclass(frozen=True)

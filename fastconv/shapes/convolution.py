@@ -65,6 +65,18 @@ class Conv2DGeometry(NamedTuple):
         """((top, bottom), (left, right))"""
         return ((self.pad_top, self.pad_bottom), (self.pad_left, self.pad_right))
 
+    def of_batch(self, batch: int) -> Conv2DGeometry:
+        """Return the same convolution of `batch` samples; ValueError if the size of an array in
+        bytes exceeds 64 bits.
+
+        >>> conv2d_geometry((1, 13, 12, 1), (3, 3, 1, 8)).of_batch(32).output_shape
+        (32, 11, 10, 8)
+        """
+        geometry = self._replace(batch=batch)
+        check_bytes(geometry.input_shape, "the input")
+        check_bytes(geometry.output_shape, "the output")
+        return geometry
+
     def whole_windows(self, size: int) -> Conv2DGeometry:
         """Return the same convolution without the last outputs, which a pooling of ``size`` x
         ``size`` windows without overlap and without padding does not read.

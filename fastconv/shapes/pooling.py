@@ -58,6 +58,18 @@ class Pool2DGeometry(NamedTuple):
         """
         return "uint8" if self.pool_h * self.pool_w <= 256 else "int32"
 
+    def of_batch(self, batch: int) -> Pool2DGeometry:
+        """Return the same pooling of `batch` samples; ValueError if the size of an array in bytes
+        exceeds 64 bits.
+
+        >>> pool2d_geometry((1, 13, 13, 64)).of_batch(8).output_shape
+        (8, 6, 6, 64)
+        """
+        geometry = self._replace(batch=batch)
+        check_bytes(geometry.input_shape, "the input")
+        check_bytes(geometry.output_shape, "the output")
+        return geometry
+
     def compact(self) -> Pool2DGeometry:
         """Return the same pooling with strides of at most the size of window plus image: larger
         ones also leave a single window on the image.

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from fastconv.layers.symbolic import Call
 from fastconv.models import Model
 from fastconv.plan import operations
-from fastconv.shapes import Conv2DGeometry, Pool2DGeometry, conv2d_geometry, pool2d_geometry
+from fastconv.shapes import Conv2DGeometry, Pool2DGeometry
 
 
 class Window(NamedTuple):
@@ -32,26 +32,9 @@ def geometry_of(call: Call) -> Conv2DGeometry | Pool2DGeometry | None:
     layer = call.layer
     if isinstance(layer, Model) or not call.inputs or len(call.inputs[0].shape) != 4:
         return None
-    shape = (1, *call.inputs[0].shape[1:])
-    if getattr(layer, "data_format", None) == "channels_first":
-        shape = (1, *shape[2:], shape[1])
     for operation in layer.operations(call.input_shape):
-        if isinstance(operation, operations.Convolution):
-            return conv2d_geometry(
-                shape,
-                operation.kernel_shape or operation.kernel.shape,
-                strides=operation.strides,
-                padding=operation.padding,
-                dilation_rate=operation.dilation_rate,
-                groups=operation.groups,
-            )
-        if isinstance(operation, operations.Pooling):
-            return pool2d_geometry(
-                shape,
-                pool_size=operation.pool_size,
-                strides=operation.strides,
-                padding=operation.padding,
-            )
+        if isinstance(operation, (operations.Convolution, operations.Pooling)):
+            return operation.geometry
     return None
 
 

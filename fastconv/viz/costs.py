@@ -6,7 +6,6 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from fastconv.plan import operations
-from fastconv.viz._windows import geometry_of
 from fastconv.viz.style import new_figure, styled
 
 if TYPE_CHECKING:
@@ -64,8 +63,8 @@ def call_costs(call: Any) -> tuple[int, int, int]:
         if isinstance(operation, operations.Dense):
             products += math.prod(shape[1:-1]) * math.prod(operation.kernel.shape)
         elif isinstance(operation, operations.Convolution) and len(shape) == 4:
-            geometry = geometry_of(call)
-            taps = math.prod(operation.kernel_shape or operation.kernel.shape)
+            geometry = operation.geometry
+            taps = math.prod(operation.geometry.kernel_shape)
             products += geometry.out_h * geometry.out_w * taps
     return call.layer.count_params(), products, math.prod(shape[1:])
 

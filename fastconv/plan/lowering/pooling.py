@@ -10,7 +10,6 @@ from fastconv._ext import _channels, _pool, _resample
 from fastconv.plan.lowering.base import Lowering
 from fastconv.plan.tape import Tensor
 from fastconv.resampling import repeat_axis
-from fastconv.shapes import pool2d_geometry
 
 # Largest window whose positions are stored in one byte each.
 
@@ -24,12 +23,7 @@ class Pooling(Lowering):
 
     def forward(self, x):
         operation = self.operation
-        geometry = pool2d_geometry(
-            x.shape,
-            pool_size=operation.pool_size,
-            strides=operation.strides,
-            padding=operation.padding,
-        )
+        geometry = operation.geometry.of_batch(x.shape[0])
         self.geometry, self.x_shape = geometry, x.shape
         y = self.y = self.tape.tensor(geometry.output_shape)
         if operation.kind == "average":
@@ -50,7 +44,9 @@ class Pooling(Lowering):
         if self.operation.kind == "average":
             return not maker.differentiates_epilogue
         # Where windows overlap, a sum of products rounds differently from a product of sums.
-        return maker.epilogue.kind == "relu" or self.operation.strides == self.operation.pool_size
+        g = self.operation.geometry
+        apart = (g.stride_h, g.stride_w) == (g.pool_h, g.pool_w)
+        return maker.epilogue.kind == "relu" or apart
 
     def backward(self, dy, need_dx):
         if not need_dx:

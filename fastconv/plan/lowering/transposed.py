@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from fastconv._ext import _channels, _conv
 from fastconv.plan.lowering.base import Lowering
-from fastconv.shapes import conv2d_geometry
 
 
 class TransposedConvolution(Lowering):
@@ -21,13 +20,7 @@ class TransposedConvolution(Lowering):
 
     def forward(self, x):
         operation = self.operation
-        self.geometry = geometry = conv2d_geometry(
-            (x.shape[0], *operation.size, operation.kernel_shape[2]),
-            operation.kernel_shape,
-            strides=operation.strides,
-            padding=operation.padding,
-            dilation_rate=operation.dilation_rate,
-        )
+        self.geometry = geometry = operation.geometry.of_batch(x.shape[0])
         self.x, y, kernel = x, self.tape.tensor(geometry.input_shape), self._kernel()
         self.tape.emit(
             lambda: _conv.conv2d_backward_input(geometry, x.array, kernel, y.array), x, y
@@ -40,7 +33,7 @@ class TransposedConvolution(Lowering):
     def backward(self, dy, need_dx):
         operation, geometry, x, kernel = self.operation, self.geometry, self.x, self._kernel()
         if self.trainable:
-            dw = self.gradient_of(operation.kernel).reshape(operation.kernel_shape)
+            dw = self.gradient_of(operation.kernel).reshape(geometry.kernel_shape)
             self.tape.emit(
                 lambda: _conv.conv2d_backward_kernel(geometry, dy.array, x.array, dw, None), x, dy
             )
@@ -57,4 +50,4 @@ class TransposedConvolution(Lowering):
         return dx
 
     def _kernel(self):
-        return self.operation.kernel._live.reshape(self.operation.kernel_shape)
+        return self.operation.kernel._live.reshape(self.operation.geometry.kernel_shape)

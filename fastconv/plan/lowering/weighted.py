@@ -12,7 +12,6 @@ from fastconv._ext import _conv, _dense
 from fastconv.plan.lowering.base import Lowering
 from fastconv.plan.lowering.normalization import fold
 from fastconv.plan.tape import Tensor
-from fastconv.shapes import conv2d_geometry, pool2d_geometry
 
 
 class Weighted(Lowering):
@@ -92,23 +91,12 @@ class Weighted(Lowering):
 
 class Convolution(Weighted):
     def shaped(self, kernel):
-        return kernel.reshape(self.operation.kernel_shape or kernel.shape)
+        return kernel.reshape(self.operation.geometry.kernel_shape)
 
     def output_shape(self, x):
-        self.geometry = conv2d_geometry(
-            x.shape,
-            self.operation.kernel_shape or self.operation.kernel.shape,
-            strides=self.operation.strides,
-            padding=self.operation.padding,
-            dilation_rate=self.operation.dilation_rate,
-            groups=self.operation.groups,
-        )
-        shape, pooling = self.geometry.output_shape, self.operation.pooling
-        if pooling is None:
-            return shape
-        return pool2d_geometry(
-            shape, pool_size=pooling.pool_size, strides=pooling.strides, padding=pooling.padding
-        ).output_shape
+        self.geometry = self.operation.geometry.of_batch(x.shape[0])
+        last = self.geometry if self.operation.pooling is None else self.operation.pooling.geometry
+        return (x.shape[0], *last.output_shape[1:])
 
     def make_forward(self, kernel, bias, kind, slope):
         x, y, pooling = self.x, self.y, self.operation.pooling

@@ -53,37 +53,67 @@ fc_residue fc_residue_from(int64_t at, int64_t size, int64_t kernel, int64_t str
 
 /* ---- direct ---- */
 
-/* Sets what a forward pass and its filter gradient have in common: the sizes of a group, x, and the windows over it. */
-#define DESCRIBE_WINDOWS(p, g) \
+/* The sizes of a problem that reads x, and writes y or reads dy. */
+#define DESCRIBE_SIZES(p, g) \
     do { \
-        (p)->depthwise = fc_is_depthwise(g); \
-        (p)->groups = (p)->depthwise ? 1 : (g)->groups; \
-        (p)->channels = (g)->channels / (p)->groups; \
-        (p)->filters = (g)->filters / (p)->groups; \
         (p)->batch = (g)->batch; \
         (p)->in_h = (g)->height; \
         (p)->in_w = (g)->width; \
+        (p)->channels = (g)->channels; \
         (p)->out_h = (g)->out_h; \
         (p)->out_w = (g)->out_w; \
-        (p)->x_sw = (g)->channels; \
-        (p)->x_sh = (p)->in_w * (p)->x_sw; \
-        (p)->x_sn = (p)->in_h * (p)->x_sh; \
+        (p)->filters = (g)->filters; \
+        (p)->pad_top = (g)->pad_top; \
+        (p)->pad_left = (g)->pad_left; \
+    } while (0)
+
+/* The sizes of a problem that reads dy and writes dx: input and output exchanged. */
+#define DESCRIBE_GRADIENT_SIZES(p, g) \
+    do { \
+        (p)->batch = (g)->batch; \
+        (p)->in_h = (g)->out_h; \
+        (p)->in_w = (g)->out_w; \
+        (p)->channels = (g)->filters; \
+        (p)->out_h = (g)->height; \
+        (p)->out_w = (g)->width; \
+        (p)->filters = (g)->channels; \
+    } while (0)
+
+/* Divides channels and filters among groups; those of a depthwise problem are one group. */
+#define DESCRIBE_GROUPS(p, g) \
+    do { \
+        (p)->depthwise = fc_is_depthwise(g); \
+        (p)->groups = (p)->depthwise ? 1 : (g)->groups; \
+        (p)->channels /= (p)->groups; \
+        (p)->filters /= (p)->groups; \
+    } while (0)
+
+/* The strides of the pixels of contiguous images with rows of `width` pixels and `height` rows. */
+#define DESCRIBE_STRIDES(p, array, height, width, all_channels) \
+    do { \
+        (p)->array##_sw = (all_channels); \
+        (p)->array##_sh = (width) * (p)->array##_sw; \
+        (p)->array##_sn = (height) * (p)->array##_sh; \
+    } while (0)
+
+/* The windows of a direct problem that reads x: a forward pass, or its filter gradient. */
+#define DESCRIBE_WINDOWS(p, g) \
+    do { \
+        DESCRIBE_SIZES(p, g); \
+        DESCRIBE_GROUPS(p, g); \
+        DESCRIBE_STRIDES(p, x, (g)->height, (g)->width, (g)->channels); \
         (p)->kernel_h = (g)->kernel_h; \
         (p)->kernel_w = (g)->kernel_w; \
         (p)->stride_h = (g)->stride_h; \
         (p)->stride_w = (g)->stride_w; \
         (p)->dilation_h = (g)->dilation_h; \
         (p)->dilation_w = (g)->dilation_w; \
-        (p)->pad_top = (g)->pad_top; \
-        (p)->pad_left = (g)->pad_left; \
     } while (0)
 
 void fc_describe_forward(const fc_geometry *g, fc_conv *p, fc_filter_view *view)
 {
     DESCRIBE_WINDOWS(p, g);
-    p->y_sw = g->filters;
-    p->y_sh = p->out_w * p->y_sw;
-    p->y_sn = p->out_h * p->y_sh;
+    DESCRIBE_STRIDES(p, y, g->out_h, g->out_w, g->filters);
     p->padding_mode = g->padding_mode;
     view->sk = 1;
     view->sc = g->filters;
@@ -99,18 +129,11 @@ void fc_describe_backward_input(const fc_geometry *g, int64_t row, int64_t colum
     fc_residue w = fc_residue_from(column, g->width, g->kernel_w, g->stride_w, g->dilation_w, g->pad_left);
     if (!h.taps || !w.taps) /* no element of a filter reaches these pixels: zeros */
         h.taps = w.taps = 0;
-    p->depthwise = fc_is_depthwise(g);
-    p->groups = p->depthwise ? 1 : g->groups;
-    p->channels = g->filters / p->groups;
-    p->filters = g->channels / p->groups;
-    p->batch = g->batch;
-    p->in_h = g->out_h;
-    p->in_w = g->out_w;
-    p->out_h = h.count;
+    DESCRIBE_GRADIENT_SIZES(p, g);
+    DESCRIBE_GROUPS(p, g);
+    DESCRIBE_STRIDES(p, x, g->out_h, g->out_w, g->filters);
+    p->out_h = h.count; /* of dx, the pixels of these residues */
     p->out_w = w.count;
-    p->x_sw = g->filters;
-    p->x_sh = p->in_w * p->x_sw;
-    p->x_sn = p->in_h * p->x_sh;
     p->y_sw = w.apart * g->channels;
     p->y_sh = h.apart * g->width * g->channels;
     p->y_sn = g->height * g->width * g->channels;
@@ -135,27 +158,17 @@ void fc_describe_backward_input(const fc_geometry *g, int64_t row, int64_t colum
 void fc_describe_backward_kernel(const fc_geometry *g, fc_filter_gradient *p)
 {
     DESCRIBE_WINDOWS(p, g);
-    p->dy_sw = g->filters;
-    p->dy_sh = p->out_w * p->dy_sw;
-    p->dy_sn = p->out_h * p->dy_sh;
+    DESCRIBE_STRIDES(p, dy, g->out_h, g->out_w, g->filters);
 }
 
 void fc_describe_scatter(const fc_geometry *g, fc_scatter *p)
 {
-    p->batch = g->batch;
-    p->in_h = g->height;
-    p->in_w = g->width;
-    p->channels = g->channels;
-    p->out_h = g->out_h;
-    p->out_w = g->out_w;
-    p->filters = g->filters;
+    DESCRIBE_SIZES(p, g);
     p->kernel_h = g->kernel_h;
     p->kernel_w = g->kernel_w;
     p->dilation_h = g->dilation_h;
     p->stride_h = g->stride_h;
     p->stride_w = g->stride_w;
-    p->pad_top = g->pad_top;
-    p->pad_left = g->pad_left;
 }
 
 /* ---- Winograd ---- */
@@ -179,29 +192,16 @@ static int adds_tiles(const fc_target *t, const fc_geometry *g, int tile)
 void fc_describe_winograd(const fc_target *t, const fc_geometry *g, int pass, int tile, fc_winograd *p, fc_filter_view *view)
 {
     const int kernel = (int)g->kernel_h, strided = g->stride_h == 2;
-    p->batch = g->batch;
     p->tile = tile;
     p->kernel = kernel;
     if (pass == FC_FORWARD) {
-        p->in_h = g->height;
-        p->in_w = g->width;
-        p->channels = g->channels;
-        p->out_h = g->out_h;
-        p->out_w = g->out_w;
-        p->filters = g->filters;
-        p->pad_top = g->pad_top;
-        p->pad_left = g->pad_left;
+        DESCRIBE_SIZES(p, g);
         p->sampling = strided ? FC_WINO_DOWN : FC_WINO_SAME;
         view->sk = 1;
         view->sc = p->filters;
         view->skw = p->channels * p->filters;
     } else {
-        p->in_h = g->out_h;
-        p->in_w = g->out_w;
-        p->channels = g->filters;
-        p->out_h = g->height;
-        p->out_w = g->width;
-        p->filters = g->channels;
+        DESCRIBE_GRADIENT_SIZES(p, g);
         p->transposed = 1;
         view->sc = 1;
         view->sk = p->channels;
@@ -223,15 +223,7 @@ void fc_describe_winograd(const fc_target *t, const fc_geometry *g, int pass, in
 
 void fc_describe_winograd_gradient(const fc_geometry *g, int tile, fc_winograd_gradient *p)
 {
-    p->batch = g->batch;
-    p->in_h = g->height;
-    p->in_w = g->width;
-    p->channels = g->channels;
-    p->out_h = g->out_h;
-    p->out_w = g->out_w;
-    p->filters = g->filters;
-    p->pad_top = g->pad_top;
-    p->pad_left = g->pad_left;
+    DESCRIBE_SIZES(p, g);
     p->tile = tile;
     p->kernel = (int)g->kernel_h;
 }

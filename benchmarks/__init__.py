@@ -10,6 +10,7 @@ Run from a checkout, with fastconv installed; a peer is measured if it can be im
     python -m benchmarks.epoch                         one epoch of MNIST training
     python -m benchmarks.memory                        peak memory of a training process
     python -m benchmarks.report                        all of these, into docs/benchmarks.md
+    python -m benchmarks.fit_cost                      the algorithms, and the estimate that chooses
     pytest benchmarks/ --benchmark-only                ours alone, with pytest-benchmark
 
 How the numbers are made comparable (`timing`): the sides take turns in blocks of a fraction of a
@@ -24,6 +25,7 @@ bench` measures the user's machine with it:
 
     report                                            all commands, one page
     convolutions pooling | networks scaling epoch memory work_split   the commands, each a `measure`
+    fit_cost -> cost_table -> cost_model -> cost_samples    the choice of algorithms, fitted
     single_ops           | peers                      an operation, a network, as a call to be timed
     shape_files          | nets, worker               what is measured; a library in its own process
     timing  command                                   sides that take turns, options

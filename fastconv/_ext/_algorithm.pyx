@@ -6,11 +6,12 @@ why an algorithm does not apply into words.
 
 import numpy as np
 
-from fastconv._ext._core cimport current_table, schedule
+from fastconv._ext._core cimport compiled_table, current_table, schedule
 from fastconv._ext._kernels cimport (
     FC_APPLIES,
     FC_BACKWARD_INPUT,
     FC_BACKWARD_KERNEL,
+    FC_COST_TERM_COUNT,
     FC_DIRECT,
     FC_FORWARD,
     FC_PAD_EDGE,
@@ -25,6 +26,7 @@ from fastconv._ext._kernels cimport (
     FC_WRONG_STRIDES,
     fc_geometry,
 )
+from fastconv._ext._tables cimport fc_table
 
 ALGORITHMS = ("auto", "direct", "scatter", "winograd2", "winograd4")
 POLICIES = ("auto", "direct")
@@ -125,10 +127,37 @@ def choose_algorithm(geometry, str pass_name, dtype, algorithm="auto", bint froz
 
 def estimated_costs(geometry, str pass_name, bint frozen=False):
     """{algorithm: estimated time in vector multiply-adds} of the algorithms that apply to a float32 pass."""
-    cdef int code = _passes[pass_name]
-    cdef fc_geometry g = _sizes(geometry.compact())
+    cdef ConvPass chosen = ConvPass(geometry, pass_name, np.float32, "direct", frozen)
     return {
-        name: schedule.cost(&current_table(False).target, &g, code, algorithm, frozen)
+        name: schedule.cost(&current_table(False).target, &chosen.sizes, chosen.code, algorithm, frozen)
         for name, algorithm in _algorithms.items()
-        if schedule.obstacle(&g, code, algorithm) == FC_APPLIES
+        if schedule.obstacle(&chosen.sizes, chosen.code, algorithm) == FC_APPLIES
     }
+
+
+cdef extern from *:
+    """
+    #include "../schedule/cost.h"
+    static const char *fc_term_name(int i)
+    {
+    #define FC_NAME(name) #name,
+        static const char *const names[] = {FC_COST_TERMS(FC_NAME) 0};
+    #undef FC_NAME
+        return names[i];
+    }
+    """
+    const char *fc_term_name(int)
+
+COST_TERMS = tuple(fc_term_name(i).decode() for i in range(FC_COST_TERM_COUNT))
+
+
+def cost_amounts(geometry, str pass_name, str algorithm, bint frozen=False, str isa=None):
+    """The amount of each of `COST_TERMS` in a float32 pass, on any instruction set of this build.
+
+    Their sum, weighted by the coefficients of schedule/cost_table.h, is the entry of `estimated_costs`.
+    """
+    cdef ConvPass chosen = ConvPass(geometry, pass_name, np.float32, algorithm, frozen)
+    cdef const fc_table *table = current_table(False) if isa is None else compiled_table(isa)
+    cdef double[FC_COST_TERM_COUNT] amounts
+    schedule.cost_amounts(&table.target, &chosen.sizes, chosen.code, _algorithms[algorithm], frozen, amounts)
+    return tuple(amounts[i] for i in range(FC_COST_TERM_COUNT))

@@ -5,6 +5,9 @@ from fastconv._ext._tables cimport fc_schedule, fc_table
 # The table for float32 or float64 of the selected instruction set.
 cdef const fc_table *current_table(bint is_double) noexcept
 
+# The table for float32 of an instruction set of this build, which the machine may lack; raises for any other name.
+cdef const fc_table *compiled_table(str name) except NULL
+
 # The properties of a table's target, with the variants that tests force or forbid.
 cdef fc_target target_of(const fc_table *table) noexcept
 

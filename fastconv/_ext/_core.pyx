@@ -155,6 +155,12 @@ cdef const fc_table *current_table(bint is_double) noexcept:
     return fc_get_table(selected, is_double)
 
 
+cdef const fc_table *compiled_table(str name) except NULL:
+    if name not in compiled_isas():
+        raise ValueError(f"instruction set {name!r} is not in this build; it has: {', '.join(compiled_isas())}")
+    return fc_get_table(_number(name), False)
+
+
 cdef unsigned forced_variants = 0, forbidden_variants = 0
 
 cdef extern from *:

@@ -303,5 +303,9 @@ cdef extern from "../schedule/algorithm.h" nogil:
     ctypedef struct fc_residue:
         int64_t first, count, apart, taps, first_tap, tap_step, dilation, pad, next
 
+cdef extern from "../schedule/cost.h" nogil:
+    enum:
+        FC_COST_TERM_COUNT
+
 cdef extern from "../schedule/layout.h" nogil:
     int fc_tile_extent(const fc_tiling *, int64_t)

@@ -56,6 +56,7 @@ cdef extern from "../schedule/schedule.h" nogil:
         void (*describe_winograd)(const fc_target *, const fc_geometry *, int, int, fc_winograd *, fc_filter_view *) noexcept nogil
         void (*describe_winograd_gradient)(const fc_geometry *, int, fc_winograd_gradient *) noexcept nogil
         int (*obstacle)(const fc_geometry *, int, int) noexcept nogil
+        void (*cost_amounts)(const fc_target *, const fc_geometry *, int, int, int, double *) noexcept nogil
         double (*cost)(const fc_target *, const fc_geometry *, int, int, int) noexcept nogil
         int (*choose_algorithm)(const fc_target *, const fc_geometry *, int, int, int) noexcept nogil
     const fc_schedule fc_schedules

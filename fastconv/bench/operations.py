@@ -138,6 +138,31 @@ def algorithm_of(
     return compiled.choose_algorithm(row.geometry, direction, np.float32, algorithm, frozen)
 
 
+def cost_terms() -> tuple[str, ...]:
+    """The names of the terms of the cost estimate that "auto" chooses an algorithm by."""
+    from fastconv._ext import _algorithm
+
+    return _algorithm.COST_TERMS
+
+
+def cost_amounts(
+    row: Convolution,
+    direction: str,
+    algorithm: str,
+    *,
+    frozen: bool = False,
+    isa: str | None = None,
+) -> tuple[float, ...]:
+    """The amount of each of `cost_terms` in a pass by an algorithm that applies.
+
+    `isa` names an instruction set of this build, which the machine may lack; None for the one in
+    use.
+    """
+    from fastconv._ext import _algorithm
+
+    return _algorithm.cost_amounts(row.geometry, direction, algorithm, frozen, isa)
+
+
 def pooling(
     kind: str, direction: str, x: np.ndarray, dy: np.ndarray, pool: int, stride: int, threads: int
 ) -> Side:

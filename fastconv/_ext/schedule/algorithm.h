@@ -28,11 +28,8 @@ enum {
 };
 int fc_obstacle(const fc_geometry *, int pass, int algorithm);
 
-/* Estimated time of a pass by an algorithm that applies, in vector multiply-adds of one thread.  `frozen`: filters stay the
- * same from run to run, so that packing them costs nothing. */
-double fc_cost(const fc_target *, const fc_geometry *, int pass, int algorithm, int frozen);
-
-/* The algorithm with the least cost; only direct sums and scatter unless `winograd`. */
+/* The algorithm with the least cost; only direct sums and scatter unless `winograd`.  `frozen`: filters stay the
+ * same from run to run. */
 int fc_choose_algorithm(const fc_target *, const fc_geometry *, int pass, int frozen, int winograd);
 
 #endif

@@ -14,6 +14,7 @@
 #define FASTCONV_SCHEDULE_H
 
 #include "algorithm.h"
+#include "cost.h"
 #include "geometry.h"
 #include "problems.h"
 #include "target.h"
@@ -46,6 +47,7 @@
     X(void, describe_winograd, (const fc_target *, const fc_geometry *, int, int, fc_winograd *, fc_filter_view *)) \
     X(void, describe_winograd_gradient, (const fc_geometry *, int, fc_winograd_gradient *)) \
     X(int, obstacle, (const fc_geometry *, int, int)) \
+    X(void, cost_amounts, (const fc_target *, const fc_geometry *, int, int, int, double *)) \
     X(double, cost, (const fc_target *, const fc_geometry *, int, int, int)) \
     X(int, choose_algorithm, (const fc_target *, const fc_geometry *, int, int, int))
 

@@ -1,0 +1,122 @@
+"""Measured times of the algorithms of convolution passes, one CSV file per processor in ``cost/``.
+
+The cost estimate of the schedules is compared with these files, and its coefficients are fitted to
+all of them together (`benchmarks.fit_cost`).
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from fastconv.bench.operations import Convolution
+
+FOLDER = Path(__file__).resolve().parent / "cost"
+
+# Names of microarchitectures: (vendor, family): ((first model, name), ...), models ascending. A
+# server's brand string often does not contain its generation.
+_GENERATIONS = {
+    ("AuthenticAMD", 23): ((0x00, "zen"), (0x30, "zen2")),
+    ("AuthenticAMD", 25): (
+        (0x00, "zen3"), (0x10, "zen4"), (0x20, "zen3"), (0x60, "zen4"), (0x80, "zen3"),
+        (0xA0, "zen4"),
+    ),
+    ("AuthenticAMD", 26): ((0x00, "zen5"),),
+    ("GenuineIntel", 6): (
+        (0x3C, "haswell"), (0x3D, "broadwell"), (0x4E, "skylake"), (0x6A, "ice-lake"),
+        (0x8F, "sapphire-rapids"), (0xAD, "granite-rapids"), (0xCF, "emerald-rapids"),
+    ),
+}  # fmt: skip
+
+
+class Sample(NamedTuple):
+    """The time of one algorithm for one pass; `frozen` filters are packed before the timed call."""
+
+    isa: str
+    threads: int
+    direction: str
+    frozen: bool
+    row: Convolution
+    algorithm: str
+    milliseconds: float
+
+    @property
+    def case(self) -> tuple:
+        """All but the algorithm and the time: samples of one case compete with each other."""
+        return self[:4] + self.row[1:]
+
+
+_COLUMNS = ("isa", "threads", "direction", "frozen", *Convolution._fields, "algorithm", "ms")
+
+
+def file_name(cpuinfo: str, machine: str) -> str:
+    """The name of the CSV file of a processor, from the text of ``/proc/cpuinfo``.
+
+    >>> file_name("vendor_id : AuthenticAMD\\ncpu family : 25\\nmodel : 17\\nmodel name : AMD EPYC",
+    ...           "x86_64")
+    'amd-epyc-zen4.csv'
+    """
+    fields: dict[str, str] = {}
+    for line in cpuinfo.splitlines():
+        name, _, value = line.partition(":")
+        fields.setdefault(name.strip(), value.strip())
+    brand = re.sub(
+        r"\((R|TM|C)\)|@.*|\bCPU\b|\bProcessor\b", " ", fields.get("model name", machine)
+    )
+    words = [re.sub(r"[^a-z0-9]+", "-", brand.lower()).strip("-")]
+    if "cpu family" in fields:
+        family, model = int(fields["cpu family"]), int(fields.get("model", 0))
+        known = _GENERATIONS.get((fields.get("vendor_id", ""), family), ())
+        names = [name for first, name in known if model >= first]
+        words.append(names[-1] if names else f"family-{family}-model-{model}")
+    return "-".join(words) + ".csv"
+
+
+def read(path: Path) -> list[Sample]:
+    """The samples of a file; none if it does not exist. ValueError for other columns."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        lines = csv.reader(line for line in file if not line.startswith("#"))
+        header = tuple(next(lines, ()))
+        if header != _COLUMNS:
+            raise ValueError(f"{path.name}: expected the columns {_COLUMNS}, received {header}")
+        return [_sample(fields) for fields in lines]
+
+
+def _sample(fields: list[str]) -> Sample:
+    isa, threads, direction, frozen, name, *sizes, algorithm, ms = fields
+    row = Convolution(name, *map(int, sizes))
+    return Sample(isa, int(threads), direction, frozen == "1", row, algorithm, float(ms))
+
+
+def read_all(folder: Path = FOLDER) -> dict[str, list[Sample]]:
+    """The samples of every processor, by the name of its file without suffix."""
+    return {path.stem: read(path) for path in sorted(folder.glob("*.csv"))}
+
+
+def create(path: Path, comments: Iterable[str]) -> None:
+    """Begin a file with lines of comment and the names of the columns."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = [f"# {comment}" for comment in comments]
+    path.write_text("\n".join([*lines, ",".join(_COLUMNS), ""]))
+
+
+def append(path: Path, samples: Iterable[Sample]) -> None:
+    """Add samples at the end of a file."""
+    with path.open("a", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        for s in samples:
+            head = (s.isa, s.threads, s.direction, int(s.frozen), *s.row)
+            writer.writerow((*head, s.algorithm, f"{s.milliseconds:.5g}"))
+
+
+def competing(samples: Iterable[Sample]) -> Iterator[list[Sample]]:
+    """The samples of each case that has at least two algorithms."""
+    cases: dict[tuple, list[Sample]] = {}
+    for sample in samples:
+        cases.setdefault(sample.case, []).append(sample)
+    return (group for group in cases.values() if len(group) > 1)

@@ -9,15 +9,16 @@ import pytest
 
 from benchmarks import cost_model, cost_samples, cost_table, fit_cost, shape_files
 from benchmarks.cost_samples import Sample
-from fastconv._ext import _algorithm, _core
+from fastconv import runtime
 from fastconv.bench import operations
 from fastconv.bench.timing import Protocol
+from fastconv.ops import compiled
 
 SAMPLES = cost_samples.read_all()
 EVERY = [s for samples in SAMPLES.values() for s in samples]
 
 needs_every_target = pytest.mark.skipif(
-    not {s.isa for s in EVERY} <= set(_core.compiled_isas()),
+    not {s.isa for s in EVERY} <= set(runtime.compiled_isas()),
     reason="this build lacks an instruction set that was measured",
 )
 
@@ -49,7 +50,7 @@ def test_an_estimate_is_the_sum_of_its_amounts(isa):
     for row in shape_files.read("peers") + shape_files.read("resnet50"):
         for direction in operations.PASSES:
             for frozen in (False, True):
-                costs = _algorithm.estimated_costs(row.geometry, direction, frozen)
+                costs = compiled.estimated_costs(row.geometry, direction, frozen)
                 for algorithm, cost in costs.items():
                     amounts = operations.cost_amounts(row, direction, algorithm, frozen=frozen)
                     assert np.isclose(amounts @ used, cost, rtol=1e-12), (row, direction, algorithm)
@@ -57,15 +58,15 @@ def test_an_estimate_is_the_sum_of_its_amounts(isa):
 
 def test_amounts_can_be_asked_for_any_target_of_the_build():
     (row,) = shape_files.select(shape_files.read("peers"), ["vgg_3_2"])
-    for name in _core.compiled_isas():
-        before = _core.isa()
+    for name in runtime.compiled_isas():
+        before = runtime.isa()
         expected = None
-        if name in _core.available_isas():
-            _core.set_isa(name)
+        if name in runtime.available_isas():
+            runtime.set_isa(name)
             try:
                 expected = operations.cost_amounts(row, "forward", "direct")
             finally:
-                _core.set_isa(before)
+                runtime.set_isa(before)
         found = operations.cost_amounts(row, "forward", "direct", isa=name)
         assert expected is None or found == expected
     with pytest.raises(ValueError, match="instruction set 'mmx' is not in this build"):
@@ -75,7 +76,7 @@ def test_amounts_can_be_asked_for_any_target_of_the_build():
 def synthetic(coefficients, nanoseconds):
     """Samples whose times are those of an estimate."""
     cases = [
-        Sample(_core.isa(), 1, direction, frozen, row, algorithm, 1.0)
+        Sample(runtime.isa(), 1, direction, frozen, row, algorithm, 1.0)
         for row in fit_cost.rows((1, 0))
         for direction in operations.PASSES
         for frozen in (False, True)[: 1 + (direction == "forward")]

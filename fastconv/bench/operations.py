@@ -140,9 +140,9 @@ def algorithm_of(
 
 def cost_terms() -> tuple[str, ...]:
     """The names of the terms of the cost estimate that "auto" chooses an algorithm by."""
-    from fastconv._ext import _algorithm
+    from fastconv.ops import compiled
 
-    return _algorithm.COST_TERMS
+    return compiled.COST_TERMS
 
 
 def cost_amounts(
@@ -158,9 +158,9 @@ def cost_amounts(
     `isa` names an instruction set of this build, which the machine may lack; None for the one in
     use.
     """
-    from fastconv._ext import _algorithm
+    from fastconv.ops import compiled
 
-    return _algorithm.cost_amounts(row.geometry, direction, algorithm, frozen, isa)
+    return compiled.cost_amounts(row.geometry, direction, algorithm, frozen, isa)
 
 
 def pooling(

@@ -8,7 +8,8 @@ An operation is made for arrays of given shapes and runs as often as its user li
 
     convolution     conv2d_forward, conv2d_backward_input, conv2d_backward_kernel: each makes the
                     operation of the algorithm that is given or chosen (`choose_algorithm` by
-                    `estimated_costs`); `residues` are the problems of a strided gradient
+                    `estimated_costs`, sums of `cost_amounts`); `residues` are the problems of a
+                    strided gradient
     pooling         MaxPool*, AveragePool*
     dense layers    Dense*
     activations     Activation*, Softmax*, Dropout*, PReLU*
@@ -30,7 +31,13 @@ Importing this module loads the compiled core, which then chooses its instructio
 
 from __future__ import annotations
 
-from fastconv._ext._algorithm import ALGORITHMS, choose_algorithm, estimated_costs
+from fastconv._ext._algorithm import (
+    ALGORITHMS,
+    COST_TERMS,
+    choose_algorithm,
+    cost_amounts,
+    estimated_costs,
+)
 from fastconv._ext._channels import (
     ColumnMax,
     ColumnMaxBackward,
@@ -100,6 +107,7 @@ from fastconv._ext._resample import Resample, Transpose, Warp, WarpBackward
 
 __all__ = [
     "ALGORITHMS",
+    "COST_TERMS",
     "FUSIBLE",
     "KEEPS_INPUT",
     "ActivationBackward",
@@ -159,6 +167,7 @@ __all__ = [
     "conv2d_backward_input",
     "conv2d_backward_kernel",
     "conv2d_forward",
+    "cost_amounts",
     "estimated_costs",
     "residues",
     "scratch_bytes",

@@ -1,15 +1,19 @@
-"""How gradients change weights: Keras's optimizers, with its arguments, formulas and numbers.
+"""Optimizers: Keras's, with its arguments, formulas and defaults.
 
     sgd        SGD (momentum, Nesterov), Lion
     adaptive   RMSprop, Adagrad, Adadelta, Ftrl: steps relative to the size of past gradients
     adam       Adam, AdamW, Nadam, Adamax: that and momentum
     schedules  learning rates that change from step to step
-    base       Optimizer: the arguments that all share, and its state on a model's flat buffers
+    base       Optimizer: the arguments that all share, and the description for the plan
+    stepping   rate, count and rule of the next step
+    slots      the state on a model's flat buffers
+    storing    the forms in which an optimizer is stored
+    clipping   limits of gradients
 
 One step is: clip the gradients, `w -= lr * weight_decay * w`, the rule of the class, the moving
 average of the weights, the constraints of the weights. Every rule is one compiled pass over the
-flat buffers (`fastconv.parameters`); what depends on the step alone (a scheduled rate, Adam's
-correction of its start) is computed here, between the steps. An optimizer object serves one model
+flat buffers (`fastconv.parameters`). Numbers that depend on the step alone (a scheduled rate,
+Adam's bias correction) are computed here, between the steps. An optimizer object serves one model
 at a time.
 
 >>> from fastconv import optimizers
@@ -37,8 +41,8 @@ CLASSES = {
 
 
 def get(identifier: Any) -> Optimizer:
-    """The optimizer that a name ("rmsprop", any case), an optimizer, its class or a serialized
-    configuration stands for.
+    """Return the optimizer for a name ("rmsprop", any case), an optimizer, its class or a
+    serialized configuration.
 
     Raises ValueError for an unknown name (the message lists all), TypeError for anything else.
     """

@@ -1,0 +1,100 @@
+"""The state of an optimizer beside the weights of a model: slots and the numbers of a step."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from fastconv.parameters import Parameters
+
+AVERAGE, ACCUMULATOR = "average", "gradient_accumulator"
+
+
+class Updating(Protocol):
+    """The part of `Optimizer` that its state depends on."""
+
+    rule_slots: tuple[str, ...]
+    weight_decay: float | None
+    ema_momentum: float
+    ema_overwrite_frequency: int | None
+
+    @property
+    def learning_rate(self) -> float: ...
+
+    @property
+    def steps(self) -> int: ...
+
+    def hyper(self, rate: float, step: int) -> list[float]: ...
+
+    def slots(self) -> list[tuple[str, ...]]: ...
+
+    def all_slots(self) -> list[tuple[str, ...]]: ...
+
+    def start_of(self, slot: str) -> float: ...
+
+
+class State:
+    """The slots of an optimizer for one model, and the numbers of its next step.
+
+    `buffers` has one flat buffer per slot, by name. `hyper` are the numbers that the update rule
+    reads, `decay` those of the weight decay, `averaging` those of the average of the weights. The
+    ops of all plans of the model share these arrays, so a new learning rate reaches all of them.
+    """
+
+    def __init__(self, optimizer: Updating, parameters: Parameters):
+        self.parameters = parameters
+        self._optimizer = optimizer
+        self.buffers = {
+            name: parameters.new_buffer() for group in optimizer.all_slots() for name in group
+        }
+        self.hyper, self.decay, self.averaging = np.zeros(6), np.zeros(1), np.zeros(2)
+        self.clear()
+
+    def clear(self) -> None:
+        """Set every slot to its initial values."""
+        for name, buffer in self.buffers.items():
+            buffer[:] = self._optimizer.start_of(name)
+
+    def follow(self, parameters: Parameters) -> bool:
+        """Adopt the layout of `parameters`, to which the weights have moved; return False if these
+        are other weights."""
+        old, old_buffers = self.parameters, self.buffers
+        if parameters is old:
+            return True
+        if parameters.variables != old.variables:
+            return False
+        self.parameters = parameters
+        self.buffers = {name: parameters.new_buffer() for name in old_buffers}
+        self.clear()
+        for name, buffer in old_buffers.items():
+            for variable in old.variables:
+                parameters.view(self.buffers[name], variable)[...] = old.view(buffer, variable)
+        return True
+
+    def refresh(self) -> None:
+        """Compute the numbers of the next step."""
+        optimizer, rate = self._optimizer, self._optimizer.learning_rate
+        values = optimizer.hyper(rate, optimizer.steps + 1)
+        self.hyper[: len(values)] = values
+        self.decay[0] = (optimizer.weight_decay or 0.0) * rate
+        every = optimizer.ema_overwrite_frequency
+        self.averaging[0] = optimizer.ema_momentum if optimizer.steps else 0.0
+        self.averaging[1] = bool(every) and (optimizer.steps + 1) % every == 0
+
+    def rule_buffers(self) -> list[np.ndarray | None]:
+        """Return the slots in the order of the rule's arguments; None for an unused one."""
+        names = self._optimizer.rule_slots
+        if not names:
+            names = [name for group in self._optimizer.slots() for name in group]
+        return [self.buffers.get(name) for name in names]
+
+    def slot_views(self) -> list[np.ndarray]:
+        """Return the slots per trainable weight, in the order of Keras's files."""
+        return [
+            self.parameters.view(self.buffers[name], variable)
+            for group in self._optimizer.all_slots()
+            for variable in self.parameters.variables
+            if variable.trainable
+            for name in group
+        ]

@@ -1,0 +1,128 @@
+"""The steps of an optimizer: the learning rate, the count, and the rule with its slots."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from fastconv.common.arguments import number
+from fastconv.common.changeable import Changeable
+from fastconv.optimizers.schedules import LearningRateSchedule
+from fastconv.optimizers.slots import ACCUMULATOR, AVERAGE, State
+from fastconv.parameters import Parameters
+
+
+class Stepping(Changeable, ABC):
+    """Base class: what a subclass defines for its update rule, and the numbers of the next step."""
+
+    name: str
+    rule = ""  # name of the update in the compiled core
+    rule_slots: tuple[str, ...] = ()  # the rule's slots; empty: all of `slots`, in their order
+    weight_decay: float | None = None
+    use_ema = False
+    ema_momentum = 0.99
+    ema_overwrite_frequency: int | None = None
+    gradient_accumulation_steps: int | None = None
+
+    _state: State | None = None
+    _iterations = 0  # batches so far
+    _learning_rate: float | LearningRateSchedule = 0.0
+
+    # Defined by a rule ----------------------------------------------------------------------------
+
+    @abstractmethod
+    def hyper(self, rate: float, step: int) -> list[float]:
+        """Return the numbers that the rule reads in update `step`, counted from 1."""
+
+    def slots(self) -> list[tuple[str, ...]]:
+        """Return the names of the slots. Keras stores those of one group together, weight by
+        weight."""
+        return []
+
+    def start_of(self, slot: str) -> float:
+        """Return the initial value of the elements of a slot."""
+        return 0.0
+
+    def extra_variables(self) -> list[tuple[str, np.ndarray]]:
+        """Return what Keras stores after the slots; the number of steps determines it."""
+        return []
+
+    # The rate and the count -----------------------------------------------------------------------
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate of the next step; TypeError if it is set although a schedule determines it."""
+        if isinstance(self._learning_rate, LearningRateSchedule):
+            return float(self._learning_rate(self._iterations))
+        return self._learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value: float | LearningRateSchedule) -> None:
+        if not isinstance(value, LearningRateSchedule):
+            if self.scheduled:
+                raise TypeError(
+                    f"the learning rate of {self.name!r} follows {type(self._learning_rate)} and "
+                    f"cannot be set; received {value!r}"
+                )
+            value = number(value, "learning_rate", 0)
+        self._learning_rate = value
+        self._refresh()
+
+    @property
+    def scheduled(self) -> bool:
+        """Whether a schedule determines the learning rate."""
+        return isinstance(self._learning_rate, LearningRateSchedule)
+
+    @property
+    def iterations(self) -> int:
+        """Updates of the weights so far; without gradient accumulation, batches."""
+        return self.steps
+
+    @property
+    def steps(self) -> int:
+        """Updates of the weights so far."""
+        return self._iterations // (self.gradient_accumulation_steps or 1)
+
+    @property
+    def next_batch_updates(self) -> bool:
+        """Whether the next batch changes the weights; if not, its gradients are accumulated."""
+        return (self._iterations + 1) % (self.gradient_accumulation_steps or 1) == 0
+
+    def count_step(self) -> None:
+        """Count one batch."""
+        self._iterations += 1
+        self._refresh()
+
+    def _refresh(self) -> None:
+        if self._state is not None:
+            self._state.refresh()
+
+    # The state for one model ----------------------------------------------------------------------
+
+    def all_slots(self) -> list[tuple[str, ...]]:
+        """Return the groups of all slots, in the order of Keras's files."""
+        wanted = {AVERAGE: self.use_ema, ACCUMULATOR: self.gradient_accumulation_steps}
+        return [*((name,) for name, used in wanted.items() if used), *self.slots()]
+
+    @property
+    def built(self) -> bool:
+        """Whether the slots exist: True once training has begun."""
+        return self._state is not None
+
+    def state_for(self, parameters: Parameters) -> State:
+        """Return the state on the buffer of `parameters`, created on first use.
+
+        Raises ValueError if the optimizer already serves another model, or the model has other
+        layers than when training began.
+        """
+        if self._state is None:
+            self._state = State(self, parameters)
+            self.is_read_by_plans()
+        if not self._state.follow(parameters):
+            raise ValueError(
+                f"the optimizer {self.name!r} has begun to train other weights; "
+                "call compile() again with a new optimizer"
+            )
+        self._refresh()
+        return self._state

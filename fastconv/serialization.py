@@ -32,16 +32,24 @@ _KINDS = {
     "layers": "fastconv.layers",
     "losses": "fastconv.losses",
     "metrics": "fastconv.metrics",
+    "models": "fastconv.models",
     "optimizers": "fastconv.optimizers",
     "optimizers.schedules": "fastconv.optimizers.schedules",
     "regularizers": "fastconv.regularizers",
 }
+# Modules in Keras of the classes of models.
+_MODEL_MODULES = ("keras", "keras.models", "keras.src.models.functional", "keras.src.models.model")
+
+# Additional entries in the descriptions of shared layers: see `fastconv.models.sharing`.
+SHARING_ENTRIES = ("shared_object_id", "calls_before")
+
 _BASES = {
     "constraints": "Constraint",
     "initializers": "Initializer",
     "layers": "Layer",
     "losses": "Loss",
     "metrics": "Metric",
+    "models": "Model",
     "optimizers": "Optimizer",
     "optimizers.schedules": "LearningRateSchedule",
     "regularizers": "Regularizer",
@@ -265,6 +273,29 @@ def deserialize(config: Any, kind: str) -> Any:
         )
     with parsing(f"cannot make {name}", raised=ValueError, passing=(TypeError,)):
         return classes[name].from_config(settings)
+
+
+def model_class(description: dict[str, Any]) -> type | None:
+    """Return the model class of `description`, None if it does not describe a model.
+
+    A custom class must be registered or given in `custom_objects`.
+    """
+    own, module = own_class(description), import_module(_KINDS["models"])
+    if own is not None and issubclass(own, module.Model):
+        return own
+    name = description.get("class_name")
+    known = description.get("module") in _MODEL_MODULES and isinstance(name, str)
+    return module.CLASSES.get(name) if known else None
+
+
+def class_names(kind: str) -> list[str]:
+    """Return the names of all classes of `kind`, sorted."""
+    return sorted(import_module(_KINDS[kind]).CLASSES)
+
+
+def get(identifier: Any, kind: str) -> Any:
+    """Return the result of the function `get` of `kind` for `identifier`."""
+    return import_module(_KINDS[kind]).get(identifier)
 
 
 def find(

@@ -5,15 +5,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from fastconv.layers.base import Layer
+from fastconv.layers.symbolic import Call
 from fastconv.parameters import Variable
 from fastconv.serialization import class_name
-
-if TYPE_CHECKING:
-    from fastconv.layers import Layer
-    from fastconv.models import Model
-    from fastconv.models.network import Network
 
 # Columns: (header, alignment, where it ends as a part of the line)
 _CHAIN = (
@@ -31,8 +28,29 @@ _CHAIN_LENGTH, _GRAPH_LENGTH = 88, 108
 _NONE, _NUMBER, _TYPE = "color(45)", "color(34)", "color(33)"
 
 
+class Network(Protocol):
+    """The graph of a model."""
+
+    calls: list[Call]
+
+    def calls_of(self, layer: Layer) -> list[Call]: ...
+
+
+class Summarized(Protocol):
+    """A model, as far as its summary reads it; so are the layers that are models."""
+
+    name: str
+    built: bool
+    layers: list[Layer]
+    network: Network
+    optimizer: Any
+    weights: list[Variable]
+    trainable_weights: list[Variable]
+    non_trainable_weights: list[Variable]
+
+
 def print_summary(
-    model: Model,
+    model: Summarized,
     line_length: int | None = None,
     positions: tuple[float, ...] | None = None,
     print_fn: Callable[[str], Any] | None = None,

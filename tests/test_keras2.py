@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from fastconv import FormatError, layers, models, optimizers
-from fastconv.models import keras2
+from fastconv.saving import keras2
 from tests.golden.golden_file import HERE, load
 
 CASES, ARRAYS = load("keras2.npz")

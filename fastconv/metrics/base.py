@@ -15,7 +15,7 @@ from fastconv.common.keywords import NamedArguments
 from fastconv.common.naming import snake_case
 from fastconv.common.overriding import Overridable
 from fastconv.losses import spread_weights
-from fastconv.serialization import describe_function, named_object
+from fastconv.serialization import describe_function, get, named_object
 from fastconv.state import Stateful, real
 
 
@@ -170,14 +170,12 @@ class MeanMetricWrapper(MeanOfPairs):
     def from_config(cls, config):
         """The metric that `get_config` describes: `fn` is a function, or the name or description of
         one that fastconv has, was registered, or is among the `custom_objects`."""
-        from fastconv import metrics
-
         function = named_object(config.get("fn"))
         if not isinstance(function, str) and not callable(function):
             raise ValueError(f"`fn` must be a function or its name, received {function!r:.100}")
         if not isinstance(function, str):
             return cls(**(config | {"fn": function}))
-        known = metrics.get(function)
+        known = get(function, "metrics")
         if isinstance(known, Metric):
             known.name = config.get("name") or known.name
         return known

@@ -4,7 +4,6 @@
     sequential     Sequential: a chain of layers, the special case
     network        the graph between given tensors: order, checks, translation for the plan
     configuration  models as plain data and back
-    keras2         ... in Keras 2's format
     sharing        layers that occur several times in that data
 
 >>> from fastconv import layers, models
@@ -20,13 +19,18 @@ from __future__ import annotations
 import json
 import os
 
+from fastconv import saving
 from fastconv.common.keywords import explain_keywords
 from fastconv.common.parsing import parsing
 from fastconv.common.user_warnings import warn_user
-from fastconv.models import keras2, sharing
 from fastconv.models.model import Model
 from fastconv.models.sequential import Sequential
-from fastconv.serialization import custom_classes, named_objects
+from fastconv.saving import keras2
+from fastconv.saving.matching import namesakes
+from fastconv.serialization import SHARING_ENTRIES, custom_classes, model_class, named_objects
+
+# The classes by their names in files.
+CLASSES = {"Functional": Model, "Model": Model, "Sequential": Sequential}
 
 
 @explain_keywords
@@ -37,9 +41,7 @@ def load_model(
     safe_mode: bool = True,
 ) -> Model:
     """Read a model from a `.keras` or `.h5` file: see `fastconv.saving.load_model`."""
-    from fastconv.saving import load_model
-
-    return load_model(filepath, custom_objects, compile, safe_mode)
+    return saving.load_model(filepath, custom_objects, compile, safe_mode)
 
 
 def model_from_json(json_string: str, custom_objects: dict[str, type] | None = None) -> Model:
@@ -49,8 +51,6 @@ def model_from_json(json_string: str, custom_objects: dict[str, type] | None = N
 
     Raises ValueError for any other string. Exceptions of custom classes are not wrapped.
     """
-    from fastconv.models.configuration import model_class
-
     with parsing("cannot make this model", raised=ValueError):
         description = json.loads(json_string)
         if isinstance(description, dict):
@@ -63,8 +63,8 @@ def model_from_json(json_string: str, custom_objects: dict[str, type] | None = N
             model = cls.from_config(description.get("config"))
             if description.get("compile_config"):
                 model.compile_from_config(description["compile_config"])
-    copies = sorted({layer.name for layer, _ in sharing.namesakes(model)})
-    if copies and not any(f'"{entry}"' in json_string for entry in sharing.ENTRIES):
+    copies = sorted({layer.name for layer, _ in namesakes(model)})
+    if copies and not any(f'"{entry}"' in json_string for entry in SHARING_ENTRIES):
         warn_user(
             f"{copies} occur several times; if they were one shared layer, they are separate ones "
             "now, since JSON of Keras does not tell"

@@ -23,27 +23,9 @@ from fastconv.layers.base import DTYPE_POLICY, Layer
 from fastconv.layers.input import InputLayer
 from fastconv.layers.symbolic import Call, SymbolicTensor
 from fastconv.models import sharing
-from fastconv.models.model import Model
-from fastconv.models.sequential import Sequential
-from fastconv.serialization import deserialize, own_class, serialize
+from fastconv.serialization import deserialize, model_class, serialize
 
 _TENSOR = "__keras_tensor__"
-
-# Classes of models by their names in files, and their modules in Keras.
-CLASSES = {"Functional": Model, "Model": Model, "Sequential": Sequential}
-MODULES = ("keras", "keras.models", "keras.src.models.functional", "keras.src.models.model")
-
-
-def model_class(description: dict[str, Any]) -> type[Model] | None:
-    """Return the model class of `description`, None if it does not describe a model.
-
-    A custom class must be registered or given in `custom_objects`.
-    """
-    own = own_class(description)
-    if own is not None and issubclass(own, Model):
-        return own
-    module, name = description.get("module"), description.get("class_name")
-    return CLASSES.get(name) if module in MODULES and isinstance(name, str) else None
 
 
 def layer_from_config(description: Any, shared: sharing.Reading) -> Layer:
@@ -63,7 +45,7 @@ def layer_from_config(description: Any, shared: sharing.Reading) -> Layer:
 
 def layer_config(layer: Layer) -> dict[str, Any]:
     """Return the description of one layer within a model, without its entries on sharing."""
-    if isinstance(layer, Model):
+    if hasattr(layer, "is_chain"):  # a model
         description = serialize(layer)
     else:
         with sharing.apart():
@@ -82,7 +64,7 @@ def layer_config(layer: Layer) -> dict[str, Any]:
 # ------------------------------------------------------------------------------------- Sequential
 
 
-def sequential_config(model: Sequential) -> dict[str, Any]:
+def sequential_config(model: Any) -> dict[str, Any]:
     """Implements `Sequential.get_config`."""
     with sharing.writing(model) as shared:
         layers = [layer_config(layer) | shared.entries(model, layer) for layer in model.entries]
@@ -97,7 +79,7 @@ def sequential_config(model: Sequential) -> dict[str, Any]:
     return config
 
 
-def sequential_from_config(cls: type[Sequential], config: dict[str, Any]) -> Sequential:
+def sequential_from_config(cls: Any, config: dict[str, Any]) -> Any:
     """Implements `Sequential.from_config`."""
     entries = config.get("layers") if isinstance(config, dict) else None
     if not isinstance(entries, list):
@@ -115,13 +97,13 @@ def sequential_from_config(cls: type[Sequential], config: dict[str, Any]) -> Seq
 # ------------------------------------------------------------------------------------- Functional
 
 
-def functional_config(model: Model) -> dict[str, Any]:
+def functional_config(model: Any) -> dict[str, Any]:
     """Implements `Model.get_config`."""
     with sharing.writing(model) as shared:
         return _functional_config(model, shared)
 
 
-def _functional_config(model: Model, shared: sharing.Writing) -> dict[str, Any]:
+def _functional_config(model: Any, shared: sharing.Writing) -> dict[str, Any]:
     network = model.network
     numbers = {
         call: number
@@ -161,7 +143,7 @@ def _functional_config(model: Model, shared: sharing.Writing) -> dict[str, Any]:
 
 def _is_graph(layer: Layer) -> bool:
     """Return whether `layer` is a `Functional` in Keras's terms, or of a subclass."""
-    return isinstance(layer, Model) and not isinstance(layer, Sequential)
+    return getattr(layer, "is_chain", None) is False
 
 
 def _call_config(call: Call, history: Any) -> dict[str, Any]:
@@ -183,8 +165,8 @@ def _call_config(call: Call, history: Any) -> dict[str, Any]:
     return {"args": [argument], "kwargs": {}}
 
 
-def functional_from_config(config: dict[str, Any], cls: type[Model] = Model) -> Model:
-    """Implements `from_config`; returns a plain `Model` if `cls` has its own constructor."""
+def functional_from_config(config: dict[str, Any], cls: Any, plain_class: Any) -> Any:
+    """Implements `from_config`; returns a `plain_class` if `cls` has its own constructor."""
     try:
         entries = [(entry["name"], entry["inbound_nodes"], entry) for entry in config["layers"]]
         ends = config["input_layers"], config["output_layers"]
@@ -216,7 +198,7 @@ def functional_from_config(config: dict[str, Any], cls: type[Model] = Model) -> 
             stuck = [name for name, calls in waiting.items() if calls]
             raise ValueError(f"the calls of {stuck} depend on calls that do not exist")
     inputs, outputs = (tensors.ends(end) for end in ends)
-    made = cls if is_builtin(definer(cls, "__init__")) else Model
+    made = cls if is_builtin(definer(cls, "__init__")) else plain_class
     model = made(inputs, outputs, name=config.get("name"))
     model.say_trainable(config.get("trainable", True))
     return model

@@ -16,12 +16,19 @@ from typing import Any
 
 import numpy as np
 
+from fastconv import saving
 from fastconv.common.keywords import explain_keywords
 from fastconv.common.naming import numbered
 from fastconv.common.suggestions import did_you_mean
 from fastconv.common.tree import Names, arrange, flatten, mapped, pack
 from fastconv.layers.base import Layer, assign_all
 from fastconv.layers.symbolic import Call, SymbolicTensor
+from fastconv.models import sharing
+from fastconv.models.configuration import (
+    functional_config,
+    functional_from_config,
+    layer_config,
+)
 from fastconv.models.flat_graph import flattened, rebuilt
 from fastconv.models.network import Network, from_inputs
 from fastconv.parameters import Parameters, Variable, parameters_of
@@ -110,6 +117,7 @@ class Model(Trainer, Layer):
         }
     )
     class_name = registered_name = "Functional"
+    is_chain = False  # whether files describe it as a `Sequential`
 
     def __init__(
         self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool | None = None
@@ -202,6 +210,11 @@ class Model(Trainer, Layer):
     def layers(self) -> list[Layer]:
         """All layers including inputs, in descending distance from the outputs."""
         return list(self.network.layers)
+
+    @property
+    def entries(self) -> list[Layer]:
+        """The layers in the description of the model, including inputs, with repetitions."""
+        return self.layers
 
     @explain_keywords
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
@@ -497,26 +510,20 @@ class Model(Trainer, Layer):
     @explain_keywords
     def save(self, filepath: str | os.PathLike, overwrite: bool = True) -> None:
         """Save the model to one file: see `fastconv.saving.save_model`."""
-        from fastconv.saving import save_model
-
-        save_model(self, filepath, overwrite)
+        saving.save_model(self, filepath, overwrite)
 
     @explain_keywords
     def save_weights(self, filepath: str | os.PathLike, overwrite: bool = True) -> None:
         """Save the weights to a `.weights.h5` or `.safetensors` file: see
         `fastconv.saving.save_weights`."""
-        from fastconv.saving import save_weights
-
-        save_weights(self, filepath, overwrite)
+        saving.save_weights(self, filepath, overwrite)
 
     @explain_keywords
     def load_weights(
         self, filepath: str | os.PathLike, skip_mismatch: bool = False, by_name: bool = False
     ) -> None:
         """Load the weights from a file of the same layers: see `fastconv.saving.load_weights`."""
-        from fastconv.saving import load_weights
-
-        load_weights(self, filepath, skip_mismatch, by_name)
+        saving.load_weights(self, filepath, skip_mismatch, by_name)
 
     def to_json(self, **options: Any) -> str:
         """Return the model without its weights as JSON; `options` are those of `json.dumps`.
@@ -526,16 +533,18 @@ class Model(Trainer, Layer):
         with named_objects():
             return json.dumps(self.description(), **({"default": plain_json} | options))
 
-    def description(self) -> dict[str, Any]:
-        """Return the model and the arguments of `compile`, without weights, in Keras's format."""
-        from fastconv.models.configuration import layer_config
+    def description(self, continued: bool = True) -> dict[str, Any]:
+        """Return the model and the arguments of `compile`, without weights, in Keras's format.
 
-        return layer_config(self) | {"compile_config": self.get_compile_config() or {}}
+        `continued`: whether calls of a shared layer are numbered over all models that contain it
+        (`fastconv.models.sharing`).
+        """
+        with sharing.writing(self, continued):
+            described = layer_config(self)
+        return described | {"compile_config": self.get_compile_config() or {}}
 
     def get_config(self) -> dict[str, Any]:
         """Return the configuration of the model without its weights, in Keras's format."""
-        from fastconv.models.configuration import functional_config
-
         return functional_config(self)
 
     @classmethod
@@ -544,9 +553,7 @@ class Model(Trainer, Layer):
 
         Raises ValueError or TypeError for anything but the configuration of a supported model.
         """
-        from fastconv.models.configuration import functional_from_config
-
-        return functional_from_config(config, cls)
+        return functional_from_config(config, cls, Model)
 
 
 def _is_layer(thing: Any) -> bool:

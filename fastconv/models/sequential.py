@@ -8,6 +8,7 @@ from typing import Any
 from fastconv.layers.base import Layer, sample_shape
 from fastconv.layers.input import InputLayer
 from fastconv.layers.symbolic import SymbolicTensor
+from fastconv.models.configuration import sequential_config, sequential_from_config
 from fastconv.models.model import Model
 from fastconv.shapes import Shape
 
@@ -37,6 +38,7 @@ class Sequential(Model):
 
     module = "keras"
     class_name, registered_name = "Sequential", None
+    is_chain = True
 
     def __init__(
         self,
@@ -150,8 +152,6 @@ class Sequential(Model):
 
     def get_config(self) -> dict[str, Any]:
         """Return the configuration of the model without its weights, in Keras's format."""
-        from fastconv.models.configuration import sequential_config
-
         return sequential_config(self)
 
     @classmethod
@@ -160,6 +160,4 @@ class Sequential(Model):
 
         Raises ValueError or TypeError for anything but the configuration of a supported model.
         """
-        from fastconv.models.configuration import sequential_from_config
-
         return sequential_from_config(cls, config)

@@ -21,15 +21,12 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastconv.layers.base import Layer
-from fastconv.models.model import Model
+from fastconv.serialization import SHARING_ENTRIES
 
-if TYPE_CHECKING:
-    from fastconv.models.sequential import Sequential
-
-ENTRIES = _ID, _BEFORE = "shared_object_id", "calls_before"
+_ID, _BEFORE = SHARING_ENTRIES
 
 
 class Writing:
@@ -38,57 +35,43 @@ class Writing:
     `continued`: whether calls are numbered from `calls_before` on.
     """
 
-    def __init__(self, model: Model, continued: bool):
+    def __init__(self, model: Any, continued: bool):
         self._continued = continued
         self._ids: dict[Layer, int] = {}
-        self._before: dict[tuple[Model, Layer], int] = {}
+        self._before: dict[tuple[Any, Layer], int] = {}
         self._made: Counter[Layer] = Counter()
         self._visit(model, {model})
 
-    def _visit(self, model: Model, seen: set[Layer]) -> None:
-        entries = described_layers(model)
-        is_chain = isinstance(model, _sequential())
+    def _visit(self, model: Any, seen: set[Layer]) -> None:
+        entries = model.entries
         for place, layer in enumerate(entries):
             if layer in seen:
                 self._ids.setdefault(layer, len(self._ids) + 1)
             else:
                 seen.add(layer)
-                if isinstance(layer, Model):
+                if hasattr(layer, "is_chain"):  # a model
                     self._visit(layer, seen)
-            if is_chain:
+            if model.is_chain:
                 self._before.setdefault((model, layer), self._made[layer])
                 if model.built:  # Keras calls all layers again for every layer added
                     self._made.update(entries[1 : place + 1])
-        if not is_chain:
+        if not model.is_chain:
             self._count_calls(model, entries)
 
-    def _count_calls(self, model: Model, entries: list[Layer]) -> None:
+    def _count_calls(self, model: Any, entries: list[Layer]) -> None:
         for layer in entries:
             self._before[model, layer] = self._made[layer]
             self._made[layer] += sum(bool(call.inputs) for call in model.network.calls_of(layer))
 
-    def first_number(self, model: Model, layer: Layer) -> int:
+    def first_number(self, model: Any, layer: Layer) -> int:
         """Return the number of the first call of `layer` by `model`."""
         return self._before[model, layer] if self._continued else 0
 
-    def entries(self, model: Model, layer: Layer) -> dict[str, int]:
+    def entries(self, model: Any, layer: Layer) -> dict[str, int]:
         """Return the entries on sharing for `layer` within `model`; empty if it is not shared."""
         if layer not in self._ids:
             return {}
         return {_ID: self._ids[layer], _BEFORE: self.first_number(model, layer)}
-
-
-def described_layers(model: Model) -> list[Layer]:
-    """Return the layers in the description of `model`, inputs included, with repetitions."""
-    if isinstance(model, _sequential()):
-        return model.entries
-    return model.layers
-
-
-def _sequential() -> type[Sequential]:
-    from fastconv.models.sequential import Sequential
-
-    return Sequential
 
 
 class Reading:
@@ -195,26 +178,12 @@ def _lost_ids(config: Any) -> dict[int, int | str]:
     return lost
 
 
-def namesakes(model: Model) -> list[tuple[Layer, Layer]]:
-    """Return pairs of distinct layers with weights, the same name and equal descriptions.
-
-    A Keras description without ids may mean one shared layer by them.
-    """
-    first: dict[str, Layer] = {}
-    pairs = []
-    for layer in model.leaf_layers():
-        other = first.setdefault(layer.name, layer)
-        if layer is not other and layer.weights and layer.get_config() == other.get_config():
-            pairs.append((other, layer))
-    return pairs
-
-
 _writing: ContextVar[Writing | None] = ContextVar("_writing", default=None)
 _reading: ContextVar[Reading | None] = ContextVar("_reading", default=None)
 
 
 @contextmanager
-def writing(model: Model, continued: bool = True) -> Iterator[Writing]:
+def writing(model: Any, continued: bool = True) -> Iterator[Writing]:
     """Provide the sharing entries while `model` is described, alone or within another model."""
     if (outer := _writing.get()) is not None:
         yield outer

@@ -10,6 +10,8 @@ A `.keras` file is an uncompressed ZIP archive with three members:
     model_file        the archive
     weights_file      the HDF5 part
     legacy_file       Keras's older `.h5` files: one HDF5 file for everything
+    keras2            descriptions of models by Keras 2 in Keras 3's format
+    keras2_optimizer  the state of an optimizer of Keras 2
     legacy_names      names of weights in these files
     tensor_weights    weights as `.safetensors`
     safetensors_file  the safetensors format

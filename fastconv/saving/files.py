@@ -14,6 +14,7 @@ from fastconv.common.regular_file import open_regular
 from fastconv.errors import FormatError
 from fastconv.saving import legacy_file, model_file, tensor_weights, weights_file
 from fastconv.saving.atomic import replacing
+from fastconv.serialization import custom_classes
 
 _KERAS, _LEGACY, _WEIGHTS, _TENSORS = ".keras", ".h5", ".weights.h5", ".safetensors"
 
@@ -70,8 +71,6 @@ def load_model(
 
     Exceptions of custom classes are not wrapped.
     """
-    from fastconv.serialization import custom_classes
-
     if not safe_mode:
         raise ValueError(f"`safe_mode` must be True, received {safe_mode!r}")
     path = Path(os.fspath(filepath))

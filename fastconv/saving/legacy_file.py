@@ -1,7 +1,7 @@
 """Keras's older format for a whole model: one HDF5 file with suffix `.h5`, `.hdf5` or `.hdf`.
 
 attribute model_config        the layers, as JSON; class names without their modules; Keras 2 has
-                              its own format (`fastconv.models.keras2`); calls of shared layers are
+                              its own format (`fastconv.saving.keras2`); calls of shared layers are
                               numbered within each model, because Keras creates a layer from each
                               description here (`fastconv.models.sharing`)
 attribute training_config     the arguments of `compile`
@@ -25,8 +25,7 @@ import numpy as np
 from fastconv.common.parsing import parsing
 from fastconv.common.user_warnings import warn_user
 from fastconv.errors import FormatError
-from fastconv.models import keras2, sharing
-from fastconv.saving import global_heap, keras2_optimizer, model_file
+from fastconv.saving import global_heap, keras2, keras2_optimizer, model_file
 from fastconv.saving.assigning import (
     add_sources,
     assign,
@@ -49,7 +48,8 @@ from fastconv.saving.hdf5 import (
     write_dataset,
 )
 from fastconv.saving.legacy_names import named, names_of
-from fastconv.saving.matching import by_rank, is_counted, order_of, prefix_of
+from fastconv.saving.matching import by_rank, is_counted, namesakes, order_of, prefix_of
+from fastconv.serialization import SHARING_ENTRIES, named_objects, plain
 
 if TYPE_CHECKING:
     import h5py
@@ -59,15 +59,15 @@ if TYPE_CHECKING:
 _WEIGHTS, _OPTIMIZER = "model_weights", "optimizer_weights"
 _WRITER = "fastconv"
 # Entries of the description of a layer in this format.
-_KEPT = ("class_name", "config", "name", "inbound_nodes", *sharing.ENTRIES)
+_KEPT = ("class_name", "config", "name", "inbound_nodes", *SHARING_ENTRIES)
 
 
 def write(model: Any, file: BinaryIO) -> None:
     """Write `model` to the open `file`."""
     import h5py
 
-    with sharing.writing(model, continued=False):
-        described = json.loads(model.to_json())
+    with named_objects():
+        described = json.loads(json.dumps(model.description(continued=False), default=plain))
     layers = list(dict.fromkeys(model.layers))
     with h5py.File(file, "w") as h5:
         h5.attrs["backend"], h5.attrs["keras_version"] = _WRITER, model_file.KERAS_VERSION
@@ -129,7 +129,7 @@ def _warn_of_copies(model: Any, path: Path) -> None:
     per model, without marking it."""
     copies = {
         layer.name
-        for layer, other in sharing.namesakes(model)
+        for layer, other in namesakes(model)
         if len(layer.weights) == len(other.weights)
         and all(
             np.array_equal(a._live, b._live, equal_nan=True)

@@ -137,3 +137,17 @@ def own_names(layer: Layer) -> dict[str, Variable]:
     """Return the weights of a layer that is not a model by distinct names."""
     counter: Counter[str] = Counter()
     return {numbered(variable.name, counter): variable for variable in layer.weights}
+
+
+def namesakes(model: Any) -> list[tuple[Layer, Layer]]:
+    """Return pairs of distinct layers with weights, the same name and equal descriptions.
+
+    A Keras description without ids may mean one shared layer by them.
+    """
+    first: dict[str, Layer] = {}
+    pairs = []
+    for layer in model.leaf_layers():
+        other = first.setdefault(layer.name, layer)
+        if layer is not other and layer.weights and layer.get_config() == other.get_config():
+            pairs.append((other, layer))
+    return pairs

@@ -17,10 +17,9 @@ from typing import Any, BinaryIO
 
 from fastconv.common.parsing import parsing
 from fastconv.errors import FormatError
-from fastconv.models import Model
-from fastconv.models.configuration import CLASSES, model_class
 from fastconv.parameters import undrawn_weights
 from fastconv.saving import weights_file
+from fastconv.serialization import class_names, model_class
 
 # Version of Keras whose format is written; readers refuse a later major version.
 KERAS_VERSION = "3.15.1"
@@ -30,7 +29,7 @@ _ENCRYPTED = 0x1  # a bit of a ZIP member's flags
 _LENGTHS_AT = 26  # offset in a member's local header of the lengths of its name and its extra field
 
 
-def write(model: Model, file: BinaryIO, directory: Path) -> None:
+def write(model: Any, file: BinaryIO, directory: Path) -> None:
     """Write `model` to the open `file`, with a temporary file in `directory`."""
     now = datetime.datetime.now()
     metadata = {
@@ -48,7 +47,7 @@ def write(model: Model, file: BinaryIO, directory: Path) -> None:
                 shutil.copyfileobj(weights, member, 1 << 20)
 
 
-def load(file: BinaryIO, path: Path, compile: bool) -> Model:
+def load(file: BinaryIO, path: Path, compile: bool) -> Any:
     """Return the model in an open `.keras` file; FormatError if it is damaged or unsupported."""
     sections = _sections(file, path)
     check_version(parsed(sections[_METADATA].read(), path, _METADATA).get("keras_version"), path)
@@ -164,7 +163,7 @@ def check_version(version: Any, path: Path, oldest: int = 3) -> None:
 
 
 @contextmanager
-def made(description: dict[str, Any], path: Path, compile: bool) -> Iterator[Model]:
+def made(description: dict[str, Any], path: Path, compile: bool) -> Iterator[Any]:
     """Yield the model of `description`; the block must load its weights."""
     with undrawn_weights():
         yield _model(description, path, compile)
@@ -172,17 +171,17 @@ def made(description: dict[str, Any], path: Path, compile: bool) -> Iterator[Mod
 
 def _own_class_hint(description: dict[str, Any]) -> str:
     name = description.get("registered_name")
-    if not isinstance(name, str) or name in CLASSES:
+    if not isinstance(name, str) or name in class_names("models"):
         return ""
     return f"; give the class in `custom_objects`, {{{name[:100]!r}: ...}}, or register it"
 
 
-def _model(description: dict[str, Any], path: Path, compile: bool) -> Model:
+def _model(description: dict[str, Any], path: Path, compile: bool) -> Any:
     """Return the model of a configuration; its weights have shapes, but no memory yet."""
     cls = model_class(description)
     if cls is None:
         raise FormatError(
-            f"{path}: must describe a model of one of the classes {sorted(CLASSES)}, "
+            f"{path}: must describe a model of one of the classes {class_names('models')}, "
             f"received {description.get('module')}.{description.get('class_name')}"
             f"{_own_class_hint(description)}"
         )

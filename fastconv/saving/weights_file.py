@@ -52,11 +52,10 @@ if TYPE_CHECKING:
     import h5py
 
     from fastconv.layers.base import Layer
-    from fastconv.models import Model
     from fastconv.parameters import Variable
 
 
-def write(model: Model, file: BinaryIO) -> None:
+def write(model: Any, file: BinaryIO) -> None:
     """Write the HDF5 file of `model` to the open `file`."""
     import h5py
 
@@ -74,7 +73,7 @@ def write(model: Model, file: BinaryIO) -> None:
 
 
 def read(
-    model: Model,
+    model: Any,
     file: BinaryIO,
     path: Path,
     *,
@@ -107,7 +106,7 @@ def read(
             restore()
 
 
-def _groups(model: Model) -> Iterator[tuple[str, str, list[np.ndarray]]]:
+def _groups(model: Any) -> Iterator[tuple[str, str, list[np.ndarray]]]:
     """Yield (path, attribute "name", arrays) of every group of variables."""
     yield "", model.name, []
     for place in _places(model, list):
@@ -142,7 +141,7 @@ class _Place(NamedTuple):
         return [] if self.is_model else self.layer.weights
 
 
-def _places(model: Model, arranged: Callable[[list[_Place]], list[_Place]]) -> Iterator[_Place]:
+def _places(model: Any, arranged: Callable[[list[_Place]], list[_Place]]) -> Iterator[_Place]:
     """Yield the positions of all layers, in the order of the file; `arranged` may permute the
     layers of one model."""
     seen: set[Layer] = set()
@@ -191,7 +190,7 @@ def _has_variables(h5: h5py.File, group_path: str, path: Path) -> bool:
 
 
 def _optimizer(
-    model: Model, h5: h5py.File, stored: list[Variable], path: Path
+    model: Any, h5: h5py.File, stored: list[Variable], path: Path
 ) -> Callable[[], None] | None:
     """Return a function that restores the optimizer, if the model is compiled and the file has its
     state.

@@ -60,7 +60,7 @@ docs: pictures $(DOCS)/.installed
 pictures: build
 	$(PY) docs/gallery.py
 
-lint: $(VENV)/.installed
+lint: $(VENV)/.linters
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 
@@ -102,7 +102,12 @@ $(VENV)/.built: $(VENV)/.ready $(SOURCES)
 
 # .installed: the checkout itself as an editable package, with what it and its tests depend on.
 $(VENV)/.installed: pyproject.toml | $(VENV)/.built
-	$(PIP) --no-build-isolation -e '.[test,lint]'
+	$(PIP) --no-build-isolation -e '.[test]'
+	@touch $@
+
+# .linters: what `make lint` runs.
+$(VENV)/.linters: $(VENV)/.installed
+	$(PIP) --no-build-isolation -e '.[lint]'
 	@touch $@
 
 # The libraries fastconv is compared with, in an environment of the same Python: fastconv itself is

@@ -325,7 +325,7 @@ def test_wheel_holds_the_package_and_no_sources(wheel):
         names = [name for name in archive.namelist() if ".dist-info/" not in name]
     assert {name.split("/")[0] for name in names} == {"fastconv"}
     kinds = {"".join(Path(name).suffixes[-1:]) for name in names}
-    assert kinds == {".py", ".pxd", ".so", ".typed", ".gz", ".txt"}
+    assert kinds == {".py", ".pyi", ".pxd", ".so", ".typed", ".gz", ".txt"}
     assert len([name for name in names if name.endswith(".so")]) == len(modules())
     assert "fastconv/_ext/_core.pxd" in names
     assert wheel.stat().st_size < 3_000_000

@@ -1,0 +1,33 @@
+import numpy as np
+
+from fastconv._ext._program import Op
+from fastconv.shapes import Pool2DGeometry
+
+class _PoolOp(Op): ...
+
+class MaxPoolForward(_PoolOp):
+    def __init__(
+        self, geometry: Pool2DGeometry, x: np.ndarray, y: np.ndarray, argmax: np.ndarray | None
+    ) -> None: ...
+
+class MaxPoolBackward(_PoolOp):
+    def __init__(
+        self,
+        geometry: Pool2DGeometry,
+        dy: np.ndarray,
+        argmax: np.ndarray,
+        dx: np.ndarray,
+        activation_gradient: tuple[str, float, np.ndarray] | None = None,
+    ) -> None: ...
+
+class AveragePoolForward(_PoolOp):
+    def __init__(self, geometry: Pool2DGeometry, x: np.ndarray, y: np.ndarray) -> None: ...
+
+class AveragePoolBackward(_PoolOp):
+    def __init__(
+        self,
+        geometry: Pool2DGeometry,
+        dy: np.ndarray,
+        dx: np.ndarray,
+        activation_gradient: tuple[str, float, np.ndarray] | None = None,
+    ) -> None: ...

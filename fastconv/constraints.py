@@ -84,7 +84,7 @@ class MinMaxNorm(Constraint):
     Raises:
         ValueError: a bound is negative or not finite, the bounds are in the wrong order, `rate` is
             not from 0 to 1; `axis` does not exist, found when called.
-        TypeError: a bound or `rate` is no number, `axis` is not made of integers.
+        TypeError: a bound or `rate` is not a number, `axis` is not made of integers.
     """
 
     def __init__(

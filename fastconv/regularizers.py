@@ -85,8 +85,8 @@ class Regularizer(Changeable, NamedArguments, Overridable, ABC):
 class L1L2(Regularizer):
     """l1 * sum |x| + l2 * sum x^2; both factors 0 by default, but .01 for the name "l1_l2".
 
-    Raises ValueError unless `l1` and `l2` are finite and not negative, TypeError if they are no
-    numbers.
+    Raises ValueError unless `l1` and `l2` are finite and not negative, TypeError if they are
+    not numbers.
     """
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0):
@@ -137,7 +137,7 @@ class OrthogonalRegularizer(Regularizer):
         mode: "rows" or "columns" of the matrix.
 
     Raises ValueError or TypeError for other arguments, and ValueError when called on an array that
-    is no matrix.
+    is not a matrix.
     """
 
     def __init__(self, factor: float = 0.01, mode: str = "rows"):

@@ -263,7 +263,7 @@ def deserialize(config: Any, kind: str) -> Any:
         if not issubclass(own, base):
             raise ValueError(f"{own!r} is not one of {kind}: it must be a subclass of {base!r}")
         return own.from_config(settings)
-    # Classes that Keras has not are known by a module of fastconv's.
+    # Classes that Keras does not have are listed under a module of fastconv's.
     modules = (f"keras.{kind}", getattr(classes.get(name), "module", None))
     if config.get("module") not in modules or name not in classes:
         raise ValueError(

@@ -48,8 +48,8 @@ class Stateful:
     """An object whose state is the attributes named in `stateful`.
 
     `stateful` is a tuple of names, or a dict that gives every name a kind. Override `state` and
-    `restore` together for a state that is more than that, and `check_state` as well if a state of
-    another object is to be refused before anything changes.
+    `restore` together for a state that is more than that, and `check_state` as well so that a
+    state of another object is refused before anything changes.
     """
 
     stateful: tuple[str, ...] | Mapping[str, Kind] = ()
@@ -68,8 +68,8 @@ class Stateful:
         check_record(state, kinds, f"the state of {type(self).__name__}")
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Be as the object was that gave `state`; ValueError if that was no such object, and then
-        nothing is changed."""
+        """Take over `state`; ValueError if it is not the state of such an object, and then nothing
+        is changed."""
         self.check_state(state)
         for name in self.stateful:
             setattr(self, name, copy.deepcopy(state[name]))

@@ -59,7 +59,7 @@ def print_summary(
 ) -> None:
     """Print layers, output shapes and parameters of `model`, as Keras does.
 
-    If the layers are no chain, one more column says where the inputs of each layer come from, as
+    If the layers are not a chain, one more column says where the inputs of each layer come from, as
     layer[number of the call][number of the output].
 
     Args:

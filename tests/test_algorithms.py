@@ -374,7 +374,7 @@ def test_auto_never_takes_winograd_where_it_does_not_apply(case):
 
 
 def test_auto_is_exact_in_float64():
-    """Who asks for float64 asks for accuracy: "auto" leaves Winograd out."""
+    """float64 is chosen for accuracy, so "auto" leaves Winograd out."""
     for case in WINOGRAD_CASES:
         for name in ("forward", "backward_input", "backward_kernel"):
             assert choose_algorithm(geometry_of(case), name, np.dtype(np.float64)) not in WINOGRAD

@@ -49,7 +49,7 @@ def killed_while_writing(path, way="named", moment="within"):
 
 
 def leave(directory):
-    """What a killed process leaves behind: a file that nobody has locked."""
+    """What a killed process leaves behind: a file without a lock."""
     (directory / ".fastconv-0123456789abcdef.tmp").write_bytes(b"half")
 
 

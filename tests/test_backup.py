@@ -294,7 +294,7 @@ def test_every_metric_can_be_interrupted(name):
 
 
 def two_outputs():
-    """Outputs, losses and metrics that nobody named, with a layer in two places and a mask."""
+    """Outputs, losses and metrics without given names, a layer in two places, and a mask."""
     set_random_seed(5)
     x, y = layers.Input((4,)), layers.Input((4,))
     shared = layers.Dense(4)

@@ -153,7 +153,7 @@ def test_results_replace_those_of_the_last_run():
 @pytest.mark.parametrize("items", [1, 2, 6, 7, 29, 30])
 def test_largest_share_is_that_of_threads_in_turn(items, chunk, threads):
     done = [0] * threads
-    for start in range(0, items, chunk):  # whoever has done least is ready first
+    for start in range(0, items, chunk):  # the thread with the fewest items is ready first
         first = done.index(min(done))
         done[first] += min(chunk, items - start)
     assert work_split.largest_share(items, chunk, threads) == max(done)

@@ -1,4 +1,4 @@
-"""Callbacks that tell somebody: tables, servers, TensorBoard, the terminal."""
+"""Callbacks that report: tables, servers, TensorBoard, the terminal."""
 
 from __future__ import annotations
 

@@ -259,7 +259,7 @@ def test_the_next_source_is_tried(home, serve, what):
 
 def test_without_a_network_the_error_says_where_to_put_the_files(home, tmp_path, monkeypatch):
     with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
-        address = f"http://127.0.0.1:{server.server_port}"  # nobody listens there any more
+        address = f"http://127.0.0.1:{server.server_port}"  # no server listens there any more
     monkeypatch.setattr(mnist, "_MNIST", mnist._MNIST._replace(urls=(address,)))
     monkeypatch.setattr(_files, "__file__", str(tmp_path / "a/b/c.py"))
     with pytest.raises(ConnectionError) as caught:

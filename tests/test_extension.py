@@ -150,7 +150,7 @@ def test_an_op_runs_without_the_interpreter_lock():
     running.set()
     counter = threading.Thread(target=count)
     interval = sys.getswitchinterval()
-    sys.setswitchinterval(1000)  # nobody is made to give the lock up: only who releases it does
+    sys.setswitchinterval(1000)  # no thread is made to give the lock up
     try:
         counter.start()
         before = len(ticks)

@@ -232,7 +232,7 @@ def test_models_of_keras_predict_and_go_on(case):
 
 
 class Doubling(layers.ReLU):
-    """Somebody's own layer."""
+    """A layer of the user's own."""
 
 
 def test_own_classes_only_if_given(tmp_path):

@@ -1,7 +1,7 @@
 """Files that want code to run: refused by the name of what they ask for, and nothing is executed.
 
-Each file asks for a class, a function or a module of somebody else's, or is a pickle under another
-name. A module that leaves a trace when it is imported lies within reach all the while.
+Each file names a class, a function or a module that is not fastconv's, or is a pickle under another
+name. A module that leaves a trace when it is imported can be found all the while.
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ def test_what_is_no_path():
         load_img("not/there.png")
 
 
-# ---- files that are no pictures ----
+# ---- files that are not pictures ----
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".gif", ".bmp", ".webp", ".tiff"])

@@ -66,7 +66,7 @@ def test_max_pool_backward_equals_the_definition(case, isa, dtype):
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_max_pool_backward_through_a_fused_relu(case, isa, dtype):
-    """With the pooled output of a ReLU at hand, dy counts as 0 where that is not positive."""
+    """Given the pooled output of a ReLU, dy counts as 0 where that is not positive."""
     problem = integer_pool(case)
     geometry = shapes.pool2d_geometry(case.input_shape, **case.options)
     x = np.maximum(problem.x, 0).astype(dtype)

@@ -33,7 +33,7 @@ METHODS = json.loads((Path(__file__).parent / "golden/overridable.json").read_te
 X = np.random.default_rng(0).standard_normal((12, 4)).astype(np.float32)
 Y = X[:, :2].copy()
 
-# base -> reason -> names that fastconv does not call, which is no mistake
+# base -> reason -> names that fastconv rightly does not call
 _TENSORFLOW = ("distribute_reduction_method", "distribute_strategy")
 _OF_LAYERS = {
     "the class itself calls it": ("add_loss", "add_metric", "add_variable"),

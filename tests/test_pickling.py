@@ -302,7 +302,7 @@ class CopyInTheMiddle(callbacks.Callback):
 
 
 def test_a_model_that_is_being_fitted():
-    """The copy is no part of the `fit` that is going on, and holds no lock of it."""
+    """The copy does not belong to the `fit` that is going on, and holds no lock of it."""
     keep = CopyInTheMiddle()
     compiled().fit(X, Y, batch_size=8, verbose=0, callbacks=[keep])
     assert keep.copy.training_run is None and keep.copy.optimizer.iterations == 2

@@ -99,7 +99,7 @@ def test_updates_run_after_everything_else_and_only_while_training(halving):
     plan = Plan(model.graph(), 2, model.parameters, mode="train", losses=[loss], updates=updates)
     names = [type(op).__name__ for op in plan._program.ops]
     assert names[-2:] == ["Step", "Update"]
-    assert names.count("Step") == 2  # forward and update; nobody needs a gradient below
+    assert names.count("Step") == 2  # forward and update; no layer below needs a gradient
     model.predict(np.zeros((2, 4)), verbose=0)
     model.evaluate(np.zeros((2, 4)), np.zeros((2, 3)), verbose=0)
     assert model.get_weights()[0] == 0
@@ -218,7 +218,7 @@ def test_threads_and_poisoned_memory_do_not_matter():
 
 
 def test_inference_and_training_see_the_same_values():
-    """In inference activations may run in place, but not where somebody else reads their input."""
+    """In inference activations may run in place, but not where another layer reads their input."""
     x = layers.Input((4,))
     y = layers.Dense(4, name="d")(x)
     flat = layers.Reshape((2, 2))(y)

@@ -1,4 +1,4 @@
-"""Shapes and hyper-parameters that nobody thought of: hypothesis draws them, legal and illegal.
+"""Random shapes and hyper-parameters, legal and illegal, drawn by hypothesis.
 
 Legality is judged here by rules stated once more, in the plainest form, so that no legal case can
 be refused, and no illegal one computed, without a contradiction showing.

@@ -287,7 +287,7 @@ def test_an_empty_batch_has_a_loss_of_zero():
 
 
 def test_an_empty_batch_is_judged_like_any_other():
-    """No work to do is no reason to let a wrong argument pass."""
+    """A wrong argument is refused even if there is no work to do."""
     x = np.zeros((0, 6, 5, 4), np.float32)
     with pytest.raises(ValueError, match="`strides` must be positive"):
         ops.conv2d(x, W, strides=0)

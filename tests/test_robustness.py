@@ -43,7 +43,7 @@ def free_memory() -> int:
     return next((int(s.split()[1]) * 1024 for s in lines if s.startswith("MemAvailable")), 0)
 
 
-# Memory that nobody has written to is one page of zeros, mapped again and again: the images below
+# Memory that was never written to is one page of zeros, mapped again and again: the images below
 # have 8 GiB of addresses and use hardly any memory.
 needs_addresses = pytest.mark.skipif(free_memory() < 2**32, reason="needs some free memory")
 POOL = 2**10

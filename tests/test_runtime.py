@@ -17,7 +17,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 
 @pytest.fixture
 def fresh(monkeypatch):
-    """The runtime as it is before anybody asked or set anything, without OMP_NUM_THREADS."""
+    """The runtime as it is before the first call, without OMP_NUM_THREADS."""
     monkeypatch.setattr(runtime._State, "chosen", None)
     monkeypatch.setattr(runtime._State, "default", None)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
@@ -97,7 +97,7 @@ def test_quota_of_version_1(tmp_path):
     [
         ("/docker/abc", "/docker/abc", ""),  # the mount shows the container's own group
         ("/docker/abc", "/docker/abc/inner", "inner"),
-        ("/docker/abc", "/docker/abcdef", ""),  # a sibling's path is no path below the mount
+        ("/docker/abc", "/docker/abcdef", ""),  # a sibling's path is not below the mount
         ("/", "/../outside", ""),  # the group lies outside this namespace
     ],
 )

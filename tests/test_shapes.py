@@ -31,7 +31,7 @@ def test_examples_in_the_documentation():
     assert sum(result.failed for result in results) == 0
 
 
-# ---------------------------------------------------------------------------- what comes out
+# ---------------------------------------------------------------------------- shapes of results
 
 
 @pytest.mark.parametrize("case", CONV_CASES, ids=str)

@@ -143,11 +143,11 @@ def test_layers_thawed_inside_of_a_frozen_model_stay_so(tmp_path, suffix):
 
 
 class Graph(models.Model):
-    """Somebody's own class of models."""
+    """A user's own class of models."""
 
 
 class Chain(models.Sequential):
-    """Somebody's own class of chains."""
+    """A user's own class of chains."""
 
 
 def test_models_of_own_classes(tmp_path):

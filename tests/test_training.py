@@ -475,7 +475,7 @@ class Pairs:
 
 
 class Again:
-    """The same batches, of which nobody knows the number."""
+    """The same batches, without a known number."""
 
     def __init__(self, count):
         self._pairs = Pairs(count)

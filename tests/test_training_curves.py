@@ -1,6 +1,6 @@
 """A hundred steps of training follow real Keras's loss: same weights at first, same batches.
 
-The tolerance is 1e-3 relative, at every step. It is no bound on the error of one step: differences
+The tolerance is 1e-3 relative, at every step. It does not bound the error of one step: differences
 of rounding (1e-7) grow while a network trains, mostly where they choose another maximum of a window
 or another side of a ReLU. The settings in golden/curve_networks.py keep that growth small; what
 remains, the second test measures as the distance of Keras in float32 from Keras in float64.

@@ -26,7 +26,7 @@ def undrawn(network: str, **options):
 
 
 def table(model, *, without: tuple[type, ...] = ()) -> list[tuple]:
-    """(name, output shape, parameters) of every layer that is no instance of `without`."""
+    """(name, output shape, parameters) of every layer that is not an instance of `without`."""
     return [
         (layer.name, layer.output_shape[1:], layer.count_params())
         for layer in model.layers
@@ -105,7 +105,7 @@ CIFAR_CNN = [
 
 
 def vgg_table(convolutions: tuple[int, ...]) -> list[tuple]:
-    """Table 1 of arXiv 1409.1556: the convolutions of every block, and what follows."""
+    """Table 1 of arXiv 1409.1556: the convolutions of every block and the dense layers."""
     rows, size, channels = [], 224, 3
     for block, (count, filters) in enumerate(
         zip(convolutions, (64, 128, 256, 512, 512), strict=True), 1

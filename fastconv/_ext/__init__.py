@@ -21,7 +21,7 @@ from importlib import import_module
 # other processes want the CPUs, threads that spin keep away the very thread they wait for: measured
 # on two CPUs with two busy processes beside, three runs of each in turn, a training step of the
 # MNIST network took 16 to 52 ms with that, 9 to 18 ms with 10,000 spins.  On idle CPUs there was no
-# difference (a convolution of 0.9 ms either way).  Who sets one of these variables, decides.
+# difference (a convolution of 0.9 ms either way).  A setting of the user takes precedence.
 _SPINS = "10000"
 _SETTINGS = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 

@@ -1,4 +1,4 @@
-"""Measuring fastconv on the machine at hand: what `python -m fastconv bench` runs.
+"""Measurements of fastconv on this machine: `python -m fastconv bench`.
 
     suite                      the fixed list of things to measure, as tables
     operations                 one pass of a convolution or pooling, bound to arrays, as a call
@@ -8,5 +8,5 @@ Together with `fastconv.ops` and `fastconv.plan` this package uses the compiled 
 themselves: what is timed is their run, without the checks that a function call begins with.
 
 The comparisons with other libraries (`benchmarks/` of the repository) are built on the same
-modules; nothing here knows of them.
+modules, and nothing here depends on them.
 """

@@ -68,7 +68,7 @@ class Convolution(NamedTuple):
 
     @property
     def geometry(self) -> shapes.Conv2DGeometry:
-        """The same in the terms of `fastconv.shapes`; ValueError if it is no convolution."""
+        """The same in the terms of `fastconv.shapes`; ValueError if it is not a convolution."""
         return shapes.conv2d_geometry(
             self.input_shape,
             self.kernel_shape,

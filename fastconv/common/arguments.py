@@ -40,7 +40,7 @@ def number(
 ) -> float:
     """`value` as a finite float from `low` to `high`; `above` excludes `low`, `below` `high`.
 
-    Raises TypeError for what is no real number, ValueError for one that is out of range.
+    Raises TypeError for a value that is not a real number, ValueError for one out of range.
 
     >>> number(3, "rho", 0)
     3.0
@@ -99,7 +99,7 @@ def is_name(value: Any) -> bool:
 
 
 def name_or(name: Any, default: str) -> str:
-    """`name`, or `default` for None or ""; ValueError for what is no name (`is_name`)."""
+    """`name`, or `default` for None or ""; ValueError if it is not a name (`is_name`)."""
     if name is None or name == "":
         return default
     if not is_name(name):

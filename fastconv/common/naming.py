@@ -1,4 +1,4 @@
-"""Names that nobody typed: `conv2d`, `conv2d_1`, `max_pooling2d`, in the way Keras counts them."""
+"""Names of layers that the user did not name, counted as in Keras: `conv2d`, `conv2d_1`."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def restore(state: dict) -> None:
 def seeded(seed: int) -> Iterator[None]:
     """A stream of its own for the block, begun at `seed`; then the common stream goes on.
 
-    The generator is the whole process's, since whoever draws may do so in a thread of its own:
+    The generator is the whole process's, since layers may draw in threads of their own:
     another thread that enters such a block waits until this one is over.
     """
     with _State.borrowed:

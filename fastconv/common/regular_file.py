@@ -21,8 +21,8 @@ _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 def open_regular(path: str | os.PathLike) -> BinaryIO:
     """The file at `path`, open for reading bytes.
 
-    Raises OSError if it is not there, is a directory or cannot be read, FormatError if it is no
-    regular file.
+    Raises OSError if it is not there, is a directory or cannot be read, FormatError if it is not
+    a regular file.
     """
     # A FIFO without a writer would let a blocking `open` wait.
     descriptor = os.open(path, _FLAGS | getattr(os, "O_BINARY", 0))

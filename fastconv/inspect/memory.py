@@ -3,10 +3,10 @@
 The recipe counts every volume between two layers once, in float32; twice for training, since every
 volume has a gradient; and the parameters. It is what one does on paper, and it errs to both sides:
 
-- it knows nothing of sharing: a plan lays what does not live at the same time into the same bytes,
-  so prediction needs two or three volumes and not all of them, and gradients live for a moment;
-- it knows nothing of the gradients of the parameters, of what the optimizer keeps beside each of
-  them, of packed filters, and of the bytes in which max pooling notes where the maxima were.
+- it leaves out buffer reuse: volumes whose lifetimes do not overlap share memory, so prediction
+  needs two or three volumes at a time, and gradients live for a moment;
+- it leaves out the gradients of the parameters, the optimizer's slots, packed filters, and the
+  bytes in which max pooling stores the positions of the maxima.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def memory_of(model: Model, batch_size: int, activations: int) -> Memory:
 
 
 def _losses(graph: Graph) -> list[operations.Loss]:
-    """For every output a loss that suits it; which one makes no difference to speak of."""
+    """For every output a loss that suits it; which one makes no noticeable difference."""
     from fastconv.losses import MeanSquaredError, SparseCategoricalCrossentropy
 
     makers = graph.makers()

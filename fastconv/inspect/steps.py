@@ -1,7 +1,7 @@
 """What the operations of a layer (`fastconv.plan.operations`) mean for shapes, fields and work.
 
-`follow` takes the operations of a layer one after the other, from what goes in to what comes out,
-and notes the windows on the way, the multiplications, and how far the view of the input widens.
+`follow` takes the operations of a layer one after the other, from the inputs to the output, and
+records their windows, their multiplications, and the growth of the receptive field.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Work:
 def follow(
     chain: Sequence[operations.Operation], inputs: Sequence[Value], end: SampleShape
 ) -> tuple[Value, Work]:
-    """(what comes out, the work) of `chain` on `inputs`; `end` is the shape that comes out."""
+    """(output, work) of `chain` on `inputs`; `end` is the shape of the output."""
     work = Work()
     values = list(inputs)
     for operation in chain:
@@ -219,7 +219,8 @@ def _concatenate(operation: operations.Concatenate, values: list[Value], work: W
     axis = operation.axis - 1
     shape = list(values[0].shape)
     shape[axis] = sum(value.shape[axis] for value in values)
-    # Who lies behind somebody else has another place along the axis: seen together, all of it is.
+    # An element changes its position along the axis by the sizes of the inputs before its own, so
+    # its stretch is that of the whole axis.
     apart = [
         value.through(lambda stretch: stretch.widened() if stretch.along == axis else stretch)
         for value in values
@@ -237,7 +238,7 @@ def _joined(values: list[Value], shape: SampleShape) -> Value:
 
 
 def _custom(operation: operations.Custom, values: list[Value], work: Work) -> Value:
-    """Nobody knows what somebody else's layer looks at: it may be all."""
+    """A layer of the user's own may depend on all of its input."""
     everything = [value.through(Stretch.widened) for value in values]
     return _joined(everything, tuple(operation.shape))
 

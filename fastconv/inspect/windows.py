@@ -1,7 +1,7 @@
 """A window that slides along one axis: how often it fits, and what it never sees.
 
-Convolution and pooling do the same to every axis of an image, one after the other; so all that is
-to be said about sizes is said about one axis.
+Convolution and pooling do the same to every axis of an image, one after the other, so sizes
+follow from one axis at a time.
 """
 
 from __future__ import annotations

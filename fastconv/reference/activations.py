@@ -12,9 +12,8 @@ def _float64(*arrays: Any) -> tuple[np.ndarray, ...]:
     return tuple(np.asarray(array, np.float64) for array in arrays)
 
 
-# Most backward functions take the *output* y of their forward function: what they need to know of
-# the input can be read off it, so that the input need not be kept. The derivatives of those in the
-# last section cannot; theirs take the input x.
+# Most backward functions take the *output* y of their forward function: the derivative follows from
+# y, so the input need not be kept. Those in the last section take the input x.
 
 
 def relu(x: Any) -> np.ndarray:
@@ -166,8 +165,8 @@ def log_softmax_backward(y: Any, dy: Any) -> np.ndarray:
 
 # ---------------------------------------------------------------- derivatives that need the input x
 #
-# Each is x times a function that goes from 0 to 1, or a rectifier that is not monotone. Infinite x
-# are taken for the largest numbers at which nothing changes any more: 0 times infinity is no limit.
+# Each is x times a function that goes from 0 to 1, or a rectifier that is not monotone. An
+# x below -1000 counts as -1000, where the result no longer changes: 0 times -infinity is NaN.
 
 
 def _finite(x: np.ndarray) -> np.ndarray:

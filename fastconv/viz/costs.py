@@ -51,7 +51,7 @@ def costs(model: Any) -> Figure:
 def call_costs(call: Any) -> tuple[int, int, int]:
     """(parameters, multiply-adds, numbers in the output) of a called layer, for one sample.
 
-    A pooling, an activation and the like have no multiply-adds to speak of: 0. A model inside of
+    A pooling, an activation and the like count as 0 multiply-adds. A model inside of
     a model is the sum of its layers.
     """
     network = getattr(call.layer, "network", None)

@@ -116,7 +116,7 @@ def _resnet(
         x = ZeroPadding2D(3, name="conv1_pad")(x)
         x = Conv2D(64, 7, strides=2, use_bias=use_bias, name="conv1_conv")(x)
         x = _normalized_relu(x, "conv1")
-        x = ZeroPadding2D(1, name="pool1_pad")(x)  # zeros are no maxima behind a ReLU
+        x = ZeroPadding2D(1, name="pool1_pad")(x)  # behind a ReLU zeros change no maximum
         x = MaxPooling2D(3, strides=2, name="pool1_pool")(x)
     for stage, count in enumerate(counts):
         for index in range(count):

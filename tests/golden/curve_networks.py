@@ -14,10 +14,11 @@ from fastconv.datasets import digits
 STEPS, BATCH = 100, 64
 
 # Class, arguments, and the learning rate for each network. Rounding is now and then enough to
-# choose another maximum of a window or another side of a ReLU, and training makes what follows from
-# it grow. At these rates the losses fall clearly, and Keras in float32 stays within 2e-4 of Keras
-# in float64. With SGD at ten times its rate, the losses of the lecture's network with fastconv's
-# own two convolution algorithms are 10 % apart after 100 steps; with RMSprop at ten times, 0.1 %.
+# choose another maximum of a window or another side of a ReLU, and training amplifies the
+# difference. At these rates the losses fall clearly, and Keras in float32 stays within 2e-4 of
+# Keras in float64. With SGD at ten times its rate, the losses of the lecture's network with
+# fastconv's own two convolution algorithms are 10 % apart after 100 steps; with RMSprop at ten
+# times, 0.1 %.
 OPTIMIZERS = {
     "rmsprop": ("RMSprop", {}, {"lecture": 1e-5, "residual": 1e-4}),
     "momentum": ("SGD", {"momentum": 0.9}, {"lecture": 3e-4, "residual": 3e-3}),

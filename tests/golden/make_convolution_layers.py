@@ -31,8 +31,8 @@ def grid_normal(rng: np.random.Generator, *shape: int, scale: float = 1.0) -> np
 
 
 def on_last(name: str, settings: dict, weights: list, x: np.ndarray):
-    """The output of a channels-first layer, computed channels-last: TensorFlow's CPU kernels know
-    nothing else."""
+    """The output of a channels-first layer, computed channels-last, the only layout of
+    TensorFlow's CPU kernels."""
     layer = getattr(layers, name)(**(settings | LAST))
     images = tf.transpose(x, (0, *range(2, x.ndim), 1))
     layer.build(images.shape)

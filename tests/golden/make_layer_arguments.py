@@ -5,7 +5,7 @@ Run by hand, never by the tests, in an environment that holds Keras 3.15 and Ten
     python -m tests.golden.make_layer_arguments      # rewrites layer_arguments.json
 
 The file holds, per layer that fastconv has too, a list of [name, default], where a default that is
-no plain data (none at all, too) is "...".
+not plain data, or that is missing, is "...".
 """
 
 from __future__ import annotations

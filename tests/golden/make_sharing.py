@@ -83,7 +83,7 @@ def make() -> None:
 
 
 def leaves(model: keras.Model) -> set[int]:
-    """The layers of a model that are no models, however deep."""
+    """The layers of a model that are not models, at any depth."""
     inner = [leaves(x) if hasattr(x, "layers") else {id(x)} for x in model.layers]
     return set().union(*inner)
 

@@ -239,7 +239,7 @@ def make_losses() -> tuple[list[dict], Arrays]:
             arrays[f"{case}/{key}"] = np.asarray(value)
             arrays[f"{case}/{key}_gradient"] = tape.gradient(value, p).numpy()
     for name, ending in {"binary": "sigmoid", "categorical": "softmax"}.items():
-        # What goes into the last activation decides, where its result is rounded.
+        # Keras computes these from the input of the last activation, not from its rounded output.
         model = keras.Sequential(
             [keras.Input((5,)), layers.Dense(5, use_bias=False, activation=ending)]
         )

@@ -440,7 +440,7 @@ def _zeros(model: models.Model) -> Any:
 
 
 def attack(target: Target, rng: random.Random) -> tuple[bool, str | None]:
-    """(whether it was refused, what is to be reported) for one mutation."""
+    """(whether it was refused, the report or None) for one mutation."""
     argument = target.make(rng)
     signal.setitimer(signal.ITIMER_REAL, SECONDS)
     try:

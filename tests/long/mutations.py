@@ -226,7 +226,7 @@ def _change_dataset(rng: random.Random, h5: h5py.File, name: str, dataset: h5py.
         values = np.zeros(values.shape, np.dtype([("a", "f4")]))
     del h5[name]
     new = h5.create_dataset(name, data=values, **options)
-    if values.dtype.kind in "iuf" and not options:  # as whoever writes such a file would do it
+    if values.dtype.kind in "iuf" and not options:  # as a program that writes such a file does
         little = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
         new.attrs["crc32"] = np.uint32(zlib.crc32(little.reshape(-1)))
 

@@ -58,7 +58,7 @@ def write_digits(folder: Path, per_class: int = 2) -> list[tuple[Path, int]]:
         (folder / str(digit)).mkdir(parents=True)
         for number, row in enumerate(np.flatnonzero(labels == digit)[:per_class]):
             path = folder / str(digit) / f"{number}.png"
-            # 16 is full ink; 255/16 is no whole number, so pixels differ by less than one shade.
+            # 16 is full ink; 255/16 is not a whole number, so pixels differ by less than one shade.
             Image.fromarray(np.rint(images[row] * (255 / 16)).astype(np.uint8)).save(path)
             written.append((path, digit))
     return written

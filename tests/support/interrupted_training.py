@@ -1,4 +1,4 @@
-"""A training run that somebody else kills; run it again and it goes on. See `test_backup`.
+"""A training run that a test kills; run it again and it goes on. See `test_backup`.
 
     python interrupted_training.py BACKUP_DIR RESULT SAVE_FREQ [SOURCE]
 

@@ -1,7 +1,7 @@
 /* tuning.h: the sizes by which schedules cut work, with their units.
  *
  * They follow the cache sizes of common x86-64 and AArch64 cores (32 to 64 KiB of L1, 512 KiB to 2 MiB of L2 per core, a few
- * MiB of L3 per core) and were measured on AVX-512 servers of both makers.  None depends on the processor at hand or on the
+ * MiB of L3 per core) and were measured on AVX-512 servers of both makers.  None depends on the processor in use or on the
  * number of threads, because many of them decide the order of a sum. */
 #ifndef FASTCONV_TUNING_H
 #define FASTCONV_TUNING_H

@@ -175,7 +175,7 @@ class Comparison:
             lambda: weights_file(suffix, self.ours, keras),
             lambda: weights_file(suffix, self.theirs, keras),
         )
-        if not shares_layers(self.theirs):  # the JSON of Keras does not tell who shares a layer
+        if not shares_layers(self.theirs):  # Keras's JSON does not say which calls share a layer
             self.attempt("config >", lambda: config(self.theirs, fastconv))
             self.attempt_keras(
                 "config <", lambda: config(self.ours, keras), lambda: config(self.theirs, keras)

@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.common.arguments import normalize_int
 from fastconv.common.defaults import LEAKY_RELU_SLOPE
 from fastconv.common.suggestions import did_you_mean
 from fastconv.plan import operations
-from fastconv.shapes import normalize_int
 
 
 def _ops() -> ModuleType:

@@ -27,13 +27,12 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.common.arguments import number
+from fastconv.common.arguments import normalize_int, number
 from fastconv.common.changeable import Changeable
 from fastconv.common.defaults import EPSILON
 from fastconv.common.keywords import NamedArguments
 from fastconv.plan import rules
 from fastconv.serialization import find
-from fastconv.shapes import normalize_int
 
 
 class Constraint(Changeable, NamedArguments, ABC):

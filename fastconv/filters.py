@@ -32,10 +32,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastconv import ops
-from fastconv.common.arguments import number
+from fastconv.common.arguments import normalize_int, number, one_of
 from fastconv.common.arrays import real_array
-from fastconv.common.suggestions import did_you_mean
-from fastconv.shapes import checked_product, normalize_int
+from fastconv.shapes import checked_product
 
 __all__ = [
     "FILTERS",
@@ -100,11 +99,7 @@ def apply(
     >>> filters.apply(dot, numbers, operation="convolution").astype(int).tolist()
     [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
     """
-    if operation not in OPERATIONS:
-        raise ValueError(
-            f"`operation` must be one of {OPERATIONS}, received {operation!r}"
-            f"{did_you_mean(operation, OPERATIONS)}"
-        )
+    one_of(operation, "operation", OPERATIONS)
     pixels = real_array(image, "`image`").astype(np.float32, copy=False)
     filters = real_array(kernel, "`kernel`").astype(np.float32, copy=False)
     for name, array in (("image", pixels), ("kernel", filters)):

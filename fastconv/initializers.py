@@ -31,11 +31,10 @@ from typing import Any
 import numpy as np
 
 from fastconv.common import randomness
+from fastconv.common.arguments import normalize_int, one_of
 from fastconv.common.arrays import real_array
 from fastconv.common.keywords import NamedArguments
-from fastconv.common.suggestions import did_you_mean
 from fastconv.serialization import describe_function, find, named_object, plain
-from fastconv.shapes import normalize_int
 
 # The standard deviation of a standard normal distribution that is cut at -2 and 2.
 _TRUNCATED_STDDEV = 0.87962566103423978
@@ -169,17 +168,10 @@ class VarianceScaling(_Random):
         super().__init__(seed)
         if not scale > 0:
             raise ValueError(f"`scale` must be positive, received {scale}")
-        if mode not in _MODES:
-            raise ValueError(
-                f"`mode` must be one of {_MODES}, received {mode!r}{did_you_mean(mode, _MODES)}"
-            )
+        one_of(mode, "mode", _MODES)
         if distribution == "normal":
             distribution = "truncated_normal"
-        if distribution not in _DISTRIBUTIONS:
-            raise ValueError(
-                f"`distribution` must be one of {_DISTRIBUTIONS}, received {distribution!r}"
-                f"{did_you_mean(distribution, _DISTRIBUTIONS)}"
-            )
+        one_of(distribution, "distribution", _DISTRIBUTIONS)
         self.scale, self.mode, self.distribution = scale, mode, distribution
 
     def __call__(self, shape):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastconv.callbacks.callback import Callback
-from fastconv.shapes import normalize_int
+from fastconv.common.arguments import normalize_int
 from fastconv.state import whole
 
 if TYPE_CHECKING:

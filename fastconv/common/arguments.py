@@ -11,6 +11,9 @@ import numpy as np
 
 from fastconv.common.suggestions import did_you_mean
 
+INT64_MAX = 2**63 - 1
+_INT_OR_PAIR = "an integer or a pair of integers"
+
 
 def as_integer(value: Any) -> int | None:
     """Return `value` as an int, or None if it is not an integer.
@@ -29,6 +32,61 @@ def as_integer(value: Any) -> int | None:
         return None
 
 
+def plain(value: Any) -> Any:
+    """Convert NumPy scalars and arrays to Python objects, so that one rule checks both."""
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def integer_part(part: Any, name: str, received: Any, minimum: int, wanted: str) -> int:
+    """Return one integer of an argument; `received` is the whole argument, for the message."""
+    result = as_integer(part)
+    if result is None:
+        kind = type(part).__name__
+        raise TypeError(f"`{name}` must be {wanted}, received {received!r} ({kind})")
+    if result < minimum:
+        bound = {0: "not be negative", 1: "be positive"}.get(minimum, f"be at least {minimum}")
+        raise ValueError(f"`{name}` must {bound}, received {received!r}")
+    if result > INT64_MAX:
+        raise ValueError(f"`{name}` must fit in 64 bits, received {received!r}")
+    return result
+
+
+def normalize_int(value: Any, name: str, *, minimum: int = 1) -> int:
+    """Return `value` as a Python int of at least `minimum` that fits in 64 bits.
+
+    Accepts any integer type (`np.int64(3)` too); a bool, a float (even 2.0), a string or a sequence
+    raises TypeError; a number out of range raises ValueError.
+
+    >>> normalize_int(3, "groups")
+    3
+    >>> normalize_int(0, "groups")
+    Traceback (most recent call last):
+    ValueError: `groups` must be positive, received 0
+    """
+    return integer_part(plain(value), name, value, minimum, "an integer")
+
+
+def normalize_pair(value: Any, name: str, *, minimum: int = 1) -> tuple[int, int]:
+    """Return an int-or-pair argument as (rows, columns), both at least `minimum`.
+
+    Raises TypeError if a part is not an integer, ValueError if one is out of range or their count
+    is not two.
+
+    >>> normalize_pair(2, "strides"), normalize_pair([2, 1], "strides")
+    ((2, 2), (2, 1))
+    >>> normalize_pair((0, 1), "strides")
+    Traceback (most recent call last):
+    ValueError: `strides` must be positive, received (0, 1)
+    """
+    parts = plain(value)
+    if not isinstance(parts, (tuple, list)):
+        parts = (parts, parts)
+    elif len(parts) != 2:
+        raise ValueError(f"`{name}` must be {_INT_OR_PAIR}, received {value!r} with {len(parts)}")
+    rows, columns = (integer_part(part, name, value, minimum, _INT_OR_PAIR) for part in parts)
+    return rows, columns
+
+
 def number(
     value: Any,
     name: str,
@@ -38,7 +96,7 @@ def number(
     above: bool = False,
     below: bool = False,
 ) -> float:
-    """`value` as a finite float from `low` to `high`; `above` excludes `low`, `below` `high`.
+    """Return `value` as a finite float in [low, high]; `above` excludes `low`, `below` `high`.
 
     Raises TypeError for a value that is not a real number, ValueError for one out of range.
 
@@ -70,7 +128,12 @@ def number(
 
 
 def choice(value: Any, name: str, options: tuple[str, ...]) -> str:
-    """Return `value` if it is one of `options`; otherwise TypeError or ValueError with a list."""
+    """Return `value` if it is one of `options`; otherwise raise TypeError or ValueError.
+
+    >>> choice("adge", "padding_mode", ("zeros", "edge"))
+    Traceback (most recent call last):
+    ValueError: `padding_mode` must be one of "zeros", "edge", received 'adge'; did you mean 'edge'?
+    """
     if not isinstance(value, str):
         raise TypeError(f"`{name}` must be a string, received {value!r}")
     if value not in options:
@@ -79,6 +142,19 @@ def choice(value: Any, name: str, options: tuple[str, ...]) -> str:
             f"`{name}` must be one of {listed}, received {value!r}{did_you_mean(value, options)}"
         )
     return value
+
+
+def one_of(value: Any, name: str, known: tuple[str | None, ...]) -> None:
+    """Raise ValueError if an argument of a class is not one of the `known` values.
+
+    >>> one_of("minn", "mode", ("min", None))
+    Traceback (most recent call last):
+    ValueError: `mode` must be one of ('min', None), received 'minn'; did you mean 'min'?
+    """
+    if value not in known:
+        raise ValueError(
+            f"`{name}` must be one of {known}, received {value!r}{did_you_mean(value, known)}"
+        )
 
 
 def is_text(value: Any) -> bool:
@@ -99,7 +175,7 @@ def is_name(value: Any) -> bool:
 
 
 def name_or(name: Any, default: str) -> str:
-    """`name`, or `default` for None or ""; ValueError if it is not a name (`is_name`)."""
+    """Return `name`, or `default` for None or ""; ValueError for an invalid name (`is_name`)."""
     if name is None or name == "":
         return default
     if not is_name(name):

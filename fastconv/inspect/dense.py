@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+from fastconv.common.arguments import normalize_int, normalize_pair
 from fastconv.layers.base import sample_shape
-from fastconv.shapes import normalize_int, normalize_pair
 
 
 @dataclass(frozen=True)

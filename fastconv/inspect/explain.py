@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from fastconv import runtime
+from fastconv.common.arguments import normalize_int
 from fastconv.inspect.explanation import Explanation
 from fastconv.inspect.layer_calls import layer_calls
 from fastconv.inspect.measurement import measured
@@ -13,7 +14,6 @@ from fastconv.inspect.report import LayerReport, Receptive
 from fastconv.inspect.steps import Value
 from fastconv.layers.base import Layer
 from fastconv.models import Model
-from fastconv.shapes import normalize_int
 
 
 def explain(model: Model, batch_size: int = 1, measure: bool = False) -> Explanation:

@@ -14,15 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.common.arguments import number
-from fastconv.common.suggestions import did_you_mean
+from fastconv.common.arguments import normalize_int, number, one_of
 from fastconv.layers.base import Layer
 from fastconv.layers.regularization import Seeded
 from fastconv.layers.reshaping import check_interpolation
 from fastconv.layers.spatial import Spatial
 from fastconv.plan import operations
 from fastconv.resampling import FILL_MODES, AxisMap, crop_axis, pad_axis, resize_axis
-from fastconv.shapes import normalize_int
 
 
 class Rescaling(Layer):
@@ -193,11 +191,7 @@ class _Random(Spatial, Seeded):
         **common: Any,
     ):
         super().__init__(data_format, seed=seed, **common)
-        if fill_mode not in FILL_MODES:
-            raise ValueError(
-                f"`fill_mode` must be one of {FILL_MODES}, received {fill_mode!r}"
-                f"{did_you_mean(fill_mode, FILL_MODES)}"
-            )
+        one_of(fill_mode, "fill_mode", FILL_MODES)
         self.fill_mode = fill_mode
         self.interpolation = check_interpolation(interpolation)
         self.fill_value = number(fill_value, "fill_value")
@@ -255,11 +249,7 @@ class RandomFlip(_Random):
         **common: Any,
     ):
         super().__init__(seed=seed, data_format=data_format, **common)
-        if mode not in self.MODES:
-            raise ValueError(
-                f"`mode` must be one of {self.MODES}, received {mode!r}"
-                f"{did_you_mean(mode, self.MODES)}"
-            )
+        one_of(mode, "mode", self.MODES)
         self.mode = mode
 
     def draw(self, generator, count, height, width):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from fastconv.common.arguments import as_integer
+from fastconv.common.arguments import as_integer, normalize_int
 from fastconv.layers.base import Layer
 from fastconv.plan import operations
 from fastconv.plan.operations import Operation
-from fastconv.shapes import Shape, normalize_int
+from fastconv.shapes import Shape
 
 
 class OnAxes(Layer):

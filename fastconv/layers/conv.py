@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+from fastconv.common.arguments import normalize_int
 from fastconv.layers.activated import Activated
 from fastconv.layers.spatial import Image, Spatial, check_padding, normalize_sizes
 from fastconv.layers.weight_spec import WeightSpec, spec_fields
@@ -16,7 +17,7 @@ from fastconv.parameters import Variable
 from fastconv.plan import operations
 from fastconv.plan.operations import Operation
 from fastconv.serialization import serialize
-from fastconv.shapes import Conv2DGeometry, conv2d_geometry, normalize_int
+from fastconv.shapes import Conv2DGeometry, conv2d_geometry
 
 
 class Convolutional(Spatial, Activated):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastconv.common.arguments import normalize_int
 from fastconv.layers.conv import Convolutional
 from fastconv.layers.spatial import normalize_sizes
 from fastconv.layers.weight_spec import WeightSpec, spec_fields
 from fastconv.parameters import Variable
 from fastconv.plan import operations
-from fastconv.shapes import checked_product, effective_kernel, normalize_int
+from fastconv.shapes import checked_product, effective_kernel
 
 
 class _ConvTranspose(Convolutional):

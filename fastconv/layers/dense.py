@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastconv.common.arguments import normalize_int
 from fastconv.layers.activated import Activated
 from fastconv.layers.base import check_options
 from fastconv.layers.weight_spec import WeightSpec, spec_fields
 from fastconv.parameters import Variable
 from fastconv.plan import operations
-from fastconv.shapes import normalize_int
 
 
 class Dense(Activated):

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastconv.common.arguments import normalize_int
 from fastconv.layers.conv import Convolutional
 from fastconv.layers.spatial import Image
 from fastconv.layers.weight_spec import WeightSpec, spec_fields
 from fastconv.parameters import Variable
 from fastconv.plan import operations
-from fastconv.shapes import Conv2DGeometry, conv2d_geometry, normalize_int
+from fastconv.shapes import Conv2DGeometry, conv2d_geometry
 
 
 class _Depthwise(Convolutional):

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any
 
+from fastconv.common.arguments import normalize_int
 from fastconv.layers.base import Layer
 from fastconv.layers.symbolic import SymbolicTensor
 from fastconv.plan import operations
-from fastconv.shapes import Shape, normalize_int
+from fastconv.shapes import Shape
 
 
 class _Merge(Layer):

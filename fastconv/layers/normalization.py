@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastconv.common.arguments import number
+from fastconv.common.arguments import normalize_int, number
 from fastconv.initializers import Initializer
 from fastconv.layers.axes import OnAxes, one_axis, with_axes_last
 from fastconv.layers.base import Layer, check_options
@@ -22,7 +22,6 @@ from fastconv.layers.weight_spec import SpecField, WeightSpec, spec_fields
 from fastconv.parameters import Variable
 from fastconv.plan import operations
 from fastconv.serialization import serialize
-from fastconv.shapes import normalize_int
 
 
 class _Scaling(OnAxes):

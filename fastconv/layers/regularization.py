@@ -11,11 +11,10 @@ from types import MappingProxyType
 from typing import Any
 
 from fastconv.common import randomness
-from fastconv.common.arguments import number
+from fastconv.common.arguments import normalize_int, number
 from fastconv.layers.base import Layer
 from fastconv.layers.spatial import Spatial
 from fastconv.plan import operations
-from fastconv.shapes import normalize_int
 from fastconv.state import seed as any_seed
 
 

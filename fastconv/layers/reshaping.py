@@ -6,6 +6,7 @@ import math
 from abc import abstractmethod
 from typing import Any
 
+from fastconv.common.arguments import normalize_int, one_of
 from fastconv.common.suggestions import did_you_mean
 from fastconv.layers.base import Layer
 from fastconv.layers.spatial import (
@@ -23,7 +24,7 @@ from fastconv.resampling import (
     repeat_axis,
     resize_axis,
 )
-from fastconv.shapes import PADDING_MODES, normalize_int
+from fastconv.shapes import PADDING_MODES
 
 
 class Flatten(Layer):
@@ -183,11 +184,7 @@ class _Padding(_Mapped):
     def __init__(self, padding: Any, data_format: str | None, padding_mode: str, **common: Any):
         super().__init__(data_format, **common)
         self.padding = _sides(padding, self.rank, "padding")
-        if padding_mode not in PADDING_MODES:
-            raise ValueError(
-                f"`padding_mode` must be one of {PADDING_MODES}, received {padding_mode!r}"
-                f"{did_you_mean(padding_mode, PADDING_MODES)}"
-            )
+        one_of(padding_mode, "padding_mode", PADDING_MODES)
         self.padding_mode = padding_mode
 
     def image_output(self, image):

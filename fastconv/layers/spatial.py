@@ -16,11 +16,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any
 
+from fastconv.common.arguments import normalize_int
 from fastconv.common.suggestions import did_you_mean
 from fastconv.layers.base import Layer
 from fastconv.plan import operations
 from fastconv.plan.operations import Operation
-from fastconv.shapes import Shape, normalize_int, normalize_padding
+from fastconv.shapes import Shape, normalize_padding
 
 Image = tuple[int, int, int]  # (height, width, channels)
 

@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.common.arguments import as_integer, name_or
+from fastconv.common.arguments import as_integer, name_or, one_of
 from fastconv.common.arrays import real_array
 from fastconv.common.changeable import Changeable
 from fastconv.common.keywords import NamedArguments
 from fastconv.common.naming import snake_case
 from fastconv.common.overriding import Overridable
-from fastconv.common.suggestions import did_you_mean
 from fastconv.plan import operations
 from fastconv.plan.lowering import loss_op
 
@@ -65,11 +64,7 @@ class Loss(Changeable, NamedArguments, Overridable):
         name: str | None = None,
         dtype: str | None = None,
     ):
-        if reduction not in _REDUCTIONS:
-            raise ValueError(
-                f"`reduction` must be one of {_REDUCTIONS}, received {reduction!r}"
-                f"{did_you_mean(reduction, _REDUCTIONS)}"
-            )
+        one_of(reduction, "reduction", _REDUCTIONS)
         if dtype not in (None, "float32"):
             raise ValueError(f"`dtype` must be None or 'float32', received {dtype!r}")
         self.reduction = reduction

@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.common.arguments import number
+from fastconv.common.arguments import normalize_int, number
 from fastconv.losses.base import Loss, axis_number, check_labels, fitting_rank, target_array
 from fastconv.plan import operations
-from fastconv.shapes import normalize_int
 
 
 class KLDivergence(Loss):

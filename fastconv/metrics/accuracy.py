@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.common.arguments import normalize_int
 from fastconv.losses.base import fitting_rank
 from fastconv.metrics.base import MeanOfPairs, same_rank
-from fastconv.shapes import normalize_int
 
 
 class _Accuracy(MeanOfPairs):

@@ -16,11 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.common.arguments import normalize_int, one_of
 from fastconv.common.defaults import EPSILON
-from fastconv.common.suggestions import did_you_mean
 from fastconv.losses import spread_weights
 from fastconv.metrics.base import Metric, same_rank
-from fastconv.shapes import normalize_int
 from fastconv.state import array_of, real
 
 _MOST_THRESHOLDS = 2**24
@@ -255,16 +254,8 @@ class AUC(_Counts):
         label_weights: Sequence[float] | None = None,
         from_logits: bool = False,
     ):
-        options = {
-            "curve": (str(curve).upper(), ("ROC", "PR")),
-            "summation_method": (summation_method, ("interpolation", "minoring", "majoring")),
-        }
-        for option, (value, known) in options.items():
-            if value not in known:
-                raise ValueError(
-                    f"`{option}` must be one of {known}, received {value!r}"
-                    f"{did_you_mean(value, known)}"
-                )
+        one_of(str(curve).upper(), "curve", ("ROC", "PR"))
+        one_of(summation_method, "summation_method", ("interpolation", "minoring", "majoring"))
         if num_labels is not None and not multi_label:
             raise ValueError("`num_labels` is for `multi_label` only")
         self.curve, self.summation_method = str(curve).upper(), summation_method

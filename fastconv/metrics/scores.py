@@ -8,12 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.common.arguments import number
+from fastconv.common.arguments import normalize_int, number, one_of
 from fastconv.common.defaults import EPSILON
-from fastconv.common.suggestions import did_you_mean
 from fastconv.losses import spread_weights
 from fastconv.metrics.base import Mean, MeanOfPairs, Metric, same_rank
-from fastconv.shapes import normalize_int
 from fastconv.state import real
 
 
@@ -92,12 +90,7 @@ class FBetaScore(_ByClass):
         name: str | None = None,
         dtype: str | None = None,
     ):
-        known = (None, "micro", "macro", "weighted")
-        if average not in known:
-            raise ValueError(
-                f"`average` must be one of {known}, received {average!r}"
-                f"{did_you_mean(average, known)}"
-            )
+        one_of(average, "average", (None, "micro", "macro", "weighted"))
         self.average, self.beta = average, number(beta, "beta", 0)
         if not self.beta:
             raise ValueError(f"`beta` must be above 0, received {beta!r}")
@@ -179,11 +172,7 @@ class R2Score(_ByClass):
         dtype: str | None = None,
     ):
         known = (None, "uniform_average", "variance_weighted_average")
-        if class_aggregation not in known:
-            raise ValueError(
-                f"`class_aggregation` must be one of {known}, received {class_aggregation!r}"
-                f"{did_you_mean(class_aggregation, known)}"
-            )
+        one_of(class_aggregation, "class_aggregation", known)
         self.class_aggregation = class_aggregation
         self.num_regressors = normalize_int(num_regressors, "num_regressors", minimum=0)
         super().__init__(name, dtype)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.common.arguments import name_or, number
+from fastconv.common.arguments import name_or, normalize_int, number
 from fastconv.common.changeable import with_argument
 from fastconv.common.keywords import NamedArguments
 from fastconv.common.naming import unique_name
@@ -22,7 +22,6 @@ from fastconv.optimizers.storing import Storing
 from fastconv.parameters import Parameters, Variable
 from fastconv.plan import rules
 from fastconv.serialization import deserialize, serialize
-from fastconv.shapes import normalize_int
 
 _RULE = (
     "the update rules are compiled; a schedule or a callback may change `learning_rate`, a "

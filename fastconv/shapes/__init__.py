@@ -1,6 +1,6 @@
 """The integer rules of convolution and pooling: output sizes and validity of arguments.
 
-    arguments     integers, pairs, paddings and shapes of arguments
+    arguments     paddings and shapes of arguments
     windows       output sizes and "same" padding
     convolution   the record of a convolution
     pooling       the record of a pooling
@@ -54,13 +54,12 @@ Visin, *A guide to convolution arithmetic for deep learning* (arXiv 1603.07285).
 
 from __future__ import annotations
 
+from fastconv.common.arguments import normalize_int, normalize_pair
 from fastconv.shapes.arguments import (
     Shape,
     Sides,
     checked_product,
-    normalize_int,
     normalize_padding,
-    normalize_pair,
     normalize_shape,
 )
 from fastconv.shapes.convolution import PADDING_MODES, Conv2DGeometry, conv2d_geometry

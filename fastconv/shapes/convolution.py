@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from fastconv.common.arguments import choice
-from fastconv.shapes.arguments import (
-    Sides,
-    check_bytes,
-    normalize_int,
-    normalize_padding,
-    normalize_pair,
-    normalize_shape,
-)
+from fastconv.common.arguments import choice, normalize_int, normalize_pair
+from fastconv.shapes.arguments import Sides, check_bytes, normalize_padding, normalize_shape
 from fastconv.shapes.sparse_axis import Axis
 from fastconv.shapes.windows import effective_kernel, resolve_window
 

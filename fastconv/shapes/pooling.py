@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from fastconv.shapes.arguments import (
-    Sides,
-    check_bytes,
-    normalize_padding,
-    normalize_pair,
-    normalize_shape,
-)
+from fastconv.common.arguments import normalize_pair
+from fastconv.shapes.arguments import Sides, check_bytes, normalize_padding, normalize_shape
 from fastconv.shapes.windows import resolve_window
 
 _INT32_MAX = 2**31 - 1  # positions in a pooling window: the index of a maximum has 32 bits

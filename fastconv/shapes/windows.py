@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastconv.shapes.arguments import (
-    INT64_MAX,
-    Sides,
-    normalize_int,
-    normalize_padding,
-    normalize_pair,
-)
+from fastconv.common.arguments import INT64_MAX, normalize_int, normalize_pair
+from fastconv.shapes.arguments import Sides, padding_word
 
 
 def effective_kernel(kernel: int, dilation: int = 1) -> int:
@@ -56,10 +51,11 @@ def conv_output_length(
     length = normalize_int(length, "length")
     kernel, stride = normalize_int(kernel, "kernel"), normalize_int(stride, "stride")
     dilation = normalize_int(dilation, "dilation")
-    if isinstance(padding, str):
-        sides = normalize_padding(padding)
-    else:
-        sides = normalize_pair(padding, "padding", minimum=0)
+    sides = (
+        padding_word(padding, "padding", padding)
+        if isinstance(padding, str)
+        else normalize_pair(padding, "padding", minimum=0)
+    )
     before, after = _resolve_axis(length, kernel, stride, dilation, sides)
     span = effective_kernel(kernel, dilation)
     if span > before + length + after:
@@ -74,11 +70,12 @@ def _resolve_axis(
     length: int, kernel: int, stride: int, dilation: int, sides: str | tuple[int, int]
 ) -> tuple[int, int]:
     """Return (before, after) of one axis; the padded length fits in 64 bits."""
-    if sides == "valid":
-        sides = (0, 0)
+    if isinstance(sides, tuple):
+        before, after = sides
     elif sides == "same":
-        sides = same_padding(length, kernel, stride, dilation)
-    before, after = sides
+        before, after = same_padding(length, kernel, stride, dilation)
+    else:
+        before, after = 0, 0
     if before + length + after > INT64_MAX:
         raise ValueError(
             f"`padding` ({before}, {after}) around {length} elements gives a padded length "
@@ -105,5 +102,5 @@ def resolve_window(
             f"the {window_name} {spans} is larger than the padded input {padded}; "
             "use a smaller window, less dilation or more padding"
         )
-    out = tuple((padded[axis] - spans[axis]) // strides[axis] + 1 for axis in (0, 1))
-    return out, ((top, bottom), (left, right))
+    out_h, out_w = ((padded[axis] - spans[axis]) // strides[axis] + 1 for axis in (0, 1))
+    return (out_h, out_w), ((top, bottom), (left, right))

@@ -13,7 +13,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from fastconv import losses, optimizers
 from fastconv.common import randomness
-from fastconv.shapes import normalize_int
+from fastconv.common.arguments import normalize_int
 from fastconv.sklearn.network import default_network
 
 # What samples are kept as; anything else becomes the first. A network computes in float32, and

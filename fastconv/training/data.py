@@ -27,10 +27,9 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.common.arguments import number
+from fastconv.common.arguments import normalize_int, number
 from fastconv.common.tree import flatten, is_several, mapped
 from fastconv.plan import Plan
-from fastconv.shapes import normalize_int
 from fastconv.training.dataset import PyDataset
 from fastconv.training.io_spec import IOSpec, sample_array
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from itertools import count
 from typing import Any
 
+from fastconv.common.arguments import normalize_int
 from fastconv.common.keywords import NamedArguments
-from fastconv.shapes import normalize_int
 
 
 class PyDataset(NamedArguments):

@@ -7,8 +7,8 @@ from contextlib import closing
 from typing import Any
 
 from fastconv.common import randomness
+from fastconv.common.arguments import normalize_int
 from fastconv.common.user_warnings import warn_user
-from fastconv.shapes import normalize_int
 from fastconv.state import boolean, check_record, optional, seed, whole
 from fastconv.training.data import Source, source_of
 from fastconv.training.prefetch import DEPTH, prefetched

@@ -16,13 +16,13 @@ import numpy as np
 from fastconv import optimizers
 from fastconv.callbacks import Callback, CallbackList, History
 from fastconv.callbacks.progress import Progress
+from fastconv.common.arguments import normalize_int
 from fastconv.common.arrays import aligned_zeros, read_only
 from fastconv.common.keywords import explain_keywords
 from fastconv.common.tree import Names
 from fastconv.common.user_warnings import warn_user
 from fastconv.metrics import Metric
 from fastconv.plan import Arena, Plan, PlanCache, Updates
-from fastconv.shapes import normalize_int
 from fastconv.training.compile_config import CompileConfig
 from fastconv.training.data import ArraySource, Source, split_validation
 from fastconv.training.epoch_iterator import EpochIterator

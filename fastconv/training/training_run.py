@@ -15,8 +15,8 @@ from typing import Any
 
 from fastconv.callbacks import Callback
 from fastconv.common import randomness
+from fastconv.common.arguments import normalize_int
 from fastconv.common.naming import numbered
-from fastconv.shapes import normalize_int
 from fastconv.state import boolean, check_record, dict_of, plain, whole
 from fastconv.training.epoch_iterator import EpochIterator
 from fastconv.training.metrics_tracker import MetricsTracker

@@ -21,8 +21,8 @@ import numpy as np
 
 from fastconv import runtime
 from fastconv.common import randomness
+from fastconv.common.arguments import normalize_int
 from fastconv.common.keywords import explain_keywords
-from fastconv.shapes import normalize_int
 from fastconv.utils.images import (
     COLOR_MODES,
     INTERPOLATIONS,

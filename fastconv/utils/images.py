@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fastconv.common.arguments import normalize_pair
 from fastconv.common.keywords import explain_keywords
 from fastconv.common.regular_file import open_regular
 from fastconv.common.suggestions import did_you_mean
 from fastconv.errors import FormatError
-from fastconv.shapes import normalize_pair
 
 if TYPE_CHECKING:
     from PIL.Image import Image

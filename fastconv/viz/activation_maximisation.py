@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastconv import filters, inspect
-from fastconv.shapes import normalize_int
+from fastconv.common.arguments import normalize_int
 from fastconv.viz.style import as_picture, grid, new_figure, show, styled
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastconv.shapes import normalize_int
+from fastconv.common.arguments import normalize_int
 from fastconv.viz.grad_cam import overlay
 from fastconv.viz.style import as_picture, one_sample, styled
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastconv.shapes import normalize_int
+from fastconv.common.arguments import normalize_int
 from fastconv.viz.confusion_matrix import labels_of
 from fastconv.viz.style import LINES, new_figure, styled
 

@@ -11,9 +11,9 @@ The paper says 224x224; its own numbers need 227x227: (227 - 11) / 4 + 1 = 55. P
 
 from __future__ import annotations
 
+from fastconv.common.arguments import normalize_int
 from fastconv.layers import Conv2D, Layer, LocalResponseNormalization, MaxPooling2D
 from fastconv.models import Sequential
-from fastconv.shapes import normalize_int
 from fastconv.zoo.common import chain, dense_top
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from fastconv.common.arguments import normalize_int
 from fastconv.layers import Dense, Dropout, Flatten, Input, Layer
 from fastconv.layers.base import sample_shape
 from fastconv.models import Sequential
-from fastconv.shapes import normalize_int
 
 
 def image_shape(input_shape: Any) -> tuple[int, int, int]:

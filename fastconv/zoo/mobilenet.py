@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastconv.common.arguments import number
+from fastconv.common.arguments import normalize_int, number
 from fastconv.layers import (
     Activation,
     BatchNormalization,
@@ -26,7 +26,6 @@ from fastconv.layers import (
     ZeroPadding2D,
 )
 from fastconv.models import Sequential
-from fastconv.shapes import normalize_int
 from fastconv.zoo.common import chain
 
 # (filters, stride) of the pairs

@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from fastconv.common.arguments import normalize_int
 from fastconv.layers import (
     Activation,
     Add,
@@ -33,7 +34,6 @@ from fastconv.layers import (
     ZeroPadding2D,
 )
 from fastconv.models import Model
-from fastconv.shapes import normalize_int
 from fastconv.zoo.common import image_shape
 
 _EPSILON = 1.001e-5  # of the normalizations, as in Keras's networks

@@ -27,6 +27,7 @@ def phrases(text, suffix=".md"):
         ("Rows fall upon each other.", "fall upon"),
         ("No memory to speak of.", "to speak of"),
         ("An idle thread helps out.", "helps out"),
+        ("The remainder wanders.", "wanders"),
         ("The kernel knows nothing.", "knows nothing"),
         ("No nodes make nothing of it.", "make nothing of"),
     ],

@@ -49,6 +49,7 @@ RULES = [
     (r"\bfalls? upon\b", "map to the same place"),
     (r"\b(?:so )?to speak(?: of)?\b", "leave it out, or give the number"),
     (r"\bhelp(?:s|ed)? out\b", "name the action"),
+    (r"\bwander(?:s|ed|ing)?\b", "name the movement: changes, is passed"),
     (r"\bknows? (?:nothing|of)\b", "ignores, does not depend on"),
     (r"\bmakes? nothing of\b", "name the failure"),
 ]

@@ -1,7 +1,7 @@
-"""What weights must satisfy: a projection that runs after every update.
+"""Constraints of weights: projections that run after every update.
 
-All but `NonNeg` limit the L2 norm of the weights along `axis`, for instance of everything that goes
-into one unit: axis 0 of a dense kernel (inputs, units), axes (0, 1, 2) of a convolution's
+All but `NonNeg` limit the L2 norm of the weights along `axis`, for instance of all inputs of one
+unit: axis 0 of a dense kernel (inputs, units), axes (0, 1, 2) of a convolution's
 (height, width, channels, filters). With that norm n,
 
     w * desired / (1e-7 + n)        MaxNorm      desired = min(n, max_value)
@@ -9,7 +9,7 @@ into one unit: axis 0 of a dense kernel (inputs, units), axes (0, 1, 2) of a con
                                     MinMaxNorm   desired = rate * clip(n, min_value, max_value)
                                                            + (1 - rate) * n
 
-The plan computes these in the compiled core; a constraint of one's own is a subclass of
+The plan computes these in the compiled core; a user's constraint is a subclass of
 `Constraint` whose call takes the weights and returns the projected ones.
 
 >>> import numpy as np
@@ -36,17 +36,17 @@ from fastconv.serialization import find
 
 
 class Constraint(Changeable, NamedArguments, ABC):
-    """Base class: a callable from weights to weights of the same shape."""
+    """Base class: a function from weights to weights of the same shape."""
 
-    module = "keras.constraints"  # where Keras's files say that the class lives
+    module = "keras.constraints"  # module of the class in Keras's files
 
     @abstractmethod
     def __call__(self, w: np.ndarray) -> np.ndarray:
-        """The weights nearest to `w` that are allowed, a new array."""
+        """Return the nearest valid weights to `w`, as a new array."""
 
     def for_plan(self, ndim: int) -> rules.Projection:
-        """Return the description of the projection of weights of `ndim` dimensions for a plan,
-        which is made anew when the constraint changes."""
+        """Return the description of the projection of weights of `ndim` dimensions for a plan. A
+        later change of an argument rebuilds all plans."""
         self.is_read_by_plans()
         return self._compiled(ndim) or rules.NumPyProjection(self)
 
@@ -63,7 +63,7 @@ class Constraint(Changeable, NamedArguments, ABC):
 
 
 class NonNeg(Constraint):
-    """No weight is negative."""
+    """Sets negative weights to zero."""
 
     def __call__(self, w):
         return np.maximum(w, 0)
@@ -73,16 +73,16 @@ class NonNeg(Constraint):
 
 
 class MinMaxNorm(Constraint):
-    """Every norm along `axis` lies between two bounds.
+    """Keeps every norm along `axis` between two bounds.
 
     Args:
         min_value, max_value: the bounds.
-        rate: 1 enforces them at once, less moves towards them at each step.
-        axis: the axis or axes that the norm sums over.
+        rate: 1 enforces them at once; a smaller rate moves towards them at each step.
+        axis: the axis or axes over which the norm is taken.
 
     Raises:
         ValueError: a bound is negative or not finite, the bounds are in the wrong order, `rate` is
-            not from 0 to 1; `axis` does not exist, found when called.
+            not from 0 to 1; `axis` does not exist (raised by the call).
         TypeError: a bound or `rate` is not a number, `axis` is not made of integers.
     """
 
@@ -105,7 +105,8 @@ class MinMaxNorm(Constraint):
         self.axis = axes if several else axes[0]
 
     def axes(self, ndim: int) -> tuple[int, ...]:
-        """`axis` sorted and counted from 0, for `ndim` dimensions; ValueError if one is missing."""
+        """Return `axis` sorted and counted from 0, for `ndim` dimensions; ValueError if one does
+        not exist."""
         given = self.axis if isinstance(self.axis, list) else [self.axis]
         axes = sorted({axis % ndim if ndim else axis for axis in given})
         if any(not -ndim <= axis < ndim for axis in given):
@@ -142,7 +143,7 @@ class MinMaxNorm(Constraint):
 
 
 class MaxNorm(MinMaxNorm):
-    """No norm along `axis` is larger than `max_value`; the rest is as for `MinMaxNorm`."""
+    """Limits every norm along `axis` to `max_value`; otherwise like `MinMaxNorm`."""
 
     def __init__(self, max_value: float = 2, axis: int | Sequence[int] = 0):
         super().__init__(0.0, max_value, 1.0, axis)
@@ -152,7 +153,7 @@ class MaxNorm(MinMaxNorm):
 
 
 class UnitNorm(MinMaxNorm):
-    """Every norm along `axis` is 1; the rest is as for `MinMaxNorm`."""
+    """Makes every norm along `axis` 1; otherwise like `MinMaxNorm`."""
 
     def __init__(self, axis: int | Sequence[int] = 0):
         super().__init__(1.0, 1.0, 1.0, axis)
@@ -165,8 +166,8 @@ CLASSES = {cls.__name__: cls for cls in (MaxNorm, MinMaxNorm, NonNeg, UnitNorm)}
 
 
 def get(identifier: Any) -> Constraint | None:
-    """The constraint that None, a name ("max_norm"), a constraint, its class or a serialized
-    configuration stands for.
+    """Return the constraint for None, a name ("max_norm"), a constraint, its class or a serialized
+    configuration.
 
     Raises ValueError for an unknown name (the message lists all), TypeError for anything else.
     """

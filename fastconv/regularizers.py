@@ -1,15 +1,15 @@
-"""Penalties that are added to the loss: on weights, and on what a layer gives out.
+"""Penalties that are added to the loss: on weights, and on outputs of layers.
 
     L1     l1 * sum |w|                 gradient  l1 * sign(w)
     L2     l2 * sum w^2 (no half)       gradient  2 * l2 * w
     L1L2   both
-    OrthogonalRegularizer               keeps the rows or columns of a matrix apart
+    OrthogonalRegularizer               penalizes the cosines between rows or columns of a matrix
 
-`kernel_regularizer` and `bias_regularizer` of a layer go on its weights while they are trainable;
-`activity_regularizer` goes on its output and is divided by the batch size. The reported loss
-contains all of them, as in Keras. The plan computes L1 and L2 in the compiled core.
+`kernel_regularizer` and `bias_regularizer` of a layer apply to its weights while they are
+trainable; `activity_regularizer` applies to its output, divided by the batch size. The reported
+loss contains all of them, as in Keras. The plan computes L1 and L2 in the compiled core.
 
-A penalty of one's own needs its gradient, which no plain function has:
+A user's penalty also defines its gradient, so it is a class and not a function:
 
 >>> import numpy as np
 >>> from fastconv import regularizers
@@ -43,9 +43,9 @@ from fastconv.serialization import find
 
 
 class Regularizer(Changeable, NamedArguments, Overridable, ABC):
-    """Base class: a callable from an array to a number, with its gradient."""
+    """Base class: a function from an array to a number, with its gradient."""
 
-    module = "keras.regularizers"  # where Keras's files say that the class lives
+    module = "keras.regularizers"  # module of the class in Keras's files
 
     def __init_subclass__(cls, **options: Any):
         super().__init_subclass__(**options)
@@ -59,14 +59,14 @@ class Regularizer(Changeable, NamedArguments, Overridable, ABC):
 
     @abstractmethod
     def __call__(self, x: np.ndarray) -> float:
-        """The penalty for `x`, of any shape."""
+        """Return the penalty for `x`, of any shape."""
 
     @abstractmethod
     def gradient(self, x: np.ndarray) -> np.ndarray:
-        """The derivative of the penalty with respect to every element of `x`, in its shape."""
+        """Return the derivative of the penalty with respect to every element of `x`."""
 
     def for_plan(self) -> rules.Penalty:
-        """Return the description of the penalty for a plan, which is made anew when it changes."""
+        """Return the description for a plan. A later change of an argument rebuilds all plans."""
         self.is_read_by_plans()
         return self._compiled() or rules.NumPyPenalty(self, self.gradient)
 
@@ -85,8 +85,8 @@ class Regularizer(Changeable, NamedArguments, Overridable, ABC):
 class L1L2(Regularizer):
     """l1 * sum |x| + l2 * sum x^2; both factors 0 by default, but .01 for the name "l1_l2".
 
-    Raises ValueError unless `l1` and `l2` are finite and not negative, TypeError if they are
-    not numbers.
+    Raises ValueError unless `l1` and `l2` are finite and not negative, TypeError if they are not
+    numbers.
     """
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0):
@@ -110,7 +110,7 @@ class L1L2(Regularizer):
 
 
 class L1(L1L2):
-    """l1 * sum |x|: pulls weights to exactly zero."""
+    """l1 * sum |x|: favours weights that are exactly zero."""
 
     def __init__(self, l1: float = 0.01):
         super().__init__(_factor(l1, "l1", 0.01), 0.0)
@@ -120,7 +120,7 @@ class L1(L1L2):
 
 
 class L2(L1L2):
-    """l2 * sum x^2: pulls large weights most."""
+    """l2 * sum x^2: reduces large weights most."""
 
     def __init__(self, l2: float = 0.01):
         super().__init__(0.0, _factor(l2, "l2", 0.01))
@@ -146,7 +146,7 @@ class OrthogonalRegularizer(Regularizer):
         self.factor, self.mode = _factor(factor, "factor", 0.01), mode
 
     def _unit_rows(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-        """Rows of length 1, the lengths they had, and the factor per ordered pair."""
+        """Return rows of length 1, their original lengths, and the factor per ordered pair."""
         x = np.asarray(x, np.float64)
         if x.ndim != 2:
             raise ValueError(f"OrthogonalRegularizer needs a matrix, received shape {x.shape}")
@@ -165,8 +165,8 @@ class OrthogonalRegularizer(Regularizer):
         unit, lengths, factor = self._unit_rows(x)
         signs = np.sign(unit @ unit.T)
         np.fill_diagonal(signs, 0.0)
-        dunit = 2 * factor * (signs @ unit)  # a pair is counted from both of its ends
-        # Only what turns a row changes its direction; what stretches it does not.
+        dunit = 2 * factor * (signs @ unit)  # every pair is counted twice
+        # A change along a row does not change its direction, so that component is removed.
         drows = (dunit - unit * (unit * dunit).sum(axis=1, keepdims=True)) / lengths
         return drows if self.mode == "rows" else drows.T
 
@@ -178,8 +178,8 @@ CLASSES = {cls.__name__: cls for cls in (L1, L2, L1L2, OrthogonalRegularizer)}
 
 
 def get(identifier: Any) -> Regularizer | None:
-    """The regularizer that None, a name ("l2"), a regularizer, its class or a serialized
-    configuration stands for.
+    """Return the regularizer for None, a name ("l2"), a regularizer, its class or a serialized
+    configuration.
 
     Raises ValueError for an unknown name (the message lists all), TypeError for anything else; a
     function has no gradient and is refused.

@@ -235,3 +235,14 @@ def test_layer_set_weights_changes_all_or_nothing():
         layer.set_weights([np.zeros((3, 2))])
     for a, b in zip(before, layer.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_the_former_name_of_operations_works_and_may_not_be_overridden():
+    layer = layers.ReLU()
+    with pytest.warns(DeprecationWarning, match=r"Layer\.operations"):
+        assert layer.nodes((None, 4)) == layer.operations((None, 4))
+    with pytest.raises(TypeError, match="it is called `operations`"):
+
+        class Old(layers.ReLU):
+            def nodes(self, input_shape):
+                return []

@@ -16,6 +16,7 @@ Calling a layer on a symbolic tensor (`fastconv.layers.symbolic`) builds it and 
 from __future__ import annotations
 
 import copy
+import warnings
 from abc import ABC, abstractmethod
 from types import MappingProxyType
 from typing import Any
@@ -79,7 +80,8 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
             "stateless_call": _IN_NUMPY,
             "forward": _IN_NUMPY,
             "backward": _IN_NUMPY,
-            "compute_mask": "there are no masks",
+            "nodes": "it is called `operations`",
+            "compute_mask": "masks are not supported",
             "compute_output_spec": "define `compute_output_shape`",
             "input_spec": "let `compute_output_shape` raise for shapes that do not fit",
             "losses": "give `activity_regularizer` or `kernel_regularizer`",
@@ -147,6 +149,13 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
     @abstractmethod
     def operations(self, input_shape: Shape) -> list[Operation]:
         """Return the operations of the layer on inputs of `input_shape`."""
+
+    def nodes(self, input_shape: Shape) -> list[Operation]:
+        """Return `operations`: their former name, for one version."""
+        warnings.warn(
+            "`Layer.nodes` is called `Layer.operations`", DeprecationWarning, stacklevel=2
+        )
+        return self.operations(input_shape)
 
     def all_operations(self, input_shape: Shape) -> list[Operation]:
         """Return `operations`, and the penalty on the output if there is one."""

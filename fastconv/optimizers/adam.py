@@ -1,4 +1,4 @@
-"""Momentum, and steps relative to the size of past gradients, corrected for their start at zero.
+"""Optimizers with momentum and steps relative to the size of past gradients, both bias-corrected.
 
     Adam      m = b1 m + (1 - b1) g,  v = b2 v + (1 - b2) g^2,
               w -= lr sqrt(1 - b2^t) / (1 - b1^t)  m / (sqrt(v) + eps)
@@ -25,7 +25,7 @@ from fastconv.optimizers.base import Optimizer
 
 
 class _Moments(Optimizer):
-    """What all of them have: two kinds of memory and an epsilon."""
+    """Base class: two moving averages and an epsilon."""
 
     settings = ("beta_1", "beta_2", "epsilon")
 
@@ -51,10 +51,10 @@ class Adam(_Moments):
     """Momentum and mean square of the gradients. Arguments as `Optimizer`, and:
 
     Args:
-        beta_1: how long the mean of the gradients remembers.
-        beta_2: how long the mean of their squares remembers.
+        beta_1: decay of the moving average of the gradients per step, from 0 to below 1.
+        beta_2: decay of the moving average of their squares.
         epsilon: added to the root.
-        amsgrad: let no weight's steps grow again, by the largest mean square so far.
+        amsgrad: whether to divide by the largest mean square so far, not by the current one.
     """
 
     rule = "adam"
@@ -83,7 +83,7 @@ class Adam(_Moments):
 
 
 class AdamW(Adam):
-    """`Adam` with a weight decay, .004 unless told otherwise; None is refused."""
+    """`Adam` with a weight decay, by default .004; None is refused."""
 
     def __init__(
         self,
@@ -100,13 +100,13 @@ class AdamW(Adam):
         super().__init__(learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay, **common)
 
 
-# A file may claim any number of steps, and the product over them must not take their time.
-_VANISHED = 1e-60  # a product that has no effect in float64
-_SETTLED = 1_000_000  # steps after which the product is a power
+# Limits of the product over all steps, because a file may contain any number of steps.
+_VANISHED = 1e-60  # below it, the product has no effect in float64
+_SETTLED = 1_000_000  # after this step, every further factor is beta_1
 
 
 class Nadam(_Moments):
-    """Adam with Nesterov's look-ahead; arguments as for `Adam`, without `amsgrad`."""
+    """Adam with Nesterov momentum. Arguments as for `Adam`, without `amsgrad`."""
 
     rule = "nadam"
 
@@ -118,11 +118,11 @@ class Nadam(_Moments):
         return self.beta_1 * (1 - 0.5 * 0.96**step)
 
     def _product_at(self, step: int) -> float:
-        """u_1 u_2 ... u_step, going on from where the last call stopped if that is on the way."""
+        """Return u_1 u_2 ... u_step; continues the product of the last call if it can."""
         done, product = self._product if self._product[0] <= step else (0, 1.0)
         for passed in range(done + 1, step + 1):
             product *= self._u(passed)
-            if product < _VANISHED:  # 1 minus it is 1, whatever the further factors are
+            if product < _VANISHED:  # 1 - product is 1 for any further factors
                 break
             if passed > _SETTLED:  # all further factors are beta_1
                 product *= self.beta_1 ** (step - passed)
@@ -142,7 +142,7 @@ class Nadam(_Moments):
 
 
 class Adamax(_Moments):
-    """Adam with the largest recent gradient in place of the mean square; arguments as for `Adam`,
+    """Adam with the largest recent gradient instead of the mean square. Arguments as for `Adam`,
     without `amsgrad`."""
 
     rule = "adamax"

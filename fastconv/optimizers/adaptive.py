@@ -1,4 +1,4 @@
-"""Steps relative to the size of past gradients, weight by weight.
+"""Optimizers with steps relative to the size of past gradients, for each weight separately.
 
     RMSprop    v = rho v + (1 - rho) g^2,  w -= lr g / sqrt(v + eps)
                centered: v minus the square of the mean gradient under the root;
@@ -25,10 +25,10 @@ class RMSprop(Optimizer):
     """Steps relative to the root of the mean square of recent gradients. As `Optimizer`, and:
 
     Args:
-        rho: how long the mean square remembers.
+        rho: decay of the mean square per step, from 0 to 1.
         momentum: from 0 (none) to 1.
         epsilon: added under the root.
-        centered: use the variance of the gradients instead of their mean square.
+        centered: whether to use the variance of the gradients instead of their mean square.
     """
 
     rule = "rmsprop"
@@ -63,7 +63,7 @@ class Adagrad(Optimizer):
     """Steps relative to the root of the sum of all squared gradients. As `Optimizer`, and:
 
     Args:
-        initial_accumulator_value: what the sum starts with.
+        initial_accumulator_value: initial value of the sum.
         epsilon: added under the root.
     """
 
@@ -95,10 +95,10 @@ class Adagrad(Optimizer):
 
 
 class Adadelta(Optimizer):
-    """Steps in the unit of the weights: past steps over past gradients. As `Optimizer`, and:
+    """Steps in the units of the weights: past steps over past gradients. As `Optimizer`, and:
 
     Args:
-        rho: how long both mean squares remember.
+        rho: decay of both mean squares per step, from 0 to 1.
         epsilon: added under both roots.
     """
 
@@ -125,14 +125,14 @@ class Adadelta(Optimizer):
 
 
 class Ftrl(Optimizer):
-    """Follow the regularised leader: for sparse linear models. As `Optimizer`, and:
+    """Follow the regularized leader: for sparse linear models. As `Optimizer`, and:
 
     Args:
-        learning_rate_power: how fast steps become smaller, at most 0 (0: not at all).
-        initial_accumulator_value: what the sum of the squared gradients starts with.
+        learning_rate_power: exponent by which steps shrink, at most 0 (0: constant).
+        initial_accumulator_value: initial value of the sum of the squared gradients.
         l1_regularization_strength, l2_regularization_strength: penalties on the weights.
-        l2_shrinkage_regularization_strength: a penalty on the size of the weights alone.
-        beta: added to the second of these penalties, relative to the learning rate.
+        l2_shrinkage_regularization_strength: a penalty that is added to the gradient only.
+        beta: beta / (2 learning_rate) is added to `l2_regularization_strength`.
     """
 
     rule = "ftrl"

@@ -1,13 +1,13 @@
-"""Learning rates that depend on the step, counted from 0; to be given as `learning_rate`.
+"""Learning rates that depend on the step, counted from 0, for the argument `learning_rate`.
 
     ExponentialDecay        r0 rate^(step / decay_steps)
     InverseTimeDecay        r0 / (1 + rate step / decay_steps)
     PiecewiseConstantDecay  values[i] while step <= boundaries[i]
     PolynomialDecay         (r0 - end) (1 - step / decay_steps)^power + end
     CosineDecay             r0 ((1 - alpha) (1 + cos(pi step / decay_steps)) / 2 + alpha)
-    CosineDecayRestarts     the same again and again, each time `t_mul` as long and `m_mul` as high
+    CosineDecayRestarts     repeats CosineDecay, each time `t_mul` as long and `m_mul` as high
 
-The last two: Loshchilov & Hutter, arXiv 1608.03983. A schedule of one's own is a subclass of
+The last two: Loshchilov & Hutter, arXiv 1608.03983. A user's schedule is a subclass of
 `LearningRateSchedule`:
 
 >>> from fastconv.optimizers import schedules
@@ -32,13 +32,13 @@ from fastconv.common.keywords import NamedArguments
 
 
 class LearningRateSchedule(NamedArguments, ABC):
-    """Base class: a callable from the number of steps done to the learning rate of the next one."""
+    """Base class: a function from the number of past steps to the learning rate of the next one."""
 
-    module = "keras.optimizers.schedules"  # where Keras's files say that the class lives
+    module = "keras.optimizers.schedules"  # module of the class in Keras's files
 
     @abstractmethod
     def __call__(self, step: int) -> float:
-        """The rate for the step that `step` others precede."""
+        """Return the rate of the step after `step` steps."""
 
     def get_config(self) -> dict[str, Any]:
         return {}
@@ -49,12 +49,12 @@ class LearningRateSchedule(NamedArguments, ABC):
 
 
 class _Keras(LearningRateSchedule):
-    """The schedules of Keras: their arguments are their configuration."""
+    """Base class of Keras's schedules: their arguments are their configuration."""
 
     settings: tuple[str, ...] = ()
 
     def __init__(self, name: str | None = None, **values: Any):
-        """Keep `values` under their names; "steps" must be positive, all else finite."""
+        """Set `values` as attributes; "decay_steps" must be positive, all others finite."""
         self.name = name or type(self).__name__
         for key, value in values.items():
             if value is not None:
@@ -67,7 +67,7 @@ class _Keras(LearningRateSchedule):
 
 
 class _Rated(_Keras):
-    """A rate and a number of steps after which it has acted once, all at once with `staircase`."""
+    """Base class: a change by `decay_rate` per `decay_steps` steps; in jumps with `staircase`."""
 
     settings = ("initial_learning_rate", "decay_steps", "decay_rate", "staircase")
 
@@ -93,7 +93,7 @@ class _Rated(_Keras):
 
 
 class ExponentialDecay(_Rated):
-    """`decay_rate` times as much after every `decay_steps`; in jumps if `staircase`."""
+    """Multiplied by `decay_rate` every `decay_steps`; in jumps if `staircase`."""
 
     def __call__(self, step):
         return self.initial_learning_rate * self.decay_rate ** self._times(step)
@@ -107,9 +107,9 @@ class InverseTimeDecay(_Rated):
 
 
 class PiecewiseConstantDecay(_Keras):
-    """`values[i]` up to and including step `boundaries[i]`, the last value after the last one.
+    """`values[i]` up to and including step `boundaries[i]`, the last value after the last boundary.
 
-    Raises ValueError unless there is one value more than boundaries, which must ascend.
+    Raises ValueError unless there is one more value than boundaries, and boundaries ascend.
     """
 
     def __init__(self, boundaries: Sequence[int], values: Sequence[float], name: str | None = None):
@@ -134,8 +134,10 @@ class PiecewiseConstantDecay(_Keras):
 
 
 class PolynomialDecay(_Keras):
-    """From `initial_learning_rate` to `end_learning_rate` in `decay_steps`, along a power; with
-    `cycle` up again and down over twice, three times ... as many steps."""
+    """From `initial_learning_rate` to `end_learning_rate` in `decay_steps`, along a power.
+
+    With `cycle`, `decay_steps` is replaced by its smallest multiple that is at least the step.
+    """
 
     settings = ("initial_learning_rate", "decay_steps", "end_learning_rate", "power", "cycle")
 
@@ -167,10 +169,9 @@ class PolynomialDecay(_Keras):
 
 
 class CosineDecay(_Keras):
-    """Down half a wave of the cosine in `decay_steps`, to `alpha` times the start.
+    """Descends along half a cosine wave in `decay_steps`, to `alpha` times the initial rate.
 
-    With a `warmup_target` the rate first rises to it, in a line over `warmup_steps`, and descends
-    from there.
+    With a `warmup_target`, the rate first rises to it linearly over `warmup_steps`.
     """
 
     settings = ("initial_learning_rate", "decay_steps", "alpha", "warmup_target", "warmup_steps")
@@ -204,8 +205,8 @@ class CosineDecay(_Keras):
 
 
 class CosineDecayRestarts(_Keras):
-    """`CosineDecay` that starts again: the first time after `first_decay_steps`, then after
-    `t_mul` times as many each time, at `m_mul` times the height each time."""
+    """Repeats `CosineDecay`: first over `first_decay_steps`, then each time over `t_mul` times as
+    many steps, from `m_mul` times the previous height."""
 
     settings = ("initial_learning_rate", "first_decay_steps", "t_mul", "m_mul", "alpha")
 
@@ -233,7 +234,7 @@ class CosineDecayRestarts(_Keras):
             restarts = math.floor(done)
             part = done - restarts
         else:
-            # A restart falls on a whole number, which the logarithms may miss by their rounding.
+            # A restart is at a whole number, which rounding of the logarithms may miss.
             restarts = math.log(1 - done * (1 - self.t_mul)) / math.log(self.t_mul)
             restarts = math.floor(restarts + 1e-9)
             before = (1 - self.t_mul**restarts) / (1 - self.t_mul)

@@ -1,4 +1,4 @@
-"""Steps along the gradient or its sign.
+"""Optimizers with steps along the gradient or its sign.
 
     SGD    w -= lr g;  with momentum  m = mu m - lr g,  w += m  (Nesterov: w += mu m - lr g)
     Lion   w -= lr sign(b1 m + (1 - b1) g),  then  m = b2 m + (1 - b2) g
@@ -15,11 +15,11 @@ from fastconv.optimizers.base import Optimizer
 
 
 class SGD(Optimizer):
-    """Gradient descent with momentum, Nesterov's if asked for. Arguments as `Optimizer`, and:
+    """Gradient descent with plain or Nesterov momentum. Arguments as `Optimizer`, and:
 
     Args:
         momentum: from 0 (none) to 1.
-        nesterov: look ahead along the momentum.
+        nesterov: whether to use Nesterov momentum.
     """
 
     rule = "sgd"
@@ -45,11 +45,11 @@ class SGD(Optimizer):
 
 
 class Lion(Optimizer):
-    """Steps of one size, along the sign of a momentum. Arguments as `Optimizer`, and:
+    """Steps of equal size along the sign of a momentum. Arguments as `Optimizer`, and:
 
     Args:
-        beta_1: the share of the momentum in the direction, above 0.
-        beta_2: how long the momentum remembers.
+        beta_1: share of the momentum in the direction, above 0.
+        beta_2: decay of the momentum per step.
     """
 
     rule = "lion"

@@ -210,25 +210,25 @@ class Parameters:
         start = self._places[variable].start
         return buffer[start : start + variable.size].reshape(variable.shape)
 
-    def trainable_runs(self, without: Set[Variable] = frozenset()) -> list[slice]:
+    def trainable_slices(self, without: Set[Variable] = frozenset()) -> list[slice]:
         """Return the parts of the buffer that training changes, merged where they are adjacent.
 
         One part if every layer is trainable; frozen layers, and the weights in `without`, split it.
         """
-        return self.runs_of({v for v in self.variables if v.trainable} - without)
+        return self.slices_of({v for v in self.variables if v.trainable} - without)
 
-    def runs_of(self, variables: Set[Variable]) -> list[slice]:
+    def slices_of(self, variables: Set[Variable]) -> list[slice]:
         """Return the parts of the buffer that hold `variables`, merged where they are adjacent."""
-        runs: list[slice] = []
+        slices: list[slice] = []
         for variable in self._layout:
             place = self._places[variable]
             if variable not in variables:
                 continue
-            if runs and runs[-1].stop == place.start:
-                runs[-1] = slice(runs[-1].start, place.stop)
+            if slices and slices[-1].stop == place.start:
+                slices[-1] = slice(slices[-1].start, place.stop)
             else:
-                runs.append(place)
-        return runs
+                slices.append(place)
+        return slices
 
     def touch(self) -> None:
         """Mark the values as changed."""
@@ -247,8 +247,8 @@ class PartOfParameters:
     def __reduce__(self) -> tuple[Any, ...]:
         return parameters_of, (self.variables,)
 
-    def trainable_runs(self, without: Set[Variable] = frozenset()) -> list[slice]:
-        return self.home.runs_of({v for v in self.variables if v.trainable} - without)
+    def trainable_slices(self, without: Set[Variable] = frozenset()) -> list[slice]:
+        return self.home.slices_of({v for v in self.variables if v.trainable} - without)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.home, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fastconv import layers, models, optimizers, testing
+from fastconv import inspect, layers, models, optimizers, testing
 
 
 class Affine(layers.CustomLayer):
@@ -122,6 +122,14 @@ def test_a_frozen_layer_keeps_its_weights_and_passes_gradients():
         same = np.array_equal(weight.numpy(), value.astype(np.float32))
         assert same == (weight in layer.weights), weight.path
     assert losses[-1] < losses[0]
+
+
+def test_gradients_of_samples_leave_the_gradients_of_weights_alone():
+    model = models.Sequential([layers.Input((3,)), layers.Dense(5), Affine(4)])
+    model.parameters.gradient[:] = 7  # as between the backward pass and the update of a `fit`
+    x = np.random.default_rng(0).standard_normal((2, 3), np.float32)
+    assert inspect.gradients(model, x).gradient.any()
+    assert (model.parameters.gradient == 7).all()
 
 
 def test_inputs_are_read_only():

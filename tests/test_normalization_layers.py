@@ -282,7 +282,7 @@ def test_moving_averages_do_not_part_what_is_trained():
     model = small_network()
     names = [variable.name for variable in model.layers[1].weights]
     assert names == ["gamma", "beta", "moving_mean", "moving_variance"]
-    assert len(model.parameters.trainable_runs()) == 1
+    assert len(model.parameters.trainable_slices()) == 1
     assert [v.name for v in model.layers[1].non_trainable_weights] == names[2:]
     assert isinstance(model.parameters, parameters.Parameters)
     assert len(model.parameters.variables) == len(model.weights)

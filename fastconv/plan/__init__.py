@@ -8,12 +8,12 @@ mode; after that, one call runs the whole program without entering Python:
                  nodes       fewer        forward and     lifetimes  memory      ops on
                  and values  nodes        backward steps  of arrays  offsets     fixed arrays
 
-- *Fusion.* ReLU and similar activations run inside the preceding convolution or product. A 2x2
+- *Fusion.* ReLU and similar activations run inside the preceding convolution or dense op. A 2x2
   pooling also runs inside the convolution if no gradient needs its input. Softmax runs inside the
   cross-entropy that follows it.
 - *Fused activation gradients* (`gradients`). Where a value is the output of an activation, the last
-  operation that writes its gradient also multiplies it by the derivative: the pooling or product
-  that is the only consumer, or the sum of several gradients. If the only consumer is a
+  op that writes its gradient also multiplies it by the derivative: the pooling or dense op that is
+  the only consumer, or the sum of several gradients. If the only consumer is a
   convolution, the multiplication remains a separate pass.
 - *Cancelled arrangements* (`simplify`). Transpositions and reshapes that invert each other are
   removed.
@@ -33,7 +33,19 @@ mode; after that, one call runs the whole program without entering Python:
 `PlanCache` keeps plans by batch shape and mode, up to a limit in bytes, so the smaller last batch
 of an epoch does not rebuild its plan.
 
-Only this package and `fastconv.ops` import `fastconv._ext`.
+Words with one meaning each:
+
+    operation   what a layer describes: its kind, settings and weights
+    node        one use of an operation in a graph: from values to a value
+    lowering    the translation of a node to steps: forward, backward, updates
+    step        a function on a tape that makes an op
+    op          a compiled operation, or one in Python, bound to its arrays
+    program     ops in order
+    plan        the program and the arrays of a graph, for one batch size and mode
+    run         one execution of a plan
+
+The package imports no layer, loss, optimizer, regularizer or constraint. These describe themselves:
+`Layer.operations`, `Loss.operation`, and `for_plan` (`rules`) of the others.
 """
 
 from fastconv.plan.cache import PlanCache

@@ -12,7 +12,7 @@ from fastconv.plan import lowering
 from fastconv.plan.autodiff import Autodiff
 from fastconv.plan.fusion import fuse
 from fastconv.plan.graph import Graph
-from fastconv.plan.operations import Operation
+from fastconv.plan.operations import Custom, Operation
 from fastconv.plan.program import make_program
 from fastconv.plan.tape import Tape
 
@@ -91,6 +91,8 @@ def _frozen(graph: Graph) -> Graph:
 
 
 def _frozen_operation(operation: Operation) -> Operation:
+    if isinstance(operation, Custom):
+        return replace(operation, frozen=True)
     values = {field.name: getattr(operation, field.name) for field in fields(operation)}
     weights = {name: value for name, value in values.items() if isinstance(value, Variable)}
     return replace(operation, **{name: _Frozen(variable) for name, variable in weights.items()})

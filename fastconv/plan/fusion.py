@@ -19,8 +19,8 @@ from fastconv.plan.simplify import simplify
 def fuse(graph: Graph, mode: str) -> Graph:
     """Return the graph without dead code for `mode`, with activations inside other operations.
 
-    Outside of training, a batch normalization is folded into the preceding convolution or product:
-    it is linear then, so it only scales the filters and changes the bias.
+    Outside of training, a batch normalization is folded into the preceding convolution or dense
+    node: it is linear then, so it only scales the filters and changes the bias.
 
     Random nodes outside of training and penalties without a loss are removed, and so are nodes that
     do not lead to an output and arrangements that cancel each other.

@@ -35,7 +35,7 @@ class Activation:
 
     @property
     def fusible(self) -> bool:
-        """Whether it can be the epilogue of a convolution or product."""
+        """Whether it can be the epilogue of a convolution or dense operation."""
         return self.kind in FUSIBLE
 
     @property
@@ -91,7 +91,8 @@ class Dense:
 @dataclass(frozen=True)
 class BatchNormalization:
     """Normalizes over all axes but the last: by batch statistics in training, by the moving ones
-    otherwise or if `frozen`. Outside of training it is folded into a convolution or product.
+    otherwise or if `frozen`. Outside of training it is folded into a convolution or dense
+    operation.
 
     If a layer is called several times, calls update the moving statistics in ascending `turn`.
     """
@@ -279,10 +280,12 @@ class NumPyLayer(Protocol):
 
 @dataclass(frozen=True)
 class Custom:
-    """Calls `layer` in NumPy; output samples have `shape`."""
+    """Calls `layer` in NumPy; output samples have `shape`. If `frozen`, its weights get no
+    gradients."""
 
     layer: NumPyLayer
     shape: tuple[int, ...]
+    frozen: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ but all share one state, so a change of the learning rate applies to all.
 The rule updates all weights in one pass after the gradients are complete. The gradient of a large
 dense layer, however, is as large as the layer and is never needed as a whole. There the rule
 *joins* the computation of the gradient, which then takes no memory and avoids one store and load.
-Both run at the end of the program in any case: the weights change in one go.
+Both run at the end of the program, so that an interrupted run leaves all weights unchanged.
 """
 
 from __future__ import annotations
@@ -122,15 +122,15 @@ class Updates:
             ops = [_AccumulatedUpdate(update.accumulation, parameters.gradient, ops)]
         if update.average:
             average, numbers = update.average.average, update.average.numbers
-            for run in parameters.trainable_runs():
-                ops.append(Update("average", values[run], None, [average[run]], numbers))
+            for part in parameters.trainable_slices():
+                ops.append(Update("average", values[part], None, [average[part]], numbers))
         return ops + weight_projections(parameters)
 
     def _decay_ops(self, decay: WeightDecay) -> list[Any]:
         """w -= rate * w is plain gradient descent on w itself."""
         parameters, values = self._parameters, self._parameters.values
         if decay.variables is None:
-            parts = [values[run] for run in parameters.trainable_runs()]
+            parts = [values[part] for part in parameters.trainable_slices()]
         else:
             chosen = [variable for variable in decay.variables if variable.trainable]
             parts = [parameters.view(values, variable) for variable in chosen]
@@ -147,8 +147,8 @@ class Updates:
                 for buffer in (values, *update.slots)
             )
             ops.append(make(Rule(update.rule, w, slots, update.hyper)))
-        for run in parameters.trainable_runs(without=joined.keys()):
-            slots = [None if slot is None else slot[run] for slot in update.slots]
-            gradient = parameters.gradient[run]
-            ops.append(Update(update.rule, values[run], gradient, slots, update.hyper))
+        for part in parameters.trainable_slices(without=joined.keys()):
+            slots = [None if slot is None else slot[part] for slot in update.slots]
+            gradient = parameters.gradient[part]
+            ops.append(Update(update.rule, values[part], gradient, slots, update.hyper))
         return ops

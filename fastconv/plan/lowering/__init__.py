@@ -17,7 +17,7 @@ A recorded step is a function that makes an op: an `Op` of the compiled core, or
 with `run_python()`, which the plan calls in order (`plan.program`).
 
     base         Lowering
-    weighted     convolution and product
+    weighted     convolution and dense
     transposed   transposed convolution
     arrangement  transposition, padding, cropping, resizing, scaling
     random       dropout, noise, image augmentation

@@ -21,7 +21,8 @@ class Custom(Lowering):
 
     @property
     def trainable(self):
-        return any(weight.trainable for weight in self.operation.layer.weights)
+        operation = self.operation
+        return not operation.frozen and any(weight.trainable for weight in operation.layer.weights)
 
     def forward(self, x):
         self.x, self.y = x, self.tape.tensor((x.shape[0], *self.operation.shape))
@@ -31,7 +32,8 @@ class Custom(Lowering):
     def backward(self, dy, need_dx):
         dx = self.tape.tensor(self.x.shape) if need_dx else None
         weights = self.operation.layer.weights
-        into = [self.gradient_of(weight) if weight.trainable else None for weight in weights]
+        trained = [weight if self.trainable and weight.trainable else None for weight in weights]
+        into = [self.gradient_of(weight) for weight in trained]
         # `saved` may hold views of x and y, so both are live until here.
         self.tape.emit(
             lambda: _Step(lambda: self._run_backward(dy, dx, into)), dy, dx, self.x, self.y

@@ -1,4 +1,4 @@
-"""Operations with weights: convolution and product, each with a fused activation."""
+"""Operations with weights: convolution and dense, each with a fused activation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fastconv.plan.tape import Tensor
 
 
 class Weighted(Lowering):
-    """y = activation(x * kernel + bias): base class of convolution and product.
+    """y = activation(x * kernel + bias): base class of convolution and dense.
 
     The activation is the epilogue of the forward operation.
     """

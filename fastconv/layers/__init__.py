@@ -15,6 +15,7 @@
     normalization   BatchNormalization, LayerNormalization, GroupNormalization, UnitNormalization,
                     LocalResponseNormalization
     reshaping       Flatten, Reshape, Permute, RepeatVector; ZeroPadding, Cropping, UpSampling
+    standardization Normalization
     regularization  Dropout, SpatialDropout, GaussianNoise, GaussianDropout
     augmentation    Rescaling, Resizing, CenterCrop; RandomFlip, RandomTranslation, RandomRotation,
                     RandomZoom, RandomCrop
@@ -100,6 +101,7 @@ from fastconv.layers.reshaping import (
     ZeroPadding1D,
     ZeroPadding2D,
 )
+from fastconv.layers.standardization import Normalization
 
 __all__ = [
     "ELU",
@@ -141,6 +143,7 @@ __all__ = [
     "Maximum",
     "Minimum",
     "Multiply",
+    "Normalization",
     "PReLU",
     "Permute",
     "RandomCrop",

@@ -67,6 +67,7 @@ LAYERS = {
     "Maximum": [({}, _IMAGE)],
     "Minimum": [({}, _IMAGE)],
     "Multiply": [({}, _IMAGE)],
+    "Normalization": [({"axis": [-1, -2]}, _IMAGE)],
     "PReLU": [({"shared_axes": [1, 2]}, _IMAGE)],
     "Permute": [({"dims": (3, 1, 2)}, _IMAGE)],
     "RandomCrop": [({"height": 3, "width": 4, "seed": 3}, _IMAGE)],

@@ -1,0 +1,215 @@
+"""Normalization by the mean and variance of the training data, as a first layer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from fastconv.common.arrays import real_array
+from fastconv.layers.axes import positive_axes, with_axes_last
+from fastconv.layers.base import Layer
+from fastconv.layers.weight_spec import WeightSpec
+from fastconv.parameters import Variable
+from fastconv.plan import operations
+
+_SMALLEST_DEVIATION = 1e-7  # smaller ones are replaced by it
+
+
+class Normalization(Layer):
+    """(x - mean) / deviation, with the mean and the variance of the training data.
+
+    Args:
+        axis: axis or list of axes, each of whose indices has its own mean and variance, never the
+            batch; None for one mean and one variance of everything.
+        mean, variance: the values, numbers or arrays that are broadcast to the sizes of `axis`;
+            None if `adapt` or a file provides them.
+        invert: whether to compute x * deviation + mean instead; needs `mean` and `variance`.
+        name, trainable, dtype, input_shape: see `Layer`.
+
+    Weights, never trained, without `mean` and `variance`: mean and variance with the sizes of
+    `axis`, and count, which is not used.
+
+    Raises:
+        ValueError: only one of `mean` and `variance`, different shapes of both, values that are not
+            finite, a negative variance, an axis that the input does not have.
+        TypeError: an axis that is not an integer.
+
+    >>> import numpy as np
+    >>> from fastconv import layers, models
+    >>> layer = layers.Normalization()
+    >>> layer.adapt(np.array([[0.0, 7.0], [2.0, 9.0]]))
+    >>> model = models.Sequential([layers.Input((2,)), layer])
+    >>> model.predict(np.array([[0.0, 9.0]]), verbose=0).tolist()
+    [[-1.0, 1.0]]
+    """
+
+    def __init__(
+        self,
+        axis: int | list[int] | None = -1,
+        mean: Any = None,
+        variance: Any = None,
+        invert: bool = False,
+        **common: Any,
+    ):
+        super().__init__(**common)
+        if axis is None:
+            axis = []
+        self.axis = list(axis) if isinstance(axis, (list, tuple)) else [axis]
+        if (mean is None) != (variance is None):
+            raise ValueError(
+                "`mean` and `variance` must be given together, received "
+                f"{mean!r:.100} and {variance!r:.100}"
+            )
+        if invert and mean is None:
+            raise ValueError("`mean` and `variance` must be given with `invert=True`")
+        self.invert = bool(invert)
+        self.mean = None if mean is None else _values(mean, "mean")
+        self.variance = None if variance is None else _values(variance, "variance")
+        if mean is not None and np.shape(self.mean) != np.shape(self.variance):
+            raise ValueError(
+                f"`mean` and `variance` must have the same shape, received {np.shape(self.mean)} "
+                f"and {np.shape(self.variance)}"
+            )
+        if variance is not None and np.min(self.variance) < 0:
+            raise ValueError(f"`variance` must not be negative, received {variance!r:.100}")
+        self.adapt_mean: Variable | None = None
+        self.adapt_variance: Variable | None = None
+
+    def _axes(self, input_shape) -> list[int]:
+        return positive_axes(self, self.axis, len(input_shape)) if self.axis else []
+
+    def _sizes(self, input_shape) -> tuple[int, ...]:
+        return tuple(input_shape[axis] for axis in self._axes(input_shape))
+
+    def compute_output_shape(self, input_shape):
+        sizes = self._sizes(input_shape)
+        if self.mean is not None:
+            self._broadcast(self.mean, sizes)
+        return tuple(input_shape)
+
+    def _broadcast(self, values: Any, sizes: tuple[int, ...]) -> np.ndarray:
+        try:
+            return np.broadcast_to(np.asarray(values, np.float64), sizes)
+        except ValueError:
+            raise ValueError(
+                f"layer {self.name!r}: `mean` and `variance` must have a shape that can be "
+                f"broadcast to {sizes}, the sizes of `axis`, received {np.shape(values)}"
+            ) from None
+
+    def build(self, input_shape):
+        if self.mean is None:
+            sizes = self._sizes(input_shape)
+            specs = [
+                WeightSpec.of(name, values, trainable=False)
+                for name, values in (("mean", "zeros"), ("variance", "ones"), ("count", "zeros"))
+            ]
+            self.adapt_mean, self.adapt_variance = (spec.create(self, sizes) for spec in specs[:2])
+            specs[2].create(self, ())
+        super().build(input_shape)
+
+    def adapt(self, data: Any) -> None:
+        """Set mean and variance to those of `data`; builds the layer if it is not.
+
+        Args:
+            data: an array (samples, ...), or batches of such arrays: an iterable of arrays or of
+                tuples that begin with one (an `ImageDataset`, a list, a generator).
+
+        Raises ValueError if the layer has `mean` and `variance`, for no data, and for shapes that
+        do not fit; TypeError for data that are not numeric.
+        """
+        if self.mean is not None:
+            raise ValueError(
+                f"layer {self.name!r} is given `mean` and `variance`, so it cannot adapt them"
+            )
+        # Numbers, their sum, and the sum of the squares of their distances from their mean.
+        count, total, squares = 0, 0.0, 0.0
+        for batch in _batches(data):
+            if not self.built:
+                self.build_on((None, *batch.shape[1:]))
+            others = self._others(batch.shape)
+            number = math.prod(batch.shape[axis] for axis in others)
+            if number == 0:
+                continue
+            batch = batch.astype(np.float64)
+            mean = batch.mean(axis=others)
+            squares = squares + ((batch - np.expand_dims(mean, others)) ** 2).sum(axis=others)
+            if count:
+                squares = squares + (mean - total / count) ** 2 * (
+                    count * number / (count + number)
+                )
+            count, total = count + number, total + mean * number
+        if count == 0:
+            raise ValueError("`data` must have at least one sample, received none")
+        self.adapt_mean.assign(total / count)
+        self.adapt_variance.assign(squares / count)
+
+    def _others(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the axes of a batch over which to average."""
+        kept = self._axes(shape)
+        sizes = tuple(shape[axis] for axis in kept)
+        if sizes != self.adapt_mean.shape:
+            raise ValueError(
+                f"layer {self.name!r} is built for sizes {self.adapt_mean.shape} along `axis` "
+                f"{self.axis}, received data of shape {shape}"
+            )
+        return tuple(axis for axis in range(len(shape)) if axis not in kept)
+
+    def operations(self, input_shape):
+        kept = self._axes(input_shape)
+        others = [size for axis, size in enumerate(input_shape) if axis and axis not in kept]
+        sizes = self._sizes(input_shape)
+        inner = self._over_last_axis(math.prod(sizes), sizes)
+        if len(kept) != 1:  # one axis instead of several, or one of size 1 for none
+            flat = operations.Reshape((math.prod(others), math.prod(sizes)))
+            inner = [flat, *inner, operations.Reshape((*others, *sizes))]
+        return with_axes_last(kept, len(input_shape), inner) if kept else inner
+
+    def _over_last_axis(self, size: int, sizes: tuple[int, ...]) -> list[operations.Operation]:
+        if self.mean is None:
+            # The square root of epsilon is the deviation that a variance of zero gets.
+            epsilon = _SMALLEST_DEVIATION**2
+            mean, variance = self.adapt_mean, self.adapt_variance
+            return [
+                operations.BatchNormalization(None, None, mean, variance, 1.0, epsilon, frozen=True)
+            ]
+        mean = self._broadcast(self.mean, sizes).reshape(size)
+        variance = self._broadcast(self.variance, sizes).reshape(size)
+        deviation = np.maximum(np.sqrt(variance), _SMALLEST_DEVIATION)
+        if self.invert:
+            return [operations.ScaleShift(tuple(deviation.tolist()), tuple(mean.tolist()))]
+        # Subtract first: in one pass, a large mean would cost digits.
+        return [
+            operations.ScaleShift((1.0,) * size, tuple((-mean).tolist())),
+            operations.ScaleShift(tuple((1 / deviation).tolist()), (0.0,) * size),
+        ]
+
+    def get_config(self):
+        return super().get_config() | {
+            "axis": self.axis,
+            "invert": self.invert,
+            "mean": self.mean,
+            "variance": self.variance,
+        }
+
+
+def _values(values: Any, name: str) -> Any:
+    """Return finite numbers as a float or nested lists of floats."""
+    array = real_array(values, f"`{name}`").astype(np.float64)
+    if not np.isfinite(array).all() or array.size == 0:
+        raise ValueError(f"`{name}` must be finite numbers, received {values!r:.100}")
+    return array.tolist()
+
+
+def _batches(data: Any) -> Iterable[np.ndarray]:
+    """Yield the arrays of samples in `data`."""
+    if isinstance(data, np.ndarray) or not isinstance(data, Iterable):
+        data = [data]
+    for batch in data:
+        samples = batch[0] if isinstance(batch, tuple) else batch
+        array = real_array(samples, "`data`")
+        if array.ndim == 0:
+            raise ValueError("`data` must be arrays (samples, ...), received a number")
+        yield array

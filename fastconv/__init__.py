@@ -24,6 +24,7 @@ __all__ = [
     "Sequential",
     "__version__",
     "activations",
+    "applications",
     "bench",
     "callbacks",
     "cli",

@@ -17,7 +17,7 @@ def weights(shapes: Iterable[tuple[str, tuple[int, ...]]], gamma: float) -> list
         if len(shape) > 1:
             fan_in = np.prod(shape[:2]) if shape[-1] == 1 else np.prod(shape[:-1])  # depthwise
             w *= np.float32((2 / fan_in) ** 0.5)
-        elif name in ("gamma", "moving_variance"):
+        elif name in ("gamma", "moving_variance", "variance"):
             w = (gamma if name == "gamma" else 1) * (1 + 0.1 * np.abs(w))
         else:
             w *= np.float32(0.1)

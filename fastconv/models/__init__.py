@@ -19,14 +19,11 @@ from __future__ import annotations
 import json
 import os
 
-from fastconv import saving
 from fastconv.common.keywords import explain_keywords
 from fastconv.common.parsing import parsing
 from fastconv.common.user_warnings import warn_user
 from fastconv.models.model import Model
 from fastconv.models.sequential import Sequential
-from fastconv.saving import keras2
-from fastconv.saving.matching import namesakes
 from fastconv.serialization import SHARING_ENTRIES, custom_classes, model_class, named_objects
 
 # The classes by their names in files.
@@ -41,6 +38,8 @@ def load_model(
     safe_mode: bool = True,
 ) -> Model:
     """Read a model from a `.keras` or `.h5` file: see `fastconv.saving.load_model`."""
+    from fastconv import saving  # not needed to build and train models
+
     return saving.load_model(filepath, custom_objects, compile, safe_mode)
 
 
@@ -51,6 +50,9 @@ def model_from_json(json_string: str, custom_objects: dict[str, type] | None = N
 
     Raises ValueError for any other string. Exceptions of custom classes are not wrapped.
     """
+    from fastconv.saving import keras2
+    from fastconv.saving.matching import namesakes
+
     with parsing("cannot make this model", raised=ValueError):
         description = json.loads(json_string)
         if isinstance(description, dict):

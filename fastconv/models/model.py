@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from fastconv import saving
 from fastconv.common.keywords import explain_keywords
 from fastconv.common.naming import numbered
 from fastconv.common.suggestions import did_you_mean
@@ -510,12 +509,16 @@ class Model(Trainer, Layer):
     @explain_keywords
     def save(self, filepath: str | os.PathLike, overwrite: bool = True) -> None:
         """Save the model to one file: see `fastconv.saving.save_model`."""
+        from fastconv import saving  # not needed to train
+
         saving.save_model(self, filepath, overwrite)
 
     @explain_keywords
     def save_weights(self, filepath: str | os.PathLike, overwrite: bool = True) -> None:
         """Save the weights to a `.weights.h5` or `.safetensors` file: see
         `fastconv.saving.save_weights`."""
+        from fastconv import saving  # not needed to train
+
         saving.save_weights(self, filepath, overwrite)
 
     @explain_keywords
@@ -523,6 +526,8 @@ class Model(Trainer, Layer):
         self, filepath: str | os.PathLike, skip_mismatch: bool = False, by_name: bool = False
     ) -> None:
         """Load the weights from a file of the same layers: see `fastconv.saving.load_weights`."""
+        from fastconv import saving  # not needed to train
+
         saving.load_weights(self, filepath, skip_mismatch, by_name)
 
     def to_json(self, **options: Any) -> str:

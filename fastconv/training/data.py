@@ -4,7 +4,7 @@ A *source* produces batches and loads them into a plan:
 
     prepare(spec)          check the data as far as possible before the first step
     batches(order, first)  the batches of one pass over the data, as opaque items
-    size(item)             number of samples of a batch
+    size(item)             number of samples of a batch, and whether they have weights
     load(item, plan)       fill the inputs of the plan; return labels and sample weights
 
 Arrays are never copied as a whole: the rows of a batch are gathered directly into the plan's inputs
@@ -131,7 +131,6 @@ class Source(ABC):
     num_batches: int | None = None  # of one pass, if known
     repeatable = True  # whether a second pass yields data again
     shuffle = False  # whether every pass has an order of its own
-    weighted = False  # whether batches may come with sample weights
     waits = False  # whether preparing a batch takes time that can overlap with a step
     queue_size: int | None = None  # maximum number of prefetched batches, None for the default
     spec: IOSpec  # of the model; set by `prepare`
@@ -150,12 +149,8 @@ class Source(ABC):
         """Yield the batches of one pass from number `first` on; `order` determines the shuffle."""
 
     @abstractmethod
-    def size(self, item: Any) -> int:
-        """Return the number of samples of a batch."""
-
-    def is_weighted(self, item: Any) -> bool:
-        """Return whether a batch has sample weights."""
-        return self.weighted
+    def size(self, item: Any) -> tuple[int, bool]:
+        """Return the number of samples of a batch, and whether it has sample weights."""
 
     @abstractmethod
     def load(self, item: Any, plan: Plan) -> tuple[Arrays, Arrays]:
@@ -174,7 +169,7 @@ class ArraySource(Source):
         if class_weight is not None and sample_weight is not None:
             raise ValueError("only one of `class_weight` and `sample_weight` may be given")
         self._class_weight = class_weight
-        self.weighted = sample_weight is not None or class_weight is not None
+        self._weighted = sample_weight is not None or class_weight is not None
         self.shuffle, self._batch_size, self._steps = bool(shuffle), batch_size, steps
 
     def sample_shape(self):
@@ -222,7 +217,8 @@ class ArraySource(Source):
             yield rows[start : start + size]
 
     def size(self, item):
-        return item.stop - item.start if isinstance(item, slice) else len(item)
+        count = item.stop - item.start if isinstance(item, slice) else len(item)
+        return count, self._weighted
 
     def load(self, item, plan):
         for x, take, into in zip(self.xs, self._take, plan.inputs, strict=True):
@@ -295,10 +291,8 @@ class IterableSource(Source):
         return xs, spec.targets(y, size), spec.weights(weight, size)
 
     def size(self, item):
-        return len(item[0][0])
-
-    def is_weighted(self, item):
-        return any(weight is not None for weight in item[2])
+        xs, _, weights = item
+        return len(xs[0]), any(weight is not None for weight in weights)
 
     def load(self, item, plan):
         xs, ys, weights = item

@@ -26,6 +26,7 @@ from fastconv.plan import Arena, Plan, PlanCache, Updates
 from fastconv.training.compile_config import CompileConfig
 from fastconv.training.data import ArraySource, Source, split_validation
 from fastconv.training.epoch_iterator import EpochIterator
+from fastconv.training.io_spec import IOSpec
 from fastconv.training.metrics_tracker import MetricsTracker
 from fastconv.training.training_run import TrainingRun, validated_epochs
 
@@ -312,7 +313,8 @@ class Trainer:
             hooks.call("on_epoch_end", epoch, logs=logs)
             progress.end(steps, logs)
             run.finished = self.stop_training or run.batches.exhausted
-        self.optimizer.finalize_variable_values(self.trainable_weights)
+        trained = [variable for variable in self.parameters.variables if variable.trainable]
+        self.optimizer.finalize_variable_values(trained)
         hooks.call("on_train_end", logs=run.logs)
 
     def _test(
@@ -372,7 +374,8 @@ class Trainer:
         trained: tuple[bool, ...],
     ) -> None:
         """Run one batch in "train" or "test" mode, and accumulate its loss and metrics."""
-        with self._plan(source.size(item), mode, source.is_weighted(item), trained) as plan:
+        count, weighted = source.size(item)
+        with self._plan(count, mode, weighted, trained) as plan:
             ys, weights = source.load(item, plan)
             source.spec.load_targets(ys, weights, plan)
             plan.run(self._draws)
@@ -436,23 +439,25 @@ class Trainer:
         """
         batches = EpochIterator.over((x,), batch_size, steps)
         source = batches.source
-        self._build_for(source)
-        source.prepare(self.io_spec)
+        spec = self._spec_for(source)
+        source.prepare(spec)
         params = {"verbose": verbose, "epochs": 1, "steps": batches.length}
         hooks = CallbackList(callbacks, self, params)
+        wants_begin = hooks.wants("on_predict_batch_begin")
         wants_end = hooks.wants("on_predict_batch_end")
         count = source.count if steps is None else None
         # The outputs of all samples, filled batch by batch; if their number is not known, empty
         # arrays, followed by copies of the batches.
-        whole = [np.empty((count or 0, *s[1:]), np.float32) for s in self.io_spec.output_shapes]
+        whole = [np.empty((count or 0, *s[1:]), np.float32) for s in spec.output_shapes]
         copies = [whole]
         done = filled = 0
         self.stop_predicting = False
         with closing(hooks.progress) as progress, closing(batches.epoch()) as items:
             hooks.call("on_predict_begin")
             for item in items:
-                hooks.call("on_predict_batch_begin", done)
-                size = source.size(item)
+                if wants_begin:
+                    hooks.call("on_predict_batch_begin", done)
+                size, _ = source.size(item)
                 with self._plan(size, "infer") as plan:
                     source.load(item, plan)
                     plan.run()
@@ -517,14 +522,15 @@ class Trainer:
 
     # Shared ---------------------------------------------------------------------------------------
 
-    def _build_for(self, source: Source) -> None:
+    def _spec_for(self, source: Source) -> IOSpec:
+        """Return the inputs and outputs of the model, which is built for the data if necessary."""
         if not self.built:
             self.build((None, *source.sample_shape()))
+        return self.io_spec
 
     def _prepare(self, source: Source, label: str = "x") -> MetricsTracker:
         """Check samples and labels against the model; return the tracker of loss and metrics."""
-        self._build_for(source)
-        config, spec = self._compile_config, self.io_spec
+        config, spec = self._compile_config, self._spec_for(source)
         source.prepare(spec.with_losses(config.losses(spec.output_names)))
         if source.count == 0:
             raise ValueError(f"`{label}` must hold at least one sample, received none")

@@ -32,7 +32,7 @@ from fastconv.common.changeable import Changeable
 from fastconv.common.defaults import EPSILON
 from fastconv.common.keywords import NamedArguments
 from fastconv.plan import rules
-from fastconv.serialization import find
+from fastconv.serialization import find, serializers
 
 
 class Constraint(Changeable, NamedArguments, ABC):
@@ -162,6 +162,10 @@ class UnitNorm(MinMaxNorm):
         return {"axis": self.axis}
 
 
+# Keras's other names
+max_norm, min_max_norm, non_neg, unit_norm = MaxNorm, MinMaxNorm, NonNeg, UnitNorm
+
+serialize, deserialize = serializers("constraints")
 CLASSES = {cls.__name__: cls for cls in (MaxNorm, MinMaxNorm, NonNeg, UnitNorm)}
 
 

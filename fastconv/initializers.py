@@ -34,7 +34,7 @@ from fastconv.common import randomness
 from fastconv.common.arguments import normalize_int, one_of
 from fastconv.common.arrays import real_array
 from fastconv.common.keywords import NamedArguments
-from fastconv.serialization import describe_function, find, named_object, plain
+from fastconv.serialization import describe_function, find, named_object, plain, serializers
 
 # The standard deviation of a standard normal distribution that is cut at -2 and 2.
 _TRUNCATED_STDDEV = 0.87962566103423978
@@ -331,6 +331,17 @@ CLASSES = {
         Identity,
     )
 }  # fmt: skip
+# Keras's other names
+zeros, ones, constant = Zeros, Ones, Constant
+random_normal, random_uniform, truncated_normal = RandomNormal, RandomUniform, TruncatedNormal
+variance_scaling = VarianceScaling
+glorot_uniform, glorot_normal = GlorotUniform, GlorotNormal
+he_uniform, he_normal = HeUniform, HeNormal
+lecun_uniform, lecun_normal = LecunUniform, LecunNormal
+orthogonal = OrthogonalInitializer = Orthogonal
+identity = IdentityInitializer = Identity
+
+serialize, deserialize = serializers("initializers")
 _ALIASES = {"zero": Zeros, "one": Ones, "normal": RandomNormal, "uniform": RandomUniform}
 
 

@@ -39,7 +39,7 @@ from fastconv.common.keywords import NamedArguments
 from fastconv.common.naming import is_builtin
 from fastconv.common.overriding import Overridable, definer
 from fastconv.plan import rules
-from fastconv.serialization import find
+from fastconv.serialization import find, serializers
 
 
 class Regularizer(Changeable, NamedArguments, Overridable, ABC):
@@ -174,6 +174,10 @@ class OrthogonalRegularizer(Regularizer):
         return {"factor": self.factor, "mode": self.mode}
 
 
+# Keras's other names
+l1, l2, l1_l2, orthogonal_regularizer = L1, L2, L1L2, OrthogonalRegularizer
+
+serialize, deserialize = serializers("regularizers")
 CLASSES = {cls.__name__: cls for cls in (L1, L2, L1L2, OrthogonalRegularizer)}
 
 

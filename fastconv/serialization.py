@@ -298,6 +298,41 @@ def get(identifier: Any, kind: str) -> Any:
     return import_module(_KINDS[kind]).get(identifier)
 
 
+def serializers(kind: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Return the functions `serialize` and `deserialize` of the namespace of `kind`."""
+
+    def serialize_one(thing: Any) -> dict[str, Any] | str | None:
+        if callable(thing) and hasattr(thing, "__name__") and not isinstance(thing, type):
+            return describe_function(thing)["config"]
+        if thing is not None and not isinstance(
+            thing, getattr(import_module(_KINDS[kind]), _BASES[kind])
+        ):
+            raise TypeError(f"expected one of {kind}, received {thing!r}")
+        return serialize(thing)
+
+    def deserialize_one(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
+        with custom_classes({**_given.get(), **(custom_objects or {})}):
+            # Schedules have no names, and layers no function `get`.
+            if kind in ("layers", "optimizers.schedules"):
+                return deserialize(config, kind)
+            return get(config, kind)
+
+    serialize_one.__name__ = serialize_one.__qualname__ = "serialize"
+    serialize_one.__doc__ = f"""Return one of {kind} as plain data, as files have it.
+
+    None gives None, a function its name. Raises TypeError for any other object.
+    """
+    deserialize_one.__name__ = deserialize_one.__qualname__ = "deserialize"
+    deserialize_one.__doc__ = f"""Return the object that `serialize` of {kind} described.
+
+    `custom_objects` maps names to classes and functions that are not fastconv's own. Raises
+    ValueError for a description of another kind, or with an unknown class.
+    """
+    module = _KINDS[kind]
+    serialize_one.__module__ = deserialize_one.__module__ = module
+    return serialize_one, deserialize_one
+
+
 def find(
     identifier: Any,
     kind: str,

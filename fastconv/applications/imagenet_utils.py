@@ -1,5 +1,5 @@
-"""What goes into a network of `fastconv.applications` and what comes out of it: pixels in the
-range of its training, and the names of classes."""
+"""Inputs and outputs of the networks of `fastconv.applications`: pixels in the range of their
+training, and names of classes."""
 
 from __future__ import annotations
 

@@ -102,6 +102,7 @@ from fastconv.layers.reshaping import (
     ZeroPadding2D,
 )
 from fastconv.layers.standardization import Normalization
+from fastconv.serialization import serializers
 
 __all__ = [
     "ELU",
@@ -182,3 +183,32 @@ CLASSES = {
     for name in __all__
     if isinstance(globals()[name], type) and name not in ("CustomLayer", "Layer")
 }
+
+# Keras's other names
+AvgPool1D, AvgPool2D = AveragePooling1D, AveragePooling2D
+MaxPool1D, MaxPool2D = MaxPooling1D, MaxPooling2D
+GlobalAvgPool1D, GlobalAvgPool2D = GlobalAveragePooling1D, GlobalAveragePooling2D
+GlobalMaxPool1D, GlobalMaxPool2D = GlobalMaxPooling1D, GlobalMaxPooling2D
+Convolution1D, Convolution2D = Conv1D, Conv2D
+Convolution1DTranspose, Convolution2DTranspose = Conv1DTranspose, Conv2DTranspose
+SeparableConvolution1D, SeparableConvolution2D = SeparableConv1D, SeparableConv2D
+
+serialize, deserialize = serializers("layers")
+__all__ += [
+    "AvgPool1D",
+    "AvgPool2D",
+    "Convolution1D",
+    "Convolution1DTranspose",
+    "Convolution2D",
+    "Convolution2DTranspose",
+    "GlobalAvgPool1D",
+    "GlobalAvgPool2D",
+    "GlobalMaxPool1D",
+    "GlobalMaxPool2D",
+    "MaxPool1D",
+    "MaxPool2D",
+    "SeparableConvolution1D",
+    "SeparableConvolution2D",
+    "deserialize",
+    "serialize",
+]

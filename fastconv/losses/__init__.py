@@ -48,7 +48,7 @@ from fastconv.losses.regression import (
     MeanSquaredError,
     MeanSquaredLogarithmicError,
 )
-from fastconv.serialization import find, named_object
+from fastconv.serialization import find, named_object, serializers
 
 CLASSES = {
     cls.__name__: cls
@@ -72,6 +72,7 @@ CLASSES = {
         CategoricalHinge,
     )
 }
+serialize, deserialize = serializers("losses")
 _SHORT = {
     "bce": BinaryCrossentropy,
     "kld": KLDivergence,
@@ -115,7 +116,9 @@ __all__ = [
     "CustomLoss",
     "Loss",
     "check_labels",
+    "deserialize",
     "get",
+    "serialize",
     "spread_weights",
     *CLASSES,
     *functions.__all__,

@@ -4,6 +4,7 @@
     accuracy    Accuracy in its forms: binary, categorical, sparse, top-k
     of_losses   MeanSquaredError, Hinge, CategoricalCrossentropy ... as metrics
     confusion   TruePositives and its like, Precision, Recall, AUC, ConfusionMatrix
+    functions   the same as functions of arrays, with one value per sample
     scores      F1Score, FBetaScore, R2Score, RootMeanSquaredError
 
 A metric accumulates batches (`update_state`), returns its value (`result`) and starts again
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastconv.metrics import functions
 from fastconv.metrics.accuracy import (
     Accuracy,
     BinaryAccuracy,
@@ -39,6 +41,7 @@ from fastconv.metrics.confusion import (
     TrueNegatives,
     TruePositives,
 )
+from fastconv.metrics.functions import *  # noqa: F403
 from fastconv.metrics.of_losses import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
@@ -57,7 +60,7 @@ from fastconv.metrics.of_losses import (
     SquaredHinge,
 )
 from fastconv.metrics.scores import F1Score, FBetaScore, R2Score, RootMeanSquaredError
-from fastconv.serialization import find, named_object
+from fastconv.serialization import find, named_object, serializers
 
 CLASSES = {
     cls.__name__: cls
@@ -71,6 +74,7 @@ CLASSES = {
         TrueNegatives, FalseNegatives, Precision, Recall, AUC, F1Score, FBetaScore, ConfusionMatrix,
     )
 }  # fmt: skip
+serialize, deserialize = serializers("metrics")
 _SHORT = {
     "bce": BinaryCrossentropy,
     "mae": MeanAbsoluteError,
@@ -122,4 +126,15 @@ def resolve(
     return CategoricalAccuracy(name=metric)
 
 
-__all__ = ["ALIASES", "CLASSES", "MeanMetricWrapper", "Metric", "get", "resolve", *CLASSES]
+__all__ = [
+    "ALIASES",
+    "CLASSES",
+    "MeanMetricWrapper",
+    "Metric",
+    "deserialize",
+    "get",
+    "resolve",
+    "serialize",
+    *CLASSES,
+    *functions.__all__,
+]

@@ -32,12 +32,14 @@ from fastconv.optimizers.adam import Adam, Adamax, AdamW, Nadam
 from fastconv.optimizers.adaptive import Adadelta, Adagrad, Ftrl, RMSprop
 from fastconv.optimizers.base import Optimizer
 from fastconv.optimizers.sgd import SGD, Lion
-from fastconv.serialization import find
+from fastconv.serialization import find, serializers
 
 CLASSES = {
     cls.__name__: cls
     for cls in (SGD, RMSprop, Adam, AdamW, Nadam, Adamax, Adagrad, Adadelta, Lion, Ftrl)
 }
+
+serialize, deserialize = serializers("optimizers")
 
 
 def get(identifier: Any) -> Optimizer:
@@ -52,4 +54,4 @@ def get(identifier: Any) -> Optimizer:
     return find(identifier, "optimizers", Optimizer, aliases=aliases)
 
 
-__all__ = ["CLASSES", "Optimizer", "get", "schedules", *CLASSES]
+__all__ = ["CLASSES", "Optimizer", "deserialize", "get", "schedules", "serialize", *CLASSES]

@@ -29,6 +29,7 @@ from typing import Any
 
 from fastconv.common.arguments import number
 from fastconv.common.keywords import NamedArguments
+from fastconv.serialization import serializers
 
 
 class LearningRateSchedule(NamedArguments, ABC):
@@ -258,3 +259,5 @@ CLASSES = {
         CosineDecayRestarts,
     )
 }
+
+serialize, deserialize = serializers("optimizers.schedules")

@@ -103,12 +103,12 @@ LAYERS = {
 # Arguments of layers that hold no integers.
 LAYER_WORDS = {
     "activation", "activity_regularizer", "alpha", "antialias", "beta", "bias", "center",
-    "crop_to_aspect_ratio", "data_format", "dtype", "epsilon", "factor", "fill_mode", "fill_value",
-    "height_factor", "interpolation", "keepdims", "lora_rank", "max_value", "mode", "momentum",
-    "name", "negative_slope", "offset", "optional", "pad_to_aspect_ratio", "padding",
-    "padding_mode", "quantization_config", "ragged", "rate", "renorm", "renorm_clipping",
-    "renorm_momentum", "rms_scaling", "scale", "sparse", "stddev", "synchronized", "threshold",
-    "trainable", "use_bias", "width_factor",
+    "crop_to_aspect_ratio", "data_format", "dtype", "epsilon", "factor", "fill_mode",
+    "fill_value", "height_factor", "interpolation", "invert", "keepdims", "lora_rank",
+    "max_value", "mean", "mode", "momentum", "name", "negative_slope", "offset", "optional",
+    "pad_to_aspect_ratio", "padding", "padding_mode", "quantization_config", "ragged", "rate",
+    "renorm", "renorm_clipping", "renorm_momentum", "rms_scaling", "scale", "sparse", "stddev",
+    "synchronized", "threshold", "trainable", "use_bias", "variance", "width_factor",
 }  # fmt: skip
 LAYER_SUFFIXES = ("_initializer", "_regularizer", "_constraint")
 # Given to all layers by the base class, or refused altogether.

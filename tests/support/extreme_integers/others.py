@@ -57,6 +57,10 @@ def _metric(arguments, name, labels=_ONE_HOT):
     assert np.all(np.isfinite(metric.result()))
 
 
+def _metric_function(arguments, name, labels=_ONE_HOT):
+    assert np.isfinite(getattr(metrics, name)(labels, _SCORES, **arguments)).all()
+
+
 def _initializer(arguments, name):
     assert np.isfinite(getattr(initializers, name)(**arguments)((3, 4))).all()
 
@@ -239,6 +243,10 @@ OTHERS = {
     "metrics.Recall": [({"top_k": 2, "class_id": 1}, _metric)],
     "metrics.SparseTopKCategoricalAccuracy": [({"k": 2}, partial(_metric, labels=_LABELS))],
     "metrics.TopKCategoricalAccuracy": [({"k": 2}, _metric)],
+    "metrics.sparse_top_k_categorical_accuracy": [
+        ({"k": 2}, partial(_metric_function, labels=_LABELS))
+    ],
+    "metrics.top_k_categorical_accuracy": [({"k": 2}, _metric_function)],
     "optimizers.Adam": [
         (
             {"gradient_accumulation_steps": 2, "ema_overwrite_frequency": 2, "use_ema": True},
@@ -319,6 +327,8 @@ def others_missing() -> list[str]:
             if name.startswith("_") or not getattr(thing, "__module__", "").startswith("fastconv"):
                 continue
             if not callable(thing) or name in NOT_PUBLIC or f"{module_name}.{name}" in OTHERS:
+                continue
+            if isinstance(thing, type) and thing.__name__ != name:  # a second name of a class
                 continue
             try:
                 parameters = inspect.signature(thing).parameters.values()

@@ -12,7 +12,7 @@ from fastconv.layers.symbolic import Call
 from fastconv.parameters import Variable
 from fastconv.serialization import class_name
 
-# Columns: (header, alignment, where it ends as a part of the line)
+# Columns: (header, alignment, end as a fraction of the line)
 _CHAIN = (
     ("Layer (type)", "left", 0.45),
     ("Output Shape", "left", 0.80),
@@ -37,7 +37,7 @@ class Network(Protocol):
 
 
 class Summarized(Protocol):
-    """A model, as far as its summary reads it; so are the layers that are models."""
+    """The part of a model that the summary reads; inner models have it too."""
 
     name: str
     built: bool
@@ -59,17 +59,18 @@ def print_summary(
 ) -> None:
     """Print layers, output shapes and parameters of `model`, as Keras does.
 
-    If the layers are not a chain, one more column says where the inputs of each layer come from, as
+    If the layers are not a chain, another column lists the inputs of each layer as
     layer[number of the call][number of the output].
 
     Args:
-        line_length: of the table; by default what fits the terminal, at most 88 (108 for graphs).
-        positions: where the columns end, as parts of the line.
+        line_length: width of the table in characters; by default that of the terminal, at most 88
+            (108 for graphs).
+        positions: ends of the columns, as fractions of the line.
         print_fn: called once with the whole text instead of printing it.
-        expand_nested: show the layers of models that are layers.
-        show_trainable: one more column, Y or N for layers with weights.
+        expand_nested: also show the layers of inner models.
+        show_trainable: add a column, Y or N for layers with weights.
 
-    Raises ValueError if the columns have no room.
+    Raises ValueError if a column is narrower than 4 characters.
     """
     from rich.console import Console
     from rich.markup import escape
@@ -139,7 +140,8 @@ def print_summary(
 
 
 def _is_chain(network: Network) -> bool:
-    """Whether each call takes what the one before gives, and no layer is called twice."""
+    """Return whether the input of each call is the output of the preceding one, and no layer is
+    called twice."""
     layers = [call.layer for call in network.calls]
     return len(set(layers)) == len(layers) and all(
         len(call.inputs) == 1 and call.inputs[0].call is before
@@ -148,7 +150,7 @@ def _is_chain(network: Network) -> bool:
 
 
 def _connections(layer: Layer, network: Network) -> str:
-    """Where the inputs of all calls of `layer` come from."""
+    """Return the sources of the inputs of all calls of `layer`."""
     sources = []
     for call in network.calls_of(layer):
         for tensor in call.inputs:
@@ -159,7 +161,7 @@ def _connections(layer: Layer, network: Network) -> str:
 
 
 def _shape(shape: Any) -> str:
-    """One shape, or a list or dict of them."""
+    """Return the text of a shape, or of a list or dict of shapes."""
     if isinstance(shape, dict):
         return f"{{{', '.join(f'{key}: {_shape(each)}' for key, each in shape.items())}}}"
     if shape and isinstance(shape[0], (tuple, list)):

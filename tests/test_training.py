@@ -407,6 +407,33 @@ def test_evaluate_and_predict_inside_of_fit():
     assert [loss for loss, _ in seen] == pytest.approx(history["val_loss"])
 
 
+def test_a_step_refused_inside_of_fit_changes_nothing():
+    """The refused step leaves loss and metrics of the epoch as they are."""
+    _, alone = fit(model=linear(metrics=["mae"]), epochs=2)
+
+    class Steps(callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            with pytest.raises(RuntimeError, match="one step at a time"):
+                self.model.train_on_batch(X[:3], Y[:3])
+
+    _, history = fit(model=linear(metrics=["mae"]), epochs=2, callbacks=Steps())
+    assert history == alone
+
+
+def test_every_validation_calls_both_of_its_hooks():
+    """Also one for which the iterator has no batches left."""
+    called = []
+    hooks = callbacks.LambdaCallback(
+        on_test_begin=lambda logs: called.append("begin"),
+        on_test_end=lambda logs: called.append("end"),
+    )
+    with pytest.warns(UserWarning, match="the data ran out"):
+        _, history = fit(epochs=2, validation_data=iter([(X, Y)]), callbacks=hooks)
+    assert called == ["begin", "end"] * 2
+    assert len(history["loss"]) == 2
+    assert len(history["val_loss"]) == 1
+
+
 def test_the_lectures_callback_listing():
     """One target per sample against ten outputs, batches of one, and an early stop."""
     stop = callbacks.EarlyStopping(monitor="loss", patience=3)

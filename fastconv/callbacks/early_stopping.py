@@ -77,11 +77,11 @@ class EarlyStopping(MonitorCallback):
             return
         self._direction()  # raises at the first epoch instead of the second
         if self.restore_best_weights and self.best_weights is None:
-            self._remember(epoch)
+            self._record_best(epoch)
         self.wait += 1
         if self.is_improvement(value, self.best):
             self.best = value
-            self._remember(epoch)
+            self._record_best(epoch)
             if self.baseline is None or self.is_improvement(value, self.baseline):
                 self.wait = 0
         elif self.wait >= self.patience and epoch > 0:
@@ -94,7 +94,7 @@ class EarlyStopping(MonitorCallback):
             shapes = [variable.shape for variable in self.model.weights]
             arrays_of(shapes)(state["best_weights"], "the state of EarlyStopping: `best_weights`")
 
-    def _remember(self, epoch: int) -> None:
+    def _record_best(self, epoch: int) -> None:
         self.best_epoch = epoch
         if self.restore_best_weights:
             self.best_weights = self.model.get_weights()

@@ -105,27 +105,27 @@ class ModelCheckpoint(MonitorCallback):
 
     def _save(self, epoch: int, logs: dict[str, Any]) -> None:
         path = self._path(epoch, logs)
-        if not self._is_to_be_saved(epoch, logs, path):
+        if not self._must_save(epoch, logs, path):
             return
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         if self.save_weights_only:
             self.model.save_weights(path)
         else:
             self.model.save(path)
-        self._say(epoch, f"finished saving model to {path}")
+        self._print(epoch, f"finished saving model to {path}")
 
-    def _is_to_be_saved(self, epoch: int, logs: dict[str, Any], path: str) -> bool:
+    def _must_save(self, epoch: int, logs: dict[str, Any], path: str) -> bool:
         if not self.save_best_only:
-            self._say(epoch, f"saving model to {path}")
+            self._print(epoch, f"saving model to {path}")
             return True
         value = self.monitored(logs)
         if value is None:
             return True  # rather one save too many than none
         best = "None" if self.best is None else f"{self.best:.5f}"
         if not self.is_improvement(value, self.best):
-            self._say(epoch, f"{self.monitor} did not improve from {best}")
+            self._print(epoch, f"{self.monitor} did not improve from {best}")
             return False
-        self._say(
+        self._print(
             epoch, f"{self.monitor} improved from {best} to {value:.5f}, saving model to {path}"
         )
         self.best = value
@@ -140,6 +140,6 @@ class ModelCheckpoint(MonitorCallback):
                 f"but there are only {['epoch', *logs]}"
             ) from error
 
-    def _say(self, epoch: int, text: str) -> None:
+    def _print(self, epoch: int, text: str) -> None:
         if self.verbose > 0:
             print(f"\nEpoch {epoch + 1}: {text}")

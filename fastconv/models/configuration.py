@@ -31,7 +31,7 @@ _TENSOR = "__keras_tensor__"
 def layer_from_config(description: Any, shared: sharing.Reading) -> Layer:
     """Return the layer or model of `description`: an existing one if it is in `shared`, else a new
     one. Raises the errors of `deserialize`."""
-    layer = shared.known(description)
+    layer = shared.find(description)
     if layer is None:
         cls = model_class(description) if isinstance(description, dict) else None
         if cls is not None:
@@ -39,7 +39,7 @@ def layer_from_config(description: Any, shared: sharing.Reading) -> Layer:
         else:
             with sharing.apart():
                 layer = deserialize(description, "layers")
-        shared.remember(description, layer)
+        shared.add(description, layer)
     return layer
 
 
@@ -90,7 +90,7 @@ def sequential_from_config(cls: Any, config: dict[str, Any]) -> Any:
             model.add(layer_from_config(entry, shared))
     if not model.built and config.get("build_input_shape") is not None:
         model.build(config["build_input_shape"])
-    model.say_trainable(config.get("trainable", True))
+    model.mark_trainable(config.get("trainable", True))
     return model
 
 
@@ -200,7 +200,7 @@ def functional_from_config(config: dict[str, Any], cls: Any, plain_class: Any) -
     inputs, outputs = (tensors.ends(end) for end in ends)
     made = cls if is_builtin(definer(cls, "__init__")) else plain_class
     model = made(inputs, outputs, name=config.get("name"))
-    model.say_trainable(config.get("trainable", True))
+    model.mark_trainable(config.get("trainable", True))
     return model
 
 
@@ -253,7 +253,7 @@ class _Tensors:
                 f"expected the call of a layer on its inputs alone, received {str(call)[:200]}"
             )
         for option, value in options.items():
-            if not _says_nothing(layer, option, value):
+            if not _has_no_effect(layer, option, value):
                 raise ValueError(
                     f"layer {layer.name!r} must be called on its inputs alone, "
                     f"received {option}={str(value)[:100]} as well"
@@ -291,7 +291,7 @@ class _Tensors:
         return tensor
 
 
-def _says_nothing(layer: Layer, option: str, value: Any) -> bool:
+def _has_no_effect(layer: Layer, option: str, value: Any) -> bool:
     """Return whether a keyword argument of a call of `layer` has no effect.
 
     A mask without effect is None. Keras's files contain `training` for the layers that take it,
@@ -300,7 +300,7 @@ def _says_nothing(layer: Layer, option: str, value: Any) -> bool:
     if option == "training":
         return value is None or value is False or (value is True and layer.training_by_default)
     if isinstance(value, dict):
-        return all(_says_nothing(layer, k, v) for k, v in value.items())
+        return all(_has_no_effect(layer, k, v) for k, v in value.items())
     if isinstance(value, list):
-        return all(_says_nothing(layer, "", each) for each in value)
+        return all(_has_no_effect(layer, "", each) for each in value)
     return value is None

@@ -423,7 +423,7 @@ class Model(Trainer, Layer):
         for layer in self.layers:
             layer.trainable = value
 
-    def say_trainable(self, value: Any) -> None:
+    def mark_trainable(self, value: Any) -> None:
         """Set `trainable` without changing the layers; descriptions store both."""
         self._trainable = bool(value)
 

@@ -81,7 +81,7 @@ class Reading:
         self._layers: dict[int | str, tuple[Any, Layer]] = {}
         self._lost = _lost_ids(config)
 
-    def known(self, description: Any) -> Layer | None:
+    def find(self, description: Any) -> Layer | None:
         """Return the layer of another description of the same object; None without one.
 
         ValueError if the two descriptions differ.
@@ -97,7 +97,7 @@ class Reading:
             )
         return layer
 
-    def remember(self, description: Any, layer: Layer) -> None:
+    def add(self, description: Any, layer: Layer) -> None:
         """Record the layer of `description` for other descriptions of the same object."""
         key = self._key(description)
         if key is not None:

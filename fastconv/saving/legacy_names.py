@@ -64,7 +64,7 @@ def named(
         if order is None:
             raise Mismatch(f"{where} must hold {len(layer.weights)} weights, received {len(names)}")
     elif order is None:
-        _check_places_tell(list(targets), list(owners), where)
+        _check_kinds_differ(list(targets), list(owners), where)
         order = list(range(len(targets)))
     found = []
     for leaf, number in zip(targets, order, strict=True):
@@ -88,7 +88,7 @@ def _of_one_name(wanted: list[Path], stored: list[Path]) -> list[int] | None:
     return [order[names.index(path[-1:])] for path in wanted]
 
 
-def _check_places_tell(targets: list[Layer], owners: list[Path], where: str) -> None:
+def _check_kinds_differ(targets: list[Layer], owners: list[Path], where: str) -> None:
     """Raise Mismatch if layers with other names than in the file could be exchanged undetected."""
     kinds = [
         sorted((name, variable.shape) for name, variable in own_names(leaf).items())

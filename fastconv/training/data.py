@@ -323,7 +323,7 @@ class SequenceSource(IterableSource):
         return unpack_batch(self._iterable[0])
 
     def _raw_batches(self, order, first):
-        self._tell("on_epoch_begin")
+        self._notify("on_epoch_begin")
         if self.num_batches is None:
             indices: Iterable[Any] = count(first)
         elif self.shuffle:
@@ -335,9 +335,9 @@ class SequenceSource(IterableSource):
         else:
             for index in indices:
                 yield self._iterable[index]
-        self._tell("on_epoch_end")
+        self._notify("on_epoch_end")
 
-    def _tell(self, event: str) -> None:
+    def _notify(self, event: str) -> None:
         if hasattr(self._iterable, event):
             getattr(self._iterable, event)()
 

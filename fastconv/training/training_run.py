@@ -89,18 +89,18 @@ class TrainingRun:
         kinds |= {"epoch": whole, "batch": whole, "stop_training": boolean}
         kinds |= {"logs": dict_of(plain), "callbacks": dict_of(plain)}
         check_record(state, kinds, "the state of a training run")
-        state = self._of_today(state)
+        state = self._with_current_names(state)
         self.batches.check_state(state["feed"], state["epoch"])
         self.batches.check_batch(state["batch"])
         if self.validation is not None and state["validation"] is not None:
             self.validation.check_state(state["validation"], state["epoch"])
         self.model.check_state(state["model"])
         self.tracker.check_state(state["report"])
-        for callback, callback_state in self._known(state):
+        for callback, callback_state in self._callbacks_in(state):
             callback.check_state(callback_state)
         randomness.check(state["random"])
 
-    def _of_today(self, state: dict[str, Any]) -> dict[str, Any]:
+    def _with_current_names(self, state: dict[str, Any]) -> dict[str, Any]:
         """Return `state` with the names of metrics in this process."""
         report = state["report"]
         if not isinstance(report, list) or not all(isinstance(each, dict) for each in report):
@@ -110,7 +110,7 @@ class TrainingRun:
             return state
         return state | {key: renamed(state[key], names) for key in ("logs", "report", "callbacks")}
 
-    def _known(self, state: dict[str, Any]) -> Iterator[tuple[Callback, Any]]:
+    def _callbacks_in(self, state: dict[str, Any]) -> Iterator[tuple[Callback, Any]]:
         """Yield the callbacks of this run that are in `state`, with their states."""
         for name, callback_state in state["callbacks"].items():
             if name in self._callbacks:
@@ -123,8 +123,8 @@ class TrainingRun:
         or data differ, and then changes nothing.
         """
         self.check_state(state)
-        state = self._of_today(state)
-        for callback, callback_state in self._known(state):  # first: may raise
+        state = self._with_current_names(state)
+        for callback, callback_state in self._callbacks_in(state):  # first: may raise
             callback.restore(callback_state)
         self.batches.restore(state["feed"])
         if self.validation is not None and state["validation"] is not None:
@@ -178,11 +178,11 @@ def renamed(value: Any, names: dict[str, str]) -> Any:
     """Return the state `value` with new `names` for old ones, also those of validation values."""
     both = names | {f"val_{old}": f"val_{new}" for old, new in names.items()}
 
-    def of_today(value: Any) -> Any:
+    def replaced(value: Any) -> Any:
         if isinstance(value, dict):
-            return {both.get(key, key): of_today(each) for key, each in value.items()}
+            return {both.get(key, key): replaced(each) for key, each in value.items()}
         if isinstance(value, (list, tuple)):
-            return [of_today(each) for each in value]
+            return [replaced(each) for each in value]
         return both.get(value, value) if isinstance(value, str) else value
 
-    return of_today(value)
+    return replaced(value)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, Protocol
 
@@ -56,6 +57,7 @@ def print_summary(
     print_fn: Callable[[str], Any] | None = None,
     expand_nested: bool = False,
     show_trainable: bool = False,
+    layer_range: Sequence[str] | None = None,
 ) -> None:
     """Print layers, output shapes and parameters of `model`, as Keras does.
 
@@ -69,8 +71,10 @@ def print_summary(
         print_fn: called once with the whole text instead of printing it.
         expand_nested: also show the layers of inner models.
         show_trainable: add a column, Y or N for layers with weights.
+        layer_range: first and last layer to show, as two regular expressions that match the start
+            of their names; the totals are those of all layers.
 
-    Raises ValueError if a column is narrower than 4 characters.
+    Raises ValueError if a column is narrower than 4 characters, or no layer matches `layer_range`.
     """
     from rich.console import Console
     from rich.markup import escape
@@ -114,7 +118,7 @@ def print_summary(
                 inner = layer.network if layer.built else None
                 add_rows(layer.layers, inner, f"   {prefix.replace('└ ', '')}└ ")
 
-    add_rows(model.layers, graph, "")
+    add_rows(_in_range(model.layers, layer_range), graph, "")
 
     plain = {"force_terminal": False, "color_system": None} if print_fn else {}
     console = Console(highlight=False, **plain)
@@ -137,6 +141,27 @@ def print_summary(
         console.print(f"[bold] {what} params: [/]{_color(f'{total:,}')} ({_memory(4 * total)})")
     if print_fn:
         print_fn(console.end_capture())
+
+
+def _in_range(layers: list[Layer], layer_range: Sequence[str] | None) -> list[Layer]:
+    """Return the layers between two that the patterns in `layer_range` match, with both."""
+    if layer_range is None:
+        return layers
+    ends = layer_range if isinstance(layer_range, (list, tuple)) else ()
+    if len(ends) != 2 or not all(isinstance(end, str) for end in ends):
+        raise ValueError(f"`layer_range` must be two names, received {layer_range!r}")
+    places = [
+        [place for place, layer in enumerate(layers) if re.match(end, layer.name)] for end in ends
+    ]
+    if not all(places):
+        raise ValueError(
+            f"`layer_range` must match names of layers, {[layer.name for layer in layers][:20]}, "
+            f"received {layer_range!r}"
+        )
+    (first, *_), (*_, last) = places
+    if first > last:
+        (*_, last), (first, *_) = places
+    return layers[first : last + 1]
 
 
 def _is_chain(network: Network) -> bool:

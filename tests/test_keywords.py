@@ -93,7 +93,7 @@ def test_signatures_of_methods_are_those_that_are_written():
         (lambda: layers.Dense(3, weights=[]), "'weights'; call `set_weights` once"),
         (lambda: layers.Dense(3, zzz=1), "'zzz'; there are activation, activity_regularizer, bi"),
         (lambda: layers.Dropout(p=0.5), "Dropout() got .* 'p'; it is called 'rate' now"),
-        (lambda: layers.LeakyReLU(alpha=0.1), "'alpha'; it is called 'negative_slope' now"),
+        (lambda: layers.ReLU(alpha=0.1), "'alpha'; it is called 'negative_slope' now"),
         (lambda: layers.InputLayer(input_dim=3), "'input_dim'; it is called 'shape' now"),
         (lambda: layers.Input(shap=3), "'shap'; did you mean 'shape'?"),
         (lambda: layers.Flatten(data_formt=3), "'data_formt'; did you mean 'data_format'?"),

@@ -133,7 +133,6 @@ def test_config_makes_an_equal_layer(name):
         (lambda: layers.Input((28, 0, 1)), ValueError, "must not be empty"),
         (lambda: layers.Input(()), ValueError, "at least one dimension"),
         (lambda: layers.Input(28), TypeError, "must be a tuple of integers, received 28"),
-        (lambda: layers.Input((3,), batch_size=8), ValueError, "`batch_size` must be None"),
         (lambda: layers.Input((3,), dtype="float64"), ValueError, "`dtype` must be None or"),
         (lambda: layers.Input((3,), sparse=True), ValueError, "`sparse` inputs are not supported"),
         (lambda: layers.Activation("relu7"), ValueError, "`activation` must be one of"),

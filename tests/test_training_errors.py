@@ -108,8 +108,6 @@ def test_compile_comes_first_and_needs_a_loss():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"run_eagerly": True}, "`run_eagerly` must be False, received True"),
-        ({"steps_per_execution": 4}, "`steps_per_execution` must be 1, received 4"),
         ({"loss_weights": [float("nan")]}, "`loss_weights` must be finite"),
         ({"metrics": "accuracy"}, "`metrics` must be a list or a dict, received 'accuracy'"),
         ({"optimizer": "muon"}, "`optimizer` must be one of"),

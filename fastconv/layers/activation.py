@@ -86,15 +86,23 @@ class LeakyReLU(Layer):
 
     Args:
         negative_slope: slope for x < 0, at least 0; by default 0.3 as in Keras (the function: 0.2).
+        alpha: a former name of `negative_slope`; keyword only.
 
-    Raises ValueError for a negative slope, for which y would not determine the sign of x; TypeError
-    for a value that is not a number.
+    Raises ValueError for a negative slope, for which y would not determine the sign of x, and for
+    both names; TypeError for a value that is not a number.
     """
 
     is_activation = True
 
-    def __init__(self, negative_slope: float = 0.3, **common: Any):
+    def __init__(self, negative_slope: float = 0.3, *, alpha: float | None = None, **common: Any):
         super().__init__(**common)
+        if alpha is not None:
+            if negative_slope != 0.3:
+                raise ValueError(
+                    "only one of `negative_slope` and its former name `alpha` may be given, "
+                    f"received {negative_slope!r} and {alpha!r}"
+                )
+            negative_slope = alpha
         self.negative_slope = number(negative_slope, "negative_slope", 0)
 
     def operations(self, input_shape):

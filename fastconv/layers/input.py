@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastconv.common.arguments import normalize_int
 from fastconv.layers.base import Layer
 from fastconv.layers.symbolic import Call, SymbolicTensor
 
 
 class InputLayer(Layer):
-    """The shape of the input samples of a model; see `Input`."""
+    """The shape of the input samples of a model; see `Input`.
+
+    `input_shape` is a former name of `shape`.
+    """
 
     def __init__(
         self,
@@ -22,7 +26,12 @@ class InputLayer(Layer):
         sparse: bool = False,
         ragged: bool = False,
         optional: bool = False,
+        input_shape: tuple[int, ...] | None = None,
     ):
+        if input_shape is not None:
+            if shape is not None:
+                raise ValueError("only one of `shape` and `input_shape` may be given")
+            shape = input_shape
         if batch_shape is not None:
             if shape is not None:
                 raise ValueError("only one of `shape` and `batch_shape` may be given")
@@ -30,10 +39,7 @@ class InputLayer(Layer):
         if shape is None:
             raise ValueError("`shape` must be given, received None")
         if batch_size is not None:
-            raise ValueError(
-                f"`batch_size` must be None, since a model takes batches of any size, "
-                f"received {batch_size!r}"
-            )
+            normalize_int(batch_size, "batch_size")
         for option, value in {"sparse": sparse, "ragged": ragged, "optional": optional}.items():
             if value:
                 raise ValueError(f"`{option}` inputs are not supported, received {value!r}")
@@ -74,10 +80,11 @@ def Input(
 ) -> SymbolicTensor:
     """Return the symbolic input of a model, for samples of `shape` (without the batch).
 
-    Pass it to the call of a layer, or to a `Sequential` as its first entry.
+    Pass it to the call of a layer, or to a `Sequential` as its first entry. A `batch_size`, or one
+    in `batch_shape`, has no effect: a model takes batches of every size, as in Keras.
 
-    Raises ValueError for a shape with an unknown or empty dimension, a fixed `batch_size` or a
-    dtype other than float32.
+    Raises ValueError for a shape with an unknown or empty dimension, a `batch_size` that is not
+    positive or a dtype other than float32.
 
     >>> from fastconv import layers
     >>> layers.Input((28, 28, 1)).shape

@@ -43,6 +43,20 @@ def load_model(
     return saving.load_model(filepath, custom_objects, compile, safe_mode)
 
 
+@explain_keywords
+def save_model(
+    model: Model,
+    filepath: str | os.PathLike,
+    overwrite: bool = True,
+    zipped: bool | None = None,
+    include_optimizer: bool = True,
+) -> None:
+    """Save `model` to a `.keras` or `.h5` file: see `fastconv.saving.save_model`."""
+    from fastconv.saving import save_model
+
+    save_model(model, filepath, overwrite, zipped, include_optimizer)
+
+
 def model_from_json(json_string: str, custom_objects: dict[str, type] | None = None) -> Model:
     """Return a model with new weights from the JSON of `Model.to_json`, Keras 3 or Keras 2.
 
@@ -89,4 +103,4 @@ def clone_model(model: Model) -> Model:
         return type(model).from_config(config)
 
 
-__all__ = ["Model", "Sequential", "clone_model", "load_model", "model_from_json"]
+__all__ = ["Model", "Sequential", "clone_model", "load_model", "model_from_json", "save_model"]

@@ -502,16 +502,25 @@ class Model(Trainer, Layer):
         print_fn: Callable[[str], Any] | None = None,
         expand_nested: bool = False,
         show_trainable: bool = False,
+        layer_range: Sequence[str] | None = None,
     ) -> None:
         """Print a table of the layers; see `fastconv.summary.print_summary`."""
-        print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable)
+        print_summary(
+            self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range
+        )
 
     @explain_keywords
-    def save(self, filepath: str | os.PathLike, overwrite: bool = True) -> None:
+    def save(
+        self,
+        filepath: str | os.PathLike,
+        overwrite: bool = True,
+        zipped: bool | None = None,
+        include_optimizer: bool = True,
+    ) -> None:
         """Save the model to one file: see `fastconv.saving.save_model`."""
         from fastconv import saving  # not needed to train
 
-        saving.save_model(self, filepath, overwrite)
+        saving.save_model(self, filepath, overwrite, zipped, include_optimizer)
 
     @explain_keywords
     def save_weights(self, filepath: str | os.PathLike, overwrite: bool = True) -> None:

@@ -19,7 +19,13 @@ from fastconv.serialization import custom_classes
 _KERAS, _LEGACY, _WEIGHTS, _TENSORS = ".keras", ".h5", ".weights.h5", ".safetensors"
 
 
-def save_model(model: Any, filepath: str | os.PathLike, overwrite: bool = True) -> None:
+def save_model(
+    model: Any,
+    filepath: str | os.PathLike,
+    overwrite: bool = True,
+    zipped: bool | None = None,
+    include_optimizer: bool = True,
+) -> None:
     """Save layers, weights, the arguments of `compile` and the state of training to a file that
     `load_model` here and in Keras reads.
 
@@ -27,21 +33,25 @@ def save_model(model: Any, filepath: str | os.PathLike, overwrite: bool = True) 
         model: the model.
         filepath: path that ends in ".keras", or ".h5" for Keras's older format.
         overwrite: whether an existing file may be replaced.
+        zipped: None or True: a `.keras` file is one archive, not a folder.
+        include_optimizer: whether to save the arguments of `compile` and the state of training.
 
     The file is replaced atomically.
 
     Raises:
-        ValueError: an unsupported suffix.
+        ValueError: an unsupported suffix, or `zipped=False`.
         FileExistsError: the file exists and `overwrite` is False.
         OSError: the file cannot be written; an old file remains.
     """
+    if zipped not in (None, True):
+        raise ValueError(f"`zipped` must be None or True, received {zipped!r}")
     path, suffix = _checked(filepath, _KERAS, _LEGACY)
     _refuse_existing(path, overwrite)
     with replacing(path) as file:
         if suffix == _KERAS:
-            model_file.write(model, file, path.parent)
+            model_file.write(model, file, path.parent, include_optimizer)
         else:
-            legacy_file.write(model, file)
+            legacy_file.write(model, file, include_optimizer)
 
 
 def load_model(

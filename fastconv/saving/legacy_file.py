@@ -62,9 +62,11 @@ _WRITER = "fastconv"
 _KEPT = ("class_name", "config", "name", "inbound_nodes", *SHARING_ENTRIES)
 
 
-def write(model: Any, file: BinaryIO) -> None:
+def write(model: Any, file: BinaryIO, include_optimizer: bool) -> None:
     """Write `model` to the open `file`."""
     import h5py
+
+    with_training = model.compiled and include_optimizer
 
     with named_objects():
         described = json.loads(json.dumps(model.description(continued=False), default=plain))
@@ -72,7 +74,7 @@ def write(model: Any, file: BinaryIO) -> None:
     with h5py.File(file, "w") as h5:
         h5.attrs["backend"], h5.attrs["keras_version"] = _WRITER, model_file.KERAS_VERSION
         h5.attrs["model_config"] = json.dumps(_without_modules(described))
-        if model.compiled:
+        if with_training:
             training = dict(described["compile_config"])
             training["optimizer_config"] = _without_modules(training.pop("optimizer"))
             h5.attrs["training_config"] = json.dumps(_with_names(training))
@@ -83,7 +85,7 @@ def write(model: Any, file: BinaryIO) -> None:
             arrays = {name: variable._live for variable, name in names_of(layer).items()}
             _write_group(weights.create_group(layer.name), arrays)
         _write_group(weights.create_group("top_level_model_weights"), {})
-        if model.compiled:
+        if with_training:
             name = model.optimizer.name
             arrays = {f"{name}/{each}": value for each, value in model.optimizer._live_variables()}
             group = h5.create_group(_OPTIMIZER)

@@ -29,8 +29,11 @@ _ENCRYPTED = 0x1  # a bit of a ZIP member's flags
 _LENGTHS_AT = 26  # offset in a member's local header of the lengths of its name and its extra field
 
 
-def write(model: Any, file: BinaryIO, directory: Path) -> None:
+def write(model: Any, file: BinaryIO, directory: Path, include_optimizer: bool) -> None:
     """Write `model` to the open `file`, with a temporary file in `directory`."""
+    config = model.to_json()
+    if not include_optimizer:
+        config = json.dumps(json.loads(config) | {"compile_config": {}})
     now = datetime.datetime.now()
     metadata = {
         "keras_version": KERAS_VERSION,
@@ -38,10 +41,10 @@ def write(model: Any, file: BinaryIO, directory: Path) -> None:
     }
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(_METADATA, json.dumps(metadata))
-        archive.writestr(_CONFIG, model.to_json())
+        archive.writestr(_CONFIG, config)
         # HDF5 seeks while it writes, which a member of an archive does not support.
         with tempfile.TemporaryFile(dir=directory) as weights:
-            weights_file.write(model, weights)
+            weights_file.write(model, weights, include_optimizer)
             weights.seek(0)
             with archive.open(_WEIGHTS, "w", force_zip64=True) as member:
                 shutil.copyfileobj(weights, member, 1 << 20)

@@ -55,17 +55,18 @@ if TYPE_CHECKING:
     from fastconv.parameters import Variable
 
 
-def write(model: Any, file: BinaryIO) -> None:
+def write(model: Any, file: BinaryIO, include_optimizer: bool = True) -> None:
     """Write the HDF5 file of `model` to the open `file`."""
     import h5py
 
+    with_training = model.compiled and include_optimizer
     with h5py.File(file, "w") as h5:
-        for path, name, arrays in _groups(model):
+        for path, name, arrays in _groups(model, with_training):
             group = h5.create_group(f"{path}/vars" if path else "vars")
             group.attrs["name"] = name
             for index, array in enumerate(arrays):
                 write_dataset(group, str(index), np.asarray(array))
-        if model.compiled:
+        if with_training:
             stored = [
                 v for place in _places(model, list) if not place.again for v in place.variables
             ]
@@ -106,13 +107,13 @@ def read(
             restore()
 
 
-def _groups(model: Any) -> Iterator[tuple[str, str, list[np.ndarray]]]:
+def _groups(model: Any, with_training: bool) -> Iterator[tuple[str, str, list[np.ndarray]]]:
     """Yield (path, attribute "name", arrays) of every group of variables."""
     yield "", model.name, []
     for place in _places(model, list):
         if not place.again:
             yield place.path, place.name, [variable._live for variable in place.variables]
-    if model.compiled:
+    if with_training:
         yield (
             "optimizer",
             model.optimizer.name,

@@ -80,21 +80,16 @@ class Trainer:
                 sample weights. With several outputs: a list of lists, one per output, or a dict of
                 lists.
             weighted_metrics: the same, computed with sample weights.
-            run_eagerly, steps_per_execution: as in Keras; only the defaults are supported.
-            jit_compile, auto_scale_loss: accepted without effect: fastconv does not compile models
-                and does not use reduced precision, for which the loss would be scaled.
+            run_eagerly, steps_per_execution, jit_compile, auto_scale_loss: accepted without effect,
+                since they do not change results: fastconv compiles no graphs, runs one step at a
+                time, and does not use reduced precision, for which the loss would be scaled.
 
         Raises ValueError or TypeError for an unknown or unsupported argument, and for one that
         cannot be saved to a file: an unnamed function, two functions of the same name, or a custom
         class (also of a layer) whose `get_config` returns more than plain data.
         """
-        unsupported = {
-            "run_eagerly": (bool(run_eagerly), False),
-            "steps_per_execution": (steps_per_execution, 1),
-        }
-        for option, (value, supported) in unsupported.items():
-            if value != supported:
-                raise ValueError(f"`{option}` must be {supported!r}, received {value!r}")
+        if steps_per_execution != "auto":
+            normalize_int(steps_per_execution, "steps_per_execution")
         config = CompileConfig(
             optimizers.get(optimizer), loss, loss_weights, metrics, weighted_metrics
         )

@@ -29,6 +29,7 @@ __all__ = [
     "callbacks",
     "cli",
     "constraints",
+    "data",
     "datasets",
     "errors",
     "explain",

@@ -23,6 +23,7 @@ from tests.support.interrupted_training import result, train
 
 SCRIPT = interrupted_training.__file__
 SOURCES = ["arrays", "sequence", "steps", "generator", "short arrays", "too few", "iterable"]
+SOURCES += ["dataset", "endless dataset"]
 ROOT = str(Path(fastconv.__file__).parents[1])
 
 

@@ -79,7 +79,12 @@ def test_fit_refuses_bad_arguments_and_stays_usable(arguments, error, message):
     [
         ([(X, Y)], {"y": Y}, ValueError, "`y` must be None when `x` yields batches"),
         ([(X, Y)], {"batch_size": 4}, ValueError, "`batch_size` must be None when `x` yields"),
-        ([(X, Y)], {"class_weight": {0: 1}}, ValueError, "`class_weight` must be None when"),
+        (
+            [(X, Y, np.ones(20))],
+            {"class_weight": {0: 1}},
+            ValueError,
+            r"`class_weight` must be None when `x` yields \(x, y, sample_weight\)",
+        ),
         ([(X, Y)], {"validation_split": 0.5}, ValueError, "`validation_split` needs arrays"),
         ([], {}, ValueError, "`x` must yield at least one batch, received none"),
         ([X], {}, ValueError, "received x alone"),

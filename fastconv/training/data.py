@@ -20,18 +20,18 @@ from __future__ import annotations
 import math
 import os
 from abc import ABC, abstractmethod
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, count, islice
 from typing import Any
 
 import numpy as np
 
-from fastconv.common.arguments import normalize_int, number
+from fastconv.common.arguments import as_integer, normalize_int, number
 from fastconv.common.tree import flatten, is_several, mapped
 from fastconv.plan import Plan
-from fastconv.training.dataset import PyDataset
+from fastconv.training.dataset import NumberedPasses, PyDataset
 from fastconv.training.io_spec import IOSpec, sample_array
+from fastconv.training.prefetch import in_parallel
 
 DEFAULT_BATCH_SIZE = 32
 Arrays = list[np.ndarray | None]  # one per input or output
@@ -97,19 +97,18 @@ def source_of(
     indexable = isinstance(x, PyDataset) or (hasattr(x, "__getitem__") and hasattr(x, "__len__"))
     if isinstance(x, (str, bytes, os.PathLike)) or not (indexable or isinstance(x, Iterable)):
         raise TypeError(f"`x` must be an array or an iterable of batches, received {_described(x)}")
-    unused = {
-        "y": y,
-        "sample_weight": sample_weight,
-        "batch_size": batch_size,
-        "class_weight": class_weight,
-    }
+    unused = {"y": y, "sample_weight": sample_weight, "batch_size": batch_size}
     for name, value in unused.items():
         if value is not None:
             raise ValueError(
                 f"`{name}` must be None when `x` yields batches (x, y[, sample_weight]), "
                 f"received {type(value).__name__}"
             )
-    return SequenceSource(x, shuffle) if indexable else IterableSource(x)
+    if indexable:
+        return SequenceSource(x, shuffle, class_weight)
+    if isinstance(x, NumberedPasses):
+        return PassesSource(x, class_weight)
+    return IterableSource(x, class_weight)
 
 
 def _described(x: Any) -> str:
@@ -132,6 +131,8 @@ class Source(ABC):
     repeatable = True  # whether a second pass yields data again
     shuffle = False  # whether every pass has an order of its own
     waits = False  # whether preparing a batch takes time that can overlap with a step
+    endless = False  # whether a pass does not end
+    streams: Sequence[Any] = ()  # objects with a `seed` that determines the order of the data
     queue_size: int | None = None  # maximum number of prefetched batches, None for the default
     spec: IOSpec  # of the model; set by `prepare`
     y_shapes: list[tuple[int, ...] | None]  # of the labels; set by `prepare`
@@ -189,13 +190,7 @@ class ArraySource(Source):
         self.y_shapes = [None if y is None else y.shape for y in self.ys]
         weights = self.sample_weight
         if self._class_weight is not None and self.count:
-            if len(outputs) > 1:
-                raise ValueError(
-                    "`class_weight` needs a model with one output, received a model with "
-                    f"{list(outputs)}"
-                )
-            (shape,) = spec.output_shapes
-            weights = weights_of_classes(self.ys[0], self._class_weight, shape[-1])
+            weights = class_weights(spec, self.ys, self._class_weight)
         self.weights = spec.weights(weights, self.count)
         # `take` into a given array is faster, but would copy all of a strided `x` on every call.
         self._take = [x.flags.c_contiguous and x.dtype == np.float32 for x in self.xs]
@@ -239,8 +234,8 @@ class IterableSource(Source):
 
     waits = True
 
-    def __init__(self, batches: Iterable[Any]):
-        self._iterable = batches
+    def __init__(self, batches: Iterable[Any], class_weight: dict[int, float] | None = None):
+        self._iterable, self._class_weight = batches, class_weight
         self.repeatable = not isinstance(batches, Iterator)
 
     def sample_shape(self):
@@ -288,7 +283,14 @@ class IterableSource(Source):
             return xs, nothing, nothing
         if y is None:
             raise ValueError("`x` must yield (x, y) or (x, y, sample_weight), received x alone")
-        return xs, spec.targets(y, size), spec.weights(weight, size)
+        ys = spec.targets(y, size)
+        if self._class_weight is not None:
+            if weight is not None:
+                raise ValueError(
+                    "`class_weight` must be None when `x` yields (x, y, sample_weight)"
+                )
+            weight = class_weights(spec, ys, self._class_weight, whole=False)
+        return xs, ys, spec.weights(weight, size)
 
     def size(self, item):
         xs, _, weights = item
@@ -301,6 +303,32 @@ class IterableSource(Source):
         return ys, weights
 
 
+class PassesSource(IterableSource):
+    """Batches of a `fastconv.data.Dataset`, whose passes are numbered.
+
+    Passes count from the number of those before this source, so a second `fit` goes on.
+    """
+
+    def __init__(self, batches: NumberedPasses, class_weight: dict[int, float] | None = None):
+        super().__init__(batches, class_weight)
+        self.num_batches, self.endless = batches.num_batches, batches.endless
+        self._before = batches.passes
+
+    def _peek(self):
+        for batch in self._iterable.elements((self._before,)):
+            return unpack_batch(batch)
+        raise ValueError("`x` must yield at least one batch, received none")
+
+    @property
+    def streams(self):
+        return self._iterable.streams()
+
+    def _raw_batches(self, order, first):
+        number = self._before + order[1]
+        yield from islice(self._iterable.elements((number,)), first, None)
+        self._iterable.passes = number + 1
+
+
 class SequenceSource(IterableSource):
     """Batches by index, in a new order each pass if shuffled; for example a `PyDataset`.
 
@@ -308,8 +336,8 @@ class SequenceSource(IterableSource):
     defined, are called before and after every pass, by the thread that prepares the batches.
     """
 
-    def __init__(self, batches: Any, shuffle: bool):
-        super().__init__(batches)
+    def __init__(self, batches: Any, shuffle: bool, class_weight: dict[int, float] | None = None):
+        super().__init__(batches, class_weight)
         self.repeatable = True
         is_dataset = isinstance(batches, PyDataset)
         self.num_batches = batches.num_batches if is_dataset else len(batches)
@@ -331,7 +359,7 @@ class SequenceSource(IterableSource):
         else:
             indices = range(first, self.num_batches)
         if self._workers > 1:
-            yield from _in_parallel(self._iterable.__getitem__, indices, self._workers)
+            yield from in_parallel(self._iterable.__getitem__, indices, self._workers)
         else:
             for index in indices:
                 yield self._iterable[index]
@@ -340,23 +368,6 @@ class SequenceSource(IterableSource):
     def _notify(self, event: str) -> None:
         if hasattr(self._iterable, event):
             getattr(self._iterable, event)()
-
-
-def _in_parallel(function: Any, arguments: Iterable[Any], workers: int) -> Iterator[Any]:
-    """`map` on `workers` threads, which stay at most `workers` calls ahead."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="fastconv-workers")
-    waiting: deque = deque()
-    try:
-        for argument in arguments:
-            waiting.append(pool.submit(function, argument))
-            if len(waiting) > workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def unpack_batch(batch: Any) -> tuple[Any, Any, Any]:
@@ -370,11 +381,30 @@ def unpack_batch(batch: Any) -> tuple[Any, Any, Any]:
     return (*batch, None, None)[:3]
 
 
-def weights_of_classes(y: np.ndarray, class_weight: dict[int, float], outputs: int) -> np.ndarray:
+def class_weights(
+    spec: IOSpec, ys: Arrays, class_weight: dict[int, float], whole: bool = True
+) -> np.ndarray:
+    """Return the weights of the samples whose labels are `ys`; ValueError for several outputs.
+
+    `whole`: whether these are all labels, or those of one batch.
+    """
+    if len(ys) > 1:
+        raise ValueError(
+            "`class_weight` needs a model with one output, received a model with "
+            f"{list(spec.output_names)}"
+        )
+    (shape,) = spec.output_shapes
+    return weights_of_classes(ys[0], class_weight, shape[-1], whole)
+
+
+def weights_of_classes(
+    y: np.ndarray, class_weight: dict[int, float], outputs: int, whole: bool = True
+) -> np.ndarray:
     """Return one weight per sample by its class, 1 for classes without an entry.
 
     The classes are the numbers below `outputs`, the length of a prediction; for a length of one,
-    the classes are 0, 1 and all labels in `y`. Labels are rounded, as in Keras.
+    the classes are 0, 1 and all labels in `y`, or any number if `y` is not the `whole` of them.
+    Labels are rounded, as in Keras.
 
     Raises ValueError for a key that is not a class, for a weight that is negative or not finite,
     and for several labels per sample; TypeError if `class_weight` is not a dict of numbers.
@@ -389,6 +419,8 @@ def weights_of_classes(y: np.ndarray, class_weight: dict[int, float], outputs: i
     known, words = set(range(outputs)), f"the classes 0 to {outputs - 1}"
     if outputs == 1:
         known, words = {0, 1, *labels.tolist()}, "the classes 0 and 1 and the labels in `y`"
+        if not whole:
+            known |= {key for key in class_weight if as_integer(key) is not None}
     unknown = [key for key in class_weight if key not in known]
     if unknown:
         raise ValueError(f"the keys of `class_weight` must be among {words}, received {unknown}")

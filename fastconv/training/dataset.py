@@ -1,7 +1,8 @@
-"""`PyDataset`: batches by index."""
+"""`PyDataset`: batches by index. `NumberedPasses`: batches by the number of the pass."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from itertools import count
 from typing import Any
@@ -71,3 +72,35 @@ class PyDataset(NamedArguments):
 
     def on_epoch_end(self) -> None:
         """Called after the last batch of a pass was loaded."""
+
+
+class NumberedPasses(ABC):
+    """An iterable of batches whose pass number p is a function of p; `fastconv.data.Dataset`.
+
+    An iteration is the next pass; a pass counts when it was iterated to its end.
+    """
+
+    passes = 0  # complete passes so far
+
+    @property
+    @abstractmethod
+    def num_batches(self) -> int | None:
+        """The number of batches of a pass; None if it is unknown or infinite."""
+
+    @property
+    def endless(self) -> bool:
+        """Whether a pass does not end."""
+        return False
+
+    @abstractmethod
+    def elements(self, key: tuple[int, ...]) -> Iterator[Any]:
+        """Yield the batches of the pass `key`, whose first entry is its number."""
+
+    def streams(self) -> list[Any]:
+        """Return the objects whose attribute `seed` determines random orders; a resumed `fit` sets
+        it."""
+        return []
+
+    def __iter__(self) -> Iterator[Any]:
+        yield from self.elements((self.passes,))
+        self.passes += 1

@@ -9,7 +9,7 @@ from typing import Any
 from fastconv.common import randomness
 from fastconv.common.arguments import normalize_int
 from fastconv.common.user_warnings import warn_user
-from fastconv.state import boolean, check_record, optional, seed, whole
+from fastconv.state import boolean, check_record, list_of, optional, seed, whole
 from fastconv.training.data import Source, source_of
 from fastconv.training.prefetch import DEPTH, prefetched
 
@@ -49,7 +49,10 @@ class EpochIterator:
         """
         if steps is not None:
             steps = normalize_int(steps, steps_name)
-        return cls(source_of(data, batch_size, steps, shuffle, class_weight), steps, steps_name)
+        source = source_of(data, batch_size, steps, shuffle, class_weight)
+        if source.endless and steps is None:
+            raise ValueError(f"`{steps_name}` must be given for data without an end, received None")
+        return cls(source, steps, steps_name)
 
     @classmethod
     def over_validation(cls, data: Any, batch_size: int | None, steps: int | None) -> EpochIterator:
@@ -108,13 +111,16 @@ class EpochIterator:
 
     def state(self) -> dict[str, Any]:
         """Return the position of the next epoch; valid only between two epochs."""
-        return {
+        state = {
             "seed": self._seed,
             "passes": self._passes,
             "taken": self._taken,
             "exhausted": self.exhausted,
             "batches": self.source.num_batches,
         }
+        if self.source.streams:
+            state["streams"] = [stream.seed for stream in self.source.streams]
+        return state
 
     def check_state(self, state: Any, epochs: int) -> None:
         """Raise ValueError unless `state` belongs to data of the same length after at most `epochs`
@@ -126,7 +132,15 @@ class EpochIterator:
             "exhausted": boolean,
             "batches": optional(whole),
         }
+        streams = self.source.streams
+        if streams:
+            kinds["streams"] = list_of(seed)
         check_record(state, kinds, "the state of the data")
+        if streams and len(state["streams"]) != len(streams):
+            raise ValueError(
+                f"the state of the data must have {len(streams)} seeds, "
+                f"received {len(state['streams'])}"
+            )
         batches = self.source.num_batches
         if state["batches"] != batches:
             raise ValueError(
@@ -156,6 +170,8 @@ class EpochIterator:
         """
         self._seed, self._passes, self._taken = state["seed"], state["passes"], state["taken"]
         self.exhausted = state["exhausted"]
+        for stream, number in zip(self.source.streams, state.get("streams", ()), strict=True):
+            stream.seed = number
         self._current = None
 
     def _pass(self, first: int) -> Iterator[Any]:

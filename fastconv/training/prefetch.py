@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -68,3 +69,22 @@ def prefetched(items: Iterable[Any], depth: int = DEPTH) -> Iterator[Any]:
             while True:
                 ready.get_nowait()
         thread.join(_PATIENCE)
+
+
+def in_parallel(
+    function: Callable[[Any], Any], arguments: Iterable[Any], workers: int
+) -> Iterator[Any]:
+    """`map` on `workers` threads, which stay at most `workers` calls ahead."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="fastconv-workers")
+    waiting: deque = deque()
+    try:
+        for argument in arguments:
+            waiting.append(pool.submit(function, argument))
+            if len(waiting) > workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)

@@ -23,6 +23,7 @@ from fastconv import runtime
 from fastconv.common import randomness
 from fastconv.common.arguments import normalize_int
 from fastconv.common.keywords import explain_keywords
+from fastconv.data import Dataset
 from fastconv.utils.images import (
     COLOR_MODES,
     INTERPOLATIONS,
@@ -45,9 +46,10 @@ _LABEL_MODES = ("int", "categorical", "binary")
 _SUBSETS = ("training", "validation", "both")
 
 
-class ImageDataset:
+class ImageDataset(Dataset):
     """Pictures in batches `(x, y)`, or `x` alone without labels; made by
-    `image_dataset_from_directory`. Every iteration is a pass over all of them.
+    `image_dataset_from_directory`; a `fastconv.data.Dataset` with the methods of one. Every
+    iteration is a pass over all of them.
 
     With shuffling, pass number p has the order of a generator seeded by (seed, p), so it does not
     depend on anything that happened before. A pass counts when it has been iterated to its end.
@@ -64,18 +66,17 @@ class ImageDataset:
         self.file_paths, self.labels, self.class_names = file_paths, labels, class_names
         self._label_mode, self._batch_size = label_mode, batch_size
         self._shuffle, self._seed, self._decode = shuffle, seed, decode
-        self._passes = 0
 
-    def __len__(self) -> int:
-        """The number of batches of a pass; of pictures if they are not batched."""
+    def cardinality(self) -> int:
+        """Return the number of batches of a pass; of pictures if they are not batched."""
         return -(-len(self.file_paths) // (self._batch_size or 1))
 
-    def __iter__(self) -> Iterator[Any]:
+    def elements(self, key: tuple[int, ...]) -> Iterator[Any]:
         from concurrent.futures import ThreadPoolExecutor
 
         order = np.arange(len(self.file_paths))
         if self._shuffle:
-            order = np.random.default_rng((self._seed, self._passes)).permutation(order)
+            order = np.random.default_rng((self._seed, *key)).permutation(order)
         size = self._batch_size or 1
         pool = ThreadPoolExecutor(runtime.get_num_threads(), thread_name_prefix="fastconv-images")
         waiting: deque = deque()
@@ -90,7 +91,6 @@ class ImageDataset:
                 yield self._batch(*waiting.popleft())
         finally:
             pool.shutdown(cancel_futures=True)
-        self._passes += 1
 
     def _batch(self, rows: np.ndarray, decoded: list) -> Any:
         x = np.stack([future.result() for future in decoded])

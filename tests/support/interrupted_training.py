@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from fastconv import callbacks, layers, models, optimizers
+from fastconv.data import Dataset
 from fastconv.utils import set_random_seed
 
 
@@ -48,6 +49,11 @@ def forever(x, y, size):
         yield x[rows], y[rows]
 
 
+def pipeline(x, y):
+    """A data set that is shuffled without a seed."""
+    return Dataset.from_tensor_slices((x, y)).shuffle(30).batch(8).map(lambda x, y: (x + 0.5, y))
+
+
 def train(backup_dir, save_freq="epoch", source="arrays", epochs=6, others=(), **options):
     """The model after a `fit` that begins anew, or where `backup_dir` says it was interrupted."""
     set_random_seed(11)
@@ -68,6 +74,8 @@ def train(backup_dir, save_freq="epoch", source="arrays", epochs=6, others=(), *
         "short arrays": {"x": x, "y": y, "batch_size": 8, "steps_per_epoch": 5},
         "too few": {"x": x, "y": y, "batch_size": 10, "steps_per_epoch": 9},
         "iterable": {"x": Again(Batches(x, y, 8)), "steps_per_epoch": 5},
+        "dataset": {"x": pipeline(x, y)},
+        "endless dataset": {"x": pipeline(x, y).repeat(), "steps_per_epoch": 5},
     }[source]
     stopping = callbacks.EarlyStopping("loss", patience=4, restore_best_weights=True)
     backup = []

@@ -2,6 +2,7 @@
 
 from fastconv import (
     activations,
+    applications,
     bench,
     callbacks,
     cli,
@@ -49,6 +50,7 @@ __all__ = [
     "Sequential",
     "__version__",
     "activations",
+    "applications",
     "bench",
     "callbacks",
     "cli",

@@ -18,16 +18,26 @@ from typing import Any
 __version__ = "0.1.0"
 
 __all__ = [
+    "DTypePolicy",
     "FormatError",
+    "Initializer",
     "Input",
+    "Layer",
+    "Loss",
+    "Metric",
     "Model",
+    "Optimizer",
+    "Regularizer",
     "Sequential",
+    "Variable",
     "__version__",
     "activations",
     "applications",
+    "backend",
     "bench",
     "callbacks",
     "cli",
+    "config",
     "constraints",
     "data",
     "datasets",
@@ -39,12 +49,14 @@ __all__ = [
     "layers",
     "losses",
     "metrics",
+    "mixed_precision",
     "models",
     "ops",
     "optimizers",
     "parameters",
     "plan",
     "preprocessing",
+    "random",
     "reference",
     "regularizers",
     "runtime",
@@ -55,7 +67,9 @@ __all__ = [
     "state",
     "testing",
     "training",
+    "tree",
     "utils",
+    "version",
     "viz",
     "zoo",
 ]
@@ -64,10 +78,23 @@ __all__ = [
 _SHORTCUTS = {
     "FormatError": "fastconv.errors",
     "explain": "fastconv.inspect",
+    "DTypePolicy": "fastconv.mixed_precision",
+    "Initializer": "fastconv.initializers",
     "Input": "fastconv.layers",
+    "Layer": "fastconv.layers",
+    "Loss": "fastconv.losses",
+    "Metric": "fastconv.metrics",
+    "Optimizer": "fastconv.optimizers",
+    "Regularizer": "fastconv.regularizers",
+    "Variable": "fastconv.parameters",
     "Model": "fastconv.models",
     "Sequential": "fastconv.models",
 }
+
+
+def version() -> str:
+    """Return the version of fastconv."""
+    return __version__
 
 
 def __getattr__(name: str) -> Any:

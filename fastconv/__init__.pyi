@@ -3,9 +3,11 @@
 from fastconv import (
     activations,
     applications,
+    backend,
     bench,
     callbacks,
     cli,
+    config,
     constraints,
     data,
     datasets,
@@ -16,12 +18,14 @@ from fastconv import (
     layers,
     losses,
     metrics,
+    mixed_precision,
     models,
     ops,
     optimizers,
     parameters,
     plan,
     preprocessing,
+    random,
     reference,
     regularizers,
     runtime,
@@ -32,28 +36,48 @@ from fastconv import (
     state,
     testing,
     training,
+    tree,
     utils,
     viz,
     zoo,
 )
 from fastconv.errors import FormatError
+from fastconv.initializers import Initializer
 from fastconv.inspect import explain
-from fastconv.layers import Input
+from fastconv.layers import Input, Layer
+from fastconv.losses import Loss
+from fastconv.metrics import Metric
+from fastconv.mixed_precision import DTypePolicy
 from fastconv.models import Model, Sequential
+from fastconv.optimizers import Optimizer
+from fastconv.parameters import Variable
+from fastconv.regularizers import Regularizer
 
 __version__: str
 
+def version() -> str: ...
+
 __all__ = [
+    "DTypePolicy",
     "FormatError",
+    "Initializer",
     "Input",
+    "Layer",
+    "Loss",
+    "Metric",
     "Model",
+    "Optimizer",
+    "Regularizer",
     "Sequential",
+    "Variable",
     "__version__",
     "activations",
     "applications",
+    "backend",
     "bench",
     "callbacks",
     "cli",
+    "config",
     "constraints",
     "data",
     "datasets",
@@ -65,12 +89,14 @@ __all__ = [
     "layers",
     "losses",
     "metrics",
+    "mixed_precision",
     "models",
     "ops",
     "optimizers",
     "parameters",
     "plan",
     "preprocessing",
+    "random",
     "reference",
     "regularizers",
     "runtime",
@@ -81,7 +107,9 @@ __all__ = [
     "state",
     "testing",
     "training",
+    "tree",
     "utils",
+    "version",
     "viz",
     "zoo",
 ]

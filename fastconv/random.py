@@ -1,0 +1,222 @@
+"""Arrays of random numbers, as in `keras.random`.
+
+`seed` is None for the stream that `fastconv.utils.set_random_seed` starts, an integer for the same
+numbers at every call, or a `SeedGenerator` for a stream of its own. The numbers differ from those
+of Keras, the distributions do not.
+
+>>> from fastconv import random
+>>> random.uniform((2, 3), seed=1).shape
+(2, 3)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastconv.common import randomness
+from fastconv.common.arguments import normalize_int, number
+from fastconv.common.arrays import real_array
+
+
+class SeedGenerator:
+    """A stream of random numbers.
+
+    Args:
+        seed: integer of at least 0 that determines the numbers; None for one that is drawn.
+        name: shown by `repr`.
+
+    Raises TypeError for a seed that is not an integer, ValueError for a negative one.
+    """
+
+    def __init__(self, seed: int | None = None, name: str | None = None):
+        drawn = randomness.draw_seed() if seed is None else normalize_int(seed, "seed", minimum=0)
+        self.initial_seed, self.name = drawn, name or "seed_generator"
+        self._generator = np.random.default_rng(drawn)
+
+    def next(self) -> int:
+        """Return a seed that no earlier call returned."""
+        return int(self._generator.integers(2**63))
+
+    def get_config(self) -> dict[str, Any]:
+        return {"seed": self.initial_seed}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> SeedGenerator:
+        return cls(**config)
+
+    def __repr__(self) -> str:
+        return f"<SeedGenerator {self.name} seed={self.initial_seed}>"
+
+
+Seed = int | SeedGenerator | None
+
+
+def _generator(seed: Seed) -> np.random.Generator:
+    if seed is None:
+        return randomness.generator()
+    if isinstance(seed, SeedGenerator):
+        return seed._generator
+    return np.random.default_rng(normalize_int(seed, "seed", minimum=0))
+
+
+def _shape(shape: Any) -> tuple[int, ...]:
+    sizes = shape if isinstance(shape, (tuple, list)) else (shape,)
+    return tuple(normalize_int(size, "shape", minimum=0) for size in sizes)
+
+
+def _type(dtype: Any, kinds: str, default: str) -> np.dtype:
+    chosen = np.dtype(default if dtype is None else dtype)
+    if chosen.kind not in kinds:
+        raise ValueError(f"`dtype` must be like {default!r}, received {dtype!r}")
+    return chosen
+
+
+def normal(
+    shape: Sequence[int],
+    mean: float = 0.0,
+    stddev: float = 1.0,
+    dtype: Any = None,
+    seed: Seed = None,
+) -> np.ndarray:
+    """Return normal draws with this mean and standard deviation, float32 by default.
+
+    Raises ValueError for a negative size or `stddev`, TypeError for what is not a number.
+    """
+    kind = _type(dtype, "f", "float32")
+    draws = _generator(seed).standard_normal(_shape(shape))
+    return (number(mean, "mean") + number(stddev, "stddev", 0) * draws).astype(kind)
+
+
+def truncated_normal(
+    shape: Sequence[int],
+    mean: float = 0.0,
+    stddev: float = 1.0,
+    dtype: Any = None,
+    seed: Seed = None,
+) -> np.ndarray:
+    """Return normal draws, of which those beyond two deviations from the mean are drawn again."""
+    kind, generator = _type(dtype, "f", "float32"), _generator(seed)
+    draws = generator.standard_normal(_shape(shape)).reshape(-1)
+    while (outside := np.flatnonzero(np.abs(draws) > 2)).size:
+        draws[outside] = generator.standard_normal(outside.size)
+    draws = number(mean, "mean") + number(stddev, "stddev", 0) * draws
+    return draws.reshape(_shape(shape)).astype(kind)
+
+
+def uniform(
+    shape: Sequence[int],
+    minval: float = 0.0,
+    maxval: float = 1.0,
+    dtype: Any = None,
+    seed: Seed = None,
+) -> np.ndarray:
+    """Return draws that are equally probable from `minval` to, but without, `maxval`; float32 by
+    default."""
+    kind = _type(dtype, "f", "float32")
+    low, high = number(minval, "minval"), number(maxval, "maxval")
+    draws = _generator(seed).random(_shape(shape), dtype=np.float32)
+    return (low + (high - low) * draws).astype(kind)
+
+
+def randint(
+    shape: Sequence[int], minval: int, maxval: int, dtype: Any = "int32", seed: Seed = None
+) -> np.ndarray:
+    """Return integers that are equally probable from `minval` to, but without, `maxval`.
+
+    Raises ValueError unless `minval` is below `maxval`.
+    """
+    kind = _type(dtype, "iu", "int32")
+    low = normalize_int(minval, "minval", minimum=-(2**63))
+    high = normalize_int(maxval, "maxval", minimum=-(2**63))
+    if low >= high:
+        raise ValueError(f"`minval` must be below `maxval`, received {minval} and {maxval}")
+    return _generator(seed).integers(low, high, _shape(shape)).astype(kind)
+
+
+def categorical(
+    logits: Any, num_samples: int, dtype: Any = "int32", seed: Seed = None
+) -> np.ndarray:
+    """Return class numbers (batch, num_samples), drawn with the probabilities softmax(logits).
+
+    Args:
+        logits: (batch, classes).
+
+    Raises ValueError for another rank.
+    """
+    kind = _type(dtype, "iu", "int32")
+    logits = real_array(logits, "`logits`").astype(np.float64)
+    if logits.ndim != 2:
+        raise ValueError(f"`logits` must have shape (batch, classes), received {logits.shape}")
+    count = normalize_int(num_samples, "num_samples")
+    # The largest of logit + Gumbel noise has the probability of the softmax.
+    noise = _generator(seed).gumbel(size=(len(logits), count, logits.shape[1]))
+    return (logits[:, None, :] + noise).argmax(axis=-1).astype(kind)
+
+
+def shuffle(x: Any, axis: int = 0, seed: Seed = None) -> np.ndarray:
+    """Return a copy of `x` with the parts along `axis` in random order."""
+    x = np.asarray(x)
+    axis = normalize_int(axis, "axis", minimum=-64)
+    if not -x.ndim <= axis < x.ndim:
+        raise ValueError(f"`axis` must be one of `x`, of shape {x.shape}, received {axis}")
+    return _generator(seed).permutation(x, axis=axis)
+
+
+def dropout(
+    inputs: Any, rate: float, noise_shape: Sequence[int | None] | None = None, seed: Seed = None
+) -> np.ndarray:
+    """Return `inputs` with elements zero with probability `rate`, the others divided by 1 - rate.
+
+    Along the axes where `noise_shape` is 1, all elements share one draw.
+
+    Raises ValueError for a rate that is not from 0 to below 1, or another number of axes.
+    """
+    x = real_array(inputs, "`inputs`")
+    x = x if x.dtype.kind == "f" else x.astype(np.float32)
+    rate = number(rate, "rate", 0, 1, below=True)
+    sizes = x.shape if noise_shape is None else tuple(noise_shape)
+    if len(sizes) != x.ndim:
+        raise ValueError(f"`noise_shape` must have {x.ndim} sizes, received {noise_shape!r}")
+    sizes = tuple(own if size is None else size for size, own in zip(sizes, x.shape, strict=True))
+    kept = _generator(seed).random(_shape(sizes)) >= rate
+    return np.where(kept, x / x.dtype.type(1 - rate), x.dtype.type(0))
+
+
+def gamma(shape: Sequence[int], alpha: Any, dtype: Any = None, seed: Seed = None) -> np.ndarray:
+    """Return draws of the gamma distribution with shape parameter `alpha` and scale 1."""
+    kind = _type(dtype, "f", "float32")
+    return _generator(seed).gamma(_positive(alpha, "alpha"), size=_shape(shape)).astype(kind)
+
+
+def beta(
+    shape: Sequence[int], alpha: Any, beta: Any, dtype: Any = None, seed: Seed = None
+) -> np.ndarray:
+    """Return draws of the beta distribution with parameters `alpha` and `beta`."""
+    kind = _type(dtype, "f", "float32")
+    parameters = _positive(alpha, "alpha"), _positive(beta, "beta")
+    return _generator(seed).beta(*parameters, size=_shape(shape)).astype(kind)
+
+
+def binomial(
+    shape: Sequence[int], counts: Any, probabilities: Any, dtype: Any = None, seed: Seed = None
+) -> np.ndarray:
+    """Return how many of `counts` trials succeed, each with its probability, as floats."""
+    kind = _type(dtype, "f", "float32")
+    counts = real_array(counts, "`counts`").astype(np.int64)
+    chances = real_array(probabilities, "`probabilities`").astype(np.float64)
+    if (counts < 0).any() or not ((chances >= 0) & (chances <= 1)).all():
+        raise ValueError(
+            "`counts` must not be negative and `probabilities` from 0 to 1, received "
+            f"{counts.tolist()!r:.100} and {chances.tolist()!r:.100}"
+        )
+    return _generator(seed).binomial(counts, chances, size=_shape(shape)).astype(kind)
+
+
+def _positive(values: Any, name: str) -> np.ndarray:
+    array = real_array(values, f"`{name}`").astype(np.float64)
+    if not (array > 0).all():
+        raise ValueError(f"`{name}` must be positive, received {values!r:.100}")
+    return array

@@ -76,7 +76,7 @@ def regrets(coefficients: Sequence[float], samples: Sequence[Sample]) -> dict[st
         best = min(case, key=lambda s: s.milliseconds)
         row, frozen = chosen.row, " frozen" if chosen.frozen else ""
         name = (
-            f"{row.name} x{row.batch} {chosen.direction}{frozen}: "
+            f"{row.name} {row.input_shape}, {row.kernel_shape} {chosen.direction}{frozen}: "
             f"{chosen.algorithm} for {best.algorithm}"
         )
         found[name] = chosen.milliseconds / best.milliseconds

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import fastconv
@@ -16,8 +16,12 @@ from fastconv.ops import compiled
 from tests.support.oracle import generator
 from tests.support.winograd_tiles import tile_sizes
 
-# Entries of `describe` that say in which order a sum is taken.
-ORDER = ("algorithm", "splits", "tiles", "components", "reduction_blocks", "sampling")
+# Entries of `describe`, and of its problems, that say in which order a sum is taken.
+ORDER = (
+    "algorithm", "variant", "splits", "rows", "tiles", "components", "tiles_per_block", "blocks",
+    "reduction", "reduction_block", "reduction_blocks", "sampling", "packs_x", "packs_dy",
+)  # fmt: skip
+THREADS = range(1, 129)
 PASSES = ("forward", "backward_input", "backward_kernel")
 
 
@@ -43,46 +47,76 @@ def op_for(pass_name, geometry, algorithm="auto", dtype=np.float32):
 
 def order(description):
     """The entries of a description, and of its problems, that decide bits."""
-    found = {key: description[key] for key in ORDER if key in description}
-    found["reductions"] = [p["reduction"] for p in description.get("problems", [])]
-    return found
+    parts = [description, *description.get("problems", [])]
+    return [{key: part[key] for key in ORDER if key in part} for part in parts]
+
+
+@pytest.fixture
+def any_isa():
+    """Sets an instruction set until the test ends, for tests that draw one."""
+    before = runtime.isa()
+    yield runtime.set_isa
+    runtime.set_isa(before)
 
 
 sizes = st.integers(1, 40)
 channels = st.one_of(st.integers(1, 20), st.sampled_from([32, 48, 64, 100, 128, 260]))
+isas = st.sampled_from(runtime.available_isas())
+for_each_example = settings(
+    max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
+@for_each_example
 @given(
-    st.integers(1, 9), sizes, sizes, channels, channels, st.sampled_from([1, 3, 5]),
-    st.sampled_from([1, 2]), st.sampled_from(["same", "valid"]), st.sampled_from(PASSES),
+    isas, st.one_of(st.integers(1, 9), st.integers(1, 80)), sizes, sizes, channels, channels,
+    st.sampled_from([1, 2, 3, 3, 3, 5]), st.sampled_from([1, 1, 1, 2, 3]),
+    st.sampled_from([1, 1, 1, 2]), st.sampled_from([1, 1, 1, 2, "all"]),
+    st.sampled_from(["same", "valid"]), st.sampled_from(PASSES), st.sampled_from(["f4", "f8"]),
+)  # fmt: skip
+@example(
+    isa=runtime.available_isas()[0], batch=64, height=28, width=28, c=128, k=1, kernel=3, stride=1,
+    dilation=1, groups="all", padding="same", pass_name="backward_kernel", dtype="f4",
 )  # fmt: skip
 def test_no_order_of_a_sum_depends_on_the_number_of_threads(
-    batch, height, width, c, k, kernel, stride, padding, pass_name
-):
-    if padding == "valid" and min(height, width) < kernel:
+    any_isa, isa, batch, height, width, c, k, kernel, stride, dilation, groups, padding, pass_name,
+    dtype,
+):  # fmt: skip
+    any_isa(isa)
+    if padding == "valid" and min(height, width) < (kernel - 1) * dilation + 1:
         return
+    if groups == "all":  # depthwise
+        k = groups = c
+    elif groups == 2:
+        c, k = 2 * c, 2 * k
     geometry = shapes.conv2d_geometry(
-        (batch, height, width, c), (kernel, kernel, c, k), strides=stride, padding=padding
+        (batch, height, width, c),
+        (kernel, kernel, c // groups, k),
+        strides=stride,
+        dilation_rate=dilation,
+        groups=groups,
+        padding=padding,
     )
     for algorithm in compiled.estimated_costs(geometry, pass_name):
-        op = op_for(pass_name, geometry, algorithm)
-        alone = order(op.describe(1))
-        assert alone["algorithm"] == algorithm
-        for threads in (2, 3, 8, 9, 24, 64, 128):
-            assert order(op.describe(threads)) == alone
+        op = op_for(pass_name, geometry, algorithm, dtype)
+        alone = order(op.partition(1))
+        assert alone[0]["algorithm"] == algorithm
+        for threads in THREADS:
+            assert order(op.partition(threads)) == alone, threads
 
 
-@given(st.integers(1, 70), st.integers(1, 3000), st.integers(1, 300))
-def test_nor_does_that_of_a_dense_layer(rows, inputs, outputs):
+@for_each_example
+@given(isas, st.integers(1, 70), st.integers(1, 3000), st.integers(1, 300))
+def test_nor_does_that_of_a_dense_layer(any_isa, isa, rows, inputs, outputs):
+    any_isa(isa)
     x, w, y = (
         np.empty(s, np.float32) for s in ((rows, inputs), (inputs, outputs), (rows, outputs))
     )
     op = compiled.DenseForward(x, w, None, y)
-    alone = op.describe(1)
-    for threads in (2, 9, 128):
-        described = op.describe(threads)
-        assert described["reduction_blocks"] == alone["reduction_blocks"]
-        assert described["variant"] == alone["variant"]
+    alone = order(op.partition(1))
+    assert "reduction_blocks" in alone[0]
+    for threads in THREADS:
+        assert order(op.partition(threads)) == alone, threads
 
 
 @given(st.integers(1, 60), st.integers(1, 60), st.sampled_from(["winograd2", "winograd4"]))

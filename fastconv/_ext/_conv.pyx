@@ -210,6 +210,7 @@ cdef class _Problems(FilterOp):
             "store": "nontemporal" if p.streams else "cached",
             "gathers_input": bool(p.copies_rows),
             "reduction": (p.taps, p.run),
+            "reduction_block": (p.tap_block, p.run_block),
             "items": {"rows": p.row_items, "columns": p.col_items, "panels": p.panel_items, "groups": p.groups},
         }
 
@@ -386,6 +387,7 @@ cdef class DirectBackwardKernel(_BackwardKernel):
         return {
             "algorithm": self.algorithm, "variant": variant, "store": "cached",
             "packs_x": bool(p.packs_x), "packs_dy": bool(p.packs_dy), "splits": p.splits,
+            "rows": {"split": p.rows_per_split, "block": p.rows_per_block},
             "items": {"splits": p.splits, "groups": p.groups, "panels": p.panel_items, "taps": p.tap_items, "run": p.run_items},
         }
 
@@ -562,6 +564,8 @@ cdef class WinogradBackwardKernel(_BackwardKernel):
             "tiles": (_tile_sizes(&p.rows), _tile_sizes(&p.cols)),
             "components": p.components,
             "splits": p.splits,
+            "tiles_per_block": p.tiles_per_block,
+            "blocks": p.blocks,
             "items": {"splits": p.splits, "channels": p.channel_parts, "filters": p.filter_parts}
             if p.own_sums
             else {"blocks": p.blocks, "transforms": p.transform_items, "products": p.product_items},

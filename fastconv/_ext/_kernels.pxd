@@ -39,7 +39,7 @@ cdef extern from "fastconv_kernels.h" nogil:
         int depthwise, pool
         int64_t items, packed_size, scratch_bytes
         int copies_rows, streams, few_filters, pools_registers
-        int64_t taps, run, row_items, col_items, panel_items
+        int64_t taps, run, tap_block, run_block, row_items, col_items, panel_items
 
     ctypedef struct fc_filter_view:
         const void *w
@@ -56,7 +56,7 @@ cdef extern from "fastconv_kernels.h" nogil:
         int64_t x_sn, x_sh, x_sw, dy_sn, dy_sh, dy_sw
         int64_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left
         int depthwise
-        int64_t splits, items, reduce_items, partial_size, scratch_bytes
+        int64_t rows_per_block, rows_per_split, splits, items, reduce_items, partial_size, scratch_bytes
         int merges_taps, whole, packs_dy, packs_x
         int64_t panel_items, tap_items, run_items
 
@@ -83,7 +83,7 @@ cdef extern from "fastconv_kernels.h" nogil:
         void *db
         int64_t batch, in_h, in_w, channels, out_h, out_w, filters, pad_top, pad_left
         int tile, kernel
-        int64_t blocks, transform_items, product_items, workspace_size
+        int64_t tiles_per_block, blocks, transform_items, product_items, workspace_size
         int own_sums
         int64_t splits, split_items, reduce_items, scratch_bytes
         int64_t components, channel_parts, filter_parts

@@ -127,6 +127,15 @@ cdef class Op:
             "shared_bytes": self.shared_bytes,
         }
 
+    def partition(self, int num_threads):
+        """The result of `details` for exactly `num_threads` threads, even where the work does not pay for them.
+
+        For tests of the schedules; the next run partitions again.
+        """
+        self.fit(num_threads)
+        self.fitted = 0
+        return self.details()
+
     def worth(self, int num_threads):
         """The number of threads, at most `num_threads`, that the work pays for, regardless of the number of items."""
         return threads_for(num_threads, self.work)

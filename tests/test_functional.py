@@ -60,7 +60,8 @@ def test_calling_a_layer_builds_it_and_records_the_call():
 @pytest.mark.parametrize(
     "call, error, message",
     [
-        (lambda x: layers.Flatten(name="f")(np.zeros((1, 2))), TypeError, "'f' must be called on"),
+        (lambda x: layers.Flatten(name="f")("text"), TypeError, "'f': input must hold integers"),
+        (lambda x: layers.Add(name="a")([x, [1.0]]), TypeError, "'a' must be called on"),
         (lambda x: layers.Flatten(name="f")([x]), ValueError, "'f' must be called on one tensor"),
         (lambda x: layers.Add(name="a")(x), ValueError, "'a' must be called on a list of tensors"),
         (lambda x: layers.Add(name="a")([]), ValueError, "'a' takes a list of inputs"),
@@ -414,8 +415,8 @@ def edited(change):
         (lambda c: c["output_layers"][0].__setitem__(0, "y"), "expected the history"),
         (lambda c: c["output_layers"][0].__setitem__(2, 1), "has 1 outputs"),
         (
-            lambda c: c["layers"][1]["inbound_nodes"][0]["kwargs"].update(training=True),
-            "on its inputs alone",
+            lambda c: c["layers"][1]["inbound_nodes"][0]["kwargs"].update(training="yes"),
+            "expected a truth value",
         ),
         (lambda c: c["layers"][1]["inbound_nodes"].pop(0), "depend on calls that do not exist"),
         (lambda c: c["layers"][1]["inbound_nodes"][0].update(args=[3]), "expected tensors"),

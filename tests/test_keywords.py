@@ -105,7 +105,7 @@ def test_signatures_of_methods_are_those_that_are_written():
         (lambda: metrics.Huber(delt=3), "Huber() got .* 'delt'; did you mean 'delta'?"),
         (lambda: callbacks.ModelCheckpoint("a", period=2), "it is called 'save_freq' now"),
         (lambda: callbacks.EarlyStopping(patiense=2), "did you mean 'patience'?"),
-        (lambda: layers.Dropout(0.5)(layers.Input((3,)), training=1), "'training'; fit() trai"),
+        (lambda: layers.Dropout(0.5)(layers.Input((3,)), trainig=1), "did you mean 'training'?"),
         (lambda: models.Model(input=1, output=2), "'input'; it is called 'inputs' now"),
         (lambda: model().compile("sgd", loss_function="mse"), "compile() got .*'loss_function'; "),
         (lambda: model().compile("sgd", metric=[]), "'metric'; did you mean 'metrics'?"),

@@ -100,12 +100,3 @@ def test_calls_do_not_change_what_training_draws():
         return model.get_weights()[0]
 
     np.testing.assert_array_equal(trained(0), trained(3))
-
-
-def test_training_by_a_call_is_refused():
-    model = chain(layers.RandomFlip())
-    with pytest.raises(ValueError, match="`training` must be None or False, received True; fit"):
-        model(X, training=True)
-    for value in (True, False):
-        with pytest.raises(ValueError, match=f"`training` must be None, received {value}"):
-            model(layers.Input((8, 8, 3)), training=value)

@@ -323,13 +323,15 @@ def test_layers_that_train_differently_in_graphs_of_keras(archive, tmp_path):
         assert_predicts(models.load_model(path), x, expected)
 
 
-def test_training_that_was_asked_for_is_refused(archive, tmp_path):
+def test_training_that_was_asked_for_is_restored(archive, tmp_path):
+    """It holds for calls of the model; `predict` replaces it, as in Keras."""
     for suffix in (".keras", ".h5"):
-        path, *_ = from_keras(archive, tmp_path, "training_asked_for", suffix)
-        with pytest.raises(
-            FormatError, match="'uncertain' must be .* alone, received training=True"
-        ):
-            models.load_model(path)
+        path, x, expected = from_keras(archive, tmp_path, "training_asked_for", suffix)
+        model = models.load_model(path)
+        again = models.Model.from_config(model.get_config())
+        for each in (model, again):
+            assert [call.training for call in each.get_layer("uncertain").calls] == [True]
+        assert_predicts(model, x, expected)
 
 
 def test_a_lost_id_that_may_be_several_layers(archive, tmp_path):

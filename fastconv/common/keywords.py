@@ -79,7 +79,6 @@ _INSTEAD = {
     "grayscale": ("color_mode", "give `color_mode='grayscale'`"),
     "mask": ("inputs", "there are no masks"),
     "save_format": ("filepath", "the suffix of `filepath` tells the format"),
-    "training": ("inputs", "fit() trains, and nothing else does; see `trainable` of a layer"),
     "weights": ("trainable", "call `set_weights` once the layer is built"),
 }
 

@@ -9,8 +9,8 @@ from typing import Any
 from fastconv.inspect.fields import own_field
 from fastconv.inspect.steps import Value, Work, follow
 from fastconv.layers.base import Layer
+from fastconv.layers.network import Network
 from fastconv.models import Model
-from fastconv.models.network import Network
 
 
 @dataclass

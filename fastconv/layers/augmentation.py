@@ -65,7 +65,7 @@ class Rescaling(Layer):
 class _OneSize(Spatial):
     """Base class of layers whose output has a size that does not depend on the input."""
 
-    training_by_default = True
+    takes_one_image = True
 
     def __init__(self, height: int, width: int, data_format: str | None, **common: Any):
         super().__init__(data_format, **common)
@@ -177,9 +177,7 @@ class CenterCrop(_OneSize):
 class _Random(Spatial, Seeded):
     """Base class of layers that apply a random affine map to every image in training."""
 
-    moves_images = True
-
-    training_by_default = True
+    takes_one_image = True
 
     def __init__(
         self,
@@ -421,8 +419,6 @@ class RandomCrop(_OneSize, Seeded):
     >>> layers.RandomCrop(24, 24).compute_output_shape((None, 28, 28, 1))
     (None, 24, 24, 1)
     """
-
-    moves_images = True
 
     def __init__(
         self,

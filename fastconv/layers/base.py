@@ -18,6 +18,7 @@ from __future__ import annotations
 import copy
 import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -32,9 +33,11 @@ from fastconv.common.naming import is_builtin, unique_name
 from fastconv.common.overriding import Overridable, definer
 from fastconv.common.tree import flatten, is_several
 from fastconv.layers.changing import arguments_of, changed
+from fastconv.layers.eager import ArrayCalls
 from fastconv.layers.symbolic import Call, SymbolicTensor
 from fastconv.parameters import Variable, weights_are_drawn
-from fastconv.plan.operations import ActivityPenalty, Operation
+from fastconv.plan import Graph
+from fastconv.plan.operations import ActivityPenalty, Operation, of_call
 from fastconv.serialization import class_name, serialize
 from fastconv.shapes import Shape, normalize_shape
 from fastconv.state import Stateful
@@ -70,9 +73,9 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
 
     module = "keras.layers"  # module of the class in Keras's files
     merges = False  # has a list of inputs
-    moves_images = False  # augments images also in `model(x)`, as Keras's augmentations do
+    takes_one_image = False  # takes (H, W, C) as well as batches of it, when called on arrays
+    call_keywords: tuple[str, ...] = ("training",)  # arguments of a call besides the inputs
     is_activation = False  # has no weights and may be the `activation` of another layer
-    training_by_default = False  # Keras calls it with `training=True` by default
     unused_hooks = MappingProxyType(
         {
             "call": _IN_NUMPY,
@@ -127,6 +130,7 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
         self._trainable = bool(trainable)
         self._variables: list[Variable] = []
         self.calls: list[Call] = []
+        self._array_calls: ArrayCalls | None = None
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Check assignments to arguments of a built layer: see `fastconv.layers.changing`."""
@@ -181,21 +185,31 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
     # Calls ----------------------------------------------------------------------------------------
 
     @explain_keywords
-    def __call__(self, inputs: Any) -> SymbolicTensor:
+    def __call__(self, inputs: Any, training: bool | None = None) -> Any:
         """Call the layer on a symbolic tensor, or on a list of them if it merges; record the call.
 
         Builds the layer. It may be called again, on inputs for which the same weights are valid.
 
+        On an array (N, ...), or a list of them, the layer computes, and returns an array.
+
+        `training` says whether the layer runs as in training; with None, image augmentation does
+        so, and nothing else. As in Keras, `fit`, `evaluate` and `predict` of a model decide this
+        for all of its layers, whatever they were called with; to freeze the statistics of a batch
+        normalization in `fit`, set its `trainable` to False.
+
         Raises:
-            TypeError: `inputs` are not symbolic; for arrays use `predict` of a model.
+            TypeError: `inputs` are not symbolic, and not numbers.
             ValueError: a list instead of one tensor or the reverse, or shapes that do not match.
         """
+        training = None if training is None else bool(training)
         tensors = flatten(inputs)
+        if tensors and not any(isinstance(tensor, SymbolicTensor) for tensor in tensors):
+            return self._on_arrays(inputs, {"training": training})
         for tensor in tensors:
             if not isinstance(tensor, SymbolicTensor):
                 raise TypeError(
                     f"layer {self.name!r} must be called on what Input or another layer returns, "
-                    f"received {type(tensor).__name__}; numbers go through a model"
+                    f"or on arrays alone, received {type(tensor).__name__} as well"
                 )
         if is_several(inputs) != self.merges or isinstance(inputs, dict):
             wanted = "a list of tensors" if self.merges else "one tensor"
@@ -203,7 +217,34 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
         shapes = [tensor.shape for tensor in tensors]
         shape = shapes if self.merges else shapes[0]
         self.build_on(shape)
-        return Call(self, inputs, tensors, [self.compute_output_shape(shape)]).outputs[0]
+        shapes = [self.compute_output_shape(shape)]
+        return Call(self, inputs, tensors, shapes, keywords={"training": training}).outputs[0]
+
+    def _on_arrays(self, inputs: Any, keywords: dict[str, Any]) -> Any:
+        if self.takes_one_image and np.ndim(inputs) == 3:
+            return self._on_arrays(np.asarray(inputs)[None], keywords)[0]
+        if self._array_calls is None:
+            self._array_calls = ArrayCalls(self)
+        return self._array_calls(inputs, keywords)
+
+    def apply_to(
+        self,
+        graph: Graph,
+        call: Call,
+        values: Sequence[int],
+        turn: tuple[int, ...],
+        training: bool | None,
+    ) -> list[int]:
+        """Add the operations of `call` to `graph`, on one value per input; return one per output.
+
+        `turn` and `training`: see `Network.trace`.
+        """
+        number = graph.number_of_call(self)
+        chain = [
+            of_call(operation, number, turn, training)
+            for operation in self.all_operations(call.input_shape)
+        ]
+        return [graph.apply(chain, *values)]
 
     def build_on(self, input_shape: Any) -> None:
         """Build the layer for `input_shape` and draw its weights, or check existing weights."""
@@ -368,7 +409,7 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickling and copying. Calls belong to models, which recreate them."""
-        return vars(self) | {"calls": []}
+        return vars(self) | {"calls": [], "_array_calls": None}
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"

@@ -6,18 +6,19 @@
 
 A `Call` is one use of a layer: its inputs and outputs. A layer may be called several times, with
 the same weights each time. A search backwards along the calls, from the output tensors of a model,
-gives its graph (`fastconv.models.network`).
+gives its graph (`fastconv.layers.network`).
 
 The class of layers (`fastconv.layers.base`) is made of these, so its instances have no type here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 
-from fastconv.shapes import checked_product
+from fastconv.common.tree import mapped
+from fastconv.shapes import Shape, checked_product
 
 _numbers = count()
 
@@ -54,9 +55,9 @@ class SymbolicTensor:
 class Call:
     """One use of a layer.
 
-    `argument` is the argument of the call, `inputs` the tensors in it in the layer's order,
-    `outputs` the output tensors of the given shapes. Raises ValueError if the size of an output in
-    bytes exceeds 64 bits.
+    `argument` and `keywords` are the arguments of the call, `inputs` the tensors in them in the
+    layer's order, `outputs` the output tensors of the given shapes. Raises ValueError if the size
+    of an output in bytes exceeds 64 bits.
     """
 
     def __init__(
@@ -66,18 +67,47 @@ class Call:
         inputs: Sequence[SymbolicTensor],
         shapes: Sequence[Any],
         name: str | None = None,
+        keywords: dict[str, Any] | None = None,
     ):
         for shape in shapes:
             sizes = (*shape[1:], 4)
             checked_product(sizes, f"the output of layer {layer.name!r} (in bytes per sample)")
         self.layer, self.argument, self.inputs = layer, argument, list(inputs)
+        self.keywords = {k: v for k, v in (keywords or {}).items() if v is not None}
         self.outputs = [
             SymbolicTensor(shape, self, index, name) for index, shape in enumerate(shapes)
         ]
         layer.calls.append(self)
 
     @property
+    def training(self) -> bool | None:
+        """The argument `training` of the call; None without, which leaves it to the caller."""
+        return self.keywords.get("training")
+
+    def repeat(self, convert: Callable[[SymbolicTensor], SymbolicTensor]) -> None:
+        """Call the layer once more, with `convert` of every tensor."""
+
+        def converted(value: Any) -> Any:
+            return convert(value) if isinstance(value, SymbolicTensor) else value
+
+        self.layer(mapped(converted, self.argument), **mapped(converted, self.keywords))
+
+    @property
     def input_shape(self) -> Any:
         """The argument of `Layer.operations`: a shape, or a list of shapes if the layer merges."""
         shapes = [tensor.shape for tensor in self.inputs]
         return shapes if self.layer.merges else shapes[0]
+
+
+class _Source:
+    """The origin of tensors that no layer makes."""
+
+    name = "input"
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+
+
+def placeholders(shapes: Sequence[Shape]) -> list[SymbolicTensor]:
+    """Return the inputs of a graph that no model shows."""
+    return Call(_Source(), None, [], shapes).outputs

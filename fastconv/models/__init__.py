@@ -2,7 +2,7 @@
 
     model          Model: any graph of layers
     sequential     Sequential: a chain of layers, the special case
-    network        the graph between given tensors: order, checks, translation for the plan
+    inner_inputs   inputs that are tensors between layers
     configuration  models as plain data and back
     sharing        layers that occur several times in that data
 

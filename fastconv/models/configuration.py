@@ -18,7 +18,7 @@ from typing import Any
 
 from fastconv.common.naming import is_builtin
 from fastconv.common.overriding import definer
-from fastconv.common.tree import pack
+from fastconv.common.tree import mapped, pack
 from fastconv.layers.base import DTYPE_POLICY, Layer
 from fastconv.layers.input import InputLayer
 from fastconv.layers.symbolic import Call, SymbolicTensor
@@ -155,14 +155,10 @@ def _call_config(call: Call, history: Any) -> dict[str, Any]:
         }
         return {"class_name": _TENSOR, "config": config}
 
-    argument = call.argument
-    if isinstance(argument, dict):
-        argument = {key: described(tensor) for key, tensor in argument.items()}
-    elif isinstance(argument, (list, tuple)):
-        argument = [described(tensor) for tensor in argument]
-    else:
-        argument = described(argument)
-    return {"args": [argument], "kwargs": {}}
+    def plain(value: Any) -> Any:
+        return described(value) if isinstance(value, SymbolicTensor) else value
+
+    return {"args": [mapped(plain, call.argument)], "kwargs": mapped(plain, call.keywords)}
 
 
 def functional_from_config(config: dict[str, Any], cls: Any, plain_class: Any) -> Any:
@@ -190,8 +186,8 @@ def functional_from_config(config: dict[str, Any], cls: Any, plain_class: Any) -
         progress = False
         for name, calls in waiting.items():
             layer = users[name].layer
-            while calls and (argument := tensors.argument(calls[0], layer)) is not None:
-                users[name].call(argument)
+            while calls and (arguments := tensors.arguments(calls[0], layer)) is not None:
+                users[name].call(*arguments)
                 del calls[0]
                 progress = True
         if not progress:
@@ -213,8 +209,8 @@ class _User:
         self.calls: list[Call] = layer.calls[:1] if begins else []
         self.first = 0 if begins else first
 
-    def call(self, argument: Any) -> None:
-        self.layer(argument)
+    def call(self, args: list[Any], keywords: dict[str, Any]) -> None:
+        self.layer(*args, **keywords)
         self.calls.append(self.layer.calls[-1])
 
 
@@ -244,30 +240,37 @@ class _Tensors:
             raise ValueError(f"layer {history[0]!r} has {len(outputs)} outputs: {history}")
         return outputs[history[2]]
 
-    def argument(self, call: Any, layer: Layer) -> Any:
-        """Return the argument of a call of `layer`, None if part of it does not exist yet."""
+    def arguments(self, call: Any, layer: Layer) -> tuple[list[Any], dict[str, Any]] | None:
+        """Return the arguments of a call of `layer`, None if a tensor in them does not exist."""
         call = call if isinstance(call, dict) else {}
-        args, options = call.get("args"), call.get("kwargs") or {}
-        if not isinstance(args, list) or len(args) != 1 or not isinstance(options, dict):
-            raise ValueError(
-                f"expected the call of a layer on its inputs alone, received {str(call)[:200]}"
-            )
-        for option, value in options.items():
-            if not _has_no_effect(layer, option, value):
+        args, keywords = call.get("args"), call.get("kwargs") or {}
+        if not isinstance(args, list) or not args or not isinstance(keywords, dict):
+            raise ValueError(f"expected the call of a layer, received {str(call)[:200]}")
+        known = layer.call_keywords
+        for name, value in keywords.items():
+            if name not in known and not _has_no_effect(value):
                 raise ValueError(
-                    f"layer {layer.name!r} must be called on its inputs alone, "
-                    f"received {option}={str(value)[:100]} as well"
+                    f"layer {layer.name!r} must be called with {list(known)} alone, "
+                    f"received {name}={str(value)[:100]} as well"
                 )
-        argument = args[0]
-        if isinstance(argument, dict) and argument.get("class_name") == _TENSOR:
-            return self._tensor(argument)
-        if isinstance(argument, dict):
-            tensors = {key: self._tensor(tensor) for key, tensor in argument.items()}
-            return None if None in tensors.values() else tensors
-        if isinstance(argument, list) and argument:
-            tensors = [self._tensor(tensor) for tensor in argument]
-            return None if None in tensors else tensors
-        raise ValueError(f"expected tensors, received {str(argument)[:200]}")
+        if keywords.get("training") not in (None, True, False):
+            raise ValueError(f"expected a truth value, received {str(keywords['training'])[:100]}")
+        missing, count = False, 0
+
+        def found(value: Any) -> Any:
+            nonlocal missing, count
+            if not isinstance(value, dict) or value.get("class_name") != _TENSOR:
+                return value
+            tensor = self._tensor(value)
+            count += 1
+            missing = missing or tensor is None
+            return tensor
+
+        keywords = {name: value for name, value in keywords.items() if name in known}
+        arguments = mapped(found, args), mapped(found, keywords)
+        if not count:
+            raise ValueError(f"expected tensors, received {str(args)[:200]}")
+        return None if missing else arguments
 
     def _tensor(self, description: Any) -> SymbolicTensor | None:
         if not isinstance(description, dict) or description.get("class_name") != _TENSOR:
@@ -291,16 +294,11 @@ class _Tensors:
         return tensor
 
 
-def _has_no_effect(layer: Layer, option: str, value: Any) -> bool:
-    """Return whether a keyword argument of a call of `layer` has no effect.
-
-    A mask without effect is None. Keras's files contain `training` for the layers that take it,
-    even if it was not given; `fit` and `predict` of the whole model override it.
-    """
-    if option == "training":
-        return value is None or value is False or (value is True and layer.training_by_default)
+def _has_no_effect(value: Any) -> bool:
+    """Return whether the value of an argument that a layer does not have has no effect: None, as a
+    mask without effect is."""
     if isinstance(value, dict):
-        return all(_has_no_effect(layer, k, v) for k, v in value.items())
+        return all(map(_has_no_effect, value.values()))
     if isinstance(value, list):
-        return all(_has_no_effect(layer, "", each) for each in value)
+        return all(map(_has_no_effect, value))
     return value is None

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from fastconv.common.tree import mapped
 from fastconv.layers.base import Layer
 from fastconv.layers.input import InputLayer
+from fastconv.layers.network import Network
 from fastconv.layers.symbolic import Call, SymbolicTensor
-from fastconv.models.network import Network
 from fastconv.shapes import Shape
 
 
@@ -22,9 +22,14 @@ class FlatCall(NamedTuple):
 
     layer: Layer
     argument: Any  # in its original structure
+    keywords: dict[str, Any]
     inputs: list[int]
     shapes: list[Shape]
     names: list[str]
+
+
+class _Number(int):
+    """Stands for a tensor in the arguments of a call."""
 
 
 class FlatGraph(NamedTuple):
@@ -41,11 +46,19 @@ def flattened(network: Network) -> FlatGraph:
     """Return `network` without references between calls."""
     numbers: dict[SymbolicTensor, int] = {}
     calls: list[FlatCall] = []
+
+    def numbered(value: Any) -> Any:
+        def number(each: Any) -> Any:
+            return _Number(numbers[each]) if isinstance(each, SymbolicTensor) else each
+
+        return mapped(number, value)
+
     for call in network.calls:
         calls.append(
             FlatCall(
                 call.layer,
-                mapped(numbers.__getitem__, call.argument),
+                numbered(call.argument),
+                numbered(call.keywords),
                 [numbers[tensor] for tensor in call.inputs],
                 [tensor.shape for tensor in call.outputs],
                 [tensor.name for tensor in call.outputs],
@@ -67,15 +80,19 @@ def rebuilt(graph: FlatGraph) -> Network:
     """Return the network, with new calls of its layers."""
     calls: list[Call] = []
     tensors: list[SymbolicTensor] = []
+
+    def tensor(each: Any) -> Any:
+        return tensors[each] if isinstance(each, _Number) else each
+
     for flat in graph.calls:
         if isinstance(flat.layer, InputLayer):  # its one call belongs to all models
             call = flat.layer.calls[0]
         else:
             inputs = [tensors[number] for number in flat.inputs]
-            argument = mapped(tensors.__getitem__, flat.argument)
-            call = Call(flat.layer, argument, inputs, flat.shapes)
-        for tensor, name in zip(call.outputs, flat.names, strict=True):
-            tensor.name = name
+            argument, keywords = (mapped(tensor, v) for v in (flat.argument, flat.keywords))
+            call = Call(flat.layer, argument, inputs, flat.shapes, keywords=keywords)
+        for output, name in zip(call.outputs, flat.names, strict=True):
+            output.name = name
         calls.append(call)
         tensors.extend(call.outputs)
     for layer, places in graph.calls_of:

@@ -21,6 +21,7 @@ from fastconv.common.naming import numbered
 from fastconv.common.suggestions import did_you_mean
 from fastconv.common.tree import Names, arrange, flatten, mapped, pack
 from fastconv.layers.base import Layer, assign_all
+from fastconv.layers.network import Network
 from fastconv.layers.symbolic import Call, SymbolicTensor
 from fastconv.models import sharing
 from fastconv.models.configuration import (
@@ -29,9 +30,9 @@ from fastconv.models.configuration import (
     layer_config,
 )
 from fastconv.models.flat_graph import flattened, rebuilt
-from fastconv.models.network import Network, from_inputs
+from fastconv.models.inner_inputs import from_inputs
 from fastconv.parameters import Parameters, Variable, parameters_of
-from fastconv.plan import Graph
+from fastconv.plan import Graph, operations
 from fastconv.serialization import named_objects
 from fastconv.serialization import plain as plain_json
 from fastconv.shapes import Shape
@@ -157,7 +158,7 @@ class Model(Trainer, Layer):
         """Drop all that is derived from the layers."""
         self._network: Network | None = None
         self._io_spec: IOSpec | None = None
-        self._moves: bool | None = None
+        self._differs: bool | None = None
         self._parameters: Any = None
         self._plans.clear()
 
@@ -165,8 +166,8 @@ class Model(Trainer, Layer):
         """For pickling and copying: layers, network, compilation and all state that training
         changes, without plans, flat buffers and the state of a running `fit`."""
         state = super().__getstate__()
-        for name in ("_ends", "_network", "_io_spec", "_moves", "_parameters", "_lock", "_fitting",
-                     "_plans", "training_run"):  # fmt: skip
+        for name in ("_ends", "_network", "_io_spec", "_differs", "_parameters", "_lock",
+                     "_fitting", "_plans", "training_run"):  # fmt: skip
             del state[name]
         state["_forms"] = tuple(mapped(lambda tensor: 0, form) for form in self._forms)
         state["_graph"] = flattened(self.network) if self.built else None
@@ -320,51 +321,64 @@ class Model(Trainer, Layer):
     def operations(self, input_shape: Any) -> list[Any]:
         raise TypeError("a model is a graph of operations: see graph()")
 
-    def graph(self) -> Graph:
-        """Return the graph of all layers for the plan."""
-        graph = Graph()
-        values = [graph.input(tensor.shape[1:]) for tensor in self.network.inputs]
-        traced = self.network.trace(graph, values)
-        graph.outputs = [traced[tensor] for tensor in self.network.outputs]
-        return graph
+    def graph(self, training: bool | None = None) -> Graph:
+        """Return the graph of all layers for the plan.
+
+        `training` is that of the layers that are called without one; None leaves it to the mode of
+        the plan.
+        """
+        return self.network.graph(training)
+
+    def apply_to(self, graph, call, values, turn, training):
+        traced = self.network.trace(graph, values, turn, training)
+        return [traced[tensor] for tensor in self.network.outputs]
 
     def __call__(self, x: Any, training: bool | None = None) -> Any:
         """Compute the outputs for one batch `x`; see `predict` for many samples.
 
-        Random image augmentation layers (`RandomFlip`, ...) are active, as in Keras, unless
-        `training` is False; all other layers run as in `predict`. True is refused: use `fit` or
-        `train_on_batch`.
+        With `training=True` all layers run as in training: dropout drops, and batch normalization
+        takes the statistics of the batch, and updates the moving ones. With None, the default,
+        random image augmentation layers (`RandomFlip`, ...) are active, as in Keras; all other
+        layers run as in `predict`.
 
         For symbolic tensors the model is a layer: its layers become part of the model that is built
-        from the symbolic outputs. `training` must be None then.
+        from the symbolic outputs. See `Layer` about `training`.
         """
+        training = None if training is None else bool(training)
         tensors = flatten(x)
-        symbolic = any(isinstance(tensor, SymbolicTensor) for tensor in tensors)
-        if training or (symbolic and training is not None):
-            raise ValueError(
-                f"`training` must be None{'' if symbolic else ' or False'}, received {training!r}; "
-                "fit() trains, and layers whose `trainable` is False do what they do in predict()"
-            )
-        if not symbolic:
-            if training is not None or not self._moves_images():
+        if not any(isinstance(tensor, SymbolicTensor) for tensor in tensors):
+            self._build_on(x)
+            if training is False or (training is None and not self._differs_without_training()):
                 return self.predict_on_batch(x)
             with self._lock:
                 self._augmentations += 1
                 draw = _AUGMENTATIONS + self._augmentations
-            return self._forward(x, "augment", draw)
+            return self._forward(x, "forward" if training else "augment", draw)
         if not self.built and len(tensors) == 1:
             self.build(tensors[0].shape)
         if len(self.inputs) > 1 or isinstance(x, dict):
             tensors = arrange(x, self._input_names, "inputs")
         self.build([tensor.shape for tensor in tensors])
-        call = Call(self, x, tensors, [tensor.shape for tensor in self.network.outputs])
+        shapes = [tensor.shape for tensor in self.network.outputs]
+        call = Call(self, x, tensors, shapes, keywords={"training": training})
         return self.pack_outputs(call.outputs)
 
-    def _moves_images(self) -> bool:
-        """Return whether a layer augments images unless `training` is False."""
-        if self._moves is None:
-            self._moves = any(layer.moves_images for layer in self.leaf_layers())
-        return self._moves
+    def _differs_without_training(self) -> bool:
+        """Return whether a layer augments images or runs as in training unless `training` is
+        False."""
+        if self._differs is None:
+            modes = [node.operation for node in self.graph().nodes]
+            self._differs = any(
+                operation.training or isinstance(operation, operations.RandomWarp)
+                for operation in modes
+                if isinstance(operation, operations.MODAL) and operation.training is not False
+            )
+        return self._differs
+
+    def _build_on(self, x: Any) -> None:
+        """Build the model for a batch `x`, unless it is built."""
+        if not self.built:
+            self.build((None, *np.shape(x)[1:]))
 
     def predict_on_batch(self, x: Any) -> Any:
         """Return the outputs for one batch `x` (N, ...), float32, with the least overhead.
@@ -374,8 +388,7 @@ class Model(Trainer, Layer):
         return self._forward(x, "infer")
 
     def _forward(self, x: Any, mode: str, draw: int = 0) -> Any:
-        if not self.built:
-            self.build((None, *np.shape(x)[1:]))
+        self._build_on(x)
         spec = self.io_spec
         xs = spec.samples(x)
         if len(xs[0]) == 0:

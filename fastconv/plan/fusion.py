@@ -42,9 +42,8 @@ def _without_idle(graph: Graph, mode: str) -> Graph:
     kept = []
     for node in graph.nodes:
         inputs = tuple(same.get(value, value) for value in node.inputs)
-        operation = node.operation
-        moves = mode == "augment" and isinstance(operation, operations.RandomWarp)
-        if mode != "train" and isinstance(operation, operations.TRAINING_ONLY) and not moves:
+        operation = _in_mode(node.operation, mode)
+        if isinstance(operation, operations.TRAINING_ONLY) and not operation.training:
             operation = getattr(operation, "still", None)
         if operation is None or _is_idle(operation, mode):
             same[node.output] = inputs[0]
@@ -54,10 +53,19 @@ def _without_idle(graph: Graph, mode: str) -> Graph:
     return replace(graph, nodes=kept, outputs=outputs)
 
 
+def _in_mode(operation: Operation, mode: str) -> Operation:
+    """Return `operation` with its attribute `training`, if it has one, set by `mode` if it is
+    None."""
+    if not isinstance(operation, operations.MODAL) or operation.training is not None:
+        return operation
+    moves = mode == "augment" and isinstance(operation, operations.RandomWarp)
+    return replace(operation, training=mode in ("train", "forward") or moves)
+
+
 def _is_idle(operation: Operation, mode: str) -> bool:
     if isinstance(operation, operations.Dropout):
         return operation.rate == 0
-    return isinstance(operation, operations.ActivityPenalty) and mode in ("infer", "augment")
+    return isinstance(operation, operations.ActivityPenalty) and mode not in ("test", "train")
 
 
 def _live(graph: Graph) -> Graph:
@@ -104,7 +112,7 @@ def _with_normalization(maker: Operation, operation: Operation) -> Operation | N
         and maker.activation is None
         and maker.normalization is None
     )
-    if linear and isinstance(operation, operations.BatchNormalization):
+    if linear and isinstance(operation, operations.BatchNormalization) and not operation.by_batch:
         return replace(maker, normalization=operation)
     return None
 

@@ -95,6 +95,7 @@ class BatchNormalization:
     operation.
 
     If a layer is called several times, calls update the moving statistics in ascending `turn`.
+    `training`: see `MODAL`.
     """
 
     gamma: Variable | None
@@ -106,6 +107,12 @@ class BatchNormalization:
     frozen: bool = False
     activation: Activation | None = None
     turn: tuple[int, ...] = ()
+    training: bool | None = None
+
+    @property
+    def by_batch(self) -> bool:
+        """Whether it normalizes by batch statistics, once `training` is set."""
+        return bool(self.training) and not self.frozen
 
 
 @dataclass(frozen=True)
@@ -174,6 +181,7 @@ class Dropout:
     rate: float
     seed: int
     noise_shape: tuple[int | None, ...] | None = None
+    training: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -183,6 +191,7 @@ class GaussianNoise:
     stddev: float
     seed: int
     multiply: bool = False
+    training: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -244,6 +253,7 @@ class RandomWarp:
     fill_value: float
     size: tuple[int, int] | None = None
     still: AxisMaps | None = None
+    training: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -343,20 +353,27 @@ Operation = (
 # Outside of training: the identity, or their attribute `still`.
 TRAINING_ONLY = (Dropout, GaussianNoise, RandomWarp)
 
+# Differ in training. Their attribute `training` says whether they run as in training; None leaves
+# it to the mode of the plan.
+MODAL = (*TRAINING_ONLY, BatchNormalization)
+
 
 _STREAM_STEP = 0x9E3779B97F4A7C15  # odd, and not a small multiple of the step between draws
 
 
-def of_call(operation: Operation, number: int, turn: tuple[int, ...]) -> Operation:
+def of_call(
+    operation: Operation, number: int, turn: tuple[int, ...], training: bool | None = None
+) -> Operation:
     """Return `operation` for call `number` of its layer, counted from 0, at `turn` in its network.
 
-    Every call has its own random numbers.
+    Every call has its own random numbers. `training` is that of the call, None if it has none.
     """
+    if not isinstance(operation, MODAL):
+        return operation
     if isinstance(operation, BatchNormalization):
-        return replace(operation, turn=turn)
-    if number and isinstance(operation, TRAINING_ONLY):
-        return replace(operation, seed=(operation.seed + number * _STREAM_STEP) % 2**64)
-    return operation
+        return replace(operation, turn=turn, training=training)
+    seed = (operation.seed + number * _STREAM_STEP) % 2**64
+    return replace(operation, seed=seed, training=training)
 
 
 # Activations whose derivative depends only on the sign and size of the argument.

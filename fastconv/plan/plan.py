@@ -20,8 +20,8 @@ from fastconv.plan.program import make_program
 from fastconv.plan.tape import Arena, Tape, Tensor
 from fastconv.plan.updates import Updates
 
-MODES = ("infer", "augment", "test", "train")
-_WITHOUT_LOSS = ("infer", "augment")
+MODES = ("infer", "augment", "forward", "test", "train")
+_WITHOUT_LOSS = ("infer", "augment", "forward")
 
 
 class Plan:
@@ -31,8 +31,9 @@ class Plan:
         graph: the graph of the layers (`fastconv.plan.graph`).
         batch_size: N >= 1.
         parameters: the weights; holds every variable of `graph`.
-        mode: "infer" (forward), "augment" (forward with random image augmentation), "test"
-            (forward and loss) or "train" (forward, loss, backward and update).
+        mode: "infer" (forward), "augment" (forward with random image augmentation), "forward"
+            (forward as in training), "test" (forward and loss) or "train" (forward, loss, backward
+            and update).
         losses: in "test" and "train", the loss of every output, None for one without; at least one.
         loss_weights: factors of the gradients of the losses; by default 1.
         weighted: whether every row of the losses has its own weight.
@@ -119,15 +120,19 @@ class Plan:
 
     def _closing_ops(self, autodiff: Autodiff, updates: Updates | None) -> list[Any]:
         """Return the ops after the last pass: penalties of weights, and all changes of weights."""
-        if self.mode in _WITHOUT_LOSS:
-            return []
-        ops, values = weight_penalties(self._parameters, self.mode == "train")
-        self._penalties += values
-        if self.mode == "train":
-            in_turn = sorted(
-                autodiff.lowerings, key=lambda each: getattr(each.operation, "turn", ())
-            )
-            ops += [op for each in in_turn for op in each.updates()]
+        ops: list[Any] = []
+        if self.mode not in _WITHOUT_LOSS:
+            ops, values = weight_penalties(self._parameters, self.mode == "train")
+            self._penalties += values
+        in_turn = sorted(autodiff.lowerings, key=lambda each: getattr(each.operation, "turn", ()))
+        changes = [
+            op
+            for each in in_turn
+            if self.mode == "train" or getattr(each.operation, "training", False)
+            for op in each.updates()
+        ]
+        self._changes_weights = bool(changes) or self.mode == "train"
+        ops += changes
         if updates:
             ops += updates.ops(autodiff.weights.joined)
         return ops
@@ -161,16 +166,14 @@ class Plan:
         threads = runtime.get_num_threads()
         for step in self._random:
             step.set_draw(draw)
-        if self.mode == "train":
-            self._program.run(threads)
-            self._parameters.touch()
-            return
         version = self._parameters.version
         if version != self._version:
             for op in self._frozen:
                 op.invalidate()
             self._version = version
         self._program.run(threads)
+        if self._changes_weights:
+            self._parameters.touch()
 
 
 def _fused(

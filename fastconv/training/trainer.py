@@ -30,6 +30,9 @@ from fastconv.training.io_spec import IOSpec
 from fastconv.training.metrics_tracker import MetricsTracker
 from fastconv.training.training_run import TrainingRun, validated_epochs
 
+# Mode of a plan -> the argument `training` of its layers; False in all other modes
+_TRAINING = {"train": True, "forward": True, "augment": None}
+
 
 class Trainer:
     """The training half of a model; `fastconv.models` contains the other, the layers.
@@ -575,7 +578,8 @@ class Trainer:
     def _make_plan(
         self, count: int, mode: str, weighted: bool, arena: Arena = aligned_zeros
     ) -> Plan:
-        graph, parameters, config = self.graph(), self.parameters, self._compile_config
+        parameters, config = self.parameters, self._compile_config
+        graph = self.graph(_TRAINING.get(mode, False))
         options: dict[str, Any] = {"arena": arena}
         if mode in ("test", "train"):
             outputs = self.io_spec.output_names

@@ -77,7 +77,8 @@ class Lowering(ABC):
         """Return ops that change weights outside the optimizer, such as moving averages.
 
         A training plan runs them after the backward pass, together with those of the optimizer, so
-        that an interrupted step leaves all weights unchanged. Called once the tape is bound; the
+        that an interrupted step leaves all weights unchanged; other plans run them at the end, for
+        operations whose `training` is True. Called once the tape is bound; the
         tensors that they read must have been kept (`Tape.keep`).
         """
         return []

@@ -92,28 +92,20 @@ class BatchNormalization(_ChannelNormalization):
     """Normalizes by batch statistics in training, unless frozen; otherwise by the moving ones."""
 
     @property
-    def by_batch(self) -> bool:
-        return self.training and not self.operation.frozen
-
-    @property
     def differentiates_epilogue(self):
-        return self.by_batch
-
-    @property
-    def trainable(self):
-        return self.by_batch and super().trainable
+        return self.operation.by_batch
 
     def statistics_shape(self, x):
         return 1, x.shape[-1]
 
     def forward(self, x):
-        if self.by_batch:
+        if self.operation.by_batch:
             y = super().forward(x)
             self.tape.keep(self.mean)
             self.tape.keep(self.variance)
             return y
         operation = self.operation
-        y = x if self.may_overwrite else self.tape.tensor(x.shape)
+        self.x, y = x, x if self.may_overwrite else self.tape.tensor(x.shape)
         kind, slope = self.activation()
         self.tape.emit(
             lambda: _normalization.FrozenNormForward(
@@ -125,8 +117,10 @@ class BatchNormalization(_ChannelNormalization):
         return y
 
     def backward(self, dy, need_dx):
-        if self.by_batch:
+        if self.operation.by_batch:
             return super().backward(dy, need_dx)
+        if self.trainable:
+            self._record_weight_gradients(dy)
         if not need_dx:
             return None
         operation = self.operation
@@ -139,8 +133,22 @@ class BatchNormalization(_ChannelNormalization):
         )  # fmt: skip
         return dy
 
+    def _record_weight_gradients(self, dy):
+        """Record dgamma and dbeta for the moving statistics, which do not depend on x."""
+        operation, x = self.operation, self.x
+        dgamma, dbeta = self.weight_gradients()
+        moving = operation.moving_mean, operation.moving_variance
+        self.tape.emit(
+            lambda: _normalization.ChannelNormBackward(
+                x.rows.array[None], dy.rows.array[None], flat(operation.gamma),
+                flat(operation.beta), *(v._live.reshape(1, -1) for v in moving), None, dgamma,
+                dbeta, operation.epsilon, "linear", 0.0,
+            ),
+            x, dy,
+        )  # fmt: skip
+
     def updates(self):
-        if not self.by_batch:
+        if not self.operation.by_batch:
             return []
         operation = self.operation
         momentum = np.array([operation.momentum, 0.0])  # 0: leave the batch statistics unchanged

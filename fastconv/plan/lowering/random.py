@@ -16,7 +16,7 @@ from fastconv.plan.lowering.base import Lowering
 
 
 class Random(Lowering):
-    """Occurs in training plans only; `op` exists once the tape is bound."""
+    """Runs as in training, otherwise `fuse` removes it; `op` exists once the tape is bound."""
 
     op: Any = None
 

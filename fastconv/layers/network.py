@@ -1,5 +1,7 @@
 """The graph between given tensors: the calls of layers that lead from inputs to outputs.
 
+The class of layers (`fastconv.layers.base`) uses this module, so layers have no type here.
+
 Layers are in Keras's order, on which the layout of its files depends: in descending distance from
 the outputs, and at equal distance in the order in which a search from the outputs finds them.
 """
@@ -8,36 +10,41 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Any
 
-from fastconv.common.tree import is_several
-from fastconv.layers.base import Layer
-from fastconv.layers.input import Input, InputLayer
 from fastconv.layers.symbolic import Call, SymbolicTensor
 from fastconv.plan import Graph
-from fastconv.plan.operations import of_call
 
 
 class Network:
-    """The calls between `inputs`, which `Input` returned, and `outputs`.
+    """The calls between `inputs`, which no layer of the graph makes, and `outputs`.
 
-    `calls` are in topological order, `layers` in Keras's order.
+    `calls` are in topological order, `layers` in Keras's order. In Keras, `fit` and `predict`
+    replace the arguments `training` of the calls of a functional model (`overrides`), but not those
+    in the `call` of a class.
 
     Raises ValueError if an output depends on other inputs, an input is given twice, or two layers
     have the same name.
     """
 
-    def __init__(self, inputs: Sequence[SymbolicTensor], outputs: Sequence[SymbolicTensor]):
+    def __init__(
+        self,
+        inputs: Sequence[SymbolicTensor],
+        outputs: Sequence[SymbolicTensor],
+        overrides: bool = True,
+    ):
+        self.overrides = overrides
         self.inputs, self.outputs = list(inputs), list(outputs)
         if len(set(self.inputs)) != len(self.inputs):
             raise ValueError(f"`inputs` must be different tensors, received {self.inputs}")
-        self.calls, found = _calls_between(self.inputs, self.outputs)
+        self.calls, found = calls_between(self.inputs, self.outputs)
         self.layers = _ordered(self.calls, found, [tensor.call for tensor in self.inputs])
         names = Counter(layer.name for layer in self.layers)
         twice = [name for name, times in names.items() if times > 1]
         if twice:
             raise ValueError(f"layer names must be unique within a model, received {twice} twice")
 
-    def calls_of(self, layer: Layer) -> list[Call]:
+    def calls_of(self, layer: Any) -> list[Call]:
         """Return the calls of `layer` in this network, in the order of their creation.
 
         Files number calls like this, independently of other models that contain the layer.
@@ -45,70 +52,56 @@ class Network:
         mine = set(self.calls)
         return [call for call in layer.calls if call in mine]
 
+    def graph(self, training: bool | None = None) -> Graph:
+        """Return the graph for the plan; see `trace`."""
+        graph = Graph()
+        values = [graph.input(tensor.shape[1:]) for tensor in self.inputs]
+        traced = self.trace(graph, values, training=training)
+        graph.outputs = [traced[tensor] for tensor in self.outputs]
+        return graph
+
     def trace(
-        self, graph: Graph, values: Sequence[int], turn: tuple[int, ...] = ()
+        self,
+        graph: Graph,
+        values: Sequence[int],
+        turn: tuple[int, ...] = (),
+        training: bool | None = None,
     ) -> dict[SymbolicTensor, int]:
         """Apply all layers to `values`, one per input; return the value of each tensor.
 
         Inner models are flattened: the plan receives one flat graph. `turn` is that of the call of
-        this network if it is inside another one.
+        this network if it is inside another one. `training` is the argument of all layers, those of
+        inner models, too, that are called without one; None leaves it to the mode of the plan. It
+        also replaces the arguments of the calls of this network if `overrides`.
         """
         of = dict(zip(self.inputs, values, strict=True))
         turns = {call: (*turn, place) for place, call in enumerate(_in_turn(self.calls))}
         for call in self.calls:
-            if not call.inputs:
+            if call.outputs[0] in of:  # an input of the network
                 continue
             arguments = [of[tensor] for tensor in call.inputs]
-            network = getattr(call.layer, "network", None)
-            if network is not None:
-                inner = network.trace(graph, arguments, turns[call])
-                results = [inner[tensor] for tensor in network.outputs]
-            else:
-                number = graph.number_of_call(call.layer)
-                chain = [
-                    of_call(operation, number, turns[call])
-                    for operation in call.layer.all_operations(call.input_shape)
-                ]
-                results = [graph.apply(chain, *arguments)]
+            given = call.training
+            if given is None or (self.overrides and training is not None):
+                given = training
+            results = call.layer.apply_to(graph, call, arguments, turns[call], given)
             of.update(zip(call.outputs, results, strict=True))
         return of
 
+    def forget(self) -> None:
+        """Remove the calls from their layers, for a network that no model shows."""
+        for call in self.calls:
+            if call in call.layer.calls:
+                call.layer.calls.remove(call)
 
-def from_inputs(
+
+def calls_between(
     inputs: Sequence[SymbolicTensor], outputs: Sequence[SymbolicTensor]
-) -> tuple[list[SymbolicTensor], list[SymbolicTensor]]:
-    """Return (inputs, outputs), where all inputs come from `Input`.
-
-    An input may also be a tensor between layers: it is replaced by an `Input` of its shape, and the
-    layers after it are called again.
-    """
-    if all(isinstance(tensor.call.layer, InputLayer) for tensor in inputs):
-        return list(inputs), list(outputs)
-    new = {
-        tensor: tensor
-        if isinstance(tensor.call.layer, InputLayer)
-        else Input(tensor.shape[1:], name=f"{tensor.name}CLONE")
-        for tensor in inputs
-    }
-    calls, _ = _calls_between(inputs, outputs)
-    for call in calls:
-        if call.inputs and not all(tensor in new for tensor in call.outputs):
-            arguments = [new[tensor] for tensor in call.inputs]
-            call.layer(arguments if is_several(call.argument) else arguments[0])
-            again = call.layer.calls[-1]
-            for old, tensor in zip(call.outputs, again.outputs, strict=True):
-                new.setdefault(old, tensor)
-    return [new[tensor] for tensor in inputs], [new[tensor] for tensor in outputs]
-
-
-def _calls_between(
-    inputs: Sequence[SymbolicTensor], outputs: Sequence[SymbolicTensor]
-) -> tuple[list[Call], dict[Layer, int]]:
+) -> tuple[list[Call], dict[Any, int]]:
     """Return the calls on which outputs depend, in topological order, and the order in which their
     layers were found."""
     given, done = set(inputs), set()
     calls: list[Call] = []
-    found: dict[Layer, int] = {}
+    found: dict[Any, int] = {}
     # A depth-first search without recursion: networks may be deeper than Python's stack. The stack
     # holds calls and their pending inputs; a call is done when none is pending.
     for output in outputs:
@@ -139,12 +132,12 @@ def _calls_between(
     return calls, found
 
 
-def _depths(calls: list[Call]) -> tuple[dict[Call, int], dict[Layer, int]]:
+def _depths(calls: list[Call]) -> tuple[dict[Call, int], dict[Any, int]]:
     """Return the distances of calls and layers from the outputs; that of a layer is the largest of
     its calls."""
     belongs = set(calls)
     of_calls: dict[Call, int] = {}
-    of_layers: dict[Layer, int] = {}
+    of_layers: dict[Any, int] = {}
     for call in reversed(calls):
         depth = max(of_calls.setdefault(call, 0), of_layers.get(call.layer, 0))
         of_calls[call] = of_layers[call.layer] = depth
@@ -159,7 +152,7 @@ def _in_turn(calls: list[Call]) -> list[Call]:
     return sorted(depths, key=lambda call: -depths[call])
 
 
-def _ordered(calls: list[Call], found: dict[Layer, int], inputs: list[Call]) -> list[Layer]:
+def _ordered(calls: list[Call], found: dict[Any, int], inputs: list[Call]) -> list[Any]:
     """Return the layers of `calls` in Keras's order; unused inputs are among the last."""
     _, layer_depth = _depths(calls)
     for call in inputs:

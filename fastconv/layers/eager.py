@@ -1,0 +1,126 @@
+"""Calls of layers on arrays: each shape gets a small network, and plans for its batch sizes.
+
+    MaxPooling2D()(images)      calls the layer once on symbolic tensors, then runs its plan
+
+So a layer computes the same bits alone and inside a model, and a second call with the same shape
+runs at once. The plans are in a cache, as those of models are; a layer keeps the networks of its
+last shapes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastconv.common.arrays import real_array
+from fastconv.common.tree import flatten, is_several, mapped, pack
+from fastconv.layers.network import Network
+from fastconv.layers.symbolic import placeholders
+from fastconv.parameters import parameters_of
+from fastconv.plan import Arena, Plan, PlanCache
+from fastconv.plan.operations import variables_of
+
+_MOST_NETWORKS = 8  # shapes that a layer remembers
+
+
+class ArrayCalls:
+    """The calls of one layer on arrays."""
+
+    def __init__(self, layer: Any):
+        self._layer = layer
+        self._networks: OrderedDict[str, _ArrayNetwork] = OrderedDict()
+        self._lock = threading.RLock()
+        self._draws = 0  # numbers the random draws
+
+    def __call__(self, argument: Any, keywords: dict[str, Any]) -> Any:
+        """Return the results of the layer for arrays in `argument` and `keywords`."""
+        arrays: list[np.ndarray] = []
+
+        def place(value: Any) -> _Place:
+            arrays.append(_batch(value, self._layer.name))
+            return _Place(len(arrays) - 1)
+
+        def placed(value: Any, several: bool = False) -> Any:
+            if is_several(value) and (several or any(map(_is_array, flatten(value)))):
+                return pack(value, [placed(each) for each in flatten(value)])
+            return place(value)
+
+        argument = placed(argument, self._layer.merges)
+        keywords = mapped(lambda value: place(value) if _is_array(value) else value, keywords)
+        shapes = [array.shape[1:] for array in arrays]
+        key = repr((argument, keywords, shapes))
+        with self._lock:
+            network = self._networks.get(key)
+            if network is None:
+                network = _ArrayNetwork(self._layer, argument, keywords, shapes)
+            self._networks[key] = network
+            self._networks.move_to_end(key)
+            if len(self._networks) > _MOST_NETWORKS:
+                self._networks.popitem(last=False)
+            draw = self._draws
+            self._draws += 1
+        return network.run(arrays, draw)
+
+
+class _Place(int):
+    """Stands for an array, by its number, in the arguments of a call."""
+
+
+class _ArrayNetwork:
+    """The network of a call on arrays of certain shapes."""
+
+    def __init__(self, layer: Any, argument: Any, keywords: dict[str, Any], shapes: list[Any]):
+        tensors = placeholders([(None, *shape) for shape in shapes])
+
+        def filled(value: Any) -> Any:
+            return tensors[value] if isinstance(value, _Place) else value
+
+        self._form = layer(mapped(filled, argument), **mapped(filled, keywords))
+        self._network = Network(tensors, flatten(self._form))
+        self._network.forget()
+        nodes = self._network.graph().nodes
+        weights = [variable for node in nodes for variable in variables_of(node.operation)]
+        self._weights = list(dict.fromkeys(weights))
+        self._plans = PlanCache()
+        self._parameters: Any = None
+
+    def run(self, arrays: Sequence[np.ndarray], draw: int) -> Any:
+        """Return the results for a batch, with random draws of number `draw`."""
+        size = len(arrays[0])
+        if any(len(array) != size for array in arrays):
+            raise ValueError(
+                f"inputs must have one length, received {[len(array) for array in arrays]}"
+            )
+        if size == 0:
+            shapes = [(0, *tensor.shape[1:]) for tensor in self._network.outputs]
+            return pack(self._form, [np.empty(shape, np.float32) for shape in shapes])
+        if self._parameters is None or self._parameters.abandoned:
+            self._plans.clear()  # they point to the old buffer
+            self._parameters = parameters_of(self._weights)
+        trained = tuple(variable.owner_trains for variable in self._weights)
+        with self._plans.lend((size, trained), lambda arena: self._plan(size, arena)) as plan:
+            for into, array in zip(plan.inputs, arrays, strict=True):
+                into[...] = array
+            plan.run(draw)
+            return pack(self._form, [output.copy() for output in plan.outputs])
+
+    def _plan(self, size: int, arena: Arena) -> Plan:
+        graph = self._network.graph()  # anew, since arguments of the layer may have changed
+        return Plan(graph, size, self._parameters, mode="augment", arena=arena)
+
+
+def _is_array(value: Any) -> bool:
+    return hasattr(value, "__array__") and not isinstance(value, np.generic)
+
+
+def _batch(value: Any, layer: str) -> np.ndarray:
+    """Return an input of a layer as an array of numbers with a batch axis."""
+    array = np.asarray(value)
+    array = array.view(np.uint8) if array.dtype == bool else real_array(array, f"{layer!r}: input")
+    if not array.ndim:
+        raise ValueError(f"layer {layer!r} must be called on arrays with a batch axis, received ()")
+    return array

@@ -26,7 +26,7 @@ from fastconv.common.parsing import parsing
 from fastconv.common.suggestions import did_you_mean
 
 # kind -> the module whose CLASSES may be made from a configuration
-_KINDS = {
+KINDS = {
     "constraints": "fastconv.constraints",
     "initializers": "fastconv.initializers",
     "layers": "fastconv.layers",
@@ -62,7 +62,7 @@ def class_name(thing: Any) -> str:
 
 
 # Users' own classes and functions: for good, and while a file is being read.
-_registered: dict[str, Any] = {}
+registered: dict[str, Any] = {}
 _given: ContextVar[dict[str, Any]] = ContextVar("_given", default={})  # noqa: B039  (never changed)
 
 # Those that a description has named so far, while one is made.
@@ -92,10 +92,10 @@ def register_keras_serializable(
     def register(thing: Any) -> Any:
         _check_own(thing)
         full = f"{package}>{name or thing.__name__}"
-        taken = _registered.get(full, thing)
+        taken = registered.get(full, thing)
         if (taken.__module__, taken.__qualname__) != (thing.__module__, thing.__qualname__):
             raise ValueError(f"{full!r} is registered already, for {taken!r}; received {thing!r}")
-        _registered[full] = thing
+        registered[full] = thing
         return thing
 
     return register
@@ -103,7 +103,8 @@ def register_keras_serializable(
 
 @contextmanager
 def custom_classes(things: dict[str, Any] | None) -> Iterator[None]:
-    """Inside of the block, classes and functions in `things` are found by their names.
+    """Inside of the block, classes and functions in `things` are found by their names, as are those
+    of the blocks around it.
 
     Raises TypeError if they are neither.
     """
@@ -113,7 +114,7 @@ def custom_classes(things: dict[str, Any] | None) -> Iterator[None]:
         )
     for thing in (things or {}).values():
         _check_own(thing)
-    token = _given.set(dict(things or {}))
+    token = _given.set({**_given.get(), **(things or {})})
     try:
         yield
     finally:
@@ -147,7 +148,7 @@ def _check_own(thing: Any) -> None:
 
 def _own_name(thing: Any) -> str:
     """The name under which a description knows a user's class or function."""
-    name = next((name for name, each in _registered.items() if each is thing), thing.__name__)
+    name = next((name for name, each in registered.items() if each is thing), thing.__name__)
     names = _named.get()
     if names is not None and names.setdefault(name, thing) is not thing:
         raise ValueError(
@@ -162,14 +163,14 @@ def _registered_name(thing: Any) -> str | None:
     return getattr(thing, "registered_name", None) if is_builtin(cls) else _own_name(cls)
 
 
-def _own(name: Any) -> Any:
+def own_object(name: Any) -> Any:
     """The user's class or function of this name, None if there is none."""
-    return (_given.get().get(name) or _registered.get(name)) if isinstance(name, str) else None
+    return (_given.get().get(name) or registered.get(name)) if isinstance(name, str) else None
 
 
 def own_class(config: dict[str, Any]) -> type | None:
     """The user's class that a description names, if there is one."""
-    found = _own(config.get("registered_name")) or _own(config.get("class_name"))
+    found = own_object(config.get("registered_name")) or own_object(config.get("class_name"))
     return found if isinstance(found, type) else None
 
 
@@ -200,7 +201,7 @@ def named_object(identifier: Any) -> Any:
         module, identifier = identifier.get("module"), identifier.get("config")
         if not isinstance(identifier, str):
             raise ValueError(f"expected the name of a function, received {identifier!r:.100}")
-    own = _own(identifier)
+    own = own_object(identifier)
     if own is not None:
         return own
     # A function of another module is none of fastconv's, whatever its name.
@@ -249,7 +250,7 @@ def deserialize(config: Any, kind: str) -> Any:
     Raises ValueError if it is not such a description, its class is not one of fastconv's, or its
     configuration asks for something unsupported; TypeError for arguments of the wrong type.
     """
-    classes = import_module(_KINDS[kind]).CLASSES
+    classes = import_module(KINDS[kind]).CLASSES
     name = config.get("class_name") if isinstance(config, dict) else None
     settings = config.get("config") if isinstance(config, dict) else None
     if not isinstance(name, str) or not isinstance(settings, dict):
@@ -259,7 +260,7 @@ def deserialize(config: Any, kind: str) -> Any:
         )
     own = own_class(config)
     if own is not None:
-        base = getattr(import_module(_KINDS[kind]), _BASES[kind])
+        base = getattr(import_module(KINDS[kind]), _BASES[kind])
         if not issubclass(own, base):
             raise ValueError(f"{own!r} is not one of {kind}: it must be a subclass of {base!r}")
         return own.from_config(settings)
@@ -280,7 +281,7 @@ def model_class(description: dict[str, Any]) -> type | None:
 
     A custom class must be registered or given in `custom_objects`.
     """
-    own, module = own_class(description), import_module(_KINDS["models"])
+    own, module = own_class(description), import_module(KINDS["models"])
     if own is not None and issubclass(own, module.Model):
         return own
     name = description.get("class_name")
@@ -290,12 +291,12 @@ def model_class(description: dict[str, Any]) -> type | None:
 
 def class_names(kind: str) -> list[str]:
     """Return the names of all classes of `kind`, sorted."""
-    return sorted(import_module(_KINDS[kind]).CLASSES)
+    return sorted(import_module(KINDS[kind]).CLASSES)
 
 
 def get(identifier: Any, kind: str) -> Any:
     """Return the result of the function `get` of `kind` for `identifier`."""
-    return import_module(_KINDS[kind]).get(identifier)
+    return import_module(KINDS[kind]).get(identifier)
 
 
 def serializers(kind: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
@@ -305,13 +306,13 @@ def serializers(kind: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
         if callable(thing) and hasattr(thing, "__name__") and not isinstance(thing, type):
             return describe_function(thing)["config"]
         if thing is not None and not isinstance(
-            thing, getattr(import_module(_KINDS[kind]), _BASES[kind])
+            thing, getattr(import_module(KINDS[kind]), _BASES[kind])
         ):
             raise TypeError(f"expected one of {kind}, received {thing!r}")
         return serialize(thing)
 
     def deserialize_one(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
-        with custom_classes({**_given.get(), **(custom_objects or {})}):
+        with custom_classes(custom_objects):
             # Schedules have no names, and layers no function `get`.
             if kind in ("layers", "optimizers.schedules"):
                 return deserialize(config, kind)
@@ -328,7 +329,7 @@ def serializers(kind: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
     `custom_objects` maps names to classes and functions that are not fastconv's own. Raises
     ValueError for a description of another kind, or with an unknown class.
     """
-    module = _KINDS[kind]
+    module = KINDS[kind]
     serialize_one.__module__ = deserialize_one.__module__ = module
     return serialize_one, deserialize_one
 
@@ -359,7 +360,7 @@ def find(
     if isinstance(identifier, type) and issubclass(identifier, base):
         return identifier()
     if isinstance(identifier, str):
-        classes = import_module(_KINDS[kind]).CLASSES
+        classes = import_module(KINDS[kind]).CLASSES
         names = {snake_case(name): cls for name, cls in classes.items()} | (aliases or {})
         cls = names.get(identifier) or classes.get(identifier)
         if cls is None:

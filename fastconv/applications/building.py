@@ -15,7 +15,8 @@ from typing import Any
 
 from fastconv import activations
 from fastconv.applications.pretrained import find
-from fastconv.layers import Dense, GlobalAveragePooling2D, GlobalMaxPooling2D, Input, InputLayer
+from fastconv.layers import Dense, GlobalAveragePooling2D, GlobalMaxPooling2D, Input
+from fastconv.layers.sources import get_source_inputs
 from fastconv.layers.symbolic import SymbolicTensor
 from fastconv.models import Model
 from fastconv.parameters import undrawn_weights
@@ -169,7 +170,8 @@ def build(
         called = arguments.name
         if called is None and name is not None:
             called = name(shape)
-        model = Model(_sources(image), outputs, name=called)
+        sources = get_source_inputs(image)
+        model = Model(sources[0] if len(sources) == 1 else sources, outputs, name=called)
     if path is not None:
         model.load_weights(path)
     return model
@@ -178,23 +180,6 @@ def build(
 def _pooled(x: SymbolicTensor, pooling: str, named: bool) -> SymbolicTensor:
     layer = GlobalAveragePooling2D if pooling == "avg" else GlobalMaxPooling2D
     return layer(name=f"{pooling}_pool" if named else None)(x)
-
-
-def _sources(tensor: SymbolicTensor) -> SymbolicTensor | list[SymbolicTensor]:
-    """Return the inputs on which `tensor` depends; alone if it is only one."""
-    found: dict[SymbolicTensor, None] = {}
-    seen = {tensor}
-    pending = [tensor]
-    while pending:
-        current = pending.pop()
-        if isinstance(current.call.layer, InputLayer):
-            found[current] = None
-        for before in current.call.inputs:
-            if before not in seen:
-                seen.add(before)
-                pending.append(before)
-    inputs = list(found)
-    return inputs[0] if len(inputs) == 1 else inputs
 
 
 def pooled_classifier(arguments: Arguments, **dense: Any) -> Part:

@@ -27,15 +27,28 @@ class Progress:
         verbose: "auto" (1), 0 silent, 1 bar, 2 one line per epoch.
         epochs: total number of epochs.
         steps: steps per epoch; None if unknown.
+        width: characters of the bar.
+        interval: seconds between two drawings.
+        unit: name of a step.
 
     Raises ValueError for another `verbose`.
     """
 
-    def __init__(self, verbose: int | str, epochs: int = 1, steps: int | None = None):
+    def __init__(
+        self,
+        verbose: int | str,
+        epochs: int = 1,
+        steps: int | None = None,
+        *,
+        width: int = _WIDTH,
+        interval: float = _INTERVAL,
+        unit: str = "step",
+    ):
         if verbose not in ("auto", 0, 1, 2):
             raise ValueError(f"`verbose` must be 'auto', 0, 1 or 2, received {verbose!r}")
         self.verbose = 1 if verbose == "auto" else int(verbose)
         self._epochs, self._steps = epochs, steps
+        self._width, self._interval, self._unit = width, interval, unit
         self._out = sys.stdout
         interactive = getattr(self._out, "isatty", lambda: False)() or "ipykernel" in sys.modules
         self._live = self.verbose == 1 and interactive
@@ -58,7 +71,7 @@ class Progress:
         """Return whether to call `draw`; called after each of the `done` steps."""
         if done == 1:
             self._after_first = time.perf_counter()
-        return self._live and time.perf_counter() - self._drawn_at >= _INTERVAL
+        return self._live and time.perf_counter() - self._drawn_at >= self._interval
 
     def draw(self, done: int, logs: dict[str, float]) -> None:
         """Show the progress after `done` steps."""
@@ -69,7 +82,7 @@ class Progress:
             info = f"{_BOLD}{_left(per_step * (self._steps - done))}{_OFF}"
         else:
             info = f"{_BOLD}{now - self._start:.0f}s{_OFF}"
-        self._redraw(f"{self._bar(done)} {info} {_duration(per_step)}/step{_metrics(logs)}")
+        self._redraw(f"{self._bar(done)} {info} {_duration(per_step)}/{self._unit}{_metrics(logs)}")
 
     def end(self, done: int, logs: dict[str, float]) -> None:
         """End the epoch after `done` steps."""
@@ -78,7 +91,7 @@ class Progress:
         self._steps = self._steps or done
         now = time.perf_counter()
         seconds = f"{now - self._start:.0f}s"
-        step = f"{_duration(self._per_step(done, now))}/step"
+        step = f"{_duration(self._per_step(done, now))}/{self._unit}"
         if self.verbose == 2:
             self._write(f"{self._count(done)} - {seconds} - {step}{_metrics(logs)}\n")
             return
@@ -112,11 +125,13 @@ class Progress:
         count = self._count(done)
         if not self._steps:
             return count
-        full = int(_WIDTH * min(done, self._steps) / self._steps)
+        full = int(self._width * min(done, self._steps) / self._steps)
         mark = "━" if _can_print(self._out, "━") else "-"
         if not self._live:
-            return f"{count} {mark * _WIDTH}"
-        return f"{_BOLD}{count}{_OFF} {_GREEN}{mark * full}{_WHITE}{mark * (_WIDTH - full)}{_OFF}"
+            return f"{count} {mark * self._width}"
+        return (
+            f"{_BOLD}{count}{_OFF} {_GREEN}{mark * full}{_WHITE}{mark * (self._width - full)}{_OFF}"
+        )
 
     def _redraw(self, line: str) -> None:
         visible = line

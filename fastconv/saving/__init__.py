@@ -15,6 +15,7 @@ A `.keras` file is an uncompressed ZIP archive with three members:
     legacy_names      names of weights in these files
     tensor_weights    weights as `.safetensors`
     safetensors_file  the safetensors format
+    objects           objects as plain data; the names of custom classes and functions
     state_file        the state of a training run, for backups
     matching          matches the layers of a file to those of a model, by names and order
     assigning         assigns the contents of files to the weights of a model
@@ -29,12 +30,28 @@ can only name those of fastconv and those that were registered or given as `cust
 """
 
 from fastconv.saving.files import load_model, load_weights, save_model, save_weights
+from fastconv.saving.objects import (
+    CustomObjectScope,
+    custom_object_scope,
+    deserialize_keras_object,
+    get_custom_objects,
+    get_registered_name,
+    get_registered_object,
+    serialize_keras_object,
+)
 from fastconv.serialization import register_keras_serializable
 
 __all__ = [
+    "CustomObjectScope",
+    "custom_object_scope",
+    "deserialize_keras_object",
+    "get_custom_objects",
+    "get_registered_name",
+    "get_registered_object",
     "load_model",
     "load_weights",
     "register_keras_serializable",
     "save_model",
     "save_weights",
+    "serialize_keras_object",
 ]

@@ -139,6 +139,17 @@ def _normalize(arguments, name):
     utils.normalize(X, **arguments)
 
 
+def _progbar(arguments, name):
+    bar = utils.Progbar(**arguments)
+    bar.update(arguments["target"], [("loss", 1.0)])
+    assert bar.values == {"loss": 1.0}
+
+
+def _split_dataset(arguments, name):
+    left, right = utils.split_dataset(np.arange(6), shuffle=True, **arguments)
+    assert len(left) + len(right) <= 6
+
+
 def _set_random_seed(arguments, name):
     utils.set_random_seed(**arguments)
 
@@ -280,6 +291,7 @@ OTHERS = {
     "optimizers.schedules.PiecewiseConstantDecay": [
         ({"boundaries": [2, 5], "values": [1.0, 0.5, 0.25]}, _schedule),
     ],
+    "utils.Progbar": [({"target": 3, "width": 5, "verbose": 1}, _progbar)],
     "utils.PyDataset": [({"workers": 1, "max_queue_size": 2}, _data_set)],
     "utils.image_dataset_from_directory": [
         ({"batch_size": 2, "image_size": (4, 5), "seed": 3}, _images),
@@ -287,6 +299,7 @@ OTHERS = {
     "utils.load_img": [({"target_size": (3, 4)}, _images)],
     "utils.normalize": [({"axis": -1}, _normalize)],
     "utils.set_random_seed": [({"seed": 3}, _set_random_seed)],
+    "utils.split_dataset": [({"left_size": 3, "right_size": 2, "seed": 3}, _split_dataset)],
     "utils.to_categorical": [({"num_classes": 5}, _to_categorical)],
     "zoo.alexnet": [({"classes": 10, "groups": 1}, _network)],
     "zoo.lenet5": [({"input_shape": (32, 32, 1), "classes": 10}, _network)],

@@ -7,22 +7,22 @@ from libc.stdint cimport int64_t
 from fastconv._ext._kernels cimport fc_activation_gradient, fc_target
 from fastconv._ext._tables cimport fc_table
 
-# Work is measured in floating-point operations or in bytes moved in cache; a core does about 100,000 per microsecond.
+# Units of work are floating-point operations, or bytes moved in cache; a core does about 100,000 per microsecond.  The costs
+# are times of small networks, measured with benchmarks.networks and benchmarks.scaling.
 cdef enum:
-    MEETING = 5000            # cost of one barrier per thread, in units of work
-    PARALLEL_REGION = 100000  # cost of one parallel region, in units of work
-    BRIEF = 300000            # work of one thread in a brief phase, in units of work: three microseconds
+    BARRIER_COST = 5000            # one barrier, per thread, in units of work
+    PARALLEL_REGION_COST = 100000  # one parallel region, in units of work
+    BRIEF_WORK = 300000            # a brief phase of one thread, at most, in units of work: three microseconds
 
-# Upper bounds, in bytes and in threads, below which every thread packs its own copy of the filters.  The copy stays in the
-# core's L2.
+# Up to this size and number of threads, every thread packs its own copy of the filters.
 cdef enum:
-    OWN_FILTERS_BYTES = 512 * 1024
-    OWN_FILTERS_THREADS = 8
+    OWN_FILTERS_BYTES = 512 * 1024  # half of the L2 of common cores
+    OWN_FILTERS_THREADS = 8         # with more threads, sharing the packing takes less time
 
 
-# The number of threads t that minimizes the time work / t + t * MEETING, at most `num_threads`.
+# The number of threads t that minimizes the time work / t + t * BARRIER_COST, at most `num_threads`.
 cdef inline int threads_for(int num_threads, double work) noexcept nogil:
-    cdef double most = sqrt(work / MEETING)
+    cdef double most = sqrt(work / BARRIER_COST)
     if most >= num_threads:
         return num_threads
     return <int> most if most > 1 else 1

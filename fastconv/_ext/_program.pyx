@@ -182,7 +182,7 @@ cdef int64_t _chunk(int64_t items, int threads) noexcept nogil:
 
 cdef bint _is_brief(Op op, int64_t items, int threads) noexcept nogil:
     """Whether each thread runs only its own stretch: checking the other stretches for items would cost as much."""
-    return items <= threads or op.work < threads * BRIEF
+    return items <= threads or op.work < threads * BRIEF_WORK
 
 
 cdef int _threads_of(Op op, int size) noexcept nogil:
@@ -210,7 +210,7 @@ cdef int _team_for(void **ops, int64_t count, int num_threads) noexcept nogil:
     for i in range(count):
         if threads_for(num_threads, (<Op> ops[i]).work) > 1:
             shared += (<Op> ops[i]).work
-    return num_threads if shared > 2 * PARALLEL_REGION else 1
+    return num_threads if shared > 2 * PARALLEL_REGION_COST else 1
 
 
 cdef int _run(void **ops, int64_t count, Workspace workspace, int num_threads) except -1:

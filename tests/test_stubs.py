@@ -29,6 +29,8 @@ def test_a_stub_declares_the_names_that_are_imported_at_their_first_use(name):
             source = import_module(statement.module)
             for alias in statement.names:
                 assert getattr(source, alias.name) is getattr(package, alias.name)
+        elif isinstance(statement, ast.FunctionDef):
+            declared.add(statement.name)
         elif isinstance(statement, ast.Assign):
             assert ast.literal_eval(statement.value) == package.__all__
     assert declared == set(package.__all__)

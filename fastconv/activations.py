@@ -170,7 +170,8 @@ _OPERATIONS: dict[Callable[..., Any], operations.Activation | operations.Softmax
 }  # fmt: skip
 
 FUNCTIONS = {function.__name__: function for function in _OPERATIONS}
-_ALIASES = {"swish": silu, "hard_swish": hard_silu}
+swish, hard_swish = silu, hard_silu  # Keras's other names
+_ALIASES = {"swish": swish, "hard_swish": hard_swish}
 
 
 def operation(function: Callable[..., Any]) -> operations.Activation | operations.Softmax | None:

@@ -12,16 +12,19 @@ map per axis (`fastconv._ext._resample`); the gradient of a map is its transpose
         . . 1                                 . 1
 
 Interpolation follows TensorFlow and Keras: the centre of output pixel i is at (i + 1/2) n / m of
-the input; positions beyond the outermost centres get the outermost pixels.
+the input; positions beyond the outermost centres get the outermost pixels. Wider kernels use the
+elements that exist, with weights scaled to a sum of 1.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 INTERPOLATIONS = ("nearest", "bilinear")
+RESIZINGS = (*INTERPOLATIONS, "bicubic", "lanczos3", "lanczos5", "area")
 FILL_MODES = ("constant", "nearest", "reflect", "wrap")  # values outside of an image
 
 
@@ -88,19 +91,93 @@ def repeat_axis(size: int, times: int, weight: float = 1.0) -> AxisMap:
     return repeated if weight == 1 else replace(repeated, weight=np.full(size * times, weight))
 
 
-def resize_axis(size: int, output_size: int, interpolation: str = "bilinear") -> AxisMap:
-    """Return the map to `output_size` equidistant samples: the nearest element, or linear
-    interpolation between two elements."""
-    centre = (np.arange(output_size) + 0.5) * (size / output_size)
+def resize_axis(
+    size: int, output_size: int, interpolation: str = "bilinear", antialias: bool = False
+) -> AxisMap:
+    """Return the map to `output_size` equidistant samples.
+
+    "nearest" element; "bilinear" interpolation between two; "bicubic" of four (Keys 1981,
+    a = -1/2); "lanczos3" or "lanczos5", of 6 or 10; "area", the mean of the elements below an
+    element of the output. With `antialias`, a kernel is as wide as the distance of the samples if
+    they are fewer than the elements; "nearest" and "area" do not change.
+    """
+    scale = size / output_size
+    centre = (np.arange(output_size) + 0.5) * scale
     if interpolation == "nearest":
         return _selection(size, np.minimum(np.floor(centre).astype(np.int64), size - 1))
+    if interpolation == "area":
+        return _area(size, output_size)
+    if interpolation == "bicubic" and not antialias:
+        return _bicubic(size, output_size)
+    if interpolation != "bilinear" or antialias:
+        kernel, radius = KERNELS[interpolation]
+        width = max(scale, 1.0) if antialias else 1.0
+        first = np.ceil(centre - radius * width - 0.5).astype(np.int64)
+        index = first[:, None] + np.arange(2 * int(np.ceil(radius * width)) + 1)
+        distance = np.abs(index + 0.5 - centre[:, None]) / width
+        return _weighted(size, index, np.where(distance <= radius, kernel(distance), 0.0))
     place = np.clip(centre - 0.5, 0, size - 1)
     left = np.minimum(np.floor(place).astype(np.int64), max(size - 2, 0))
     part = place - left
     if size == 1:
         return _selection(1, np.zeros(output_size, np.int64))
-    index = np.stack([left, left + 1], axis=1).ravel()
-    weight = np.stack([1 - part, part], axis=1).ravel()
+    index = np.stack([left, left + 1], axis=1)
+    return _rows(size, index, np.stack([1 - part, part], axis=1))
+
+
+def _rows(size: int, index: np.ndarray, weight: np.ndarray) -> AxisMap:
+    """Return the map of output i to the elements `index[i]` with `weight[i]`, not with zeros."""
     used = weight != 0  # a sample at the centre of an element is a copy of it
-    begin = np.concatenate([[0], np.cumsum(used.reshape(-1, 2).sum(axis=1))]).astype(np.int64)
-    return AxisMap(size, begin, index[used], weight[used])
+    begin = np.concatenate([[0], np.cumsum(used.sum(axis=1))]).astype(np.int64)
+    return AxisMap(size, begin, np.ascontiguousarray(index[used], np.int64), weight[used])
+
+
+def _weighted(size: int, index: np.ndarray, weight: np.ndarray) -> AxisMap:
+    """As `_rows`, without elements that do not exist, and with weights scaled to a sum of 1."""
+    weight = np.where((index >= 0) & (index < size), weight, 0.0)
+    return _rows(size, index, weight / weight.sum(axis=1, keepdims=True))
+
+
+def _area(size: int, output_size: int) -> AxisMap:
+    scale = size / output_size
+    start = np.arange(output_size)[:, None] * scale
+    index = np.floor(start).astype(np.int64) + np.arange(int(np.ceil(scale)) + 1)
+    covered = np.minimum(index + 1, start + scale) - np.maximum(index, start)
+    # Rounding may leave a sliver of a neighbour.
+    return _weighted(size, index, np.where(covered > 1e-6, covered, 0.0))
+
+
+def _bicubic(size: int, output_size: int) -> AxisMap:
+    # As TensorFlow: float32 positions, and weights from a table of 1024 steps between two elements.
+    scale, half = np.float32(size) / np.float32(output_size), np.float32(0.5)
+    place = (np.arange(output_size, dtype=np.float32) + half) * scale - half
+    left = np.floor(place)
+    part = np.rint((place - left) * 1024).astype(np.float64) / 1024
+    taps = np.arange(-1, 3)
+    return _weighted(
+        size, left.astype(np.int64)[:, None] + taps, _keys(np.abs(part[:, None] - taps))
+    )
+
+
+def _triangle(x: np.ndarray) -> np.ndarray:
+    return np.maximum(1 - x, 0)
+
+
+def _keys(x: np.ndarray) -> np.ndarray:
+    """Cubic convolution (Keys 1981) with a = -1/2, for distances x >= 0."""
+    near = (1.5 * x - 2.5) * x * x + 1
+    far = ((-0.5 * x + 2.5) * x - 4) * x + 2
+    return np.where(x < 1, near, np.where(x < 2, far, 0.0))
+
+
+def _lanczos(radius: int) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda x: np.sinc(x) * np.sinc(x / radius) * (x < radius)
+
+
+# interpolation -> kernel of the distance in elements, and its radius
+KERNELS = {
+    "bilinear": (_triangle, 1.0),
+    "bicubic": (_keys, 2.0),
+    "lanczos3": (_lanczos(3), 3.0),
+    "lanczos5": (_lanczos(5), 5.0),
+}

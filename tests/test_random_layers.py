@@ -195,11 +195,6 @@ def test_training_with_all_of_them_is_repeatable():
         (lambda: layers.RandomZoom(0.1, seed=-1), ValueError, "`seed` must not be negative"),
         (lambda: layers.RandomCrop(0, 3), ValueError, "`height` must be positive"),
         (lambda: layers.Resizing(3, 2.5), TypeError, "`width` must be an integer"),
-        (
-            lambda: layers.Resizing(3, 2, antialias=True),
-            ValueError,
-            "`antialias` of Resizing is not",
-        ),
         (lambda: layers.Resizing(3, 2, "bilinear", True, True), ValueError, "only one of `crop_to"),
         (
             lambda: layers.Resizing(3, 2, fill_mode="wrap"),

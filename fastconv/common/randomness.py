@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -83,3 +84,26 @@ def seeded(seed: int) -> Iterator[None]:
 def draw_seed() -> int:
     """A fresh seed for something with a stream of its own, from the common stream."""
     return int(_State.generator.integers(2**63))
+
+
+_ELEMENT: ContextVar[list[int] | None] = ContextVar("element", default=None)
+
+
+@contextmanager
+def for_element(key: tuple[int, ...]) -> Iterator[None]:
+    """Number the draws of the block, which computes an element of a data set, by `key` instead of
+    in the order of calls: threads may compute elements in any order."""
+    token = _ELEMENT.set([0, *key])
+    try:
+        yield
+    finally:
+        _ELEMENT.reset(token)
+
+
+def element_draw() -> int | None:
+    """Return the number of the next draw in the element that is computed; None outside of one."""
+    element = _ELEMENT.get()
+    if element is None:
+        return None
+    element[0] += 1
+    return int(np.random.SeedSequence(element).generate_state(1, np.uint64)[0] >> 2)

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.common import randomness
 from fastconv.data.elements import TensorSpec, as_element, leaves, stacked, with_leaves
 from fastconv.training.prefetch import in_parallel
 
@@ -69,13 +70,18 @@ def unpacking(function: Callable[..., Any]) -> Callable[[Any], Any]:
 def mapped(
     function: Callable[..., Any], workers: int | None, source: Source, key: Key
 ) -> Iterator[Any]:
-    """Yield `function` of every element, computed by `workers` threads."""
+    """Yield `function` of every element, computed by `workers` threads.
+
+    The key of the pass and the number of the element determine what random layers draw.
+    """
     call = unpacking(function)
 
-    def one(element: Any) -> Any:
-        return as_element(call(element))
+    def one(numbered: tuple[int, Any]) -> Any:
+        number, element = numbered
+        with randomness.for_element((*key, number)):
+            return as_element(call(element))
 
-    elements = source(key)
+    elements = enumerate(source(key))
     return map(one, elements) if workers is None else in_parallel(one, elements, workers)
 
 

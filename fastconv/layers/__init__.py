@@ -18,7 +18,13 @@
     standardization Normalization
     regularization  Dropout, SpatialDropout, GaussianNoise, GaussianDropout
     augmentation    Rescaling, Resizing, CenterCrop; RandomFlip, RandomTranslation, RandomRotation,
-                    RandomZoom, RandomCrop
+                    RandomZoom, RandomShear, RandomCrop
+    color           RandomBrightness, RandomContrast, RandomHue, RandomSaturation,
+                    RandomColorJitter, RandomColorDegeneration, RandomGrayscale, RandomSharpness,
+                    RandomGaussianBlur, RandomPosterization, RandomInvert, Solarization,
+                    AutoContrast, Equalization
+    mixing          RandomErasing, MixUp, CutMix, RandAugment
+    categories      CategoryEncoding
     custom          CustomLayer: custom layers in NumPy
     weight_spec     WeightSpec: initializer, regularizer and constraint of a weight
 
@@ -32,12 +38,30 @@ from fastconv.layers.augmentation import (
     RandomCrop,
     RandomFlip,
     RandomRotation,
+    RandomShear,
     RandomTranslation,
     RandomZoom,
     Rescaling,
     Resizing,
 )
 from fastconv.layers.base import Layer
+from fastconv.layers.categories import CategoryEncoding
+from fastconv.layers.color import (
+    AutoContrast,
+    Equalization,
+    RandomBrightness,
+    RandomColorDegeneration,
+    RandomColorJitter,
+    RandomContrast,
+    RandomGaussianBlur,
+    RandomGrayscale,
+    RandomHue,
+    RandomInvert,
+    RandomPosterization,
+    RandomSaturation,
+    RandomSharpness,
+    Solarization,
+)
 from fastconv.layers.conv import Conv1D, Conv2D
 from fastconv.layers.conv_transpose import Conv1DTranspose, Conv2DTranspose
 from fastconv.layers.custom import CustomLayer
@@ -65,6 +89,7 @@ from fastconv.layers.merging import (
     multiply,
     subtract,
 )
+from fastconv.layers.mixing import CutMix, MixUp, RandAugment, RandomErasing
 from fastconv.layers.normalization import (
     BatchNormalization,
     GroupNormalization,
@@ -108,10 +133,12 @@ __all__ = [
     "ELU",
     "Activation",
     "Add",
+    "AutoContrast",
     "Average",
     "AveragePooling1D",
     "AveragePooling2D",
     "BatchNormalization",
+    "CategoryEncoding",
     "CenterCrop",
     "Concatenate",
     "Conv1D",
@@ -121,10 +148,12 @@ __all__ = [
     "Cropping1D",
     "Cropping2D",
     "CustomLayer",
+    "CutMix",
     "Dense",
     "DepthwiseConv1D",
     "DepthwiseConv2D",
     "Dropout",
+    "Equalization",
     "Flatten",
     "GaussianDropout",
     "GaussianNoise",
@@ -143,13 +172,28 @@ __all__ = [
     "MaxPooling2D",
     "Maximum",
     "Minimum",
+    "MixUp",
     "Multiply",
     "Normalization",
     "PReLU",
     "Permute",
+    "RandAugment",
+    "RandomBrightness",
+    "RandomColorDegeneration",
+    "RandomColorJitter",
+    "RandomContrast",
     "RandomCrop",
+    "RandomErasing",
     "RandomFlip",
+    "RandomGaussianBlur",
+    "RandomGrayscale",
+    "RandomHue",
+    "RandomInvert",
+    "RandomPosterization",
     "RandomRotation",
+    "RandomSaturation",
+    "RandomSharpness",
+    "RandomShear",
     "RandomTranslation",
     "RandomZoom",
     "ReLU",
@@ -160,6 +204,7 @@ __all__ = [
     "SeparableConv1D",
     "SeparableConv2D",
     "Softmax",
+    "Solarization",
     "SpatialDropout1D",
     "SpatialDropout2D",
     "Subtract",

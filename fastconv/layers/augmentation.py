@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 
 from fastconv.common.arguments import normalize_int, number, one_of
+from fastconv.layers.augmenting import ImageDicts, factor_range
 from fastconv.layers.base import Layer
 from fastconv.layers.regularization import Seeded
 from fastconv.layers.reshaping import check_interpolation
 from fastconv.layers.spatial import Spatial
+from fastconv.ops import warp
 from fastconv.plan import operations
-from fastconv.resampling import FILL_MODES, AxisMap, crop_axis, pad_axis, resize_axis
+from fastconv.resampling import FILL_MODES, RESIZINGS, AxisMap, crop_axis, pad_axis, resize_axis
 
 
 class Rescaling(Layer):
@@ -83,12 +85,12 @@ class Resizing(_OneSize):
 
     Args:
         height, width: size of the output.
-        interpolation: "bilinear" or "nearest"; without antialiasing when an image shrinks.
+        interpolation: "bilinear", "nearest", "bicubic", "lanczos3", "lanczos5" or "area".
         crop_to_aspect_ratio: whether to crop the longer side first to keep the aspect ratio.
         pad_to_aspect_ratio: whether to pad the shorter side first to keep the aspect ratio.
         fill_mode: must be "constant".
         fill_value: value of the padding.
-        antialias: must be False.
+        antialias: whether an image that shrinks is smoothed; does not change "nearest" and "area".
         data_format: None or "channels_last", or "channels_first".
         name, trainable, dtype, input_shape: see `Layer`.
 
@@ -114,22 +116,22 @@ class Resizing(_OneSize):
         **common: Any,
     ):
         super().__init__(height, width, data_format, **common)
-        self.interpolation = check_interpolation(interpolation)
+        self.interpolation = check_interpolation(interpolation, RESIZINGS)
         if crop_to_aspect_ratio and pad_to_aspect_ratio:
             raise ValueError(
                 "only one of `crop_to_aspect_ratio` and `pad_to_aspect_ratio` may be True"
             )
         if fill_mode != "constant":
             raise ValueError(f"`fill_mode` must be 'constant', received {fill_mode!r}")
-        if antialias:
-            raise ValueError(f"`antialias` of Resizing is not supported, received {antialias!r}")
+        self.antialias = bool(antialias)
         self.crop_to_aspect_ratio = bool(crop_to_aspect_ratio)
         self.pad_to_aspect_ratio = bool(pad_to_aspect_ratio)
         self.fill_value = number(fill_value, "fill_value")
 
     def image_operations(self, image):
         if self.crop_to_aspect_ratio:
-            return [_resized_middle(image, self.height, self.width, self.interpolation)]
+            how = self.interpolation, self.antialias
+            return [_resized_middle(image, self.height, self.width, *how)]
         framed, size = [], image[:2]
         if self.pad_to_aspect_ratio:
             whole = _filled_to_ratio(image, self.height, self.width)
@@ -137,9 +139,11 @@ class Resizing(_OneSize):
             maps = [pad_axis(n, border, border) for n, border in zip(size, frame, strict=True)]
             framed = [operations.AxisMaps((*maps, None), self.fill_value)]
             size = tuple(axis_map.output_size for axis_map in maps)
-        rows = resize_axis(size[0], self.height, self.interpolation)
-        columns = resize_axis(size[1], self.width, self.interpolation)
-        return [*framed, operations.AxisMaps((rows, columns, None))]
+        maps = [
+            resize_axis(*sizes, self.interpolation, self.antialias)
+            for sizes in zip(size, (self.height, self.width), strict=True)
+        ]
+        return [*framed, operations.AxisMaps((*maps, None))]
 
     def get_config(self):
         return super().get_config() | {
@@ -148,7 +152,7 @@ class Resizing(_OneSize):
             "pad_to_aspect_ratio": self.pad_to_aspect_ratio,
             "fill_mode": "constant",
             "fill_value": self.fill_value,
-            "antialias": False,
+            "antialias": self.antialias,
         }
 
 
@@ -174,10 +178,8 @@ class CenterCrop(_OneSize):
         return [_resized_middle(image, self.height, self.width)]
 
 
-class _Random(Spatial, Seeded):
+class _Random(ImageDicts):
     """Base class of layers that apply a random affine map to every image in training."""
-
-    takes_one_image = True
 
     def __init__(
         self,
@@ -197,6 +199,24 @@ class _Random(Spatial, Seeded):
     @abstractmethod
     def draw(self, generator: np.random.Generator, count: int, height: int, width: int) -> Any:
         """Return the maps of `count` images of height x width, float64 (count, 6)."""
+
+    def draw_for(self, generator, count, image):
+        return self.draw(generator, count, *image[:2])
+
+    def apply(self, x, drawn):
+        return self._warped(x, drawn, self.interpolation)
+
+    def apply_to_masks(self, masks, drawn):
+        return self._warped(masks.astype(np.float32), drawn, "nearest").astype(masks.dtype)
+
+    def _warped(self, x: np.ndarray, maps: np.ndarray, interpolation: str) -> np.ndarray:
+        return warp(
+            x,
+            maps,
+            interpolation=interpolation,
+            fill_mode=self.fill_mode,
+            fill_value=self.fill_value,
+        )
 
     def image_output(self, image):
         return image
@@ -402,6 +422,50 @@ class RandomZoom(_RandomFilled):
         }
 
 
+class RandomShear(_RandomFilled):
+    """In training, shears every image: rows move in proportion to their number, or columns.
+
+    Args:
+        x_factor: largest shift of a row, in columns per row, or (lower, upper), -1 to 1; in both
+            directions.
+        y_factor: the same for columns.
+        interpolation, fill_mode, fill_value, data_format, seed: as in `RandomTranslation`.
+
+    Raises the errors of `RandomTranslation`.
+    """
+
+    def __init__(
+        self,
+        x_factor: float | tuple[float, float] = 0.0,
+        y_factor: float | tuple[float, float] = 0.0,
+        interpolation: str = "bilinear",
+        fill_mode: str = "reflect",
+        fill_value: float = 0.0,
+        data_format: str | None = None,
+        seed: int | None = None,
+        **common: Any,
+    ):
+        super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **common)
+        self.x_factor = factor_range(x_factor, "x_factor", (-1, 1))
+        self.y_factor = factor_range(y_factor, "y_factor", (-1, 1))
+
+    def draw(self, generator, count, height, width):
+        sign = np.where(generator.random(count) > 0.5, -1, 1)
+        down = generator.uniform(*self.y_factor, count) * sign
+        return self.maps(generator.uniform(*self.x_factor, count) * sign, down)
+
+    def maps(self, across: np.ndarray, down: np.ndarray) -> np.ndarray:
+        """Return the maps that read `across` columns further per row, `down` rows per column."""
+        one, zero = np.ones(len(across)), np.zeros(len(across))
+        return np.stack([one, across, zero, down, one, zero], axis=1)
+
+    def get_config(self):
+        return super().get_config() | {
+            "x_factor": list(self.x_factor),
+            "y_factor": list(self.y_factor),
+        }
+
+
 class RandomCrop(_OneSize, Seeded):
     """In training, crops to `height` x `width` pixels at a random position, the same for all images
     of a batch. Otherwise, or if an image is too small, crops to the centre with the aspect ratio of
@@ -453,14 +517,18 @@ def _filled_to_ratio(image: tuple[int, ...], height: int, width: int) -> tuple[i
 
 
 def _resized_middle(
-    image: tuple[int, ...], height: int, width: int, interpolation: str = "bilinear"
+    image: tuple[int, ...],
+    height: int,
+    width: int,
+    interpolation: str = "bilinear",
+    antialias: bool = False,
 ) -> operations.AxisMaps:
     """Return the largest central part with aspect ratio height : width of an image, resized."""
     rows = max(min(image[0], int(float(image[1] * height) / width)), 1)
     columns = max(min(image[1], int(float(image[0] * width) / height)), 1)
     maps = []
     for size, part, wanted in ((image[0], rows, height), (image[1], columns, width)):
-        resized = resize_axis(part, wanted, interpolation)
+        resized = resize_axis(part, wanted, interpolation, antialias)
         maps.append(resized.on_part_of(size, (size - part) // 2))
     return operations.AxisMaps((*maps, None))
 

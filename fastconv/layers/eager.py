@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.common import randomness
 from fastconv.common.arrays import real_array
 from fastconv.common.tree import flatten, is_several, mapped, pack
 from fastconv.layers.network import Network
@@ -61,8 +62,10 @@ class ArrayCalls:
             self._networks.move_to_end(key)
             if len(self._networks) > _MOST_NETWORKS:
                 self._networks.popitem(last=False)
-            draw = self._draws
-            self._draws += 1
+            draw = randomness.element_draw()
+            if draw is None:
+                draw = self._draws
+                self._draws += 1
         return network.run(arrays, draw)
 
 

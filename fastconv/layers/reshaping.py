@@ -18,6 +18,7 @@ from fastconv.layers.spatial import (
 from fastconv.plan import operations
 from fastconv.resampling import (
     INTERPOLATIONS,
+    RESIZINGS,
     AxisMap,
     crop_axis,
     pad_axis,
@@ -360,7 +361,8 @@ class UpSampling2D(_UpSampling):
     Args:
         size: factors (rows, columns), or one integer.
         data_format: None or "channels_last", or "channels_first".
-        interpolation: "nearest", every pixel repeated, or "bilinear".
+        interpolation: "nearest", every pixel repeated, "bilinear", "bicubic", "lanczos3" or
+            "lanczos5".
         name, trainable, dtype, input_shape: see `Layer`.
 
     Raises ValueError for non-positive factors or an unknown interpolation, TypeError for
@@ -379,7 +381,7 @@ class UpSampling2D(_UpSampling):
         **common: Any,
     ):
         super().__init__(size, data_format, **common)
-        self.interpolation = check_interpolation(interpolation)
+        self.interpolation = check_interpolation(interpolation, RESIZINGS[:-1])
         self.size = self._factors
 
     def get_config(self):
@@ -409,12 +411,12 @@ class UpSampling1D(_UpSampling):
         return _without_format(super().get_config()) | {"size": self.size}
 
 
-def check_interpolation(interpolation: str) -> str:
-    """Return "nearest" or "bilinear" in lower case; the argument is case-insensitive."""
-    if not isinstance(interpolation, str) or interpolation.lower() not in INTERPOLATIONS:
+def check_interpolation(interpolation: str, known: tuple[str, ...] = INTERPOLATIONS) -> str:
+    """Return an interpolation among `known` in lower case; the argument is case-insensitive."""
+    if not isinstance(interpolation, str) or interpolation.lower() not in known:
         raise ValueError(
-            f"`interpolation` must be one of {INTERPOLATIONS}, received {interpolation!r}"
-            f"{did_you_mean(interpolation, INTERPOLATIONS)}"
+            f"`interpolation` must be one of {known}, received {interpolation!r}"
+            f"{did_you_mean(interpolation, known)}"
         )
     return interpolation.lower()
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.common import randomness
 from fastconv.common.keywords import explain_keywords
 from fastconv.common.naming import numbered
 from fastconv.common.suggestions import did_you_mean
@@ -351,8 +352,10 @@ class Model(Trainer, Layer):
             if training is False or (training is None and not self._differs_without_training()):
                 return self.predict_on_batch(x)
             with self._lock:
-                self._augmentations += 1
-                draw = _AUGMENTATIONS + self._augmentations
+                draw = randomness.element_draw()
+                if draw is None:
+                    self._augmentations += 1
+                    draw = _AUGMENTATIONS + self._augmentations
             return self._forward(x, "forward" if training else "augment", draw)
         if not self.built and len(tensors) == 1:
             self.build(tensors[0].shape)

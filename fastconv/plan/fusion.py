@@ -58,7 +58,7 @@ def _in_mode(operation: Operation, mode: str) -> Operation:
     None."""
     if not isinstance(operation, operations.MODAL) or operation.training is not None:
         return operation
-    moves = mode == "augment" and isinstance(operation, operations.RandomWarp)
+    moves = mode == "augment" and isinstance(operation, operations.IMAGE_AUGMENTATION)
     return replace(operation, training=mode in ("train", "forward") or moves)
 
 

@@ -257,6 +257,17 @@ class RandomWarp:
 
 
 @dataclass(frozen=True)
+class Augmentation:
+    """In training: images x (N,H,W,C) -> `apply(x, draw(generator, N))` of the same shape, in
+    NumPy; without a gradient. Otherwise: the identity."""
+
+    draw: Callable[[np.random.Generator, int], Any]
+    apply: Callable[[np.ndarray, Any], np.ndarray]
+    seed: int
+    training: bool | None = None
+
+
+@dataclass(frozen=True)
 class Merge:
     """Several x -> y element by element, from left to right; axes of size 1 are broadcast.
 
@@ -327,6 +338,7 @@ class Loss:
 Operation = (
     Activation
     | ActivityPenalty
+    | Augmentation
     | AxisMaps
     | BatchNormalization
     | Concatenate
@@ -351,7 +363,9 @@ Operation = (
 )
 
 # Outside of training: the identity, or their attribute `still`.
-TRAINING_ONLY = (Dropout, GaussianNoise, RandomWarp)
+TRAINING_ONLY = (Augmentation, Dropout, GaussianNoise, RandomWarp)
+
+IMAGE_AUGMENTATION = (Augmentation, RandomWarp)
 
 # Differ in training. Their attribute `training` says whether they run as in training; None leaves
 # it to the mode of the plan.

@@ -46,7 +46,7 @@ from fastconv.plan.lowering.normalization import (
 )
 from fastconv.plan.lowering.penalty import ActivityPenalty
 from fastconv.plan.lowering.pooling import GlobalPooling, Pooling
-from fastconv.plan.lowering.random import Dropout, GaussianNoise, Random, RandomWarp
+from fastconv.plan.lowering.random import Augmentation, Dropout, GaussianNoise, Random, RandomWarp
 from fastconv.plan.lowering.reshape import Reshape
 from fastconv.plan.lowering.transposed import TransposedConvolution
 from fastconv.plan.lowering.weighted import Convolution, Dense
@@ -59,6 +59,7 @@ LOWERINGS: dict[type, type[Lowering]] = {
     operations.BatchNormalization: BatchNormalization,
     operations.Activation: Activation,
     operations.ActivityPenalty: ActivityPenalty,
+    operations.Augmentation: Augmentation,
     operations.AxisMaps: AxisMaps,
     operations.Concatenate: Concatenate,
     operations.Convolution: Convolution,

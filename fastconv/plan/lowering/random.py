@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastconv._ext import _channels, _elementwise, _resample
+from fastconv.common.arrays import read_only
 from fastconv.plan.lowering.base import Lowering
 
 
@@ -143,3 +144,34 @@ class RandomWarp(Random):
     def set_draw(self, draw):
         generator = np.random.default_rng((self.operation.seed, draw))
         self.transforms[...] = self.operation.draw(generator, len(self.transforms))
+
+
+class Augmentation(Random):
+    overwrites_dy = False
+
+    drawn: Any = None
+
+    def forward(self, x):
+        self.count, y = x.shape[0], self.tape.tensor(x.shape)
+        self.tape.emit(lambda: _AugmentationStep(self, x.array, y.array), x, y)
+        return y
+
+    def input_gradient(self, dy):
+        raise ValueError(
+            "image augmentation has no gradient; it must precede all layers with weights"
+        )
+
+    def set_draw(self, draw):
+        generator = np.random.default_rng((self.operation.seed, draw))
+        self.drawn = self.operation.draw(generator, self.count)
+
+
+class _AugmentationStep:
+    """A Python op (`plan.program`)."""
+
+    def __init__(self, lowering: Augmentation, x: np.ndarray, y: np.ndarray):
+        self._lowering, self._x, self._y = lowering, read_only(x), y
+
+    def run_python(self) -> None:
+        lowering = self._lowering
+        np.copyto(self._y, lowering.operation.apply(self._x, lowering.drawn), casting="same_kind")

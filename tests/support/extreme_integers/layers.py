@@ -11,7 +11,7 @@ from fastconv import explain, layers, models
 from tests.support.extreme_integers.judge import judge
 from tests.support.extreme_integers.replacements import replacements
 
-_IMAGE, _SEQUENCE = (6, 5, 4), (7, 4)
+_IMAGE, _SEQUENCE, _COLOURS = (6, 5, 4), (7, 4), (6, 5, 3)
 _CONV2D = {"kernel_size": (3, 2), "strides": (1, 1), "dilation_rate": (1, 1)}
 _CONV1D = {"kernel_size": (3,), "strides": (1,), "dilation_rate": (1,)}
 _POOL2D, _POOL1D = {"pool_size": (2, 2), "strides": (1, 2)}, {"pool_size": (2,), "strides": (1,)}
@@ -70,6 +70,26 @@ LAYERS = {
     "Normalization": [({"axis": [-1, -2]}, _IMAGE)],
     "PReLU": [({"shared_axes": [1, 2]}, _IMAGE)],
     "Permute": [({"dims": (3, 1, 2)}, _IMAGE)],
+    "AutoContrast": [({}, _IMAGE)],
+    "CategoryEncoding": [({"num_tokens": 3, "output_mode": "one_hot"}, (4,))],
+    "CutMix": [({"factor": 0.5, "seed": 3}, _IMAGE)],
+    "Equalization": [({"bins": 16}, _IMAGE)],
+    "MixUp": [({"alpha": 0.5, "seed": 3}, _IMAGE)],
+    "RandAugment": [({"num_ops": 2, "seed": 3}, _COLOURS)],
+    "RandomBrightness": [({"factor": 0.5, "seed": 3}, _IMAGE)],
+    "RandomColorDegeneration": [({"factor": 0.5, "seed": 3}, _COLOURS)],
+    "RandomColorJitter": [({"hue_factor": 0.5, "seed": 3}, _COLOURS)],
+    "RandomContrast": [({"factor": 0.5, "seed": 3}, _IMAGE)],
+    "RandomErasing": [({"factor": 0.5, "seed": 3}, _IMAGE)],
+    "RandomGaussianBlur": [({"kernel_size": (3, 5), "seed": 3}, _IMAGE)],
+    "RandomGrayscale": [({"factor": 0.5, "seed": 3}, _COLOURS)],
+    "RandomHue": [({"factor": 0.5, "seed": 3}, _COLOURS)],
+    "RandomInvert": [({"factor": 0.5, "seed": 3}, _IMAGE)],
+    "RandomPosterization": [({"factor": (1, 6), "seed": 3}, _IMAGE)],
+    "RandomSaturation": [({"factor": 0.5, "seed": 3}, _COLOURS)],
+    "RandomSharpness": [({"factor": 0.5, "seed": 3}, _IMAGE)],
+    "RandomShear": [({"x_factor": 0.5, "seed": 3}, _IMAGE)],
+    "Solarization": [({"addition_factor": 0.5, "seed": 3}, _IMAGE)],
     "RandomCrop": [({"height": 3, "width": 4, "seed": 3}, _IMAGE)],
     "RandomFlip": [({"seed": 3}, _IMAGE)],
     "RandomRotation": [({"factor": 0.1, "seed": 3}, _IMAGE)],
@@ -92,7 +112,8 @@ LAYERS = {
     "UnitNormalization": [({"axis": [-1, -2]}, _IMAGE)],
     "UpSampling1D": [({"size": 2}, _SEQUENCE)],
     "UpSampling2D": [
-        ({"size": (2, 3), "interpolation": how}, _IMAGE) for how in ("nearest", "bilinear")
+        ({"size": (2, 3), "interpolation": how}, _IMAGE)
+        for how in ("nearest", "bilinear", "bicubic")
     ],
     "ZeroPadding1D": [({"padding": (1, 2)}, _SEQUENCE)],
     "ZeroPadding2D": [
@@ -102,13 +123,15 @@ LAYERS = {
 }
 # Arguments of layers that hold no integers.
 LAYER_WORDS = {
-    "activation", "activity_regularizer", "alpha", "antialias", "beta", "bias", "center",
-    "crop_to_aspect_ratio", "data_format", "dtype", "epsilon", "factor", "fill_mode",
-    "fill_value", "height_factor", "interpolation", "invert", "keepdims", "lora_rank",
-    "max_value", "mean", "mode", "momentum", "name", "negative_slope", "offset", "optional",
-    "pad_to_aspect_ratio", "padding", "padding_mode", "quantization_config", "ragged", "rate",
-    "renorm", "renorm_clipping", "renorm_momentum", "rms_scaling", "scale", "sparse", "stddev",
-    "synchronized", "threshold", "trainable", "use_bias", "variance", "width_factor",
+    "activation", "activity_regularizer", "addition_factor", "alpha", "antialias", "beta", "bias",
+    "brightness_factor", "center", "contrast_factor", "crop_to_aspect_ratio", "data_format",
+    "dtype", "epsilon", "factor", "fill_mode", "fill_value", "height_factor", "hue_factor",
+    "interpolation", "invert", "keepdims", "lora_rank", "max_value", "mean", "mode", "momentum",
+    "name", "negative_slope", "offset", "optional", "output_mode", "pad_to_aspect_ratio", "padding",
+    "padding_mode", "quantization_config", "ragged", "rate", "renorm", "renorm_clipping",
+    "renorm_momentum", "rms_scaling", "saturation_factor", "scale", "sigma", "sparse", "stddev",
+    "synchronized", "threshold", "threshold_factor", "trainable", "use_bias", "value_range",
+    "variance", "width_factor", "x_factor", "y_factor",
 }  # fmt: skip
 LAYER_SUFFIXES = ("_initializer", "_regularizer", "_constraint")
 # Given to all layers by the base class, or refused altogether.

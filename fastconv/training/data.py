@@ -104,10 +104,10 @@ def source_of(
                 f"`{name}` must be None when `x` yields batches (x, y[, sample_weight]), "
                 f"received {type(value).__name__}"
             )
-    if indexable:
-        return SequenceSource(x, shuffle, class_weight)
     if isinstance(x, NumberedPasses):
         return PassesSource(x, class_weight)
+    if indexable:
+        return SequenceSource(x, shuffle, class_weight)
     return IterableSource(x, class_weight)
 
 
@@ -311,6 +311,7 @@ class PassesSource(IterableSource):
 
     def __init__(self, batches: NumberedPasses, class_weight: dict[int, float] | None = None):
         super().__init__(batches, class_weight)
+        self.repeatable = True
         self.num_batches, self.endless = batches.num_batches, batches.endless
         self._before = batches.passes
 

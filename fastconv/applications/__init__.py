@@ -10,6 +10,7 @@
     inception_v3          InceptionV3
     xception              Xception
     efficientnet          EfficientNetB0 to EfficientNetB7
+    efficientnet_v2       EfficientNetV2B0 to B3, EfficientNetV2S, M, L
     imagenet_utils        preprocess_input, decode_predictions
 
 Layers, their names and order, shapes of weights and numbers of parameters are those of Keras, so
@@ -61,6 +62,15 @@ from fastconv.applications.efficientnet import (
     EfficientNetB6,
     EfficientNetB7,
 )
+from fastconv.applications.efficientnet_v2 import (
+    EfficientNetV2B0,
+    EfficientNetV2B1,
+    EfficientNetV2B2,
+    EfficientNetV2B3,
+    EfficientNetV2L,
+    EfficientNetV2M,
+    EfficientNetV2S,
+)
 from fastconv.applications.inception_v3 import InceptionV3
 from fastconv.applications.mobilenet import MobileNet
 from fastconv.applications.mobilenet_v2 import MobileNetV2
@@ -85,6 +95,13 @@ __all__ = [
     "EfficientNetB5",
     "EfficientNetB6",
     "EfficientNetB7",
+    "EfficientNetV2B0",
+    "EfficientNetV2B1",
+    "EfficientNetV2B2",
+    "EfficientNetV2B3",
+    "EfficientNetV2L",
+    "EfficientNetV2M",
+    "EfficientNetV2S",
     "InceptionV3",
     "MobileNet",
     "MobileNetV2",

@@ -17,6 +17,7 @@ NETWORKS = (
     "DenseNet121", "DenseNet169", "DenseNet201",
     "InceptionV3", "Xception",
     *(f"EfficientNetB{number}" for number in range(8)),
+    *(f"EfficientNetV2{kind}" for kind in ("B0", "B1", "B2", "B3", "S", "M", "L")),
 )  # fmt: skip
 
 # Other arguments.
@@ -33,6 +34,8 @@ VARIANTS: tuple[tuple[str, dict[str, Any]], ...] = (
                           "input_shape": (64, 64, 3)}),
     ("MobileNetV3Large", {"include_top": False, "pooling": "avg", "input_shape": (64, 64, 3)}),
     ("EfficientNetB1", {"include_top": False, "pooling": "avg", "input_shape": (37, 46, 3)}),
+    ("EfficientNetV2B0", {"include_preprocessing": False, "input_shape": (37, 46, 3)}),
+    ("EfficientNetV2B1", {"include_top": False, "pooling": "max", "input_shape": (37, 46, 1)}),
     ("Xception", {"include_top": False, "pooling": "avg", "input_shape": (71, 80, 3)}),
     ("InceptionV3", {"include_top": False, "pooling": "max", "input_shape": (80, 75, 3)}),
     ("DenseNet121", {"classes": 3, "classifier_activation": None, "input_shape": (32, 32, 3)}),
@@ -52,8 +55,11 @@ OUTPUTS: tuple[tuple[str, dict[str, Any], float], ...] = (
     ("InceptionV3", {"input_shape": (75, 76, 3), "include_top": False, "pooling": "avg"}, 1.0),
     ("Xception", {"input_shape": (71, 72, 3), "include_top": False, "pooling": "avg"}, 0.65),
     ("EfficientNetB0", {"input_shape": (37, 46, 3), "classes": 10}, 1.15),
+    ("EfficientNetV2B0", {"input_shape": (37, 46, 3), "classes": 10}, 0.9),
 )  # fmt: skip
-SCALES_PIXELS = ("MobileNetV3Small", "MobileNetV3Large", "EfficientNetB0")
+SCALES_PIXELS = (
+    "MobileNetV3Small", "MobileNetV3Large", "EfficientNetB0", "EfficientNetV2B0"
+)  # fmt: skip
 
 
 def images(network: str, options: dict[str, Any]) -> np.ndarray:

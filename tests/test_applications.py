@@ -300,6 +300,24 @@ def test_pixels_are_scaled_by_the_formula(mode, data_format):
     np.testing.assert_array_equal(pixels, before)
 
 
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+@pytest.mark.parametrize("mode", ["caffe", "tf", "torch"])
+def test_pixels_are_scaled_inside_of_a_model(mode, data_format, tmp_path):
+    preprocess = applications.imagenet_utils.preprocess_input
+    x = np.random.default_rng(6).uniform(0, 255, (2, 4, 5, 3)).astype(np.float32)
+    x = np.moveaxis(x, -1, 1) if data_format == "channels_first" else x
+    image = layers.Input(x.shape[1:])
+    model = models.Model(image, preprocess(image, data_format, mode))
+    expected = preprocess(x, data_format, mode)
+    np.testing.assert_allclose(model.predict(x, verbose=0), expected, rtol=0, atol=3e-5)
+    model.save(tmp_path / "model.keras")
+    loaded = models.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(loaded.predict(x, verbose=0), expected, rtol=0, atol=3e-5)
+    if mode != "tf":
+        with pytest.raises(ValueError, match="images with 3 channels"):
+            preprocess(layers.Input((4, 5, 1)), data_format, mode)
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_each_module_scales_as_its_networks_expect(mode):
     from importlib import import_module

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from fastconv import layers
 from fastconv.applications.pretrained import CLASS_INDEX, find
 from fastconv.common.arrays import real_array
+from fastconv.layers.symbolic import SymbolicTensor
 from fastconv.shapes import normalize_int
 
 _MODES = ("caffe", "tf", "torch")
@@ -21,17 +23,18 @@ _CAFFE_MEAN = (103.939, 116.779, 123.68)
 _TORCH_MEAN, _TORCH_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe") -> np.ndarray:
+def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe") -> Any:
     """Scale pixels to the range in which a network was trained.
 
     Args:
-        x: (height, width, 3) or (batch, height, width, 3), numbers from 0 to 255, red first. Never
-            changed.
+        x: (height, width, 3) or (batch, height, width, 3), numbers from 0 to 255, red first, which
+            stay as they are; or a symbolic tensor (batch, height, width, 3), to which layers are
+            applied.
         data_format: None or "channels_last", or "channels_first".
         mode: "caffe" for blue first and minus the mean of ImageNet; "tf" for -1 to 1; "torch" for
             0 to 1, minus the mean and divided by the deviation of ImageNet.
 
-    Returns a new array: float64 for float64, otherwise float32.
+    Returns a new array, float64 for float64, otherwise float32; or a symbolic tensor.
 
     Raises ValueError for an unknown mode or format, and for other than 3 channels in the modes
     "caffe" and "torch"; TypeError for what is not numeric.
@@ -47,6 +50,8 @@ def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe"
             "`data_format` must be None, 'channels_last' or 'channels_first', received "
             f"{data_format!r}"
         )
+    if isinstance(x, SymbolicTensor):
+        return _preprocess_symbolic(x, data_format == "channels_first", mode)
     pixels = real_array(x, "x")
     if pixels.dtype not in (np.float32, np.float64):
         pixels = pixels.astype(np.float32)
@@ -65,6 +70,32 @@ def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe"
         scaled = channels / pixels.dtype.type(255) - np.array(_TORCH_MEAN, pixels.dtype)
         scaled /= np.array(_TORCH_DEVIATION, pixels.dtype)
     return np.ascontiguousarray(np.moveaxis(scaled, -1, -3) if first else scaled)
+
+
+def _preprocess_symbolic(x: SymbolicTensor, channels_first: bool, mode: str) -> SymbolicTensor:
+    if mode == "tf":
+        return layers.Rescaling(1 / 127.5, -1.0)(x)
+    if x.ndim != 4 or x.shape[1 if channels_first else 3] != 3:
+        raise ValueError(
+            "`x` must be images with 3 channels "
+            f"({'channels_first' if channels_first else 'channels_last'}), received shape {x.shape}"
+        )
+    if channels_first:
+        x = layers.Permute((2, 3, 1))(x)
+    if mode == "caffe":
+        x = layers.Rescaling(1.0, [-mean for mean in _CAFFE_MEAN])(_with_channels_reversed(x))
+    else:
+        scale = [1 / (255 * deviation) for deviation in _TORCH_DEVIATION]
+        pairs = zip(_TORCH_MEAN, _TORCH_DEVIATION, strict=True)
+        x = layers.Rescaling(scale, [-mean / deviation for mean, deviation in pairs])(x)
+    return layers.Permute((3, 1, 2))(x) if channels_first else x
+
+
+def _with_channels_reversed(x: SymbolicTensor) -> SymbolicTensor:
+    """Return x (batch, height, width, 3) with its last channel first, by layers that Keras has."""
+    x = layers.Permute((1, 3, 2))(x)  # as images of three columns, one per channel
+    columns = [layers.Cropping2D(((0, 0), (index, 2 - index)))(x) for index in (2, 1, 0)]
+    return layers.Permute((1, 3, 2))(layers.Concatenate(axis=2)(columns))
 
 
 def decode_predictions(

@@ -6,7 +6,7 @@
 #   make bench    measures speed
 #   make bench-peers     measures PyTorch and others beside it, into docs/benchmarks.md (takes long)
 #   make docs     draws the pictures of the guide (make pictures) and builds it into build/guide
-#   make lint     checks style with ruff, and the wording of comments
+#   make lint     checks style with ruff, types with pyright, and the wording of comments
 #   make wheel    builds dist/*.whl       make sdist    builds dist/*.tar.gz
 #   make build    only compiles, in place
 #   make clean    removes what was built   make distclean  removes the environments too
@@ -63,6 +63,7 @@ pictures: build
 lint: $(VENV)/.linters
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
+	$(VENV)/bin/basedpyright --level error --pythonpath $(PY)
 	$(PY) -m tests.support.lint_prose
 
 build: $(VENV)/.installed $(VENV)/.built

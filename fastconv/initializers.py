@@ -199,6 +199,8 @@ class VarianceScaling(_Random):
 class _NamedScaling(VarianceScaling):
     """A `VarianceScaling` whose class sets all arguments except the seed."""
 
+    _settings: tuple[float, str, str]
+
     def __init__(self, seed: int | None = None):
         super().__init__(*self._settings, seed=seed)
 

@@ -93,19 +93,22 @@ class Variable:
         """The values themselves, writable, for plans and files. Code that writes to them must call
         `Parameters.touch`."""
         if self._value is None:
-            self.initialize()
+            self._value = self._drawn()
         return self._value
 
     def initialize(self) -> None:
         """Draw the initial values, unless the weight has values."""
         if self._value is None:
-            value = np.asarray(self._initializer(self.shape), np.float32)
-            if value.shape != self.shape:
-                raise ValueError(
-                    f"the initializer of {self.path} must return shape {self.shape}, "
-                    f"received {value.shape}"
-                )
-            self._value = np.ascontiguousarray(value)
+            self._value = self._drawn()
+
+    def _drawn(self) -> np.ndarray:
+        value = np.asarray(self._initializer(self.shape), np.float32)
+        if value.shape != self.shape:
+            raise ValueError(
+                f"the initializer of {self.path} must return shape {self.shape}, "
+                f"received {value.shape}"
+            )
+        return np.ascontiguousarray(value)
 
     def move_to(self, view: np.ndarray, parameters: Parameters) -> None:
         """Copy the values into `view`, a part of `parameters`, and use it as storage from now on.
@@ -184,7 +187,7 @@ class Parameters:
         self.training = threading.Lock()  # held by the one `fit` that may change the values
         self.values = self.new_buffer()
         self._gradient: np.ndarray | None = None
-        old = {variable.parameters for variable in self.variables} - {None}
+        old = {home for variable in self.variables if (home := variable.parameters) is not None}
         # One at a time, so that two copies of all weights never exist at once.
         for variable in self.variables:
             variable.move_to(self.view(self.values, variable), self)
@@ -254,7 +257,10 @@ class PartOfParameters:
         return getattr(self.home, name)
 
 
-def parameters_of(variables: Sequence[Variable]) -> Parameters | PartOfParameters:
+AnyParameters = Parameters | PartOfParameters
+
+
+def parameters_of(variables: Sequence[Variable]) -> AnyParameters:
     """Return the `Parameters` of `variables`; a new one if no existing one holds all of them.
 
     A new one also takes over the other weights of the old ones, so that each model on those again

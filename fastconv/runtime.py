@@ -71,7 +71,7 @@ class _State:
     default: _Limit | None = None
     forked: bool = False
     plan_cache_bytes: int = 256 * 2**20
-    plan_cache_changed: Callable[[], None] | None = None
+    plan_cache_listeners: tuple[Callable[[], None], ...] = ()
 
 
 def _mark_forked() -> None:
@@ -496,13 +496,13 @@ def set_plan_cache_bytes(n: int) -> None:
     if value < 0:
         raise ValueError(message)
     _State.plan_cache_bytes = value
-    if _State.plan_cache_changed is not None:
-        _State.plan_cache_changed()
+    for changed in _State.plan_cache_listeners:
+        changed()
 
 
 def on_plan_cache_bytes(changed: Callable[[], None]) -> None:
     """Register `changed`, called whenever the limit is set: this module does not import plans."""
-    _State.plan_cache_changed = changed
+    _State.plan_cache_listeners = (changed,)
 
 
 def _core() -> Any:

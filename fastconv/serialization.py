@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib import import_module
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -206,6 +206,14 @@ def named_object(identifier: Any) -> Any:
         return own
     # A function of another module is none of fastconv's, whatever its name.
     return identifier if module in ("builtins", None) else f"{module!s:.100}.{identifier}"
+
+
+@overload
+def serialize(thing: None) -> None: ...
+
+
+@overload
+def serialize(thing: object) -> dict[str, Any]: ...
 
 
 def serialize(thing: Any) -> dict[str, Any] | None:

@@ -6,20 +6,21 @@ import re
 import shutil
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from fastconv.layers.base import Layer
 from fastconv.layers.symbolic import Call
 from fastconv.parameters import Variable
 from fastconv.serialization import class_name
 
-# Columns: (header, alignment, end as a fraction of the line)
-_CHAIN = (
+# A column: header, alignment, end as a fraction of the line.
+Head = tuple[str, Literal["left", "right", "center"], float]
+_CHAIN: tuple[Head, ...] = (
     ("Layer (type)", "left", 0.45),
     ("Output Shape", "left", 0.80),
     ("Param #", "right", 1.0),
 )
-_GRAPH = (
+_GRAPH: tuple[Head, ...] = (
     ("Layer (type)", "left", 0.30),
     ("Output Shape", "left", 0.56),
     ("Param #", "right", 0.74),
@@ -32,7 +33,8 @@ _NONE, _NUMBER, _TYPE = "color(45)", "color(34)", "color(33)"
 class Network(Protocol):
     """The graph of a model."""
 
-    calls: list[Call]
+    @property
+    def calls(self) -> list[Call]: ...
 
     def calls_of(self, layer: Layer) -> list[Call]: ...
 
@@ -40,14 +42,29 @@ class Network(Protocol):
 class Summarized(Protocol):
     """The part of a model that the summary reads; inner models have it too."""
 
-    name: str
-    built: bool
-    layers: list[Layer]
-    network: Network
-    optimizer: Any
-    weights: list[Variable]
-    trainable_weights: list[Variable]
-    non_trainable_weights: list[Variable]
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def built(self) -> bool: ...
+
+    @property
+    def layers(self) -> list[Layer]: ...
+
+    @property
+    def network(self) -> Network: ...
+
+    @property
+    def optimizer(self) -> Any: ...
+
+    @property
+    def weights(self) -> list[Variable]: ...
+
+    @property
+    def trainable_weights(self) -> list[Variable]: ...
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]: ...
 
 
 def print_summary(
@@ -83,6 +100,7 @@ def print_summary(
     graph = model.network if model.built and not _is_chain(model.network) else None
     columns, widest = (_GRAPH, _GRAPH_LENGTH) if graph else (_CHAIN, _CHAIN_LENGTH)
     ends = list(positions or (end for _, _, end in columns))
+    header: list[tuple[str, Literal["left", "right", "center"]]]
     header = [(name, justify) for name, justify, _ in columns]
     if show_trainable:
         header, widest = [*header, ("Trainable", "center")], widest + 12
@@ -101,7 +119,8 @@ def print_summary(
         show_lines=True,
     )
 
-    def add_rows(layers: list[Layer], network: Network | None, prefix: str) -> None:
+    # Layers that are models have `layers` and `network`.
+    def add_rows(layers: Sequence[Any], network: Network | None, prefix: str) -> None:
         for layer in layers:
             shape, count = "?", f"{_color(0)} (unbuilt)"
             if layer.built:

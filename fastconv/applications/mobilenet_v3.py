@@ -38,6 +38,7 @@ from fastconv.layers import (
 )
 from fastconv.layers.symbolic import SymbolicTensor
 from fastconv.models import Model
+from fastconv.shapes import sample_sizes
 
 __all__ = ["decode_predictions", "preprocess_input"]
 
@@ -144,9 +145,8 @@ def _features(blocks: tuple[Block, ...], alpha: float, minimalistic: bool, scale
         for index, block in enumerate(blocks):
             plain = block._replace(large=False, gated=False, hard=False)
             x = _block(x, plain if minimalistic else block, index, alpha)
-        x = Conv2D(
-            divisible(6 * x.shape[-1]), 1, padding="same", use_bias=False, name="conv_1"
-        )(x)  # fmt: skip
+        filters = divisible(6 * sample_sizes(x.shape)[-1])
+        x = Conv2D(filters, 1, padding="same", use_bias=False, name="conv_1")(x)
         return _activated(_normalized(x, "conv_1_bn"), not minimalistic)
 
     return features
@@ -170,7 +170,7 @@ def _top(
 
 
 def _block(inputs: SymbolicTensor, block: Block, index: int, alpha: float) -> SymbolicTensor:
-    x, channels = inputs, inputs.shape[-1]
+    x, channels = inputs, sample_sizes(inputs.shape)[-1]
     name = f"expanded_conv_{index}_" if index else "expanded_conv_"
     filters, expanded = divisible(block.filters * alpha), divisible(channels * block.expansion)
     kernel = 5 if block.large else 3

@@ -36,7 +36,8 @@ class CallbackList:
         elif isinstance(callbacks, (Callback, str)):
             callbacks = [callbacks]
         self.callbacks = list(callbacks)
-        self.progress = Progress(**{"verbose": 0} | params)
+        arguments: dict[str, Any] = {"verbose": 0} | params
+        self.progress = Progress(**arguments)
         self.history = self._first(History)
         if self.history is None and add_history:
             self.history = History()

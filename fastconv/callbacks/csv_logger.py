@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Iterable
-from typing import Any, TextIO
+from typing import IO, Any
 
 import numpy as np
 
@@ -84,7 +84,7 @@ class CSVLogger(Callback):
                 writer.writerow(["epoch", *self._columns])
             writer.writerow([epoch, *(_cell(logs.get(name, "NA")) for name in self._columns)])
 
-    def _open(self, mode: str) -> TextIO:
+    def _open(self, mode: str) -> IO[str]:
         return open(self.filename, mode, newline="", encoding="utf-8")
 
     def state(self) -> dict[str, Any]:
@@ -111,6 +111,6 @@ class CSVLogger(Callback):
 
 
 def _cell(value: Any) -> Any:
-    if isinstance(value, Iterable) and not isinstance(value, str) and np.ndim(value):
+    if isinstance(value, Iterable) and not isinstance(value, str) and np.asarray(value).ndim:
         return f'"[{", ".join(map(str, value))}]"'
     return value

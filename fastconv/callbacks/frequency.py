@@ -24,12 +24,12 @@ class BatchFrequency(Stateful):
             raise ValueError(
                 f"`save_freq` must be 'epoch' or a positive integer, received {save_freq!r}"
             )
-        self._every = save_freq
+        self._every = number  # None: no save is due after a batch
         self._seen = 0
 
     def due(self) -> bool:
         """Return whether a save is due; called after each batch."""
-        if self._every == "epoch":
+        if self._every is None:
             return False
         self._seen += 1
         if self._seen < self._every:

@@ -65,7 +65,7 @@ class MonitorCallback(Callback):
                 stacklevel=2,
             )
         value = logs.get(self.monitor)
-        if np.ndim(value):
+        if value is not None and np.ndim(value):
             raise ValueError(
                 f"`monitor` of {type(self).__name__} must be the name of one number, received "
                 f"{self.monitor!r}, an array of shape {np.shape(value)}"

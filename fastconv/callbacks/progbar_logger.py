@@ -24,17 +24,17 @@ class ProgbarLogger(Callback):
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"_progress": None}  # a copy has its own bar
 
-    def _begin(self) -> None:
+    def _begin(self) -> Progress:
         params = {"verbose": "auto", "epochs": 1, "steps": None} | self.params
         self._progress = Progress(params["verbose"], params["epochs"], params["steps"])
         self._done = 0
+        return self._progress
 
-    def _step(self, batch: int, logs: dict[str, Any]) -> None:
-        if self._progress is None:  # an interrupted epoch continues
-            self._begin()
+    def _step(self, batch: int, logs: dict[str, Any] | None) -> None:
+        progress = self._progress or self._begin()  # None: an interrupted epoch continues
         self._done = batch + 1
-        if self._progress.due(self._done):
-            self._progress.draw(self._done, logs)
+        if progress.due(self._done):
+            progress.draw(self._done, logs or {})
 
     def _end(self, logs: dict[str, Any] | None) -> None:
         if self._progress is not None:
@@ -48,8 +48,7 @@ class ProgbarLogger(Callback):
         self._fitting = False
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._begin()
-        self._progress.epoch(epoch)
+        self._begin().epoch(epoch)
 
     def on_train_batch_end(self, batch, logs=None):
         self._step(batch, logs)

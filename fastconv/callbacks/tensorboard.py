@@ -69,7 +69,7 @@ class TensorBoard(Callback):
         self.write_graph = write_graph
         self.write_images = write_images
         self.write_steps_per_second = write_steps_per_second
-        self.update_freq = 1 if update_freq == "batch" else update_freq
+        self.update_freq: Any = 1 if update_freq == "batch" else update_freq
         if update_freq != "epoch":
             self.update_freq = normalize_int(self.update_freq, "update_freq")
             # Only then is a hook needed at every batch.

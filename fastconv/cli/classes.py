@@ -9,7 +9,7 @@ from fastconv.cli.errors import InputError, checked_input
 
 if TYPE_CHECKING:
     from fastconv.cli.data import Data
-    from fastconv.models import Sequential
+    from fastconv.models import Model
 
 
 def names_file(model_path: str) -> Path:
@@ -36,7 +36,7 @@ def read_names(model_path: str, given: str | None, count: int) -> list[str]:
     return names
 
 
-def class_count(model: Sequential, name: str) -> int:
+def class_count(model: Model, name: str) -> int:
     """Return the number of classes of a model; InputError if its output is not a row of scores."""
     shape = model.output_shape[1:]
     if len(shape) != 1:
@@ -44,7 +44,7 @@ def class_count(model: Sequential, name: str) -> int:
     return shape[0]
 
 
-def check_classes(model: Sequential, name: str, data: Data) -> None:
+def check_classes(model: Model, name: str, data: Data) -> None:
     """InputError unless the model has a class for every label of the data."""
     count = class_count(model, name)
     if count < len(data.class_names):

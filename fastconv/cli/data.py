@@ -79,7 +79,8 @@ class Data(ABC):
         if "y" in arguments:
             return arguments["x"], arguments["y"]
         batches = list(arguments["x"])
-        return tuple(np.concatenate(part) for part in zip(*batches, strict=True))
+        x, y = (np.concatenate(part) for part in zip(*batches, strict=True))
+        return x, y
 
 
 def load(options: argparse.Namespace) -> Data:

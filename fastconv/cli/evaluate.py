@@ -42,6 +42,7 @@ def run(options: argparse.Namespace) -> None:
             arguments = pictures.all_or_test(shape, options.batch_size)
             # Bad pictures of a folder are found while it is read.
             result = model.evaluate(**arguments, verbose=0, return_dict=True)
+    assert isinstance(result, dict)
     if options.json:
         import json
 

@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> None:
         raise InputError(
             f"unknown filter {options.filter!r}; {suggestion(options.filter, filters.FILTERS)}"
         )
-    if options.output is None:
+    if options.filter is None or options.output is None:
         raise InputError("FILTER, INPUT and OUTPUT must be given, or --list")
     check_writable("OUTPUT", options.output)
     if Path(options.output).suffix.lower() not in SUFFIXES:

@@ -13,7 +13,7 @@ from fastconv.cli.errors import InputError, check_at_least, checked_input, sugge
 from fastconv.common.suggestions import did_you_mean
 
 if TYPE_CHECKING:
-    from fastconv.models import Sequential
+    from fastconv.models import Model
 
 SMALLEST = 32  # pixels: what networks made for large pictures are given at least
 
@@ -35,7 +35,7 @@ def zoo_networks() -> dict[str, Any]:
     }
 
 
-def load(path: str) -> Sequential:
+def load(path: str) -> Model:
     """The model in a file; InputError if there is none."""
     from fastconv import models
 
@@ -71,7 +71,7 @@ def usual_shape(name: str) -> tuple[int, int, int]:
     return inspect.signature(network(name)).parameters["input_shape"].default
 
 
-def build(name: str, shape: tuple[int, int, int] | None, classes: int | None) -> Sequential:
+def build(name: str, shape: tuple[int, int, int] | None, classes: int | None) -> Model:
     """Return a network of the zoo with new weights; None for the published shape or classes."""
     given = {"input_shape": shape, "classes": classes}
     arguments = {key: value for key, value in given.items() if value is not None}
@@ -101,7 +101,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--classes", type=int, metavar="N", help="with the zoo")
 
 
-def chosen(options: argparse.Namespace, drawn: bool = True) -> Sequential:
+def chosen(options: argparse.Namespace, drawn: bool = True) -> Model:
     """Return the model of the arguments of `add_model`.
 
     Without `drawn`, the weights of a network of the zoo remain zero, in memory that is not touched.

@@ -67,10 +67,10 @@ def _with_channels(images: np.ndarray, channels: int) -> np.ndarray:
 
 def picture_shape(model_shape: tuple[int | None, ...], model: str) -> tuple[int, int, int]:
     """Return (height, width, channels) of the input of a model; InputError for another input."""
-    shape = model_shape[1:]
+    shape = tuple(size for size in model_shape[1:] if size is not None)
     if len(shape) != 3 or shape[2] not in (1, 3):
         raise InputError(
-            f"{model}: must take pictures (height, width, 1 or 3 channels), takes {shape}"
+            f"{model}: must take pictures (height, width, 1 or 3 channels), takes {model_shape[1:]}"
         )
     return shape
 

@@ -150,13 +150,15 @@ def _model(options: argparse.Namespace, pictures: data.Data) -> tuple[Any, tuple
         shape = models.shape_for(options.model, pictures.shape, options.size)
         model = models.build(options.model, shape, len(pictures.class_names))
     check_classes(model, options.model, pictures)
-    goes_on = model.compiled and model.get_compile_config()["loss"] == _LOSS
+    config = model.get_compile_config()
+    goes_on = config is not None and config["loss"] == _LOSS
     if options.optimizer or not goes_on:
         with checked_input():
             optimizer = optimizers.get(options.optimizer or "adam")
         model.compile(optimizer=optimizer, loss=_LOSS, metrics=["accuracy"])
     if options.learning_rate is not None:
         with checked_input():
+            assert model.optimizer is not None
             model.optimizer.learning_rate = options.learning_rate
     return model, shape
 

@@ -113,7 +113,7 @@ def number(
     try:
         result = float(value)
     except OverflowError:  # an integer beyond 1e308
-        result = math.inf if value > 0 else -math.inf
+        result = -math.inf if value <= 0.0 else math.inf
     outside = (
         result < low or result > high or (above and result == low) or (below and result == high)
     )

@@ -30,9 +30,9 @@ def generator() -> np.random.Generator:
     return _State.generator
 
 
-def state() -> dict:
+def state() -> dict[str, Any]:
     """Where the stream is, as plain data."""
-    return _State.generator.bit_generator.state
+    return dict(_State.generator.bit_generator.state)
 
 
 def check(state: Any) -> None:

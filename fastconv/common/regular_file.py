@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
-from typing import BinaryIO
 
 from fastconv.errors import FormatError
 
@@ -17,8 +17,11 @@ _KINDS = {
 }
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 
+# An open file, or a part of one as a file.
+ReadableFile = io.BufferedReader | io.RawIOBase
 
-def open_regular(path: str | os.PathLike) -> BinaryIO:
+
+def open_regular(path: str | os.PathLike) -> io.BufferedReader:
     """The file at `path`, open for reading bytes.
 
     Raises OSError if it is not there, is a directory or cannot be read, FormatError if it is not

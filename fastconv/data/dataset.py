@@ -49,8 +49,7 @@ class Dataset(NumberedPasses):
     (3, (2,))
     """
 
-    # A data set whose elements are rows of arrays also has `rows(key)`, the numbers of the elements
-    # of a pass, and `gather(rows)`, the batch of such elements, so that `batch` need not stack.
+    # The elements are rows of arrays, with `rows` and `gather`, so that `batch` need not stack.
     indexed = False
 
     @abstractmethod
@@ -61,6 +60,14 @@ class Dataset(NumberedPasses):
     @abstractmethod
     def cardinality(self) -> int:
         """Return the number of elements, INFINITE_CARDINALITY, or UNKNOWN_CARDINALITY."""
+
+    def rows(self, key: Key) -> Iterator[int]:
+        """Return the numbers of the elements of a pass, in order; of an `indexed` data set."""
+        raise NotImplementedError(f"{type(self).__name__} has no numbered elements")
+
+    def gather(self, rows: Any) -> Any:
+        """Return the elements with these numbers as one; of an `indexed` data set."""
+        raise NotImplementedError(f"{type(self).__name__} has no numbered elements")
 
     @property
     def num_batches(self) -> int | None:

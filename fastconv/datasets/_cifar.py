@@ -12,15 +12,17 @@ expected names, which must be plain files, are kept.
 
 from __future__ import annotations
 
+import io
 import os
 import tarfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from fastconv.common.regular_file import open_regular
+from fastconv.common.regular_file import ReadableFile, open_regular
 from fastconv.errors import FormatError
 
 __all__ = ["MAX_BYTES", "read"]
@@ -88,7 +90,9 @@ def _content(path: Path, name: str, archive: tarfile.TarFile, member: tarfile.Ta
         raise FormatError(f"{path}: {name} must be a plain file, received type {member.type!r}")
     if not 0 < member.size <= MAX_BYTES:
         raise FormatError(f"{path}: {name} must hold 1 to {MAX_BYTES} bytes, claims {member.size}")
-    data = archive.extractfile(member).read()
+    file = archive.extractfile(member)
+    assert file is not None  # which it is for folders and links
+    data = file.read()
     if len(data) != member.size:
         raise FormatError(
             f"{path}: {name} ends early, after {len(data)} of its {member.size} bytes"
@@ -115,17 +119,17 @@ def _records(where: str, data: bytes, classes: Sequence[int]) -> tuple[np.ndarra
     return np.ascontiguousarray(planes.transpose(0, 2, 3, 1)), labels
 
 
-class _Unzipped:
+class _Unzipped(io.BufferedIOBase):
     """A file that tarfile can read from: gzip undone where there is any, and never without end."""
 
-    def __init__(self, path: Path, file) -> None:
+    def __init__(self, path: Path, file: ReadableFile) -> None:
         self.path, self.file = path, file
         self.stream = zlib.decompressobj(wbits=31) if file.read(2) == b"\x1f\x8b" else None
         file.seek(0)
         self.left = MAX_BYTES
 
     def read(self, size: int) -> bytes:
-        data = self._plain(size) if self.stream is None else self._inflated(size)
+        data = self.file.read(size) if self.stream is None else self._inflated(self.stream, size)
         self.left -= len(data)
         if self.left < 0:
             raise FormatError(f"{self.path}: must unpack to at most {MAX_BYTES} bytes")
@@ -138,17 +142,14 @@ class _Unzipped:
         if self.stream and (self.stream.unused_data or self.file.read(1)):
             raise FormatError(f"{self.path}: bytes follow after the end of the gzip data")
 
-    def _plain(self, size: int) -> bytes:
-        return self.file.read(size)
-
-    def _inflated(self, size: int) -> bytes:
+    def _inflated(self, stream: Any, size: int) -> bytes:
         pieces, missing = [], size
-        while missing and not self.stream.eof:
-            chunk = self.stream.unconsumed_tail or self.file.read(1 << 16)
+        while missing and not stream.eof:
+            chunk = stream.unconsumed_tail or self.file.read(1 << 16)
             if not chunk:
                 raise FormatError(f"{self.path}: the gzip data ends early")
             try:
-                pieces.append(self.stream.decompress(chunk, missing))
+                pieces.append(stream.decompress(chunk, missing))
             except zlib.error as error:
                 raise FormatError(f"{self.path}: the gzip data is damaged ({error})") from None
             missing -= len(pieces[-1])

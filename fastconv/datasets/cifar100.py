@@ -64,7 +64,10 @@ def load_data(
     (archive,) = find_or_download(_CIFAR100) if path is None else find_in(path, _CIFAR100)
     parts = _cifar.read(archive, _MEMBERS, classes=(20, 100))
     column = _COLUMNS[label_mode]
-    train, test = ((images, _column(labels, column)) for images, labels in map(parts.get, _MEMBERS))
+    train, test = (
+        (images, _column(labels, column))
+        for images, labels in (parts[member] for member in _MEMBERS)
+    )
     return train, test
 
 

@@ -14,6 +14,7 @@ from fastconv.inspect.report import LayerReport, Receptive
 from fastconv.inspect.steps import Value
 from fastconv.layers.base import Layer
 from fastconv.models import Model
+from fastconv.shapes import sample_sizes
 
 
 def explain(model: Model, batch_size: int = 1, measure: bool = False) -> Explanation:
@@ -54,7 +55,7 @@ def explain(model: Model, batch_size: int = 1, measure: bool = False) -> Explana
         raise TypeError(f"`model` must be a Model, received {type(model).__name__}")
     model.check_built()
     batch_size = normalize_int(batch_size, "batch_size")
-    inputs = {tensor.name: tensor.shape[1:] for tensor in model.network.inputs}
+    inputs = {tensor.name: sample_sizes(tensor.shape) for tensor in model.network.inputs}
     first = _channel_axis(model)
     reports, known = [], set()
     volumes = sum(prod(shape) for shape in inputs.values())

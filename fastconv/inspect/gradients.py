@@ -108,9 +108,9 @@ class Derivative:
             place[...] = values
         _fill(plan.output_gradients[0], target)
         plan.run()
-        return Gradients(
-            plan.outputs[0].copy(), before.outputs[0].copy(), plan.input_gradients[0].copy()
-        )
+        gradient = plan.input_gradients[0]
+        assert gradient is not None, "the layer does not depend on its input"
+        return Gradients(plan.outputs[0].copy(), before.outputs[0].copy(), gradient.copy())
 
 
 def _fill(dy: np.ndarray, target: Any) -> None:

@@ -11,6 +11,7 @@ from fastconv.inspect.steps import Value, Work, follow
 from fastconv.layers.base import Layer
 from fastconv.layers.network import Network
 from fastconv.models import Model
+from fastconv.shapes import sample_sizes
 
 
 @dataclass
@@ -29,7 +30,7 @@ def layer_calls(model: Model) -> list[LayerCall]:
     """The calls of the layers of a built model; every input of the model sees itself."""
     inputs = []
     for number, tensor in enumerate(model.network.inputs):
-        shape = tensor.shape[1:]
+        shape = sample_sizes(tensor.shape)
         inputs.append(Value(shape, {number: own_field(shape)}))
     return list(_calls(model.network, "", inputs))
 
@@ -50,7 +51,7 @@ def _calls(network: Network, prefix: str, inputs: list[Value]) -> Iterator[Layer
             results = yield from _calls(inner, f"{name}/", arguments)
         else:
             chain = layer.all_operations(call.input_shape)
-            output, work = follow(chain, arguments, call.outputs[0].shape[1:])
+            output, work = follow(chain, arguments, sample_sizes(call.outputs[0].shape))
             yield LayerCall(name, layer, call.input_shape, arguments, output, work)
             results = [output]
         of.update(zip(call.outputs, results, strict=True))

@@ -84,7 +84,7 @@ def memory_of(model: Model, batch_size: int, activations: int) -> Memory:
     training = Plan(graph, batch_size, parameters, mode="train", losses=_losses(graph))
     weights = parameters.values.nbytes
     trained = bool(parameters.trainable_slices())
-    optimizer = model.optimizer if model.compiled else RMSprop()
+    optimizer = model.optimizer or RMSprop()
     slots = sum(len(group) for group in optimizer.all_slots())  # numbers per parameter
     return Memory(
         activations=activations,

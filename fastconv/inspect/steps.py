@@ -87,7 +87,7 @@ def _pooling(operation: operations.Pooling, values: list[Value], work: Work) -> 
 
 
 def _slide(
-    x: Value, windows: tuple[Window, Window], shape: SampleShape, work: Work, mixes_channels: bool
+    x: Value, windows: tuple[Window, ...], shape: SampleShape, work: Work, mixes_channels: bool
 ) -> Value:
     rows, columns = windows
     if x.shape[0] == rows.kernel == 1:

@@ -11,6 +11,7 @@ from fastconv.common.arrays import real_array
 from fastconv.layers.base import Layer
 from fastconv.models import Model
 from fastconv.plan import Graph, Plan
+from fastconv.shapes import sample_sizes
 from fastconv.training.io_spec import fit_samples
 
 
@@ -27,7 +28,7 @@ class TracedModel:
         network, graph = model.network, Graph()
         if len(network.inputs) != 1:
             raise ValueError(f"`model` must have one input, received {len(network.inputs)}")
-        tensors = network.trace(graph, [graph.input(network.inputs[0].shape[1:])])
+        tensors = network.trace(graph, [graph.input(sample_sizes(network.inputs[0].shape))])
         graph.outputs = [tensors[tensor] for tensor in network.outputs]
         calls = {layer.name: network.calls_of(layer)[-1] for layer in model.layers}
         self.model, self.graph = model, graph

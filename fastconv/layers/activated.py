@@ -20,7 +20,7 @@ from fastconv.shapes import Shape
 class Activated(Layer):
     """Base class of layers with an argument and attribute `activation`."""
 
-    _activation: Callable[..., Any] | Layer | None = None
+    _activation: Callable[..., Any] | Layer
 
     @property
     def activation(self) -> Callable[..., Any] | Layer:
@@ -33,7 +33,7 @@ class Activated(Layer):
 
     @activation.setter
     def activation(self, value: Any) -> None:
-        is_change = self._activation is not None
+        is_change = "_activation" in vars(self)
         self._activation = _found(value)
         if is_change:
             plans_are_stale()

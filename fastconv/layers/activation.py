@@ -9,11 +9,11 @@ from fastconv.common.arguments import number
 from fastconv.layers.activated import Activated
 from fastconv.layers.axes import OnAxes, positive_axes, with_axes_last
 from fastconv.layers.base import Layer
-from fastconv.layers.weight_spec import WeightSpec, spec_fields
+from fastconv.layers.weight_spec import WeightSpec, built, spec_fields
 from fastconv.parameters import Variable
 from fastconv.plan import operations
 from fastconv.plan.operations import Operation
-from fastconv.shapes import shared_slopes
+from fastconv.shapes import sample_sizes, shared_slopes
 
 
 class Activation(Activated):
@@ -65,7 +65,7 @@ class ReLU(Layer):
         slope, most, threshold = self.negative_slope, self.max_value, self.threshold
         if threshold == 0 and most is None:
             return _leaky(slope)
-        if threshold == 0 and slope == 0:
+        if threshold == 0 and slope == 0 and most is not None:
             return [operations.Activation("clipped_relu", most)]
         return [
             operations.Activation(
@@ -171,10 +171,12 @@ class PReLU(Layer):
         shared = self.shared_axes or []
         if shared:
             shared = positive_axes(self, shared, len(input_shape), name="shared_axes")
-        return tuple(1 if a in shared else n for a, n in enumerate(input_shape) if a)
+        return tuple(
+            1 if axis in shared else size for axis, size in enumerate(sample_sizes(input_shape), 1)
+        )
 
     def compute_output_shape(self, input_shape):
-        shared_slopes(tuple(input_shape[1:]), self.alpha_shape(input_shape))
+        shared_slopes(sample_sizes(input_shape), self.alpha_shape(input_shape))
         return tuple(input_shape)
 
     def build(self, input_shape):
@@ -182,9 +184,8 @@ class PReLU(Layer):
         super().build(input_shape)
 
     def operations(self, input_shape):
-        return [
-            operations.PReLU(self.alpha, shared_slopes(tuple(input_shape[1:]), self.alpha.shape))
-        ]
+        alpha = built(self.alpha)
+        return [operations.PReLU(alpha, shared_slopes(sample_sizes(input_shape), alpha.shape))]
 
     def get_config(self):
         return super().get_config() | {
@@ -210,11 +211,12 @@ class Softmax(OnAxes):
     def operations(self, input_shape):
         rank = len(input_shape)
         axes = self.axes_of(input_shape)
-        inner = [operations.Softmax()]
+        inner: list[Operation] = [operations.Softmax()]
         if len(axes) > 1:
-            others = tuple(n for a, n in enumerate(input_shape) if a and a not in axes)
-            apart = (*others, *(input_shape[a] for a in axes))
-            joined = (*others, math.prod(input_shape[a] for a in axes))
+            sizes = dict(enumerate(sample_sizes(input_shape), start=1))
+            others = tuple(size for axis, size in sizes.items() if axis not in axes)
+            apart = (*others, *(sizes[axis] for axis in axes))
+            joined = (*others, math.prod(sizes[axis] for axis in axes))
             inner = [operations.Reshape(joined, apart), *inner, operations.Reshape(apart, joined)]
         return with_axes_last(axes, rank, inner)
 

@@ -23,6 +23,7 @@ from fastconv.layers.spatial import Spatial
 from fastconv.ops import warp
 from fastconv.plan import operations
 from fastconv.resampling import FILL_MODES, RESIZINGS, AxisMap, crop_axis, pad_axis, resize_axis
+from fastconv.shapes import sample_sizes
 
 
 class Rescaling(Layer):
@@ -53,7 +54,7 @@ class Rescaling(Layer):
         return tuple(input_shape)
 
     def operations(self, input_shape):
-        channels = input_shape[-1]
+        channels = sample_sizes(input_shape)[-1]
         scale, offset = (
             tuple(value) if isinstance(value, list) else (value,) * channels
             for value in (self.scale, self.offset)

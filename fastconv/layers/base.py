@@ -109,7 +109,7 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
         name: str | None = None,
         trainable: bool = True,
         dtype: Any = None,
-        input_shape: tuple[int, ...] | None = None,
+        input_shape: Sequence[int | None] | None = None,
         input_dim: int | None = None,
         activity_regularizer: Any = None,
     ):
@@ -215,7 +215,7 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
             wanted = "a list of tensors" if self.merges else "one tensor"
             raise ValueError(f"layer {self.name!r} must be called on {wanted}, received {inputs!r}")
         shapes = [tensor.shape for tensor in tensors]
-        shape = shapes if self.merges else shapes[0]
+        shape: Any = shapes if self.merges else shapes[0]
         self.build_on(shape)
         shapes = [self.compute_output_shape(shape)]
         return Call(self, inputs, tensors, shapes, keywords={"training": training}).outputs[0]

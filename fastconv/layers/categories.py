@@ -8,6 +8,7 @@ import numpy as np
 
 from fastconv.common.arguments import normalize_int, one_of
 from fastconv.layers.custom import CustomLayer
+from fastconv.shapes import sample_sizes
 
 
 class CategoryEncoding(CustomLayer):
@@ -53,7 +54,7 @@ class CategoryEncoding(CustomLayer):
         return (*(input_shape if each else input_shape[:-1]), self.num_tokens)
 
     def forward(self, x, training):
-        shape = (len(x), *self.compute_output_shape((None, *x.shape[1:]))[1:])
+        shape = (len(x), *sample_sizes(self.compute_output_shape((None, *x.shape[1:]))))
         tokens = x.astype(np.int64)
         if (tokens < 0).any() or (tokens >= self.num_tokens).any():
             raise ValueError(

@@ -12,7 +12,7 @@ from typing import Any
 from fastconv.common.arguments import normalize_int
 from fastconv.layers.activated import Activated
 from fastconv.layers.spatial import Image, Spatial, check_padding, normalize_sizes
-from fastconv.layers.weight_spec import WeightSpec, spec_fields
+from fastconv.layers.weight_spec import WeightSpec, built, spec_fields
 from fastconv.parameters import Variable
 from fastconv.plan import operations
 from fastconv.plan.operations import Operation
@@ -178,7 +178,7 @@ class _Conv(Convolutional):
 
     def image_operations(self, image):
         geometry = self._geometry(image)
-        convolution = operations.Convolution(self.kernel, self.bias, geometry)
+        convolution = operations.Convolution(built(self.kernel), self.bias, geometry)
         return [convolution, *self.activation_operations(geometry.output_shape[1:])]
 
     def get_config(self):

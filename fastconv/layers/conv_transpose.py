@@ -7,7 +7,7 @@ from typing import Any
 from fastconv.common.arguments import normalize_int
 from fastconv.layers.conv import Convolutional
 from fastconv.layers.spatial import normalize_sizes
-from fastconv.layers.weight_spec import WeightSpec, spec_fields
+from fastconv.layers.weight_spec import WeightSpec, built, spec_fields
 from fastconv.parameters import Variable
 from fastconv.plan import operations
 from fastconv.shapes import checked_product, effective_kernel
@@ -47,7 +47,7 @@ class _ConvTranspose(Convolutional):
         )
         self.bias_spec = WeightSpec.of("bias", bias_initializer, bias_regularizer, bias_constraint)
         self.filters = normalize_int(filters, "filters")
-        self.output_padding = None
+        self.output_padding: tuple[int, ...] | None = None
         if output_padding is not None:
             self.output_padding = normalize_sizes(
                 output_padding, self.rank, "output_padding", minimum=0
@@ -62,7 +62,7 @@ class _ConvTranspose(Convolutional):
 
     def _check_output_padding(self) -> None:
         """Raise ValueError if no convolution has the output size of "same" for an input."""
-        for axis, extra in enumerate(self.output_padding):
+        for axis, extra in enumerate(self.output_padding or ()):
             span = effective_kernel(self.kernel_size[axis], self.dilation_rate[axis])
             if self.padding == "same" and extra == 0 and span % 2 == 0:
                 allowed = ("", "1 or ")[min(self.strides[axis], 2) - 1]
@@ -102,7 +102,7 @@ class _ConvTranspose(Convolutional):
     def image_operations(self, image):
         output = self.image_output(image)
         geometry = self.geometry_of(output, self._kernel_shape(image[-1]))
-        convolution = operations.TransposedConvolution(self.kernel, self.bias, geometry)
+        convolution = operations.TransposedConvolution(built(self.kernel), self.bias, geometry)
         return [convolution, *self.activation_operations(output)]
 
     def get_config(self):

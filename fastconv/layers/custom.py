@@ -31,6 +31,7 @@ import numpy as np
 
 from fastconv.layers.base import Layer
 from fastconv.plan import operations
+from fastconv.shapes import sample_sizes
 
 
 class CustomLayer(Layer):
@@ -70,4 +71,4 @@ class CustomLayer(Layer):
         """
 
     def operations(self, input_shape):
-        return [operations.Custom(self, tuple(self.compute_output_shape(input_shape)[1:]))]
+        return [operations.Custom(self, sample_sizes(self.compute_output_shape(input_shape)))]

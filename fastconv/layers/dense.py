@@ -7,9 +7,10 @@ from typing import Any
 from fastconv.common.arguments import normalize_int
 from fastconv.layers.activated import Activated
 from fastconv.layers.base import check_options
-from fastconv.layers.weight_spec import WeightSpec, spec_fields
+from fastconv.layers.weight_spec import WeightSpec, built, spec_fields
 from fastconv.parameters import Variable
 from fastconv.plan import operations
+from fastconv.shapes import sample_sizes
 
 
 class Dense(Activated):
@@ -81,14 +82,14 @@ class Dense(Activated):
         return (*input_shape[:-1], self.units)
 
     def build(self, input_shape):
-        self.kernel = self.kernel_spec.create(self, (input_shape[-1], self.units))
+        self.kernel = self.kernel_spec.create(self, (sample_sizes(input_shape)[-1], self.units))
         if self.use_bias:
             self.bias = self.bias_spec.create(self, (self.units,))
         super().build(input_shape)
 
     def operations(self, input_shape):
         following = self.following_operations(self.compute_output_shape(input_shape))
-        return [operations.Dense(self.kernel, self.bias), *following]
+        return [operations.Dense(built(self.kernel), self.bias), *following]
 
     def get_config(self):
         return super().get_config() | {

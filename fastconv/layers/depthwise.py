@@ -11,7 +11,7 @@ from typing import Any
 from fastconv.common.arguments import normalize_int
 from fastconv.layers.conv import Convolutional
 from fastconv.layers.spatial import Image
-from fastconv.layers.weight_spec import WeightSpec, spec_fields
+from fastconv.layers.weight_spec import WeightSpec, built, spec_fields
 from fastconv.parameters import Variable
 from fastconv.plan import operations
 from fastconv.shapes import Conv2DGeometry, conv2d_geometry
@@ -86,7 +86,7 @@ class _DepthwiseConv(_Depthwise):
 
     def image_operations(self, image):
         geometry = self.depthwise_geometry(image)
-        depthwise = operations.Convolution(self.kernel, self.bias, geometry)
+        depthwise = operations.Convolution(built(self.kernel), self.bias, geometry)
         return [depthwise, *self.activation_operations(geometry.output_shape[1:])]
 
 
@@ -188,8 +188,8 @@ class _SeparableConv(_Depthwise):
         *_, channels = middle = depthwise.output_shape
         pointwise = conv2d_geometry(middle, (1, 1, channels, self.filters))
         return [
-            operations.Convolution(self.depthwise_kernel, None, depthwise),
-            operations.Convolution(self.pointwise_kernel, self.bias, pointwise),
+            operations.Convolution(built(self.depthwise_kernel), None, depthwise),
+            operations.Convolution(built(self.pointwise_kernel), self.bias, pointwise),
             *self.activation_operations(pointwise.output_shape[1:]),
         ]
 

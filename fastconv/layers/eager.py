@@ -24,6 +24,7 @@ from fastconv.layers.symbolic import placeholders
 from fastconv.parameters import parameters_of
 from fastconv.plan import Arena, Plan, PlanCache
 from fastconv.plan.operations import variables_of
+from fastconv.shapes import sample_sizes
 
 _MOST_NETWORKS = 8  # shapes that a layer remembers
 
@@ -99,7 +100,7 @@ class _ArrayNetwork:
                 f"inputs must have one length, received {[len(array) for array in arrays]}"
             )
         if size == 0:
-            shapes = [(0, *tensor.shape[1:]) for tensor in self._network.outputs]
+            shapes = [(0, *sample_sizes(tensor.shape)) for tensor in self._network.outputs]
             return pack(self._form, [np.empty(shape, np.float32) for shape in shapes])
         if self._parameters is None or self._parameters.abandoned:
             self._plans.clear()  # they point to the old buffer

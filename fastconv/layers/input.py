@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastconv.common.arguments import normalize_int
-from fastconv.layers.base import Layer
+from fastconv.layers.base import Layer, sample_shape
 from fastconv.layers.symbolic import Call, SymbolicTensor
 
 
@@ -17,7 +18,7 @@ class InputLayer(Layer):
 
     def __init__(
         self,
-        shape: tuple[int, ...] | None = None,
+        shape: Sequence[int | None] | None = None,
         batch_size: int | None = None,
         dtype: Any = None,
         *,
@@ -32,19 +33,20 @@ class InputLayer(Layer):
             if shape is not None:
                 raise ValueError("only one of `shape` and `input_shape` may be given")
             shape = input_shape
+        sizes: Sequence[int | None] | None = shape
         if batch_shape is not None:
             if shape is not None:
                 raise ValueError("only one of `shape` and `batch_shape` may be given")
-            batch_size, *shape = batch_shape
-        if shape is None:
+            batch_size, *sizes = batch_shape
+        if sizes is None:
             raise ValueError("`shape` must be given, received None")
         if batch_size is not None:
             normalize_int(batch_size, "batch_size")
         for option, value in {"sparse": sparse, "ragged": ragged, "optional": optional}.items():
             if value:
                 raise ValueError(f"`{option}` inputs are not supported, received {value!r}")
-        super().__init__(name=name, dtype=dtype, input_shape=shape)
-        self.build((None, *self.input_shape_argument))
+        super().__init__(name=name, dtype=dtype, input_shape=sizes)
+        self.build((None, *sample_shape(sizes)))
         self._call()
 
     def _call(self) -> None:
@@ -73,7 +75,7 @@ class InputLayer(Layer):
 
 
 def Input(
-    shape: tuple[int, ...] | None = None,
+    shape: Sequence[int | None] | None = None,
     batch_size: int | None = None,
     dtype: Any = None,
     **options: Any,

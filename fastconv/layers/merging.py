@@ -13,7 +13,7 @@ from fastconv.common.arguments import normalize_int
 from fastconv.layers.base import Layer
 from fastconv.layers.symbolic import SymbolicTensor
 from fastconv.plan import operations
-from fastconv.shapes import Shape
+from fastconv.shapes import Shape, sample_sizes
 
 
 class _Merge(Layer):
@@ -25,8 +25,8 @@ class _Merge(Layer):
 
     def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         shapes = _several_shapes(self, input_shape)
-        sizes = [None]
-        for axis in zip_longest(*(reversed(shape[1:]) for shape in shapes), fillvalue=1):
+        sizes: list[int | None] = [None]
+        for axis in zip_longest(*(reversed(sample_sizes(s)) for s in shapes), fillvalue=1):
             larger = set(axis) - {1}
             if len(larger) > 1:
                 raise ValueError(
@@ -124,7 +124,7 @@ class Concatenate(Layer):
                 f"layer {self.name!r} takes inputs of equal sizes except along axis {self.axis}, "
                 f"received shapes {shapes}"
             )
-        joined = sum(shape[axis] for shape in shapes)
+        joined = sum(sample_sizes(shape)[axis - 1] for shape in shapes)
         return (*shapes[0][:axis], joined, *shapes[0][axis + 1 :])
 
     def _positive_axis(self, shapes: Sequence[Shape]) -> int:
@@ -138,7 +138,8 @@ class Concatenate(Layer):
         return axis
 
     def operations(self, input_shape):
-        return [operations.Concatenate(self._positive_axis(input_shape))]
+        shapes = _several_shapes(self, input_shape)
+        return [operations.Concatenate(self._positive_axis(shapes))]
 
     def get_config(self):
         return super().get_config() | {"axis": self.axis}

@@ -14,6 +14,7 @@ from typing import Any
 
 from fastconv.layers.symbolic import Call, SymbolicTensor
 from fastconv.plan import Graph
+from fastconv.shapes import sample_sizes
 
 
 class Network:
@@ -55,7 +56,7 @@ class Network:
     def graph(self, training: bool | None = None) -> Graph:
         """Return the graph for the plan; see `trace`."""
         graph = Graph()
-        values = [graph.input(tensor.shape[1:]) for tensor in self.inputs]
+        values = [graph.input(sample_sizes(tensor.shape)) for tensor in self.inputs]
         traced = self.trace(graph, values, training=training)
         graph.outputs = [traced[tensor] for tensor in self.outputs]
         return graph

@@ -18,10 +18,11 @@ from fastconv.common.arguments import normalize_int, number
 from fastconv.initializers import Initializer
 from fastconv.layers.axes import OnAxes, one_axis, with_axes_last
 from fastconv.layers.base import Layer, check_options
-from fastconv.layers.weight_spec import SpecField, WeightSpec, spec_fields
+from fastconv.layers.weight_spec import SpecField, WeightSpec, built, spec_fields
 from fastconv.parameters import Variable
 from fastconv.plan import operations
 from fastconv.serialization import serialize
+from fastconv.shapes import sample_sizes
 
 
 class _Scaling(OnAxes):
@@ -47,7 +48,8 @@ class _Scaling(OnAxes):
         self.beta: Variable | None = None
 
     def build(self, input_shape):
-        shape = tuple(input_shape[axis] for axis in self.axes_of(input_shape))
+        sizes = sample_sizes(input_shape)
+        shape = tuple(sizes[axis - 1] for axis in self.axes_of(input_shape))
         if self.scale:
             self.gamma = self.gamma_spec.create(self, shape)
         if self.center:
@@ -153,8 +155,8 @@ class BatchNormalization(_Scaling):
 
     def operations(self, input_shape):
         normalization = operations.BatchNormalization(
-            self.gamma, self.beta, self.moving_mean, self.moving_variance, self.momentum,
-            self.epsilon, frozen=not self.trainable,
+            self.gamma, self.beta, built(self.moving_mean), built(self.moving_variance),
+            self.momentum, self.epsilon, frozen=not self.trainable,
         )  # fmt: skip
         return with_axes_last(self.axes_of(input_shape), len(input_shape), [normalization])
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastconv.layers.spatial import Image, Spatial, check_padding, normalize_sizes
 from fastconv.plan import operations
-from fastconv.shapes import Pool2DGeometry, pool2d_geometry
+from fastconv.shapes import Pool2DGeometry, pool2d_geometry, sample_sizes
 
 
 class _Pooling(Spatial):
@@ -163,7 +163,7 @@ class _GlobalPooling(Spatial):
         return self.shape_of(self.image_output(image)) if self.keepdims else (None, image[-1])
 
     def operations(self, input_shape):
-        shape = self.compute_output_shape(input_shape)[1:]
+        shape = sample_sizes(self.compute_output_shape(input_shape))
         pooled = self.image_operations(self.image_of(input_shape))
         return [*self.to_last(), *pooled, operations.Reshape(shape)]
 

@@ -25,7 +25,7 @@ from fastconv.resampling import (
     repeat_axis,
     resize_axis,
 )
-from fastconv.shapes import PADDING_MODES
+from fastconv.shapes import PADDING_MODES, sample_sizes
 
 
 class Flatten(Layer):
@@ -45,7 +45,7 @@ class Flatten(Layer):
         self.data_format = check_data_format(data_format)
 
     def compute_output_shape(self, input_shape):
-        return (None, math.prod(input_shape[1:]))
+        return (None, math.prod(sample_sizes(input_shape)))
 
     def operations(self, input_shape):
         flat = operations.Reshape(self.compute_output_shape(input_shape)[1:])
@@ -84,7 +84,7 @@ class Reshape(Layer):
             raise ValueError(f"`target_shape` may hold -1 once, received {target_shape!r}")
 
     def compute_output_shape(self, input_shape):
-        size = math.prod(input_shape[1:])
+        size = math.prod(sample_sizes(input_shape))
         known = math.prod(part for part in self.target_shape if part != -1)
         shape = tuple(size // known if part == -1 else part for part in self.target_shape)
         if math.prod(shape) != size:
@@ -164,7 +164,8 @@ class RepeatVector(Layer):
 
     def operations(self, input_shape):
         maps = (repeat_axis(1, self.n), None)
-        return [operations.Reshape((1, input_shape[1])), operations.AxisMaps(maps)]
+        (features,) = sample_sizes(input_shape)
+        return [operations.Reshape((1, features)), operations.AxisMaps(maps)]
 
     def get_config(self):
         return super().get_config() | {"n": self.n}
@@ -424,7 +425,7 @@ def check_interpolation(interpolation: str, known: tuple[str, ...] = INTERPOLATI
 def _sides(value: Any, rank: int, name: str) -> tuple[tuple[int, int], ...]:
     """Return (before, after) for every spatial axis."""
     if rank == 1:
-        return (normalize_sizes(value, 2, name, minimum=0),)
+        return (_ends(value, name),)
     if not isinstance(value, (tuple, list)):
         value = (value, value)
     if len(value) != 2:
@@ -432,7 +433,12 @@ def _sides(value: Any, rank: int, name: str) -> tuple[tuple[int, int], ...]:
             f"`{name}` must be an integer, (rows, columns) or ((top, bottom), (left, right)), "
             f"received {value!r}"
         )
-    return tuple(normalize_sizes(side, 2, name, minimum=0) for side in value)
+    return tuple(_ends(side, name) for side in value)
+
+
+def _ends(value: Any, name: str) -> tuple[int, int]:
+    before, after = normalize_sizes(value, 2, name, minimum=0)
+    return before, after
 
 
 def _rows_and_columns(sides: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:

@@ -21,7 +21,7 @@ from fastconv.common.suggestions import did_you_mean
 from fastconv.layers.base import Layer
 from fastconv.plan import operations
 from fastconv.plan.operations import Operation
-from fastconv.shapes import Shape, normalize_padding
+from fastconv.shapes import Shape, sample_sizes
 
 Image = tuple[int, int, int]  # (height, width, channels)
 
@@ -62,10 +62,10 @@ class Spatial(Layer):
                 f"layer {self.name!r} takes {'images' if self.rank == 2 else 'sequences'} "
                 f"(batch, {', '.join(axes)}), received shape {tuple(input_shape)}"
             )
-        sizes = input_shape[1:]
+        *space, channels = sample_sizes(input_shape)
         if self.channels_first:
-            sizes = (*sizes[1:], sizes[0])
-        return sizes if self.rank == 2 else (1, *sizes)
+            channels, *space = (*space, channels)
+        return *self.pair(tuple(space)), channels
 
     def shape_of(self, image: Image) -> Shape:
         """Return the shape of `image`: the inverse of `image_of`."""
@@ -103,7 +103,8 @@ class Spatial(Layer):
 
     def pair(self, sizes: tuple[int, ...]) -> tuple[int, int]:
         """Return one size per spatial axis as (rows, columns)."""
-        return sizes if self.rank == 2 else (1, *sizes)
+        rows, columns = sizes if self.rank == 2 else (1, *sizes)
+        return rows, columns
 
     def get_config(self):
         return super().get_config() | {"data_format": self.data_format}
@@ -136,7 +137,7 @@ def check_padding(padding: str, *others: str) -> str:
             f"`padding` must be {' or '.join(map(repr, known))}, received {padding!r}"
             f"{did_you_mean(padding, known)}"
         )
-    return normalize_padding(padding)
+    return padding.lower()
 
 
 def normalize_sizes(value: Any, rank: int, name: str, *, minimum: int = 1) -> tuple[int, ...]:

@@ -11,9 +11,10 @@ import numpy as np
 from fastconv.common.arrays import real_array
 from fastconv.layers.axes import positive_axes, with_axes_last
 from fastconv.layers.base import Layer
-from fastconv.layers.weight_spec import WeightSpec
+from fastconv.layers.weight_spec import WeightSpec, built
 from fastconv.parameters import Variable
 from fastconv.plan import operations
+from fastconv.shapes import sample_sizes
 
 _SMALLEST_DEVIATION = 1e-7  # smaller ones are replaced by it
 
@@ -66,8 +67,8 @@ class Normalization(Layer):
         if invert and mean is None:
             raise ValueError("`mean` and `variance` must be given with `invert=True`")
         self.invert = bool(invert)
-        self.mean = None if mean is None else _values(mean, "mean")
-        self.variance = None if variance is None else _values(variance, "variance")
+        self.mean: Any = None if mean is None else _values(mean, "mean")
+        self.variance: Any = None if variance is None else _values(variance, "variance")
         if mean is not None and np.shape(self.mean) != np.shape(self.variance):
             raise ValueError(
                 f"`mean` and `variance` must have the same shape, received {np.shape(self.mean)} "
@@ -82,7 +83,8 @@ class Normalization(Layer):
         return positive_axes(self, self.axis, len(input_shape)) if self.axis else []
 
     def _sizes(self, input_shape) -> tuple[int, ...]:
-        return tuple(input_shape[axis] for axis in self._axes(input_shape))
+        own = sample_sizes(input_shape)
+        return tuple(own[axis - 1] for axis in self._axes(input_shape))
 
     def compute_output_shape(self, input_shape):
         sizes = self._sizes(input_shape)
@@ -143,23 +145,25 @@ class Normalization(Layer):
             count, total = count + number, total + mean * number
         if count == 0:
             raise ValueError("`data` must have at least one sample, received none")
-        self.adapt_mean.assign(total / count)
-        self.adapt_variance.assign(squares / count)
+        built(self.adapt_mean).assign(total / count)
+        built(self.adapt_variance).assign(squares / count)
 
     def _others(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the axes of a batch over which to average."""
         kept = self._axes(shape)
         sizes = tuple(shape[axis] for axis in kept)
-        if sizes != self.adapt_mean.shape:
+        wanted = built(self.adapt_mean).shape
+        if sizes != wanted:
             raise ValueError(
-                f"layer {self.name!r} is built for sizes {self.adapt_mean.shape} along `axis` "
+                f"layer {self.name!r} is built for sizes {wanted} along `axis` "
                 f"{self.axis}, received data of shape {shape}"
             )
         return tuple(axis for axis in range(len(shape)) if axis not in kept)
 
     def operations(self, input_shape):
         kept = self._axes(input_shape)
-        others = [size for axis, size in enumerate(input_shape) if axis and axis not in kept]
+        own = enumerate(sample_sizes(input_shape), start=1)
+        others = [size for axis, size in own if axis not in kept]
         sizes = self._sizes(input_shape)
         inner = self._over_last_axis(math.prod(sizes), sizes)
         if len(kept) != 1:  # one axis instead of several, or one of size 1 for none
@@ -171,7 +175,7 @@ class Normalization(Layer):
         if self.mean is None:
             # The square root of epsilon is the deviation that a variance of zero gets.
             epsilon = _SMALLEST_DEVIATION**2
-            mean, variance = self.adapt_mean, self.adapt_variance
+            mean, variance = built(self.adapt_mean), built(self.adapt_variance)
             return [
                 operations.BatchNormalization(None, None, mean, variance, 1.0, epsilon, frozen=True)
             ]

@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+def built(weight: Variable | None) -> Variable:
+    """Return a weight of a layer that is built."""
+    assert weight is not None, "the layer is not built"
+    return weight
+
+
 @dataclass(frozen=True)
 class WeightSpec:
     """The name of a weight, its initial values, and how training treats it."""

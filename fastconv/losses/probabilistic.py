@@ -8,7 +8,7 @@ where a probability rounds to 0 or 1. Probabilities are clipped to
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from fastconv.common.arguments import normalize_int, number
 from fastconv.losses.base import Loss, axis_number, check_labels, fitting_rank, target_array
 from fastconv.plan import operations
+from fastconv.shapes import sample_sizes
 
 
 class KLDivergence(Loss):
@@ -125,13 +126,14 @@ class SparseCategoricalCrossentropy(Loss):
 
     def check_targets(self, y, output_shape):
         y = target_array(y)
-        wanted = output_shape[1:-1]
+        *wanted, classes = sample_sizes(output_shape)
+        wanted = tuple(wanted)
         if y.shape[1:] not in (wanted, (*wanted, 1)):
             raise ValueError(
                 f"`y` must have shape {(None, *wanted)} for predictions of shape {output_shape}, "
                 f"received {y.shape}; one-hot labels need categorical_crossentropy"
             )
-        return check_labels(y.reshape(y.shape[:1] + wanted), output_shape[-1], self.ignore_class)
+        return check_labels(y.reshape(y.shape[:1] + wanted), classes, self.ignore_class)
 
     def rows(self, y, out):
         np.copyto(out, y.reshape(-1))
@@ -221,10 +223,10 @@ class CategoricalFocalCrossentropy(_Categorical):
         dtype: str | None = None,
     ):
         super().__init__(from_logits, label_smoothing, axis, reduction, name, dtype)
-        several = isinstance(alpha, (list, tuple)) or np.ndim(alpha) == 1
         self.alpha = (
             [number(float(each), "alpha", 0) for each in alpha]
-            if several
+            if isinstance(alpha, Iterable)
+            and (isinstance(alpha, (list, tuple)) or np.ndim(alpha) == 1)
             else number(alpha, "alpha", 0)
         )
         self.gamma = number(gamma, "gamma", 0)

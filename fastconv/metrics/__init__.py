@@ -19,6 +19,7 @@ A metric accumulates batches (`update_state`), returns its value (`result`) and 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastconv.metrics import functions
@@ -110,7 +111,7 @@ def get(identifier: Any) -> Metric | str | None:
 
 
 def resolve(
-    metric: Metric | str, y_shape: tuple[int, ...], output_shape: tuple[int | None, ...]
+    metric: Metric | str, y_shape: Sequence[int | None], output_shape: Sequence[int | None]
 ) -> Metric:
     """The metric for labels and predictions of these shapes in a model.
 

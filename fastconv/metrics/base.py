@@ -174,7 +174,8 @@ class MeanMetricWrapper(MeanOfPairs):
         if not isinstance(function, str) and not callable(function):
             raise ValueError(f"`fn` must be a function or its name, received {function!r:.100}")
         if not isinstance(function, str):
-            return cls(**(config | {"fn": function}))
+            arguments: dict[str, Any] = config | {"fn": function}
+            return cls(**arguments)
         known = get(function, "metrics")
         if isinstance(known, Metric):
             known.name = config.get("name") or known.name

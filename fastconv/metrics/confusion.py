@@ -314,7 +314,7 @@ class AUC(_Counts):
 
     def _areas(self) -> np.ndarray:
         """The area between each pair of neighbouring thresholds."""
-        true, false = self._true_positives, self._false_positives
+        true, false = np.asarray(self._true_positives), np.asarray(self._false_positives)
         recall = _ratio(true, self._positives)
         if self.curve == "PR" and self.summation_method == "interpolation":
             return self._interpolated_precision(true, true + false)

@@ -60,6 +60,7 @@ class SparseCategoricalCrossentropy(_OfLoss):
     """
 
     loss = losses.SparseCategoricalCrossentropy
+    _loss: losses.SparseCategoricalCrossentropy
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         if sample_weight is not None and self._loss.ignore_class is not None:

@@ -81,6 +81,10 @@ class FBetaScore(_ByClass):
     default_name = "fbeta_score"
     settings = ("average", "beta", "threshold")
     stateful = ("_true_positives", "_false_positives", "_false_negatives", "_occurrences")
+    _true_positives: float | np.ndarray
+    _false_positives: float | np.ndarray
+    _false_negatives: float | np.ndarray
+    _occurrences: float | np.ndarray
 
     def __init__(
         self,

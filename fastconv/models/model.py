@@ -32,11 +32,11 @@ from fastconv.models.configuration import (
 )
 from fastconv.models.flat_graph import flattened, rebuilt
 from fastconv.models.inner_inputs import from_inputs
-from fastconv.parameters import Parameters, Variable, parameters_of
+from fastconv.parameters import AnyParameters, Variable, parameters_of
 from fastconv.plan import Graph, operations
 from fastconv.serialization import named_objects
 from fastconv.serialization import plain as plain_json
-from fastconv.shapes import Shape
+from fastconv.shapes import Shape, sample_sizes
 from fastconv.state import arrays_of, check_record, equal_to, list_of, plain, whole
 from fastconv.summary import print_summary
 from fastconv.training import Trainer
@@ -141,7 +141,8 @@ class Model(Trainer, Layer):
         if trainable is not None:
             self.trainable = trainable
 
-    __setattr__ = object.__setattr__  # a model's attributes are not arguments of an operation
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)  # a model's attributes are not operation arguments
 
     def _begin(self, name: str | None) -> None:
         Layer.__init__(self, name=name)
@@ -188,6 +189,7 @@ class Model(Trainer, Layer):
         """The graph of the layers; ValueError before the model is built."""
         if self._network is None:
             self.check_built()
+            assert self._ends is not None
             self._network = Network(*self._ends)
         return self._network
 
@@ -396,7 +398,8 @@ class Model(Trainer, Layer):
         xs = spec.samples(x)
         if len(xs[0]) == 0:
             shapes = spec.output_shapes
-            return self.pack_outputs([np.empty((0, *shape[1:]), np.float32) for shape in shapes])
+            empty = [np.empty((0, *sample_sizes(shape)), np.float32) for shape in shapes]
+            return self.pack_outputs(empty)
         with self._plan(len(xs[0]), mode) as plan:
             for index, array in enumerate(xs):
                 plan.inputs[index][...] = array
@@ -406,12 +409,12 @@ class Model(Trainer, Layer):
     # Weights --------------------------------------------------------------------------------------
 
     @property
-    def parameters(self) -> Parameters:
+    def parameters(self) -> AnyParameters:
         """The flat buffer of all weights, not a copy: training changes it, and code that writes to
         it must call `touch`. ValueError before the model is built."""
         return self.renew_parameters()
 
-    def renew_parameters(self) -> Parameters:
+    def renew_parameters(self) -> AnyParameters:
         """Return `parameters`, and drop the plans if the weights have moved to another buffer."""
         known = self._parameters
         if known is None or known.abandoned:
@@ -464,10 +467,10 @@ class Model(Trainer, Layer):
 
     def _live_state(self) -> dict[str, Any]:
         """Return `state` without copying weights and slots, for a file that is written at once."""
-        self._check_compiled("state")
+        optimizer = self._check_compiled("state")
         return {
             "weights": [variable._live for variable in self.weights],
-            "optimizer": self.optimizer._live_state(),
+            "optimizer": optimizer._live_state(),
             "layers": [
                 {"class": type(layer).__name__, "state": layer.state()}
                 for layer in self.leaf_layers()
@@ -478,7 +481,7 @@ class Model(Trainer, Layer):
     def check_state(self, state: Any) -> None:
         """Raise ValueError unless `state` belongs to an equal model with an equal optimizer;
         changes nothing."""
-        self._check_compiled("restore")
+        optimizer = self._check_compiled("restore")
         what = f"the state of {self.name!r}"
         kinds = {"weights": list_of(plain), "optimizer": plain, "layers": list_of(plain)}
         check_record(state, kinds | {"draws": whole}, what)
@@ -495,7 +498,7 @@ class Model(Trainer, Layer):
             where = f"{what}: layer {layer.name!r}"
             check_record(each, {"class": equal_to(type(layer).__name__), "state": plain}, where)
             layer.check_state(each["state"])
-        self.optimizer.check_state(state["optimizer"], self.parameters)
+        optimizer.check_state(state["optimizer"], self.parameters)
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from the `state()` of an equal model; ValueError for a different one, without
@@ -503,7 +506,7 @@ class Model(Trainer, Layer):
         self.check_state(state)
         for layer, each in zip(self.leaf_layers(), state["layers"], strict=True):
             layer.restore(each["state"])
-        self.optimizer.restore(state["optimizer"], self.parameters)
+        self._check_compiled("restore").restore(state["optimizer"], self.parameters)
         self.set_weights(state["weights"])
         self._draws = state["draws"]
         self._plans.clear()  # they use the layers' old random streams
@@ -561,7 +564,8 @@ class Model(Trainer, Layer):
         Custom classes and functions are stored by name; ValueError if two have the same name.
         """
         with named_objects():
-            return json.dumps(self.description(), **({"default": plain_json} | options))
+            given: dict[str, Any] = {"default": plain_json} | options
+            return json.dumps(self.description(), **given)
 
     def description(self, continued: bool = True) -> dict[str, Any]:
         """Return the model and the arguments of `compile`, without weights, in Keras's format.

@@ -77,7 +77,7 @@ class Sequential(Model):
             raise ValueError(
                 f"layer names must be unique, received {layer.name!r} twice in {self.name!r}"
             )
-        if self.built:
+        if self._ends is not None:
             starts, (end,) = self._ends
             self._ends = starts, [self._one_output(layer, end)]
         elif not self._layers:
@@ -104,7 +104,7 @@ class Sequential(Model):
         if not self._layers:
             raise ValueError(f"{self.name!r} has no layers to take off")
         layer = self._layers.pop()
-        if self.built:
+        if self._ends is not None:
             starts, (end,) = self._ends
             layer.calls.remove(end.call)
             self._ends = starts, list(end.call.inputs)
@@ -141,7 +141,7 @@ class Sequential(Model):
     @property
     def entries(self) -> list[Layer]:
         """The layers, preceded by the `Input` if there is one."""
-        return [*([self._ends[0][0].call.layer] if self.built else []), *self._layers]
+        return [*([self._ends[0][0].call.layer] if self._ends is not None else []), *self._layers]
 
     def check_built(self) -> None:
         if not self.built:

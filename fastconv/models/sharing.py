@@ -188,9 +188,10 @@ def writing(model: Any, continued: bool = True) -> Iterator[Writing]:
     if (outer := _writing.get()) is not None:
         yield outer
         return
-    token = _writing.set(Writing(model, continued))
+    made = Writing(model, continued)
+    token = _writing.set(made)
     try:
-        yield _writing.get()
+        yield made
     finally:
         _writing.reset(token)
 
@@ -213,8 +214,9 @@ def reading(config: Any) -> Iterator[Reading]:
     if (outer := _reading.get()) is not None:
         yield outer
         return
-    token = _reading.set(Reading(config))
+    made = Reading(config)
+    token = _reading.set(made)
     try:
-        yield _reading.get()
+        yield made
     finally:
         _reading.reset(token)

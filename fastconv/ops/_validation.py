@@ -94,7 +94,9 @@ def result(
     for name, value in inputs.items():
         if value is None or (name == in_place and _same_memory(array, value)):
             continue
-        if np.may_share_memory(array, value, max_work=_OVERLAP_STEPS):
+        # NumPy declares the two special values of `max_work` alone.
+        steps: Any = _OVERLAP_STEPS
+        if np.may_share_memory(array, value, max_work=steps):
             raise ValueError(f"`out` must not overlap `{name}`, received arrays that share memory")
     return array
 

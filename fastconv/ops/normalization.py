@@ -53,14 +53,14 @@ def batch_norm(
     ([[-1.0, -1.0], [1.0, 1.0]], [2.0, 2.0], [1.0, 4.0])
     """
     x = samples(x)
-    weights = _weights(x, x.shape[-1:], gamma=gamma, beta=beta)
+    scale, shift = _weights(x, x.shape[-1:], gamma=gamma, beta=beta)
     epsilon = number(epsilon, "epsilon", 0, above=True)
     threads = runtime.resolve_num_threads(num_threads)
     y = check.result(out, x.shape, x, {"x": x, "gamma": gamma, "beta": beta})
     mean, variance = np.empty((2, 1, x.shape[-1]), y.dtype)
     one = (1, -1, x.shape[-1])
     ChannelNormForward(
-        check.operand(x).reshape(one), *weights, y.reshape(one), mean, variance, epsilon
+        check.operand(x).reshape(one), scale, shift, y.reshape(one), mean, variance, epsilon
     ).run(threads)
     return (y if out is None else out), mean[0], variance[0]
 
@@ -120,7 +120,9 @@ def batch_norm_inference(
     """
     x = samples(x)
     channels = x.shape[-1:]
-    mean, variance = _weights(x, channels, optional=False, mean=mean, variance=variance)
+    mean, variance = (
+        _row(x, channels, value, name) for name, value in (("mean", mean), ("variance", variance))
+    )
     gamma, beta = _weights(x, channels, gamma=gamma, beta=beta)
     epsilon = number(epsilon, "epsilon", 0, above=True)
     threads = runtime.resolve_num_threads(num_threads)
@@ -149,7 +151,7 @@ def group_norm(
     [[-1.0, 1.0, -1.0, 1.0]]
     """
     x = samples(x)
-    weights = _weights(x, x.shape[-1:], gamma=gamma, beta=beta)
+    scale, shift = _weights(x, x.shape[-1:], gamma=gamma, beta=beta)
     groups = _groups(groups, x)
     epsilon = number(epsilon, "epsilon", 0, above=True)
     threads = runtime.resolve_num_threads(num_threads)
@@ -157,7 +159,7 @@ def group_norm(
     mean, variance = np.empty((2, x.shape[0], groups), y.dtype)
     split = (x.shape[0], -1, x.shape[-1])
     ChannelNormForward(
-        check.operand(x).reshape(split), *weights, y.reshape(split), mean, variance, epsilon
+        check.operand(x).reshape(split), scale, shift, y.reshape(split), mean, variance, epsilon
     ).run(threads)
     return y if out is None else out
 
@@ -334,8 +336,10 @@ def local_response_norm_backward(
     settings = _response(depth_radius, bias, alpha, beta)
     threads = runtime.resolve_num_threads(num_threads)
     dx = check.result(out, x.shape, x, {"x": x, "dy": dy}, in_place="dy")
-    operands = (array.reshape(-1, x.shape[-1]) for array in (check.operand(x), dy, dx))
-    ResponseNormBackward(*operands, *settings).run(threads)
+    images, dy_rows, dx_rows = (
+        array.reshape(-1, x.shape[-1]) for array in (check.operand(x), dy, dx)
+    )
+    ResponseNormBackward(images, dy_rows, dx_rows, *settings).run(threads)
     return dx if out is None else out
 
 
@@ -399,17 +403,16 @@ def gradient(x: np.ndarray, dy: Any) -> np.ndarray:
     return check.operand(dy)
 
 
-def _weights(x, shape, optional=True, **named) -> list[np.ndarray | None]:
-    """Return each of `named` as one row; None stays None if they are `optional`."""
-    rows = []
-    for name, value in named.items():
-        if value is None and optional:
-            rows.append(None)
-            continue
-        value = check.check_float(value, name, x, "x")
-        check.check_shape(value, name, shape, "to match the last axes of `x`")
-        rows.append(check.operand(value).reshape(-1))
-    return rows
+def _weights(x: np.ndarray, shape: tuple[int, ...], **named: Any) -> list[np.ndarray | None]:
+    """Return each of `named` as one row; None stays None."""
+    return [None if value is None else _row(x, shape, value, name) for name, value in named.items()]
+
+
+def _row(x: np.ndarray, shape: tuple[int, ...], value: Any, name: str) -> np.ndarray:
+    """Return weights for the last axes of `x` as one row."""
+    value = check.check_float(value, name, x, "x")
+    check.check_shape(value, name, shape, "to match the last axes of `x`")
+    return check.operand(value).reshape(-1)
 
 
 def _groups(groups: Any, x: np.ndarray) -> int:

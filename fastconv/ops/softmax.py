@@ -117,8 +117,10 @@ def _backward(
     threads = runtime.resolve_num_threads(num_threads)
     dx = check.result(out, y.shape, y, {"y": y, "dy": dy}, in_place="dy")
     if y.size:
-        rows = (array.reshape(-1, y.shape[-1]) for array in map(check.operand, (y, dy, dx)))
-        SoftmaxBackward(*rows, log).run(threads)
+        y_rows, dy_rows, dx_rows = (
+            check.operand(array).reshape(-1, y.shape[-1]) for array in (y, dy, dx)
+        )
+        SoftmaxBackward(y_rows, dy_rows, dx_rows, log).run(threads)
     return dx if out is None else out
 
 

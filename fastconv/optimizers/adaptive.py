@@ -144,6 +144,11 @@ class Ftrl(Optimizer):
         "l2_shrinkage_regularization_strength",
         "beta",
     )
+    initial_accumulator_value: float
+    l1_regularization_strength: float
+    l2_regularization_strength: float
+    l2_shrinkage_regularization_strength: float
+    beta: float
 
     def __init__(
         self,

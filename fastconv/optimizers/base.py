@@ -19,7 +19,7 @@ from fastconv.optimizers import clipping
 from fastconv.optimizers.schedules import LearningRateSchedule
 from fastconv.optimizers.slots import ACCUMULATOR, AVERAGE
 from fastconv.optimizers.storing import Storing
-from fastconv.parameters import Parameters, Variable
+from fastconv.parameters import AnyParameters, Variable
 from fastconv.plan import rules
 from fastconv.serialization import deserialize, serialize
 
@@ -147,7 +147,7 @@ class Optimizer(Storing, NamedArguments, Overridable):
         """Whether gradients are changed or read between the backward pass and the update."""
         return bool(self.clips or self.weight_decay or self.gradient_accumulation_steps)
 
-    def for_plan(self, parameters: Parameters) -> rules.UpdateRule:
+    def for_plan(self, parameters: AnyParameters) -> rules.UpdateRule:
         """Return the description of a step on the weights in `parameters` for a plan.
 
         Raises ValueError as `state_for`.
@@ -179,7 +179,7 @@ class Optimizer(Storing, NamedArguments, Overridable):
         """Whether gradients change between the backward pass and the update."""
         return any((self.clipnorm, self.clipvalue, self.global_clipnorm))
 
-    def clip(self, parameters: Parameters) -> None:
+    def clip(self, parameters: AnyParameters) -> None:
         """Clip the gradients of all trainable weights in place."""
         if self.clipvalue:
             clipping.clip_values(parameters, self.clipvalue)
@@ -209,7 +209,7 @@ class Optimizer(Storing, NamedArguments, Overridable):
             or any(re.search(name, variable.name) for name in names)
         )
 
-    def _decayed(self, parameters: Parameters) -> list[Variable] | None:
+    def _decayed(self, parameters: AnyParameters) -> list[Variable] | None:
         """Return the weights to which the weight decay applies; None for all."""
         if not any(self._not_decayed):
             return None

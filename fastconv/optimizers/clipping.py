@@ -6,28 +6,28 @@ import math
 
 import numpy as np
 
-from fastconv.parameters import Parameters
+from fastconv.parameters import AnyParameters
 
 
-def clip_values(parameters: Parameters, limit: float) -> None:
+def clip_values(parameters: AnyParameters, limit: float) -> None:
     """Clip every element of the gradients to -limit..limit, in place."""
     for view in _gradients(parameters):
         np.clip(view, -limit, limit, out=view)
 
 
-def clip_norms(parameters: Parameters, limit: float) -> None:
+def clip_norms(parameters: AnyParameters, limit: float) -> None:
     """Scale the gradient of each weight so that its L2 norm is at most `limit`, in place."""
     for view in _gradients(parameters):
         _limit_norm([view], _square(view), limit)
 
 
-def clip_global_norm(parameters: Parameters, limit: float) -> None:
+def clip_global_norm(parameters: AnyParameters, limit: float) -> None:
     """Scale all gradients by one factor so that their L2 norm is at most `limit`, in place."""
     views = _gradients(parameters)
     _limit_norm(views, sum(_square(view) for view in views), limit)
 
 
-def _gradients(parameters: Parameters) -> list[np.ndarray]:
+def _gradients(parameters: AnyParameters) -> list[np.ndarray]:
     """Return the gradients of the trainable weights as flat views."""
     return [
         parameters.view(parameters.gradient, variable).reshape(-1)

@@ -71,6 +71,9 @@ class _Rated(_Keras):
     """Base class: a change by `decay_rate` per `decay_steps` steps; in jumps with `staircase`."""
 
     settings = ("initial_learning_rate", "decay_steps", "decay_rate", "staircase")
+    initial_learning_rate: float
+    decay_steps: float
+    decay_rate: float
 
     def __init__(
         self,
@@ -141,6 +144,10 @@ class PolynomialDecay(_Keras):
     """
 
     settings = ("initial_learning_rate", "decay_steps", "end_learning_rate", "power", "cycle")
+    initial_learning_rate: float
+    decay_steps: float
+    end_learning_rate: float
+    power: float
 
     def __init__(
         self,
@@ -176,6 +183,11 @@ class CosineDecay(_Keras):
     """
 
     settings = ("initial_learning_rate", "decay_steps", "alpha", "warmup_target", "warmup_steps")
+    initial_learning_rate: float
+    decay_steps: float
+    alpha: float
+    warmup_target: float | None
+    warmup_steps: float
 
     def __init__(
         self,
@@ -210,6 +222,11 @@ class CosineDecayRestarts(_Keras):
     many steps, from `m_mul` times the previous height."""
 
     settings = ("initial_learning_rate", "first_decay_steps", "t_mul", "m_mul", "alpha")
+    initial_learning_rate: float
+    first_decay_steps: float
+    t_mul: float
+    m_mul: float
+    alpha: float
 
     def __init__(
         self,

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from fastconv.parameters import Parameters
+from fastconv.parameters import AnyParameters
 
 AVERAGE, ACCUMULATOR = "average", "gradient_accumulator"
 
@@ -42,7 +42,7 @@ class State:
     ops of all plans of the model share these arrays, so a new learning rate reaches all of them.
     """
 
-    def __init__(self, optimizer: Updating, parameters: Parameters):
+    def __init__(self, optimizer: Updating, parameters: AnyParameters):
         self.parameters = parameters
         self._optimizer = optimizer
         self.buffers = {
@@ -56,7 +56,7 @@ class State:
         for name, buffer in self.buffers.items():
             buffer[:] = self._optimizer.start_of(name)
 
-    def follow(self, parameters: Parameters) -> bool:
+    def follow(self, parameters: AnyParameters) -> bool:
         """Adopt the layout of `parameters`, to which the weights have moved; return False if these
         are other weights."""
         old, old_buffers = self.parameters, self.buffers

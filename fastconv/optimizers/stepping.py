@@ -10,7 +10,7 @@ from fastconv.common.arguments import number
 from fastconv.common.changeable import Changeable
 from fastconv.optimizers.schedules import LearningRateSchedule
 from fastconv.optimizers.slots import ACCUMULATOR, AVERAGE, State
-from fastconv.parameters import Parameters
+from fastconv.parameters import AnyParameters
 
 
 class Stepping(Changeable, ABC):
@@ -44,7 +44,7 @@ class Stepping(Changeable, ABC):
         """Return the initial value of the elements of a slot."""
         return 0.0
 
-    def extra_variables(self) -> list[tuple[str, np.ndarray]]:
+    def extra_variables(self) -> list[tuple[str, np.ndarray | np.generic]]:
         """Return what Keras stores after the slots; the number of steps determines it."""
         return []
 
@@ -53,9 +53,7 @@ class Stepping(Changeable, ABC):
     @property
     def learning_rate(self) -> float:
         """The rate of the next step; TypeError if it is set although a schedule determines it."""
-        if isinstance(self._learning_rate, LearningRateSchedule):
-            return float(self._learning_rate(self._iterations))
-        return self._learning_rate
+        return self._rate_of(self._iterations)
 
     @learning_rate.setter
     def learning_rate(self, value: float | LearningRateSchedule) -> None:
@@ -68,6 +66,11 @@ class Stepping(Changeable, ABC):
             value = number(value, "learning_rate", 0)
         self._learning_rate = value
         self._refresh()
+
+    def _rate_of(self, step: int) -> float:
+        """Return the rate of the step that `step` others precede."""
+        rate = self._learning_rate
+        return float(rate(step)) if isinstance(rate, LearningRateSchedule) else rate
 
     @property
     def scheduled(self) -> bool:
@@ -110,7 +113,7 @@ class Stepping(Changeable, ABC):
         """Whether the slots exist: True once training has begun."""
         return self._state is not None
 
-    def state_for(self, parameters: Parameters) -> State:
+    def state_for(self, parameters: AnyParameters) -> State:
         """Return the state on the buffer of `parameters`, created on first use.
 
         Raises ValueError if the optimizer already serves another model, or the model has other

@@ -17,9 +17,11 @@ from fastconv.common.arguments import number
 from fastconv.common.parsing import parsing
 from fastconv.optimizers.slots import State
 from fastconv.optimizers.stepping import Stepping
-from fastconv.parameters import Parameters, parameters_of
+from fastconv.parameters import AnyParameters, parameters_of
 from fastconv.serialization import serialize
 from fastconv.state import array_of, check_record, dict_of, optional, plain, real, text, whole
+
+Stored = np.ndarray | np.generic  # numbers are scalars
 
 _MOST_STEPS = 2**62  # files store 64 bits
 
@@ -30,22 +32,22 @@ class Storing(Stepping):
     # Files ----------------------------------------------------------------------------------------
 
     @property
-    def variables(self) -> list[tuple[str, np.ndarray]]:
+    def variables(self) -> list[tuple[str, Stored]]:
         """Copies of all stored values, in Keras's order: iteration, learning rate unless a schedule
         determines it, slots."""
         return [(name, value.copy()) for name, value in self._live_variables()]
 
-    def _live_variables(self) -> list[tuple[str, np.ndarray]]:
+    def _live_variables(self) -> list[tuple[str, Stored]]:
         """`variables` without copying the slots, for files."""
-        values = [("iteration", np.int64(self._iterations))]
+        values: list[tuple[str, Stored]] = [("iteration", np.int64(self._iterations))]
         if not self.scheduled:
             values.append(("learning_rate", np.float32(self.learning_rate)))
         if self._state is None:
             return values
-        slots = [(f"slot_{i}", slot) for i, slot in enumerate(self._state.slot_views())]
-        return values + slots + self.extra_variables()
+        values += [(f"slot_{i}", slot) for i, slot in enumerate(self._state.slot_views())]
+        return values + self.extra_variables()
 
-    def load_variables(self, values: list[np.ndarray], parameters: Parameters | None) -> None:
+    def load_variables(self, values: list[np.ndarray], parameters: AnyParameters | None) -> None:
         """Continue from the values of `variables`, of a built optimizer (for `parameters`) or not.
 
         Raises ValueError if number or shapes differ, or a number is out of range; nothing is
@@ -62,7 +64,7 @@ class Storing(Stepping):
                 f"received {[np.shape(value) for value in values]}"
             )
         iteration, rate = self.checked_step(values)
-        if built:
+        if built and parameters is not None:
             self.state_for(parameters)
         if self._state is not None:
             self._state.clear()
@@ -92,12 +94,12 @@ class Storing(Stepping):
         """Raise ValueError unless the numbers of the step after `iteration` are finite."""
         with parsing(f"no step can follow step {iteration}", raised=ValueError):
             if rate is None:
-                rate = number(float(self._learning_rate(iteration)), "learning_rate")
+                rate = number(self._rate_of(iteration), "learning_rate")
             step = iteration // (self.gradient_accumulation_steps or 1) + 1
             if not all(math.isfinite(value) for value in self.hyper(rate, step)):
                 raise ValueError(f"the learning rate is {rate}")
 
-    def stored_shapes(self, parameters: Parameters | None) -> list[tuple[int, ...]]:
+    def stored_shapes(self, parameters: AnyParameters | None) -> list[tuple[int, ...]]:
         """Return the shapes of `variables` if built for `parameters`; if they are None, before."""
         head: list[tuple[int, ...]] = [()] if self.scheduled else [(), ()]
         if parameters is None:
@@ -127,7 +129,7 @@ class Storing(Stepping):
             "slots": dict(self._state.buffers) if self._state else {},
         }
 
-    def check_state(self, state: Any, parameters: Parameters) -> None:
+    def check_state(self, state: Any, parameters: AnyParameters) -> None:
         """Raise ValueError unless `state` is that of an optimizer of this class, with this schedule
         and these slots; change nothing. `parameters` are those of the trained model."""
         what = f"the state of {type(self).__name__}"
@@ -174,7 +176,7 @@ class Storing(Stepping):
         for name, value in received.items():
             array_of((size,))(value, f"{what}: slot {name!r}")
 
-    def restore(self, state: dict[str, Any], parameters: Parameters) -> None:
+    def restore(self, state: dict[str, Any], parameters: AnyParameters) -> None:
         """Continue from `state()` of an equal optimizer; `parameters` are those of the model.
 
         Raises ValueError if it was another optimizer; changes nothing then.
@@ -207,12 +209,13 @@ class Storing(Stepping):
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        if self._state is None:
+        stored = state.get("_state")
+        vars(self).update(state | {"_state": None})
+        if stored is None:
             return
-        variables, slots = self._state
-        self._state = State(self, parameters_of(variables))
-        parameters, buffers = self._state.parameters, self._state.buffers
+        variables, slots = stored
+        own = self._state = State(self, parameters_of(variables))
+        parameters, buffers = own.parameters, own.buffers
         for name, values in slots.items():
             for variable, value in zip(variables, values, strict=True):
                 parameters.view(buffers[name], variable)[...] = value

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence, Set
 
 from fastconv._ext import _merge
-from fastconv.parameters import Parameters, Variable
+from fastconv.parameters import AnyParameters, Variable
 from fastconv.plan.gradients import ActivationGradient, ValueGradients, WeightGradients
 from fastconv.plan.graph import Graph
 from fastconv.plan.lowering import LOWERINGS, Lowering, Reshape
@@ -30,7 +30,7 @@ class Autodiff:
         self,
         graph: Graph,
         tape: Tape,
-        parameters: Parameters,
+        parameters: AnyParameters,
         batch_size: int,
         training: bool,
         watched: Sequence[int] = (),
@@ -90,8 +90,10 @@ class Autodiff:
             if dy is None:
                 continue
             needs = [value in needed for value in node.inputs]
-            dxs = lowering.backward(dy, needs if lowering.merges else needs[0])
-            dxs = dxs if lowering.merges else [dxs]
+            if lowering.merges:
+                dxs = lowering.backward(dy, needs)
+            else:
+                dxs = [lowering.backward(dy, needs[0])]
             self.weights.end_of_node()
             if lowering.keeps_dy:
                 gradients.hold(dy)

@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from fastconv import runtime
-from fastconv.parameters import Parameters, Variable
+from fastconv.parameters import AnyParameters, Variable
 from fastconv.plan import lowering
 from fastconv.plan.autodiff import Autodiff
 from fastconv.plan.fusion import fuse
@@ -38,7 +38,7 @@ class Differential:
         self,
         graph: Graph,
         batch_size: int,
-        parameters: Parameters,
+        parameters: AnyParameters,
         *,
         mode: str = "train",
         wanted: Sequence[int] | None = None,

@@ -23,7 +23,7 @@ import numpy as np
 
 from fastconv._ext import _elementwise, _merge
 from fastconv._ext._optim import Rule
-from fastconv.parameters import Parameters, Variable
+from fastconv.parameters import AnyParameters, Variable
 from fastconv.plan.operations import Activation
 from fastconv.plan.tape import Tape, Tensor
 
@@ -129,27 +129,30 @@ class WeightGradients:
     function that takes the update rule and makes that op.
     """
 
-    def __init__(self, parameters: Parameters, tape: Tape, joinable: Set[Variable] = frozenset()):
+    def __init__(
+        self, parameters: AnyParameters, tape: Tape, joinable: Set[Variable] = frozenset()
+    ):
         self._parameters, self._tape, self.joinable = parameters, tape, joinable
         self.joined: dict[Variable, Callable[[Rule], Any]] = {}
         self._beside: dict[Variable, np.ndarray | None] = {}  # None: used once so far
-        self._to_add: list[Variable] = []
+        self._to_add: list[tuple[Variable, np.ndarray]] = []
 
     def of(self, variable: Variable) -> np.ndarray:
         """Return the array for the gradient of `variable` in the operation being recorded."""
         if variable not in self._beside:
             self._beside[variable] = None
             return self._whole(variable)
-        if self._beside[variable] is None:
+        part = self._beside[variable]
+        if part is None:
             flat = self._tape.lasting(variable.size * 4).view(np.float32)
-            self._beside[variable] = flat.reshape(variable.shape)
-        self._to_add.append(variable)
-        return self._beside[variable]
+            part = self._beside[variable] = flat.reshape(variable.shape)
+        self._to_add.append((variable, part))
+        return part
 
     def end_of_node(self) -> None:
         """Record the additions that the operation requires."""
-        for variable in self._to_add:
-            whole, part = self._whole(variable), self._beside[variable]
+        for variable, part in self._to_add:
+            whole = self._whole(variable)
             self._tape.emit(
                 lambda whole=whole, part=part: _merge.Merge("add", [whole, part], whole)
             )

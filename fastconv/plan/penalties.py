@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastconv._ext import _penalty
-from fastconv.parameters import Parameters
+from fastconv.parameters import AnyParameters
 from fastconv.plan.rules import L1L2Penalty, NumPyPenalty, Penalty
 
 
@@ -42,7 +42,9 @@ def penalty_op(
     return _PythonPenalty(penalty, x, gradient, value, scale)
 
 
-def weight_penalties(parameters: Parameters, training: bool) -> tuple[list[Any], list[np.ndarray]]:
+def weight_penalties(
+    parameters: AnyParameters, training: bool
+) -> tuple[list[Any], list[np.ndarray]]:
     """Return (ops, values) of penalties on trainable weights; gradients if `training`."""
     ops, values = [], []
     for variable in parameters.variables:

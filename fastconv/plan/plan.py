@@ -9,7 +9,7 @@ from fastconv import runtime
 from fastconv._ext import _merge
 from fastconv._ext._program import Op, scratch_bytes
 from fastconv.common.arrays import aligned_zeros, read_only
-from fastconv.parameters import Parameters
+from fastconv.parameters import AnyParameters
 from fastconv.plan import operations
 from fastconv.plan.autodiff import Autodiff
 from fastconv.plan.fusion import Output, fuse, fuse_forward, fuse_losses
@@ -54,7 +54,7 @@ class Plan:
         self,
         graph: Graph,
         batch_size: int,
-        parameters: Parameters,
+        parameters: AnyParameters,
         *,
         mode: str = "infer",
         losses: Sequence[operations.Loss | None] = (),

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastconv._ext import _elementwise, _penalty
-from fastconv.parameters import Parameters
+from fastconv.parameters import AnyParameters
 from fastconv.plan.rules import NonNegative, NormLimits, NumPyProjection, Projection
 
 
@@ -38,7 +38,7 @@ def projection_op(projection: Projection, w: np.ndarray) -> Any:
     return _PythonProjection(projection, w)
 
 
-def weight_projections(parameters: Parameters) -> list[Any]:
+def weight_projections(parameters: AnyParameters) -> list[Any]:
     """Return the ops for the constraints of the trainable weights."""
     return [
         projection_op(variable.constraint.for_plan(len(variable.shape)), variable._live)

@@ -46,24 +46,23 @@ def simplify(graph: Graph) -> Graph:
         operation, output = node.operation, node.output
         inputs = tuple(same.get(value, value) for value in node.inputs)
         makers = [made.get(value) for value in inputs]
-        joined = _joined(makers[0], operation)
-        if joined is not None:
+        joined = makers[0] and _joined(makers[0].operation, operation)
+        if makers[0] is not None and joined is not None:
             operation, inputs = joined, makers[0].inputs
             if _does_nothing(operation):
                 same[output] = inputs[0]
                 continue
         elif (axes := _common_transposition(makers)) and (moved := _before(operation, axes)):
             value = next(fresh)
-            make(moved, tuple(maker.inputs[0] for maker in makers), value)
+            make(moved, tuple(maker.inputs[0] for maker in makers if maker is not None), value)
             operation, inputs = operations.Transpose(axes), (value,)
         make(operation, inputs, output)
     outputs = [same.get(value, value) for value in graph.outputs]
     return replace(graph, nodes=list(made.values()), outputs=outputs)
 
 
-def _joined(maker: Node | None, operation: Operation) -> Operation | None:
-    """Return one operation equal to `maker` followed by `operation`, if both are arrangements."""
-    before = None if maker is None else maker.operation
+def _joined(before: Operation, operation: Operation) -> Operation | None:
+    """Return one operation equal to `before` followed by `operation`, if both are arrangements."""
     if isinstance(before, operations.Transpose) and isinstance(operation, operations.Transpose):
         return operations.Transpose(tuple(before.axes[axis] for axis in operation.axes))
     if isinstance(before, operations.Reshape) and isinstance(operation, operations.Reshape):
@@ -74,7 +73,7 @@ def _joined(maker: Node | None, operation: Operation) -> Operation | None:
 def _does_nothing(operation: Operation) -> bool:
     if isinstance(operation, operations.Transpose):
         return operation.axes == tuple(range(len(operation.axes)))
-    return operation.source == operation.shape
+    return isinstance(operation, operations.Reshape) and operation.source == operation.shape
 
 
 def _common_transposition(makers: Sequence[Node | None]) -> tuple[int, ...] | None:

@@ -60,6 +60,8 @@ class Tensor:
 
     @property
     def array(self) -> np.ndarray:
+        """The array in the memory that `Tape.bind` gave it."""
+        assert self.storage.bytes is not None, "the tape is not bound"
         return self.storage.bytes.view(self.dtype).reshape(self.shape)
 
 
@@ -111,8 +113,12 @@ class Tape:
         """
         for storage in self._outputs:
             storage.use(len(self._makers))
-        used = [storage for storage in self._storages if storage.first is not None]
-        offsets, total = place([Lifetime(s.nbytes, s.first, s.last) for s in used])
+        used, lifetimes = [], []
+        for storage in self._storages:
+            if storage.first is not None:
+                used.append(storage)
+                lifetimes.append(Lifetime(storage.nbytes, storage.first, storage.last))
+        offsets, total = place(lifetimes)
         block = arena(total)
         for storage, offset in zip(used, offsets, strict=True):
             storage.bytes = block[offset : offset + storage.nbytes]

@@ -22,7 +22,7 @@ import numpy as np
 
 from fastconv import runtime
 from fastconv._ext._optim import Rule, Update
-from fastconv.parameters import Parameters, Variable
+from fastconv.parameters import AnyParameters, Variable
 from fastconv.plan import operations
 from fastconv.plan.graph import Graph
 from fastconv.plan.program import make_program
@@ -41,7 +41,7 @@ class Updater(Protocol):
         """Whether gradients are changed or read between the backward pass and the update."""
         ...
 
-    def for_plan(self, parameters: Parameters) -> UpdateRule:
+    def for_plan(self, parameters: AnyParameters) -> UpdateRule:
         """Return the update of the weights in `parameters`."""
         ...
 
@@ -88,7 +88,7 @@ def joinable_weights(graph: Graph, optimizer: Updater) -> set[Variable]:
     }
 
 
-def gradient_bytes(graph: Graph, optimizer: Updater, parameters: Parameters) -> int:
+def gradient_bytes(graph: Graph, optimizer: Updater, parameters: AnyParameters) -> int:
     """Return the memory of the gradients of a training step by `optimizer`, in bytes: the flat
     buffer without its unused parts."""
     joinable = joinable_weights(graph, optimizer)
@@ -98,7 +98,7 @@ def gradient_bytes(graph: Graph, optimizer: Updater, parameters: Parameters) -> 
 class Updates:
     """The updates of the weights in `parameters` at the end of a training step."""
 
-    def __init__(self, optimizer: Updater, parameters: Parameters):
+    def __init__(self, optimizer: Updater, parameters: AnyParameters):
         self._optimizer, self._parameters = optimizer, parameters
 
     def joinable(self, graph: Graph) -> set[Variable]:
@@ -142,10 +142,10 @@ class Updates:
         parameters, values = self._parameters, self._parameters.values
         ops = []
         for variable, make in joined.items():
-            w, *slots = (
-                None if buffer is None else parameters.view(buffer, variable)
-                for buffer in (values, *update.slots)
-            )
+            w = parameters.view(values, variable)
+            slots = [
+                None if slot is None else parameters.view(slot, variable) for slot in update.slots
+            ]
             ops.append(make(Rule(update.rule, w, slots, update.hyper)))
         for part in parameters.trainable_slices(without=joined.keys()):
             slots = [None if slot is None else slot[part] for slot in update.slots]

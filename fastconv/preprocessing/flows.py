@@ -300,9 +300,10 @@ def files_of_columns(
         values = np.stack([np.asarray(list(table[column])) for column in columns], axis=-1)[rows]
         labels = values if isinstance(y_col, list) else values[..., 0]
     weights = None if weight_col is None else np.asarray(list(table[weight_col]), float)[rows]
-    suffix = f" belonging to {len(classes)} classes" if by_class else ""
+    used = (classes or []) if by_class else []
+    suffix = f" belonging to {len(used)} classes" if by_class else ""
     print(f"Found {len(rows)} {'' if validate else 'non-'}validated image filenames{suffix}.")
-    indices = {name: index for index, name in enumerate(classes)} if by_class else {}
+    indices = {name: index for index, name in enumerate(used)}
     return Files(directory, [names[row] for row in rows], class_mode, indices, labels, weights)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -103,8 +103,9 @@ class ImageDataGenerator(NamedArguments):
         self.shear_range = number(shear_range, "shear_range")
         zoom = zoom_range if isinstance(zoom_range, (tuple, list)) else None
         if zoom is None:
-            zoom = (1 - number(zoom_range, "zoom_range"), 1 + zoom_range)
-        self.zoom_range = _pair(zoom, "zoom_range")
+            factor = number(zoom_range, "zoom_range")
+            zoom = (1 - factor, 1 + factor)
+        self.zoom_range = _two_numbers(zoom, "zoom_range")
         self.channel_shift_range = number(channel_shift_range, "channel_shift_range")
         one_of(fill_mode, "fill_mode", FILL_MODES)
         self.fill_mode, self.cval = fill_mode, number(cval, "cval")
@@ -355,7 +356,7 @@ class ImageDataGenerator(NamedArguments):
         return x
 
     @staticmethod
-    def _is_fitted(value: Any, name: str) -> bool:
+    def _is_fitted(value: np.ndarray | None, name: str) -> TypeGuard[np.ndarray]:
         if value is None:
             warnings.warn(f"`{name}` needs fit(images) of the generator first", stacklevel=4)
         return value is not None
@@ -385,11 +386,11 @@ class ImageDataGenerator(NamedArguments):
             )
         axes = (0, 2, 3) if self.channels_first else (0, 1, 2)
         if self.featurewise_center:
-            self.mean = images.mean(axis=axes, keepdims=True)[0]
-            images = images - self.mean
+            mean = self.mean = images.mean(axis=axes, keepdims=True)[0]
+            images = images - mean
         if self.featurewise_std_normalization:
-            self.std = images.std(axis=axes, keepdims=True)[0]
-            images = images / (self.std + _EPSILON)
+            deviation = self.std = images.std(axis=axes, keepdims=True)[0]
+            images = images / (deviation + _EPSILON)
         if self.zca_whitening:
             rows = images.reshape(len(images), -1)
             u, s, _ = np.linalg.svd(rows.T, full_matrices=False)
@@ -399,8 +400,10 @@ class ImageDataGenerator(NamedArguments):
 
 
 def _pair(value: Any, name: str) -> tuple[float, float] | None:
-    if value is None:
-        return None
+    return None if value is None else _two_numbers(value, name)
+
+
+def _two_numbers(value: Any, name: str) -> tuple[float, float]:
     if not isinstance(value, (tuple, list)) or len(value) != 2:
         raise ValueError(f"`{name}` must be two numbers, received {value!r}")
     return number(value[0], name), number(value[1], name)

@@ -90,6 +90,7 @@ from fastconv.reference.activations import (  # noqa: F401
     tanh_backward,
 )
 from fastconv.reference.arrangement import (  # noqa: F401
+    NUMPY_MODES,
     crop2d,
     crop2d_backward,
     pad2d,
@@ -134,8 +135,8 @@ def pad_image(x: Any, padding: shapes.Sides, mode: str = "zeros") -> np.ndarray:
     `mode` "zeros" surrounds the image with zeros, "edge" repeats its border, "reflect" mirrors it
     without repeating the border.
     """
-    numpy_mode = "constant" if mode == "zeros" else mode
-    return np.pad(*_float64(x), ((0, 0), *padding, (0, 0)), mode=numpy_mode)
+    (x,) = _float64(x)
+    return np.pad(x, ((0, 0), *padding, (0, 0)), mode=NUMPY_MODES[mode])
 
 
 def unpad_image(dx_padded: Any, padding: shapes.Sides, mode: str = "zeros") -> np.ndarray:
@@ -146,7 +147,7 @@ def unpad_image(dx_padded: Any, padding: shapes.Sides, mode: str = "zeros") -> n
         if mode == "zeros":
             dx = dx.take(range(before, before + length), axis)
         else:
-            copied_from = np.pad(np.arange(length), (before, after), mode=mode)
+            copied_from = np.pad(np.arange(length), (before, after), mode=NUMPY_MODES[mode])
             shares = np.moveaxis(dx, axis, 0)
             dx = np.zeros((length, *shares.shape[1:]))
             np.add.at(dx, copied_from, shares)
@@ -376,7 +377,7 @@ def avg_pool2d_backward(dy: Any, *, input_shape: Any, **window: Any) -> np.ndarr
 def _pixels_in_image(g: shapes.Pool2DGeometry) -> np.ndarray:
     """How many pixels of each window lie in the image: (1, OH, OW, 1)"""
     inside = pad_image(np.ones((1, g.height, g.width, 1)), g.padding)
-    return sum(inside[pixels] for _, _, pixels in _taps(g))
+    return np.sum([inside[pixels] for _, _, pixels in _taps(g)], axis=0)
 
 
 # ------------------------------------------------------------------------------------------- dense

@@ -18,7 +18,7 @@ def _float64(*arrays: Any) -> tuple[np.ndarray, ...]:
 
 def relu(x: Any) -> np.ndarray:
     """max(x, 0); NaN stays NaN"""
-    return np.maximum(*_float64(x), 0)
+    return np.maximum(np.asarray(x, np.float64), 0)
 
 
 def relu_backward(y: Any, dy: Any) -> np.ndarray:
@@ -60,7 +60,7 @@ def tanh_backward(y: Any, dy: Any) -> np.ndarray:
 
 def relu6(x: Any) -> np.ndarray:
     """min(max(x, 0), 6)"""
-    return np.clip(*_float64(x), 0, 6)
+    return np.clip(np.asarray(x, np.float64), 0, 6)
 
 
 def relu6_backward(y: Any, dy: Any) -> np.ndarray:
@@ -115,7 +115,7 @@ def softplus_backward(y: Any, dy: Any) -> np.ndarray:
 
 def softsign(x: Any) -> np.ndarray:
     """x / (1 + |x|), which is sign(x) where x is infinite"""
-    x = np.clip(*_float64(x), -1e300, 1e300)
+    x = np.clip(np.asarray(x, np.float64), -1e300, 1e300)
     return x / (1 + np.abs(x))
 
 

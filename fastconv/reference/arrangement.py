@@ -2,31 +2,47 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from fastconv import shapes
 
+# `numpy.pad` names the same contents of a padding.
+NUMPY_MODES: dict[str, Literal["constant", "edge", "reflect"]] = {
+    "zeros": "constant",
+    "edge": "edge",
+    "reflect": "reflect",
+}
+
+
+def _sides(padding: Any) -> shapes.Sides:
+    sides = shapes.normalize_padding(padding)
+    if isinstance(sides, str):
+        raise ValueError(f"sides must be numbers, received {padding!r}")
+    return sides
+
 
 def pad2d(x: Any, padding: Any, *, padding_mode: str = "zeros", value: float = 0.0) -> np.ndarray:
     """x (N, H, W, C) -> y (N, top + H + bottom, left + W + right, C)"""
     x = np.asarray(x, np.float64)
-    sides = ((0, 0), *shapes.normalize_padding(padding), (0, 0))
+    sides = ((0, 0), *_sides(padding), (0, 0))
     if padding_mode == "zeros":
         return np.pad(x, sides, constant_values=value)
-    return np.pad(x, sides, mode=padding_mode)
+    return np.pad(x, sides, mode=NUMPY_MODES[padding_mode])
 
 
 def pad2d_backward(dy: Any, padding: Any, *, padding_mode: str = "zeros") -> np.ndarray:
     """dy (N, top + H + bottom, left + W + right, C) -> dx (N, H, W, C)"""
     dx = np.asarray(dy, np.float64)
-    for axis, (before, after) in enumerate(shapes.normalize_padding(padding), start=1):
+    for axis, (before, after) in enumerate(_sides(padding), start=1):
         size = dx.shape[axis] - before - after
         # 1 at (i, j) where padding makes element i out of element j
         copies = pad2d(np.eye(size)[None, :, :, None], ((before, after), (0, 0)))[0, :, :, 0]
         if padding_mode != "zeros":
-            copies = np.eye(size)[np.pad(np.arange(size), (before, after), mode=padding_mode)]
+            copies = np.eye(size)[
+                np.pad(np.arange(size), (before, after), mode=NUMPY_MODES[padding_mode])
+            ]
         dx = np.moveaxis(np.tensordot(copies, dx, axes=(0, axis)), 0, axis)
     return dx
 
@@ -34,7 +50,7 @@ def pad2d_backward(dy: Any, padding: Any, *, padding_mode: str = "zeros") -> np.
 def crop2d(x: Any, cropping: Any) -> np.ndarray:
     """x (N, H, W, C) -> y (N, H - top - bottom, W - left - right, C)"""
     x = np.asarray(x, np.float64)
-    (top, bottom), (left, right) = shapes.normalize_padding(cropping)
+    (top, bottom), (left, right) = _sides(cropping)
     return x[:, top : x.shape[1] - bottom, left : x.shape[2] - right]
 
 
@@ -122,7 +138,7 @@ def warp_backward(
     fill_mode: str = "constant",
 ) -> np.ndarray:
     """dy (N, rows, columns, C), transforms (N, 6) -> dx (N, H, W, C) = `input_shape`"""
-    dy, dx = np.asarray(dy, np.float64), np.zeros(input_shape)
+    dy, dx = np.asarray(dy, np.float64), np.zeros(tuple(input_shape))
     for n, i, j in np.ndindex(dy.shape[:3]):
         for h, w, weight in _seen(transforms[n], i, j, dx.shape, interpolation, fill_mode):
             if 0 <= h < dx.shape[1] and 0 <= w < dx.shape[2]:
@@ -130,13 +146,21 @@ def warp_backward(
     return dx
 
 
-def _seen(transform, i, j, shape, interpolation, fill_mode):
+def _seen(
+    transform: np.ndarray,
+    i: int,
+    j: int,
+    shape: tuple[int, ...],
+    interpolation: str,
+    fill_mode: str,
+) -> list[tuple[int, int, float]]:
     """The pixels that output (i, j) is made of, as (row, column, weight)."""
     a0, a1, a2, b0, b1, b2 = transform
     row = _brought_back(b0 * j + b1 * i + b2, shape[1], fill_mode)
     column = _brought_back(a0 * j + a1 * i + a2, shape[2], fill_mode)
     if interpolation == "nearest":  # a half is rounded away from zero
-        return [(*(int(np.trunc(p + np.copysign(0.5, p))) for p in (row, column)), 1.0)]
+        h, w = (int(np.trunc(p + np.copysign(0.5, p))) for p in (row, column))
+        return [(h, w, 1.0)]
     top, left = int(np.floor(row)), int(np.floor(column))
     return [
         (h, w, (1 - abs(row - h)) * (1 - abs(column - w)))

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 
-def _float64(*arrays: Any) -> tuple[np.ndarray, ...]:
+def _float64(*arrays: Any) -> tuple[Any, ...]:
+    """The arrays in float64; None stays None."""
     return tuple(None if a is None else np.asarray(a, np.float64) for a in arrays)
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from fastconv.common.regular_file import open_regular
+from fastconv.common.regular_file import ReadableFile, open_regular
 from fastconv.errors import FormatError
 from fastconv.saving import legacy_file, model_file, tensor_weights, weights_file
 from fastconv.saving.atomic import replacing
@@ -161,7 +161,7 @@ def load_weights(
             weights_file.read(model, file, path, skip_mismatch=skip_mismatch)
 
 
-def _format(file: BinaryIO, path: Path) -> str:
+def _format(file: ReadableFile, path: Path) -> str:
     """Return the format of an open file, as its usual suffix.
 
     If the first bytes match no format, as in a damaged file, the suffix decides: the reader

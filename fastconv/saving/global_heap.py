@@ -18,8 +18,8 @@ from __future__ import annotations
 
 import mmap
 from pathlib import Path
-from typing import BinaryIO
 
+from fastconv.common.regular_file import ReadableFile
 from fastconv.errors import FormatError
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -27,7 +27,7 @@ _HEAP = b"GCOL\x01"
 _HEADER, _SMALLEST = 16, 4096  # bytes: header of a heap or object, smallest heap
 
 
-def check(file: BinaryIO, path: Path) -> None:
+def check(file: ReadableFile, path: Path) -> None:
     """Raise FormatError if the HDF5 file has a global heap with invalid sizes.
 
     If the file lies within another one, its attributes `begin` and `end` give the range.

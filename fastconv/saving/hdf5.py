@@ -15,11 +15,12 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastconv.common.parsing import parsing
+from fastconv.common.regular_file import ReadableFile
 from fastconv.errors import FormatError
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Mismatch(FormatError):
 
 
 @contextmanager
-def opened(file: BinaryIO, path: Path) -> Iterator[h5py.File]:
+def opened(file: ReadableFile, path: Path) -> Iterator[h5py.File]:
     """Open an HDF5 file; errors of the library become FormatErrors."""
     import h5py
 
@@ -63,8 +64,13 @@ def group_at(start: h5py.Group, names: str, path: Path) -> h5py.Group:
     for name in names.split("/"):
         group = child(group, name, path)
         if not isinstance(group, h5py.Group):
-            raise Mismatch(f"{path}: there must be a group {start.name.rstrip('/')}/{names}")
+            raise Mismatch(f"{path}: there must be a group {_below(start, names)}")
     return group
+
+
+def _below(start: h5py.Group, names: str) -> str:
+    """Return the path of "a/b/c" under `start` in its file."""
+    return f"{(start.name or '').rstrip('/')}/{names}"
 
 
 def dataset_at(start: h5py.Group, names: str, shape: tuple[int, ...], path: Path) -> Dataset:
@@ -74,7 +80,7 @@ def dataset_at(start: h5py.Group, names: str, shape: tuple[int, ...], path: Path
     *groups, name = names.split("/")
     group = group_at(start, "/".join(groups), path) if groups else start
     dataset = child(group, name, path)
-    where = f"{path}: {start.name.rstrip('/')}/{names}"
+    where = f"{path}: {_below(start, names)}"
     if not isinstance(dataset, h5py.Dataset):
         raise FormatError(f"{where} must be a dataset")
     if dataset.shape != shape:
@@ -99,7 +105,7 @@ def shape_at(start: h5py.Group, names: str, path: Path) -> tuple[int, ...]:
     group = group_at(start, "/".join(groups), path) if groups else start
     dataset = child(group, name, path)
     if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
-        raise FormatError(f"{path}: {start.name.rstrip('/')}/{names} must be a dataset")
+        raise FormatError(f"{path}: {_below(start, names)} must be a dataset")
     return dataset.shape
 
 
@@ -119,7 +125,7 @@ class Dataset:
             attribute = self._dataset.attrs.get_id(_CHECKSUM)
             if attribute.shape != () or attribute.dtype.kind not in "iu":
                 raise FormatError(f"{self._where} must have a number as {_CHECKSUM}")
-            if int(self._dataset.attrs[_CHECKSUM]) != _crc(array):
+            if int(np.asarray(self._dataset.attrs[_CHECKSUM])) != _crc(array):
                 raise FormatError(f"{self._where} is damaged: its checksum is wrong")
         return array if dtype is None else array.astype(dtype)
 
@@ -168,7 +174,7 @@ def numbers_attribute(group: h5py.Group, name: str, path: Path) -> list[int] | N
         or attribute.shape[0] * attribute.dtype.itemsize > LARGEST_ATTRIBUTE
     ):
         raise FormatError(f"{path}: the attribute {name!r} of {group.name} must be integers")
-    return [int(number) for number in group.attrs[name]] if attribute.shape[0] else []
+    return [int(number) for number in np.asarray(group.attrs[name])] if attribute.shape[0] else []
 
 
 def _attribute(
@@ -192,11 +198,13 @@ def _attribute(
     if not isinstance(attribute.get_type(), h5py.h5t.TypeStringID):
         raise FormatError(f"{where} must be text")
     value = group.attrs[name]
-    texts = [text.decode() if isinstance(text, bytes) else text for text in np.ravel(value)]
+    texts = [
+        text.decode() if isinstance(text, bytes) else text for text in np.asarray(value).ravel()
+    ]
     if not all(isinstance(text, str) for text in texts):
         raise FormatError(f"{where} must be text")
     return [str(text) for text in texts]
 
 
 def _crc(array: np.ndarray) -> int:
-    return zlib.crc32(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(-1))
+    return zlib.crc32(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(-1).data)

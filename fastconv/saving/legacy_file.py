@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from fastconv.common.parsing import parsing
+from fastconv.common.regular_file import ReadableFile
 from fastconv.common.user_warnings import warn_user
 from fastconv.errors import FormatError
 from fastconv.saving import global_heap, keras2, keras2_optimizer, model_file
@@ -94,14 +95,14 @@ def write(model: Any, file: BinaryIO, include_optimizer: bool) -> None:
             write_trained(model, list(stored), group)
 
 
-def is_one(file: BinaryIO, path: Path) -> bool:
+def is_one(file: ReadableFile, path: Path) -> bool:
     """Return whether an open HDF5 file is in this format, with a model or only weights."""
     with opened(file, path) as h5:
         marks = ("model_config", "layer_names", "layer_names0")
         return _WEIGHTS in h5 or any(mark in h5.attrs for mark in marks)
 
 
-def load(file: BinaryIO, path: Path, compile: bool) -> Any:
+def load(file: ReadableFile, path: Path, compile: bool) -> Any:
     """Return the model in an open `.h5` file; FormatError if it is damaged or unsupported."""
     global_heap.check(file, path)
     with opened(file, path) as h5:
@@ -147,7 +148,7 @@ def _warn_of_copies(model: Any, path: Path) -> None:
 
 
 def load_weights(
-    model: Any, file: BinaryIO, path: Path, skip_mismatch: bool, by_name: bool
+    model: Any, file: ReadableFile, path: Path, skip_mismatch: bool, by_name: bool
 ) -> None:
     """Load the weights of `model` from an open `.h5` file, of a model or of weights only."""
     global_heap.check(file, path)

@@ -124,10 +124,11 @@ def order_of(
 def leaves(layer: Layer, path: Path = ()) -> dict[Layer, Path]:
     """Return the layers with weights that are `layer` or inside it, each at its first occurrence,
     with their paths below it."""
-    if not hasattr(layer, "layers"):
+    inner = getattr(layer, "layers", None)
+    if inner is None:
         return {layer: path or (layer.name,)} if layer.weights else {}
     found: dict[Layer, Path] = {}
-    for each in layer.layers:
+    for each in inner:
         for leaf, below in leaves(each, (*path, each.name)).items():
             found.setdefault(leaf, below)
     return found

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from fastconv.common.parsing import parsing
+from fastconv.common.regular_file import ReadableFile
 from fastconv.errors import FormatError
 from fastconv.parameters import undrawn_weights
 from fastconv.saving import weights_file
@@ -50,7 +51,7 @@ def write(model: Any, file: BinaryIO, directory: Path, include_optimizer: bool) 
                 shutil.copyfileobj(weights, member, 1 << 20)
 
 
-def load(file: BinaryIO, path: Path, compile: bool) -> Any:
+def load(file: ReadableFile, path: Path, compile: bool) -> Any:
     """Return the model in an open `.keras` file; FormatError if it is damaged or unsupported."""
     sections = _sections(file, path)
     check_version(parsed(sections[_METADATA].read(), path, _METADATA).get("keras_version"), path)
@@ -60,7 +61,7 @@ def load(file: BinaryIO, path: Path, compile: bool) -> Any:
     return model
 
 
-def weights_of(file: BinaryIO, path: Path) -> BinaryIO:
+def weights_of(file: ReadableFile, path: Path) -> ReadableFile:
     """Return the HDF5 member of an open `.keras` file."""
     return _sections(file, path)[_WEIGHTS]
 
@@ -68,7 +69,7 @@ def weights_of(file: BinaryIO, path: Path) -> BinaryIO:
 class _Section(io.RawIOBase):
     """A part of an open file as a separate file, so that a member is not copied to memory."""
 
-    def __init__(self, file: BinaryIO, start: int, size: int):
+    def __init__(self, file: ReadableFile, start: int, size: int):
         self._file, self._start, self._size, self._at = file, start, size, 0
 
     @property
@@ -103,12 +104,12 @@ class _Section(io.RawIOBase):
         view = memoryview(buffer).cast("B")
         view = view[: max(0, min(len(view), self._size - self._at))]
         self._file.seek(self._start + self._at)
-        count = self._file.readinto(view)
+        count = self._file.readinto(view) or 0
         self._at += count
         return count
 
 
-def _sections(file: BinaryIO, path: Path) -> dict[str, _Section]:
+def _sections(file: ReadableFile, path: Path) -> dict[str, _Section]:
     """Return the three members, after verifying their checksums.
 
     Members are stored uncompressed, so none can be larger than the file.
@@ -131,7 +132,7 @@ def _sections(file: BinaryIO, path: Path) -> dict[str, _Section]:
         return {entry.filename: _verified(archive, entry, file) for entry in entries}
 
 
-def _verified(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, file: BinaryIO) -> _Section:
+def _verified(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, file: ReadableFile) -> _Section:
     with archive.open(entry) as member:
         while member.read(1 << 20):  # the checksum is compared at its end
             pass

@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from fastconv.common.regular_file import ReadableFile
 from fastconv.errors import FormatError
 
 _DTYPES = {
@@ -38,10 +39,12 @@ class Entry:
         where = f"{path}: {name!r}"
         if not isinstance(description, dict):
             raise FormatError(f"{where} must be described by an object")
-        dtype, shape, offsets = (description.get(k) for k in ("dtype", "shape", "data_offsets"))
+        dtype: Any = description.get("dtype")
+        shape: Any = description.get("shape")
+        offsets: Any = description.get("data_offsets")
         if not isinstance(dtype, str) or dtype not in _DTYPES:
             raise FormatError(f"{where} must have a dtype of {list(_DTYPES)}, received {dtype!r}")
-        if not _sizes(shape) or not _sizes(offsets) or len(offsets) != 2 or len(shape) > 32:
+        if not (_sizes(shape) and _sizes(offsets)) or len(offsets) != 2 or len(shape) > 32:
             raise FormatError(f"{where} must have a shape and two offsets, received {description}")
         self.dtype, self.shape = np.dtype(_DTYPES[dtype]), tuple(shape)
         self.begin, self.end = offsets
@@ -59,7 +62,7 @@ class Reader:
     Raises FormatError, naming `path`, if it is damaged.
     """
 
-    def __init__(self, file: BinaryIO, path: Any):
+    def __init__(self, file: ReadableFile, path: Any):
         self._file, self._path = file, path
         size = file.seek(0, os.SEEK_END)
         file.seek(0)
@@ -90,7 +93,7 @@ class Reader:
         entry = self.entries[name]
         array = np.empty(entry.shape, entry.dtype)
         self._file.seek(self._start + entry.begin)
-        if self._file.readinto(array.reshape(-1).view(np.uint8)) != array.nbytes:
+        if self._file.readinto(array.reshape(-1).view(np.uint8).data) != array.nbytes:
             raise FormatError(f"{self._path}: {name!r} ends too early")
         return array
 
@@ -126,7 +129,7 @@ def checksum(text: str, arrays: dict[str, np.ndarray]) -> str:
 def _little_endian_bytes(array: np.ndarray) -> memoryview:
     """Return the elements in C order, little-endian; without a copy if memory has this layout."""
     stored = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-    return memoryview(stored.reshape(-1).view(np.uint8))
+    return stored.reshape(-1).view(np.uint8).data
 
 
 def _sizes(value: Any) -> bool:

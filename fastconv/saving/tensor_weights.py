@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from fastconv.common.naming import numbered
+from fastconv.common.regular_file import ReadableFile
 from fastconv.errors import FormatError
 from fastconv.saving import safetensors_file
 from fastconv.saving.assigning import assign, skipping
@@ -74,7 +75,7 @@ def weight_paths(model: Any) -> dict[str, Variable]:
     return paths
 
 
-def read(model: Any, file: BinaryIO, path: Path, skip_mismatch: bool) -> None:
+def read(model: Any, file: ReadableFile, path: Path, skip_mismatch: bool) -> None:
     """Load the weights of `model`; FormatError, without changing anything, if the file is damaged
     or does not contain exactly these weights."""
     reader = safetensors_file.Reader(file, path)

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 import numpy as np
 
 from fastconv.common.naming import numbered
+from fastconv.common.regular_file import ReadableFile
 from fastconv.saving import global_heap
 from fastconv.saving.assigning import (
     add_sources,
@@ -70,12 +71,12 @@ def write(model: Any, file: BinaryIO, include_optimizer: bool = True) -> None:
             stored = [
                 v for place in _places(model, list) if not place.again for v in place.variables
             ]
-            write_trained(model, stored, h5["optimizer/vars"])
+            write_trained(model, stored, h5.require_group("optimizer/vars"))
 
 
 def read(
     model: Any,
-    file: BinaryIO,
+    file: ReadableFile,
     path: Path,
     *,
     skip_mismatch: bool = False,

@@ -61,6 +61,7 @@ from fastconv.shapes.arguments import (
     checked_product,
     normalize_padding,
     normalize_shape,
+    sample_sizes,
 )
 from fastconv.shapes.convolution import PADDING_MODES, Conv2DGeometry, conv2d_geometry
 from fastconv.shapes.pooling import Pool2DGeometry, pool2d_geometry
@@ -83,5 +84,6 @@ __all__ = [
     "normalize_shape",
     "pool2d_geometry",
     "same_padding",
+    "sample_sizes",
     "shared_slopes",
 ]

@@ -49,6 +49,18 @@ def padding_word(word: str, name: str, received: Any) -> str:
     return word.lower()
 
 
+def sample_sizes(shape: Shape) -> tuple[int, ...]:
+    """Return the sizes after the batch axis, which are known in every model.
+
+    >>> sample_sizes((None, 28, 28, 1))
+    (28, 28, 1)
+    """
+    sizes = tuple(size for size in shape[1:] if size is not None)
+    if len(sizes) < len(shape) - 1:
+        raise ValueError(f"all sizes after the batch axis must be known, received shape {shape}")
+    return sizes
+
+
 def normalize_shape(shape: Any, name: str, axes: str) -> tuple[int, ...]:
     """Return `shape` as a tuple of ints with one entry per name in `axes`, such as "N, H, W, C".
 

@@ -68,7 +68,7 @@ class ConvRegressor(RegressorMixin, ConvEstimator):
         )
         targets = np.asarray(y, np.float32).reshape(len(y), -1)
         if fresh:
-            self._flat = y.ndim == 1
+            self._flat = np.ndim(y) == 1
         elif targets.shape[1] != self.model_.output_shape[1]:
             raise ValueError(
                 f"`y` must have {self.model_.output_shape[1]} columns, received {targets.shape[1]}"

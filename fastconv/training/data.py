@@ -29,6 +29,7 @@ import numpy as np
 from fastconv.common.arguments import as_integer, normalize_int, number
 from fastconv.common.tree import flatten, is_several, mapped
 from fastconv.plan import Plan
+from fastconv.shapes import sample_sizes
 from fastconv.training.dataset import NumberedPasses, PyDataset
 from fastconv.training.io_spec import IOSpec, sample_array
 from fastconv.training.prefetch import in_parallel
@@ -67,10 +68,10 @@ def split_validation(data: tuple[Any, ...], fraction: float, inputs: int) -> tup
         )
         return mapped(lambda a: np.asarray(a)[rows], part) if several else np.asarray(part)[rows]
 
-    return tuple(
-        tuple(None if part is None else cut(part, rows) for part in data)
-        for rows in (slice(None, kept), slice(kept, None))
-    )
+    def cut_all(rows: slice) -> tuple[Any, ...]:
+        return tuple(None if part is None else cut(part, rows) for part in data)
+
+    return cut_all(slice(None, kept)), cut_all(slice(kept, None))
 
 
 def _arrays_in(x: Any, several: bool) -> list[np.ndarray]:
@@ -161,6 +162,8 @@ class Source(ABC):
 class ArraySource(Source):
     """Gathers batches from whole arrays; an item is the row numbers of a batch."""
 
+    count: int  # known once `prepare` has run
+
     def __init__(
         self, x, y, sample_weight, batch_size=None, steps=None, shuffle=False, class_weight=None
     ):
@@ -235,7 +238,8 @@ class IterableSource(Source):
     waits = True
 
     def __init__(self, batches: Iterable[Any], class_weight: dict[int, float] | None = None):
-        self._iterable, self._class_weight = batches, class_weight
+        self._iterable: Any = batches
+        self._class_weight = class_weight
         self.repeatable = not isinstance(batches, Iterator)
 
     def sample_shape(self):
@@ -379,7 +383,8 @@ def unpack_batch(batch: Any) -> tuple[Any, Any, Any]:
         raise ValueError(
             f"a batch must be (x, y) or (x, y, sample_weight), received {len(batch)} parts"
         )
-    return (*batch, None, None)[:3]
+    x, y, sample_weight = (*batch, None, None)[:3]
+    return x, y, sample_weight
 
 
 def class_weights(
@@ -395,7 +400,9 @@ def class_weights(
             f"{list(spec.output_names)}"
         )
     (shape,) = spec.output_shapes
-    return weights_of_classes(ys[0], class_weight, shape[-1], whole)
+    if ys[0] is None:
+        raise ValueError("`class_weight` needs labels, received None")
+    return weights_of_classes(ys[0], class_weight, sample_sizes(shape)[-1], whole)
 
 
 def weights_of_classes(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from itertools import count
 from typing import Any
 
@@ -58,7 +58,7 @@ class PyDataset(NamedArguments):
     @property
     def num_batches(self) -> int | None:
         """The number of batches; None if unlimited. By default `len()`."""
-        if not hasattr(self, "__len__"):
+        if not isinstance(self, Sized):
             raise NotImplementedError(f"{type(self).__name__} must define __len__ or num_batches")
         return len(self)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import Any
 
@@ -65,9 +65,9 @@ class EpochIterator:
                 "`validation_data` must be (x, y) or (x, y, sample_weight), "
                 f"received {len(data)} parts"
             )
-        return cls.over(data, batch_size, steps, "validation_steps")
+        return cls.over(tuple(data), batch_size, steps, "validation_steps")
 
-    def epoch(self, skip: int = 0) -> Iterator[Any]:
+    def epoch(self, skip: int = 0) -> Generator[Any, None, None]:
         """Yield the batches of the next epoch, except the first `skip`.
 
         Batches that take time are prepared in the background, at most up to the end of the epoch.
@@ -98,7 +98,7 @@ class EpochIterator:
         """Batches per epoch; None if unknown."""
         return self._steps or self.source.num_batches or self._length
 
-    def _items(self, skip: int) -> Iterator[Any]:
+    def _items(self, skip: int) -> Generator[Any, None, None]:
         if self._steps is None:
             yield from self._pass(skip)
             return

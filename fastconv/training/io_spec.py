@@ -11,7 +11,7 @@ from fastconv.common.arrays import real_array
 from fastconv.common.tree import Names, arrange, check_keys, is_several
 from fastconv.losses import Loss, spread_weights
 from fastconv.plan import Plan
-from fastconv.shapes import Shape
+from fastconv.shapes import Shape, sample_sizes
 
 
 class IOSpec:
@@ -117,7 +117,7 @@ class IOSpec:
             if weight is not None:
                 weight = real_array(weight, "`sample_weight`").astype(np.float32, copy=False)
                 _check_lengths([("`x`", np.empty((count, 0))), ("`sample_weight`", weight)])
-                spread_weights(weight, (count, *shape[1:-1]))
+                spread_weights(weight, (count, *sample_sizes(shape)[:-1]))
             checked.append(weight)
         return checked
 
@@ -129,14 +129,16 @@ class IOSpec:
     ) -> None:
         """Write checked labels and weights of a batch into the arrays of `plan`."""
         for index, loss in enumerate(self.losses):
-            if loss is None:
+            y, targets = ys[index], plan.targets[index]
+            if loss is None or y is None or targets is None:
                 continue
-            loss.rows(ys[index], plan.targets[index])
+            loss.rows(y, targets)
             into, weight = plan.sample_weights[index], weights[index]
             if weight is not None:
-                rows = (len(weight), *self.output_shapes[index][1:-1])
+                rows = (len(weight), *sample_sizes(self.output_shapes[index])[:-1])
                 spread = spread_weights(weight, rows).reshape(-1)
-                into[...] = loss.mean_weights(spread, plan.targets[index])
+                assert into is not None, "the plan was made without sample weights"
+                into[...] = loss.mean_weights(spread, targets)
             elif into is not None:  # another output has weights
                 into[...] = 1
 
@@ -169,7 +171,7 @@ def fit_samples(x: np.ndarray, input_shape: Shape, label: str = "`x`") -> np.nda
         elif x.ndim == rank + 1 and original[-1] == 1:
             x = x[..., 0]
     if x.ndim != rank or x.shape[1:] != input_shape[1:]:
-        hint = _shape_hint(original, tuple(input_shape[1:]))
+        hint = _shape_hint(original, sample_sizes(input_shape))
         raise ValueError(f"{label} must have shape {input_shape}, received {original}{hint}")
     return x
 
@@ -198,7 +200,7 @@ def _shape_hint(received: tuple[int, ...], sample: tuple[int, ...]) -> str:
 
 def _check_lengths(named: list[tuple[str, np.ndarray | None]]) -> None:
     (first, array), *rest = named
-    count = len(array) if array.ndim else 0
+    count = len(array) if array is not None and array.ndim else 0
     for name, other in rest:
         length = count if other is None else len(other) if other.ndim else 0
         if length != count:

@@ -31,15 +31,15 @@ class MetricsTracker:
     ):
         self._loss_weights = config.loss_weights(outputs)
         self._loss = Mean("loss")
-        self._named = {"loss": self._loss}
+        self._named: dict[str, Metric] = {"loss": self._loss}
         self._columns: dict[str, int | None] = {}  # length of the predictions that a metric gets
         losses = config.losses(outputs)
         self._losses: list[Mean | None] = [None] * len(outputs)
         if sum(loss is not None for loss in losses) > 1:
             for index, (name, loss) in enumerate(zip(outputs, losses, strict=True)):
                 if loss is not None:
-                    self._losses[index] = Mean("loss")
-                    self._add(self._losses[index], [name])
+                    mean = self._losses[index] = Mean("loss")
+                    self._add(mean, [name])
         # Of every output: its metrics, and whether each takes sample weights.
         self._metrics: list[list[tuple[Metric, bool]]] = [[] for _ in outputs]
         for weighted in (False, True):

@@ -14,7 +14,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -23,7 +23,7 @@ _CHECK = 0.1  # seconds between checks for cancellation while waiting
 _PATIENCE = 5.0  # seconds that a consumer waits for the producer when it leaves early
 
 
-def prefetched(items: Iterable[Any], depth: int = DEPTH) -> Iterator[Any]:
+def prefetched(items: Iterable[Any], depth: int = DEPTH) -> Generator[Any, None, None]:
     """Yield `items`, produced by a separate thread that is up to `depth` of them ahead.
 
     Close the generator to stop the thread. If the source blocks then, the thread is abandoned; it

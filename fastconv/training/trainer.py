@@ -7,9 +7,9 @@ metrics from its small output arrays. All other code here runs once per epoch or
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,7 +22,9 @@ from fastconv.common.keywords import explain_keywords
 from fastconv.common.tree import Names
 from fastconv.common.user_warnings import warn_user
 from fastconv.metrics import Metric
-from fastconv.plan import Arena, Plan, PlanCache, Updates
+from fastconv.parameters import AnyParameters, Variable
+from fastconv.plan import Arena, Graph, Plan, PlanCache, Updates
+from fastconv.shapes import sample_sizes
 from fastconv.training.compile_config import CompileConfig
 from fastconv.training.data import ArraySource, Source, split_validation
 from fastconv.training.epoch_iterator import EpochIterator
@@ -37,9 +39,22 @@ _TRAINING = {"train": True, "forward": True, "augment": None}
 class Trainer:
     """The training half of a model; `fastconv.models` contains the other, the layers.
 
-    Uses `name`, `layers`, `built`, `build`, `io_spec`, `pack_outputs`, `parameters`,
-    `renew_parameters`, `graph` and `get_config` of the other half.
+    The declarations below are what it uses of the other half.
     """
+
+    if TYPE_CHECKING:
+        name: str
+        layers: Sequence[Any]
+        built: bool
+        inputs: list[Any]
+        trainable_weights: list[Variable]
+        parameters: AnyParameters
+        io_spec: IOSpec
+
+        def build(self, input_shape: Any) -> None: ...
+        def graph(self, training: bool | None = None) -> Graph: ...
+        def pack_outputs(self, values: list[Any]) -> Any: ...
+        def renew_parameters(self) -> AnyParameters: ...
 
     def __init__(self):
         self.compiled = False
@@ -100,11 +115,14 @@ class Trainer:
         self._compile_config, self._tracker, self.compiled = config, None, True
         self._plans.clear()
 
-    def _check_compiled(self, what: str) -> None:
-        if not self.compiled:
+    def _check_compiled(self, what: str) -> optimizers.Optimizer:
+        """Return the optimizer; RuntimeError before `compile`, ValueError without a loss."""
+        optimizer = self._compile_config.optimizer
+        if optimizer is None:
             raise RuntimeError(f"call compile() before {what}()")
         if self._compile_config.loss is None:
             raise ValueError(f"{what}() needs a loss; give `loss` to compile()")
+        return optimizer
 
     def get_compile_config(self) -> dict[str, Any] | None:
         """Return the arguments of `compile` as plain data; None before `compile`."""
@@ -118,7 +136,8 @@ class Trainer:
         """
         left_out = ("run_eagerly", "steps_per_execution")
         config = {key: value for key, value in config.items() if key not in left_out}
-        self.compile(**(config | {"optimizer": optimizers.get(config.get("optimizer"))}))
+        arguments: dict[str, Any] = config | {"optimizer": optimizers.get(config.get("optimizer"))}
+        self.compile(**arguments)
 
     @property
     def optimizer(self) -> optimizers.Optimizer | None:
@@ -312,7 +331,7 @@ class Trainer:
             progress.end(steps, logs)
             run.finished = self.stop_training or run.batches.exhausted
         trained = [variable for variable in self.parameters.variables if variable.trainable]
-        self.optimizer.finalize_variable_values(trained)
+        self._check_compiled("fit").finalize_variable_values(trained)
         hooks.call("on_train_end", logs=run.logs)
 
     def _test(
@@ -379,7 +398,7 @@ class Trainer:
             plan.run(self._draws)
             if mode == "train":
                 self._draws += 1
-                self.optimizer.count_step()
+                self._check_compiled("fit").count_step()
             tracker.update(plan, ys, weights)
 
     # evaluate -------------------------------------------------------------------------------------
@@ -446,7 +465,8 @@ class Trainer:
         count = source.count if steps is None else None
         # The outputs of all samples, filled batch by batch; if their number is not known, empty
         # arrays, followed by copies of the batches.
-        whole = [np.empty((count or 0, *s[1:]), np.float32) for s in spec.output_shapes]
+        sizes = [sample_sizes(shape) for shape in spec.output_shapes]
+        whole = [np.empty((count or 0, *size), np.float32) for size in sizes]
         copies = [whole]
         done = filled = 0
         self.stop_predicting = False
@@ -560,7 +580,7 @@ class Trainer:
                 f"another model that shares layers with {self.name!r} is being fitted already"
             )
         try:
-            self.optimizer.state_for(self.parameters)
+            self._check_compiled("fit").state_for(self.parameters)
             yield
         finally:
             parameters.training.release()
@@ -587,5 +607,5 @@ class Trainer:
             options["loss_weights"] = config.loss_weights(outputs)
             options["weighted"] = weighted
         if mode == "train":
-            options["updates"] = Updates(config.optimizer, parameters)
+            options["updates"] = Updates(self._check_compiled("fit"), parameters)
         return Plan(graph, count, parameters, mode=mode, **options)

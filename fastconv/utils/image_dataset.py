@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -65,7 +65,8 @@ class ImageDataset(Dataset):
     ):
         self.file_paths, self.labels, self.class_names = file_paths, labels, class_names
         self._label_mode, self._batch_size = label_mode, batch_size
-        self._shuffle, self._seed, self._decode = shuffle, seed, decode
+        self._shuffle, self._seed = shuffle, seed
+        self._decode: Callable[[str], np.ndarray] = decode
 
     def cardinality(self) -> int:
         """Return the number of batches of a pass; of pictures if they are not batched."""
@@ -182,7 +183,7 @@ def image_dataset_from_directory(
     seed = randomness.draw_seed() % 2**32 if seed is None else _checked_seed(seed)
 
     paths, found_labels, names = _index(directory, labels, class_names, follow_links)
-    if label_mode == "binary" and len(names) != 2:
+    if label_mode == "binary" and (names is None or len(names) != 2):
         raise ValueError(f"`label_mode` 'binary' needs 2 classes, received {names}")
     if verbose:
         classes = "" if names is None else f" belonging to {len(names)} classes"
@@ -216,7 +217,7 @@ def image_dataset_from_directory(
 
     if subset is None:
         return part(slice(None), shuffle)
-    kept = len(paths) - int(validation_split * len(paths))
+    kept = len(paths) - int((validation_split or 0) * len(paths))
     if kept in (0, len(paths)):
         raise ValueError(
             f"`validation_split` {validation_split} of {len(paths)} files leaves {kept} for "

@@ -273,7 +273,7 @@ def save_img(
             f"{name} holds no transparency; the picture is saved without it", stacklevel=2
         )
         picture = picture.convert("RGB")
-    if hasattr(path, "write"):
+    if isinstance(path, io.IOBase) or hasattr(path, "write"):
         picture.save(path, format=name, **kwargs)
         return
     from fastconv.saving.atomic import replacing

@@ -35,4 +35,5 @@ def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
         raise ValueError(
             f"`data` must be x, (x,), (x, y) or (x, y, sample_weight), received {len(data)} parts"
         )
-    return (*data, None, None)[:3]
+    x, y, sample_weight = (*data, None, None)[:3]
+    return x, y, sample_weight

@@ -52,8 +52,8 @@ def maximise(
     """
     if len(model.input_shape) != 4:
         raise ValueError(f"`model` must take pictures (H, W, C), received {model.input_shape}")
-    channels, (low, high) = np.asarray(channels), limits
-    if channels.ndim != 1 or not channels.size:
+    chosen, (low, high) = np.asarray(channels), limits
+    if chosen.ndim != 1 or not chosen.size:
         raise ValueError("`channels` must be a list of at least one channel")
     derivative = inspect.Derivative(model, len(channels), output=layer)
     noise = np.random.default_rng(seed).normal(size=(len(channels), *model.input_shape[1:]))

@@ -57,7 +57,8 @@ def call_costs(call: Any) -> tuple[int, int, int]:
     network = getattr(call.layer, "network", None)
     if network is not None:
         parts = [call_costs(inner) for inner in network.calls if inner.inputs]
-        return tuple(sum(part) for part in zip(*parts, strict=True))
+        parameters, products, outputs = (sum(part) for part in zip(*parts, strict=True))
+        return parameters, products, outputs
     products, shape = 0, call.outputs[0].shape
     for operation in call.layer.operations(call.input_shape):
         if isinstance(operation, operations.Dense):

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 WIDTH = 4.6  # inches
 
 # Line styles before colours, so that the lines differ on a printed page.
-LINES = (
+LINES: tuple[dict[str, Any], ...] = (
     {"color": "0.0", "linestyle": "-", "marker": "o"},
     {"color": "0.45", "linestyle": "--", "marker": "s"},
     {"color": "0.25", "linestyle": ":", "marker": "^"},
     {"color": "0.6", "linestyle": "-.", "marker": "D"},
 )
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {  # matplotlib types the keys as one large Literal
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.labelsize": 8,

@@ -39,11 +39,11 @@ def dense_top(
     With `dropout`, a dropout layer of that rate before each of the layers of `units`. `names` are
     those of the dense layers.
     """
-    names = list(names) or [None] * (len(units) + 1)
+    given = [*names] or [None] * (len(units) + 1)
     layers: list[Layer] = [Flatten(name="flatten")]
-    for count, name in zip(units, names, strict=False):
+    for count, name in zip(units, given, strict=False):
         if dropout:
             layers.append(Dropout(dropout))
         layers.append(Dense(count, activation=activation, name=name))
     classes = normalize_int(classes, "classes")
-    return [*layers, Dense(classes, activation="softmax", name=names[-1])]
+    return [*layers, Dense(classes, activation="softmax", name=given[-1])]

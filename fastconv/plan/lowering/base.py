@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -18,6 +18,8 @@ class Lowering(ABC):
     backward pass follows."""
 
     penalty: np.ndarray | None = None  # one number that a run adds to the loss; None without
+    # `backward` writes into dy: a dy that is also the gradient of other values is copied first.
+    overwrites_dy: bool = True
     starts_gradients = False  # `backward` adds a gradient even without a loss after the operation
     merges = False  # has several inputs: `forward(*xs)`, `backward(dy, needs)` returns a list
     # `backward` multiplies by the derivative of `epilogue`, unless `epilogue_differentiated`.
@@ -48,12 +50,6 @@ class Lowering(ABC):
         return False
 
     @property
-    def overwrites_dy(self) -> bool:
-        """Whether `backward` writes into dy. If so, a dy that is also the gradient of other values
-        is copied first; if not, no copy is needed."""
-        return True
-
-    @property
     def keeps_dy(self) -> bool:
         """Whether an op at the end of the program reads dy once more. `backward` has kept dy
         then (`Tape.keep`), and no op may write into it."""
@@ -70,8 +66,12 @@ class Lowering(ABC):
         written or if `may_overwrite`."""
 
     @abstractmethod
-    def backward(self, dy: Tensor, need_dx: bool) -> Tensor | None:
-        """Record the gradients for the output gradient `dy`; return that of the input if needed."""
+    def backward(self, dy: Tensor, need_dx: Any) -> Any:
+        """Record the gradients for the output gradient `dy`; return that of the input if needed.
+
+        An operation that `merges` takes and returns a list, of a bool and of a tensor or None per
+        input.
+        """
 
     def updates(self) -> list[Any]:
         """Return ops that change weights outside the optimizer, such as moving averages.
@@ -82,6 +82,12 @@ class Lowering(ABC):
         tensors that they read must have been kept (`Tape.keep`).
         """
         return []
+
+    @overload
+    def gradient_of(self, variable: Variable) -> np.ndarray: ...
+
+    @overload
+    def gradient_of(self, variable: None) -> None: ...
 
     def gradient_of(self, variable: Variable | None) -> np.ndarray | None:
         """Return the array for the gradient of `variable`; in `backward` only."""

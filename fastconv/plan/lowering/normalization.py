@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from typing import overload
 
 import numpy as np
 
@@ -12,6 +13,14 @@ from fastconv._ext import _normalization, _optim
 from fastconv.parameters import Variable
 from fastconv.plan import operations
 from fastconv.plan.lowering.base import Lowering
+
+
+@overload
+def flat(variable: Variable) -> np.ndarray: ...
+
+
+@overload
+def flat(variable: None) -> None: ...
 
 
 def flat(variable: Variable | None) -> np.ndarray | None:
@@ -137,12 +146,13 @@ class BatchNormalization(_ChannelNormalization):
         """Record dgamma and dbeta for the moving statistics, which do not depend on x."""
         operation, x = self.operation, self.x
         dgamma, dbeta = self.weight_gradients()
-        moving = operation.moving_mean, operation.moving_variance
+        mean = operation.moving_mean._live.reshape(1, -1)
+        variance = operation.moving_variance._live.reshape(1, -1)
         self.tape.emit(
             lambda: _normalization.ChannelNormBackward(
                 x.rows.array[None], dy.rows.array[None], flat(operation.gamma),
-                flat(operation.beta), *(v._live.reshape(1, -1) for v in moving), None, dgamma,
-                dbeta, operation.epsilon, "linear", 0.0,
+                flat(operation.beta), mean, variance, None, dgamma, dbeta, operation.epsilon,
+                "linear", 0.0,
             ),
             x, dy,
         )  # fmt: skip

@@ -13,7 +13,7 @@ class ActivityPenalty(Lowering):
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
-        self.penalty = np.zeros(1)
+        self.penalty: np.ndarray = np.zeros(1)
 
     def forward(self, x):
         self.x = x

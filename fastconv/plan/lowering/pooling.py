@@ -46,7 +46,7 @@ class Pooling(Lowering):
         # Where windows overlap, a sum of products rounds differently from a product of sums.
         g = self.operation.geometry
         apart = (g.stride_h, g.stride_w) == (g.pool_h, g.pool_w)
-        return maker.epilogue.kind == "relu" or apart
+        return apart or (maker.epilogue is not None and maker.epilogue.kind == "relu")
 
     def backward(self, dy, need_dx):
         if not need_dx:
@@ -66,6 +66,7 @@ class Pooling(Lowering):
                 fused and fused.output,
             )
             return dx
+        assert argmax is not None  # the forward pass of a training plan records it
         fused = fused and fused.at(self.y)
         self.tape.emit(
             lambda: _pool.MaxPoolBackward(
@@ -112,6 +113,7 @@ class GlobalPooling(Lowering):
         dx, argmax = self.tape.tensor(self.x_shape), self.argmax
         places = self._places(dx)
         if self.operation.kind == "max":
+            assert argmax is not None  # the forward pass of a training plan records it
             self.tape.emit(
                 lambda: _channels.ColumnMaxBackward(dy.array, argmax.array, places.array),
                 dy,

@@ -47,9 +47,11 @@ class Weighted(Lowering):
             return kernel, bias
         folded = self.tape.lasting(kernel.nbytes).view(np.float32).reshape(kernel.shape)
         # In the op's layout: the last axis is the output axis.
-        shapes = [self.shaped(array) for array in (kernel, folded)]
-        folded_bias = np.empty(shapes[0].shape[-1], np.float32)
-        self.tape.emit(lambda: fold(operation.normalization, *shapes, bias, folded_bias))
+        flat_kernel, flat_folded = self.shaped(kernel), self.shaped(folded)
+        folded_bias = np.empty(flat_kernel.shape[-1], np.float32)
+        self.tape.emit(
+            lambda: fold(operation.normalization, flat_kernel, flat_folded, bias, folded_bias)
+        )
         return folded, folded_bias
 
     def backward(self, dy, need_dx):

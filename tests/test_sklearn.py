@@ -251,3 +251,91 @@ def test_samples_of_another_shape_are_refused(pictures):
     two = ConvRegressor(epochs=1, warm_start=True).fit(x, x[:, 0, :2])
     with pytest.raises(ValueError, match="`y` must have 2 columns, received 1"):
         two.fit(x, x[:, 0, 0])
+
+
+# ---- parameters of the network and the optimizer ----
+
+
+def network_with(input_shape, outputs, filters=2, dropout=0.0):
+    return models.Sequential([
+        layers.Input(input_shape), layers.Conv2D(filters, 3), layers.Dropout(dropout),
+        layers.Flatten(), layers.Dense(outputs, activation="softmax"),
+    ])  # fmt: skip
+
+
+def test_parameters_reach_the_network_and_the_optimizer(pictures):
+    x, y, *_ = pictures
+    classifier = ConvClassifier(
+        network_with, model__filters=3, optimizer="sgd", optimizer__learning_rate=0.5, epochs=1
+    )
+    params = classifier.get_params()
+    assert (params["model__filters"], params["optimizer__learning_rate"]) == (3, 0.5)
+    copied = clone(classifier).set_params(model__dropout=0.25, optimizer__momentum=0.5)
+    assert "model__dropout" not in classifier.get_params()
+    copied.fit(x, y)
+    assert copied.model_.layers[0].filters == 3 and copied.model_.layers[1].rate == 0.25
+    assert copied.model_.optimizer.learning_rate == 0.5
+    assert copied.model_.optimizer.momentum == 0.5
+
+
+def test_a_grid_search_over_both(pictures):
+    x, y, *_ = pictures
+    grid = {"model__filters": [1, 2], "optimizer__learning_rate": [0.01, 0.02]}
+    search = GridSearchCV(ConvClassifier(network_with, epochs=1, random_state=0), grid, cv=2)
+    search.fit(x[:60], y[:60])
+    assert set(search.best_params_) == set(grid)
+    best = search.best_estimator_.model_
+    assert best.layers[0].filters == search.best_params_["model__filters"]
+
+
+def test_unknown_parameters_are_refused(pictures):
+    x, y, *_ = pictures
+    for wrong in (ConvClassifier(hidden=3), ConvClassifier().set_params(hidden=3)):
+        with pytest.raises(TypeError, match=r"no parameters \['hidden'\]; .* called model__"):
+            wrong.fit(x, y)
+    with pytest.raises(ValueError, match=r"`model` must be a function to take \['hidden'\]"):
+        ConvClassifier(model__hidden=3).fit(x, y)
+    with pytest.raises(TypeError, match="hidden"):
+        ConvClassifier(network_with, model__hidden=3).fit(x, y)
+    with pytest.raises(TypeError, match="'speed'"):
+        ConvClassifier(optimizer__speed=3).fit(x, y)
+
+
+def test_a_built_model_is_copied_with_its_weights(pictures):
+    x, y, *_ = pictures
+    network = network_with((8, 8, 1), 10)
+    before = [weight.copy() for weight in network.get_weights()]
+    classifier = clone(
+        ConvClassifier(network, optimizer="sgd", optimizer__learning_rate=1e-9, epochs=1)
+    ).fit(x, y)
+    for found, own, start in zip(
+        classifier.model_.get_weights(), network.get_weights(), before, strict=True
+    ):
+        np.testing.assert_allclose(found, start, atol=1e-6)
+        np.testing.assert_array_equal(own, start)
+    assert not network.compiled
+    with pytest.raises(ValueError, match="outputs of shape"):
+        ConvClassifier(network).fit(x[:20], y[:20] % 2)
+
+
+def test_options_of_fit(pictures):
+    x, y, x_test, y_test = pictures
+    names = np.array([f"digit {label}" for label in y])
+    tested = np.array([f"digit {label}" for label in y_test])
+    classifier = ConvClassifier(random_state=0, validation_split=0.5)
+    classifier.fit(
+        x, names, epochs=2, batch_size=64, validation_data=(x_test, tested), class_weight={0: 2.0}
+    )
+    assert classifier.epochs == 20 and len(classifier.history_["val_loss"]) == 2
+    expected = classifier.model_.evaluate(x_test[..., None], y_test, batch_size=64, verbose=0)
+    assert classifier.history_["val_loss"][-1] == pytest.approx(expected, rel=1e-5)
+    regressor = ConvRegressor().fit(
+        x, y * 1.0, epochs=1, validation_data=(x_test, y_test, np.ones(len(x_test)))
+    )
+    assert len(regressor.history_["val_loss"]) == 1
+    with pytest.raises(TypeError, match="epoch"):
+        classifier.fit(x, names, epoch=2)
+    with pytest.raises(ValueError, match="`validation_data` must be"):
+        classifier.fit(x, names, validation_data=x_test)
+    with pytest.raises(ValueError, match="`y` must be among"):
+        classifier.fit(x, names, validation_data=(x_test, y_test.astype(str)))

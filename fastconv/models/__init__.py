@@ -3,6 +3,7 @@
     model          Model: any graph of layers
     sequential     Sequential: a chain of layers, the special case
     inner_inputs   inputs that are tensors between layers
+    cloning        clone_model
     configuration  models as plain data and back
     sharing        layers that occur several times in that data
 
@@ -22,9 +23,10 @@ import os
 from fastconv.common.keywords import explain_keywords
 from fastconv.common.parsing import parsing
 from fastconv.common.user_warnings import warn_user
+from fastconv.models.cloning import clone_model
 from fastconv.models.model import Model
 from fastconv.models.sequential import Sequential
-from fastconv.serialization import SHARING_ENTRIES, custom_classes, model_class, named_objects
+from fastconv.serialization import SHARING_ENTRIES, custom_classes, model_class
 
 # The classes by their names in files.
 CLASSES = {"Functional": Model, "Model": Model, "Sequential": Sequential}
@@ -86,21 +88,6 @@ def model_from_json(json_string: str, custom_objects: dict[str, type] | None = N
             "now, since JSON of Keras does not tell"
         )
     return model
-
-
-def clone_model(model: Model) -> Model:
-    """Return a model with the same layers and new weights, not compiled.
-
-    A layer that occurs several times in `model` is one layer in the clone, too.
-
-    Raises TypeError if `model` is not a model.
-    """
-    if not isinstance(model, Model):
-        raise TypeError(f"`model` must be a model, received {model!r}")
-    with named_objects() as own:
-        config = model.get_config()
-    with custom_classes(own):
-        return type(model).from_config(config)
 
 
 __all__ = ["Model", "Sequential", "clone_model", "load_model", "model_from_json", "save_model"]

@@ -23,8 +23,9 @@ class ConvClassifier(ClassifierMixin, ConvEstimator):
     Args:
         model: a function `(input_shape, outputs) -> network` that makes a `Sequential` (or other
             model) for samples of `input_shape` with `outputs` probabilities at its end; it need not
-            be compiled. None for a small network with two convolutions for pictures, or one hidden
-            layer for tables. To go through pickles and processes it must be importable.
+            be compiled. Or such a model: every `fit` starts with a copy of it and its weights. None
+            for a small network with two convolutions for pictures, or one hidden layer for tables.
+            To go through pickles and processes a function must be importable.
         image_shape: (H, W) or (H, W, C): shape of the rows of a table. Not needed for `X` of shape
             (N, H, W) or (N, H, W, C).
         epochs, batch_size, callbacks, verbose: see `Sequential.fit`.
@@ -35,6 +36,8 @@ class ConvClassifier(ClassifierMixin, ConvEstimator):
             others as one-hot rows.
         warm_start: a second `fit` goes on with the network of the first.
         random_state: an int for initial weights, order and dropout that are the same in every run.
+        **routed: `model__x`, the argument `x` of the function `model`; `optimizer__x`, that of the
+            optimizer. A `GridSearchCV` may search them.
 
     Attributes:
         classes_: the labels, sorted. model_: the network. history_: loss (and metrics) per epoch.
@@ -65,19 +68,23 @@ class ConvClassifier(ClassifierMixin, ConvEstimator):
         warm_start=False,
         random_state=None,
         verbose=0,
+        **routed,
     ):
         super().__init__(
             model, image_shape, epochs, batch_size, optimizer, loss, callbacks,
-            validation_split, warm_start, random_state, verbose,
+            validation_split, warm_start, random_state, verbose, routed,
         )  # fmt: skip
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> ConvClassifier:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, **fit_options: Any) -> ConvClassifier:
         """Train on samples X, (N, features), (N, H, W) or (N, H, W, C), and their labels y (N,).
+
+        `fit_options` are arguments of the network's `fit` for this call: `epochs`, `batch_size`,
+        `validation_data` (samples and labels like X and y), `callbacks`, `class_weight` ...
 
         Raises ValueError or TypeError for data that does not fit together or is not finite.
         """
         fresh = not self._continues()
-        return self._learn(X, y, None, sample_weight, fresh, self.epochs)
+        return self._learn(X, y, None, sample_weight, fresh, fit_options)
 
     def partial_fit(
         self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
@@ -86,26 +93,33 @@ class ConvClassifier(ClassifierMixin, ConvEstimator):
         fresh = not hasattr(self, "model_")
         if fresh and classes is None:
             raise ValueError("`classes` must be given in the first call of partial_fit")
-        return self._learn(X, y, classes, sample_weight, fresh, 1)
+        return self._learn(X, y, classes, sample_weight, fresh, {"epochs": 1})
 
-    def _learn(self, X, y, classes, sample_weight, fresh, epochs):
+    def _learn(self, X, y, classes, sample_weight, fresh, options):
+        self._check_names()
         if fresh:
             X = self._learn_shape(X)
         else:
             X, _ = self._table(X)
-        X, y = validate_data(self, X, y, reset=fresh, dtype=_DTYPES)
-        check_classification_targets(y)
-        y = column_or_1d(y, warn=True)
+        X, y = self._checked(X, y, fresh)
         if fresh:
             self.classes_ = unique_labels(y if classes is None else classes)
+        self._train(X, self._targets(y), len(self.classes_), sample_weight, fresh, options)
+        return self
+
+    def _checked(self, X, y, reset):
+        X, y = validate_data(self, X, y, reset=reset, dtype=_DTYPES)
+        check_classification_targets(y)
+        return X, column_or_1d(y, warn=True)
+
+    def _targets(self, y):
         labels = np.minimum(np.searchsorted(self.classes_, y), len(self.classes_) - 1)
         unknown = self.classes_[labels] != y
         if unknown.any():
             raise ValueError(f"`y` must be among {self.classes_}, received {y[unknown][0]}")
         if not isinstance(losses.get(self.loss), losses.SparseCategoricalCrossentropy):
-            labels = to_categorical(labels, len(self.classes_))
-        self._train(X, labels, len(self.classes_), sample_weight, fresh, epochs)
-        return self
+            return to_categorical(labels, len(self.classes_))
+        return labels
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """The probabilities of the classes, float32 (N, classes), in the order of `classes_`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,16 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from fastconv import losses, optimizers
 from fastconv.common import randomness
 from fastconv.common.arguments import normalize_int
+from fastconv.models import Model
 from fastconv.sklearn.network import default_network
 
 # What samples are kept as; anything else becomes the first. A network computes in float32, and
 # bytes need not be four times as large before it does.
 _DTYPES = [np.float32, np.uint8]
+
+
+# Parameters `model__x` are arguments of the function `model`, `optimizer__x` of the optimizer.
+_ROUTED = ("model__", "optimizer__")
 
 
 class ConvEstimator(BaseEstimator):
@@ -28,7 +34,7 @@ class ConvEstimator(BaseEstimator):
 
     def __init__(
         self, model, image_shape, epochs, batch_size, optimizer, loss, callbacks,
-        validation_split, warm_start, random_state, verbose,
+        validation_split, warm_start, random_state, verbose, routed,
     ):  # fmt: skip
         self.model = model
         self.image_shape = image_shape
@@ -41,6 +47,37 @@ class ConvEstimator(BaseEstimator):
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
+        for name, value in routed.items():  # `fit` refuses unknown ones, as scikit-learn wants it
+            setattr(self, name, value)
+
+    # Parameters -----------------------------------------------------------------------------------
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return all parameters, those of the network and of the optimizer too."""
+        routed = {name: value for name, value in vars(self).items() if name.startswith(_ROUTED)}
+        return super().get_params(deep=False) | routed
+
+    def set_params(self, **params: Any) -> ConvEstimator:
+        """Set parameters; `model__x` and `optimizer__x` may be new ones."""
+        for name, value in params.items():
+            setattr(self, name, value)
+        return self
+
+    def _check_names(self) -> None:
+        """Raise TypeError for a parameter that does not exist."""
+        known = self.get_params()
+        public = (name for name in vars(self) if not name.startswith("_"))
+        unknown = [name for name in public if name not in known and not name.endswith("_")]
+        if unknown:
+            raise TypeError(
+                f"{type(self).__name__} has no parameters {unknown}; arguments of the network and "
+                "of the optimizer are called model__... and optimizer__..."
+            )
+
+    def _routed(self, prefix: str) -> dict[str, Any]:
+        """Return the arguments whose names begin with `prefix` without it."""
+        own = self.get_params()
+        return {name[len(prefix) :]: own[name] for name in own if name.startswith(prefix)}
 
     # Samples --------------------------------------------------------------------------------------
 
@@ -86,8 +123,13 @@ class ConvEstimator(BaseEstimator):
 
     # Training -------------------------------------------------------------------------------------
 
-    def _train(self, X, targets, outputs: int, sample_weight, fresh: bool, epochs: int) -> None:
-        """Train `model_`, which is built anew if `fresh`, on a checked table and targets."""
+    def _train(
+        self, X, targets, outputs: int, sample_weight, fresh: bool, options: dict[str, Any]
+    ) -> None:
+        """Train `model_`, which is built anew if `fresh`, on a checked table and targets.
+
+        `options` are arguments of the network's `fit` that replace those of the estimator.
+        """
         if sample_weight is not None:
             sample_weight = _check_sample_weight(
                 sample_weight, X, dtype=np.float32, ensure_non_negative=True
@@ -98,29 +140,60 @@ class ConvEstimator(BaseEstimator):
         with randomness.seeded(int(self._random_state.randint(2**31 - 1))):
             if fresh:
                 self.model_ = self._built(samples.shape[1:], outputs)
-            if self.validation_split:
+            options = {
+                "epochs": self.epochs,
+                "batch_size": self.batch_size,
+                "verbose": self.verbose,
+                "callbacks": copy.deepcopy(self.callbacks),
+                "validation_split": self.validation_split,
+            } | options
+            if options.get("validation_data") is not None:
+                options |= {
+                    "validation_data": self._validation_data(options["validation_data"]),
+                    "validation_split": 0.0,
+                }
+            if options["validation_split"]:
                 # The network validates on the last samples; they should not be the last class.
                 order = randomness.generator().permutation(len(samples))
                 samples, targets = samples[order], targets[order]
                 sample_weight = None if sample_weight is None else sample_weight[order]
             self.history_ = self.model_.fit(
-                samples,
-                targets,
-                batch_size=self.batch_size,
-                epochs=epochs,
-                verbose=self.verbose,
-                callbacks=copy.deepcopy(self.callbacks),
-                validation_split=self.validation_split,
-                sample_weight=sample_weight,
+                samples, targets, sample_weight=sample_weight, **options
             ).history
 
+    def _validation_data(self, data: Any) -> tuple[Any, ...]:
+        """Return `(X, y)` or `(X, y, sample_weight)` as the network takes it."""
+        if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
+            raise ValueError(
+                "`validation_data` must be (X, y) or (X, y, sample_weight), received "
+                f"{type(data).__name__}"
+            )
+        X, y, *weights = data
+        X, y = self._checked(self._table(X)[0], y, reset=False)
+        return (self._samples(X), self._targets(y), *weights)
+
+    @abstractmethod
+    def _checked(self, X: Any, y: Any, reset: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Return a checked table and labels; with `reset`, remember its columns."""
+
+    @abstractmethod
+    def _targets(self, y: np.ndarray) -> np.ndarray:
+        """Return what the network learns for checked labels; ValueError for unknown ones."""
+
     def _built(self, input_shape: tuple[int, ...], outputs: int) -> Any:
-        if self.model is None:
+        arguments = self._routed("model__")
+        if callable(self.model) and not isinstance(self.model, Model):
+            network = self.model(input_shape, outputs, **arguments)
+        elif arguments:
+            raise ValueError(
+                f"`model` must be a function to take {sorted(arguments)}, received {self.model!r}"
+            )
+        elif self.model is None:
             network = default_network(input_shape, outputs, self._activation)
         else:
-            network = self.model(input_shape, outputs)
-            if not network.built:
-                network.build((None, *input_shape))
+            network = copy.deepcopy(self.model)
+        if not network.built:
+            network.build((None, *input_shape))
         if network.output_shape != (None, outputs):
             raise ValueError(
                 f"`model` must make a network with outputs of shape {(None, outputs)}, "
@@ -128,7 +201,8 @@ class ConvEstimator(BaseEstimator):
             )
         # The network changes its optimizer; parameters of an estimator stay as they were given.
         chosen = optimizers.get(self.optimizer)
-        network.compile(type(chosen).from_config(chosen.get_config()), losses.get(self.loss))
+        settings = chosen.get_config() | self._routed("optimizer__")
+        network.compile(type(chosen).from_config(settings), losses.get(self.loss))
         return network
 
     def _continues(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -35,10 +36,11 @@ class ConvRegressor(RegressorMixin, ConvEstimator):
         warm_start=False,
         random_state=None,
         verbose=0,
+        **routed,
     ):
         super().__init__(
             model, image_shape, epochs, batch_size, optimizer, loss, callbacks,
-            validation_split, warm_start, random_state, verbose,
+            validation_split, warm_start, random_state, verbose, routed,
         )  # fmt: skip
 
     def __sklearn_tags__(self):
@@ -46,35 +48,40 @@ class ConvRegressor(RegressorMixin, ConvEstimator):
         tags.target_tags.multi_output = True
         return tags
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> ConvRegressor:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, **fit_options: Any) -> ConvRegressor:
         """Train on samples X, (N, features), (N, H, W) or (N, H, W, C), and their targets y, (N,)
-        or (N, columns).
+        or (N, columns). `fit_options`: as for `ConvClassifier.fit`.
 
         Raises ValueError or TypeError for data that does not fit together or is not finite.
         """
-        return self._learn(X, y, sample_weight, not self._continues(), self.epochs)
+        return self._learn(X, y, sample_weight, not self._continues(), fit_options)
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> ConvRegressor:
         """Train for one more epoch."""
-        return self._learn(X, y, sample_weight, not hasattr(self, "model_"), 1)
+        return self._learn(X, y, sample_weight, not hasattr(self, "model_"), {"epochs": 1})
 
-    def _learn(self, X, y, sample_weight, fresh, epochs):
+    def _learn(self, X, y, sample_weight, fresh, options):
+        self._check_names()
         if fresh:
             X = self._learn_shape(X)
         else:
             X, _ = self._table(X)
-        X, y = validate_data(
-            self, X, y, reset=fresh, dtype=_DTYPES, multi_output=True, y_numeric=True
-        )
-        targets = np.asarray(y, np.float32).reshape(len(y), -1)
+        X, y = self._checked(X, y, fresh)
         if fresh:
-            self._flat = np.ndim(y) == 1
-        elif targets.shape[1] != self.model_.output_shape[1]:
-            raise ValueError(
-                f"`y` must have {self.model_.output_shape[1]} columns, received {targets.shape[1]}"
-            )
-        self._train(X, targets, targets.shape[1], sample_weight, fresh, epochs)
+            self._flat, self._columns = np.ndim(y) == 1, math.prod(np.shape(y)[1:])
+        self._train(X, self._targets(y), self._columns, sample_weight, fresh, options)
         return self
+
+    def _checked(self, X, y, reset):
+        return validate_data(
+            self, X, y, reset=reset, dtype=_DTYPES, multi_output=True, y_numeric=True
+        )
+
+    def _targets(self, y):
+        targets = np.asarray(y, np.float32).reshape(len(y), -1)
+        if targets.shape[1] != self._columns:
+            raise ValueError(f"`y` must have {self._columns} columns, received {targets.shape[1]}")
+        return targets
 
     def predict(self, X: Any) -> np.ndarray:
         """The network's outputs, (N,), or (N, columns) if y had columns; float64, as scikit-learn

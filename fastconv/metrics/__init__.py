@@ -5,6 +5,7 @@
     of_losses   MeanSquaredError, Hinge, CategoricalCrossentropy ... as metrics
     confusion   TruePositives and its like, Precision, Recall, AUC, ConfusionMatrix
     functions   the same as functions of arrays, with one value per sample
+    overlap     MeanIoU and its like, for segmentation
     scores      F1Score, FBetaScore, R2Score, RootMeanSquaredError
 
 A metric accumulates batches (`update_state`), returns its value (`result`) and starts again
@@ -60,6 +61,7 @@ from fastconv.metrics.of_losses import (
     SparseCategoricalCrossentropy,
     SquaredHinge,
 )
+from fastconv.metrics.overlap import BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU
 from fastconv.metrics.scores import F1Score, FBetaScore, R2Score, RootMeanSquaredError
 from fastconv.serialization import find, named_object, serializers
 
@@ -73,6 +75,7 @@ CLASSES = {
         SquaredHinge, CategoricalHinge, KLDivergence, Poisson, BinaryCrossentropy,
         CategoricalCrossentropy, SparseCategoricalCrossentropy, TruePositives, FalsePositives,
         TrueNegatives, FalseNegatives, Precision, Recall, AUC, F1Score, FBetaScore, ConfusionMatrix,
+        IoU, BinaryIoU, MeanIoU, OneHotIoU, OneHotMeanIoU,
     )
 }  # fmt: skip
 serialize, deserialize = serializers("metrics")

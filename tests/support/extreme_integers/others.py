@@ -249,6 +249,24 @@ OTHERS = {
         ({"num_labels": 4, "multi_label": True}, _metric),
     ],
     "metrics.ConfusionMatrix": [({"num_classes": 4}, partial(_metric, labels=_LABELS))],
+    "metrics.BinaryIoU": [({"target_class_ids": [0]}, partial(_metric, labels=_ONE_HOT))],
+    "metrics.IoU": [
+        (
+            {"num_classes": 4, "target_class_ids": [0, 2], "ignore_class": 1, "axis": -1}
+            | {"sparse_y_pred": False},
+            partial(_metric, labels=_LABELS),
+        )
+    ],
+    "metrics.MeanIoU": [
+        (
+            {"num_classes": 4, "ignore_class": 1, "axis": -1} | {"sparse_y_pred": False},
+            partial(_metric, labels=_LABELS),
+        )
+    ],
+    "metrics.OneHotIoU": [
+        ({"num_classes": 4, "target_class_ids": [0, 2], "ignore_class": 1, "axis": -1}, _metric)
+    ],
+    "metrics.OneHotMeanIoU": [({"num_classes": 4, "ignore_class": 1, "axis": -1}, _metric)],
     "metrics.Precision": [({"top_k": 2, "class_id": 1}, _metric)],
     "metrics.R2Score": [({"num_regressors": 1}, _metric)],
     "metrics.Recall": [({"top_k": 2, "class_id": 1}, _metric)],

@@ -1,0 +1,18 @@
+"""Arguments that the metrics of overlap need, for one-hot labels and scores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def overlap_settings(num_classes: int) -> dict[str, dict[str, Any]]:
+    """By the name of the class."""
+    dense = {"sparse_y_true": False, "sparse_y_pred": False}
+    targets = {"target_class_ids": [0, 2]}
+    classes = {"num_classes": num_classes}
+    return {
+        "IoU": classes | targets | dense,
+        "MeanIoU": classes | dense,
+        "OneHotIoU": classes | targets,
+        "OneHotMeanIoU": classes,
+    }

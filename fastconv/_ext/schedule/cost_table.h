@@ -5,8 +5,9 @@
  * algorithm / time of the fastest one, geometric mean and worst.
  *
  *   group                    cases  residual  90 %   regret  worst
- *   amd-epyc-zen4 avx512 1t    103      0.10  0.42    1.001   1.10
- *   amd-epyc-zen4 avx512 2t    102      0.35  0.60    1.011   1.96 */
+ *   amd-epyc-zen4 avx512 1t    308      0.05  0.31    1.003   1.19
+ *   amd-epyc-zen4 avx512 2t    308      0.10  0.52    1.002   1.10
+ *   amd-epyc-zen4 avx2 1t      308      0.11  0.38    1.012   2.40 */
 #ifndef FASTCONV_COST_TABLE_H
 #define FASTCONV_COST_TABLE_H
 

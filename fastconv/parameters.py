@@ -119,6 +119,10 @@ class Variable:
             np.copyto(view, self._live)
         self._value, self.parameters = view, parameters
 
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
     def assign(self, value: Any) -> None:
         """Overwrite the values; ValueError for another shape, TypeError if not numeric."""
         array = real_array(value, f"the value of {self.path}")
@@ -132,6 +136,16 @@ class Variable:
             self._value[...] = array
         if self.parameters is not None:
             self.parameters.touch()
+
+    def assign_add(self, value: Any) -> None:
+        """Add `value`, of the weight's shape or broadcast to it; errors as `assign`."""
+        array = real_array(value, f"the value added to {self.path}")
+        self.assign(self._live + np.asarray(array, np.float32))
+
+    def assign_sub(self, value: Any) -> None:
+        """Subtract `value`, of the weight's shape or broadcast to it; errors as `assign`."""
+        array = real_array(value, f"the value subtracted from {self.path}")
+        self.assign(self._live - np.asarray(array, np.float32))
 
     def numpy(self) -> np.ndarray:
         """Return a copy of the values, float32, which belongs to the caller."""
@@ -159,6 +173,44 @@ class Variable:
         return f"<Variable {self.path} shape={self.shape}>"
 
 
+class TrainingLock:
+    """Reserves weights and their gradients: for a `fit`, or for one step of a caller's own loop."""
+
+    def __init__(self):
+        self._lock, self._steps = threading.Lock(), threading.Lock()
+        self._owner: int | None = None  # thread that holds it
+
+    def acquire(self, blocking: bool = False) -> bool:
+        """Take the lock for a `fit`; return False if it is held."""
+        taken = self._lock.acquire(blocking)
+        if taken:
+            self._owner = threading.get_ident()
+        return taken
+
+    def release(self) -> None:
+        self._owner = None
+        self._lock.release()
+
+    def locked(self) -> bool:
+        return self._lock.locked()
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """Reserve for a step that is not one of `fit`: a `with` block, in which steps of other
+        threads wait. The thread of a running `fit` may take such a step; RuntimeError in another
+        one."""
+        if self._owner == threading.get_ident():
+            yield
+            return
+        with self._steps:
+            if not self.acquire():
+                raise RuntimeError("these weights are being fitted already; wait for the fit")
+            try:
+                yield
+            finally:
+                self.release()
+
+
 class Parameters:
     """Weights packed into one flat float32 buffer.
 
@@ -184,7 +236,7 @@ class Parameters:
         self.size = end
         self.version = 0
         self.abandoned = False
-        self.training = threading.Lock()  # held by the one `fit` that may change the values
+        self.training = TrainingLock()  # held by the one `fit` that may change the values
         self.values = self.new_buffer()
         self._gradient: np.ndarray | None = None
         old = {home for variable in self.variables if (home := variable.parameters) is not None}

@@ -150,12 +150,33 @@ def test_beside_a_shortcut(x):
 
 def test_models_with_several_inputs_or_outputs(x):
     a, b = layers.Input((3,)), layers.Input((3,))
-    with pytest.raises(ValueError, match="`model` must have one input, received 2"):
-        inspect.layer_outputs(models.Model([a, b], layers.Add()([a, b])), np.zeros((1, 3)))
+    product = models.Model([a, b], layers.Multiply(name="product")([a, b]))
+    left, right = np.float32([[1, 2, 3]]), np.float32([[4, 5, 6]])
+    np.testing.assert_array_equal(
+        inspect.layer_outputs(product, [left, right])["product"], left * right
+    )
+    found = inspect.gradients(product, [left, right])
+    np.testing.assert_array_equal(found.gradient, [right, left])
+    with pytest.raises(ValueError, match="`x` must be a list of 2"):
+        inspect.gradients(product, left)
     two = models.Model(a, [layers.Dense(2, name="one")(a), layers.Dense(2, name="two")(a)])
-    with pytest.raises(ValueError, match="`output` must be given for 2 outputs"):
-        inspect.gradients(two, np.zeros((1, 3)), 0)
-    assert inspect.gradients(two, np.zeros((1, 3)), 0, output="two").gradient.shape == (1, 3)
+    with pytest.raises(ValueError, match="`target` must be a list with one entry per output, 2"):
+        inspect.gradients(two, left, 0)
+    parts = [inspect.gradients(two, left, 0, output=name).gradient for name in ("one", "two")]
+    assert parts[0].shape == (1, 3)
+    both = inspect.gradients(two, left, [0, 0])
+    np.testing.assert_allclose(both.gradient, parts[0] + parts[1], rtol=1e-6)
+    assert [array.shape for array in both.output] == [(1, 2), (1, 2)]
+    same = inspect.gradients(two, left, lambda ys: [np.eye(1, 2), np.eye(1, 2)])
+    np.testing.assert_array_equal(same.gradient, both.gradient)
+
+
+def test_several_layers_to_differentiate_by(model, x):
+    found = inspect.gradients(model, x, 1, wrt=["pool"])
+    (gradient,) = found.gradient
+    np.testing.assert_array_equal(gradient, inspect.gradients(model, x, 1, wrt="pool").gradient)
+    with pytest.raises(ValueError, match="the layers of `wrt` must not depend on one another"):
+        inspect.gradients(model, x, 1, wrt=["first", "pool"])
 
 
 @pytest.mark.parametrize(

@@ -114,8 +114,8 @@ def assert_same(one, other):
     """Equal states and outputs, without memory in common."""
     for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
-    for (name, a), (_, b) in zip(one.optimizer.variables, other.optimizer.variables, strict=True):
-        np.testing.assert_array_equal(a, b, err_msg=name)
+    for a, b in zip(one.optimizer.variables, other.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(a, b, err_msg=a.name)
     np.testing.assert_array_equal(one.predict(X, verbose=0), other.predict(X, verbose=0))
     assert one.to_json() == other.to_json()
     assert not {id(v) for v in one.weights} & {id(v) for v in other.weights}
@@ -228,7 +228,7 @@ def test_layers_weights_and_optimizers_by_themselves(again):
     assert np.any(model.layers[0].kernel.numpy())
     optimizer = again(model.optimizer)
     assert optimizer.get_config() == model.optimizer.get_config()
-    for (_, one), (_, two) in zip(optimizer.variables, model.optimizer.variables, strict=True):
+    for one, two in zip(optimizer.variables, model.optimizer.variables, strict=True):
         np.testing.assert_array_equal(one, two)
     with pytest.raises(ValueError, match="has begun to train other weights"):
         optimizer.state_for(model.parameters)

@@ -45,7 +45,7 @@ ACCESSORS = {
     "float64": lambda model: [np.asarray(weight, np.float64) for weight in model.weights],
     "get_weights": lambda model: model.get_weights(),
     "weights of a layer": lambda model: model.layers[0].get_weights(),
-    "optimizer": lambda model: [np.asarray(value) for _, value in model.optimizer.variables],
+    "optimizer": lambda model: [v.numpy() for v in model.optimizer.variables],
     "averages": lambda model: [model.optimizer.average_of(w) for w in model.trainable_weights],
     "model state": lambda model: arrays_in(model.state()),
     "optimizer state": lambda model: arrays_in(model.optimizer.state()),

@@ -1,59 +1,67 @@
-"""Gradients of a value of a model with respect to its samples or the output of a layer.
+"""Gradients with respect to the samples of a model, or to the output of one of its layers.
 
-All is computed as in prediction (dropout is the identity), by the same compiled operations, and
-leaves the model as it is.
+The basis of Grad-CAM, saliency, activation maximisation and style transfer. Runs the model as in
+prediction (dropout is the identity), by the same compiled operations, and leaves the model as it
+is.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from fastconv.common.arrays import real_array
+from fastconv.common.arrays import read_only, real_array
 from fastconv.inspect.tracing import TracedModel, checked_samples
 from fastconv.layers.base import Layer
 from fastconv.models import Model
 from fastconv.plan import Differential, Graph, operations
+
+Layers = Layer | str | Sequence[Layer | str] | None
 
 
 class Gradients(NamedTuple):
     """The result of `gradients`.
 
     `output` (N, ...) holds the values that were differentiated, `at` (N, ...) the values with
-    respect to which, and `gradient` has the shape of `at`.
+    respect to which, and `gradient` has the shape of `at`. Each is an array, or a list of arrays if
+    several outputs, layers or inputs were given.
     """
 
-    output: np.ndarray
-    at: np.ndarray
-    gradient: np.ndarray
+    output: Any
+    at: Any
+    gradient: Any
 
 
 def gradients(
     model: Model,
-    x: ArrayLike,
+    x: Any,
     target: Any = None,
     *,
-    output: Layer | str | None = None,
-    wrt: Layer | str | None = None,
+    output: Layers = None,
+    wrt: Layers = None,
     logits: bool = True,
 ) -> Gradients:
     """The gradient of a value of a model with respect to its samples or the output of a layer.
 
     Args:
-        model: a built model with one input.
-        x: samples (N, ...).
-        target: the value of each sample that is differentiated. An integer, or one per sample (N,):
-            that entry of the output's last axis, summed over the axes between. An array of the
-            output's shape: the sum of its products with the output. None: the sum of all.
-        output: the layer whose output is differentiated; None for the last.
-        wrt: the layer with respect to whose output; None for the samples.
+        model: a built model.
+        x: samples (N, ...); for several inputs a list or dict of arrays.
+        target: what is differentiated. None: the sum of the output. An integer, or one per sample
+            (N,): that entry of the output's last axis, summed over the axes between. Float numbers
+            of the output's shape: the sum of their products with the output, that is, they are the
+            gradient of a loss with respect to the output. A function: it gets the output, and
+            returns that gradient. For several outputs a list of these, or one function, which gets
+            all of them and returns a list.
+        output: the layer whose output is differentiated, or a list of layers; None for the outputs
+            of the model.
+        wrt: the layer with respect to whose output, or a list of layers; None for the samples.
         logits: for the output of a softmax, differentiate the input of the softmax instead, as is
             usual for explanations: a probability near 1 hardly changes with anything.
 
     Raises:
-        ValueError: the model is not built or has no such layer; `x` or `target` do not fit; or the
+        ValueError: the model is not built or has no such layer; `x` or `target` do not fit; or an
             output does not depend on `wrt`.
         TypeError: `x` or `target` do not hold numbers.
 
@@ -63,9 +71,16 @@ def gradients(
     >>> found = inspect.gradients(model, np.ones((1, 3)), target=1)
     >>> bool((found.gradient[0] == model.get_weights()[0][:, 1]).all())
     True
+
+    The gradient of the loss sum (y - 1)^2, which is 2 (y - 1) with respect to y:
+
+    >>> found = inspect.gradients(model, np.ones((1, 3)), lambda y: 2 * (y - 1))
+    >>> found.gradient.shape
+    (1, 3)
     """
-    x = checked_samples(x, model.input_shape)
-    return Derivative(model, len(x), output=output, wrt=wrt, logits=logits)(x, target)
+    samples = checked_samples(model, x)
+    derivative = Derivative(model, len(samples[0]), output=output, wrt=wrt, logits=logits)
+    return derivative(x, target)
 
 
 class Derivative:
@@ -76,45 +91,81 @@ class Derivative:
         model: Model,
         batch_size: int,
         *,
-        output: Layer | str | None = None,
-        wrt: Layer | str | None = None,
+        output: Layers = None,
+        wrt: Layers = None,
         logits: bool = True,
     ):
         traced = TracedModel(model)
         graph = traced.graph
-        self._input_shape, self._batch_size = model.input_shape, batch_size
-        if output is None and len(graph.outputs) != 1:
-            raise ValueError(f"`output` must be given for {len(graph.outputs)} outputs")
-        end = graph.outputs[0] if output is None else traced.value_of(output)
+        self._model, self._batch_size = model, batch_size
+        ends = graph.outputs if output is None else [traced.value_of(x) for x in _listed(output)]
         if logits:
-            end = _before_softmax(graph, end)
-        start = graph.inputs[0] if wrt is None else traced.value_of(wrt)
-        between, given = _between(graph, start, end)
-        needed = [start, *given]
+            ends = [_before_softmax(graph, end) for end in ends]
+        starts = graph.inputs if wrt is None else [traced.value_of(layer) for layer in _listed(wrt)]
+        self._several_ends = len(ends) > 1 if output is None else _is_list(output)
+        self._several_starts = len(starts) > 1 if wrt is None else _is_list(wrt)
+        between, given = _between(graph, starts, ends)
+        needed = [*starts, *given]
         self._before = traced.plan(batch_size, needed)
         shapes = [array.shape[1:] for array in self._before.outputs]
-        part = Graph(needed, shapes, between, [end])
+        part = Graph(needed, shapes, between, ends)
         self._differential = Differential(
-            part, batch_size, model.parameters, mode="infer", wanted=[start]
+            part, batch_size, model.parameters, mode="infer", wanted=starts, fill=self._fill
         )
+        self._starts = len(starts)
+        self._target: Any = None
 
-    def __call__(self, x: ArrayLike, target: Any = None) -> Gradients:
+    def __call__(self, x: Any, target: Any = None) -> Gradients:
         """The gradients for samples `x` (batch_size, ...); see `gradients`."""
         plan, before = self._differential, self._before
-        x = checked_samples(x, self._input_shape, self._batch_size)
-        np.copyto(before.inputs[0], x, casting="unsafe")
+        samples = checked_samples(self._model, x, self._batch_size)
+        for into, array in zip(before.inputs, samples, strict=True):
+            np.copyto(into, array, casting="unsafe")
         before.run()
         for place, values in zip(plan.inputs, before.outputs, strict=True):
             place[...] = values
-        _fill(plan.output_gradients[0], target)
+        self._target = target
         plan.run()
-        gradient = plan.input_gradients[0]
-        assert gradient is not None, "the layer does not depend on its input"
-        return Gradients(plan.outputs[0].copy(), before.outputs[0].copy(), gradient.copy())
+        outputs = [array.copy() for array in plan.outputs]
+        at = [array.copy() for array in before.outputs[: self._starts]]
+        slopes = plan.input_gradients[: self._starts]
+        found = [slope.copy() for slope in slopes if slope is not None]
+        return Gradients(
+            outputs if self._several_ends else outputs[0],
+            *((at, found) if self._several_starts else (at[0], found[0])),
+        )
+
+    def _fill(self) -> None:
+        """Write the gradients of the differentiated value with respect to the outputs."""
+        plan, target = self._differential, self._target
+        dys = plan.output_gradients
+        if callable(target):
+            outputs = [read_only(array) for array in plan.outputs]
+            returned: Any = target(outputs if self._several_ends else outputs[0])
+            received = returned if self._several_ends else [returned]
+            target = [np.asarray(each, np.float32) for each in received]
+        elif target is None:
+            target = [None] * len(dys)
+        elif not self._several_ends:
+            target = [target]
+        if not isinstance(target, (list, tuple)) or len(target) != len(dys):
+            raise ValueError(
+                f"`target` must be a list with one entry per output, {len(dys)}, received {target}"
+            )
+        for dy, each in zip(dys, target, strict=True):
+            _fill(dy, each)
+
+
+def _is_list(layers: Layers) -> bool:
+    return isinstance(layers, (list, tuple))
+
+
+def _listed(layers: Any) -> list[Any]:
+    return list(layers) if _is_list(layers) else [layers]
 
 
 def _fill(dy: np.ndarray, target: Any) -> None:
-    """Write the gradient of the differentiated value with respect to the output into `dy`."""
+    """Write the gradient of the differentiated value with respect to one output into `dy`."""
     if target is None:
         dy[...] = 1
         return
@@ -140,18 +191,22 @@ def _before_softmax(graph: Graph, value: int) -> int:
     return maker.inputs[0] if maker and maker.operation == operations.Softmax() else value
 
 
-def _between(graph: Graph, start: int, end: int) -> tuple[list, list[int]]:
-    """The nodes through which `end` depends on `start`, and the other values that they read."""
-    reached, forward = {start}, []
+def _between(graph: Graph, starts: list[int], ends: list[int]) -> tuple[list, list[int]]:
+    """The nodes through which `ends` depend on `starts`, and the other values that they read."""
+    reached, forward = set(starts), []
     for node in graph.nodes:
         if not reached.isdisjoint(node.inputs):
+            if node.output in starts:
+                raise ValueError(
+                    "the layers of `wrt` must not depend on one another; call gradients() for each"
+                )
             reached.add(node.output)
             forward.append(node)
-    wanted, kept = {end}, []
+    wanted, kept = set(ends), []
     for node in reversed(forward):
         if node.output in wanted:
             wanted.update(node.inputs)
             kept.append(node)
-    if start not in wanted:
+    if not wanted.issuperset(starts) or not reached.issuperset(ends):
         raise ValueError("`output` must depend on `wrt`, but comes before it or beside it")
     return kept[::-1], sorted(wanted - reached)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from fastconv.inspect.tracing import TracedModel, checked_samples
 from fastconv.layers.base import Layer
@@ -13,13 +13,13 @@ from fastconv.models import Model
 
 
 def layer_outputs(
-    model: Model, x: ArrayLike, layers: Sequence[Layer | str] | None = None
+    model: Model, x: Any, layers: Sequence[Layer | str] | None = None
 ) -> dict[str, np.ndarray]:
     """The outputs of layers for some samples.
 
     Args:
-        model: a built model with one input.
-        x: samples (N, ...).
+        model: a built model.
+        x: samples (N, ...); for several inputs a list or dict of arrays.
         layers: which layers, by name or as objects; None for all.
 
     Returns:
@@ -37,8 +37,9 @@ def layer_outputs(
     """
     traced = TracedModel(model)
     names = list(traced.values) if layers is None else [traced.name_of(each) for each in layers]
-    x = checked_samples(x, model.input_shape)
-    plan = traced.plan(len(x), [traced.values[name] for name in names])
-    np.copyto(plan.inputs[0], x, casting="unsafe")
+    samples = checked_samples(model, x)
+    plan = traced.plan(len(samples[0]), [traced.values[name] for name in names])
+    for array, into in zip(samples, plan.inputs, strict=True):
+        np.copyto(into, array, casting="unsafe")
     plan.run()
     return {name: array.copy() for name, array in zip(names, plan.outputs, strict=True)}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from fastconv.common.arrays import real_array
 from fastconv.layers.base import Layer
@@ -16,19 +16,18 @@ from fastconv.training.io_spec import fit_samples
 
 
 class TracedModel:
-    """The graph of a built model with one input.
+    """The graph of a built model.
 
     `values` names the value in the graph that each layer computes, at its last call if there are
-    several. Layers inside a nested model are not among them, nor is the input.
+    several. Layers inside a nested model are not among them, nor are the inputs.
 
-    Raises ValueError for a model that is not built or has several inputs.
+    Raises ValueError for a model that is not built.
     """
 
     def __init__(self, model: Model):
         network, graph = model.network, Graph()
-        if len(network.inputs) != 1:
-            raise ValueError(f"`model` must have one input, received {len(network.inputs)}")
-        tensors = network.trace(graph, [graph.input(sample_sizes(network.inputs[0].shape))])
+        inputs = [graph.input(sample_sizes(tensor.shape)) for tensor in network.inputs]
+        tensors = network.trace(graph, inputs, training=False)
         graph.outputs = [tensors[tensor] for tensor in network.outputs]
         calls = {layer.name: network.calls_of(layer)[-1] for layer in model.layers}
         self.model, self.graph = model, graph
@@ -52,16 +51,18 @@ class TracedModel:
         return Plan(replace(self.graph, outputs=wanted), batch_size, self.model.parameters)
 
 
-def checked_samples(
-    x: ArrayLike, input_shape: tuple[int | None, ...], count: int | None = None
-) -> np.ndarray:
-    """`x` (N, ...) as an array of samples that fit `input_shape`; `count` is N if it is given.
+def checked_samples(model: Model, x: Any, count: int | None = None) -> list[np.ndarray]:
+    """The arrays in `x` (N, ...), one per input of `model`; `count` is N if it is given.
 
-    Raises TypeError if `x` does not hold numbers, ValueError if it does not fit or N is 0.
+    Raises TypeError if they do not hold numbers, ValueError if they do not fit or N is 0.
     """
-    samples = fit_samples(real_array(x, "`x`"), input_shape)
-    if count is not None and len(samples) != count:
-        raise ValueError(f"`x` must hold {count} samples, received {len(samples)}")
-    if len(samples) == 0:
+    if len(model.inputs) > 1:
+        found = model.io_spec.samples(x)
+    else:
+        found = [fit_samples(real_array(x, "`x`"), model.inputs[0].shape)]
+    samples = len(found[0])
+    if count is not None and samples != count:
+        raise ValueError(f"`x` must hold {count} samples, received {samples}")
+    if samples == 0:
         raise ValueError("`x` must hold at least one sample, received none")
-    return samples
+    return found

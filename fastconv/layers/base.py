@@ -359,6 +359,21 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
         return [variable for variable in self.weights if not variable.trainable]
 
     @property
+    def variables(self) -> list[Variable]:
+        """The same as `weights`."""
+        return self.weights
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        """The same as `trainable_weights`."""
+        return self.trainable_weights
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        """The same as `non_trainable_weights`."""
+        return self.non_trainable_weights
+
+    @property
     def trainable(self) -> bool:
         """Whether training changes the weights. Takes effect at the next `fit`."""
         return self._trainable

@@ -14,6 +14,7 @@ from fastconv.common.arrays import real_array
 from fastconv.common.keywords import NamedArguments
 from fastconv.common.naming import snake_case
 from fastconv.common.overriding import Overridable
+from fastconv.common.state_variable import StateVariable
 from fastconv.losses import spread_weights
 from fastconv.serialization import describe_function, get, named_object
 from fastconv.state import Stateful, real
@@ -74,6 +75,23 @@ class Metric(NamedArguments, Overridable, Stateful, ABC):
         """`update_state`, then `result`."""
         self.update_state(*arguments, **options)
         return self.result()
+
+    @property
+    def variables(self) -> list[StateVariable]:
+        """The numbers and arrays that batches change, as far as they exist."""
+        return [self._variable(name) for name in self.stateful if getattr(self, name) is not None]
+
+    def _variable(self, attribute: str) -> StateVariable:
+        name = attribute.lstrip("_")
+
+        def write(value: np.ndarray) -> None:
+            present = getattr(self, attribute)
+            scalar = not isinstance(present, np.ndarray)
+            setattr(
+                self, attribute, type(present)(value) if scalar else value.astype(present.dtype)
+            )
+
+        return StateVariable(name, f"{self.name}/{name}", lambda: getattr(self, attribute), write)
 
     def get_config(self) -> dict[str, Any]:
         own = {name: getattr(self, name) for name in self.settings}

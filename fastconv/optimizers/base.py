@@ -16,9 +16,9 @@ from fastconv.common.keywords import NamedArguments
 from fastconv.common.naming import unique_name
 from fastconv.common.overriding import Overridable
 from fastconv.optimizers import clipping
+from fastconv.optimizers.applying import Applying
 from fastconv.optimizers.schedules import LearningRateSchedule
 from fastconv.optimizers.slots import ACCUMULATOR, AVERAGE
-from fastconv.optimizers.storing import Storing
 from fastconv.parameters import AnyParameters, Variable
 from fastconv.plan import rules
 from fastconv.serialization import deserialize, serialize
@@ -29,7 +29,7 @@ _RULE = (
 )
 
 
-class Optimizer(Storing, NamedArguments, Overridable):
+class Optimizer(Applying, NamedArguments, Overridable):
     """Base class: the arguments that all optimizers share.
 
     Args:
@@ -124,6 +124,7 @@ class Optimizer(Storing, NamedArguments, Overridable):
         if weight_decay is not None:
             self.weight_decay = number(weight_decay, "weight_decay", 0)
         self._not_decayed: tuple[list[Variable], list[str]] = ([], [])
+        Applying.__init__(self)
         self.learning_rate = learning_rate
         self.name = name_or(name, "") or unique_name(type(self).__name__)
 
@@ -163,7 +164,9 @@ class Optimizer(Storing, NamedArguments, Overridable):
                 lambda: self.next_batch_updates,
             )
         if self.use_ema:
-            average = rules.MovingAverage(state.buffers[AVERAGE], state.averaging)
+            average = rules.MovingAverage(
+                state.buffers[AVERAGE], state.averaging, state.parameters.variables
+            )
         return rules.UpdateRule(
             self.rule,
             state.rule_buffers(),

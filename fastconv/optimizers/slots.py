@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 
-from fastconv.parameters import AnyParameters
+from fastconv.parameters import AnyParameters, Variable, parameters_of
 
 AVERAGE, ACCUMULATOR = "average", "gradient_accumulator"
 
@@ -57,24 +58,36 @@ class State:
             buffer[:] = self._optimizer.start_of(name)
 
     def follow(self, parameters: AnyParameters) -> bool:
-        """Adopt the layout of `parameters`, to which the weights have moved; return False if these
-        are other weights."""
-        old, old_buffers = self.parameters, self.buffers
-        if parameters is old:
+        """Return whether `parameters` are these weights, or some of them, and frozen ones; adopt
+        the layout of their buffer if they have moved to another one."""
+        known = self.parameters
+        if parameters is known:
             return True
-        if parameters.variables != old.variables:
+        if self.unknown(parameters.variables):
             return False
+        served = set(known.variables)
+        added = [variable for variable in parameters.variables if variable not in served]
+        if known.abandoned or added:
+            self._move_to(parameters_of([*known.variables, *added]))
+        return True
+
+    def unknown(self, variables: Sequence[Variable]) -> list[Variable]:
+        """Return the trainable ones of `variables` that have no slots."""
+        known = set(self.parameters.variables)
+        return [variable for variable in variables if variable.trainable and variable not in known]
+
+    def _move_to(self, parameters: AnyParameters) -> None:
+        old, old_buffers = self.parameters, self.buffers
         self.parameters = parameters
         self.buffers = {name: parameters.new_buffer() for name in old_buffers}
         self.clear()
         for name, buffer in old_buffers.items():
             for variable in old.variables:
                 parameters.view(self.buffers[name], variable)[...] = old.view(buffer, variable)
-        return True
 
     def refresh(self) -> None:
         """Compute the numbers of the next step."""
-        optimizer, rate = self._optimizer, self._optimizer.learning_rate
+        optimizer, rate = self._optimizer, float(self._optimizer.learning_rate)
         values = optimizer.hyper(rate, optimizer.steps + 1)
         self.hyper[: len(values)] = values
         self.decay[0] = (optimizer.weight_decay or 0.0) * rate
@@ -89,10 +102,13 @@ class State:
             names = [name for group in self._optimizer.slots() for name in group]
         return [self.buffers.get(name) for name in names]
 
-    def slot_views(self) -> list[np.ndarray]:
-        """Return the slots per trainable weight, in the order of Keras's files."""
+    def named_slots(self) -> list[tuple[str, np.ndarray]]:
+        """Return the slots per trainable weight with Keras's names, in the order of its files."""
         return [
-            self.parameters.view(self.buffers[name], variable)
+            (
+                f"{variable.path.replace('/', '_')}_{name}",
+                self.parameters.view(self.buffers[name], variable),
+            )
             for group in self._optimizer.all_slots()
             for variable in self.parameters.variables
             if variable.trainable

@@ -6,8 +6,9 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-from fastconv.common.arguments import number
+from fastconv.common.arguments import normalize_int, number
 from fastconv.common.changeable import Changeable
+from fastconv.common.state_variable import VariableFloat, VariableInt
 from fastconv.optimizers.schedules import LearningRateSchedule
 from fastconv.optimizers.slots import ACCUMULATOR, AVERAGE, State
 from fastconv.parameters import AnyParameters
@@ -51,12 +52,18 @@ class Stepping(Changeable, ABC):
     # The rate and the count -----------------------------------------------------------------------
 
     @property
-    def learning_rate(self) -> float:
-        """The rate of the next step; TypeError if it is set although a schedule determines it."""
-        return self._rate_of(self._iterations)
+    def learning_rate(self) -> VariableFloat:
+        """The rate of the next step; TypeError if it is set although a schedule determines it.
+
+        A float with `assign`, `numpy` and `value`, as Keras's variable has them.
+        """
+        return VariableFloat(self._rate_of(self._iterations), self._set_rate)
 
     @learning_rate.setter
     def learning_rate(self, value: float | LearningRateSchedule) -> None:
+        self._set_rate(value)
+
+    def _set_rate(self, value: float | LearningRateSchedule) -> None:
         if not isinstance(value, LearningRateSchedule):
             if self.scheduled:
                 raise TypeError(
@@ -78,9 +85,17 @@ class Stepping(Changeable, ABC):
         return isinstance(self._learning_rate, LearningRateSchedule)
 
     @property
-    def iterations(self) -> int:
-        """Updates of the weights so far; without gradient accumulation, batches."""
-        return self.steps
+    def iterations(self) -> VariableInt:
+        """Updates of the weights so far; without gradient accumulation, batches.
+
+        An int with `assign`, `numpy` and `value`, as Keras's variable has them.
+        """
+        return VariableInt(self.steps, self._set_iterations)
+
+    def _set_iterations(self, value: int) -> None:
+        steps = normalize_int(value, "iterations", minimum=0)
+        self._iterations = steps * (self.gradient_accumulation_steps or 1)
+        self._refresh()
 
     @property
     def steps(self) -> int:
@@ -116,8 +131,8 @@ class Stepping(Changeable, ABC):
     def state_for(self, parameters: AnyParameters) -> State:
         """Return the state on the buffer of `parameters`, created on first use.
 
-        Raises ValueError if the optimizer already serves another model, or the model has other
-        layers than when training began.
+        Raises ValueError if the optimizer has no slots for some of the weights: it already serves
+        another model, or the model had other layers when training began.
         """
         if self._state is None:
             self._state = State(self, parameters)

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from fastconv.common.arguments import number
 from fastconv.common.parsing import parsing
+from fastconv.common.state_variable import StateVariable
 from fastconv.optimizers.slots import State
 from fastconv.optimizers.stepping import Stepping
 from fastconv.parameters import AnyParameters, parameters_of
@@ -32,19 +35,45 @@ class Storing(Stepping):
     # Files ----------------------------------------------------------------------------------------
 
     @property
-    def variables(self) -> list[tuple[str, Stored]]:
-        """Copies of all stored values, in Keras's order: iteration, learning rate unless a schedule
+    def variables(self) -> list[StateVariable]:
+        """All stored values, in Keras's order: iteration, learning rate unless a schedule
         determines it, slots."""
-        return [(name, value.copy()) for name, value in self._live_variables()]
+        found = [self._number("iteration", np.int64, "_iterations")]
+        if not self.scheduled:
+            found.append(self._number("learning_rate", np.float32, "learning_rate"))
+        if self._state is None:
+            return found
+        for name, slot in self._state.named_slots():
+            path = f"{self.name}/{name}"
+            found.append(StateVariable(name, path, lambda s=slot: s, partial(np.copyto, slot)))
+        for index, (name, _) in enumerate(self.extra_variables()):
+            read = lambda index=index: self.extra_variables()[index][1]  # noqa: E731
+            found.append(StateVariable(name, f"{self.name}/{name}", read, self._refuse(name)))
+        return found
+
+    def _number(self, name: str, dtype: Any, attribute: str) -> StateVariable:
+        def write(value: np.ndarray) -> None:
+            setattr(self, attribute, value.item())
+            self._refresh()
+
+        return StateVariable(
+            name, f"{self.name}/{name}", lambda: dtype(getattr(self, attribute)), write
+        )
+
+    def _refuse(self, name: str) -> Callable[[np.ndarray], None]:
+        def write(value: np.ndarray) -> None:
+            raise AttributeError(f"`{name}` of {self.name!r} follows from `iterations`")
+
+        return write
 
     def _live_variables(self) -> list[tuple[str, Stored]]:
-        """`variables` without copying the slots, for files."""
+        """The names in files and the values of `variables`, without copying the slots."""
         values: list[tuple[str, Stored]] = [("iteration", np.int64(self._iterations))]
         if not self.scheduled:
-            values.append(("learning_rate", np.float32(self.learning_rate)))
+            values.append(("learning_rate", np.float32(self._rate_of(self._iterations))))
         if self._state is None:
             return values
-        values += [(f"slot_{i}", slot) for i, slot in enumerate(self._state.slot_views())]
+        values += [(f"slot_{i}", slot) for i, (_, slot) in enumerate(self._state.named_slots())]
         return values + self.extra_variables()
 
     def load_variables(self, values: list[np.ndarray], parameters: AnyParameters | None) -> None:
@@ -68,7 +97,8 @@ class Storing(Stepping):
             self.state_for(parameters)
         if self._state is not None:
             self._state.clear()
-            for view, value in zip(self._state.slot_views(), values[head:], strict=False):
+            slots = [slot for _, slot in self._state.named_slots()]
+            for view, value in zip(slots, values[head:], strict=False):
                 view[...] = value
         self._go_on(iteration, rate)
 
@@ -125,7 +155,7 @@ class Storing(Stepping):
             "class": type(self).__name__,
             "schedule": serialize(self._learning_rate) if self.scheduled else None,
             "iterations": self._iterations,
-            "learning_rate": None if self.scheduled else self.learning_rate,
+            "learning_rate": None if self.scheduled else self._rate_of(self._iterations),
             "slots": dict(self._state.buffers) if self._state else {},
         }
 
@@ -165,7 +195,7 @@ class Storing(Stepping):
                 f"received {state['iterations']!r:.100}"
             )
         self._check_numbers(state["iterations"], state["learning_rate"])
-        if self._state is not None and self._state.parameters.variables != parameters.variables:
+        if self._state is not None and self._state.unknown(parameters.variables):
             raise ValueError(f"the optimizer {self.name!r} has begun to train other weights")
         received, size = state["slots"], parameters.values.size
         wanted = [name for group in self.all_slots() for name in group]

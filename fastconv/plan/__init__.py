@@ -50,6 +50,7 @@ The package imports no layer, loss, optimizer, regularizer or constraint. These 
 
 from fastconv.plan.cache import PlanCache
 from fastconv.plan.differential import Differential
+from fastconv.plan.freezing import frozen
 from fastconv.plan.fusion import fuse
 from fastconv.plan.graph import Graph
 from fastconv.plan.plan import MODES, Plan
@@ -64,6 +65,7 @@ __all__ = [
     "Plan",
     "PlanCache",
     "Updates",
+    "frozen",
     "fuse",
     "gradient_bytes",
 ]

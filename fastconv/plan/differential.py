@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import fields, replace
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from fastconv import runtime
-from fastconv.parameters import AnyParameters, Variable
+from fastconv.parameters import AnyParameters
 from fastconv.plan import lowering
 from fastconv.plan.autodiff import Autodiff
+from fastconv.plan.freezing import frozen
 from fastconv.plan.fusion import fuse
 from fastconv.plan.graph import Graph
-from fastconv.plan.operations import Custom, Operation
 from fastconv.plan.program import make_program
 from fastconv.plan.tape import Tape
 
@@ -32,6 +30,8 @@ class Differential:
             gradient buffer of `parameters`; "infer" runs as in prediction, without dropout and
             without gradients of weights.
         wanted: the inputs whose gradients are computed; by default all.
+        fill: called in every run after the forward pass, to fill `output_gradients`, which may
+            depend on `outputs`.
     """
 
     def __init__(
@@ -42,17 +42,20 @@ class Differential:
         *,
         mode: str = "train",
         wanted: Sequence[int] | None = None,
+        fill: Callable[[], None] | None = None,
     ):
         tape = Tape()
         network = fuse(graph, mode)
         if mode == "infer":
-            network = _frozen(network)
+            network = frozen(network)
         wanted = network.inputs if wanted is None else wanted
         autodiff = Autodiff(network, tape, parameters, batch_size, True, network.outputs)
         autodiff.forward()
         tensors = autodiff.tensors
         outputs = [tape.keep(tensors[value]) for value in network.outputs]
         dys = [tape.input(tensor.shape) for tensor in outputs]
+        if fill is not None:
+            tape.emit(lambda: _Fill(fill), *outputs, *dys)
         ends = list(zip(network.outputs, dys, strict=True))
         dxs = dict(zip(wanted, autodiff.backward(ends, wanted), strict=True))
         for tensor in (*(tensors[value] for value in network.inputs), *filter(None, dxs.values())):
@@ -72,27 +75,8 @@ class Differential:
         self._program.run(runtime.get_num_threads())
 
 
-class _Frozen:
-    """A weight without a gradient."""
+class _Fill:
+    """A Python op (`plan.program`)."""
 
-    trainable = False
-
-    def __init__(self, variable: Variable):
-        self._variable = variable
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._variable, name)
-
-
-def _frozen(graph: Graph) -> Graph:
-    """Return the graph with all its weights frozen."""
-    nodes = [replace(node, operation=_frozen_operation(node.operation)) for node in graph.nodes]
-    return replace(graph, nodes=nodes)
-
-
-def _frozen_operation(operation: Operation) -> Operation:
-    if isinstance(operation, Custom):
-        return replace(operation, frozen=True)
-    values = {field.name: getattr(operation, field.name) for field in fields(operation)}
-    weights = {name: value for name, value in values.items() if isinstance(value, Variable)}
-    return replace(operation, **{name: _Frozen(variable) for name, variable in weights.items()})
+    def __init__(self, fill: Callable[[], None]):
+        self.run_python = fill

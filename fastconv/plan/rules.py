@@ -85,11 +85,12 @@ class Accumulation:
 class MovingAverage:
     """average = m * average + (1 - m) * w after the update; then w = average if `numbers[1]`.
 
-    m is `numbers[0]`.
+    m is `numbers[0]`; `variables` are the weights that have an average, None for the updated ones.
     """
 
     average: np.ndarray
     numbers: np.ndarray
+    variables: Sequence[Variable] | None = None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ Both run at the end of the program, so that an interrupted run leaves all weight
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -56,19 +56,23 @@ class _Clipping:
 class _AccumulatedUpdate:
     """Accumulates gradients, and runs the update with their mean every few batches."""
 
-    def __init__(self, accumulation: Accumulation, gradient: np.ndarray, update: list[Any]):
-        self._accumulation, self._gradient = accumulation, gradient
+    def __init__(self, accumulation: Accumulation, parameters: AnyParameters, update: list[Any]):
+        self._accumulation, self._gradient = accumulation, parameters.gradient
+        self._parts = parameters.trainable_slices()
         self._update = make_program(update)
 
     def run_python(self) -> None:
-        gradient, total = self._gradient, self._accumulation.total
-        if not self._accumulation.is_due():
-            np.add(total, gradient, out=total)
-            return
-        np.add(total, gradient, out=gradient)
-        gradient /= np.float32(self._accumulation.steps)
-        self._update.run(runtime.get_num_threads())
-        total[:] = 0
+        accumulation, due = self._accumulation, self._accumulation.is_due()
+        for part in self._parts:
+            gradient, total = self._gradient[part], accumulation.total[part]
+            if not due:
+                np.add(total, gradient, out=total)
+                continue
+            np.add(total, gradient, out=gradient)
+            gradient /= np.float32(accumulation.steps)
+        if due:
+            self._update.run(runtime.get_num_threads())
+            accumulation.total[:] = 0
 
 
 def joinable_weights(graph: Graph, optimizer: Updater) -> set[Variable]:
@@ -95,6 +99,20 @@ def gradient_bytes(graph: Graph, optimizer: Updater, parameters: AnyParameters) 
     return parameters.values.nbytes - sum(4 * variable.size for variable in joinable)
 
 
+class UpdateStep:
+    """The update of the weights in `parameters` by `gradients`, one array per weight, which the
+    caller fills before each `run`."""
+
+    def __init__(self, parameters: AnyParameters, ops: Sequence[Any]):
+        self.gradients = [
+            parameters.view(parameters.gradient, variable) for variable in parameters.variables
+        ]
+        self._program = make_program(ops)
+
+    def run(self) -> None:
+        self._program.run(runtime.get_num_threads())
+
+
 class Updates:
     """The updates of the weights in `parameters` at the end of a training step."""
 
@@ -119,12 +137,17 @@ class Updates:
             ops += self._decay_ops(update.decay)
         ops += self._rule_ops(update, joined)
         if update.accumulation:
-            ops = [_AccumulatedUpdate(update.accumulation, parameters.gradient, ops)]
+            ops = [_AccumulatedUpdate(update.accumulation, parameters, ops)]
         if update.average:
             average, numbers = update.average.average, update.average.numbers
-            for part in parameters.trainable_slices():
+            averaged = {v for v in update.average.variables or parameters.variables if v.trainable}
+            for part in parameters.slices_of(averaged):
                 ops.append(Update("average", values[part], None, [average[part]], numbers))
         return ops + weight_projections(parameters)
+
+    def step(self) -> UpdateStep:
+        """Return an object that updates the weights by given gradients."""
+        return UpdateStep(self._parameters, self.ops())
 
     def _decay_ops(self, decay: WeightDecay) -> list[Any]:
         """w -= rate * w is plain gradient descent on w itself."""

@@ -119,18 +119,11 @@ class MetricsTracker:
     ) -> None:
         """Accumulate the results of a plan for a batch with these labels and sample weights."""
         count = len(plan.outputs[0])
-        total = plan.penalty
-        for index, values in enumerate(plan.losses):
-            if values is None:
-                continue
-            weighted = weights[index] is not None
-            loss = float(values @ plan.sample_weights[index] if weighted else values.sum())
-            loss /= len(values)
-            total += loss * self._loss_weights[index]
-            part = self._losses[index]
-            if part is not None:
+        losses = batch_losses(plan, weights)
+        for loss, part in zip(losses, self._losses, strict=True):
+            if loss is not None and part is not None:
                 part.add(loss * count, count)
-        self._loss.add(total * count, count)
+        self._loss.add(total_loss(plan, losses, self._loss_weights) * count, count)
         for output, y, weight, chosen in zip(plan.outputs, ys, weights, self._metrics, strict=True):
             for metric, weighted in chosen:
                 metric.update_state(y, output, *([weight] if weighted else []))
@@ -144,3 +137,23 @@ class MetricsTracker:
         """Return the values so far by name, in alphabetical order: floats, and arrays for metrics
         with one number per class or threshold."""
         return {name: self._named[name].result() for name in sorted(self._named)}
+
+
+def batch_losses(plan: Plan, weights: Sequence[np.ndarray | None]) -> list[float | None]:
+    """Return the mean loss of every output after a run with these sample weights; None without."""
+    losses: list[float | None] = []
+    for values, of_plan, weight in zip(plan.losses, plan.sample_weights, weights, strict=True):
+        if values is None:
+            losses.append(None)
+            continue
+        losses.append(float(values.sum() if weight is None else values @ of_plan) / len(values))
+    return losses
+
+
+def total_loss(plan: Plan, losses: Sequence[float | None], loss_weights: Sequence[float]) -> float:
+    """Return the loss that training minimizes: the sum of `batch_losses`, and all penalties."""
+    total = plan.penalty
+    for loss, weight in zip(losses, loss_weights, strict=True):
+        if loss is not None:
+            total += loss * weight
+    return total

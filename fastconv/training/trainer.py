@@ -30,13 +30,14 @@ from fastconv.training.data import ArraySource, Source, split_validation
 from fastconv.training.epoch_iterator import EpochIterator
 from fastconv.training.io_spec import IOSpec
 from fastconv.training.metrics_tracker import MetricsTracker
+from fastconv.training.own_loops import OwnLoops
 from fastconv.training.training_run import TrainingRun, validated_epochs
 
 # Mode of a plan -> the argument `training` of its layers; False in all other modes
 _TRAINING = {"train": True, "forward": True, "augment": None}
 
 
-class Trainer:
+class Trainer(OwnLoops):
     """The training half of a model; `fastconv.models` contains the other, the layers.
 
     The declarations below are what it uses of the other half.
@@ -68,6 +69,7 @@ class Trainer:
     def _begin_work(self) -> None:
         """Set up attributes that are not part of the state."""
         self._plans = PlanCache()
+        self._forget_losses()
         self._fitting = threading.Lock()
         self.training_run: TrainingRun | None = None
 

@@ -413,7 +413,7 @@ def _checksum(text: str, header: dict[str, Any], body: bytes) -> str:
 
 def _everything(model: models.Model) -> list[Any]:
     """Weights and optimizer, to be compared."""
-    variables = [np.asarray(value).tobytes() for _, value in model.optimizer.variables]
+    variables = [variable.numpy().tobytes() for variable in model.optimizer.variables]
     return [*(weight.tobytes() for weight in model.get_weights()), *variables]
 
 

@@ -231,3 +231,29 @@ def test_aliases_keep_the_name_as_typed(name):
 def test_arguments_and_values_that_do_not_fit_are_refused(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+# ---- operating points, correlations ----
+
+
+def test_operating_points_and_correlations_in_a_model():
+    x, y = ARRAYS["shares"], ARRAYS["target_one_hot"]
+    model = models.Sequential([layers.Input((5,)), layers.Activation("linear")])
+    model.compile(loss="mse", metrics=[metrics.PrecisionAtRecall(0.5), "pearson_correlation"])
+    logs = model.evaluate(x, y, batch_size=5, verbose=0, return_dict=True)
+    assert logs["precision_at_recall"] == pytest.approx(metrics.PrecisionAtRecall(0.5)(y, x))
+    expected = metrics.pearson_correlation(y, x).mean()
+    assert logs["pearson_correlation"] == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: metrics.PrecisionAtRecall(2), ValueError, "`recall` must be"),
+        (lambda: metrics.RecallAtPrecision(0.5, 0), ValueError, "`num_thresholds` must be"),
+        (lambda: metrics.pearson_correlation([1, 2], [1]), ValueError, "the same shape"),
+    ],
+)
+def test_arguments_of_operating_points_and_correlations(make, error, message):
+    with pytest.raises(error, match=message):
+        make()

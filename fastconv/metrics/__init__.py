@@ -4,6 +4,8 @@
     accuracy    Accuracy in its forms: binary, categorical, sparse, top-k
     of_losses   MeanSquaredError, Hinge, CategoricalCrossentropy ... as metrics
     confusion   TruePositives and its like, Precision, Recall, AUC, ConfusionMatrix
+    operating_points  SensitivityAtSpecificity, PrecisionAtRecall and their like
+    correlation PearsonCorrelation, ConcordanceCorrelation
     functions   the same as functions of arrays, with one value per sample
     overlap     MeanIoU and its like, for segmentation
     scores      F1Score, FBetaScore, R2Score, RootMeanSquaredError
@@ -43,6 +45,12 @@ from fastconv.metrics.confusion import (
     TrueNegatives,
     TruePositives,
 )
+from fastconv.metrics.correlation import (
+    ConcordanceCorrelation,
+    PearsonCorrelation,
+    concordance_correlation,
+    pearson_correlation,
+)
 from fastconv.metrics.functions import *  # noqa: F403
 from fastconv.metrics.of_losses import (
     BinaryCrossentropy,
@@ -61,6 +69,12 @@ from fastconv.metrics.of_losses import (
     SparseCategoricalCrossentropy,
     SquaredHinge,
 )
+from fastconv.metrics.operating_points import (
+    PrecisionAtRecall,
+    RecallAtPrecision,
+    SensitivityAtSpecificity,
+    SpecificityAtSensitivity,
+)
 from fastconv.metrics.overlap import BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU
 from fastconv.metrics.scores import F1Score, FBetaScore, R2Score, RootMeanSquaredError
 from fastconv.serialization import find, named_object, serializers
@@ -75,7 +89,9 @@ CLASSES = {
         SquaredHinge, CategoricalHinge, KLDivergence, Poisson, BinaryCrossentropy,
         CategoricalCrossentropy, SparseCategoricalCrossentropy, TruePositives, FalsePositives,
         TrueNegatives, FalseNegatives, Precision, Recall, AUC, F1Score, FBetaScore, ConfusionMatrix,
-        IoU, BinaryIoU, MeanIoU, OneHotIoU, OneHotMeanIoU,
+        IoU, BinaryIoU, MeanIoU, OneHotIoU, OneHotMeanIoU, PearsonCorrelation,
+        ConcordanceCorrelation, SensitivityAtSpecificity, SpecificityAtSensitivity,
+        PrecisionAtRecall, RecallAtPrecision,
     )
 }  # fmt: skip
 serialize, deserialize = serializers("metrics")
@@ -135,8 +151,10 @@ __all__ = [
     "CLASSES",
     "MeanMetricWrapper",
     "Metric",
+    "concordance_correlation",
     "deserialize",
     "get",
+    "pearson_correlation",
     "resolve",
     "serialize",
     *CLASSES,

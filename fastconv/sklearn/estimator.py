@@ -177,11 +177,12 @@ class ConvEstimator(BaseEstimator):
         """Return a checked table and labels; with `reset`, remember its columns."""
 
     @abstractmethod
-    def _targets(self, y: np.ndarray) -> np.ndarray:
+    def _targets(self, y: Any) -> np.ndarray:
         """Return what the network learns for checked labels; ValueError for unknown ones."""
 
     def _built(self, input_shape: tuple[int, ...], outputs: int) -> Any:
         arguments = self._routed("model__")
+        network: Any
         if callable(self.model) and not isinstance(self.model, Model):
             network = self.model(input_shape, outputs, **arguments)
         elif arguments:

@@ -220,6 +220,8 @@ LOSSES = [
     ("BinaryCrossentropy", {"reduction": "sum"}, "shares", "binary"),
 ]
 
+_FLOAT = {"dtype": "float32"}
+
 METRICS = [
     # class, arguments, predictions, targets (of the arrays for the losses, made two-dimensional)
     ("Accuracy", {}, "counts", "counts2"),
@@ -290,4 +292,29 @@ METRICS = [
     ("R2Score", {}, "real", "real"),
     ("R2Score", {"class_aggregation": None}, "real", "real"),
     ("R2Score", {"class_aggregation": "variance_weighted_average"}, "real", "real"),
+    ("PearsonCorrelation", {}, "real", "real"),
+    ("PearsonCorrelation", {"axis": -1, "name": "pearson"}, "positive", "real"),
+    ("ConcordanceCorrelation", {}, "real", "real"),
+    ("SensitivityAtSpecificity", {"specificity": 0.4}, "shares", "binary"),
+    ("SensitivityAtSpecificity", {"specificity": 0.4, "class_id": 2}, "shares", "binary"),
+    ("SpecificityAtSensitivity", {"sensitivity": 0.6, "num_thresholds": 9}, "shares", "binary"),
+    ("PrecisionAtRecall", {"recall": 0.7}, "shares", "binary"),
+    ("RecallAtPrecision", {"precision": 0.5, "num_thresholds": 1}, "shares", "binary"),
+    ("RecallAtPrecision", {"precision": 0.99}, "shares", "binary"),
+    # By default, Keras cuts weights off to whole numbers.
+    ("MeanIoU", {"num_classes": 5, "sparse_y_pred": False} | _FLOAT, "shares", "labels"),
+    (
+        "MeanIoU",
+        {"num_classes": 5, "sparse_y_pred": False, "ignore_class": 1} | _FLOAT,
+        "shares",
+        "labels",
+    ),
+    (
+        "IoU",
+        {"num_classes": 5, "target_class_ids": [0, 3], "sparse_y_pred": False} | _FLOAT,
+        "shares",
+        "labels",
+    ),
+    ("OneHotIoU", {"num_classes": 5, "target_class_ids": [1]} | _FLOAT, "shares", "one_hot"),
+    ("OneHotMeanIoU", {"num_classes": 5} | _FLOAT, "shares", "one_hot"),
 ]

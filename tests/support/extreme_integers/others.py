@@ -267,6 +267,24 @@ OTHERS = {
         ({"num_classes": 4, "target_class_ids": [0, 2], "ignore_class": 1, "axis": -1}, _metric)
     ],
     "metrics.OneHotMeanIoU": [({"num_classes": 4, "ignore_class": 1, "axis": -1}, _metric)],
+    **{
+        f"metrics.{name}": [({"axis": -1}, use)]
+        for name, use in {
+            "ConcordanceCorrelation": _metric,
+            "PearsonCorrelation": _metric,
+            "concordance_correlation": _metric_function,
+            "pearson_correlation": _metric_function,
+        }.items()
+    },
+    **{
+        f"metrics.{name}": [({limited: 0.5, "num_thresholds": 20, "class_id": 1}, _metric)]
+        for name, limited in {
+            "PrecisionAtRecall": "recall",
+            "RecallAtPrecision": "precision",
+            "SensitivityAtSpecificity": "specificity",
+            "SpecificityAtSensitivity": "sensitivity",
+        }.items()
+    },
     "metrics.Precision": [({"top_k": 2, "class_id": 1}, _metric)],
     "metrics.R2Score": [({"num_regressors": 1}, _metric)],
     "metrics.Recall": [({"top_k": 2, "class_id": 1}, _metric)],

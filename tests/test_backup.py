@@ -20,7 +20,7 @@ from fastconv.saving.state_file import load_state, save_state
 from fastconv.utils import set_random_seed
 from tests.support import interrupted_training
 from tests.support.interrupted_training import result, train
-from tests.support.overlap_settings import overlap_settings
+from tests.support.metric_settings import metric_settings
 
 SCRIPT = interrupted_training.__file__
 SOURCES = ["arrays", "sequence", "steps", "generator", "short arrays", "too few", "iterable"]
@@ -276,7 +276,7 @@ def test_every_metric_can_be_interrupted(name):
     """Half of the data, the state into a new metric, the other half: the same result."""
     rng = np.random.default_rng(1)
     settings = {"ConfusionMatrix": {"num_classes": 4}, "SparseTopKCategoricalAccuracy": {"k": 2}}
-    settings |= overlap_settings(4)
+    settings |= metric_settings(4)
     settings["TopKCategoricalAccuracy"] = settings["SparseTopKCategoricalAccuracy"]
     whole, first, second = (metrics.CLASSES[name](**settings.get(name, {})) for _ in range(3))
     outputs = rng.random((8, 4)).astype(np.float32)

@@ -13,7 +13,7 @@ import pytest
 from fastconv import callbacks, layers, losses, metrics, models, optimizers
 from fastconv.optimizers import schedules
 from fastconv.utils import set_random_seed
-from tests.support.overlap_settings import overlap_settings
+from tests.support.metric_settings import metric_settings
 
 X = np.random.default_rng(0).standard_normal((20, 8, 8, 2)).astype(np.float32)
 Y = np.random.default_rng(1).integers(0, 3, 20)
@@ -250,7 +250,7 @@ def test_the_flat_buffer_by_itself(again):
 @ways
 @pytest.mark.parametrize("name", sorted(metrics.CLASSES))
 def test_a_copied_metric_counts_for_itself(again, name):
-    settings = {"ConfusionMatrix": {"num_classes": 3}} | overlap_settings(3)
+    settings = {"ConfusionMatrix": {"num_classes": 3}} | metric_settings(3)
     metric = metrics.CLASSES[name](**settings.get(name, {}))
     values = np.random.default_rng(2).random((6, 3)).astype(np.float32)
     labels = np.arange(6) % 3 if "Sparse" in name else np.eye(3, dtype=np.float32)[np.arange(6) % 3]

@@ -287,6 +287,35 @@ cdef extern from "fastconv_kernels.h" nogil:
     int fc_isa_compiled(int)
     int fc_isa_supported(int)
 
+cdef extern from "../schedule/chain.h" nogil:
+    enum:
+        FC_CHAIN_CODE_COUNT, FC_CHAIN_SLOTS, FC_CHAIN_BLOCK, FC_CHAIN_AXES
+        FC_CHAIN_activation, FC_CHAIN_activation_gradient
+        FC_SLOT_REGISTER, FC_SLOT_WHOLE, FC_SLOT_SINGLE, FC_SLOT_PERIODIC, FC_SLOT_STRIDED, FC_SLOT_OUTPUT
+        FC_ELEMENT_REAL, FC_ELEMENT_BOOL, FC_ELEMENT_INT32
+
+    ctypedef struct fc_chain_instruction:
+        int code
+        int kind
+        int y
+        int x[3]
+        double parameters[3]
+
+    ctypedef struct fc_chain_slot:
+        int place
+        int type
+        void *data
+        double value
+        int64_t scratch, period
+        int64_t stride[8]
+
+    ctypedef struct fc_chain:
+        const fc_chain_instruction *instruction
+        const fc_chain_slot *slot
+        int instructions, slots, axes
+        int64_t size, block, item
+        int64_t shape[8]
+
 cdef extern from "../schedule/algorithm.h" nogil:
     enum:
         FC_FORWARD, FC_BACKWARD_INPUT, FC_BACKWARD_KERNEL

@@ -4,6 +4,7 @@ from libc.stdint cimport int32_t, int64_t, uint64_t
 from fastconv._ext._kernels cimport (
     FC_UPDATES,
     fc_broadcast,
+    fc_chain,
     fc_channel_norm,
     fc_conv,
     fc_dense,
@@ -118,6 +119,7 @@ cdef extern from "fastconv_kernels.h" nogil:
         void (*prelu_gradient_reduce)(const fc_prelu *, const void *workspace, int64_t slope) noexcept nogil
         void (*merge)(const fc_merge *, int64_t begin, int64_t n) noexcept nogil
         void (*merge_backward)(const fc_merge *, int index, const void *dy, void *dx, int64_t begin, int64_t n) noexcept nogil
+        void (*chain_item)(const fc_chain *, int64_t item, void *scratch) noexcept nogil
         void (*scale)(double factor, const void *x, void *y, int64_t n) noexcept nogil
         void (*broadcast_item)(const fc_broadcast *, int64_t item) noexcept nogil
         int64_t (*broadcast_backward_items)(const fc_broadcast *) noexcept nogil

@@ -13,6 +13,7 @@
 
 #include <stddef.h>
 
+#include "../schedule/chain.h"
 #include "../schedule/problems.h"
 #include "../schedule/target.h"
 
@@ -73,6 +74,7 @@
     X(void, prelu_gradient_reduce, (const fc_prelu *, const void *workspace, int64_t slope)) \
     X(void, merge, (const fc_merge *, int64_t begin, int64_t n)) \
     X(void, merge_backward, (const fc_merge *, int index, const void *dy, void *dx, int64_t begin, int64_t n)) \
+    X(void, chain_item, (const fc_chain *, int64_t item, void *scratch)) \
     X(void, scale, (double factor, const void *x, void *y, int64_t n)) \
     X(void, broadcast_item, (const fc_broadcast *, int64_t item)) \
     X(int64_t, broadcast_backward_items, (const fc_broadcast *)) \

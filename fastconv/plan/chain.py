@@ -1,0 +1,372 @@
+"""Chains: several element-wise operations as one list of instructions, with their gradients.
+
+    relu(x * s + b)        inputs 0, 1, 2 = x, s, b
+                           3 = multiply(0, 1)
+                           4 = add(3, 2)
+                           5 = activation(4)         outputs (5,)
+
+A value is the number of an input or of an instruction. The compiled core (`_ext/_chain.pyx`) runs a
+chain in one pass over memory: a block of all inputs, instruction by instruction, and then the next
+block. The gradient of a chain is a chain, too: it computes the forward values again instead of
+keeping them, except for the output, which is in memory.
+
+Functions on arrays describe themselves by a function on `Term`s: `lambda x1, x2: x1 + x2`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from fastconv._ext._core import KEEPS_INPUT
+
+_CONSTANT = "constant"
+
+# Instructions whose derivative is 0 wherever it is defined.
+_FLAT = frozenset(
+    """sign floor ceil rint trunc isnan isinf isfinite logical_not greater greater_equal equal
+    not_equal logical_and logical_or""".split()
+)
+
+
+class Instruction(NamedTuple):
+    """`name` of `operands`, which are values; `activation` and `parameters` are those of an
+    activation. A constant has no operand and its value as parameter."""
+
+    name: str
+    operands: tuple[int, ...]
+    activation: str = ""
+    parameters: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Instructions on the values 0 .. `inputs` - 1; instruction i has the value `inputs` + i."""
+
+    inputs: int
+    instructions: tuple[Instruction, ...]
+    outputs: tuple[int, ...]
+
+    def inlined(self, terms: Sequence[Term]) -> list[Term]:
+        """Return the outputs as terms in the builder of `terms`, which replace the inputs."""
+        values = list(terms)
+        for instruction in self.instructions:
+            values.append(terms[0].builder.add(instruction, values))
+        return [values[output] for output in self.outputs]
+
+    def gradient(self, wanted: Sequence[int]) -> Chain:
+        """Return the chain of the gradients with respect to the inputs in `wanted`.
+
+        This chain has one output. The inputs of the new one are those of this chain, the gradient
+        of the output, and the output itself. The new one has an output per entry of `wanted`.
+        """
+        builder = Builder(self.inputs + 2)
+        (output,) = self.outputs
+        values = list(builder.inputs[: self.inputs])
+        for number, instruction in enumerate(self.instructions, self.inputs):
+            term = builder.add(instruction, values)
+            values.append(builder.inputs[-1] if number == output else term)
+        gradients: dict[int, Term] = {output: builder.inputs[-2]}
+        for number in reversed(range(self.inputs, len(values))):
+            gradient = gradients.get(number)
+            if gradient is None:
+                continue
+            instruction = self.instructions[number - self.inputs]
+            operands = [values[operand] for operand in instruction.operands]
+            parts = _derivatives(instruction, operands, values[number], gradient)
+            for operand, part in zip(instruction.operands, parts, strict=True):
+                if part is not None:
+                    known = gradients.get(operand)
+                    gradients[operand] = part if known is None else known + part
+        zero = builder.constant(0.0)
+        return builder.chain([gradients.get(number, zero) for number in wanted])
+
+    def depends(self) -> set[int]:
+        """Return the inputs on which the output depends with a gradient."""
+        (output,) = self.outputs
+        reached = {output}
+        for number in reversed(range(self.inputs, self.inputs + len(self.instructions))):
+            instruction = self.instructions[number - self.inputs]
+            if number in reached and instruction.name not in _FLAT:
+                is_choice = instruction.name == "where"
+                reached.update(instruction.operands[is_choice:])
+        return {number for number in reached if number < self.inputs}
+
+    def assigned(self) -> Assignment:
+        """Return the chain as the compiled core takes it: values assigned to slots."""
+        return _assign(self)
+
+
+class Assignment(NamedTuple):
+    """`instructions` on slots: first the inputs of the chain, then `constants`, then the distinct
+    outputs that are not inputs (`written`), then `registers` intermediate values."""
+
+    instructions: list[tuple[str, int, tuple[int, ...], str, tuple[float, ...]]]
+    constants: list[float]
+    written: list[int]
+    registers: int
+
+
+class Builder:
+    """Collects instructions; equal ones are one."""
+
+    def __init__(self, inputs: int):
+        self.inputs = [Term(self, number) for number in range(inputs)]
+        self._instructions: list[Instruction] = []
+        self._numbers: dict[Instruction, int] = {}
+
+    def apply(
+        self,
+        name: str,
+        *operands: Term,
+        activation: str = "",
+        parameters: tuple[float, ...] = (),
+    ) -> Term:
+        """Return the value of an instruction."""
+        numbers = tuple(term.number for term in operands)
+        instruction = Instruction(name, numbers, activation, parameters)
+        number = self._numbers.get(instruction)
+        if number is None:
+            number = len(self.inputs) + len(self._instructions)
+            self._instructions.append(instruction)
+            self._numbers[instruction] = number
+        return Term(self, number)
+
+    def add(self, instruction: Instruction, values: Sequence[Term]) -> Term:
+        """Return the value of an instruction of another chain, on `values` of this one."""
+        operands = (values[operand] for operand in instruction.operands)
+        return self.apply(
+            instruction.name,
+            *operands,
+            activation=instruction.activation,
+            parameters=instruction.parameters,
+        )
+
+    def constant(self, value: float) -> Term:
+        return self.apply(_CONSTANT, parameters=(float(value),))
+
+    def value_of(self, number: int) -> float | None:
+        """Return a constant's value; None for other values."""
+        index = number - len(self.inputs)
+        if index < 0 or self._instructions[index].name != _CONSTANT:
+            return None
+        return self._instructions[index].parameters[0]
+
+    def chain(self, outputs: Sequence[Term]) -> Chain:
+        """Return the chain of `outputs`, without instructions that they do not need."""
+        count = len(self.inputs)
+        needed = {term.number for term in outputs}
+        for index in reversed(range(len(self._instructions))):
+            if count + index in needed:
+                needed.update(self._instructions[index].operands)
+        numbers = {number: number for number in range(count)}
+        kept: list[Instruction] = []
+        for index, instruction in enumerate(self._instructions):
+            if count + index in needed:
+                operands = tuple(numbers[operand] for operand in instruction.operands)
+                numbers[count + index] = count + len(kept)
+                kept.append(instruction._replace(operands=operands))
+        return Chain(count, tuple(kept), tuple(numbers[term.number] for term in outputs))
+
+
+class Term:
+    """A value of a chain that is being built: operators and `apply` add instructions."""
+
+    def __init__(self, builder: Builder, number: int):
+        self.builder, self.number = builder, number
+
+    @property
+    def value(self) -> float | None:
+        """The number that it is; None if it is not a constant."""
+        return self.builder.value_of(self.number)
+
+    def apply(self, name: str, *others: Any) -> Term:
+        """Return an instruction on this value and `others`, which may be numbers."""
+        return self.builder.apply(name, self, *map(self._term, others))
+
+    def activation(self, kind: str, *parameters: float) -> Term:
+        """Return an activation of the compiled core."""
+        full = (*parameters, *(0.0, math.inf, 0.0)[len(parameters) :])
+        return self.builder.apply("activation", self, activation=kind, parameters=full)
+
+    def power(self, exponent: Any) -> Term:
+        """Return self ** exponent; common constant exponents need no logarithm."""
+        exponent = self._term(exponent)
+        if exponent.value == 2:
+            return self * self
+        if exponent.value == 3:
+            return self * self * self
+        if exponent.value == 1:
+            return self
+        if exponent.value == 0.5:
+            return self.apply("square_root")
+        if exponent.value == -1:
+            return 1 / self
+        return self.apply("power", exponent)
+
+    def where(self, x1: Any, x2: Any) -> Term:
+        """Return x1 where self is not 0, else x2."""
+        return self.apply("where", x1, x2)
+
+    def _term(self, other: Any) -> Term:
+        return other if isinstance(other, Term) else self.builder.constant(other)
+
+    def __add__(self, other: Any) -> Term:
+        return self.apply("add", other)
+
+    def __radd__(self, other: Any) -> Term:
+        return self._term(other) + self
+
+    def __sub__(self, other: Any) -> Term:
+        return self.apply("subtract", other)
+
+    def __rsub__(self, other: Any) -> Term:
+        return self._term(other) - self
+
+    def __mul__(self, other: Any) -> Term:
+        other = self._term(other)
+        if other.value == 1:
+            return self
+        return other if self.value == 1 else self.apply("multiply", other)
+
+    def __rmul__(self, other: Any) -> Term:
+        return self._term(other) * self
+
+    def __truediv__(self, other: Any) -> Term:
+        return self.apply("divide", other)
+
+    def __rtruediv__(self, other: Any) -> Term:
+        return self._term(other) / self
+
+    def __neg__(self) -> Term:
+        return self.apply("negative")
+
+
+def build(function: Callable[..., Term], inputs: int, *others: Any, **options: Any) -> Chain:
+    """Return the chain of `function`, called on one term per input, `others` and `options`."""
+    builder = Builder(inputs)
+    return builder.chain([function(*builder.inputs, *others, **options)])
+
+
+# ------------------------------------------------------------------------------------- derivatives
+
+
+def _derivatives(
+    instruction: Instruction, x: Sequence[Term], y: Term, dy: Term
+) -> Sequence[Term | None]:
+    """Return the gradient with respect to each operand `x` for the gradient `dy` of the result
+    `y`; None for zero."""
+    name = instruction.name
+    if name in _FLAT or name == _CONSTANT:
+        return [None] * len(x)
+    if name == "activation":
+        kind = instruction.activation
+        saved = x[0] if kind in KEEPS_INPUT else y
+        return [
+            dy.builder.apply(
+                "activation_gradient",
+                saved,
+                dy,
+                activation=kind,
+                parameters=instruction.parameters,
+            )
+        ]
+    if name not in _DERIVATIVES:
+        raise ValueError(f"the instruction {name!r} has no derivative")
+    return _DERIVATIVES[name](*x, y, dy)
+
+
+_DERIVATIVES: dict[str, Callable[..., Sequence[Term | None]]] = {
+    "copy": lambda a, y, g: [g],
+    "negative": lambda a, y, g: [-g],
+    "absolute": lambda a, y, g: [g * a.apply("sign")],
+    "square_root": lambda a, y, g: [0.5 * g / y],
+    "exp": lambda a, y, g: [g * y],
+    "log": lambda a, y, g: [g / a],
+    "expm1": lambda a, y, g: [g * (y + 1)],
+    "log1p": lambda a, y, g: [g / (a + 1)],
+    "log2": lambda a, y, g: [g / (a * math.log(2))],
+    "log10": lambda a, y, g: [g / (a * math.log(10))],
+    "exp2": lambda a, y, g: [g * y * math.log(2)],
+    "sin": lambda a, y, g: [g * a.apply("cos")],
+    "cos": lambda a, y, g: [-(g * a.apply("sin"))],
+    "tan": lambda a, y, g: [g * (y * y + 1)],
+    "asin": lambda a, y, g: [g / (1 - a * a).apply("square_root")],
+    "acos": lambda a, y, g: [-(g / (1 - a * a).apply("square_root"))],
+    "atan": lambda a, y, g: [g / (a * a + 1)],
+    "sinh": lambda a, y, g: [g * a.apply("cosh")],
+    "cosh": lambda a, y, g: [g * a.apply("sinh")],
+    "asinh": lambda a, y, g: [g / (a * a + 1).apply("square_root")],
+    "acosh": lambda a, y, g: [g / (a * a - 1).apply("square_root")],
+    "atanh": lambda a, y, g: [g / (1 - a * a)],
+    "erf": lambda a, y, g: [g * (2 / math.sqrt(math.pi)) * (-(a * a)).apply("exp")],
+    "add": lambda a, b, y, g: [g, g],
+    "subtract": lambda a, b, y, g: [g, -g],
+    "multiply": lambda a, b, y, g: [g * b, g * a],
+    "divide": lambda a, b, y, g: [g / b, -(g * y) / b],
+    # Of equal values, the first gets the gradient.
+    "maximum": lambda a, b, y, g: _chosen(a.apply("greater_equal", b), g),
+    "minimum": lambda a, b, y, g: _chosen(b.apply("greater_equal", a), g),
+    "power": lambda a, b, y, g: [g * b * a.power(b - 1 if b.value is None else b.value - 1),
+                                 g * y * _log_or_zero(a)],
+    "atan2": lambda a, b, y, g: [g * b / (a * a + b * b), -(g * a) / (a * a + b * b)],
+    "floor_mod": lambda a, b, y, g: [g, -(g * a.apply("floor_divide", b))],
+    "floor_divide": lambda a, b, y, g: [None, None],
+    "where": lambda c, a, b, y, g: [None, *_chosen(c, g)],
+}  # fmt: skip
+
+
+def _chosen(condition: Term, gradient: Term) -> list[Term]:
+    """Return `gradient` for the operand that `condition` chooses, and 0 for the other."""
+    return [condition.where(gradient, 0.0), condition.where(0.0, gradient)]
+
+
+def _log_or_zero(a: Term) -> Term:
+    """Return log(a), and 0 where a <= 0: a power of 0 does not grow with its exponent."""
+    positive = a.apply("greater", 0.0)
+    return positive.where(positive.where(a, 1.0).apply("log"), 0.0)
+
+
+# ------------------------------------------------------------------------------------------- slots
+
+
+def _assign(chain: Chain) -> Assignment:
+    """Assign values to slots; the register of a value is free after its last use."""
+    first = chain.inputs
+    constants: list[float] = []
+    slots = {number: number for number in range(first)}
+    for number, instruction in enumerate(chain.instructions, first):
+        if instruction.name == _CONSTANT:
+            slots[number] = first + len(constants)
+            constants.append(instruction.parameters[0])
+    written = list(dict.fromkeys(number for number in chain.outputs if number not in slots))
+    beyond = first + len(constants)
+    slots.update({number: beyond + index for index, number in enumerate(written)})
+    beyond += len(written)
+    last: dict[int, int] = {}
+    for number, instruction in enumerate(chain.instructions, first):
+        last.update(dict.fromkeys(instruction.operands, number))
+    free: list[int] = []
+    registers = 0
+    instructions = []
+    for number, instruction in enumerate(chain.instructions, first):
+        if instruction.name == _CONSTANT:
+            continue
+        operands = tuple(slots[operand] for operand in instruction.operands)
+        ended = {slots[o] for o in instruction.operands if last[o] == number and slots[o] >= beyond}
+        # The gradient of an activation may write its result before it has read the saved value.
+        early = set() if instruction.name == "activation_gradient" else ended
+        free.extend(early)
+        if number not in slots:
+            if not free:
+                free.append(beyond + registers)
+                registers += 1
+            slots[number] = free.pop()
+        free.extend(ended - early)
+        instructions.append(
+            (instruction.name, slots[number], operands, instruction.activation,
+             instruction.parameters)
+        )  # fmt: skip
+    return Assignment(instructions, constants, written, registers)

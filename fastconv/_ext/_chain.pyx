@@ -6,7 +6,7 @@ from libc.stdlib cimport calloc, free
 cimport numpy as cnp
 import numpy as np
 
-from fastconv._ext._core cimport Op, activation_code, current_table, pointer, round_up_64
+from fastconv._ext._core cimport activation_code, current_table, pointer
 from fastconv._ext._kernels cimport (
     FC_CHAIN_AXES,
     FC_CHAIN_BLOCK,
@@ -27,7 +27,7 @@ from fastconv._ext._kernels cimport (
     fc_chain_instruction,
     fc_chain_slot,
 )
-from fastconv._ext._tables cimport fc_table
+from fastconv._ext._program cimport Op, round_up_64
 
 cdef enum:
     BLOCKS = 16  # blocks per item: the operands that repeat are prepared once per item
@@ -74,7 +74,6 @@ cdef class Chain(Op):
     the inputs if that has the same shape and dtype and there is no other output.
     """
 
-    cdef const fc_table *table
     cdef fc_chain problem
     cdef fc_chain_instruction *instruction
     cdef fc_chain_slot *slot

@@ -10,6 +10,7 @@ from fastconv import resampling, runtime, shapes
 from fastconv._ext._resample import Resample, Warp, WarpBackward
 from fastconv.common.arguments import choice
 from fastconv.ops import _validation as check
+from fastconv.ops._function import Spec, function
 
 
 def pad2d(
@@ -306,14 +307,44 @@ def resize2d_backward(
     return _mapped(dy, "dy", tuple(m.transposed for m in maps), out, num_threads)
 
 
+def _order(axes: Any, shape: tuple[int | None, ...]) -> tuple[int, ...]:
+    """Return the axes of a transposition; None reverses them."""
+    if axes is None:
+        return tuple(reversed(range(len(shape))))
+    if not isinstance(axes, (tuple, list)):
+        raise TypeError(f"`axes` must be a tuple of integers, received {axes!r}")
+    order = tuple(shapes.normalize_int(axis, "axes", minimum=0) for axis in axes)
+    if sorted(order) != list(range(len(shape))) or len(shape) > _MOST_AXES:
+        raise ValueError(
+            f"`axes` must hold each axis of `x` once, at most {_MOST_AXES}, received {axes!r} for "
+            f"shape {shape}"
+        )
+    return order
+
+
+def _transposed(x: Spec, axes: Any = None) -> tuple:
+    return tuple(x.shape[axis] for axis in _order(axes, x.shape))
+
+
+@function(
+    "numpy",
+    "Transpose",
+    gradient=lambda dy, y, x, axes: np.transpose(dy, np.argsort(_order(axes, x.shape))),
+    shape=_transposed,
+    strict=True,
+)
 def transpose(
-    x: np.ndarray, axes: Any, *, out: np.ndarray | None = None, num_threads: int | None = None
+    x: np.ndarray,
+    axes: Any = None,
+    *,
+    out: np.ndarray | None = None,
+    num_threads: int | None = None,
 ) -> np.ndarray:
     """Permute the axes into a new array; the gradient is `transpose` by the inverse permutation.
 
     Args:
         x: of any shape with at most 8 axes, float32 or float64.
-        axes: axis i of the output is axis axes[i] of `x`.
+        axes: axis i of the output is axis axes[i] of `x`; by default in reverse order.
         out, num_threads: as for `pad2d`.
 
     Returns:
@@ -330,14 +361,7 @@ def transpose(
     (2, 5, 3, 4)
     """
     x = check.check_float(x, "x")
-    if not isinstance(axes, (tuple, list)):
-        raise TypeError(f"`axes` must be a tuple of integers, received {axes!r}")
-    order = tuple(shapes.normalize_int(axis, "axes", minimum=0) for axis in axes)
-    if sorted(order) != list(range(x.ndim)) or x.ndim > _MOST_AXES:
-        raise ValueError(
-            f"`axes` must hold each axis of `x` once, at most {_MOST_AXES}, received {axes!r} for "
-            f"shape {x.shape}"
-        )
+    order = _order(axes, x.shape)
     threads = runtime.resolve_num_threads(num_threads)
     y = check.result(out, tuple(x.shape[axis] for axis in order), x, {"x": x})
     if y.size:

@@ -12,6 +12,7 @@ import numpy as np
 from fastconv import runtime, shapes
 from fastconv._ext._normalization import PReLUBackward, PReLUForward
 from fastconv.ops import _validation as check
+from fastconv.ops._function import compiled
 from fastconv.ops.activations import backward_pass, forward_pass
 from fastconv.ops.normalization import gradient, samples
 
@@ -63,21 +64,22 @@ def bounded_relu_backward(
     )
 
 
+@compiled("Gelu", lambda x, approximate: x.activation("gelu_tanh" if approximate else "gelu"))
 def gelu(
     x: np.ndarray,
+    approximate: bool = True,
     *,
-    approximate: bool = False,
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> np.ndarray:
     """y = x * P(X <= x) for a standard normal X (Hendrycks & Gimpel 2016, arXiv 1606.08415).
 
-    With `approximate`, x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))).
-    Everything else is as for `relu`.
+    With `approximate`, the default as in Keras, x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715
+    x^3))). Everything else is as for `relu`.
 
     >>> import numpy as np
     >>> from fastconv import ops
-    >>> ops.gelu(np.array([-1000.0, 0.0, 1.0, 1000.0])).round(4).tolist()
+    >>> ops.gelu(np.array([-1000.0, 0.0, 1.0, 1000.0]), approximate=False).round(4).tolist()
     [-0.0, 0.0, 0.8413, 1000.0]
     """
     kind = "gelu_tanh" if approximate else "gelu"
@@ -88,7 +90,7 @@ def gelu_backward(
     x: np.ndarray,
     dy: np.ndarray,
     *,
-    approximate: bool = False,
+    approximate: bool = True,
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> np.ndarray:
@@ -105,6 +107,7 @@ def gelu_backward(
     return backward_pass(kind, x, dy, 0.0, out, num_threads, "x")
 
 
+@compiled("Silu", lambda x: x.activation("silu"))
 def silu(
     x: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
 ) -> np.ndarray:
@@ -133,6 +136,7 @@ def silu_backward(
     return backward_pass("silu", x, dy, 0.0, out, num_threads, "x")
 
 
+@compiled("HardSilu", lambda x: x.activation("hard_silu"))
 def hard_silu(
     x: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
 ) -> np.ndarray:

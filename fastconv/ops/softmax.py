@@ -1,12 +1,17 @@
-"""Softmax and log-softmax along the last axis, and their gradients from the output."""
+"""Softmax and log-softmax along axes, and their gradients from the output."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from fastconv import runtime
 from fastconv._ext._elementwise import SoftmaxBackward, SoftmaxForward
 from fastconv.ops import _validation as check
+from fastconv.ops._function import Spec, function
+from fastconv.ops.shaping import axes_of
 
 
 def softmax_in_place(y: np.ndarray, threads: int) -> None:
@@ -15,28 +20,45 @@ def softmax_in_place(y: np.ndarray, threads: int) -> None:
     SoftmaxForward(rows, rows).run(threads)
 
 
+def _same(x: Spec, axis: Any = -1) -> tuple:
+    axes_of(axis, x.ndim)
+    return x.shape
+
+
+@function(
+    "nn",
+    "Softmax",
+    gradient=lambda dy, y, x, axis: _along(softmax_backward, axis, y, dy),
+    shape=_same,
+    strict=True,
+)
 def softmax(
-    x: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
+    x: np.ndarray,
+    axis: Any = -1,
+    *,
+    out: np.ndarray | None = None,
+    num_threads: int | None = None,
 ) -> np.ndarray:
-    """y = exp(x) / sum(exp(x)) along the last axis, computed without overflow.
+    """y = exp(x) / sum(exp(x)) along one axis, computed without overflow.
 
     Args:
         x: (..., classes), at least one axis and one class, float32 or float64.
-        out: array for y, as for `relu`; may be `x`.
+        axis: an axis, several (over all of which together the sum is 1), or None for all.
+        out: array for y, as for `relu`; may be `x`. Only for the last axis.
         num_threads: as for `relu`.
 
     Returns:
-        y, the shape and dtype of `x`: `out` if given. Each row sums to 1.
+        y, the shape and dtype of `x`: `out` if given. Each row along `axis` sums to 1.
 
     Raises:
-        TypeError, ValueError: as `relu`; also ValueError if there is no class.
+        TypeError, ValueError: as `relu`; also ValueError if there is no class or no such axis.
 
     >>> import numpy as np
     >>> from fastconv import ops
     >>> ops.softmax(np.array([[1000.0, 1000.0], [0.0, -1000.0]])).tolist()
     [[0.5, 0.5], [1.0, 0.0]]
     """
-    return _forward(x, False, out, num_threads)
+    return _on_axes(x, axis, False, out, num_threads)
 
 
 def softmax_backward(
@@ -64,10 +86,21 @@ def softmax_backward(
     return _backward(y, dy, False, out, num_threads)
 
 
+@function(
+    "nn",
+    "LogSoftmax",
+    gradient=lambda dy, y, x, axis: _along(log_softmax_backward, axis, y, dy),
+    shape=_same,
+    strict=True,
+)
 def log_softmax(
-    x: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
+    x: np.ndarray,
+    axis: Any = -1,
+    *,
+    out: np.ndarray | None = None,
+    num_threads: int | None = None,
 ) -> np.ndarray:
-    """y = log(softmax(x)) along the last axis, finite where the softmax rounds to zero.
+    """y = log(softmax(x)) along one axis, finite where the softmax rounds to zero.
 
     Everything else is as for `softmax`.
 
@@ -76,7 +109,7 @@ def log_softmax(
     >>> ops.log_softmax(np.array([[0.0, -1000.0]])).tolist()
     [[0.0, -1000.0]]
     """
-    return _forward(x, True, out, num_threads)
+    return _on_axes(x, axis, True, out, num_threads)
 
 
 def log_softmax_backward(
@@ -92,6 +125,28 @@ def log_softmax_backward(
     [[2.0, -2.0]]
     """
     return _backward(y, dy, True, out, num_threads)
+
+
+def _on_axes(
+    x: np.ndarray, axis: Any, log: bool, out: np.ndarray | None, num_threads: int | None
+) -> np.ndarray:
+    if axis == -1 or not isinstance(x, np.ndarray):
+        return _forward(x, log, out, num_threads)
+    if out is not None and axes_of(axis, x.ndim) != (x.ndim - 1,):
+        raise ValueError(f"`out` must be None for another axis than the last, received {axis!r}")
+    return _along(lambda x: _forward(x, log, out, num_threads), axis, x)
+
+
+def _along(function: Callable[..., np.ndarray], axis: Any, *arrays: np.ndarray) -> np.ndarray:
+    """Return `function`, which works along the last axis, along `axis`."""
+    axes = axes_of(axis, arrays[0].ndim)
+    if axes == (arrays[0].ndim - 1,):
+        return function(*arrays)
+    last = range(-len(axes), 0)
+    moved = [np.moveaxis(array, axes, last) for array in arrays]
+    shape = moved[0].shape
+    flat = [array.reshape(*shape[: -len(axes)], -1) for array in moved]
+    return np.moveaxis(function(*flat).reshape(shape), last, axes)
 
 
 def _forward(

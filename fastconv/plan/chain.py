@@ -26,9 +26,11 @@ _CONSTANT = "constant"
 
 # Instructions whose derivative is 0 wherever it is defined.
 _FLAT = frozenset(
-    """sign floor ceil rint trunc isnan isinf isfinite logical_not greater greater_equal equal
-    not_equal logical_and logical_or""".split()
-)
+    {
+        "ceil", "equal", "floor", "floor_divide", "greater", "greater_equal", "isfinite", "isinf",
+        "isnan", "logical_and", "logical_not", "logical_or", "not_equal", "rint", "sign", "trunc",
+    }
+)  # fmt: skip
 
 
 class Instruction(NamedTuple):
@@ -313,7 +315,6 @@ _DERIVATIVES: dict[str, Callable[..., Sequence[Term | None]]] = {
                                  g * y * _log_or_zero(a)],
     "atan2": lambda a, b, y, g: [g * b / (a * a + b * b), -(g * a) / (a * a + b * b)],
     "floor_mod": lambda a, b, y, g: [g, -(g * a.apply("floor_divide", b))],
-    "floor_divide": lambda a, b, y, g: [None, None],
     "where": lambda c, a, b, y, g: [None, *_chosen(c, g)],
 }  # fmt: skip
 

@@ -25,7 +25,7 @@ def relu_backward(y: Any, dy: Any) -> np.ndarray:
     return leaky_relu_backward(y, dy, negative_slope=0)
 
 
-def leaky_relu(x: Any, *, negative_slope: float = 0.2) -> np.ndarray:
+def leaky_relu(x: Any, negative_slope: float = 0.2) -> np.ndarray:
     """x where x > 0, else negative_slope * x"""
     (x,) = _float64(x)
     return np.where(x > 0, x, negative_slope * x)
@@ -68,7 +68,7 @@ def relu6_backward(y: Any, dy: Any) -> np.ndarray:
     return np.where((y <= 0) | (y >= 6), 0, dy)
 
 
-def elu(x: Any, *, alpha: float = 1.0) -> np.ndarray:
+def elu(x: Any, alpha: float = 1.0) -> np.ndarray:
     """x where x > 0, else alpha * (exp(x) - 1)"""
     (x,) = _float64(x)
     return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
@@ -135,15 +135,17 @@ def hard_sigmoid_backward(y: Any, dy: Any) -> np.ndarray:
     return np.where((y <= 0) | (y >= 1), 0, dy / 6)
 
 
-def softmax(x: Any) -> np.ndarray:
-    """exp(x) / sum(exp(x)) along the last axis, shifted by the maximum, which changes nothing else
+def softmax(x: Any, axis: Any = -1) -> np.ndarray:
+    """exp(x) / sum(exp(x)) along one axis, several or (None) all, shifted by the maximum, which
+    changes nothing else
 
     >>> softmax([0, 0, np.log(2)]).round(3)
     array([0.25, 0.25, 0.5 ])
     """
     (x,) = _float64(x)
-    e = np.exp(x - x.max(axis=-1, keepdims=True))
-    return e / e.sum(axis=-1, keepdims=True)
+    axis = tuple(axis) if isinstance(axis, list) else axis
+    e = np.exp(x - x.max(axis=axis, keepdims=True))
+    return e / e.sum(axis=axis, keepdims=True)
 
 
 def softmax_backward(y: Any, dy: Any) -> np.ndarray:
@@ -151,11 +153,12 @@ def softmax_backward(y: Any, dy: Any) -> np.ndarray:
     return y * (dy - (dy * y).sum(axis=-1, keepdims=True))
 
 
-def log_softmax(x: Any) -> np.ndarray:
+def log_softmax(x: Any, axis: Any = -1) -> np.ndarray:
     """log(softmax(x)), without the detour through numbers that may be zero"""
     (x,) = _float64(x)
-    shifted = x - x.max(axis=-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    axis = tuple(axis) if isinstance(axis, list) else axis
+    shifted = x - x.max(axis=axis, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
 
 
 def log_softmax_backward(y: Any, dy: Any) -> np.ndarray:
@@ -196,13 +199,13 @@ def bounded_relu_backward(
     return np.where(x <= threshold, negative_slope * dy, np.where(x > most, 0, dy))
 
 
-def gelu(x: Any, *, approximate: bool = False) -> np.ndarray:
+def gelu(x: Any, approximate: bool = True) -> np.ndarray:
     """x * P(X <= x) for a standard normal X, or the approximation of P by a sigmoid"""
     (x,) = _float64(x)
     return _finite(x) * (sigmoid(_gelu_argument(x)) if approximate else _normal_below(x))
 
 
-def gelu_backward(x: Any, dy: Any, *, approximate: bool = False) -> np.ndarray:
+def gelu_backward(x: Any, dy: Any, *, approximate: bool = True) -> np.ndarray:
     x, dy = _float64(x, dy)
     x = np.clip(x, -1000, 1000)
     if not approximate:

@@ -104,8 +104,8 @@ def upsample2d_backward(dy: Any, size: Any = 2, *, interpolation: str = "nearest
     return resize2d_backward(dy, input_shape=inputs, interpolation=interpolation)
 
 
-def transpose(x: Any, axes: Any) -> np.ndarray:
-    """Axis i of the result is axis axes[i] of x."""
+def transpose(x: Any, axes: Any = None) -> np.ndarray:
+    """Axis i of the result is axis axes[i] of x; None reverses the axes."""
     return np.transpose(np.asarray(x, np.float64), axes)
 
 

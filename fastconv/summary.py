@@ -135,9 +135,9 @@ def print_summary(
             table.add_row(*row)
             if expand_nested and hasattr(layer, "layers"):
                 inner = layer.network if layer.built else None
-                add_rows(layer.layers, inner, f"   {prefix.replace('└ ', '')}└ ")
+                add_rows(layer.all_layers, inner, f"   {prefix.replace('└ ', '')}└ ")
 
-    add_rows(_in_range(model.layers, layer_range), graph, "")
+    add_rows(_in_range(model.all_layers, layer_range), graph, "")
 
     plain = {"force_terminal": False, "color_system": None} if print_fn else {}
     console = Console(highlight=False, **plain)

@@ -20,6 +20,7 @@ FROM_OUTPUT = (
 FROM_INPUT = ("bounded_relu", "gelu", "silu", "hard_silu", "mish")
 KINDS = FROM_OUTPUT + FROM_INPUT
 OPTIONS = {
+    "gelu": {"approximate": False},
     "elu": {"alpha": 0.75},
     "bounded_relu": {"negative_slope": 0.25, "max_value": 6.0, "threshold": 0.5},
 }

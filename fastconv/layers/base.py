@@ -211,6 +211,11 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
                     f"layer {self.name!r} must be called on what Input or another layer returns, "
                     f"or on arrays alone, received {type(tensor).__name__} as well"
                 )
+            if tensor.dtype != "float32":
+                raise TypeError(
+                    f"layer {self.name!r} must be called on float32 tensors, received "
+                    f"{tensor.dtype}; see ops.cast"
+                )
         if is_several(inputs) != self.merges or isinstance(inputs, dict):
             wanted = "a list of tensors" if self.merges else "one tensor"
             raise ValueError(f"layer {self.name!r} must be called on {wanted}, received {inputs!r}")

@@ -18,21 +18,30 @@ from itertools import count
 from typing import Any
 
 from fastconv.common.tree import mapped
+from fastconv.layers.operators import Operators
 from fastconv.shapes import Shape, checked_product
 
 _numbers = count()
 
 
-class SymbolicTensor:
+class SymbolicTensor(Operators):
     """An input or output of a layer without values; pass it to the call of a layer.
 
-    `shape` is (None, ...), `dtype` "float32"; `call` made it, as output number `index`.
+    `shape` is (None, ...), `dtype` the name of a dtype, "float32" of all layers but functions;
+    `call` made it, as output number `index`.
     """
 
-    dtype = "float32"
+    _apply_function: Any = None  # adds a function to the graph (`fastconv.layers.function`)
 
-    def __init__(self, shape: Sequence[int | None], call: Call, index: int, name: str | None):
-        self.shape = tuple(shape)
+    def __init__(
+        self,
+        shape: Sequence[int | None],
+        call: Call,
+        index: int,
+        name: str | None,
+        dtype: Any = "float32",
+    ):
+        self.shape, self.dtype = tuple(shape), str(dtype)
         self.call, self.index = call, index
         self.name = name or f"keras_tensor_{next(_numbers)}"
 
@@ -56,8 +65,8 @@ class Call:
     """One use of a layer.
 
     `argument` and `keywords` are the arguments of the call, `inputs` the tensors in them in the
-    layer's order, `outputs` the output tensors of the given shapes. Raises ValueError if the size
-    of an output in bytes exceeds 64 bits.
+    layer's order, `outputs` the output tensors of the given shapes and dtypes. Raises ValueError if
+    the size of an output in bytes exceeds 64 bits.
     """
 
     def __init__(
@@ -68,14 +77,18 @@ class Call:
         shapes: Sequence[Any],
         name: str | None = None,
         keywords: dict[str, Any] | None = None,
+        dtypes: Sequence[Any] | None = None,
     ):
         for shape in shapes:
-            sizes = (*shape[1:], 4)
+            sizes = (*(n for n in shape[1:] if n is not None), 4)
             checked_product(sizes, f"the output of layer {layer.name!r} (in bytes per sample)")
         self.layer, self.argument, self.inputs = layer, argument, list(inputs)
         self.keywords = {k: v for k, v in (keywords or {}).items() if v is not None}
         self.outputs = [
-            SymbolicTensor(shape, self, index, name) for index, shape in enumerate(shapes)
+            SymbolicTensor(shape, self, index, name, dtype)
+            for index, (shape, dtype) in enumerate(
+                zip(shapes, dtypes or ["float32"] * len(shapes), strict=True)
+            )
         ]
         layer.calls.append(self)
 
@@ -108,6 +121,8 @@ class _Source:
         self.calls: list[Call] = []
 
 
-def placeholders(shapes: Sequence[Shape]) -> list[SymbolicTensor]:
-    """Return the inputs of a graph that no model shows."""
-    return Call(_Source(), None, [], shapes).outputs
+def placeholders(
+    shapes: Sequence[Shape], dtypes: Sequence[Any] | None = None
+) -> list[SymbolicTensor]:
+    """Return the inputs of a graph that no model shows, float32 by default."""
+    return Call(_Source(), None, [], shapes, dtypes=dtypes).outputs

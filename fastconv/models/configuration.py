@@ -20,6 +20,7 @@ from fastconv.common.naming import is_builtin
 from fastconv.common.overriding import definer
 from fastconv.common.tree import mapped, pack
 from fastconv.layers.base import DTYPE_POLICY, Layer
+from fastconv.layers.function import FunctionLayer, function_layer
 from fastconv.layers.input import InputLayer
 from fastconv.layers.symbolic import Call, SymbolicTensor
 from fastconv.models import sharing
@@ -34,8 +35,11 @@ def layer_from_config(description: Any, shared: sharing.Reading) -> Layer:
     layer = shared.find(description)
     if layer is None:
         cls = model_class(description) if isinstance(description, dict) else None
+        function = function_layer(description) if isinstance(description, dict) else None
         if cls is not None:
             layer = cls.from_config(description.get("config"))
+        elif function is not None:
+            layer = function
         else:
             with sharing.apart():
                 layer = deserialize(description, "layers")
@@ -50,7 +54,7 @@ def layer_config(layer: Layer) -> dict[str, Any]:
     else:
         with sharing.apart():
             description = serialize(layer)
-    if isinstance(layer, InputLayer):
+    if isinstance(layer, (InputLayer, FunctionLayer)):
         return description
     if _is_graph(layer):  # the shapes are those of its inputs
         description["build_config"] = {"input_shape": None}
@@ -155,6 +159,9 @@ def _call_config(call: Call, history: Any) -> dict[str, Any]:
         }
         return {"class_name": _TENSOR, "config": config}
 
+    if isinstance(call.layer, FunctionLayer):
+        return call.layer.describe_call(lambda number: described(call.inputs[number]))
+
     def plain(value: Any) -> Any:
         return described(value) if isinstance(value, SymbolicTensor) else value
 
@@ -210,7 +217,10 @@ class _User:
         self.first = 0 if begins else first
 
     def call(self, args: list[Any], keywords: dict[str, Any]) -> None:
-        self.layer(*args, **keywords)
+        if isinstance(self.layer, FunctionLayer):
+            self.layer.call_with(keywords)
+        else:
+            self.layer(*args, **keywords)
         self.calls.append(self.layer.calls[-1])
 
 
@@ -242,6 +252,9 @@ class _Tensors:
 
     def arguments(self, call: Any, layer: Layer) -> tuple[list[Any], dict[str, Any]] | None:
         """Return the arguments of a call of `layer`, None if a tensor in them does not exist."""
+        if isinstance(layer, FunctionLayer):
+            given = layer.read_call(call, self._tensor)
+            return None if given is None else ([], given)
         call = call if isinstance(call, dict) else {}
         args, keywords = call.get("args"), call.get("kwargs") or {}
         if not isinstance(args, list) or not args or not isinstance(keywords, dict):

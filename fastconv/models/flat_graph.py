@@ -26,6 +26,7 @@ class FlatCall(NamedTuple):
     inputs: list[int]
     shapes: list[Shape]
     names: list[str]
+    dtypes: list[str]
 
 
 class _Number(int):
@@ -62,6 +63,7 @@ def flattened(network: Network) -> FlatGraph:
                 [numbers[tensor] for tensor in call.inputs],
                 [tensor.shape for tensor in call.outputs],
                 [tensor.name for tensor in call.outputs],
+                [tensor.dtype for tensor in call.outputs],
             )
         )
         for tensor in call.outputs:
@@ -90,7 +92,9 @@ def rebuilt(graph: FlatGraph) -> Network:
         else:
             inputs = [tensors[number] for number in flat.inputs]
             argument, keywords = (mapped(tensor, v) for v in (flat.argument, flat.keywords))
-            call = Call(flat.layer, argument, inputs, flat.shapes, keywords=keywords)
+            call = Call(
+                flat.layer, argument, inputs, flat.shapes, keywords=keywords, dtypes=flat.dtypes
+            )
         for output, name in zip(call.outputs, flat.names, strict=True):
             output.name = name
         calls.append(call)

@@ -22,6 +22,7 @@ from fastconv.common.naming import numbered
 from fastconv.common.suggestions import did_you_mean
 from fastconv.common.tree import Names, arrange, flatten, mapped, pack
 from fastconv.layers.base import Layer, assign_all
+from fastconv.layers.function import FunctionLayer
 from fastconv.layers.network import Network
 from fastconv.layers.symbolic import Call, SymbolicTensor
 from fastconv.models import sharing
@@ -211,13 +212,20 @@ class Model(Trainer, Layer):
 
     @property
     def layers(self) -> list[Layer]:
-        """All layers including inputs, in descending distance from the outputs."""
+        """All layers including inputs, in descending distance from the outputs.
+
+        Functions of `fastconv.ops` in the graph are not among them, as in Keras."""
+        return [layer for layer in self.network.layers if not isinstance(layer, FunctionLayer)]
+
+    @property
+    def all_layers(self) -> list[Layer]:
+        """`layers`, and the functions of `fastconv.ops` among them."""
         return list(self.network.layers)
 
     @property
     def entries(self) -> list[Layer]:
         """The layers in the description of the model, including inputs, with repetitions."""
-        return self.layers
+        return self.all_layers
 
     @explain_keywords
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
@@ -299,6 +307,7 @@ class Model(Trainer, Layer):
                 [tensor.shape for tensor in network.inputs],
                 self._output_names,
                 [tensor.shape for tensor in network.outputs],
+                output_dtypes=[tensor.dtype for tensor in network.outputs],
             )
         return self._io_spec
 

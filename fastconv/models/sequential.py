@@ -139,6 +139,11 @@ class Sequential(Model):
         return list(self._layers)
 
     @property
+    def all_layers(self) -> list[Layer]:
+        """`layers`: there are no functions in a chain."""
+        return self.layers
+
+    @property
     def entries(self) -> list[Layer]:
         """The layers, preceded by the `Input` if there is one."""
         return [*([self._ends[0][0].call.layer] if self._ends is not None else []), *self._layers]

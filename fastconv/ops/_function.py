@@ -62,7 +62,8 @@ class Function:
         name: its name in `fastconv.ops`.
         module, class_name: of its class in Keras's files.
         parameters: the names of all arguments.
-        settings: the names of all others that determine the result.
+        settings: the names of the arguments that Keras's class takes when it is made.
+        keys: the names of those that it takes when it is called, though they are no operands.
         operands: the arguments that are arrays, or, those in `lists`, lists of arrays. `variadic`
             is the one that takes the rest of the positional arguments.
         gradient, chain, shape, composite: see the module's description.
@@ -81,6 +82,7 @@ class Function:
         dtype: Any,
         real: bool,
         promoted: str | None,
+        keys: str,
         composite: bool,
     ):
         self.compute, self.name = compute, compute.__name__
@@ -91,7 +93,10 @@ class Function:
         self.defaults = {n: p.default for n, p in parameters.items() if p.default is not p.empty}
         self.lists = tuple(name[1:] for name in operands.split() if name[0] == "*")
         self.operands = tuple(operands.replace("*", "").split())
-        self.settings = tuple(n for n in parameters if n not in (*self.operands, *_EXECUTION))
+        self.keys = tuple(keys.split())
+        self.settings = tuple(
+            n for n in parameters if n not in (*self.operands, *self.keys, *_EXECUTION)
+        )
         self.variadic = next((n for n, p in parameters.items() if p.kind is p.VAR_POSITIONAL), None)
         self.promoted = self.operands if promoted is None else tuple(promoted.split())
         self.gradient, self.chain, self.shape = gradient, chain, shape
@@ -108,6 +113,11 @@ class Function:
         bound = self.signature.bind(*arguments, **keywords)
         bound.apply_defaults()
         return bound.arguments
+
+    @property
+    def called(self) -> tuple[str, ...]:
+        """The names of what Keras's class takes when it is called: the operands and `keys`."""
+        return tuple(n for n in self.parameters if n in self.operands or n in self.keys)
 
     def check_symbolic(self, values: dict[str, Any]) -> dict[str, Any]:
         """Return the arguments of a symbolic call, without those for arrays; ValueError if one of
@@ -169,8 +179,6 @@ class Function:
 
 def find(module: str, class_name: str) -> Function:
     """Return the function of that class of Keras; KeyError without one."""
-    import fastconv.ops  # noqa: F401  (registers all functions)
-
     return FUNCTIONS[module, class_name]
 
 
@@ -186,6 +194,7 @@ def function(
     promoted: str | None = None,
     chain: Callable[..., Any] | None = None,
     strict: bool = False,
+    keys: str = "",
     composite: bool = False,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Return a decorator that registers the definition of a function and makes the public one.
@@ -200,6 +209,7 @@ def function(
             there are several results; or a function of the arguments.
         real: whether integers become float32.
         promoted: the operands that get a common dtype; by default all.
+        keys: names of arguments that are no operands, but given to Keras's class when it is called.
         composite: whether the definition calls other functions of this package only.
         strict: leave arrays as they are, for definitions that check their operands themselves.
     """
@@ -216,6 +226,7 @@ def function(
             dtype=dtype,
             real=real,
             promoted=promoted,
+            keys=keys,
             composite=composite,
         )
         FUNCTIONS[record.module, class_name] = record
@@ -251,7 +262,7 @@ def elementwise(
     )
 
 
-def compiled(
+def activation(
     class_name: str, chain: Callable[..., Any], module: str = "nn"
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """`elementwise` for a compiled function of one array, which checks its arguments itself."""

@@ -13,7 +13,7 @@ from fastconv._ext._elementwise import ActivationBackward, ActivationForward
 from fastconv.common.arguments import number
 from fastconv.common.defaults import LEAKY_RELU_SLOPE
 from fastconv.ops import _validation as check
-from fastconv.ops._function import compiled
+from fastconv.ops._function import activation
 
 
 def epilogue(activation: str) -> tuple[str, float]:
@@ -27,7 +27,7 @@ def epilogue(activation: str) -> tuple[str, float]:
 # ------------------------------------------------------------------------------------ element-wise
 
 
-@compiled("Relu", lambda x: x.activation("relu"))
+@activation("Relu", lambda x: x.activation("relu"))
 def relu(
     x: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
 ) -> np.ndarray:
@@ -78,7 +78,7 @@ def relu_backward(
     return backward_pass("relu", y, dy, 0.0, out, num_threads)
 
 
-@compiled("LeakyRelu", lambda x, negative_slope: x.activation("leaky_relu", negative_slope))
+@activation("LeakyRelu", lambda x, negative_slope: x.activation("leaky_relu", negative_slope))
 def leaky_relu(
     x: np.ndarray,
     negative_slope: float = LEAKY_RELU_SLOPE,
@@ -120,7 +120,7 @@ def leaky_relu_backward(
     return backward_pass("leaky_relu", y, dy, slope, out, num_threads)
 
 
-@compiled("Sigmoid", lambda x: x.activation("sigmoid"))
+@activation("Sigmoid", lambda x: x.activation("sigmoid"))
 def sigmoid(
     x: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
 ) -> np.ndarray:
@@ -147,7 +147,7 @@ def sigmoid_backward(
     return backward_pass("sigmoid", y, dy, 0.0, out, num_threads)
 
 
-@compiled("Tanh", lambda x: x.activation("tanh"), "numpy")
+@activation("Tanh", lambda x: x.activation("tanh"), "numpy")
 def tanh(
     x: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
 ) -> np.ndarray:
@@ -174,7 +174,7 @@ def tanh_backward(
     return backward_pass("tanh", y, dy, 0.0, out, num_threads)
 
 
-@compiled("Relu6", lambda x: x.activation("clipped_relu", 6.0))
+@activation("Relu6", lambda x: x.activation("clipped_relu", 6.0))
 def relu6(
     x: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
 ) -> np.ndarray:
@@ -203,7 +203,7 @@ def relu6_backward(
     return backward_pass("clipped_relu", y, dy, 6.0, out, num_threads)
 
 
-@compiled("Elu", lambda x, alpha: x.activation("elu", alpha))
+@activation("Elu", lambda x, alpha: x.activation("elu", alpha))
 def elu(
     x: np.ndarray,
     alpha: float = 1.0,
@@ -243,7 +243,7 @@ def elu_backward(
     return backward_pass("elu", y, dy, number(alpha, "alpha", 0), out, num_threads)
 
 
-@compiled("Selu", lambda x: x.activation("selu"))
+@activation("Selu", lambda x: x.activation("selu"))
 def selu(
     x: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
 ) -> np.ndarray:
@@ -300,7 +300,7 @@ def exponential_backward(
     return backward_pass("exponential", y, dy, 0.0, out, num_threads)
 
 
-@compiled("Softplus", lambda x: x.activation("softplus"))
+@activation("Softplus", lambda x: x.activation("softplus"))
 def softplus(
     x: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
 ) -> np.ndarray:
@@ -327,7 +327,7 @@ def softplus_backward(
     return backward_pass("softplus", y, dy, 0.0, out, num_threads)
 
 
-@compiled("Softsign", lambda x: x.activation("softsign"))
+@activation("Softsign", lambda x: x.activation("softsign"))
 def softsign(
     x: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
 ) -> np.ndarray:
@@ -354,7 +354,7 @@ def softsign_backward(
     return backward_pass("softsign", y, dy, 0.0, out, num_threads)
 
 
-@compiled("HardSigmoid", lambda x: x.activation("hard_sigmoid"))
+@activation("HardSigmoid", lambda x: x.activation("hard_sigmoid"))
 def hard_sigmoid(
     x: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
 ) -> np.ndarray:

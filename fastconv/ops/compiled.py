@@ -15,6 +15,7 @@ An operation is made for arrays of given shapes and runs as often as its user li
     activations     Activation*, Softmax*, Dropout*, PReLU*
     normalization   ChannelNorm*, FrozenNorm*, FoldNorm, RowNorm*, ResponseNorm*
     losses          SoftmaxCrossEntropy, CrossEntropy, MeanSquaredError, RowLoss
+    chains          Chain runs a list of element-wise instructions (`INSTRUCTIONS`) in one pass
     merging         Merge*, Scale, Concatenate, Split, Repeat*
     arrangement     Resample, Transpose, Warp*, Im2col, Col2im
     channels        ScaleShift, Masked, ColumnSums, ColumnMax*, Gaussian
@@ -38,6 +39,7 @@ from fastconv._ext._algorithm import (
     cost_amounts,
     estimated_costs,
 )
+from fastconv._ext._chain import INSTRUCTIONS, MOST_AXES, MOST_SLOTS, Chain
 from fastconv._ext._channels import (
     ColumnMax,
     ColumnMaxBackward,
@@ -109,11 +111,15 @@ __all__ = [
     "ALGORITHMS",
     "COST_TERMS",
     "FUSIBLE",
+    "INSTRUCTIONS",
     "KEEPS_INPUT",
+    "MOST_AXES",
+    "MOST_SLOTS",
     "ActivationBackward",
     "ActivationForward",
     "AveragePoolBackward",
     "AveragePoolForward",
+    "Chain",
     "ChannelNormBackward",
     "ChannelNormForward",
     "Col2im",

@@ -146,7 +146,7 @@ def ones_like(x: Any, dtype: Any = None) -> np.ndarray:
     return np.ones(x.shape, dtype_of(dtype, x.dtype))
 
 
-@function("numpy", "FullLike", shape=_like, dtype=_like_dtype)
+@function("numpy", "FullLike", shape=_like, dtype=_like_dtype, keys="fill_value")
 def full_like(x: Any, fill_value: Any, dtype: Any = None) -> np.ndarray:
     """A value in the shape of `x`, and by default in its dtype.
 

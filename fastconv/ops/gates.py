@@ -12,7 +12,7 @@ import numpy as np
 from fastconv import runtime, shapes
 from fastconv._ext._normalization import PReLUBackward, PReLUForward
 from fastconv.ops import _validation as check
-from fastconv.ops._function import compiled
+from fastconv.ops._function import activation
 from fastconv.ops.activations import backward_pass, forward_pass
 from fastconv.ops.normalization import gradient, samples
 
@@ -64,7 +64,7 @@ def bounded_relu_backward(
     )
 
 
-@compiled("Gelu", lambda x, approximate: x.activation("gelu_tanh" if approximate else "gelu"))
+@activation("Gelu", lambda x, approximate: x.activation("gelu_tanh" if approximate else "gelu"))
 def gelu(
     x: np.ndarray,
     approximate: bool = True,
@@ -107,7 +107,7 @@ def gelu_backward(
     return backward_pass(kind, x, dy, 0.0, out, num_threads, "x")
 
 
-@compiled("Silu", lambda x: x.activation("silu"))
+@activation("Silu", lambda x: x.activation("silu"))
 def silu(
     x: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
 ) -> np.ndarray:
@@ -136,7 +136,7 @@ def silu_backward(
     return backward_pass("silu", x, dy, 0.0, out, num_threads, "x")
 
 
-@compiled("HardSilu", lambda x: x.activation("hard_silu"))
+@activation("HardSilu", lambda x: x.activation("hard_silu"))
 def hard_silu(
     x: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
 ) -> np.ndarray:

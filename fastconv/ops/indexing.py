@@ -13,15 +13,11 @@ from fastconv.ops.shaping import axes_of
 
 def _scattered(dy, y, x, key):
     dx = np.zeros(x.shape, dy.dtype)
-    np.add.at(dx, _key(key), dy)
+    np.add.at(dx, key, dy)
     return dx
 
 
-def _key(key: Any) -> Any:
-    return tuple(key) if isinstance(key, list) else key
-
-
-@function("numpy", "GetItem", gradient=_scattered, promoted="")
+@function("numpy", "GetItem", gradient=_scattered, promoted="", keys="key")
 def get_item(x: Any, key: Any) -> np.ndarray:
     """x[key], for integers, slices, None and ... as in NumPy.
 
@@ -29,7 +25,7 @@ def get_item(x: Any, key: Any) -> np.ndarray:
     >>> ops.get_item([1, 2, 3], slice(1, None)).tolist()
     [2, 3]
     """
-    return x[_key(key)]
+    return x[key]
 
 
 def _take_gradient(dy, y, x, indices, axis):

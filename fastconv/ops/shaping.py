@@ -421,7 +421,7 @@ def _pad_gradient(dy, y, x, pad_width, mode, constant_values=None):
     return dy
 
 
-@function("numpy", "Pad", "x", gradient=_pad_gradient, shape=_padded)
+@function("numpy", "Pad", gradient=_pad_gradient, shape=_padded, keys="constant_values")
 def pad(
     x: Any, pad_width: Any, mode: str = "constant", constant_values: float | None = None
 ) -> np.ndarray:

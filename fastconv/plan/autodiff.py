@@ -98,7 +98,7 @@ class Autodiff:
             if lowering.keeps_dy:
                 gradients.hold(dy)
             for input_value, dx, need in zip(node.inputs, dxs, needs, strict=True):
-                if need:
+                if need and dx is not None:
                     gradients.add(input_value, dx)
         return [gradients.take(value) for value in wanted]
 

@@ -16,6 +16,7 @@ Functions on arrays describe themselves by a function on `Term`s: `lambda x1, x2
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -100,6 +101,11 @@ class Chain:
         """Return the chain as the compiled core takes it: values assigned to slots."""
         return _assign(self)
 
+    def contracted(self) -> Chain:
+        """Return the chain with sequences of instructions replaced by single ones of equal results:
+        an intermediate value that is used once need not be stored."""
+        return _contracted(self)
+
 
 class Assignment(NamedTuple):
     """`instructions` on slots: first the inputs of the chain, then `constants`, then the distinct
@@ -149,12 +155,17 @@ class Builder:
     def constant(self, value: float) -> Term:
         return self.apply(_CONSTANT, parameters=(float(value),))
 
+    def instruction(self, number: int) -> Instruction | None:
+        """Return the instruction that makes a value; None for an input."""
+        index = number - len(self.inputs)
+        return self._instructions[index] if index >= 0 else None
+
     def value_of(self, number: int) -> float | None:
         """Return a constant's value; None for other values."""
-        index = number - len(self.inputs)
-        if index < 0 or self._instructions[index].name != _CONSTANT:
+        instruction = self.instruction(number)
+        if instruction is None or instruction.name != _CONSTANT:
             return None
-        return self._instructions[index].parameters[0]
+        return instruction.parameters[0]
 
     def chain(self, outputs: Sequence[Term]) -> Chain:
         """Return the chain of `outputs`, without instructions that they do not need."""
@@ -331,6 +342,37 @@ def _log_or_zero(a: Term) -> Term:
 
 
 # ------------------------------------------------------------------------------------------- slots
+
+
+def _contracted(chain: Chain) -> Chain:
+    """Implements `Chain.contracted`."""
+    uses = Counter(o for instruction in chain.instructions for o in instruction.operands)
+    uses.update(chain.outputs)
+    builder = Builder(chain.inputs)
+    values = list(builder.inputs)
+
+    def made_once(operand: int, name: str) -> Instruction | None:
+        """Return the instruction that makes an operand, if it has that name and no other use."""
+        made = builder.instruction(values[operand].number)
+        return made if made and made.name == name and uses[operand] == 1 else None
+
+    for instruction in chain.instructions:
+        name, operands = instruction.name, instruction.operands
+        term = None
+        if name == "add":
+            for operand, other in (operands, operands[::-1]):
+                product = made_once(operand, "multiply")
+                if product and term is None:
+                    factors = (Term(builder, number) for number in product.operands)
+                    term = builder.apply("multiply_add", *factors, values[other])
+        elif name == "activation" and instruction.activation == "relu":
+            for inner in ("add", "multiply_add"):
+                total = made_once(operands[0], inner)
+                if total:
+                    terms = (Term(builder, number) for number in total.operands)
+                    term = builder.apply(f"{inner}_relu", *terms)
+        values.append(builder.add(instruction, values) if term is None else term)
+    return builder.chain([values[output] for output in chain.outputs])
 
 
 def _assign(chain: Chain) -> Assignment:

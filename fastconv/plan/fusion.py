@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from fastconv.plan import operations
+from fastconv.plan.chain_fusion import join_chains
 from fastconv.plan.graph import Graph, Node
 from fastconv.plan.operations import Operation
 from fastconv.plan.simplify import simplify
@@ -28,7 +29,7 @@ def fuse(graph: Graph, mode: str) -> Graph:
     graph = _live(simplify(_without_idle(graph, mode)))
     if mode != "train":
         graph = _join(graph, _with_normalization)
-    return _join(graph, _with_activation)
+    return join_chains(_join(graph, _with_activation))
 
 
 def fuse_forward(graph: Graph) -> Graph:

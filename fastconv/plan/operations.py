@@ -408,5 +408,7 @@ def variables_of(operation: Operation) -> list[Variable]:
     """Return the weights of an operation, trainable or not."""
     if isinstance(operation, Custom):
         return list(operation.layer.weights)
+    if hasattr(operation, "variables"):  # of `fastconv.plan.functions`
+        return operation.variables
     values = (getattr(operation, field.name) for field in fields(operation))
     return [value for value in values if isinstance(value, Variable)]

@@ -28,7 +28,9 @@ class IOSpec:
         output_names: Names,
         output_shapes: Sequence[Shape],
         losses: Sequence[Loss | None] | None = None,
+        output_dtypes: Sequence[str] | None = None,
     ):
+        self.output_dtypes = list(output_dtypes or ["float32"] * len(output_names))
         self.input_names, self.input_shapes = input_names, list(input_shapes)
         self.output_names, self.output_shapes = output_names, list(output_shapes)
         self.losses = [None] * len(output_names) if losses is None else list(losses)
@@ -40,7 +42,12 @@ class IOSpec:
     def with_losses(self, losses: Sequence[Loss | None]) -> IOSpec:
         """Return the same inputs and outputs with `losses`."""
         return IOSpec(
-            self.input_names, self.input_shapes, self.output_names, self.output_shapes, losses
+            self.input_names,
+            self.input_shapes,
+            self.output_names,
+            self.output_shapes,
+            losses,
+            self.output_dtypes,
         )
 
     @property

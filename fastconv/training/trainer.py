@@ -451,7 +451,9 @@ class Trainer(OwnLoops):
         steps: int | None = None,
         callbacks: Callback | Iterable[Callback] | None = None,
     ) -> Any:
-        """Return the outputs for the samples `x`, float32 (count, ...). Thread-safe.
+        """Return the outputs for the samples `x`, (count, ...). Thread-safe.
+
+        They are float32, unless they are integers or truth values of `fastconv.ops`.
 
         Arguments and errors are those of `fit`; no samples give an empty array. Several outputs are
         returned as a list or dict, as the model was defined.
@@ -467,8 +469,8 @@ class Trainer(OwnLoops):
         count = source.count if steps is None else None
         # The outputs of all samples, filled batch by batch; if their number is not known, empty
         # arrays, followed by copies of the batches.
-        sizes = [sample_sizes(shape) for shape in spec.output_shapes]
-        whole = [np.empty((count or 0, *size), np.float32) for size in sizes]
+        specs = zip(spec.output_shapes, spec.output_dtypes, strict=True)
+        whole = [np.empty((count or 0, *sample_sizes(shape)), dtype) for shape, dtype in specs]
         copies = [whole]
         done = filled = 0
         self.stop_predicting = False

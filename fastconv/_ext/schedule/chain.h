@@ -61,7 +61,11 @@
     X(logical_and, 2, 3) \
     X(logical_or, 2, 3) \
     X(activation_gradient, 2, 12) /* saved value, gradient */ \
-    X(where, 3, 2)                /* condition, value if it is not 0, value if it is 0 */
+    X(where, 3, 2)                /* condition, value if it is not 0, value if it is 0 */ \
+    /* Two or three of the above in one, with the same roundings. */ \
+    X(add_relu, 2, 2) \
+    X(multiply_add, 3, 3) \
+    X(multiply_add_relu, 3, 3)
 
 #define FC_CHAIN_CODE(name, operands, cost) FC_CHAIN_##name,
 enum { FC_CHAIN_CODES(FC_CHAIN_CODE) FC_CHAIN_CODE_COUNT };

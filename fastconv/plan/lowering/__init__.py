@@ -24,17 +24,21 @@ with `run_python()`, which the plan calls in order (`plan.program`).
     pooling, activation, normalization, reshape
     merging      several inputs, one output
     custom       layers in NumPy
+    elementwise  chains of element-wise functions
+    function_call  functions in NumPy
     penalty      of an activity regularizer
     loss         the end of a training or test plan
 """
 
 from __future__ import annotations
 
-from fastconv.plan import operations
+from fastconv.plan import functions, operations
 from fastconv.plan.lowering.activation import Activation, Softmax
 from fastconv.plan.lowering.arrangement import AxisMaps, ScaleShift, Transpose
 from fastconv.plan.lowering.base import Lowering
 from fastconv.plan.lowering.custom import Custom
+from fastconv.plan.lowering.elementwise import Elementwise
+from fastconv.plan.lowering.function_call import FunctionCall
 from fastconv.plan.lowering.loss import LossTensors, loss_op, lower_loss
 from fastconv.plan.lowering.merging import Concatenate, Merge
 from fastconv.plan.lowering.normalization import (
@@ -75,6 +79,8 @@ LOWERINGS: dict[type, type[Lowering]] = {
     operations.ScaleShift: ScaleShift,
     operations.Softmax: Softmax,
     operations.Transpose: Transpose,
+    functions.Elementwise: Elementwise,
+    functions.FunctionCall: FunctionCall,
     operations.TransposedConvolution: TransposedConvolution,
 }
 

@@ -1,0 +1,126 @@
+"""Merges consecutive element-wise operations into one chain, so that they take one pass.
+
+    greater(x, 0) -> multiply(x, .) -> add(., y)        chain(x, y)
+
+An operation joins the only consumer of its output if both have the same shape: a smaller one would
+be computed again for every repetition. Activations of layers join as well, unless the activation is
+an output of the graph, which a loss may read without it (`fusion.fuse_losses`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fastconv.ops.compiled import MOST_SLOTS
+from fastconv.plan import operations
+from fastconv.plan.chain import Builder, build
+from fastconv.plan.functions import Elementwise, Slot
+from fastconv.plan.graph import Graph, Node
+
+_MOST_INSTRUCTIONS = 64
+
+
+def join_chains(graph: Graph) -> Graph:
+    """Return the graph with element-wise operations merged into their only consumers."""
+    if not any(isinstance(node.operation, Elementwise) for node in graph.nodes):
+        return graph
+    uses = graph.uses()
+    joined: dict[int, Node] = {}  # by output, in order
+    for node in graph.nodes:
+        node = _as_chain(node, joined, graph)
+        if isinstance(node.operation, Elementwise):
+            node = _absorb(node, joined, uses)
+        joined[node.output] = node
+    return replace(graph, nodes=list(joined.values()))
+
+
+def _as_chain(node: Node, joined: dict[int, Node], graph: Graph) -> Node:
+    """Return an activation after a chain as a chain, too; any other node as it is."""
+    before = joined.get(node.inputs[0]) if len(node.inputs) == 1 else None
+    if (
+        before is None
+        or not isinstance(node.operation, operations.Activation)
+        or not isinstance(before.operation, Elementwise)
+        or before.operation.is_bool
+        or node.output in graph.outputs
+    ):
+        return node
+    shape = before.operation.shape
+    return replace(node, operation=_of_activation(node.operation, shape))
+
+
+def _of_activation(operation: operations.Activation, shape: tuple[int | None, ...]) -> Elementwise:
+    chain = build(lambda x: x.activation(operation.kind, *operation.parameters), 1)
+    return Elementwise(chain, (Slot(0),), (shape,), shape)
+
+
+def _absorb(node: Node, joined: dict[int, Node], uses: dict[int, int]) -> Node:
+    """Return `node` with the operations that make its inputs inside, where that is possible; they
+    are removed from `joined`."""
+    for value in dict.fromkeys(node.inputs):
+        maker = joined.get(value)
+        if maker is None or node.inputs.count(value) != uses[value]:
+            continue
+        operation = maker.operation
+        shapes = [
+            shape
+            for operand, shape in zip(node.operation.operands, node.operation.shapes, strict=True)
+            if isinstance(operand, Slot) and node.inputs[operand.number] == value
+        ]
+        if any(shape != node.operation.shape for shape in shapes):
+            continue
+        if isinstance(operation, operations.Activation):
+            operation = _of_activation(operation, node.operation.shape)
+        if not isinstance(operation, Elementwise) or operation.shape != node.operation.shape:
+            continue
+        merged = _merged(Node(operation, maker.inputs, maker.output), node)
+        if merged is not None:
+            del joined[value]
+            node = merged
+    return node
+
+
+def _merged(maker: Node, node: Node) -> Node | None:
+    """Return one node for both; None if the chain would be too long."""
+    value = maker.output
+    inputs: list[int] = []
+    operands: list = []
+    shapes: list = []
+    numbers: dict = {}  # input value, or identity of a weight or constant -> input of the chain
+
+    def place(of: Node) -> list[int | None]:
+        """Return the input of the new chain for each operand; None for the merged value."""
+        places: list[int | None] = []
+        for operand, shape in zip(of.operation.operands, of.operation.shapes, strict=True):
+            is_slot = isinstance(operand, Slot)
+            if is_slot and of.inputs[operand.number] == value:
+                places.append(None)
+                continue
+            key = of.inputs[operand.number] if is_slot else ("constant", id(operand))
+            if key not in numbers:
+                numbers[key] = len(operands)
+                if is_slot:
+                    operand = Slot(_numbered(inputs, of.inputs[operand.number]))
+                operands.append(operand)
+                shapes.append(shape)
+            places.append(numbers[key])
+        return places
+
+    first, second = place(maker), place(node)
+    builder = Builder(len(operands))
+    (inner,) = maker.operation.chain.inlined([builder.inputs[place] for place in first])
+    terms = [inner if place is None else builder.inputs[place] for place in second]
+    chain = builder.chain(node.operation.chain.inlined(terms))
+    backward = chain.gradient(sorted(chain.depends())).assigned()
+    slots = chain.inputs + 2 + len(backward.constants) + len(backward.written) + backward.registers
+    if len(chain.instructions) > _MOST_INSTRUCTIONS or slots > MOST_SLOTS:
+        return None
+    operation = replace(node.operation, chain=chain, operands=tuple(operands), shapes=tuple(shapes))
+    return Node(operation, tuple(inputs), node.output)
+
+
+def _numbered(values: list[int], value: int) -> int:
+    """Return the position of `value` in `values`, to which it is added if it is new."""
+    if value not in values:
+        values.append(value)
+    return values.index(value)

@@ -50,7 +50,7 @@ comparisons, reductions, shapes, products and more, and `image`. They take anyth
 array, promote dtypes as Keras does, and, called on symbolic tensors, become operations of a model:
 
     arithmetic        add, multiply, maximum, where, ...       element by element, broadcasting
-    exponential       exp, log, sin, floor, erf, ...
+    transcendental    exp, log, sin, floor, erf, ...
     reductions        sum, mean, max, var, argmax, norm, ...
     shaping           reshape, concatenate, split, pad, ...
     indexing          take, sort, top_k, one_hot, ...
@@ -171,33 +171,6 @@ from fastconv.ops.creation import (
     zeros,
     zeros_like,
 )
-from fastconv.ops.exponential import (
-    arccos,
-    arccosh,
-    arcsin,
-    arcsinh,
-    arctan,
-    arctan2,
-    arctanh,
-    ceil,
-    cos,
-    cosh,
-    erf,
-    exp,
-    exp2,
-    expm1,
-    floor,
-    log,
-    log1p,
-    log2,
-    log10,
-    logaddexp,
-    round,
-    sin,
-    sinh,
-    tan,
-    trunc,
-)
 from fastconv.ops.fully_connected import dense, dense_backward_input, dense_backward_kernel
 from fastconv.ops.gates import (
     bounded_relu,
@@ -311,6 +284,33 @@ from fastconv.ops.shaping import (
     vstack,
 )
 from fastconv.ops.softmax import log_softmax, log_softmax_backward, softmax, softmax_backward
+from fastconv.ops.transcendental import (
+    arccos,
+    arccosh,
+    arcsin,
+    arcsinh,
+    arctan,
+    arctan2,
+    arctanh,
+    ceil,
+    cos,
+    cosh,
+    erf,
+    exp,
+    exp2,
+    expm1,
+    floor,
+    log,
+    log1p,
+    log2,
+    log10,
+    logaddexp,
+    round,
+    sin,
+    sinh,
+    tan,
+    trunc,
+)
 from fastconv.ops.windows import (
     average_pool,
     conv,

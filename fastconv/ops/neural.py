@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.ops import activations, arithmetic, exponential, gates, reductions, softmax
+from fastconv.ops import activations, arithmetic, gates, reductions, transcendental
 from fastconv.ops._function import composite, elementwise
 from fastconv.ops.core import as_float, cast
 from fastconv.ops.indexing import one_hot
 from fastconv.ops.shaping import axes_of, reshape, split
+from fastconv.ops.softmax import log_softmax
 
 EPSILON = 1e-7  # Keras's smallest probability, and its default in divisions
 
@@ -255,7 +256,7 @@ def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> 
     if from_logits:
         return activations.softplus(output) - target * output
     output = arithmetic.clip(output, EPSILON, 1 - EPSILON)
-    return -(target * exponential.log(output) + (1 - target) * exponential.log(1 - output))
+    return -(target * transcendental.log(output) + (1 - target) * transcendental.log(1 - output))
 
 
 @composite("nn", "CategoricalCrossentropy", "target output")
@@ -273,10 +274,10 @@ def categorical_crossentropy(
     """
     target, output = as_float(target), as_float(output)
     if from_logits:
-        logs = softmax.log_softmax(output, axis)
+        logs = log_softmax(output, axis)
     else:
         output = output / reductions.sum(output, axis, keepdims=True)
-        logs = exponential.log(arithmetic.clip(output, EPSILON, 1 - EPSILON))
+        logs = transcendental.log(arithmetic.clip(output, EPSILON, 1 - EPSILON))
     return reductions.sum(-(target * logs), axis)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.ops import arithmetic, exponential
+from fastconv.ops import arithmetic, transcendental
 from fastconv.ops._function import Spec, composite, function
 from fastconv.ops.core import as_float, cast, stop_gradient
 from fastconv.ops.shaping import axes_of, reshape
@@ -254,7 +254,7 @@ def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> np.ndarray:
     """
     top = max(x, axis, keepdims=True)
     top = stop_gradient(arithmetic.where(arithmetic.isfinite(top), top, 0.0))
-    total = exponential.log(sum(exponential.exp(x - top), axis, keepdims=True)) + top
+    total = transcendental.log(sum(transcendental.exp(x - top), axis, keepdims=True)) + top
     return total if keepdims else sum(total, axes_of(axis, len(x.shape)))
 
 

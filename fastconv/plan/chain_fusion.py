@@ -9,6 +9,7 @@ an output of the graph, which a loss may read without it (`fusion.fuse_losses`).
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 from fastconv.ops.compiled import MOST_SLOTS
@@ -54,30 +55,36 @@ def _of_activation(operation: operations.Activation, shape: tuple[int | None, ..
     return Elementwise(chain, (Slot(0),), (shape,), shape)
 
 
-def _absorb(node: Node, joined: dict[int, Node], uses: dict[int, int]) -> Node:
+def _absorb(node: Node, joined: dict[int, Node], uses: Counter[int]) -> Node:
     """Return `node` with the operations that make its inputs inside, where that is possible; they
     are removed from `joined`."""
-    for value in dict.fromkeys(node.inputs):
-        maker = joined.get(value)
-        if maker is None or node.inputs.count(value) != uses[value]:
-            continue
-        operation = maker.operation
-        shapes = [
-            shape
-            for operand, shape in zip(node.operation.operands, node.operation.shapes, strict=True)
-            if isinstance(operand, Slot) and node.inputs[operand.number] == value
-        ]
-        if any(shape != node.operation.shape for shape in shapes):
-            continue
-        if isinstance(operation, operations.Activation):
-            operation = _of_activation(operation, node.operation.shape)
-        if not isinstance(operation, Elementwise) or operation.shape != node.operation.shape:
-            continue
-        merged = _merged(Node(operation, maker.inputs, maker.output), node)
-        if merged is not None:
-            del joined[value]
-            node = merged
-    return node
+    while True:
+        merged = (_with_maker(node, value, joined, uses) for value in node.inputs)
+        found = next((each for each in merged if each is not None), None)
+        if found is None:
+            return node
+        node = found
+
+
+def _with_maker(node: Node, value: int, joined: dict[int, Node], uses: Counter[int]) -> Node | None:
+    """Return `node` with the operation that makes its input `value` inside; None if it cannot."""
+    maker = joined.get(value)
+    if maker is None or uses[value] != node.inputs.count(value):
+        return None
+    operation, shape = maker.operation, node.operation.shape
+    for operand, there in zip(node.operation.operands, node.operation.shapes, strict=True):
+        is_value = isinstance(operand, Slot) and node.inputs[operand.number] == value
+        if is_value and there != shape:
+            return None
+    if isinstance(operation, operations.Activation):
+        operation = _of_activation(operation, shape)
+    if not isinstance(operation, Elementwise) or operation.shape != shape:
+        return None
+    merged = _merged(Node(operation, maker.inputs, maker.output), node)
+    if merged is not None:
+        del joined[value]
+        uses.subtract(set(maker.inputs) & set(node.inputs))  # now read once instead of twice
+    return merged
 
 
 def _merged(maker: Node, node: Node) -> Node | None:

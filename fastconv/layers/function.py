@@ -186,16 +186,13 @@ class FunctionLayer(Layer):
             return None
         builder = Builder(sum(not isinstance(o, (int, float)) for o in operands))
         terms = iter(builder.inputs)
-        chain = builder.chain(
-            [
-                define(
-                    *(
-                        builder.constant(o) if isinstance(o, (int, float)) else next(terms)
-                        for o in operands
-                    )
-                )
-            ]
+        numbers = (int, float)
+        result = define(
+            *(builder.constant(o) if isinstance(o, numbers) else next(terms) for o in operands)
         )
+        if result.number < len(builder.inputs):  # as of x * 1: the chain must write its output
+            result = result.apply("copy")
+        chain = builder.chain([result])
         operands = tuple(o for o in operands if not isinstance(o, (int, float)))
         shapes = tuple(
             call.inputs[o.number].shape if isinstance(o, Slot) else shape_of(o) for o in operands

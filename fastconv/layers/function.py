@@ -51,7 +51,7 @@ class FunctionLayer(Layer):
         self.function = function  # before the name, which is that of the function's class
         super().__init__(name=name)
         self.settings = settings
-        self.given: dict[str, Any] | None = None  # the arguments of the call, `Slot`s for tensors
+        self.given: Any = None  # the arguments of the call, `Slot`s for tensors
 
     @property
     def class_name(self) -> str:
@@ -169,7 +169,7 @@ class FunctionLayer(Layer):
     def _specs_of(self, call: Call) -> Any:
         return self._specs([Spec(t.shape, np.dtype(t.dtype)) for t in call.inputs])
 
-    def _elementwise(self, call: Call, arguments: dict[str, Any]) -> Elementwise | None:
+    def _elementwise(self, call: Call, arguments: dict[str, Any]) -> Any:
         """Return the operation of an element-wise function; None if its dtypes are not those of
         chains: float32 and bool, and int32 operands for float32 results."""
         function, (output,) = self.function, call.outputs
@@ -365,12 +365,14 @@ def _native(function: Function, call: Call, settings: dict[str, Any]) -> Any:
     """Return an operation of layers that equals the function; None without one."""
     if len(call.outputs) != 1 or not all(map(_is_batch, [*call.inputs, call.outputs[0]])):
         return None
-    shape, rank = call.inputs[0].shape, len(call.inputs[0].shape)
+    shape: Any = call.inputs[0].shape
+    rank = len(shape)
     name = function.name
     if name in ("softmax", "log_softmax") and settings["axis"] in (-1, rank - 1) and rank > 1:
         return operations.Softmax(log=name == "log_softmax")
     if name in ("reshape", "expand_dims", "squeeze"):
-        sample, others = call.outputs[0].shape[1:], shape[1:]
+        target: Any = call.outputs[0].shape
+        sample, others = target[1:], shape[1:]
         keeps_batch = sample and math.prod(sample) == math.prod(others)
         return operations.Reshape(sample, others) if keeps_batch else None
     axes = settings.get("axes") if name == "transpose" else None
@@ -386,7 +388,7 @@ def _native(function: Function, call: Call, settings: dict[str, Any]) -> Any:
 
 
 def _constant(value: Any, function: Function) -> Any:
-    """Return an operand that is no tensor as a number, an array or a weight."""
+    """Return an operand that is not a tensor as a number, an array or a weight."""
     if isinstance(value, (bool, int, float, Variable)) or value is None:
         return value
     array = as_array(value)

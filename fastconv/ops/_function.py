@@ -56,14 +56,14 @@ class Spec(NamedTuple):
 
 
 class Function:
-    """A function on arrays and what graphs need to know of it.
+    """A function on arrays, with its gradient and shapes for graphs.
 
     Attributes:
         name: its name in `fastconv.ops`.
         module, class_name: of its class in Keras's files.
         parameters: the names of all arguments.
         settings: the names of the arguments that Keras's class takes when it is made.
-        keys: the names of those that it takes when it is called, though they are no operands.
+        keys: the names of those that it takes when it is called, though they are not operands.
         operands: the arguments that are arrays, or, those in `lists`, lists of arrays. `variadic`
             is the one that takes the rest of the positional arguments.
         gradient, chain, shape, composite: see the module's description.
@@ -209,7 +209,7 @@ def function(
             there are several results; or a function of the arguments.
         real: whether integers become float32.
         promoted: the operands that get a common dtype; by default all.
-        keys: names of arguments that are no operands, but given to Keras's class when it is called.
+        keys: names of arguments that are not operands, but that Keras's class is called with.
         composite: whether the definition calls other functions of this package only.
         strict: leave arrays as they are, for definitions that check their operands themselves.
     """
@@ -241,7 +241,7 @@ def function(
                 return compute(*arguments, **keywords)
             return record.on_arrays(record.bind(arguments, keywords))
 
-        public.function = record
+        public.__dict__["function"] = record
         return public
 
     return decorate
@@ -367,7 +367,7 @@ def _dtypes_of(record: Function, values: dict[str, Any], count: int) -> list[np.
     """Return the dtypes of the results: element-wise functions determine them on one element."""
     if record.chain is not None:
         return [record.on_arrays(record.mapped(_smallest, values)).dtype]
-    chosen = record.dtype(**values) if callable(record.dtype) else record.dtype
+    chosen: Any = record.dtype(**values) if callable(record.dtype) else record.dtype
     if chosen is None:
         chosen = common_dtype(record.leaves(values, record.promoted), record.real)
     return [np.dtype(each) for each in (chosen if isinstance(chosen, tuple) else (chosen,) * count)]

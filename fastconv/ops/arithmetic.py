@@ -416,7 +416,7 @@ def _where_chain(condition: Any, x1: Any, x2: Any) -> Any:
 
 
 @elementwise("numpy", "Where", "condition x1 x2", chain=_where_chain, promoted="x1 x2")
-def where(condition: Any, x1: Any = None, x2: Any = None) -> np.ndarray:
+def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
     """x1 where the condition is true, else x2.
 
     With the condition alone, the indices of its true elements, one array per axis; not for symbolic

@@ -144,7 +144,7 @@ def size(x: Any) -> int | None:
     >>> ops.size([[1.0, 2.0]])
     2
     """
-    sizes = shape(x)
+    sizes: Any = shape(x)
     return None if None in sizes else math.prod(sizes)
 
 

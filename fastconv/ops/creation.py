@@ -83,8 +83,10 @@ def arange(
     """
     if stop is None:
         start, stop = 0, start
-    step = 1 if step is None else step
-    return np.arange(start, stop, step, dtype_of(dtype, common_dtype([start, stop, step])))
+    first: Any = start
+    steps: Any = 1 if step is None else step
+    ends = (first, stop, steps)
+    return np.arange(first, stop, steps, dtype_of(dtype, common_dtype(ends)))
 
 
 def linspace(
@@ -111,7 +113,7 @@ def linspace(
     [0.0, 0.5, 1.0]
     """
     chosen = dtype_of(dtype, common_dtype([start, stop], real=True))
-    found, step = np.linspace(start, stop, num, endpoint, True, axis=axis)
+    found, step = np.linspace(start, stop, num, endpoint=endpoint, retstep=True, axis=axis)
     found = found.astype(chosen)
     return (found, np.asarray(step, chosen)) if retstep else found
 

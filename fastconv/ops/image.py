@@ -213,16 +213,14 @@ def affine_transform(
 # ----------------------------------------------------------------------------- padding and cropping
 
 
-def _margins(
-    size: int, before: int | None, after: int | None, target: int | None, sign: int
-) -> tuple[int, int]:
+def _margins(size: int, before: Any, after: Any, target: int | None, sign: int) -> tuple[int, int]:
     """Return what is added (sign 1) or cut (-1) on two sides: two of the three numbers decide."""
     if (before, after, target).count(None) != 1:
         raise ValueError(
             "exactly two of the margins on both sides and the target size must be given, received "
             f"{before}, {after} and {target}"
         )
-    whole = None if target is None else sign * (normalize_int(target, "target") - size)
+    whole: Any = None if target is None else sign * (normalize_int(target, "target") - size)
     before = whole - after if before is None else normalize_int(before, "margin", minimum=0)
     after = whole - before if after is None else normalize_int(after, "margin", minimum=0)
     if before < 0 or after < 0:

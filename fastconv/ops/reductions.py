@@ -214,7 +214,7 @@ def count_nonzero(x: Any, axis: Axis = None) -> np.ndarray:
     >>> ops.count_nonzero([0.0, 2.0, 3.0]).tolist()
     2
     """
-    return np.sum(x != 0, axis=axes_of(axis, x.ndim), dtype=np.int32)
+    return np.asarray(np.sum(x != 0, axis=axes_of(axis, x.ndim), dtype=np.int32))
 
 
 @function("numpy", "Argmax", shape=_reduced, dtype="int32")

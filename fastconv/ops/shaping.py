@@ -285,7 +285,7 @@ def stack(x: Any, axis: int = 0) -> np.ndarray:
     return np.stack(x, axis)
 
 
-def _ends(size: int, indices_or_sections: Any) -> list[int]:
+def _ends(size: Any, indices_or_sections: Any) -> list[int]:
     """Return the ends of all parts but the last one."""
     if isinstance(indices_or_sections, (tuple, list, np.ndarray)):
         return [int(end) for end in indices_or_sections]
@@ -392,7 +392,7 @@ def tile(x: Any, repeats: Any) -> np.ndarray:
 _PAD_MODES = ("constant", "reflect", "symmetric")
 
 
-def _widths(pad_width: Any, rank: int) -> list[tuple[int, int]]:
+def _widths(pad_width: Any, rank: int) -> list[Any]:
     width = np.asarray(pad_width)
     if width.dtype.kind not in "iu" or (width.size and width.min() < 0):
         raise ValueError(f"`pad_width` must hold integers of at least 0, received {pad_width!r}")

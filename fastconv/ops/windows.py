@@ -39,7 +39,7 @@ class _Images:
         x = np.moveaxis(x, 1, -1) if self.first else x
         return np.ascontiguousarray(x[:, None] if self.spatial == 1 else x)
 
-    def back(self, y: np.ndarray) -> np.ndarray:
+    def back(self, y: Any) -> np.ndarray:
         y = y[:, 0] if self.spatial == 1 else y
         return np.moveaxis(y, -1, 1) if self.first else y
 
@@ -52,7 +52,7 @@ class _Images:
         shape = (shape[0], *shape[2:]) if self.spatial == 1 else tuple(shape)
         return (shape[0], shape[-1], *shape[1:-1]) if self.first else shape
 
-    def pair(self, value: Any, name: str) -> tuple[int, int]:
+    def pair(self, value: Any, name: str) -> Any:
         values = list(value) if isinstance(value, (tuple, list)) else [value] * self.spatial
         if len(values) != self.spatial:
             raise ValueError(f"`{name}` must hold {self.spatial} integers, received {value!r}")

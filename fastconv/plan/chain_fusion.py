@@ -71,8 +71,9 @@ def _with_maker(node: Node, value: int, joined: dict[int, Node], uses: Counter[i
     maker = joined.get(value)
     if maker is None or uses[value] != node.inputs.count(value):
         return None
-    operation, shape = maker.operation, node.operation.shape
-    for operand, there in zip(node.operation.operands, node.operation.shapes, strict=True):
+    operation, reader = maker.operation, _chain_of(node)
+    shape = reader.shape
+    for operand, there in zip(reader.operands, reader.shapes, strict=True):
         is_value = isinstance(operand, Slot) and node.inputs[operand.number] == value
         if is_value and there != shape:
             return None
@@ -98,7 +99,8 @@ def _merged(maker: Node, node: Node) -> Node | None:
     def place(of: Node) -> list[int | None]:
         """Return the input of the new chain for each operand; None for the merged value."""
         places: list[int | None] = []
-        for operand, shape in zip(of.operation.operands, of.operation.shapes, strict=True):
+        operation = _chain_of(of)
+        for operand, shape in zip(operation.operands, operation.shapes, strict=True):
             is_slot = isinstance(operand, Slot)
             if is_slot and of.inputs[operand.number] == value:
                 places.append(None)
@@ -113,17 +115,27 @@ def _merged(maker: Node, node: Node) -> Node | None:
             places.append(numbers[key])
         return places
 
-    first, second = place(maker), place(node)
+    first, second = place(maker), place(node)  # the maker does not read its own output
     builder = Builder(len(operands))
-    (inner,) = maker.operation.chain.inlined([builder.inputs[place] for place in first])
+    (inner,) = _chain_of(maker).chain.inlined(
+        [builder.inputs[place] for place in first if place is not None]
+    )
     terms = [inner if place is None else builder.inputs[place] for place in second]
-    chain = builder.chain(node.operation.chain.inlined(terms))
+    chain = builder.chain(_chain_of(node).chain.inlined(terms))
     backward = chain.gradient(sorted(chain.depends())).assigned()
     slots = chain.inputs + 2 + len(backward.constants) + len(backward.written) + backward.registers
     if len(chain.instructions) > _MOST_INSTRUCTIONS or slots > MOST_SLOTS:
         return None
-    operation = replace(node.operation, chain=chain, operands=tuple(operands), shapes=tuple(shapes))
+    operation = replace(
+        _chain_of(node), chain=chain, operands=tuple(operands), shapes=tuple(shapes)
+    )
     return Node(operation, tuple(inputs), node.output)
+
+
+def _chain_of(node: Node) -> Elementwise:
+    """Return the operation of a node that is known to be a chain."""
+    assert isinstance(node.operation, Elementwise)
+    return node.operation
 
 
 def _numbered(values: list[int], value: int) -> int:

@@ -15,6 +15,7 @@ import numpy as np
 
 from fastconv._ext._core import FUSIBLE, KEEPS_INPUT
 from fastconv.parameters import Variable
+from fastconv.plan.functions import Elementwise, FunctionCall
 from fastconv.plan.rules import Penalty
 from fastconv.resampling import AxisMap
 from fastconv.shapes import Conv2DGeometry, Pool2DGeometry
@@ -345,6 +346,8 @@ Operation = (
     | Convolution
     | Custom
     | Dropout
+    | Elementwise
+    | FunctionCall
     | GaussianNoise
     | GlobalPooling
     | GroupNormalization
@@ -408,7 +411,7 @@ def variables_of(operation: Operation) -> list[Variable]:
     """Return the weights of an operation, trainable or not."""
     if isinstance(operation, Custom):
         return list(operation.layer.weights)
-    if hasattr(operation, "variables"):  # of `fastconv.plan.functions`
+    if isinstance(operation, (Elementwise, FunctionCall)):
         return operation.variables
     values = (getattr(operation, field.name) for field in fields(operation))
     return [value for value in values if isinstance(value, Variable)]

@@ -83,10 +83,8 @@ def arange(
     """
     if stop is None:
         start, stop = 0, start
-    first: Any = start
-    steps: Any = 1 if step is None else step
-    ends = (first, stop, steps)
-    return np.arange(first, stop, steps, dtype_of(dtype, common_dtype(ends)))
+    ends: list[Any] = [start, stop, 1 if step is None else step]
+    return np.arange(*ends, dtype=dtype_of(dtype, common_dtype(ends)))
 
 
 def linspace(

@@ -91,7 +91,7 @@ def train(backup_dir, save_freq="epoch", source="arrays", epochs=6, others=(), *
 def result(model, history):
     """Everything that must be equal, as arrays."""
     found = {f"weight {i}": array for i, array in enumerate(model.get_weights())}
-    found |= {f"optimizer {v.name}": v.numpy() for v in model.optimizer.variables}
+    found |= {f"optimizer {i}": v.numpy() for i, v in enumerate(model.optimizer.variables)}
     found |= {name: np.array(values) for name, values in history.history.items()}
     return found | {"epoch": np.array(history.epoch)}
 

@@ -44,7 +44,9 @@ def briefly(monkeypatch):
 
         def short(self, x, y=None, *args, **options):
             options.update(fixed, verbose=0)
-            return complete(self, x[:FEW], None if y is None else y[:FEW], *args, **options)
+            if hasattr(x, "shape"):  # not batches
+                x, y = x[:FEW], None if y is None else y[:FEW]
+            return complete(self, x, y, *args, **options)
 
         for cls in (Sequential, Model):
             monkeypatch.setattr(cls, name, short)

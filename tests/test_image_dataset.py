@@ -262,6 +262,7 @@ def test_a_bad_file_is_named(folder, content):
         ({"label_mode": "binary", "class_names": ["cats"]}, r"needs 2 classes, received \['cats"),
         ({"color_mode": "hsv"}, "`color_mode` must be one of"),
         ({"interpolation": "lanczos5"}, "`interpolation` must be one of .* received 'lanczos5'"),
+        ({"format": "grain"}, "`format` must be one of .* received 'grain'"),
         ({"batch_size": 0}, "`batch_size` must be positive, received 0"),
         ({"seed": 2**32}, r"`seed` must be below 2\*\*32"),
         ({"seed": -1}, "`seed` must .* received -1"),

@@ -101,7 +101,8 @@ class RandomContrast(_Valued):
 
     Args:
         factor: the distances from the mean are multiplied by a number from 1 - factor to
-            1 + factor, or from 1 - lower to 1 + upper for (lower, upper); 0 to 1.
+            1 + factor, or from 1 - lower to 1 + upper for (lower, upper); 0 to 1. (Keras 3.15 takes
+            one number for (0, factor).)
         value_range, seed, data_format: as in `RandomBrightness`.
 
     Raises the errors of `RandomBrightness`.

@@ -126,7 +126,7 @@ def image_dataset_from_directory(
     crop_to_aspect_ratio: bool = False,
     pad_to_aspect_ratio: bool = False,
     data_format: str | None = None,
-    *,
+    format: str = "tf",
     verbose: bool = True,
 ) -> ImageDataset | list[ImageDataset]:
     """The pictures below a directory, resized to one size, in batches for `fit`.
@@ -154,6 +154,7 @@ def image_dataset_from_directory(
         crop_to_aspect_ratio: keep the proportions by cutting the middle out before resizing.
         pad_to_aspect_ratio: keep the proportions by black borders.
         data_format: "channels_first" for x (count, C, H, W); by default (count, H, W, C).
+        format: must be "tf": the result has the methods of `tf.data.Dataset`.
         verbose: print how many files and classes were found.
 
     Returns:
@@ -172,6 +173,7 @@ def image_dataset_from_directory(
     labels, label_mode = _checked_labels(labels, label_mode, class_names)
     check_option(color_mode, "color_mode", COLOR_MODES)
     check_option(interpolation, "interpolation", INTERPOLATIONS)
+    check_option(format, "format", ("tf",))
     size = checked_size(image_size, "image_size")
     if batch_size is not None:
         batch_size = normalize_int(batch_size, "batch_size")

@@ -191,6 +191,12 @@ class TrainingLock:
         self._owner = None
         self._lock.release()
 
+    def __enter__(self) -> None:
+        self.acquire(blocking=True)
+
+    def __exit__(self, *exception: object) -> None:
+        self.release()
+
     def locked(self) -> bool:
         return self._lock.locked()
 

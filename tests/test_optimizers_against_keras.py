@@ -212,3 +212,34 @@ def test_weights_without_decay():
 def test_arguments_out_of_range_are_refused(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+@pytest.mark.parametrize("name", ["Lamb", "Adafactor"])
+def test_a_saved_model_goes_on_with_an_optimizer_in_numpy(name, tmp_path):
+    x = RNG.standard_normal((12, 5, 5, 2)).astype(np.float32)
+    y = RNG.integers(0, 3, 12)
+    model = models.Sequential([
+        layers.Input((5, 5, 2)), layers.Conv2D(3, 3), layers.Flatten(),
+        layers.Dense(3, activation="softmax"),
+    ])  # fmt: skip
+    model.compile(getattr(optimizers, name)(0.05), "sparse_categorical_crossentropy")
+    model.fit(x, y, batch_size=4, epochs=2, verbose=0)
+    model.save(tmp_path / "model.keras")
+    again = models.load_model(tmp_path / "model.keras")
+    for each in (model, again):
+        each.fit(x, y, batch_size=4, epochs=2, shuffle=False, verbose=0)
+    for one, two in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"clip_threshold": 0}, ValueError, "`clip_threshold` must be finite and above 0"),
+        ({"beta_2_decay": 0.1}, ValueError, "`beta_2_decay` must be finite and at most 0"),
+        ({"relative_step": 1}, TypeError, "`relative_step` must be True or False"),
+    ],
+)
+def test_arguments_of_adafactor(arguments, error, message):
+    with pytest.raises(error, match=message):
+        optimizers.Adafactor(**arguments)

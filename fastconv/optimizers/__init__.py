@@ -3,6 +3,7 @@
     sgd        SGD (momentum, Nesterov), Lion
     adaptive   RMSprop, Adagrad, Adadelta, Ftrl: steps relative to the size of past gradients
     adam       Adam, AdamW, Nadam, Adamax: that and momentum
+    layerwise  Lamb, Adafactor: steps relative to the size of each weight
     schedules  learning rates that change from step to step
     base       Optimizer: the arguments that all share, and the description for the plan
     stepping   rate, count and rule of the next step
@@ -31,12 +32,26 @@ from fastconv.optimizers import schedules
 from fastconv.optimizers.adam import Adam, Adamax, AdamW, Nadam
 from fastconv.optimizers.adaptive import Adadelta, Adagrad, Ftrl, RMSprop
 from fastconv.optimizers.base import Optimizer
+from fastconv.optimizers.layerwise import Adafactor, Lamb
 from fastconv.optimizers.sgd import SGD, Lion
 from fastconv.serialization import find, serializers
 
 CLASSES = {
     cls.__name__: cls
-    for cls in (SGD, RMSprop, Adam, AdamW, Nadam, Adamax, Adagrad, Adadelta, Lion, Ftrl)
+    for cls in (
+        SGD,
+        RMSprop,
+        Adam,
+        AdamW,
+        Nadam,
+        Adamax,
+        Adagrad,
+        Adadelta,
+        Lion,
+        Ftrl,
+        Lamb,
+        Adafactor,
+    )
 }
 
 serialize, deserialize = serializers("optimizers")

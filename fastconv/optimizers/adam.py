@@ -24,7 +24,7 @@ from fastconv.common.arguments import number
 from fastconv.optimizers.base import Optimizer
 
 
-class _Moments(Optimizer):
+class Moments(Optimizer):
     """Base class: two moving averages and an epsilon."""
 
     settings = ("beta_1", "beta_2", "epsilon")
@@ -47,7 +47,7 @@ class _Moments(Optimizer):
         return [("momentum", "velocity")]
 
 
-class Adam(_Moments):
+class Adam(Moments):
     """Momentum and mean square of the gradients. Arguments as `Optimizer`, and:
 
     Args:
@@ -59,7 +59,7 @@ class Adam(_Moments):
 
     rule = "adam"
     rule_slots = ("momentum", "velocity", "velocity_hat")
-    settings = (*_Moments.settings, "amsgrad")
+    settings = (*Moments.settings, "amsgrad")
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ _VANISHED = 1e-60  # below it, the product has no effect in float64
 _SETTLED = 1_000_000  # after this step, every further factor is beta_1
 
 
-class Nadam(_Moments):
+class Nadam(Moments):
     """Adam with Nesterov momentum. Arguments as for `Adam`, without `amsgrad`."""
 
     rule = "nadam"
@@ -141,7 +141,7 @@ class Nadam(_Moments):
         return [("u_product", np.float32(self._product_at(self.steps)))]
 
 
-class Adamax(_Moments):
+class Adamax(Moments):
     """Adam with the largest recent gradient instead of the mean square. Arguments as for `Adam`,
     without `amsgrad`."""
 

@@ -18,7 +18,7 @@ from fastconv.common.overriding import Overridable
 from fastconv.optimizers import clipping
 from fastconv.optimizers.applying import Applying
 from fastconv.optimizers.schedules import LearningRateSchedule
-from fastconv.optimizers.slots import ACCUMULATOR, AVERAGE
+from fastconv.optimizers.slots import ACCUMULATOR, AVERAGE, State
 from fastconv.parameters import AnyParameters, Variable
 from fastconv.plan import rules
 from fastconv.serialization import deserialize, serialize
@@ -146,7 +146,9 @@ class Optimizer(Applying, NamedArguments, Overridable):
     @property
     def needs_stored_gradients(self) -> bool:
         """Whether gradients are changed or read between the backward pass and the update."""
-        return bool(self.clips or self.weight_decay or self.gradient_accumulation_steps)
+        return bool(
+            self.in_numpy or self.clips or self.weight_decay or self.gradient_accumulation_steps
+        )
 
     def for_plan(self, parameters: AnyParameters) -> rules.UpdateRule:
         """Return the description of a step on the weights in `parameters` for a plan.
@@ -175,7 +177,14 @@ class Optimizer(Applying, NamedArguments, Overridable):
             decay=decay,
             accumulation=accumulation,
             average=average,
+            step=partial(self.step, state) if self.in_numpy else None,
         )
+
+    in_numpy = False  # has a `step` instead of a compiled rule
+
+    def step(self, state: State, variable: Variable, w: np.ndarray, gradient: np.ndarray) -> None:
+        """Change the weight `w` by its gradient, with `state.hyper` and the slots in `state`."""
+        raise NotImplementedError(f"{type(self).__name__} has a compiled rule")
 
     @property
     def clips(self) -> bool:

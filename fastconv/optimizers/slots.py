@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -33,6 +34,8 @@ class Updating(Protocol):
     def all_slots(self) -> list[tuple[str, ...]]: ...
 
     def start_of(self, slot: str) -> float: ...
+
+    def slot_shape(self, slot: str, variable: Variable) -> tuple[int, ...]: ...
 
 
 class State:
@@ -105,12 +108,15 @@ class State:
     def named_slots(self) -> list[tuple[str, np.ndarray]]:
         """Return the slots per trainable weight with Keras's names, in the order of its files."""
         return [
-            (
-                f"{variable.path.replace('/', '_')}_{name}",
-                self.parameters.view(self.buffers[name], variable),
-            )
+            (f"{variable.path.replace('/', '_')}_{name}", self.slot(name, variable))
             for group in self._optimizer.all_slots()
             for variable in self.parameters.variables
             if variable.trainable
             for name in group
         ]
+
+    def slot(self, name: str, variable: Variable) -> np.ndarray:
+        """Return a slot of a weight, in its shape."""
+        shape = self._optimizer.slot_shape(name, variable)
+        whole = self.parameters.view(self.buffers[name], variable)
+        return whole.reshape(-1)[: math.prod(shape)].reshape(shape)

@@ -11,7 +11,7 @@ from fastconv.common.changeable import Changeable
 from fastconv.common.state_variable import VariableFloat, VariableInt
 from fastconv.optimizers.schedules import LearningRateSchedule
 from fastconv.optimizers.slots import ACCUMULATOR, AVERAGE, State
-from fastconv.parameters import AnyParameters
+from fastconv.parameters import AnyParameters, Variable
 
 
 class Stepping(Changeable, ABC):
@@ -44,6 +44,10 @@ class Stepping(Changeable, ABC):
     def start_of(self, slot: str) -> float:
         """Return the initial value of the elements of a slot."""
         return 0.0
+
+    def slot_shape(self, slot: str, variable: Variable) -> tuple[int, ...]:
+        """Return the shape of a slot of a weight, which has at most as many elements."""
+        return variable.shape
 
     def extra_variables(self) -> list[tuple[str, np.ndarray | np.generic]]:
         """Return what Keras stores after the slots; the number of steps determines it."""

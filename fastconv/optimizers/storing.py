@@ -135,11 +135,11 @@ class Storing(Stepping):
         if parameters is None:
             return head
         slots = [
-            variable.shape
+            self.slot_shape(name, variable)
             for group in self.all_slots()
             for variable in parameters.variables
             if variable.trainable
-            for _ in group
+            for name in group
         ]
         return head + slots + [()] * len(self.extra_variables())
 

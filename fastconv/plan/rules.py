@@ -100,11 +100,13 @@ class UpdateRule:
     Arrays of numbers are read at every run, so their owner may change them between two runs.
 
     Args:
-        rule: the name of the update in the compiled core.
+        rule: the name of the update in the compiled core; "" with `step`.
         slots: flat buffers in the order of the rule's arguments; None for an unused one.
         hyper: the numbers that the rule reads.
         clip: changes the gradients before everything else; None without.
         decay, accumulation, average: None without.
+        step: the update of one weight in NumPy, `step(variable, w, gradient)`, which changes w;
+            None for the compiled `rule`.
     """
 
     rule: str
@@ -114,3 +116,4 @@ class UpdateRule:
     decay: WeightDecay | None = None
     accumulation: Accumulation | None = None
     average: MovingAverage | None = None
+    step: Callable[[Variable, np.ndarray, np.ndarray], None] | None = None

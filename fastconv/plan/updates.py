@@ -53,6 +53,18 @@ class _Clipping:
         self.run_python = clip
 
 
+class _NumPyUpdate:
+    """Updates one weight in NumPy."""
+
+    def __init__(self, step: Callable[..., None], variable: Variable, parameters: AnyParameters):
+        self._step, self._variable = step, variable
+        self._w = parameters.view(parameters.values, variable)
+        self._gradient = parameters.view(parameters.gradient, variable)
+
+    def run_python(self) -> None:
+        self._step(self._variable, self._w, self._gradient)
+
+
 class _AccumulatedUpdate:
     """Accumulates gradients, and runs the update with their mean every few batches."""
 
@@ -163,6 +175,9 @@ class Updates:
         self, update: UpdateRule, joined: Mapping[Variable, Callable[[Rule], Any]]
     ) -> list[Any]:
         parameters, values = self._parameters, self._parameters.values
+        if update.step is not None:
+            trained = [variable for variable in parameters.variables if variable.trainable]
+            return [_NumPyUpdate(update.step, variable, parameters) for variable in trained]
         ops = []
         for variable, make in joined.items():
             w = parameters.view(values, variable)

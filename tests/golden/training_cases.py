@@ -157,6 +157,19 @@ OPTIMIZERS = [
     ),
     ("SGD", {"learning_rate": SCHEDULES[0], "momentum": 0.9}),
     ("Adam", {"learning_rate": SCHEDULES[9], "gradient_accumulation_steps": 2}),
+    ("Lamb", {"learning_rate": 0.05}),
+    ("Lamb", {"learning_rate": 0.05, "beta_1": 0.8, "epsilon": 1e-3, "weight_decay": 0.1}),
+    ("Adafactor", {"learning_rate": 0.5}),
+    (
+        "Adafactor",
+        {
+            "learning_rate": 0.1,
+            "beta_2_decay": -0.6,
+            "epsilon_2": 0.1,
+            "clip_threshold": 0.5,
+            "use_ema": True,
+        },
+    ),
 ]
 
 LOSSES = [

@@ -91,6 +91,28 @@ def repeat_axis(size: int, times: int, weight: float = 1.0) -> AxisMap:
     return repeated if weight == 1 else replace(repeated, weight=np.full(size * times, weight))
 
 
+def _windows(size: int, output_size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return begin and end of the windows of equal or almost equal sizes that cover the axis."""
+    steps = np.arange(output_size + 1) * size
+    return steps[:-1] // output_size, -(-steps[1:] // output_size)
+
+
+def mean_axis(size: int, output_size: int) -> AxisMap:
+    """Return the map to the means of `output_size` windows from floor(i size / output_size) to
+    ceil((i + 1) size / output_size) - 1."""
+    begin, end = _windows(size, output_size)
+    index = begin[:, None] + np.arange((end - begin).max())
+    return _weighted(size, index, np.where(index < end[:, None], 1.0, 0.0))
+
+
+def windows_axis(size: int, output_size: int) -> AxisMap:
+    """Return the map to the windows of `mean_axis` one after another, all of the largest size:
+    shorter ones repeat their last element."""
+    begin, end = _windows(size, output_size)
+    index = begin[:, None] + np.arange((end - begin).max())
+    return _selection(size, np.minimum(index, end[:, None] - 1).reshape(-1))
+
+
 def resize_axis(
     size: int, output_size: int, interpolation: str = "bilinear", antialias: bool = False
 ) -> AxisMap:

@@ -23,6 +23,7 @@ X = np.random.default_rng(0).standard_normal((6, 12, 10, 3)).astype(np.float32)
 RANDOM = {
     "dropout": lambda seed: layers.Dropout(0.5, seed=seed),
     "dropout shared": lambda seed: layers.Dropout(0.5, (None, None, 1, 3), seed=seed),
+    "alpha": lambda seed: layers.AlphaDropout(0.5, seed=seed),
     "spatial": lambda seed: layers.SpatialDropout2D(0.5, seed=seed),
     "noise": lambda seed: layers.GaussianNoise(0.5, seed),
     "factor": lambda seed: layers.GaussianDropout(0.5, seed),

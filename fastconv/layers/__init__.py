@@ -7,16 +7,19 @@
     conv            Conv1D, Conv2D
     conv_transpose  Conv1DTranspose, Conv2DTranspose
     depthwise       DepthwiseConv1D, DepthwiseConv2D, SeparableConv1D, SeparableConv2D
+    identity        Identity, ActivityRegularization
     pooling         MaxPooling, AveragePooling, GlobalMaxPooling, GlobalAveragePooling, 1D and 2D
+    adaptive_pooling AdaptiveMaxPooling, AdaptiveAveragePooling, 1D and 2D
     dense           Dense
     activated       Activated: layers with an argument `activation`
     activation      Activation, ReLU, LeakyReLU, PReLU, ELU, Softmax
     merging         Add, Subtract, Multiply, Average, Maximum, Minimum, Concatenate
+    dot             Dot
     normalization   BatchNormalization, LayerNormalization, GroupNormalization, UnitNormalization,
-                    LocalResponseNormalization
+                    RMSNormalization, LocalResponseNormalization
     reshaping       Flatten, Reshape, Permute, RepeatVector; ZeroPadding, Cropping, UpSampling
     standardization Normalization
-    regularization  Dropout, SpatialDropout, GaussianNoise, GaussianDropout
+    regularization  Dropout, AlphaDropout, SpatialDropout, GaussianNoise, GaussianDropout
     augmentation    Rescaling, Resizing, CenterCrop; RandomFlip, RandomTranslation, RandomRotation,
                     RandomZoom, RandomShear, RandomCrop
     color           RandomBrightness, RandomContrast, RandomHue, RandomSaturation,
@@ -33,6 +36,12 @@ compute in float32, on channels-last images for any `data_format` of the layers.
 """
 
 from fastconv.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
+from fastconv.layers.adaptive_pooling import (
+    AdaptiveAveragePooling1D,
+    AdaptiveAveragePooling2D,
+    AdaptiveMaxPooling1D,
+    AdaptiveMaxPooling2D,
+)
 from fastconv.layers.augmentation import (
     CenterCrop,
     RandomCrop,
@@ -72,6 +81,8 @@ from fastconv.layers.depthwise import (
     SeparableConv1D,
     SeparableConv2D,
 )
+from fastconv.layers.dot import Dot, dot
+from fastconv.layers.identity import ActivityRegularization, Identity
 from fastconv.layers.input import Input, InputLayer
 from fastconv.layers.merging import (
     Add,
@@ -95,6 +106,7 @@ from fastconv.layers.normalization import (
     GroupNormalization,
     LayerNormalization,
     LocalResponseNormalization,
+    RMSNormalization,
     UnitNormalization,
 )
 from fastconv.layers.pooling import (
@@ -108,6 +120,7 @@ from fastconv.layers.pooling import (
     MaxPooling2D,
 )
 from fastconv.layers.regularization import (
+    AlphaDropout,
     Dropout,
     GaussianDropout,
     GaussianNoise,
@@ -132,7 +145,13 @@ from fastconv.serialization import serializers
 __all__ = [
     "ELU",
     "Activation",
+    "ActivityRegularization",
+    "AdaptiveAveragePooling1D",
+    "AdaptiveAveragePooling2D",
+    "AdaptiveMaxPooling1D",
+    "AdaptiveMaxPooling2D",
     "Add",
+    "AlphaDropout",
     "AutoContrast",
     "Average",
     "AveragePooling1D",
@@ -152,6 +171,7 @@ __all__ = [
     "Dense",
     "DepthwiseConv1D",
     "DepthwiseConv2D",
+    "Dot",
     "Dropout",
     "Equalization",
     "Flatten",
@@ -162,6 +182,7 @@ __all__ = [
     "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
     "GroupNormalization",
+    "Identity",
     "Input",
     "InputLayer",
     "Layer",
@@ -177,6 +198,7 @@ __all__ = [
     "Normalization",
     "PReLU",
     "Permute",
+    "RMSNormalization",
     "RandAugment",
     "RandomBrightness",
     "RandomColorDegeneration",
@@ -216,6 +238,7 @@ __all__ = [
     "add",
     "average",
     "concatenate",
+    "dot",
     "maximum",
     "minimum",
     "multiply",

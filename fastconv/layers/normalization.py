@@ -4,6 +4,7 @@
     LayerNormalization          per position (or sample), over the channels (or the last axes)
     GroupNormalization          per sample and group of channels
     UnitNormalization           vectors of length 1
+    RMSNormalization            vectors whose elements have the mean square 1
     LocalResponseNormalization  each channel by the power of its neighbours (AlexNet)
 
 All of them operate on the last axes. Other axes are transposed before and after; between layers
@@ -12,6 +13,7 @@ with the same transposition the plan removes both (`fastconv.plan.simplify`).
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from fastconv.common.arguments import normalize_int, number
@@ -21,8 +23,9 @@ from fastconv.layers.base import Layer, check_options
 from fastconv.layers.weight_spec import SpecField, WeightSpec, built, spec_fields
 from fastconv.parameters import Variable
 from fastconv.plan import operations
+from fastconv.resampling import crop_axis, pad_axis
 from fastconv.serialization import serialize
-from fastconv.shapes import sample_sizes
+from fastconv.shapes import conv2d_geometry, sample_sizes
 
 
 class _Scaling(OnAxes):
@@ -323,6 +326,63 @@ class UnitNormalization(OnAxes):
             None, None, len(axes), self.EPSILON, unit=True
         )
         return with_axes_last(axes, len(input_shape), [normalization])
+
+
+class RMSNormalization(OnAxes):
+    """scale * x / sqrt(mean of x^2 + epsilon), with the mean over the vectors along `axis`
+    (Zhang & Sennrich 2019, arXiv 1910.07467).
+
+    Args:
+        axis: the last axis, or a list of the last axes, which form a vector.
+        epsilon: positive.
+        name, trainable, dtype, input_shape: see `Layer`.
+
+    Weights: scale, with the sizes of the axes.
+
+    Raises ValueError for a number out of range and axes that are not the last of the input,
+    TypeError for a non-integer axis.
+    """
+
+    def __init__(self, axis: int | list[int] = -1, epsilon: float = 1e-6, **common: Any):
+        super().__init__(axis, **common)
+        self.epsilon = number(epsilon, "epsilon", 0, above=True)
+        self.scale: Variable | None = None
+
+    def compute_output_shape(self, input_shape):
+        axes = self.axes_of(input_shape)
+        if axes[-1] - axes[0] + 1 != len(axes) or axes[-1] != len(input_shape) - 1:
+            raise ValueError(
+                f"`axis` of layer {self.name!r} must be the last axis, or the last axes, of inputs "
+                f"of shape {tuple(input_shape)}, received {self.axis}"
+            )
+        return tuple(input_shape)
+
+    def build(self, input_shape):
+        sizes = sample_sizes(input_shape)
+        shape = tuple(sizes[axis - 1] for axis in self.axes_of(input_shape))
+        self.scale = self.add_weight("scale", shape, "ones")
+        super().build(input_shape)
+
+    def operations(self, input_shape):
+        scale = built(self.scale)
+        size = scale.size
+        count = math.prod(sample_sizes(input_shape)) // size
+        # A vector with one more element sqrt(size * epsilon) has the length
+        # sqrt(size * (mean of x^2 + epsilon)).
+        more, back = pad_axis(size, 0, 1), crop_axis(size + 1, 0, 1)
+        geometry = conv2d_geometry((1, count, 1, size), (1, 1, 1, size), groups=size)
+        return [
+            operations.Reshape((count, 1, size)),
+            operations.AxisMaps((None, None, more), math.sqrt(size * self.epsilon)),
+            operations.LayerNormalization(None, None, 1, UnitNormalization.EPSILON, unit=True),
+            operations.AxisMaps((None, None, back)),
+            operations.ScaleShift((math.sqrt(size),) * size, (0.0,) * size),
+            operations.Convolution(scale, None, geometry),
+            operations.Reshape(sample_sizes(input_shape)),
+        ]
+
+    def get_config(self):
+        return super().get_config() | {"epsilon": self.epsilon}
 
 
 class LocalResponseNormalization(Layer):

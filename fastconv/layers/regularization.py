@@ -102,6 +102,24 @@ class Dropout(Seeded):
         return super().get_config() | {"rate": self.rate, "noise_shape": noise}
 
 
+_SATURATION = -1.6732632423543772 * 1.0507009873554805  # of `selu`, for x -> -infinity
+
+
+class AlphaDropout(Dropout):
+    """In training, replaces a random fraction of the inputs by the value that `selu` has at
+    -infinity, and then scales and shifts so that mean 0 and variance 1 stay (Klambauer et al.
+    2017, arXiv 1706.02515); otherwise the identity.
+
+    Arguments and errors are those of `Dropout`.
+    """
+
+    def operations(self, input_shape):
+        if not self.rate:
+            return []
+        noise_shape = self._noise_shape_for(input_shape)
+        return [operations.AlphaDropout(self.rate, self._stream, noise_shape, None, _SATURATION)]
+
+
 class _SpatialDropout(Spatial, Seeded):
     def __init__(
         self, rate: float, data_format: str | None = None, seed: int | None = None, **common: Any

@@ -186,6 +186,20 @@ class Dropout:
 
 
 @dataclass(frozen=True)
+class AlphaDropout(Dropout):
+    """In training: `saturation` with probability `rate`, else x; then an affine map that restores
+    the mean 0 and the variance 1 of such x. Otherwise y = x."""
+
+    saturation: float = 0.0
+
+    @property
+    def affine(self) -> tuple[float, float]:
+        """(scale, shift) of the map."""
+        scale = ((1 - self.rate) * (1 + self.rate * self.saturation**2)) ** -0.5
+        return scale, -scale * self.saturation * self.rate
+
+
+@dataclass(frozen=True)
 class GaussianNoise:
     """In training: x + z, or with `multiply` x * (1 + z), z normal with `stddev`."""
 
@@ -339,6 +353,7 @@ class Loss:
 Operation = (
     Activation
     | ActivityPenalty
+    | AlphaDropout
     | Augmentation
     | AxisMaps
     | BatchNormalization

@@ -50,7 +50,14 @@ from fastconv.plan.lowering.normalization import (
 )
 from fastconv.plan.lowering.penalty import ActivityPenalty
 from fastconv.plan.lowering.pooling import GlobalPooling, Pooling
-from fastconv.plan.lowering.random import Augmentation, Dropout, GaussianNoise, Random, RandomWarp
+from fastconv.plan.lowering.random import (
+    AlphaDropout,
+    Augmentation,
+    Dropout,
+    GaussianNoise,
+    Random,
+    RandomWarp,
+)
 from fastconv.plan.lowering.reshape import Reshape
 from fastconv.plan.lowering.transposed import TransposedConvolution
 from fastconv.plan.lowering.weighted import Convolution, Dense
@@ -63,6 +70,7 @@ LOWERINGS: dict[type, type[Lowering]] = {
     operations.BatchNormalization: BatchNormalization,
     operations.Activation: Activation,
     operations.ActivityPenalty: ActivityPenalty,
+    operations.AlphaDropout: AlphaDropout,
     operations.Augmentation: Augmentation,
     operations.AxisMaps: AxisMaps,
     operations.Concatenate: Concatenate,

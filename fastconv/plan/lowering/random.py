@@ -70,6 +70,28 @@ class Dropout(Random):
         return dy
 
 
+class AlphaDropout(Dropout):
+    """A dropout of x - saturation, whose zeros are the saturation, and an affine map."""
+
+    overwrites_dy = True
+
+    def forward(self, x):
+        saturation, (scale, shift) = self.operation.saturation, self.operation.affine
+        above = self.tape.tensor(x.shape)
+        self._map(x, above, 1.0, -saturation)
+        y = super().forward(above)
+        self._map(y, y, scale * (1 - self.operation.rate), scale * saturation + shift)
+        return y
+
+    def input_gradient(self, dy):
+        self._map(dy, dy, self.operation.affine[0] * (1 - self.operation.rate), 0.0)
+        return super().input_gradient(dy)
+
+    def _map(self, x, y, scale, shift):
+        factors, terms = (np.full(x.shape[-1], value, np.float32) for value in (scale, shift))
+        self.tape.emit(lambda: _channels.ScaleShift(x.array, factors, terms, y.array), x, y)
+
+
 class GaussianNoise(Random):
     again: Any = None  # applies the same noise to the gradient
 

@@ -184,6 +184,8 @@ KINDS: dict[str, tuple[tuple[int, ...], Any]] = {
     "BatchNormalization": ((1, 2, 3), batch_norm),
     "LayerNormalization": ((1, 2, 3), layer_norm),
     "GroupNormalization": ((2, 3), group_norm),
+    "RMSNormalization": ((1, 2, 3), no_arguments),
+    "Identity": ((1, 2, 3), no_arguments),
     "UnitNormalization": ((1, 2, 3), no_arguments),
     "Dropout": ((1, 2, 3), rate),
     "GaussianNoise": ((1, 2, 3), lambda c, library, shape: {"stddev": 0.1}),

@@ -9,7 +9,8 @@ the baseline flags.
 setuptools gives one set of flags to a whole extension and recompiles nothing when a header
 changes, so `build_ext` below compiles every unit itself: in parallel, and only when the command
 line or one of the files the compiler read last time (its own dependency output) has changed.
-`CC`, `CFLAGS` and `LDFLAGS` are honoured.
+`CC`, `CFLAGS` and `LDFLAGS` are honoured.  FASTCONV_SANITIZE and FASTCONV_LIMITED_API are explained
+below.
 """
 
 from __future__ import annotations
@@ -99,8 +100,25 @@ if SANITIZER:
     FLAGS += [*SANITIZERS[SANITIZER], "-O1", "-g1", "-fno-omit-frame-pointer"]
     KERNEL_FLAGS += ["-Wno-frame-larger-than"]  # sanitizers put red zones into frames, too
 
+# FASTCONV_LIMITED_API=1 builds modules of the stable ABI: one wheel for every CPython from 3.10
+# on. Free-threaded CPython 3.14 does not have that ABI.
+OLDEST_PYTHON = (3, 10)
+LIMITED_API = os.environ.get("FASTCONV_LIMITED_API", "0")
+if LIMITED_API not in ("0", "1"):
+    raise SystemExit(f"fastconv: FASTCONV_LIMITED_API must be 0 or 1, received {LIMITED_API!r}")
+LIMITED_API = LIMITED_API == "1"
+if LIMITED_API:
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        raise SystemExit(
+            "fastconv: free-threaded CPython has no stable ABI: unset FASTCONV_LIMITED_API"
+        )
+    CYTHON_FLAGS += ["-DPy_LIMITED_API=0x{:02X}{:02X}0000".format(*OLDEST_PYTHON)]
+
 DIRECTIVES = {
     "language_level": "3",
+    # Threads of a free-threaded Python may enter the modules at the same time: what they share is
+    # set once at import, and `fastconv.plan.cache` gives each caller a program of its own.
+    "freethreading_compatible": True,
     "boundscheck": False,
     "wraparound": False,
     "initializedcheck": False,
@@ -188,7 +206,7 @@ class build_ext(setuptools_build_ext):
         # An editable install would otherwise compile into a throw-away folder, from nothing, and
         # two interpreters sharing one checkout must not overwrite each other's objects.
         tag = f"{sysconfig.get_platform()}-{sys.implementation.cache_tag}"
-        suffix = f"-{SANITIZER}" if SANITIZER else ""
+        suffix = f"-{SANITIZER}" if SANITIZER else "-limited" if LIMITED_API else ""
         self.build_temp = str(Path("build") / f"objects-{tag}{suffix}")
 
     def build_extensions(self) -> None:
@@ -249,7 +267,8 @@ class build_ext(setuptools_build_ext):
     def link(self, extension: Extension, objects: list[Path], openmp: list[str]) -> None:
         target = Path(self.get_ext_fullpath(extension.name))
         command = [*self.compiler.linker_so, *map(str, objects), "-fno-lto", *openmp]
-        command += SANITIZERS[SANITIZER] if SANITIZER else ["-Wl,-s"]
+        strip = ["-Wl,-s"] if sys.platform == "linux" else []  # an option of GNU's linker
+        command += SANITIZERS[SANITIZER] if SANITIZER else strip
         command += ["-lm", "-o", str(target)]
         record = objects[0].with_suffix(".link")
         if is_current(target, objects, command, record):
@@ -260,10 +279,16 @@ class build_ext(setuptools_build_ext):
         record.write_text(shlex.join(command))
 
 
+# Apple's clang understands OpenMP but has no option for it, and no library of its own.
+OPENMP_FLAGS = [["-fopenmp"], ["-Xpreprocessor", "-fopenmp", "-lomp"]]
+
+
 def openmp_flags(compiler: Compiler) -> list[str]:
+    libraries = shlex.split(os.environ.get("LDFLAGS", ""))
     program = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }"
-    if compiler.accepts(program, ["-fopenmp"], link=True):
-        return ["-fopenmp"]
+    for flags in OPENMP_FLAGS:
+        if compiler.accepts(program, [*libraries, *flags], link=True):
+            return flags
     say(
         f"WARNING: `{compiler.command[0]}` cannot build OpenMP programs, so fastconv is built to "
         "run on one thread; for all cores install gcc, or OpenMP for clang (Debian/Ubuntu: apt "
@@ -311,8 +336,16 @@ def kernel_units(compiler: Compiler, folder: Path) -> dict[Path, tuple[Path, lis
 
 def extensions() -> list[Extension]:
     sources = sorted(EXTENSIONS.glob("*.pyx"))
-    return [Extension(f"fastconv._ext.{path.stem}", [str(path)]) for path in sources]
+    return [
+        Extension(f"fastconv._ext.{path.stem}", [str(path)], py_limited_api=LIMITED_API)
+        for path in sources
+    ]
 
 
 if __name__ == "__main__":
-    setup(ext_modules=extensions(), cmdclass={"build_ext": build_ext})
+    tag = {"py_limited_api": "cp{}{}".format(*OLDEST_PYTHON)} if LIMITED_API else {}
+    setup(
+        ext_modules=extensions(),
+        cmdclass={"build_ext": build_ext},
+        options={"bdist_wheel": tag},
+    )

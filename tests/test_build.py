@@ -258,6 +258,33 @@ def test_with_openmp_there_is_no_warning(setup_py, capsys):
     assert capsys.readouterr().err == ""
 
 
+def test_a_compiler_without_the_option_may_still_have_openmp(setup_py, tmp_path, capsys):
+    """As Apple's clang: the preprocessor is told, and the library is named."""
+    path = tmp_path / "fake-clang"
+    path.write_text(
+        "#!/bin/sh\n"
+        'case " $* " in\n'
+        '*" -Xpreprocessor -fopenmp -lomp "*) ;;\n'
+        "*) exit 1;;\n"
+        "esac\n"
+        "while [ $# -gt 1 ]; do shift; done\n"
+        'touch "$1"\n'
+    )
+    path.chmod(0o755)
+    compiler = setup_py.Compiler([str(path)], [])
+    assert setup_py.openmp_flags(compiler) == ["-Xpreprocessor", "-fopenmp", "-lomp"]
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: path.name.partition(".")[0])
+def test_a_module_declares_that_it_needs_no_gil(path):
+    name = path.name.partition(".")[0]
+    text = (CHECKOUT / f"build/cython/fastconv/_ext/{name}.c").read_text()
+    # The first two definitions are for those who override the last one, the module's own.
+    declared = re.findall(r"#define __Pyx_FREETHREADING_COMPATIBLE (\w+)", text)
+    assert declared[-1] == "Py_MOD_GIL_NOT_USED"
+
+
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="the targets of x86-64")
 def test_a_target_the_compiler_cannot_make_is_left_out(setup_py, tmp_path, capsys):
     compiler = setup_py.Compiler([fake_compiler(tmp_path, "-mavx512f")], [])

@@ -8,6 +8,8 @@
 #   make docs     draws the pictures of the guide (make pictures) and builds it into build/guide
 #   make lint     checks style with ruff, types with pyright, and the wording of comments
 #   make wheel    builds dist/*.whl       make sdist    builds dist/*.tar.gz
+#   make wheels   builds the wheels of a release, for several platforms (Debian only)
+#   make check-wheels   audits them, and runs each with every Python that is here
 #   make build    only compiles, in place
 #   make clean    removes what was built   make distclean  removes the environments too
 #
@@ -18,6 +20,7 @@
 VENV := .venv
 PEERS := .venv-peers
 DOCS := .venv-docs
+WHEELS := .venv-wheels
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check install -q
 
@@ -34,7 +37,7 @@ PYTHON ?= $(or $(call first_that_runs,$(COMPLETE)),$(call first_that_runs,$(RECE
 BUILD_REQUIRES = $(shell sed -n 's/^requires = \[\(.*\)\]$$/\1/p' pyproject.toml | tr ',' ' ')
 SOURCES := setup.py $(wildcard fastconv/_ext/*.py* fastconv/_ext/kernels/* fastconv/_ext/schedule/*)
 
-.PHONY: demo test test-sanitizers bench bench-peers docs pictures lint build wheel sdist clean distclean
+.PHONY: demo test test-sanitizers bench bench-peers docs pictures lint build wheel wheels check-wheels sdist clean distclean
 
 demo: build
 	$(PY) examples/mnist_cnn.py
@@ -72,6 +75,13 @@ wheel: $(VENV)/.ready
 	rm -rf build/lib.* build/bdist.* fastconv.egg-info
 	$(PY) setup.py -q bdist_wheel
 	@ls -l dist/*.whl
+
+# `make wheels OPTIONS="--platform musllinux_x86_64 --abi stable"` builds (and checks) a part.
+wheels: $(WHEELS)/.installed
+	$(WHEELS)/bin/python -m wheels build $(OPTIONS)
+
+check-wheels: $(WHEELS)/.installed
+	$(WHEELS)/bin/python -m wheels check $(OPTIONS)
 
 sdist: $(VENV)/.ready
 	rm -rf fastconv.egg-info
@@ -127,10 +137,16 @@ $(DOCS)/.installed: docs/requirements.txt | $(VENV)/.ready
 	$(DOCS)/bin/python -m pip --disable-pip-version-check install -q -r $<
 	@touch $@
 
+# What builds and audits wheels.
+$(WHEELS)/.installed: wheels/requirements.txt pyproject.toml | $(VENV)/.ready
+	$(PY) -m venv --clear $(WHEELS)
+	$(WHEELS)/bin/python -m pip --disable-pip-version-check install -q $(BUILD_REQUIRES) -r $<
+	@touch $@
+
 clean:
 	rm -rf build dist fastconv.egg-info fastconv/_ext/*.so $(VENV)/.built
 	rm -rf .pytest_cache .ruff_cache .hypothesis .benchmarks __pycache__
 	find fastconv tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean
-	rm -rf $(VENV) $(PEERS) $(DOCS)
+	rm -rf $(VENV) $(PEERS) $(DOCS) $(WHEELS)

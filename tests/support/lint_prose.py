@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[2]
-FOLDERS = ("fastconv", "tests", "benchmarks", "docs", "examples")
+FOLDERS = ("fastconv", "tests", "benchmarks", "docs", "examples", "wheels")
 READERS = {}  # suffix -> function from the text of a file to its numbered lines of prose
 
 Lines = Iterable[tuple[int, str]]

@@ -1,0 +1,19 @@
+"""Builds the binary wheels of a release on one Debian machine, without containers, and proves them.
+
+    platforms     the platforms: compiler, symbol versions, tag
+    debian        packages of other releases and architectures, unpacked into folders
+    libc          musl's C library for the linker
+    openmp        the OpenMP library that a wheel bundles
+    build         sdist -> wheel, once per platform and Python ABI
+    repair        bundles the library and its licence, writes the platform tag
+    audit         static checks: tags, symbols, metadata, contents, size
+    musl          the musllinux wheels, loaded and run without a Python
+    interpreters  the Pythons that a wheel can be run with here, emulated ones included
+    prove         installs a wheel, trains a network and runs tests
+
+`make wheels` builds, `make check-wheels` audits and proves.  Cross compilation needs no
+interpreter of the target: CPython's headers depend on the word size alone, and a wheel of the
+stable ABI serves every CPython from 3.10 on.
+
+GCC compiles every wheel, so that their results are the bits of `make build`.
+"""

@@ -12,6 +12,7 @@ the preceding layer; `operation` returns its operation in a plan.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -21,6 +22,7 @@ from fastconv.common.arguments import normalize_int
 from fastconv.common.defaults import LEAKY_RELU_SLOPE
 from fastconv.common.suggestions import did_you_mean
 from fastconv.plan import operations
+from fastconv.shapes import Shape
 
 
 def _ops() -> ModuleType:
@@ -122,6 +124,65 @@ def exponential(x: np.ndarray) -> np.ndarray:
     return _ops().exponential(x)
 
 
+def celu(x: np.ndarray, alpha: float = 1.0) -> np.ndarray:
+    """max(x, 0) + min(alpha * (exp(x / alpha) - 1), 0)."""
+    return _ops().elu(x) if alpha == 1 else _ops().celu(x, alpha=alpha)
+
+
+def hard_shrink(x: np.ndarray, threshold: float = 0.5) -> np.ndarray:
+    """x where |x| > threshold, else 0."""
+    return _ops().hard_shrink(x, threshold=threshold)
+
+
+def hard_tanh(x: np.ndarray) -> np.ndarray:
+    """min(max(x, -1), 1)."""
+    return _ops().hard_tanh(x)
+
+
+def log_sigmoid(x: np.ndarray) -> np.ndarray:
+    """log(sigmoid(x)), without overflow."""
+    return _ops().log_sigmoid(x)
+
+
+def soft_shrink(x: np.ndarray, threshold: float = 0.5) -> np.ndarray:
+    """x moved by `threshold` towards 0, and 0 where |x| <= threshold."""
+    return _ops().soft_shrink(x, threshold=threshold)
+
+
+def sparse_plus(x: np.ndarray) -> np.ndarray:
+    """0 where x <= -1, x where x >= 1, (x + 1)^2 / 4 in between."""
+    inner = _ops().square(_ops().clip(_ops().add(x, 1.0), 0.0, 2.0))
+    return _ops().add(_ops().multiply(inner, 0.25), _ops().relu(_ops().subtract(x, 1.0)))
+
+
+def sparse_sigmoid(x: np.ndarray) -> np.ndarray:
+    """min(max((x + 1) / 2, 0), 1)."""
+    return _ops().clip(_ops().multiply(_ops().add(x, 1.0), 0.5), 0.0, 1.0)
+
+
+def squareplus(x: np.ndarray, b: float = 4) -> np.ndarray:
+    """(x + sqrt(x^2 + b)) / 2."""
+    return _ops().squareplus(x, b=b)
+
+
+def tanh_shrink(x: np.ndarray) -> np.ndarray:
+    """x - tanh(x)."""
+    return _ops().tanh_shrink(x)
+
+
+def glu(x: np.ndarray, axis: int = -1) -> np.ndarray:
+    """The first half of x along `axis` times the sigmoid of the second half.
+
+    It changes the shape, so it is no `activation=` of a layer.
+    """
+    return _ops().glu(x, axis=axis)
+
+
+def threshold(x: np.ndarray, threshold: float, default_value: float) -> np.ndarray:
+    """x where x > threshold, else default_value. Without defaults, no `activation=` of a layer."""
+    return _ops().threshold(x, threshold, default_value)
+
+
 def softmax(x: np.ndarray, axis: int | Sequence[int] | None = -1) -> np.ndarray:
     """exp(x) / sum(exp(x)) over one axis, over several axes together, or over all of them (None).
 
@@ -159,6 +220,7 @@ _OPERATIONS: dict[Callable[..., Any], operations.Activation | operations.Softmax
     leaky_relu: operations.Activation("leaky_relu", LEAKY_RELU_SLOPE),
     relu6: operations.Activation("clipped_relu", 6.0),
     elu: operations.Activation("elu", 1.0),
+    celu: operations.Activation("elu", 1.0),
     softmax: operations.Softmax(),
     log_softmax: operations.Softmax(log=True),
 } | {
@@ -169,14 +231,44 @@ _OPERATIONS: dict[Callable[..., Any], operations.Activation | operations.Softmax
     )
 }  # fmt: skip
 
-FUNCTIONS = {function.__name__: function for function in _OPERATIONS}
+
+def _clipped(x: Any, least: float, most: float) -> Any:
+    return x.apply("maximum", least).apply("minimum", most)
+
+
+# Those that are chains of element-wise instructions (`fastconv.plan.chain`), with the chain; None
+# for that of the function of `fastconv.ops` of the same name.
+_CHAINS: dict[Callable[..., Any], Callable[[Any], Any] | None] = {
+    hard_shrink: None,
+    hard_tanh: lambda x: _clipped(x, -1.0, 1.0),
+    log_sigmoid: lambda x: -(-x).activation("softplus"),
+    soft_shrink: None,
+    sparse_plus: lambda x: (
+        _clipped(x + 1, 0.0, 2.0).power(2) * 0.25 + (x - 1).apply("maximum", 0.0)
+    ),
+    sparse_sigmoid: lambda x: _clipped((x + 1) * 0.5, 0.0, 1.0),
+    squareplus: None,
+    tanh_shrink: lambda x: x - x.activation("tanh"),
+}
+
+FUNCTIONS = {function.__name__: function for function in (*_OPERATIONS, *_CHAINS)}
 swish, hard_swish = silu, hard_silu  # Keras's other names
 _ALIASES = {"swish": swish, "hard_swish": hard_swish}
 
 
-def operation(function: Callable[..., Any]) -> operations.Activation | operations.Softmax | None:
-    """Return the operation of one of these functions with default arguments; None for linear."""
-    return _OPERATIONS[function]
+def operation(function: Callable[..., Any], shape: Shape) -> operations.Operation | None:
+    """Return the operation of one of these functions with default arguments, on values of `shape`;
+    None for linear."""
+    if function not in _CHAINS:
+        return _OPERATIONS[function]
+    from fastconv.plan.chain import build
+    from fastconv.plan.functions import Elementwise, Slot
+
+    define = _CHAINS[function]
+    if define is None:
+        record = getattr(_ops(), function.__name__).function
+        define = partial(record.chain, **{name: record.defaults[name] for name in record.settings})
+    return Elementwise(build(define, 1), (Slot(0),), (shape,), shape)
 
 
 def get(identifier: str | Callable | None) -> Callable[..., Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fastconv import activations, layers, models, ops, reference
+from fastconv import activations, explain, layers, models, ops, reference
 from fastconv.ops import compiled
 from fastconv.optimizers import Adam
 from fastconv.utils import set_random_seed
@@ -203,6 +203,25 @@ def test_log_softmax_matches_the_definition(axes, isa, dtype):
 # ------------------------------------------------------------------------------ names and functions
 
 
+def soft_shrunk(x):
+    return np.sign(x) * np.maximum(np.abs(x) - 0.5, 0)
+
+
+# Those that `reference` does not have.
+DEFINITIONS = {
+    "linear": lambda x: x,
+    "celu": lambda x: np.where(x > 0, x, np.exp(x) - 1),
+    "hard_shrink": lambda x: np.where(np.abs(x) > 0.5, x, 0),
+    "hard_tanh": lambda x: np.clip(x, -1, 1),
+    "log_sigmoid": lambda x: -np.log(1 + np.exp(-x)),
+    "soft_shrink": soft_shrunk,
+    "sparse_plus": lambda x: np.where(x <= -1, 0, np.where(x < 1, (x + 1) ** 2 / 4, x)),
+    "sparse_sigmoid": lambda x: np.where(x <= -1, 0, np.where(x >= 1, 1, (x + 1) / 2)),
+    "squareplus": lambda x: (x + np.sqrt(x**2 + 4)) / 2,
+    "tanh_shrink": lambda x: x - np.tanh(x),
+}
+
+
 def test_every_name_is_a_function_with_a_definition():
     for name, function in activations.FUNCTIONS.items():
         assert activations.get(name) is function is activations.get(function)
@@ -210,7 +229,8 @@ def test_every_name_is_a_function_with_a_definition():
         assert activations.deserialize(name) is function
         x = generator(name).standard_normal((3, 4))
         options = OPTIONS["gelu"] if name == "gelu" else {}
-        expected = x if name == "linear" else getattr(reference, name)(x, **options)
+        definition = DEFINITIONS.get(name) or getattr(reference, name)
+        expected = definition(x, **options)
         np.testing.assert_allclose(function(x), expected, rtol=1e-12)
     assert activations.get("swish") is activations.silu
     assert activations.get("hard_swish") is activations.hard_silu
@@ -256,6 +276,37 @@ def test_arguments_out_of_range_are_refused(call, error, message):
 
 
 # ------------------------------------------------------------------------------------------- layers
+
+
+def test_functions_that_layers_cannot_run_are_refused_by_them():
+    assert activations.glu(np.array([2.0, 0.0])).tolist() == [1.0]
+    assert activations.threshold(np.array([1.0, 3.0]), 2.0, -5.0).tolist() == [-5.0, 3.0]
+    for function in (activations.glu, activations.threshold):
+        for given, error in ((function, TypeError), (function.__name__, ValueError)):
+            with pytest.raises(error, match="`activation` must be"):
+                layers.Dense(2, activation=given)
+
+
+@pytest.mark.parametrize("name", [n for n in DEFINITIONS if n != "linear"])
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_chains_as_the_activation_of_layers(name, data_format, tmp_path):
+    shape = (6, 5, 3) if data_format == "channels_last" else (3, 6, 5)
+    start = layers.Input(shape)
+    convolution = layers.Conv2D(4, 3, data_format=data_format)
+    plain = convolution(start)
+    active = layers.Conv2D(4, 3, data_format=data_format, activation=name)
+    ends = [plain, layers.Dense(2, activation=name)(layers.Flatten()(active(start)))]
+    model = models.Model(start, [*ends, active.output])
+    active.set_weights(convolution.get_weights())
+    x = 3 * generator(name).standard_normal((2, *shape)).astype(np.float32)
+    before, _, after = model.predict(x, verbose=0)
+    np.testing.assert_allclose(after, DEFINITIONS[name](before), rtol=1e-4, atol=1e-5)
+    assert active.get_config()["activation"] == name
+    model.save(tmp_path / "model.keras")
+    again = models.load_model(tmp_path / "model.keras").predict(x, verbose=0)
+    for found, expected in zip(again, model.predict(x, verbose=0), strict=True):
+        assert_same_bits(found, expected)
+    explain(model)
 
 
 @pytest.mark.parametrize("case", WEIGHTLESS, ids=lambda case: case["name"])

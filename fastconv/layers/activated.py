@@ -43,7 +43,7 @@ class Activated(Layer):
         if isinstance(self._activation, Layer):
             self._activation.compute_output_shape(shape)  # raises if it does not match
             return self._activation.all_operations(shape)
-        operation = activations.operation(self._activation)
+        operation = activations.operation(self._activation, tuple(shape))
         return [] if operation is None else [operation]
 
     def get_config(self):

@@ -25,6 +25,10 @@ FUNCTIONS = (
     "hard_swish", "sigmoid", "hard_sigmoid", "tanh", "softplus", "softsign", "exponential",
     "softmax", "log_softmax", "linear",
 )  # fmt: skip
+CHAINS = (
+    "celu", "hard_shrink", "hard_tanh", "log_sigmoid", "soft_shrink", "sparse_plus",
+    "sparse_sigmoid", "squareplus", "tanh_shrink",
+)  # fmt: skip
 LAYERS = [
     # name, class, arguments
     ("relu", "ReLU", {}),
@@ -55,7 +59,9 @@ def main() -> None:
     rng = np.random.default_rng(20250601)
     cases, arrays = [], {}
     made = [(name, "Activation", {"activation": name}) for name in FUNCTIONS]
-    for name, kind, arguments in made + [(f"layer_{n}", k, a) for n, k, a in LAYERS]:
+    made += [(f"layer_{n}", k, a) for n, k, a in LAYERS]
+    made += [(name, "Activation", {"activation": name}) for name in CHAINS]
+    for name, kind, arguments in made:
         layer = getattr(layers, kind)(**arguments)
         x = grid_normal(rng, 2, 3, 2, 5, scale=2.0)
         layer.build(x.shape)

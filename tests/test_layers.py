@@ -129,7 +129,7 @@ def test_config_makes_an_equal_layer(name):
         (lambda: layers.Dropout("x"), TypeError, "`rate` must be a number, received 'x'"),
         (lambda: layers.Dropout(0.5, 3), TypeError, "`noise_shape` must be None or a tuple"),
         (lambda: layers.Dropout(0.5, seed=-1), ValueError, "`seed` must not be negative"),
-        (lambda: layers.Input((28, None, 1)), ValueError, "the size of each"),
+        (lambda: layers.Input((28, -1, 1)), ValueError, "must not be negative"),
         (lambda: layers.Input((28, 0, 1)), ValueError, "must not be empty"),
         (lambda: layers.Input(()), ValueError, "at least one dimension"),
         (lambda: layers.Input(28), TypeError, "must be a tuple of integers, received 28"),

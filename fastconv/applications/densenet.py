@@ -24,7 +24,7 @@ from fastconv.layers import (
 )
 from fastconv.layers.symbolic import SymbolicTensor
 from fastconv.models import Model
-from fastconv.shapes import sample_sizes
+from fastconv.shapes import channels_of
 
 __all__ = ["DenseNet121", "DenseNet169", "DenseNet201", "decode_predictions", "preprocess_input"]
 
@@ -73,7 +73,7 @@ def _growth(x: SymbolicTensor, name: str) -> SymbolicTensor:
 
 def _transition(x: SymbolicTensor, name: str) -> SymbolicTensor:
     """Halves channels, height and width."""
-    channels = sample_sizes(x.shape)[-1]
+    channels = channels_of(x.shape)
     x = _normalized_relu(x, name)
     x = Conv2D(channels // 2, 1, use_bias=False, name=f"{name}_conv")(x)
     return AveragePooling2D(2, strides=2, name=f"{name}_pool")(x)

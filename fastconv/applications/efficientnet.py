@@ -37,7 +37,7 @@ from fastconv.layers import (
 )
 from fastconv.layers.symbolic import SymbolicTensor
 from fastconv.models import Model
-from fastconv.shapes import sample_sizes
+from fastconv.shapes import channels_of
 
 __all__ = [
     "EfficientNetB0",
@@ -186,7 +186,7 @@ def conv(
 def squeezed(x: SymbolicTensor, filters: int, name: str) -> SymbolicTensor:
     """Multiply each channel by a factor that two layers compute from the means of all channels;
     the first has so many `filters`."""
-    channels = sample_sizes(x.shape)[-1]
+    channels = channels_of(x.shape)
     se = GlobalAveragePooling2D(name=f"{name}se_squeeze")(x)
     se = Reshape((1, 1, channels), name=f"{name}se_reshape")(se)
     for count, activation, part in ((filters, "swish", "reduce"), (channels, "sigmoid", "expand")):

@@ -32,7 +32,7 @@ from fastconv.layers import (
 )
 from fastconv.layers.symbolic import SymbolicTensor
 from fastconv.models import Model
-from fastconv.shapes import sample_sizes
+from fastconv.shapes import channels_of
 
 __all__ = ["MobileNetV2", "decode_predictions", "preprocess_input"]
 
@@ -128,7 +128,7 @@ def MobileNetV2(
 def _block(
     inputs: SymbolicTensor, number: int, filters: int, expansion: int, strides: int
 ) -> SymbolicTensor:
-    x, channels = inputs, sample_sizes(inputs.shape)[-1]
+    x, channels = inputs, channels_of(inputs.shape)
     name = f"block_{number}_" if number else "expanded_conv_"
     if number:
         x = Conv2D(

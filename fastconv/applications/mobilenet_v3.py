@@ -38,7 +38,7 @@ from fastconv.layers import (
 )
 from fastconv.layers.symbolic import SymbolicTensor
 from fastconv.models import Model
-from fastconv.shapes import sample_sizes
+from fastconv.shapes import channels_of
 
 __all__ = ["decode_predictions", "preprocess_input"]
 
@@ -145,7 +145,7 @@ def _features(blocks: tuple[Block, ...], alpha: float, minimalistic: bool, scale
         for index, block in enumerate(blocks):
             plain = block._replace(large=False, gated=False, hard=False)
             x = _block(x, plain if minimalistic else block, index, alpha)
-        filters = divisible(6 * sample_sizes(x.shape)[-1])
+        filters = divisible(6 * channels_of(x.shape))
         x = Conv2D(filters, 1, padding="same", use_bias=False, name="conv_1")(x)
         return _activated(_normalized(x, "conv_1_bn"), not minimalistic)
 
@@ -170,7 +170,7 @@ def _top(
 
 
 def _block(inputs: SymbolicTensor, block: Block, index: int, alpha: float) -> SymbolicTensor:
-    x, channels = inputs, sample_sizes(inputs.shape)[-1]
+    x, channels = inputs, channels_of(inputs.shape)
     name = f"expanded_conv_{index}_" if index else "expanded_conv_"
     filters, expanded = divisible(block.filters * alpha), divisible(channels * block.expansion)
     kernel = 5 if block.large else 3

@@ -8,7 +8,7 @@ from math import prod
 from typing import Any
 
 from fastconv.common.arguments import normalize_int, normalize_pair
-from fastconv.layers.base import sample_shape
+from fastconv.layers.base import known_shape
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def compare_with_dense(
     convolution: 256*(3*3*3 + 1) = 7,168
     1,755 times fewer
     """
-    shape = sample_shape(input_shape)
+    shape = known_shape(input_shape)
     if len(shape) != 3:
         raise ValueError(f"`input_shape` must be (height, width, channels), received {input_shape}")
     return DenseComparison(

@@ -79,7 +79,7 @@ def gradients(
     (1, 3)
     """
     samples = checked_samples(model, x)
-    derivative = Derivative(model, len(samples[0]), output=output, wrt=wrt, logits=logits)
+    derivative = Derivative._on(model, samples, output=output, wrt=wrt, logits=logits)
     return derivative(x, target)
 
 
@@ -95,8 +95,21 @@ class Derivative:
         wrt: Layers = None,
         logits: bool = True,
     ):
-        traced = TracedModel(model)
-        graph = traced.graph
+        self._prepare(TracedModel(model), batch_size, output, wrt, logits)
+
+    @classmethod
+    def _on(
+        cls, model: Model, samples: Sequence[np.ndarray], output: Layers, wrt: Layers, logits: bool
+    ) -> Derivative:
+        """Return one for batches like `samples`, whose sizes the model may leave open."""
+        self = cls.__new__(cls)
+        self._prepare(TracedModel(model, samples), len(samples[0]), output, wrt, logits)
+        return self
+
+    def _prepare(
+        self, traced: TracedModel, batch_size: int, output: Layers, wrt: Layers, logits: bool
+    ) -> None:
+        model, graph = traced.model, traced.graph
         self._model, self._batch_size = model, batch_size
         ends = graph.outputs if output is None else [traced.value_of(x) for x in _listed(output)]
         if logits:

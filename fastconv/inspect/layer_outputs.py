@@ -35,9 +35,9 @@ def layer_outputs(
     >>> inspect.layer_outputs(model, np.zeros((1, 8, 8)))["first"].shape
     (1, 6, 6, 4)
     """
-    traced = TracedModel(model)
-    names = list(traced.values) if layers is None else [traced.name_of(each) for each in layers]
     samples = checked_samples(model, x)
+    traced = TracedModel(model, samples)
+    names = list(traced.values) if layers is None else [traced.name_of(each) for each in layers]
     plan = traced.plan(len(samples[0]), [traced.values[name] for name in names])
     for array, into in zip(samples, plan.inputs, strict=True):
         np.copyto(into, array, casting="unsafe")

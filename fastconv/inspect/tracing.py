@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,14 +22,21 @@ class TracedModel:
     `values` names the value in the graph that each layer computes, at its last call if there are
     several. Layers inside a nested model are not among them, nor are the inputs.
 
-    Raises ValueError for a model that is not built.
+    `samples`, one array per input, give the sizes that the model leaves open.
+
+    Raises ValueError for a model that is not built, or unknown sizes without samples.
     """
 
-    def __init__(self, model: Model):
+    def __init__(self, model: Model, samples: Sequence[np.ndarray] | None = None):
         network, graph = model.network, Graph()
-        inputs = [graph.input(sample_sizes(tensor.shape)) for tensor in network.inputs]
-        tensors = network.trace(graph, inputs, training=False)
-        graph.outputs = [tensors[tensor] for tensor in network.outputs]
+        shapes = [tensor.shape for tensor in network.inputs]
+        if samples is not None:
+            shapes = [(None, *array.shape[1:]) for array in samples]
+        at = model.network_for(shapes)
+        inputs = [graph.input(sample_sizes(tensor.shape)) for tensor in at.inputs]
+        tensors = at.trace(graph, inputs, training=False)
+        graph.outputs = [tensors[tensor] for tensor in at.outputs]
+        tensors |= {own: tensors[copy] for own, copy in at.copies.items()}
         calls = {layer.name: network.calls_of(layer)[-1] for layer in model.layers}
         self.model, self.graph = model, graph
         self.values = {n: tensors[call.outputs[0]] for n, call in calls.items() if call.inputs}

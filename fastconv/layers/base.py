@@ -35,11 +35,12 @@ from fastconv.common.tree import flatten, is_several
 from fastconv.layers.changing import arguments_of, changed
 from fastconv.layers.eager import ArrayCalls
 from fastconv.layers.symbolic import Call, SymbolicTensor
+from fastconv.layers.unknown_sizes import accept_unknown_sizes
 from fastconv.parameters import Variable, weights_are_drawn
 from fastconv.plan import Graph
 from fastconv.plan.operations import ActivityPenalty, Operation, of_call
 from fastconv.serialization import class_name, serialize
-from fastconv.shapes import Shape, normalize_shape
+from fastconv.shapes import Shape, normalize_shape, sample_sizes
 from fastconv.state import Stateful
 
 DTYPE_POLICY = {
@@ -73,6 +74,7 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
 
     module = "keras.layers"  # module of the class in Keras's files
     merges = False  # has a list of inputs
+    takes_unknown_sizes = False  # `compute_output_shape` takes None for sizes besides the batch
     takes_one_image = False  # takes (H, W, C) as well as batches of it, when called on arrays
     call_keywords: tuple[str, ...] = ("training",)  # arguments of a call besides the inputs
     is_activation = False  # has no weights and may be the `activation` of another layer
@@ -131,6 +133,11 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
         self._variables: list[Variable] = []
         self.calls: list[Call] = []
         self._array_calls: ArrayCalls | None = None
+
+    def __init_subclass__(cls, **options: Any):
+        super().__init_subclass__(**options)
+        if not cls.takes_unknown_sizes:
+            accept_unknown_sizes(cls)
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Check assignments to arguments of a built layer: see `fastconv.layers.changing`."""
@@ -338,6 +345,11 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
         A weight with `trainable=False` is never trained; otherwise `trainable` of the layer
         applies. `regularizer` and `constraint` apply in training.
         """
+        if None in shape:
+            raise ValueError(
+                f"weight {self.name}/{name} must have known sizes, received shape {tuple(shape)}; "
+                "the input of this layer must give the sizes of these axes"
+            )
         variable = Variable(
             name,
             shape,
@@ -435,15 +447,20 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
 
 
-def sample_shape(shape: Any, name: str = "input_shape") -> tuple[int, ...]:
-    """Return `shape` as a tuple of at least one size, all specified and at least 1."""
-    if isinstance(shape, (tuple, list)) and (not shape or None in shape):
-        raise ValueError(
-            f"`{name}` must give at least one dimension and the size of each, received {shape}"
-        )
+def sample_shape(shape: Any, name: str = "input_shape") -> tuple[int | None, ...]:
+    """Return `shape` as a tuple of at least one size, each at least 1, or None if not known."""
     if not isinstance(shape, (tuple, list)):
         raise TypeError(f"`{name}` must be a tuple of integers, received {shape!r}")
-    return normalize_shape(shape, name, ", ".join(f"axis {i + 1}" for i in range(len(shape))))
+    if not shape:
+        raise ValueError(f"`{name}` must give at least one dimension, received {shape}")
+    axes = ", ".join(f"axis {i + 1}" for i in range(len(shape)))
+    sizes = normalize_shape([1 if size is None else size for size in shape], name, axes)
+    return tuple(given and size for given, size in zip(shape, sizes, strict=True))
+
+
+def known_shape(shape: Any, name: str = "input_shape") -> tuple[int, ...]:
+    """Return `shape` as a tuple of at least one size, all known and at least 1."""
+    return sample_sizes((None, *sample_shape(shape, name)))
 
 
 def check_options(layer: str, **options: Any) -> None:

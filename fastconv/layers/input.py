@@ -85,8 +85,11 @@ def Input(
     Pass it to the call of a layer, or to a `Sequential` as its first entry. A `batch_size`, or one
     in `batch_shape`, has no effect: a model takes batches of every size, as in Keras.
 
-    Raises ValueError for a shape with an unknown or empty dimension, a `batch_size` that is not
-    positive or a dtype other than float32.
+    A size may be None, if layers with weights do not depend on it: batches then have images, or
+    sequences, of any size.
+
+    Raises ValueError for a shape with an empty dimension, a `batch_size` that is not positive or a
+    dtype other than float32.
 
     >>> from fastconv import layers
     >>> layers.Input((28, 28, 1)).shape

@@ -12,9 +12,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from fastconv.layers.symbolic import Call, SymbolicTensor
+from fastconv.layers.symbolic import Call, SymbolicTensor, placeholders
 from fastconv.plan import Graph
-from fastconv.shapes import sample_sizes
+from fastconv.shapes import Shape, sample_sizes
+
+_OF_SHAPES = ("_input_shape",)  # attributes of layers that a call changes
 
 
 class Network:
@@ -35,6 +37,7 @@ class Network:
         overrides: bool = True,
     ):
         self.overrides = overrides
+        self.copies: dict[SymbolicTensor, SymbolicTensor] = {}  # see `at`
         self.inputs, self.outputs = list(inputs), list(outputs)
         if len(set(self.inputs)) != len(self.inputs):
             raise ValueError(f"`inputs` must be different tensors, received {self.inputs}")
@@ -87,6 +90,28 @@ class Network:
             results = call.layer.apply_to(graph, call, arguments, turns[call], given)
             of.update(zip(call.outputs, results, strict=True))
         return of
+
+    def at(self, shapes: Sequence[Shape]) -> Network:
+        """Return the network for inputs of these shapes, whose sizes are known: the layers are
+        called again, on tensors of these shapes.
+
+        Its `copies` are its tensors by those of this network. Raises ValueError, which names the
+        layer, if a layer cannot take what the layers before it give for these shapes.
+        """
+        tensors = placeholders(shapes)
+        copies = dict(zip(self.inputs, tensors, strict=True))
+        for call in self.calls:
+            if call.outputs[0] in copies:  # an input of the network
+                continue
+            layer, state = call.layer, dict(vars(call.layer))
+            try:
+                call.repeat(copies.__getitem__)
+            finally:  # what the layer says of itself is about the shapes that it was built for
+                vars(layer).update({name: state[name] for name in _OF_SHAPES if name in state})
+            copies.update(zip(call.outputs, layer.calls.pop().outputs, strict=True))
+        network = Network(tensors, [copies[each] for each in self.outputs], self.overrides)
+        network.copies = copies
+        return network
 
     def forget(self) -> None:
         """Remove the calls from their layers, for a network that no model shows."""

@@ -15,6 +15,7 @@ from fastconv.layers.spatial import (
     check_data_format,
     normalize_sizes,
 )
+from fastconv.layers.unknown_sizes import is_unknown
 from fastconv.plan import operations
 from fastconv.resampling import (
     INTERPOLATIONS,
@@ -71,6 +72,8 @@ class Reshape(Layer):
     (None, 4, 6)
     """
 
+    takes_unknown_sizes = True
+
     def __init__(self, target_shape: tuple[int, ...], **common: Any):
         super().__init__(**common)
         if not isinstance(target_shape, (tuple, list)):
@@ -84,6 +87,8 @@ class Reshape(Layer):
             raise ValueError(f"`target_shape` may hold -1 once, received {target_shape!r}")
 
     def compute_output_shape(self, input_shape):
+        if is_unknown(input_shape):
+            return (None, *(None if part == -1 else part for part in self.target_shape))
         size = math.prod(sample_sizes(input_shape))
         known = math.prod(part for part in self.target_shape if part != -1)
         shape = tuple(size // known if part == -1 else part for part in self.target_shape)
@@ -95,7 +100,7 @@ class Reshape(Layer):
         return (None, *shape)
 
     def operations(self, input_shape):
-        return [operations.Reshape(self.compute_output_shape(input_shape)[1:])]
+        return [operations.Reshape(sample_sizes(self.compute_output_shape(input_shape)))]
 
     def get_config(self):
         return super().get_config() | {"target_shape": list(self.target_shape)}

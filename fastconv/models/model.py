@@ -9,7 +9,7 @@ import copy
 import json
 import os
 import threading
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -25,6 +25,7 @@ from fastconv.layers.base import Layer, assign_all
 from fastconv.layers.function import FunctionLayer
 from fastconv.layers.network import Network
 from fastconv.layers.symbolic import Call, SymbolicTensor
+from fastconv.layers.unknown_sizes import is_unknown
 from fastconv.models import sharing
 from fastconv.models.configuration import (
     functional_config,
@@ -45,6 +46,8 @@ from fastconv.training.io_spec import IOSpec
 
 # First number of the draws of `model(x)`, far from those of training.
 _AUGMENTATIONS = 2**32
+
+_MOST_NETWORKS = 32  # sizes of images whose graphs a model keeps
 
 _CONNECTED = (
     "make Model(inputs, outputs) of layers that are called on `Input`; for computations of your "
@@ -119,6 +122,7 @@ class Model(Trainer, Layer):
         }
     )
     class_name = registered_name = "Functional"
+    takes_unknown_sizes = True
     is_chain = False  # whether files describe it as a `Sequential`
 
     def __init__(
@@ -163,14 +167,15 @@ class Model(Trainer, Layer):
         self._io_spec: IOSpec | None = None
         self._differs: bool | None = None
         self._parameters: Any = None
+        self._networks: OrderedDict[Any, Network] = OrderedDict()  # by the shapes of the inputs
         self._plans.clear()
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickling and copying: layers, network, compilation and all state that training
         changes, without plans, flat buffers and the state of a running `fit`."""
         state = super().__getstate__()
-        for name in ("_ends", "_network", "_io_spec", "_differs", "_parameters", "_lock",
-                     "_fitting", "_plans", "training_run"):  # fmt: skip
+        for name in ("_ends", "_network", "_networks", "_io_spec", "_differs", "_parameters",
+                     "_lock", "_fitting", "_plans", "training_run"):  # fmt: skip
             del state[name]
         state["_forms"] = tuple(mapped(lambda tensor: 0, form) for form in self._forms)
         state["_graph"] = flattened(self.network) if self.built else None
@@ -203,8 +208,9 @@ class Model(Trainer, Layer):
         """Raise ValueError if the input shapes are not known yet."""
 
     def build(self, input_shape: Any = None) -> None:
-        """Do nothing: a model of tensors is built. ValueError if `input_shape` differs."""
-        if input_shape is not None and _shapes(input_shape) != _shapes(self.input_shape):
+        """Do nothing: a model of tensors is built. ValueError if `input_shape` differs in a size
+        that is known."""
+        if input_shape is not None and not _match(_shapes(input_shape), _shapes(self.input_shape)):
             raise ValueError(
                 f"{self.name!r} is built for inputs of shape {self.input_shape}, "
                 f"received {input_shape}"
@@ -308,6 +314,7 @@ class Model(Trainer, Layer):
                 self._output_names,
                 [tensor.shape for tensor in network.outputs],
                 output_dtypes=[tensor.dtype for tensor in network.outputs],
+                output_shapes_for=self.output_shapes_for,
             )
         return self._io_spec
 
@@ -328,22 +335,51 @@ class Model(Trainer, Layer):
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Return the output shapes; ValueError for shapes that differ from those of the model."""
         self.build(input_shape)
-        return self.output_shape
+        return pack(_single(self._forms[1]), self.output_shapes_for(_shapes(input_shape)))
+
+    def network_for(self, shapes: Sequence[Shape]) -> Network:
+        """Return the graph of the layers for inputs of these shapes: that of the model, unless it
+        has unknown sizes. Raises ValueError if a layer cannot take what comes from these shapes."""
+        own, key = self.network, tuple(map(tuple, shapes))
+        if any(None in shape[1:] for shape in key) or not is_unknown(_shapes(self.input_shape)):
+            return own
+        with self._lock:
+            network = self._networks.get(key)
+            if network is None:
+                try:
+                    network = self._networks[key] = own.at(key)
+                except ValueError as error:
+                    sizes = ", ".join(map(str, key))
+                    raise ValueError(
+                        f"{self.name!r} cannot take inputs of shape {sizes}: {error}"
+                    ) from error
+            self._networks.move_to_end(key)
+            if len(self._networks) > _MOST_NETWORKS:
+                self._networks.popitem(last=False)
+        return network
+
+    def output_shapes_for(self, shapes: Sequence[Shape]) -> list[Shape]:
+        """Return the shapes of the outputs for inputs of these shapes; errors as `network_for`."""
+        return [tensor.shape for tensor in self.network_for(shapes).outputs]
 
     def operations(self, input_shape: Any) -> list[Any]:
         raise TypeError("a model is a graph of operations: see graph()")
 
-    def graph(self, training: bool | None = None) -> Graph:
+    def graph(
+        self, training: bool | None = None, input_shapes: Sequence[Shape] | None = None
+    ) -> Graph:
         """Return the graph of all layers for the plan.
 
         `training` is that of the layers that are called without one; None leaves it to the mode of
-        the plan.
+        the plan. `input_shapes` are those of the inputs, if the model leaves sizes open.
         """
-        return self.network.graph(training)
+        network = self.network if input_shapes is None else self.network_for(input_shapes)
+        return network.graph(training)
 
     def apply_to(self, graph, call, values, turn, training):
-        traced = self.network.trace(graph, values, turn, training)
-        return [traced[tensor] for tensor in self.network.outputs]
+        network = self.network_for([tensor.shape for tensor in call.inputs])
+        traced = network.trace(graph, values, turn, training)
+        return [traced[tensor] for tensor in network.outputs]
 
     def __call__(self, x: Any, training: bool | None = None) -> Any:
         """Compute the outputs for one batch `x`; see `predict` for many samples.
@@ -360,7 +396,7 @@ class Model(Trainer, Layer):
         tensors = flatten(x)
         if not any(isinstance(tensor, SymbolicTensor) for tensor in tensors):
             self._build_on(x)
-            if training is False or (training is None and not self._differs_without_training()):
+            if training is False or (training is None and not self._differs_without_training(x)):
                 return self.predict_on_batch(x)
             with self._lock:
                 draw = randomness.element_draw()
@@ -372,16 +408,19 @@ class Model(Trainer, Layer):
             self.build(tensors[0].shape)
         if len(self.inputs) > 1 or isinstance(x, dict):
             tensors = arrange(x, self._input_names, "inputs")
-        self.build([tensor.shape for tensor in tensors])
-        shapes = [tensor.shape for tensor in self.network.outputs]
+        given = [tensor.shape for tensor in tensors]
+        self.build(given)
+        shapes = self.output_shapes_for(given)
         call = Call(self, x, tensors, shapes, keywords={"training": training})
         return self.pack_outputs(call.outputs)
 
-    def _differs_without_training(self) -> bool:
+    def _differs_without_training(self, x: Any) -> bool:
         """Return whether a layer augments images or runs as in training unless `training` is
-        False."""
+        False, for a batch `x`."""
         if self._differs is None:
-            modes = [node.operation for node in self.graph().nodes]
+            spec = self.io_spec
+            shapes = None if spec.fixed else spec.at(spec.samples(x)).plan_shapes
+            modes = [node.operation for node in self.graph(None, shapes).nodes]
             self._differs = any(
                 operation.training or isinstance(operation, operations.RandomWarp)
                 for operation in modes
@@ -405,11 +444,12 @@ class Model(Trainer, Layer):
         self._build_on(x)
         spec = self.io_spec
         xs = spec.samples(x)
+        spec = spec.at(xs)
         if len(xs[0]) == 0:
             shapes = spec.output_shapes
             empty = [np.empty((0, *sample_sizes(shape)), np.float32) for shape in shapes]
             return self.pack_outputs(empty)
-        with self._plan(len(xs[0]), mode) as plan:
+        with self._plan(len(xs[0]), mode, shapes=spec.plan_shapes) as plan:
             for index, array in enumerate(xs):
                 plan.inputs[index][...] = array
             plan.run(draw)
@@ -613,3 +653,14 @@ def _shapes(shape: Any) -> list[Shape]:
     if isinstance(shape, dict) or (shape and isinstance(shape[0], (list, tuple))):
         return [(None, *each[1:]) for each in flatten(shape)]
     return [(None, *shape[1:])]
+
+
+def _match(shapes: list[Shape], others: list[Shape]) -> bool:
+    """Return whether all sizes are equal that are known in both."""
+    if len(shapes) != len(others):
+        return False
+    return all(
+        len(one) == len(other)
+        and all(a == b or a is None or b is None for a, b in zip(one, other, strict=True))
+        for one, other in zip(shapes, others, strict=True)
+    )

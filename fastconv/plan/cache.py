@@ -10,7 +10,8 @@ plans of a model that do not run at the same time share one:
     another thread          |~~~~~~~~~~ block 1 ~~~~~~~~~~~|
 
 All models of the process share one limit, `runtime.plan_cache_bytes()`. Above it, the least
-recently used plans are dropped; the plan that a model used last is always kept.
+recently used plans are dropped; the plan that a model used last is always kept. A model also keeps
+at most 64 idle plans.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ _clock = count()  # orders plans by last use
 
 # Size of a plan's Python objects, in bytes: 5 KiB for 4 layers, 83 KiB for 100.
 _OBJECT_BYTES = 64 * 2**10
+
+# Idle plans of one model: a model of images of many sizes has one for each.
+_MOST_PLANS = 64
 
 
 class _Block:
@@ -202,6 +206,8 @@ class PlanCache:
                 entries = []
             entries.append(entry)
             self._idle[entry.key] = entries
+            if new and sum(map(len, self._idle.values())) > _MOST_PLANS:
+                self._drop(self._oldest(1))
         if new or _Pressure.plans_to_come_back:
             _shrink(runtime.plan_cache_bytes())
 
@@ -231,14 +237,18 @@ class PlanCache:
         """Drop the least recently used idle plan if there are more than `keep`; True if so."""
         with self._lock:
             entry = self._oldest(keep)
-            if entry is None:
-                return False
-            entries = self._idle[entry.key]
-            del entries[0]
-            if not entries:
-                del self._idle[entry.key]
-            self._forget(entry)
-            return True
+            self._drop(entry)
+            return entry is not None
+
+    def _drop(self, entry: _Entry | None) -> None:
+        """Drop an idle plan, the first one of its key. The caller holds the lock."""
+        if entry is None:
+            return
+        entries = self._idle[entry.key]
+        del entries[0]
+        if not entries:
+            del self._idle[entry.key]
+        self._forget(entry)
 
     def _oldest(self, keep: int) -> _Entry | None:
         entries = next(iter(self._idle.values()), None)

@@ -58,6 +58,7 @@ from fastconv.common.arguments import normalize_int, normalize_pair
 from fastconv.shapes.arguments import (
     Shape,
     Sides,
+    channels_of,
     checked_product,
     normalize_padding,
     normalize_shape,
@@ -74,6 +75,7 @@ __all__ = [
     "Pool2DGeometry",
     "Shape",
     "Sides",
+    "channels_of",
     "checked_product",
     "conv2d_geometry",
     "conv_output_length",

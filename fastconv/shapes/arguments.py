@@ -50,7 +50,7 @@ def padding_word(word: str, name: str, received: Any) -> str:
 
 
 def sample_sizes(shape: Shape) -> tuple[int, ...]:
-    """Return the sizes after the batch axis, which are known in every model.
+    """Return the sizes after the batch axis; ValueError unless all are known.
 
     >>> sample_sizes((None, 28, 28, 1))
     (28, 28, 1)
@@ -59,6 +59,15 @@ def sample_sizes(shape: Shape) -> tuple[int, ...]:
     if len(sizes) < len(shape) - 1:
         raise ValueError(f"all sizes after the batch axis must be known, received shape {shape}")
     return sizes
+
+
+def channels_of(shape: Shape) -> int:
+    """Return the last size; ValueError unless it is known.
+
+    >>> channels_of((None, None, None, 3))
+    3
+    """
+    return sample_sizes((None, shape[-1]))[0]
 
 
 def normalize_shape(shape: Any, name: str, axes: str) -> tuple[int, ...]:

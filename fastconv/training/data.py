@@ -29,7 +29,7 @@ import numpy as np
 from fastconv.common.arguments import as_integer, normalize_int, number
 from fastconv.common.tree import flatten, is_several, mapped
 from fastconv.plan import Plan
-from fastconv.shapes import sample_sizes
+from fastconv.shapes import Shape, sample_sizes
 from fastconv.training.dataset import NumberedPasses, PyDataset
 from fastconv.training.io_spec import IOSpec, sample_array
 from fastconv.training.prefetch import in_parallel
@@ -155,6 +155,10 @@ class Source(ABC):
         """Return the number of samples of a batch, and whether it has sample weights."""
 
     @abstractmethod
+    def shapes(self, item: Any) -> tuple[Shape, ...] | None:
+        """Return the shapes of the inputs in a batch; None for a model of fixed sizes."""
+
+    @abstractmethod
     def load(self, item: Any, plan: Plan) -> tuple[Arrays, Arrays]:
         """Fill the inputs of `plan`; return labels and sample weights."""
 
@@ -183,8 +187,8 @@ class ArraySource(Source):
         return x.shape[1:]
 
     def prepare(self, spec):
-        self.spec = spec
         self.xs = spec.samples(self.x)
+        self.spec = spec = spec.at(self.xs)
         self.count = len(self.xs[0])
         outputs = spec.output_names
         self.ys: Arrays = [None] * len(outputs)
@@ -217,6 +221,9 @@ class ArraySource(Source):
     def size(self, item):
         count = item.stop - item.start if isinstance(item, slice) else len(item)
         return count, self._weighted
+
+    def shapes(self, item):
+        return self.spec.plan_shapes
 
     def load(self, item, plan):
         for x, take, into in zip(self.xs, self._take, plan.inputs, strict=True):
@@ -263,7 +270,8 @@ class IterableSource(Source):
         if spec.has_losses:
             x, y, _ = self._peek()
             if y is not None:
-                ys = spec.targets(y, len(spec.samples(x)[0]))
+                xs = spec.samples(x)
+                ys = spec.at(xs).targets(y, len(xs[0]))
                 self.y_shapes = [None if y is None else y.shape for y in ys]
 
     def batches(self, order, first=0):
@@ -277,7 +285,7 @@ class IterableSource(Source):
         x, y, weight = unpack_batch(batch)
         spec = self.spec
         xs = spec.samples(x)
-        size = len(xs[0])
+        spec, size = spec.at(xs), len(xs[0])
         if size == 0:
             raise ValueError(
                 f"a batch must hold at least one sample, received `x` of shape {xs[0].shape}"
@@ -299,6 +307,9 @@ class IterableSource(Source):
     def size(self, item):
         xs, _, weights = item
         return len(xs[0]), any(weight is not None for weight in weights)
+
+    def shapes(self, item):
+        return self.spec.at(item[0]).plan_shapes
 
     def load(self, item, plan):
         xs, ys, weights = item

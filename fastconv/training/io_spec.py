@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,10 @@ class IOSpec:
 
     `losses` has one entry per output, None for one without. Lists of arrays, here and in plans,
     have one entry per input or output.
+
+    A model may leave sizes of its inputs open (None in `input_shapes`); it is `fixed` otherwise.
+    `at` returns the same for the sizes of a batch, which are then `plan_shapes`, part of the key of
+    a plan; `output_shapes_for` computes those of the outputs.
     """
 
     def __init__(
@@ -29,6 +33,8 @@ class IOSpec:
         output_shapes: Sequence[Shape],
         losses: Sequence[Loss | None] | None = None,
         output_dtypes: Sequence[str] | None = None,
+        output_shapes_for: Callable[[list[Shape]], list[Shape]] | None = None,
+        plan_shapes: tuple[Shape, ...] | None = None,
     ):
         self.output_dtypes = list(output_dtypes or ["float32"] * len(output_names))
         self.input_names, self.input_shapes = input_names, list(input_shapes)
@@ -38,6 +44,8 @@ class IOSpec:
             if loss is not None:
                 loss.check_axis(len(shape))
         self._labels = _labels("x", "input", input_names)  # of the inputs, in errors
+        self._output_shapes_for, self.plan_shapes = output_shapes_for, plan_shapes
+        self.fixed = not any(None in shape[1:] for shape in input_shapes)
 
     def with_losses(self, losses: Sequence[Loss | None]) -> IOSpec:
         """Return the same inputs and outputs with `losses`."""
@@ -48,6 +56,27 @@ class IOSpec:
             self.output_shapes,
             losses,
             self.output_dtypes,
+            self._output_shapes_for,
+            self.plan_shapes,
+        )
+
+    def at(self, xs: Sequence[np.ndarray]) -> IOSpec:
+        """Return the inputs and outputs for samples like `xs`, with all sizes known.
+
+        Raises ValueError if the model cannot take these sizes.
+        """
+        if self.fixed:
+            return self
+        shapes: list[Shape] = [(None, *x.shape[1:]) for x in xs]
+        assert self._output_shapes_for is not None, "a model with unknown sizes computes them"
+        return IOSpec(
+            self.input_names,
+            shapes,
+            self.output_names,
+            self._output_shapes_for(shapes),
+            self.losses,
+            self.output_dtypes,
+            plan_shapes=tuple(shapes),
         )
 
     @property
@@ -142,7 +171,7 @@ class IOSpec:
             loss.rows(y, targets)
             into, weight = plan.sample_weights[index], weights[index]
             if weight is not None:
-                rows = (len(weight), *sample_sizes(self.output_shapes[index])[:-1])
+                rows = (len(weight), *plan.outputs[index].shape[1:-1])
                 spread = spread_weights(weight, rows).reshape(-1)
                 assert into is not None, "the plan was made without sample weights"
                 into[...] = loss.mean_weights(spread, targets)
@@ -177,10 +206,19 @@ def fit_samples(x: np.ndarray, input_shape: Shape, label: str = "`x`") -> np.nda
             x = x[..., None]
         elif x.ndim == rank + 1 and original[-1] == 1:
             x = x[..., 0]
-    if x.ndim != rank or x.shape[1:] != input_shape[1:]:
-        hint = _shape_hint(original, sample_sizes(input_shape))
+    wanted = tuple(input_shape[1:])
+    if x.ndim != rank or not _sizes_match(x.shape[1:], wanted):
+        if _sizes_match(original, wanted):  # without a batch axis
+            wanted = original
+        hint = "" if None in wanted else _shape_hint(original, sample_sizes((None, *wanted)))
         raise ValueError(f"{label} must have shape {input_shape}, received {original}{hint}")
     return x
+
+
+def _sizes_match(sizes: tuple[int, ...], wanted: Shape) -> bool:
+    return len(sizes) == len(wanted) and all(
+        b is None or a == b for a, b in zip(sizes, wanted, strict=True)
+    )
 
 
 def _shape_hint(received: tuple[int, ...], sample: tuple[int, ...]) -> str:

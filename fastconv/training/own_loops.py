@@ -8,7 +8,7 @@ Both together are one step of `fit`, to the same bits.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ from fastconv.common.keywords import explain_keywords
 from fastconv.common.tree import flatten
 from fastconv.parameters import AnyParameters, Variable
 from fastconv.plan import Arena, Graph, Plan, PlanCache, frozen
+from fastconv.shapes import Shape
 from fastconv.training.compile_config import CompileConfig
 from fastconv.training.data import ArraySource, Source
 from fastconv.training.io_spec import IOSpec
@@ -51,7 +52,9 @@ class OwnLoops:
         _plans: PlanCache
         _draws: int
 
-        def graph(self, training: bool | None = None) -> Graph: ...
+        def graph(
+            self, training: bool | None = None, input_shapes: Sequence[Shape] | None = None
+        ) -> Graph: ...
         def pack_outputs(self, values: list[Any]) -> Any: ...
         def renew_parameters(self) -> AnyParameters: ...
         def _spec_for(self, source: Source) -> IOSpec: ...
@@ -107,6 +110,7 @@ class OwnLoops:
         source = ArraySource(x, y, sample_weight)
         spec = self._spec_for(source)
         source.prepare(spec.with_losses(config.losses(spec.output_names)))
+        shapes = source.spec.plan_shapes
         if source.count == 0:
             raise ValueError("`x` must hold at least one sample, received none")
         parameters = self.renew_parameters()
@@ -119,14 +123,15 @@ class OwnLoops:
             key = frozenset(wanted)
         batch = slice(0, source.count)
         weighted = source.size(batch)[1]
-        key = (source.count, "gradients", weighted, self._trained_parts(), training, config, key)
+        trained = self._trained_parts()
+        key = (source.count, "gradients", weighted, trained, shapes, training, config, key)
         only = None if variables is None else wanted
         with (
             parameters.training.step(),
             self._plans.lend(
                 key,
                 lambda arena: self._gradient_plan(
-                    source.count, config, weighted, training, only, arena
+                    source.count, config, weighted, training, only, arena, shapes
                 ),
             ) as plan,
         ):
@@ -165,8 +170,9 @@ class OwnLoops:
         training: bool,
         wanted: list[Variable] | None,
         arena: Arena,
+        shapes: tuple[Shape, ...] | None,
     ) -> Plan:
-        graph, outputs = self.graph(training), self.io_spec.output_names
+        graph, outputs = self.graph(training, shapes), self.io_spec.output_names
         losses = config.loss_operations(graph, outputs)
         if wanted is not None:
             graph = frozen(graph, set(wanted))

@@ -24,7 +24,7 @@ from fastconv.common.user_warnings import warn_user
 from fastconv.metrics import Metric
 from fastconv.parameters import AnyParameters, Variable
 from fastconv.plan import Arena, Graph, Plan, PlanCache, Updates
-from fastconv.shapes import sample_sizes
+from fastconv.shapes import Shape
 from fastconv.training.compile_config import CompileConfig
 from fastconv.training.data import ArraySource, Source, split_validation
 from fastconv.training.epoch_iterator import EpochIterator
@@ -53,7 +53,9 @@ class Trainer(OwnLoops):
         io_spec: IOSpec
 
         def build(self, input_shape: Any) -> None: ...
-        def graph(self, training: bool | None = None) -> Graph: ...
+        def graph(
+            self, training: bool | None = None, input_shapes: Sequence[Shape] | None = None
+        ) -> Graph: ...
         def pack_outputs(self, values: list[Any]) -> Any: ...
         def renew_parameters(self) -> AnyParameters: ...
 
@@ -394,7 +396,7 @@ class Trainer(OwnLoops):
     ) -> None:
         """Run one batch in "train" or "test" mode, and accumulate its loss and metrics."""
         count, weighted = source.size(item)
-        with self._plan(count, mode, weighted, trained) as plan:
+        with self._plan(count, mode, weighted, trained, source.shapes(item)) as plan:
             ys, weights = source.load(item, plan)
             source.spec.load_targets(ys, weights, plan)
             plan.run(self._draws)
@@ -462,6 +464,7 @@ class Trainer(OwnLoops):
         source = batches.source
         spec = self._spec_for(source)
         source.prepare(spec)
+        spec = source.spec  # with the sizes of `x`, if these are arrays
         params = {"verbose": verbose, "epochs": 1, "steps": batches.length}
         hooks = CallbackList(callbacks, self, params)
         wants_begin = hooks.wants("on_predict_batch_begin")
@@ -470,7 +473,8 @@ class Trainer(OwnLoops):
         # The outputs of all samples, filled batch by batch; if their number is not known, empty
         # arrays, followed by copies of the batches.
         specs = zip(spec.output_shapes, spec.output_dtypes, strict=True)
-        whole = [np.empty((count or 0, *sample_sizes(shape)), dtype) for shape, dtype in specs]
+        sizes = [([size or 0 for size in shape[1:]], dtype) for shape, dtype in specs]
+        whole = [np.empty((count or 0, *size), dtype) for size, dtype in sizes]
         copies = [whole]
         done = filled = 0
         self.stop_predicting = False
@@ -480,7 +484,7 @@ class Trainer(OwnLoops):
                 if wants_begin:
                     hooks.call("on_predict_batch_begin", done)
                 size, _ = source.size(item)
-                with self._plan(size, "infer") as plan:
+                with self._plan(size, "infer", shapes=source.shapes(item)) as plan:
                     source.load(item, plan)
                     plan.run()
                     if count is None:
@@ -502,7 +506,8 @@ class Trainer(OwnLoops):
             hooks.call("on_predict_end")
             progress.end(done, {})
         if count is None:
-            return self.pack_outputs([np.concatenate(parts) for parts in zip(*copies, strict=True)])
+            parts_of_outputs = zip(*(copies[1:] or copies), strict=True)
+            return self.pack_outputs([_joined(parts) for parts in parts_of_outputs])
         return self.pack_outputs([array[:filled] for array in whole])
 
     # single batches -------------------------------------------------------------------------------
@@ -593,17 +598,32 @@ class Trainer(OwnLoops):
         """Return which weights belong to trainable layers: part of the key of a plan."""
         return tuple(variable.owner_trains for variable in self.parameters.variables)
 
-    def _plan(self, count: int, mode: str, weighted: bool = False, trained: tuple = ()):
-        """Lend a plan for `count` samples; a context manager."""
+    def _plan(
+        self,
+        count: int,
+        mode: str,
+        weighted: bool = False,
+        trained: tuple = (),
+        shapes: tuple[Shape, ...] | None = None,
+    ):
+        """Lend a plan for `count` samples; a context manager. `shapes` are those of the inputs, if
+        the model leaves sizes open."""
         self.renew_parameters()  # drops the plans if the weights have moved
-        key = (count, mode, weighted, trained)
-        return self._plans.lend(key, lambda arena: self._make_plan(count, mode, weighted, arena))
+        key = (count, mode, weighted, trained, shapes)
+        return self._plans.lend(
+            key, lambda arena: self._make_plan(count, mode, weighted, arena, shapes)
+        )
 
     def _make_plan(
-        self, count: int, mode: str, weighted: bool, arena: Arena = aligned_zeros
+        self,
+        count: int,
+        mode: str,
+        weighted: bool,
+        arena: Arena = aligned_zeros,
+        shapes: tuple[Shape, ...] | None = None,
     ) -> Plan:
         parameters, config = self.parameters, self._compile_config
-        graph = self.graph(_TRAINING.get(mode, False))
+        graph = self.graph(_TRAINING.get(mode, False), shapes)
         options: dict[str, Any] = {"arena": arena}
         if mode in ("test", "train"):
             outputs = self.io_spec.output_names
@@ -613,3 +633,14 @@ class Trainer(OwnLoops):
         if mode == "train":
             options["updates"] = Updates(self._check_compiled("fit"), parameters)
         return Plan(graph, count, parameters, mode=mode, **options)
+
+
+def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the outputs of all batches as one array; ValueError if their sizes differ."""
+    sizes = {part.shape[1:] for part in parts}
+    if len(sizes) > 1:
+        raise ValueError(
+            "predict() returns one array, so the outputs of all batches must have one size, "
+            f"received {sorted(sizes)}; call predict_on_batch() for each batch"
+        )
+    return np.concatenate(parts)

@@ -7,13 +7,13 @@ from typing import Any
 
 from fastconv.common.arguments import normalize_int
 from fastconv.layers import Dense, Dropout, Flatten, Input, Layer
-from fastconv.layers.base import sample_shape
+from fastconv.layers.base import known_shape
 from fastconv.models import Sequential
 
 
 def image_shape(input_shape: Any) -> tuple[int, int, int]:
     """`input_shape` as (height, width, channels); ValueError if it is nothing of the kind."""
-    shape = sample_shape(input_shape)
+    shape = known_shape(input_shape)
     if len(shape) != 3:
         raise ValueError(f"`input_shape` must be (height, width, channels), received {input_shape}")
     return shape

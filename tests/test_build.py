@@ -333,7 +333,7 @@ def test_sdist_holds_the_sources_and_no_mnist(sdist):
     assert (sources | top | {"fastconv/py.typed"}) - names == set()
     assert not [name for name in names if name.startswith(("data/", "build/"))]
     assert not [name for name in names if name.endswith((".so", ".pyc"))]
-    assert sdist.stat().st_size < 3_000_000
+    assert sdist.stat().st_size < 5_000_000  # MNIST alone has 11 MB
 
 
 @pytest.fixture(scope="module")

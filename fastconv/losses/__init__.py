@@ -1,6 +1,7 @@
 """What training makes small: Keras's losses, with its names, formulas and numbers.
 
     probabilistic   cross-entropies (categorical, sparse, binary, focal), KLDivergence, Poisson
+    robust          CategoricalGeneralizedCrossEntropy, Dice, Tversky
     regression      MeanSquaredError and its like, Huber, LogCosh, CosineSimilarity
     hinge           Hinge, SquaredHinge, and CategoricalHinge, the loss of a multi-class SVM
     custom          CustomLoss: one's own, value and gradient in NumPy
@@ -48,6 +49,7 @@ from fastconv.losses.regression import (
     MeanSquaredError,
     MeanSquaredLogarithmicError,
 )
+from fastconv.losses.robust import CategoricalGeneralizedCrossEntropy, Dice, Tversky
 from fastconv.serialization import find, named_object, serializers
 
 CLASSES = {
@@ -70,6 +72,9 @@ CLASSES = {
         Hinge,
         SquaredHinge,
         CategoricalHinge,
+        CategoricalGeneralizedCrossEntropy,
+        Dice,
+        Tversky,
     )
 }
 serialize, deserialize = serializers("losses")

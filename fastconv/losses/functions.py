@@ -14,6 +14,7 @@ from fastconv.common.naming import snake_case
 from fastconv.losses import hinge as _hinge
 from fastconv.losses import probabilistic as _probabilistic
 from fastconv.losses import regression as _regression
+from fastconv.losses import robust as _robust
 from fastconv.losses.base import Loss
 
 
@@ -45,12 +46,14 @@ log_cosh = _function(_regression.LogCosh)
 hinge = _function(_hinge.Hinge)
 squared_hinge = _function(_hinge.SquaredHinge)
 categorical_hinge = _function(_hinge.CategoricalHinge)
+categorical_generalized_cross_entropy = _function(_robust.CategoricalGeneralizedCrossEntropy)
 
 __all__ = [
     "binary_crossentropy",
     "binary_focal_crossentropy",
     "categorical_crossentropy",
     "categorical_focal_crossentropy",
+    "categorical_generalized_cross_entropy",
     "categorical_hinge",
     "cosine_similarity",
     "hinge",

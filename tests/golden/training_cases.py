@@ -231,6 +231,8 @@ LOSSES = [
     ("MeanSquaredError", {"reduction": "sum"}, "real", "real"),
     ("Huber", {"reduction": "none"}, "real", "real"),
     ("BinaryCrossentropy", {"reduction": "sum"}, "shares", "binary"),
+    ("CategoricalGeneralizedCrossEntropy", {}, "probabilities", "labels"),
+    ("CategoricalGeneralizedCrossEntropy", {"q": 0.8}, "probabilities", "labels"),
 ]
 
 _FLOAT = {"dtype": "float32"}

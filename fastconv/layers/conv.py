@@ -9,15 +9,16 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from fastconv.common.arguments import normalize_int
+from fastconv.common.arguments import normalize_int, one_of
 from fastconv.layers.activated import Activated
 from fastconv.layers.spatial import Image, Spatial, check_padding, normalize_sizes
 from fastconv.layers.weight_spec import WeightSpec, built, spec_fields
 from fastconv.parameters import Variable
 from fastconv.plan import operations
 from fastconv.plan.operations import Operation
+from fastconv.resampling import AxisMap, pad_axis
 from fastconv.serialization import serialize
-from fastconv.shapes import Conv2DGeometry, conv2d_geometry
+from fastconv.shapes import PADDING_MODES, Conv2DGeometry, conv2d_geometry
 
 
 class Convolutional(Spatial, Activated):
@@ -139,12 +140,21 @@ class _Conv(Convolutional):
         activity_regularizer: Any = None,
         kernel_constraint: Any = None,
         bias_constraint: Any = None,
+        *,
+        padding_mode: str = "zeros",
         **common: Any,
     ):
         super().__init__(
             kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias,
             activity_regularizer=activity_regularizer, **common,
         )  # fmt: skip
+        one_of(padding_mode, "padding_mode", PADDING_MODES)
+        self.padding_mode = padding_mode
+        if self.padding_mode != "zeros" and self.padding == "valid":
+            raise ValueError(
+                f"`padding_mode` {padding_mode!r} must come with a `padding` other than 'valid', "
+                "which adds nothing around the image"
+            )
         self.kernel_spec = WeightSpec.of(
             "kernel", kernel_initializer, kernel_regularizer, kernel_constraint
         )
@@ -165,9 +175,13 @@ class _Conv(Convolutional):
             raise ValueError(
                 f"the input channels (={image[-1]}) must be a multiple of `groups` (={self.groups})"
             )
-        return self._geometry(image).output_shape[1:]
+        geometry = self.geometry_on(image)
+        if self.padding_mode != "zeros":
+            self._padding_maps(geometry)
+        return geometry.output_shape[1:]
 
-    def _geometry(self, image: Image) -> Conv2DGeometry:
+    def geometry_on(self, image: Image) -> Conv2DGeometry:
+        """Return how the window moves over `image`, with its padding."""
         return self.geometry_of(image, self._kernel_shape(image[-1]), self.groups)
 
     def build(self, input_shape):
@@ -177,16 +191,47 @@ class _Conv(Convolutional):
         super().build(input_shape)
 
     def image_operations(self, image):
-        geometry = self._geometry(image)
+        geometry = self.geometry_on(image)
+        before: list[Operation] = []
+        if self.padding_mode != "zeros":
+            maps, padded = self._padding_maps(geometry)
+            before = [operations.AxisMaps((*maps, None))]
+            window = self.window() | {"padding": "valid"}
+            geometry = _geometry(padded, self._kernel_shape(image[-1]), self.groups, **window)
         convolution = operations.Convolution(built(self.kernel), self.bias, geometry)
-        return [convolution, *self.activation_operations(geometry.output_shape[1:])]
+        return [*before, convolution, *self.activation_operations(geometry.output_shape[1:])]
+
+    def _padding_maps(self, geometry: Conv2DGeometry) -> tuple[tuple[AxisMap, AxisMap], Image]:
+        """Return what pads rows and columns, and the padded image; ValueError for a reflection
+        that is larger than the image."""
+        g = geometry
+        sides = ((g.pad_top, g.pad_bottom), (g.pad_left, g.pad_right))
+        sizes = (g.height, g.width)
+        if self.padding_mode == "reflect" and any(map(_exceeds, sides, sizes)):
+            raise ValueError(
+                f"the padding {sides} must be smaller than the image {sizes} for `padding_mode` "
+                "'reflect'"
+            )
+        rows, columns = (
+            pad_axis(size, *side, self.padding_mode)
+            for size, side in zip(sizes, sides, strict=True)
+        )
+        return (rows, columns), (rows.output_size, columns.output_size, g.channels)
 
     def get_config(self):
-        return super().get_config() | {
+        config = super().get_config() | {
             "filters": self.filters,
             "groups": self.groups,
             **self.kernel_spec.config("kernel"),
         }
+        # Keras does not have the other modes, so it is not written for "zeros".
+        return (
+            config if self.padding_mode == "zeros" else config | {"padding_mode": self.padding_mode}
+        )
+
+
+def _exceeds(side: tuple[int, int], size: int) -> bool:
+    return max(side) >= size
 
 
 class Conv2D(_Conv):
@@ -210,13 +255,16 @@ class Conv2D(_Conv):
         kernel_initializer, bias_initializer: see `fastconv.initializers`.
         kernel_regularizer, bias_regularizer, activity_regularizer: see `fastconv.regularizers`.
         kernel_constraint, bias_constraint: see `fastconv.constraints`.
+        padding_mode: values of the padding: "zeros"; beyond Keras "edge", the outermost pixel
+            repeated, or "reflect", the image mirrored at its outermost pixel.
         name, trainable, dtype, input_shape: see `Layer`.
 
     Weights: kernel (kernel height, kernel width, channels / groups, filters), bias (filters,).
 
     Raises:
         ValueError: a size is not positive, `filters` or the channels are not a multiple of
-            `groups`, the window is larger than the padded image, or an option is unknown.
+            `groups`, the window is larger than the padded image, an option is unknown, or
+            `padding_mode` needs a padding, or a larger image to mirror.
         TypeError: a size is not an integer.
 
     >>> from fastconv import layers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from fastconv.layers import Conv2D
 from fastconv.layers.symbolic import Call
 from fastconv.models import Model
 from fastconv.plan import operations
@@ -32,6 +33,8 @@ def geometry_of(call: Call) -> Conv2DGeometry | Pool2DGeometry | None:
     layer = call.layer
     if isinstance(layer, Model) or not call.inputs or len(call.inputs[0].shape) != 4:
         return None
+    if isinstance(layer, Conv2D):  # which may pad the image first
+        return layer.geometry_on(layer.image_of(call.input_shape))
     for operation in layer.operations(call.input_shape):
         if isinstance(operation, (operations.Convolution, operations.Pooling)):
             return operation.geometry

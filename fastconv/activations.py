@@ -271,6 +271,11 @@ def operation(function: Callable[..., Any], shape: Shape) -> operations.Operatio
     return Elementwise(build(define, 1), (Slot(0),), (shape,), shape)
 
 
+def is_known(function: Any) -> bool:
+    """Return whether `function` is None or one of these functions."""
+    return function is None or any(function is each for each in FUNCTIONS.values())
+
+
 def get(identifier: str | Callable | None) -> Callable[..., Any]:
     """Return the function of a name, of None (linear), or `identifier` if it is one of these
     functions.

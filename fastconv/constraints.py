@@ -22,7 +22,7 @@ array([[0.6, 0.3],
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,7 @@ from fastconv.common.changeable import Changeable
 from fastconv.common.defaults import EPSILON
 from fastconv.common.keywords import NamedArguments
 from fastconv.plan import rules
-from fastconv.serialization import find, serializers
+from fastconv.serialization import find, named_object, serializers
 
 
 class Constraint(Changeable, NamedArguments, ABC):
@@ -162,6 +162,16 @@ class UnitNorm(MinMaxNorm):
         return {"axis": self.axis}
 
 
+class FunctionConstraint(Constraint):
+    """A function of weights as a constraint."""
+
+    def __init__(self, function: Callable[[Any], Any]):
+        self.wrapped_function = function
+
+    def __call__(self, w):
+        return self.wrapped_function(w)
+
+
 # Keras's other names
 max_norm, min_max_norm, non_neg, unit_norm = MaxNorm, MinMaxNorm, NonNeg, UnitNorm
 
@@ -173,6 +183,11 @@ def get(identifier: Any) -> Constraint | None:
     """Return the constraint for None, a name ("max_norm"), a constraint, its class or a serialized
     configuration.
 
+    A function that takes weights and returns valid ones is a constraint, too.
+
     Raises ValueError for an unknown name (the message lists all), TypeError for anything else.
     """
+    identifier = named_object(identifier)
+    if callable(identifier) and not isinstance(identifier, (Constraint, type)):
+        return FunctionConstraint(identifier)
     return find(identifier, "constraints", Constraint, optional=True)

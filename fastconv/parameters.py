@@ -26,6 +26,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from fastconv.common.arrays import ALIGNMENT, aligned_zeros, real_array
+from fastconv.ops._function import weight_tensor
+from fastconv.ops.operators import Operators
 from fastconv.shapes import checked_product
 
 _ELEMENTS = ALIGNMENT // 4
@@ -44,8 +46,10 @@ class ProjectionSource(Protocol):
     def for_plan(self, ndim: int) -> Any: ...
 
 
-class Variable:
+class Variable(Operators):
     """One weight of a layer: a name, a shape, and values once they are initialized.
+
+    Operators (`w * 2`, `w[0]`) give arrays; in a `call` that is traced, symbolic tensors.
 
     A variable has a shape and an initializer once its layer is built, values after `initialize` or
     `assign`, and a place in a model's flat buffer once the model's `Parameters` takes it over. The
@@ -53,6 +57,9 @@ class Variable:
     `np.asarray(variable)` return a copy that later training does not change; only `assign` changes
     the values, so that the model is notified.
     """
+
+    is_weight = True
+    __array_priority__ = 100  # so that array + weight is the weight's own addition
 
     def __init__(
         self,
@@ -108,7 +115,7 @@ class Variable:
                 f"the initializer of {self.path} must return shape {self.shape}, "
                 f"received {value.shape}"
             )
-        return np.ascontiguousarray(value)
+        return np.asarray(value, order="C")
 
     def move_to(self, view: np.ndarray, parameters: Parameters) -> None:
         """Copy the values into `view`, a part of `parameters`, and use it as storage from now on.
@@ -119,12 +126,9 @@ class Variable:
             np.copyto(view, self._live)
         self._value, self.parameters = view, parameters
 
-    @property
-    def ndim(self) -> int:
-        return len(self.shape)
-
     def assign(self, value: Any) -> None:
         """Overwrite the values; ValueError for another shape, TypeError if not numeric."""
+        self._check_eager("assigned")
         array = real_array(value, f"the value of {self.path}")
         if array.shape != self.shape:
             raise ValueError(
@@ -149,7 +153,27 @@ class Variable:
 
     def numpy(self) -> np.ndarray:
         """Return a copy of the values, float32, which belongs to the caller."""
+        self._check_eager("read")
         return self._live.copy()
+
+    def _check_eager(self, what: str) -> None:
+        """Raise TypeError in a `call` that is traced once, where values would be those of now."""
+        if weight_tensor.get() is not None:
+            raise TypeError(
+                f"{self.path} cannot be {what} in a `call`, which is traced once on symbolic "
+                "tensors; compute with it by operators and fastconv.ops, and assign it in a "
+                "callback or a loop of your own"
+            )
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def __float__(self) -> float:
+        return float(self.numpy())
+
+    def __bool__(self) -> bool:
+        return bool(self.numpy())
 
     @property
     def value(self) -> np.ndarray:
@@ -162,6 +186,7 @@ class Variable:
                 f"{self.path} gives copies of its values only, so `copy` must be None or True, "
                 "received False"
             )
+        self._check_eager("read")
         return np.array(self._live, dtype)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -39,11 +40,13 @@ from fastconv.common.keywords import NamedArguments
 from fastconv.common.naming import is_builtin
 from fastconv.common.overriding import Overridable, definer
 from fastconv.plan import rules
-from fastconv.serialization import find, serializers
+from fastconv.serialization import find, named_object, serializers
 
 
 class Regularizer(Changeable, NamedArguments, Overridable, ABC):
     """Base class: a function from an array to a number, with its gradient."""
+
+    has_gradient = True
 
     module = "keras.regularizers"  # module of the class in Keras's files
 
@@ -51,19 +54,22 @@ class Regularizer(Changeable, NamedArguments, Overridable, ABC):
         super().__init_subclass__(**options)
         if cls.__call__ is not Regularizer.__call__:
             value, slope = (definer(cls, name) for name in ("__call__", "gradient"))
-            if not is_builtin(value) and is_builtin(slope) and slope is not Regularizer:
-                raise TypeError(
-                    f"class {cls.__name__} defines `__call__` without its derivative; define "
-                    "`gradient` as well"
-                )
+            if not is_builtin(value) and is_builtin(slope):
+                cls.has_gradient = False  # it would be that of another penalty
+            elif not is_builtin(slope):
+                cls.has_gradient = True
 
     @abstractmethod
     def __call__(self, x: np.ndarray) -> float:
         """Return the penalty for `x`, of any shape."""
 
-    @abstractmethod
     def gradient(self, x: np.ndarray) -> np.ndarray:
-        """Return the derivative of the penalty with respect to every element of `x`."""
+        """Return the derivative of the penalty with respect to every element of `x`.
+
+        A class that does not define it computes `__call__` by operators and functions of
+        `fastconv.ops`, which layers trace.
+        """
+        raise NotImplementedError
 
     def for_plan(self) -> rules.Penalty:
         """Return the description for a plan. A later change of an argument rebuilds all plans."""
@@ -177,6 +183,19 @@ class OrthogonalRegularizer(Regularizer):
 # Keras's other names
 l1, l2, l1_l2, orthogonal_regularizer = L1, L2, L1L2, OrthogonalRegularizer
 
+
+class FunctionRegularizer(Regularizer):
+    """A function of an array as a penalty."""
+
+    has_gradient = False
+
+    def __init__(self, function: Callable[[Any], Any]):
+        self.wrapped_function = function
+
+    def __call__(self, x):
+        return self.wrapped_function(x)
+
+
 serialize, deserialize = serializers("regularizers")
 CLASSES = {cls.__name__: cls for cls in (L1, L2, L1L2, OrthogonalRegularizer)}
 
@@ -185,11 +204,15 @@ def get(identifier: Any) -> Regularizer | None:
     """Return the regularizer for None, a name ("l2"), a regularizer, its class or a serialized
     configuration.
 
-    Raises ValueError for an unknown name (the message lists all), TypeError for anything else; a
-    function has no gradient and is refused.
+    A function of an array, in `fastconv.ops`, is a penalty, too.
+
+    Raises ValueError for an unknown name (the message lists all), TypeError for anything else.
     """
+    identifier = named_object(identifier)
     if identifier == "l1_l2":  # Keras's two defaults of one class
         return L1L2(0.01, 0.01)
+    if callable(identifier) and not isinstance(identifier, (Regularizer, type)):
+        return FunctionRegularizer(identifier)
     return find(identifier, "regularizers", Regularizer, optional=True)
 
 

@@ -56,22 +56,24 @@ class Stateful:
 
     def state(self) -> dict[str, Any]:
         """A copy of what changes while training, as plain data."""
-        return {name: copy.deepcopy(getattr(self, name)) for name in self.stateful}
+        return {name: copy.deepcopy(getattr(self, name)) for name in self.kinds_of_state()}
+
+    def kinds_of_state(self) -> Mapping[str, Kind]:
+        """The attributes of the state with their kinds: those in `stateful`."""
+        kinds = self.stateful
+        return kinds if isinstance(kinds, Mapping) else dict.fromkeys(kinds, plain)
 
     def check_state(self, state: Any) -> None:
         """ValueError unless `state` is that of such an object; changes nothing."""
         if type(self).state is not Stateful.state:
             return  # a state of its own, which only `restore` of the same class can judge
-        kinds = self.stateful
-        if not isinstance(kinds, Mapping):
-            kinds = dict.fromkeys(kinds, plain)
-        check_record(state, kinds, f"the state of {type(self).__name__}")
+        check_record(state, self.kinds_of_state(), f"the state of {type(self).__name__}")
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over `state`; ValueError if it is not the state of such an object, and then nothing
         is changed."""
         self.check_state(state)
-        for name in self.stateful:
+        for name in self.kinds_of_state():
             setattr(self, name, copy.deepcopy(state[name]))
 
 

@@ -133,7 +133,7 @@ def test_the_penalty_of_a_layer_as_activation_counts():
             TypeError,
             r"must be a layer, not its class: received LeakyReLU, write LeakyReLU\(\)",
         ),
-        (lambda: layers.Dense(3, activation=np.tanh), TypeError, "`activation` must be None, one"),
+        (lambda: layers.Dense(3, activation=3), TypeError, "`activation` must be None, one"),
         (
             lambda: layers.Dense(3, activation={"class_name": "Dense", "config": {"units": 3}}),
             ValueError,

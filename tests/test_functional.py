@@ -272,7 +272,7 @@ def test_an_optimizer_goes_on_when_its_weights_move_into_a_larger_model():
 def test_layers_being_fitted_cannot_move():
     model = residual()
     larger = models.Model(model.input, layers.Dense(2)(model.output))
-    with model.parameters.training, pytest.raises(RuntimeError, match="wait for the fit"):
+    with model.parameters.training.step(), pytest.raises(RuntimeError, match="wait for the fit"):
         larger.predict(images()[0], verbose=0)
     larger.predict(images()[0], verbose=0)
 

@@ -94,7 +94,7 @@ def test_config_makes_an_equal_layer(name):
         (lambda: layers.Conv2D(4, 3, dilation_rate=0), ValueError, "`dilation_rate` must be pos"),
         (lambda: layers.Conv2D(4, 3, groups=3), ValueError, r"`filters` \(=4\) must be a multiple"),
         (lambda: layers.Conv2D(4, 3, activation="glu"), ValueError, "one of .*'relu'.*'glu'"),
-        (lambda: layers.Conv2D(4, 3, activation=abs), TypeError, "`activation` must be"),
+        (lambda: layers.Conv2D(4, 3, activation=3), TypeError, "`activation` must be"),
         (
             lambda: layers.Conv2D(4, 3, data_format="channels_middle"),
             ValueError,

@@ -159,7 +159,6 @@ def test_whole_float_labels_and_boolean_targets_are_accepted():
     [
         (lambda: losses.get("hing"), ValueError, "`loss` must be one of .*'mse'.*'hing'"),
         (lambda: losses.get(3), TypeError, "`loss` must be a name or a Loss, received 3"),
-        (lambda: losses.get(abs), TypeError, "a function has no gradient: subclass"),
         (lambda: losses.get(dict), TypeError, "must be a name or a Loss, received <class"),
         (lambda: losses.MeanSquaredError("all"), ValueError, "'sum_over_batch_size', .* 'all'"),
         (lambda: losses.Huber(0), ValueError, "`delta` .* above 0, received 0"),

@@ -223,7 +223,6 @@ class Configured(layers.ReLU):
             "two classes or functions are called '<lambda>'",
         ),
         ({"metrics": [rmse, other("rmse")]}, ValueError, "two classes or functions are called 'rm"),
-        ({"loss": rmse}, TypeError, "`loss` must be a name or a Loss.* subclass .*CustomLoss"),
     ],
 )
 def test_what_no_file_could_name_is_refused_in_compile(given, error, message):

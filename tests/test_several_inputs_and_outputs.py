@@ -379,7 +379,7 @@ def test_two_models_over_the_same_layers_are_not_fitted_at_once():
     other = models.Model(model.inputs, model.get_layer("q").output)
     other.compile("sgd", "mse")
     other.predict([A, B], verbose=0)
-    with model.parameters.training:
+    with model.parameters.training.step():
         with pytest.raises(RuntimeError, match="another model that shares layers"):
             other.fit([A, B], VALUES, verbose=0)
         with pytest.raises(RuntimeError, match="another model that shares layers"):

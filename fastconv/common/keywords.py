@@ -96,11 +96,19 @@ class _Checked:
             accepted = accepted_by(cls)
             if accepted is not None and not accepted.issuperset(keywords):
                 raise _unknown(cls.__name__, keywords, accepted)
-        if arguments or keywords:  # a copy is made without any
-            missing = [n for n in _required_by(cls)[len(arguments) :] if n not in keywords]
-            if missing:
-                raise _missing(cls.__name__, missing)
-        return super().__new__(cls)
+        required = _required_by(cls)
+        thing = super().__new__(cls)
+        if not arguments and not keywords and required:  # a copy is made without any
+            return thing
+        missing = [name for name in required[len(arguments) :] if name not in keywords]
+        if missing:
+            raise _missing(cls.__name__, missing)
+        cls._note_arguments(thing, arguments, keywords)
+        return thing
+
+    @classmethod
+    def _note_arguments(cls, thing: Any, arguments: tuple, keywords: dict[str, Any]) -> None:
+        """Called with the arguments of the constructor before it runs."""
 
 
 class NamedArguments(_Checked):
@@ -123,6 +131,13 @@ def explain_keywords(function: _Function) -> _Function:
         return function(*arguments, **keywords)
 
     return explained  # type: ignore[return-value]
+
+
+def check_keywords(function: Callable[..., Any], keywords: Iterable[str]) -> None:
+    """Raise TypeError, as `explain_keywords` does, if a method does not take `keywords`."""
+    accepted, takes_more = _names(function)
+    if not takes_more and not accepted.issuperset(keywords):
+        raise _unknown(function.__name__, keywords, accepted)
 
 
 @functools.cache

@@ -46,7 +46,7 @@ def _calls(network: Network, prefix: str, inputs: list[Value]) -> Iterator[Layer
             continue
         name, layer = prefix + call.layer.name, call.layer
         arguments = [of[tensor] for tensor in call.inputs]
-        inner = getattr(layer, "network", None)
+        inner = layer.inner_network(call, None)
         if inner is not None:
             results = yield from _calls(inner, f"{name}/", arguments)
         else:

@@ -17,6 +17,7 @@
     dot             Dot
     normalization   BatchNormalization, LayerNormalization, GroupNormalization, UnitNormalization,
                     RMSNormalization, LocalResponseNormalization
+    function_layers  Lambda, a Python function
     reshaping       Flatten, Reshape, Permute, RepeatVector; ZeroPadding, Cropping, UpSampling
     standardization Normalization
     regularization  Dropout, AlphaDropout, SpatialDropout, GaussianNoise, GaussianDropout
@@ -82,6 +83,7 @@ from fastconv.layers.depthwise import (
     SeparableConv2D,
 )
 from fastconv.layers.dot import Dot, dot
+from fastconv.layers.function_layers import Lambda
 from fastconv.layers.identity import ActivityRegularization, Identity
 from fastconv.layers.input import Input, InputLayer
 from fastconv.layers.merging import (
@@ -185,6 +187,7 @@ __all__ = [
     "Identity",
     "Input",
     "InputLayer",
+    "Lambda",
     "Layer",
     "LayerNormalization",
     "LeakyReLU",

@@ -16,6 +16,7 @@ Calling a layer on a symbolic tensor (`fastconv.layers.symbolic`) builds it and 
 from __future__ import annotations
 
 import copy
+import json
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -28,18 +29,22 @@ from fastconv import constraints, initializers, regularizers
 from fastconv.common.arguments import is_name
 from fastconv.common.arrays import real_array
 from fastconv.common.changeable import plans_are_stale
-from fastconv.common.keywords import NamedArguments, explain_keywords
+from fastconv.common.keywords import NamedArguments, accepted_by, check_keywords
 from fastconv.common.naming import is_builtin, unique_name
 from fastconv.common.overriding import Overridable, definer
-from fastconv.common.tree import flatten, is_several
+from fastconv.common.tree import flatten, is_several, mapped
+from fastconv.layers.arguments import Arguments, bound, divide, fill, given_arguments
 from fastconv.layers.changing import arguments_of, changed
 from fastconv.layers.eager import ArrayCalls
+from fastconv.layers.network import Network
+from fastconv.layers.penalties import differentiable
 from fastconv.layers.symbolic import Call, SymbolicTensor
+from fastconv.layers.tracing import Tracer, children, inside, scope
 from fastconv.layers.unknown_sizes import accept_unknown_sizes
 from fastconv.parameters import Variable, weights_are_drawn
 from fastconv.plan import Graph
 from fastconv.plan.operations import ActivityPenalty, Operation, of_call
-from fastconv.serialization import class_name, serialize
+from fastconv.serialization import class_name, plain, serialize
 from fastconv.shapes import Shape, normalize_shape, sample_sizes
 from fastconv.state import Stateful
 
@@ -51,6 +56,7 @@ DTYPE_POLICY = {
 }
 
 
+_COMMON = {"name", "trainable", "dtype"}  # in the configuration of every layer
 _IN_NUMPY = "subclass fastconv.layers.CustomLayer, with `forward` and `backward`"
 _STORED = "files hold what `add_weight` makes in `build`, and what `get_config` returns"
 _FROZEN = "set `trainable` of a layer, or give add_weight(trainable=False)"
@@ -77,10 +83,11 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
     takes_unknown_sizes = False  # `compute_output_shape` takes None for sizes besides the batch
     takes_one_image = False  # takes (H, W, C) as well as batches of it, when called on arrays
     call_keywords: tuple[str, ...] = ("training",)  # arguments of a call besides the inputs
+    is_model = False
+    makes_tensors = False  # needs no inputs
     is_activation = False  # has no weights and may be the `activation` of another layer
     unused_hooks = MappingProxyType(
         {
-            "call": _IN_NUMPY,
             "symbolic_call": _IN_NUMPY,
             "stateless_call": _IN_NUMPY,
             "forward": _IN_NUMPY,
@@ -119,7 +126,7 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
             raise ValueError(
                 f"`name` must be a non-empty string without '/', received {name!r:.100}"
             )
-        _check_dtype(dtype)
+        check_dtype(dtype)
         if input_dim is not None:
             if input_shape is not None:
                 raise ValueError("only one of `input_shape` and `input_dim` may be given")
@@ -133,11 +140,24 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
         self._variables: list[Variable] = []
         self.calls: list[Call] = []
         self._array_calls: ArrayCalls | None = None
+        own_call = not is_builtin(definer(type(self), "call"))
+        self._tracer = Tracer(self) if own_call else None
 
     def __init_subclass__(cls, **options: Any):
+        traced = not is_builtin(cls) and not is_builtin(definer(cls, "call"))
+        if traced and getattr(cls.operations, "__isabstractmethod__", False):
+            cls.operations = _operations_of_traced
         super().__init_subclass__(**options)
         if not cls.takes_unknown_sizes:
             accept_unknown_sizes(cls)
+
+    @classmethod
+    def _note_arguments(cls, layer: Layer, args: tuple, keywords: dict[str, Any]) -> None:
+        """Note the arguments of the constructor of a user's class, for `get_config`."""
+        init = cls.__init__
+        if not is_builtin(init):
+            given = given_arguments(init, (layer, *args), keywords, defaults=True)
+            vars(layer)["_given"] = {k: v for k, v in given.items() if k not in _COMMON}
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Check assignments to arguments of a built layer: see `fastconv.layers.changing`."""
@@ -174,30 +194,60 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
             return self.operations(input_shape)
         return [
             *self.operations(input_shape),
-            ActivityPenalty(self.activity_regularizer.for_plan()),
+            ActivityPenalty(differentiable(self.activity_regularizer).for_plan()),
         ]
+
+    def why_not_in_files(self) -> str | None:
+        """Return why no file can describe the layer; None if one can."""
+        return None
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of `from_config`, as plain data."""
         config = {"name": self.name, "trainable": self.trainable, "dtype": DTYPE_POLICY}
+        config |= self._given_arguments()
         if self.activity_regularizer is not None:
             config["activity_regularizer"] = serialize(self.activity_regularizer)
         return config
 
+    def _given_arguments(self) -> dict[str, Any]:
+        """Return the arguments of the constructor of a user's class without a `get_config`.
+
+        Raises TypeError for one that is not plain data.
+        """
+        given = vars(self).get("_given")
+        if given is None or not is_builtin(definer(type(self), "get_config")):
+            return {}
+        for name, value in given.items():
+            try:
+                json.dumps(value, default=plain)
+            except TypeError as error:
+                raise TypeError(
+                    f"layer {self.name!r}: `{name}` of {type(self).__name__} cannot be saved to a "
+                    f"file ({error}); define `get_config`, which returns all arguments as plain "
+                    "data"
+                ) from error
+        return given
+
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Layer:
         """Return a new layer with the arguments in `config`."""
-        return cls(**config)
+        accepted = accepted_by(cls)
+        rest = (
+            {} if accepted is None else {k: v for k, v in config.items() if k in _COMMON - accepted}
+        )
+        layer = cls(**{name: value for name, value in config.items() if name not in rest})
+        layer.name = rest.get("name", layer.name)
+        layer.trainable = rest.get("trainable", layer.trainable)
+        return layer
 
     # Calls ----------------------------------------------------------------------------------------
 
-    @explain_keywords
-    def __call__(self, inputs: Any, training: bool | None = None) -> Any:
-        """Call the layer on a symbolic tensor, or on a list of them if it merges; record the call.
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        """Call the layer on symbolic tensors, and record the call, or on arrays, and compute.
 
-        Builds the layer. It may be called again, on inputs for which the same weights are valid.
-
-        On an array (N, ...), or a list of them, the layer computes, and returns an array.
+        The arguments are those of `call`: for the layers of fastconv a tensor, or a list of them if
+        the layer merges, and `training`. Builds the layer. It may be called again, on inputs for
+        which the same weights are valid.
 
         `training` says whether the layer runs as in training; with None, image augmentation does
         so, and nothing else. As in Keras, `fit`, `evaluate` and `predict` of a model decide this
@@ -205,39 +255,96 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
         normalization in `fit`, set its `trainable` to False.
 
         Raises:
-            TypeError: `inputs` are not symbolic, and not numbers.
+            TypeError: unknown arguments, or inputs that are not numbers.
             ValueError: a list instead of one tensor or the reverse, or shapes that do not match.
         """
-        training = None if training is None else bool(training)
-        tensors = flatten(inputs)
-        if tensors and not any(isinstance(tensor, SymbolicTensor) for tensor in tensors):
-            return self._on_arrays(inputs, {"training": training})
-        for tensor in tensors:
-            if not isinstance(tensor, SymbolicTensor):
+        takes_training = self._tracer is None or self._tracer.takes_training
+        given = None if takes_training else keywords.pop("training", None)
+        check_keywords(self.call, keywords)
+        arguments = bound(self.call, args, keywords)
+        given = arguments.keywords.pop("training", given)
+        if given is not None:  # also if `call` does not take it, for the layers inside
+            arguments.keywords["training"] = bool(given)
+        _, inputs = divide(arguments, lambda value: value is not None)
+        tensors = [each for each in inputs if isinstance(each, SymbolicTensor)]
+        if inputs and not tensors:
+            return self._on_arrays(arguments)
+        constants = (bool, int, float, str) if self.is_traced else bool
+        for each in inputs:
+            if not isinstance(each, SymbolicTensor) and not isinstance(each, constants):
                 raise TypeError(
                     f"layer {self.name!r} must be called on what Input or another layer returns, "
-                    f"or on arrays alone, received {type(tensor).__name__} as well"
+                    f"or on arrays alone, received {type(each).__name__} as well"
                 )
+        if self._tracer is None:
+            return self.call(arguments.first, **arguments.keywords)
+        self._build_traced(arguments)
+        call = self._tracer.call(arguments)
+        return fill(call.form, call.outputs)
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Return the symbolic result of the operations of the layer for symbolic `inputs`.
+
+        A class that defines it composes layers and functions of `fastconv.ops`; it may call this
+        method of a class of fastconv. It is traced (`fastconv.layers.tracing`).
+        """
+        tensors = flatten(inputs)
+        if is_several(inputs) != self.merges or isinstance(inputs, dict):
+            wanted = "a list of tensors" if self.merges else "one tensor"
+            raise ValueError(f"layer {self.name!r} must be called on {wanted}, received {inputs!r}")
+        for tensor in tensors:
             if tensor.dtype != "float32":
                 raise TypeError(
                     f"layer {self.name!r} must be called on float32 tensors, received "
                     f"{tensor.dtype}; see ops.cast"
                 )
-        if is_several(inputs) != self.merges or isinstance(inputs, dict):
-            wanted = "a list of tensors" if self.merges else "one tensor"
-            raise ValueError(f"layer {self.name!r} must be called on {wanted}, received {inputs!r}")
         shapes = [tensor.shape for tensor in tensors]
         shape: Any = shapes if self.merges else shapes[0]
-        self.build_on(shape)
+        if self._tracer is None:
+            self.build_on(shape)
+        layer = self if self._tracer is None else _Operations(self)
         shapes = [self.compute_output_shape(shape)]
-        return Call(self, inputs, tensors, shapes, keywords={"training": training}).outputs[0]
+        return Call(layer, inputs, tensors, shapes, keywords={"training": training}).outputs[0]
 
-    def _on_arrays(self, inputs: Any, keywords: dict[str, Any]) -> Any:
-        if self.takes_one_image and np.ndim(inputs) == 3:
-            return self._on_arrays(np.asarray(inputs)[None], keywords)[0]
+    def _on_arrays(self, arguments: Arguments) -> Any:
+        if self.takes_one_image and np.ndim(arguments.first) == 3:
+            first = np.asarray(arguments.first)[None]
+            return self._on_arrays(arguments._replace(first=first))[0]
         if self._array_calls is None:
             self._array_calls = ArrayCalls(self)
-        return self._array_calls(inputs, keywords)
+        return self._array_calls(arguments)
+
+    def _build_traced(self, arguments: Arguments) -> None:
+        """Build a layer with a `call` of the user's for the inputs in `arguments`."""
+        if self._input_shape is None:
+            shape = mapped(lambda x: getattr(x, "shape", None), arguments.first)
+            if self._tracer is not None:
+                self._tracer.build(arguments)
+            self._input_shape = shape
+            self._check_weights(shape)
+        if weights_are_drawn():
+            for variable in self.weights:
+                variable.initialize()
+
+    def add_loss(self, loss: Any) -> None:
+        """Add a symbolic tensor, in the `call` of a class, to the loss of the models that contain
+        the layer: the sum of its elements.
+
+        Raises RuntimeError outside of `call`, TypeError for anything but tensors.
+        """
+        if self._tracer is None or self._tracer.losses is None:
+            raise RuntimeError("add_loss() must be called in the `call` of a layer's class")
+        for each in flatten(loss):
+            if not isinstance(each, SymbolicTensor):
+                raise TypeError(
+                    f"`loss` must be computed from tensors or weights, received "
+                    f"{type(each).__name__}"
+                )
+            self._tracer.losses.append(each)
+
+    def inner_network(self, call: Call, training: bool | None) -> Network | None:
+        """Return the network of which `call` consists; None if it is that of operations."""
+        return self._tracer and self._tracer.of_call(call, training).network
 
     def apply_to(
         self,
@@ -251,18 +358,28 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
 
         `turn` and `training`: see `Network.trace`.
         """
+        if self._tracer is None:
+            return [self._apply_operations(graph, call, values, turn, training)]
+        results = self._tracer.of_call(call, training).apply_to(graph, values, turn, training)
+        if self.activity_regularizer is None:
+            return results
+        penalty = ActivityPenalty(differentiable(self.activity_regularizer).for_plan())
+        return [graph.apply([penalty], result) for result in results]
+
+    def _apply_operations(self, graph, call, values, turn, training) -> int:
         number = graph.number_of_call(self)
         chain = [
             of_call(operation, number, turn, training)
             for operation in self.all_operations(call.input_shape)
         ]
-        return [graph.apply(chain, *values)]
+        return graph.apply(chain, *values)
 
     def build_on(self, input_shape: Any) -> None:
         """Build the layer for `input_shape` and draw its weights, or check existing weights."""
         self._check_output_shape(input_shape)
         if not self._variables:  # not built yet, or no weights that could mismatch
-            self.build(input_shape)
+            with inside(self.name, traced=False):
+                self.build(input_shape)
             if self._input_shape is None:  # a user's `build` without that of the base class
                 Layer.build(self, input_shape)
             self._check_weights(input_shape)
@@ -333,30 +450,47 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
 
     def add_weight(
         self,
-        name: str,
-        shape: tuple[int, ...],
-        initializer: Any,
+        name: Any = None,
+        shape: Any = None,
+        initializer: Any = None,
         trainable: bool = True,
         regularizer: Any = None,
         constraint: Any = None,
+        dtype: Any = None,
+        autocast: bool = True,
     ) -> Variable:
         """Declare a weight; its values are drawn when the model is built.
 
-        A weight with `trainable=False` is never trained; otherwise `trainable` of the layer
-        applies. `regularizer` and `constraint` apply in training.
+        Also in Keras's order: `add_weight(shape, initializer, dtype, trainable)`.
+
+        Args:
+            name: by default "variable".
+            shape: by default (), one number; an integer is one axis.
+            initializer: see `fastconv.initializers`; "glorot_uniform" by default.
+            trainable: False for a weight that is never trained; otherwise `trainable` of the layer
+                applies.
+            regularizer, constraint: apply in training.
+            dtype: None or "float32".
+            autocast: without effect: there is no other precision.
         """
+        if name is not None and not isinstance(name, str):
+            name, shape, initializer, dtype = None, name, shape, initializer
+        check_dtype(dtype)
+        shape = () if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
+        name = name or "variable"
+        initializer = "glorot_uniform" if initializer is None else initializer
         if None in shape:
             raise ValueError(
-                f"weight {self.name}/{name} must have known sizes, received shape {tuple(shape)}; "
+                f"weight {self.name}/{name} must have known sizes, received shape {shape}; "
                 "the input of this layer must give the sizes of these axes"
             )
         variable = Variable(
             name,
             shape,
             initializers.get(initializer),
-            self.name,
+            "/".join(dict.fromkeys((*scope(), self.name))),
             trainable=trainable,
-            regularizer=regularizers.get(regularizer),
+            regularizer=differentiable(regularizers.get(regularizer)),
             constraint=constraints.get(constraint),
         )
         variable.trainable = self._trainable
@@ -364,8 +498,26 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
         return variable
 
     @property
+    def is_traced(self) -> bool:
+        """Whether the class is a user's that defines `call`."""
+        return self._tracer is not None
+
+    @property
+    def sublayers(self) -> dict[str, Layer]:
+        """The layers in the attributes of a traced layer, also in lists and dicts, by the paths of
+        Keras's files: `conv`, `convs/conv2d`, `convs/conv2d_1`."""
+        return {} if self._tracer is None else children(self)
+
+    @property
     def weights(self) -> list[Variable]:
-        return list(self._variables)
+        """The layer's own weights, trainable ones first, then those of the layers in it."""
+        inner = [variable for layer in self.sublayers.values() for variable in layer.weights]
+        return list(dict.fromkeys([*self.own_weights, *inner]))
+
+    @property
+    def own_weights(self) -> list[Variable]:
+        """The weights that `add_weight` of this layer has made, trainable ones first."""
+        return sorted(self._variables, key=lambda variable: not variable.can_train)
 
     @property
     def trainable_weights(self) -> list[Variable]:
@@ -400,6 +552,8 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
         self._trainable = bool(value)
         for variable in self._variables:
             variable.trainable = self._trainable
+        for layer in self.sublayers.values():
+            layer.trainable = value
 
     @property
     def built(self) -> bool:
@@ -416,6 +570,9 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
         """The output shape; ValueError before the layer is built."""
         if self._input_shape is None:
             raise ValueError(f"layer {self.name!r} has no output shape before it is built")
+        if self._tracer is not None and self._tracer.specs is not None:
+            form, shapes, _ = self._tracer.specs
+            return fill(form, shapes)
         return self.compute_output_shape(self._input_shape)
 
     def count_params(self) -> int:
@@ -445,6 +602,21 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+
+class _Operations:
+    """The operations of a layer whose class defines a `call`, which may call that of fastconv."""
+
+    def __init__(self, layer: Layer):
+        self.name, self.merges, self.calls = layer.name, layer.merges, []
+        self._layer = layer
+
+    def apply_to(self, graph, call, values, turn, training) -> list[int]:
+        return [self._layer._apply_operations(graph, call, values, turn, training)]
+
+
+def _operations_of_traced(self: Layer, input_shape: Any) -> list[Operation]:
+    raise TypeError(f"layer {self.name!r} is traced: see `inner_network`")
 
 
 def sample_shape(shape: Any, name: str = "input_shape") -> tuple[int | None, ...]:
@@ -490,7 +662,8 @@ def assign_all(variables: list[Variable], weights: Any, owner: str) -> None:
         variable.assign(array)
 
 
-def _check_dtype(dtype: Any) -> None:
+def check_dtype(dtype: Any) -> None:
+    """Raise ValueError unless `dtype` is None or float32, or describes it as files do."""
     if isinstance(dtype, dict):  # the form in Keras's files
         dtype = dtype.get("config", {}).get("name")
     if isinstance(dtype, type):

@@ -25,6 +25,7 @@ file that contains it, register the class (`fastconv.saving.register_keras_seria
 from __future__ import annotations
 
 from abc import abstractmethod
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,8 @@ class CustomLayer(Layer):
     arguments. Threads may call `forward` concurrently, so it must not store anything in `self`: it
     returns the data for `backward`.
     """
+
+    unused_hooks = MappingProxyType({"call": "define `forward` and `backward`"})
 
     @abstractmethod
     def forward(self, x: np.ndarray, training: bool) -> tuple[np.ndarray, Any]:

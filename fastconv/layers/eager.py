@@ -18,9 +18,10 @@ import numpy as np
 
 from fastconv.common import randomness
 from fastconv.common.arrays import real_array
-from fastconv.common.tree import flatten, is_several, mapped, pack
+from fastconv.common.tree import flatten, is_several, pack
+from fastconv.layers.arguments import Arguments, divide, fill
 from fastconv.layers.network import Network
-from fastconv.layers.symbolic import placeholders
+from fastconv.layers.symbolic import SymbolicTensor, placeholders
 from fastconv.parameters import parameters_of
 from fastconv.plan import Arena, Plan, PlanCache
 from fastconv.plan.operations import variables_of
@@ -38,27 +39,21 @@ class ArrayCalls:
         self._lock = threading.RLock()
         self._draws = 0  # numbers the random draws
 
-    def __call__(self, argument: Any, keywords: dict[str, Any]) -> Any:
-        """Return the results of the layer for arrays in `argument` and `keywords`."""
-        arrays: list[np.ndarray] = []
-
-        def place(value: Any) -> _Place:
-            arrays.append(_batch(value, self._layer.name))
-            return _Place(len(arrays) - 1)
-
-        def placed(value: Any, several: bool = False) -> Any:
-            if is_several(value) and (several or any(map(_is_array, flatten(value)))):
-                return pack(value, [placed(each) for each in flatten(value)])
-            return place(value)
-
-        argument = placed(argument, self._layer.merges)
-        keywords = mapped(lambda value: place(value) if _is_array(value) else value, keywords)
+    def __call__(self, arguments: Arguments) -> Any:
+        """Return the results of the layer for the arrays in `arguments`."""
+        first, name = arguments.first, self._layer.name
+        if is_several(first) and self._layer.merges:
+            first = pack(first, [np.asarray(value) for value in flatten(first)])
+        elif not (is_several(first) and divide(first, _is_array)[1]):
+            first = np.asarray(first)
+        form, values = divide(Arguments(first, arguments.keywords), _is_array)
+        arrays = [_batch(value, name) for value in values]
         shapes = [array.shape[1:] for array in arrays]
-        key = repr((argument, keywords, shapes))
+        key = repr((form, shapes))
         with self._lock:
             network = self._networks.get(key)
             if network is None:
-                network = _ArrayNetwork(self._layer, argument, keywords, shapes)
+                network = _ArrayNetwork(self._layer, Arguments(*form), shapes)
             self._networks[key] = network
             self._networks.move_to_end(key)
             if len(self._networks) > _MOST_NETWORKS:
@@ -70,21 +65,14 @@ class ArrayCalls:
         return network.run(arrays, draw)
 
 
-class _Place(int):
-    """Stands for an array, by its number, in the arguments of a call."""
-
-
 class _ArrayNetwork:
     """The network of a call on arrays of certain shapes."""
 
-    def __init__(self, layer: Any, argument: Any, keywords: dict[str, Any], shapes: list[Any]):
+    def __init__(self, layer: Any, arguments: Arguments, shapes: list[Any]):
         tensors = placeholders([(None, *shape) for shape in shapes])
-
-        def filled(value: Any) -> Any:
-            return tensors[value] if isinstance(value, _Place) else value
-
-        self._form = layer(mapped(filled, argument), **mapped(filled, keywords))
-        self._network = Network(tensors, flatten(self._form))
+        filled = arguments.filled(tensors)
+        self._form, outputs = divide(layer(filled.first, **filled.keywords), _is_tensor)
+        self._network = Network(tensors, outputs)
         self._network.forget()
         nodes = self._network.graph().nodes
         weights = [variable for node in nodes for variable in variables_of(node.operation)]
@@ -101,7 +89,7 @@ class _ArrayNetwork:
             )
         if size == 0:
             shapes = [(0, *sample_sizes(tensor.shape)) for tensor in self._network.outputs]
-            return pack(self._form, [np.empty(shape, np.float32) for shape in shapes])
+            return fill(self._form, [np.empty(shape, np.float32) for shape in shapes])
         if self._parameters is None or self._parameters.abandoned:
             self._plans.clear()  # they point to the old buffer
             self._parameters = parameters_of(self._weights)
@@ -110,11 +98,15 @@ class _ArrayNetwork:
             for into, array in zip(plan.inputs, arrays, strict=True):
                 into[...] = array
             plan.run(draw)
-            return pack(self._form, [output.copy() for output in plan.outputs])
+            return fill(self._form, [output.copy() for output in plan.outputs])
 
     def _plan(self, size: int, arena: Arena) -> Plan:
         graph = self._network.graph()  # anew, since arguments of the layer may have changed
         return Plan(graph, size, self._parameters, mode="augment", arena=arena)
+
+
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, SymbolicTensor)
 
 
 def _is_array(value: Any) -> bool:

@@ -45,7 +45,7 @@ class Network:
         self.layers = _ordered(self.calls, found, [tensor.call for tensor in self.inputs])
         names = Counter(layer.name for layer in self.layers)
         twice = [name for name, times in names.items() if times > 1]
-        if twice:
+        if twice and overrides:
             raise ValueError(f"layer names must be unique within a model, received {twice} twice")
 
     def calls_of(self, layer: Any) -> list[Call]:
@@ -137,7 +137,7 @@ def calls_between(
             call = tensor.call
             if call in done or (call.inputs and tensor in given):  # made outside the network
                 return
-            if not call.inputs and tensor not in given:
+            if not call.inputs and tensor not in given and not call.layer.makes_tensors:
                 raise ValueError(
                     f"the outputs depend on the input {tensor.name!r}, which must be among "
                     f"`inputs`, received {[tensor.name for tensor in inputs]}"

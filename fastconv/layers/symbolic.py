@@ -18,7 +18,7 @@ from itertools import count
 from typing import Any
 
 from fastconv.common.tree import mapped
-from fastconv.layers.operators import Operators
+from fastconv.ops.operators import Operators
 from fastconv.shapes import Shape, checked_product
 
 _numbers = count()
@@ -31,6 +31,7 @@ class SymbolicTensor(Operators):
     `call` made it, as output number `index`.
     """
 
+    __array_ufunc__ = None  # so that array + tensor is the tensor's own addition
     _apply_function: Any = None  # adds a function to the graph (`fastconv.layers.function`)
 
     def __init__(
@@ -56,6 +57,17 @@ class SymbolicTensor(Operators):
 
     def __array__(self, dtype=None, copy=None):
         raise TypeError(f"{self!r} holds no numbers; it describes what a layer will take or give")
+
+    def __iter__(self) -> Any:
+        raise TypeError(
+            f"{self!r} cannot be iterated over, because it has no values yet; see ops.unstack"
+        )
+
+    def __bool__(self) -> bool:
+        raise TypeError(
+            f"{self!r} is neither true nor false, because it has no values yet; a condition on the "
+            "values of a graph is ops.where"
+        )
 
     def __repr__(self) -> str:
         return f"<SymbolicTensor shape={self.shape}, name={self.name}>"
@@ -84,6 +96,7 @@ class Call:
             checked_product(sizes, f"the output of layer {layer.name!r} (in bytes per sample)")
         self.layer, self.argument, self.inputs = layer, argument, list(inputs)
         self.keywords = {k: v for k, v in (keywords or {}).items() if v is not None}
+        self.form: Any = None  # the structure of the outputs, if the layer has several
         self.outputs = [
             SymbolicTensor(shape, self, index, name, dtype)
             for index, (shape, dtype) in enumerate(
@@ -116,6 +129,7 @@ class _Source:
     """The origin of tensors that no layer makes."""
 
     name = "input"
+    makes_tensors = False
 
     def __init__(self) -> None:
         self.calls: list[Call] = []

@@ -4,6 +4,7 @@
     robust          CategoricalGeneralizedCrossEntropy, Dice, Tversky
     regression      MeanSquaredError and its like, Huber, LogCosh, CosineSimilarity
     hinge           Hinge, SquaredHinge, and CategoricalHinge, the loss of a multi-class SVM
+    traced          one's own: a class with `call`, or a function, in `fastconv.ops`
     custom          CustomLoss: one's own, value and gradient in NumPy
     functions       the same as functions of arrays: losses.mean_squared_error(y_true, y_pred)
 
@@ -50,6 +51,7 @@ from fastconv.losses.regression import (
     MeanSquaredLogarithmicError,
 )
 from fastconv.losses.robust import CategoricalGeneralizedCrossEntropy, Dice, Tversky
+from fastconv.losses.traced import FunctionLoss
 from fastconv.serialization import find, named_object, serializers
 
 CLASSES = {
@@ -95,10 +97,10 @@ ALIASES = {
 
 def get(identifier: Any) -> Loss | None:
     """The loss that a name ("mse", "categorical_crossentropy", a class name), a loss, its class, a
-    function of this module or a serialized configuration stands for; None for None.
+    function of (y_true, y_pred) in `fastconv.ops` or a serialized configuration stands for; None
+    for None.
 
-    Raises ValueError for an unknown name (the message lists all), TypeError for anything else: a
-    function of one's own has no gradient, `CustomLoss` is the way to give one.
+    Raises ValueError for an unknown name (the message lists all), TypeError for anything else.
     """
     if identifier is None:
         return None
@@ -107,11 +109,7 @@ def get(identifier: Any) -> Loss | None:
     if name in functions.__all__ and identifier is getattr(functions, name):
         identifier = name
     elif callable(identifier) and not isinstance(identifier, (Loss, type)):
-        raise TypeError(
-            f"`loss` must be a name or a Loss, received {identifier!r}; a function has no "
-            "gradient: subclass fastconv.losses.CustomLoss, which has values and gradient, and "
-            "which `custom_objects` may give for the name of a function"
-        )
+        return FunctionLoss(identifier)
     return find(identifier, "losses", Loss, aliases=ALIASES)
 
 

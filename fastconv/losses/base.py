@@ -12,9 +12,12 @@ from fastconv.common.arrays import real_array
 from fastconv.common.changeable import Changeable
 from fastconv.common.keywords import NamedArguments
 from fastconv.common.naming import snake_case
-from fastconv.common.overriding import Overridable
+from fastconv.common.overriding import Overridable, definer
+from fastconv.losses.symbolic import loss_values, reduced
+from fastconv.ops._function import find_symbolic
 from fastconv.plan import operations
 from fastconv.plan.lowering import loss_op
+from fastconv.shapes import sample_sizes
 
 _WEIGHTED_MEAN = "mean_with_sample_weight"
 _MEANS = ("sum_over_batch_size", "mean", _WEIGHTED_MEAN)
@@ -42,7 +45,6 @@ class Loss(Changeable, NamedArguments, Overridable):
     unused_hooks = MappingProxyType(
         dict.fromkeys(
             (
-                "call",
                 "__call__",
                 "values",
                 "value_and_gradient",
@@ -52,6 +54,7 @@ class Loss(Changeable, NamedArguments, Overridable):
             _CUSTOM,
         )
     )
+    has_call = False  # whether `call` of the class defines it
     kind = ""  # the operation in the compiled core
     sparse = False  # whether targets are class numbers
     default_name: str | None = None
@@ -120,6 +123,10 @@ class Loss(Changeable, NamedArguments, Overridable):
         """Write checked targets into `out`, a plan's targets: one row per prediction vector."""
         np.copyto(out, y.reshape(-1, y.shape[-1]))  # broadcasts one target to all outputs
 
+    def rows_shape(self, count: int, output_shape: tuple[int | None, ...]) -> tuple[int, ...]:
+        """The shape of sample weights for `count` samples: one per value of the loss."""
+        return (count, *sample_sizes(output_shape)[:-1])
+
     def mean_weights(self, weight: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """The weights, one per row, with which the mean over the rows of `targets`, a plan's, is
         what `reduction` says."""
@@ -141,10 +148,44 @@ class Loss(Changeable, NamedArguments, Overridable):
 
         Raises ValueError or TypeError for arrays that do not fit each other.
         """
+        if find_symbolic((y_true, y_pred)) is not None:
+            return reduced(self.call(y_true, y_pred), sample_weight, self.reduction)
+        if self.has_call:
+            return self._reduced(y_true, y_pred, sample_weight)
         return self.value_and_gradient(y_true, y_pred, sample_weight)[0]
+
+    def __init_subclass__(cls, **options: Any):
+        super().__init_subclass__(**options)
+        cls.has_call = definer(cls, "call") is not Loss
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """The values of the loss, unreduced. A class may define it, in functions of
+        `fastconv.ops`: see `fastconv.losses.traced`."""
+        return self.values(y_true, y_pred)
+
+    def _reduced(self, y_true: Any, y_pred: Any, sample_weight: Any) -> Any:
+        """What `reduction` makes of the values of `call`."""
+        y_true, y_pred = (
+            real_array(np.asarray(y), name).astype(np.float32)
+            for y, name in ((target_array(y_true), "`y_true`"), (y_pred, "`y_pred`"))
+        )
+        values = np.asarray(self.call(y_true, y_pred), np.float32)
+        weight = np.ones_like(values)
+        if sample_weight is not None:
+            given = real_array(sample_weight, "`sample_weight`")
+            weight = spread_weights(given, values.shape).astype(np.float32)
+        if self.reduction in ("none", None):
+            return values * weight
+        total = float(np.sum(values * weight, dtype=np.float64))
+        if self.reduction == "sum":
+            return total
+        count = weight.sum() if self.reduction == _WEIGHTED_MEAN else values.size
+        return total / float(count) if count else 0.0
 
     def values(self, y_true: Any, y_pred: Any) -> np.ndarray:
         """One value per prediction vector, float32 (batch, ...)."""
+        if find_symbolic((y_true, y_pred)) is not None:
+            return loss_values(y_true, y_pred, self)
         _, values, _ = self._compute(y_true, y_pred, None, mean=False)
         return values.astype(np.float32)
 

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
+from fastconv import initializers
 from fastconv.common.arguments import name_or
 from fastconv.common.arrays import real_array
 from fastconv.common.keywords import NamedArguments
-from fastconv.common.naming import snake_case
-from fastconv.common.overriding import Overridable
+from fastconv.common.naming import is_builtin, snake_case
+from fastconv.common.overriding import Overridable, definer
 from fastconv.common.state_variable import StateVariable
 from fastconv.losses import spread_weights
+from fastconv.parameters import Variable
 from fastconv.serialization import describe_function, get, named_object
-from fastconv.state import Stateful, real
+from fastconv.state import Kind, Stateful, arrays_of, real
 
 
 class Metric(NamedArguments, Overridable, Stateful, ABC):
@@ -34,7 +36,6 @@ class Metric(NamedArguments, Overridable, Stateful, ABC):
     unused_hooks = MappingProxyType(
         dict.fromkeys(
             (
-                "variables",
                 "stateless_update_state",
                 "stateless_result",
                 "stateless_reset_state",
@@ -52,7 +53,9 @@ class Metric(NamedArguments, Overridable, Stateful, ABC):
         if dtype not in (None, "float32"):
             raise ValueError(f"`dtype` must be None or 'float32', received {dtype!r}")
         self.name = name_or(name, self.default_name or snake_case(type(self).__name__))
-        self.reset_state()
+        self._variables: list[Variable] = []
+        if is_builtin(definer(type(self), "reset_state")):  # a user's needs its own attributes
+            self.reset_state()
 
     @property
     def scalar(self) -> bool:
@@ -67,9 +70,48 @@ class Metric(NamedArguments, Overridable, Stateful, ABC):
     def result(self) -> Any:
         """The value so far, a float (or an array, if not `scalar`)."""
 
-    @abstractmethod
     def reset_state(self) -> None:
-        """Forget everything."""
+        """Set what `add_weight` has made to zero. Metrics without such weights extend it."""
+        for variable in self._variables:
+            variable.assign(np.zeros(variable.shape))
+
+    def add_weight(
+        self,
+        shape: Any = (),
+        initializer: Any = None,
+        dtype: Any = None,
+        name: str | None = None,
+    ) -> Variable:
+        """Return a new part of the state, with `assign` and `assign_add`; zeros by default.
+
+        `shape` is () for one number; `dtype` must be None or "float32".
+        """
+        if dtype not in (None, "float32"):
+            raise ValueError(f"`dtype` must be None or 'float32', received {dtype!r}")
+        shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        made = initializers.get("zeros" if initializer is None else initializer)
+        variable = Variable(name or "variable", shape, made, self.name, trainable=False)
+        variable.initialize()
+        self._variables.append(variable)
+        return variable
+
+    add_variable = add_weight
+
+    @property
+    def values_of_variables(self) -> list[np.ndarray]:
+        """The values of what `add_weight` has made, which are part of the state."""
+        return [variable.numpy() for variable in self._variables]
+
+    @values_of_variables.setter
+    def values_of_variables(self, values: list[np.ndarray]) -> None:
+        for variable, value in zip(self._variables, values, strict=True):
+            variable.assign(value)
+
+    def kinds_of_state(self) -> Mapping[str, Kind]:
+        if not self._variables:
+            return super().kinds_of_state()
+        kind = arrays_of([variable.shape for variable in self._variables])
+        return {**super().kinds_of_state(), "values_of_variables": kind}
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         """`update_state`, then `result`."""
@@ -77,9 +119,10 @@ class Metric(NamedArguments, Overridable, Stateful, ABC):
         return self.result()
 
     @property
-    def variables(self) -> list[StateVariable]:
+    def variables(self) -> list[StateVariable | Variable]:
         """The numbers and arrays that batches change, as far as they exist."""
-        return [self._variable(name) for name in self.stateful if getattr(self, name) is not None]
+        present = [name for name in self.stateful if getattr(self, name) is not None]
+        return [*self._variables, *(self._variable(name) for name in present)]
 
     def _variable(self, attribute: str) -> StateVariable:
         name = attribute.lstrip("_")

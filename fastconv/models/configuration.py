@@ -49,14 +49,17 @@ def layer_from_config(description: Any, shared: sharing.Reading) -> Layer:
 
 def layer_config(layer: Layer) -> dict[str, Any]:
     """Return the description of one layer within a model, without its entries on sharing."""
-    if hasattr(layer, "is_chain"):  # a model
+    if layer.is_model and not layer.is_traced:
         description = serialize(layer)
     else:
         with sharing.apart():
             description = serialize(layer)
     if isinstance(layer, (InputLayer, FunctionLayer)):
         return description
-    if _is_graph(layer):  # the shapes are those of its inputs
+    if layer.is_traced:
+        if layer.input_shape is not None:
+            description["build_config"] = {"input_shape": layer.input_shape}
+    elif _is_graph(layer):  # the shapes are those of its inputs
         description["build_config"] = {"input_shape": None}
     elif layer.built:
         shape = layer.input_shape
@@ -147,7 +150,7 @@ def _functional_config(model: Any, shared: sharing.Writing) -> dict[str, Any]:
 
 def _is_graph(layer: Layer) -> bool:
     """Return whether `layer` is a `Functional` in Keras's terms, or of a subclass."""
-    return getattr(layer, "is_chain", None) is False
+    return getattr(layer, "is_chain", None) is False and not layer.is_traced
 
 
 def _call_config(call: Call, history: Any) -> dict[str, Any]:
@@ -165,6 +168,8 @@ def _call_config(call: Call, history: Any) -> dict[str, Any]:
     def plain(value: Any) -> Any:
         return described(value) if isinstance(value, SymbolicTensor) else value
 
+    if isinstance(call.layer, FunctionLayer):
+        return call.layer.describe_call(lambda number: described(call.inputs[number]))
     return {"args": [mapped(plain, call.argument)], "kwargs": mapped(plain, call.keywords)}
 
 
@@ -250,7 +255,7 @@ class _Tensors:
             raise ValueError(f"layer {history[0]!r} has {len(outputs)} outputs: {history}")
         return outputs[history[2]]
 
-    def arguments(self, call: Any, layer: Layer) -> tuple[list[Any], dict[str, Any]] | None:
+    def arguments(self, call: Any, layer: Layer) -> tuple[Any, dict[str, Any]] | None:
         """Return the arguments of a call of `layer`, None if a tensor in them does not exist."""
         if isinstance(layer, FunctionLayer):
             given = layer.read_call(call, self._tensor)

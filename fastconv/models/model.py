@@ -18,13 +18,15 @@ import numpy as np
 
 from fastconv.common import randomness
 from fastconv.common.keywords import explain_keywords
-from fastconv.common.naming import numbered
+from fastconv.common.naming import is_builtin, numbered
+from fastconv.common.overriding import definer
 from fastconv.common.suggestions import did_you_mean
 from fastconv.common.tree import Names, arrange, flatten, mapped, pack
-from fastconv.layers.base import Layer, assign_all
+from fastconv.layers.base import Layer, assign_all, check_dtype
 from fastconv.layers.function import FunctionLayer
 from fastconv.layers.network import Network
 from fastconv.layers.symbolic import Call, SymbolicTensor
+from fastconv.layers.tracing import Tracer
 from fastconv.layers.unknown_sizes import is_unknown
 from fastconv.models import sharing
 from fastconv.models.configuration import (
@@ -34,6 +36,7 @@ from fastconv.models.configuration import (
 )
 from fastconv.models.flat_graph import flattened, rebuilt
 from fastconv.models.inner_inputs import from_inputs
+from fastconv.models.subclassed import traced
 from fastconv.parameters import AnyParameters, Variable, parameters_of
 from fastconv.plan import Graph, operations
 from fastconv.serialization import named_objects
@@ -42,6 +45,7 @@ from fastconv.shapes import Shape, sample_sizes
 from fastconv.state import arrays_of, check_record, equal_to, list_of, plain, whole
 from fastconv.summary import print_summary
 from fastconv.training import Trainer
+from fastconv.training.data import batch_shape
 from fastconv.training.io_spec import IOSpec
 
 # First number of the draws of `model(x)`, far from those of training.
@@ -71,6 +75,7 @@ class Model(Trainer, Layer):
             order, which makes the order unambiguous.
         name: by default "functional", "functional_1", ...
         trainable: False freezes all layers.
+        dtype: None or "float32".
 
     Layers may be part of several models, which then share their weights:
     `Model(model.inputs, model.get_layer("conv2d").output)` computes the output of an inner layer.
@@ -91,25 +96,19 @@ class Model(Trainer, Layer):
     module = "keras.src.models.functional"
     unused_hooks = MappingProxyType(
         {
-            "call": _CONNECTED,
             "stateless_call": _CONNECTED,
             "symbolic_call": _CONNECTED,
             "forward": _CONNECTED,
-            "train_step": _LOSS,
-            "compute_loss": _LOSS,
             "stateless_compute_loss": _LOSS,
             "compiled_loss": _LOSS,
             "make_train_function": _LOSS,
             "train_function": _LOSS,
-            "test_step": _METRIC,
             "compute_metrics": _METRIC,
             "compiled_metrics": _METRIC,
             "get_metrics_result": _METRIC,
             "reset_metrics": _METRIC,
-            "metrics": _METRIC,
             "make_test_function": _METRIC,
             "test_function": _METRIC,
-            "predict_step": _PREDICT,
             "make_predict_function": _PREDICT,
             "predict_function": _PREDICT,
             "evaluate": "`fit` validates without it; give the method another name",
@@ -123,19 +122,44 @@ class Model(Trainer, Layer):
     )
     class_name = registered_name = "Functional"
     takes_unknown_sizes = True
+    is_model = True
     is_chain = False  # whether files describe it as a `Sequential`
 
     def __init__(
-        self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool | None = None
+        self,
+        inputs: Any = None,
+        outputs: Any = None,
+        name: str | None = None,
+        trainable: bool | None = None,
+        dtype: Any = None,
     ):
+        check_dtype(dtype)
+        own = self._defines_call() or self._defines("train_step")
+        if own and inputs is None and outputs is None:
+            self._begin(name)
+            self._tracer = self._tracer or Tracer(self)
+            self._forms = None, None
+            self._trainable = trainable is not False
+            return
+        if self._defines_call():
+            raise TypeError(
+                f"class {type(self).__name__} defines `call`, so it must not be made of tensors; "
+                "keep Model(inputs, outputs) in an attribute, and call it in `call`"
+            )
+        missing = [n for n, v in {"inputs": inputs, "outputs": outputs}.items() if v is None]
+        if missing:
+            raise TypeError(
+                f"{type(self).__name__}() must be given {' and '.join(missing)}, or be of a class "
+                "that defines `call`"
+            )
         for argument, value in {"inputs": inputs, "outputs": outputs}.items():
             for tensor in flatten(value):
                 if not isinstance(tensor, SymbolicTensor):
                     called = "call it on a tensor; " if _is_layer(tensor) else ""
                     raise TypeError(
                         f"`{argument}` must be tensors from Input or from layers, received "
-                        f"{type(tensor).__name__}; {called}a model is made of tensors, not by a "
-                        "subclass"
+                        f"{type(tensor).__name__}; {called}a model is made of tensors, or by a "
+                        "class that defines `call`"
                     )
             if not flatten(value):
                 raise ValueError(f"`{argument}` must hold at least one tensor, received {value!r}")
@@ -145,6 +169,20 @@ class Model(Trainer, Layer):
         self._network = Network(*self._ends)
         if trainable is not None:
             self.trainable = trainable
+
+    def __init_subclass__(cls, **options: Any):
+        super().__init_subclass__(**options)
+        if not is_builtin(cls) and cls._defines_call():
+            cls.class_name = cls.registered_name = cls.__name__
+
+    @property
+    def builds_for_data(self) -> bool:
+        """Whether data determine the shapes, for a step of the class: if it defines `call`."""
+        return self._tracer is None or self._defines_call()
+
+    @classmethod
+    def _defines_call(cls) -> bool:
+        return not is_builtin(definer(cls, "call"))
 
     def __setattr__(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)  # a model's attributes are not operation arguments
@@ -178,7 +216,8 @@ class Model(Trainer, Layer):
                      "_lock", "_fitting", "_plans", "training_run"):  # fmt: skip
             del state[name]
         state["_forms"] = tuple(mapped(lambda tensor: 0, form) for form in self._forms)
-        state["_graph"] = flattened(self.network) if self.built else None
+        connected = self.built and self._tracer is None
+        state["_graph"] = flattened(self.network) if connected else None
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -187,6 +226,8 @@ class Model(Trainer, Layer):
         self._begin_work()
         self._network = None if graph is None else rebuilt(graph)
         self._ends = self._network and (self._network.inputs, self._network.outputs)
+        if self._tracer is not None and self._input_shape is not None:
+            self.build_for(self._input_shape)
 
     # Layers ---------------------------------------------------------------------------------------
 
@@ -207,9 +248,25 @@ class Model(Trainer, Layer):
     def check_built(self) -> None:
         """Raise ValueError if the input shapes are not known yet."""
 
+    def build_for(self, input_shape: Any) -> None:
+        """Build the model for inputs of this shape, or list or dict of shapes, unless it is."""
+        if self._tracer is None:
+            self.build(input_shape)
+        elif not self.built:
+            ends = traced(self, input_shape)
+            self._changed()
+            self._forms = ends.inputs, ends.outputs
+            self._network = ends.network
+            self._ends = ends.network.inputs, ends.network.outputs
+
     def build(self, input_shape: Any = None) -> None:
-        """Do nothing: a model of tensors is built. ValueError if `input_shape` differs in a size
-        that is known."""
+        """Create the weights of a model whose class defines `call`; a model of tensors has them.
+
+        ValueError if it is built, and `input_shape` differs in a size that is known.
+        """
+        if self._tracer is not None and not self.built and input_shape is not None:
+            self.build_for(input_shape)
+            return
         if input_shape is not None and not _match(_shapes(input_shape), _shapes(self.input_shape)):
             raise ValueError(
                 f"{self.name!r} is built for inputs of shape {self.input_shape}, "
@@ -220,13 +277,16 @@ class Model(Trainer, Layer):
     def layers(self) -> list[Layer]:
         """All layers including inputs, in descending distance from the outputs.
 
-        Functions of `fastconv.ops` in the graph are not among them, as in Keras."""
+        Functions of `fastconv.ops` in the graph are not among them, as in Keras. Those in the
+        attributes, if the class defines `call`."""
+        if self._tracer is not None:
+            return list(self.sublayers.values())
         return [layer for layer in self.network.layers if not isinstance(layer, FunctionLayer)]
 
     @property
     def all_layers(self) -> list[Layer]:
         """`layers`, and the functions of `fastconv.ops` among them."""
-        return list(self.network.layers)
+        return list(self.network.layers) if self._tracer is None else self.layers
 
     @property
     def entries(self) -> list[Layer]:
@@ -252,12 +312,14 @@ class Model(Trainer, Layer):
         )
 
     def leaf_layers(self) -> list[Layer]:
-        """Return all layers that are not models, including those of inner models, each once."""
-        leaves: dict[Layer, None] = {}
-        for layer in self.layers:
-            inner = layer.leaf_layers() if isinstance(layer, Model) else [layer]
-            leaves.update(dict.fromkeys(inner))
-        return list(leaves)
+        """Return all layers that are not models, including those inside of others, each once."""
+
+        def leaves(layer: Layer) -> list[Layer]:
+            if isinstance(layer, Model):
+                return layer.leaf_layers()
+            return [layer, *(leaf for part in layer.sublayers.values() for leaf in leaves(part))]
+
+        return list(dict.fromkeys(leaf for layer in self.layers for leaf in leaves(layer)))
 
     @property
     def inputs(self) -> list[SymbolicTensor]:
@@ -376,12 +438,23 @@ class Model(Trainer, Layer):
         network = self.network if input_shapes is None else self.network_for(input_shapes)
         return network.graph(training)
 
-    def apply_to(self, graph, call, values, turn, training):
-        network = self.network_for([tensor.shape for tensor in call.inputs])
-        traced = network.trace(graph, values, turn, training)
-        return [traced[tensor] for tensor in network.outputs]
+    def inner_network(self, call: Call, training: bool | None) -> Network | None:
+        if self._tracer is not None:
+            return super().inner_network(call, training)
+        return self.network_for([tensor.shape for tensor in call.inputs])
 
-    def __call__(self, x: Any, training: bool | None = None) -> Any:
+    def apply_to(self, graph, call, values, turn, training):
+        if self._tracer is not None:
+            return super().apply_to(graph, call, values, turn, training)
+        network = self.network_for([tensor.shape for tensor in call.inputs])
+        of = network.trace(graph, values, turn, training)
+        return [of[tensor] for tensor in network.outputs]
+
+    def apply_call(self, *args: Any, **keywords: Any) -> Any:
+        """Record a call on symbolic tensors of a model whose class defines `call`."""
+        return Layer.__call__(self, *args, **keywords)
+
+    def __call__(self, x: Any, *others: Any, training: bool | None = None, **keywords: Any) -> Any:
         """Compute the outputs for one batch `x`; see `predict` for many samples.
 
         With `training=True` all layers run as in training: dropout drops, and batch normalization
@@ -392,6 +465,14 @@ class Model(Trainer, Layer):
         For symbolic tensors the model is a layer: its layers become part of the model that is built
         from the symbolic outputs. See `Layer` about `training`.
         """
+        if self._tracer is not None:
+            if training is not None:
+                keywords["training"] = training
+            if not self.built and not others and not any(map(_is_tensor, flatten(x))):
+                self._build_on(x)
+            return Layer.__call__(self, x, *others, **keywords)
+        if others or keywords:
+            raise TypeError(f"{self.name!r} must be called on its inputs and `training` alone")
         training = None if training is None else bool(training)
         tensors = flatten(x)
         if not any(isinstance(tensor, SymbolicTensor) for tensor in tensors):
@@ -422,7 +503,7 @@ class Model(Trainer, Layer):
             shapes = None if spec.fixed else spec.at(spec.samples(x)).plan_shapes
             modes = [node.operation for node in self.graph(None, shapes).nodes]
             self._differs = any(
-                operation.training or isinstance(operation, operations.RandomWarp)
+                operation.training or isinstance(operation, operations.IMAGE_AUGMENTATION)
                 for operation in modes
                 if isinstance(operation, operations.MODAL) and operation.training is not False
             )
@@ -431,7 +512,7 @@ class Model(Trainer, Layer):
     def _build_on(self, x: Any) -> None:
         """Build the model for a batch `x`, unless it is built."""
         if not self.built:
-            self.build((None, *np.shape(x)[1:]))
+            self.build_for(batch_shape(x))
 
     def predict_on_batch(self, x: Any) -> Any:
         """Return the outputs for one batch `x` (N, ...), float32, with the least overhead.
@@ -478,6 +559,8 @@ class Model(Trainer, Layer):
     @property
     def weights(self) -> list[Variable]:
         """The weights of all layers, each once, in the order of the layers."""
+        if self._tracer is not None:
+            return super().weights
         return list(dict.fromkeys(variable for layer in self.layers for variable in layer.weights))
 
     @property
@@ -488,6 +571,8 @@ class Model(Trainer, Layer):
     @trainable.setter
     def trainable(self, value: bool) -> None:
         self._trainable = bool(value)
+        for variable in self._variables:
+            variable.trainable = self._trainable
         for layer in self.layers:
             layer.trainable = value
 
@@ -628,19 +713,25 @@ class Model(Trainer, Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Return the configuration of the model without its weights, in Keras's format."""
-        return functional_config(self)
+        return functional_config(self) if self._tracer is None else super().get_config()
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Model:
+    def from_config(cls, config: dict[str, Any]) -> Any:
         """Return a new model from the result of `get_config`.
 
         Raises ValueError or TypeError for anything but the configuration of a supported model.
         """
+        if cls._defines_call():
+            return super().from_config(config)
         return functional_from_config(config, cls, Model)
 
 
 def _is_layer(thing: Any) -> bool:
     return isinstance(thing, Layer) or (isinstance(thing, type) and issubclass(thing, Layer))
+
+
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, SymbolicTensor)
 
 
 def _single(form: Any) -> Any:

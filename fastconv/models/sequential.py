@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from types import MappingProxyType
 from typing import Any
 
 from fastconv.layers.base import Layer, sample_shape
@@ -39,6 +40,10 @@ class Sequential(Model):
     module = "keras"
     class_name, registered_name = "Sequential", None
     is_chain = True
+
+    unused_hooks = MappingProxyType(
+        {"call": "derive the class from Model, with a Sequential in an attribute"}
+    )
 
     def __init__(
         self,

@@ -40,7 +40,8 @@ class Writing:
         self._ids: dict[Layer, int] = {}
         self._before: dict[tuple[Any, Layer], int] = {}
         self._made: Counter[Layer] = Counter()
-        self._visit(model, {model})
+        if not model.is_traced:
+            self._visit(model, {model})
 
     def _visit(self, model: Any, seen: set[Layer]) -> None:
         entries = model.entries
@@ -49,7 +50,7 @@ class Writing:
                 self._ids.setdefault(layer, len(self._ids) + 1)
             else:
                 seen.add(layer)
-                if hasattr(layer, "is_chain"):  # a model
+                if layer.is_model and not layer.is_traced:
                     self._visit(layer, seen)
             if model.is_chain:
                 self._before.setdefault((model, layer), self._made[layer])

@@ -31,6 +31,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Sequence
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,6 +40,10 @@ FLOAT = np.dtype(np.float32)
 
 # Arguments that say how to compute an array or where to put it.
 _EXECUTION = ("out", "num_threads")
+
+# While a graph is traced: makes a tensor of a weight, so that functions of weights alone belong to
+# the graph, too.
+weight_tensor: ContextVar[Callable[[Any], Any] | None] = ContextVar("weight_tensor", default=None)
 
 # (module, class) in Keras's files -> the function
 FUNCTIONS: dict[tuple[str, str], Function] = {}
@@ -234,6 +239,10 @@ def function(
         @functools.wraps(compute)
         def public(*arguments: Any, **keywords: Any) -> Any:
             symbolic = find_symbolic((*arguments, *keywords.values()))
+            convert = weight_tensor.get() if symbolic is None else None
+            if convert is not None:
+                arguments, keywords = _with_tensors((arguments, keywords), convert)
+                symbolic = find_symbolic((*arguments, *keywords.values()))
             if symbolic is not None:
                 values = record.check_symbolic(record.bind(arguments, keywords))
                 return symbolic._apply_function(record, values)
@@ -289,6 +298,15 @@ def find_symbolic(values: Iterable[Any]) -> Any:
         elif hasattr(kind, "_apply_function"):
             return value
     return None
+
+
+def _with_tensors(value: Any, convert: Callable[[Any], Any]) -> Any:
+    """Return arguments with `convert` of the weights in them."""
+    if isinstance(value, dict):
+        return {name: _with_tensors(each, convert) for name, each in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(_with_tensors(each, convert) for each in value)
+    return convert(value) if getattr(type(value), "is_weight", False) else value
 
 
 def _as_arrays(result: Any) -> Any:

@@ -57,7 +57,8 @@ class Autodiff:
         for node, lowering in zip(self._graph.nodes, self.lowerings, strict=True):
             xs = [self.tensors[value] for value in node.inputs]
             # The backward pass may read the inputs, even if the forward pass no longer does.
-            lowering.may_overwrite = not self._training and self._readers[xs[0].storage] == 1
+            alone = bool(xs) and self._readers[xs[0].storage] == 1
+            lowering.may_overwrite = alone and not self._training
             self._made(node.output, lowering.forward(*xs))
             for x in xs:
                 self._readers[x.storage] -= 1
@@ -120,9 +121,9 @@ class Autodiff:
         fused: set[int] = set()
         same: dict[int, int] = {}  # values that are another node's output in another shape
         for node, lowering in zip(self._graph.nodes, self.lowerings, strict=True):
-            x = node.inputs[0]
-            if self._uses[x] != 1:
+            if not node.inputs or self._uses[node.inputs[0]] != 1:
                 continue
+            x = node.inputs[0]
             value = same.get(x, x)
             maker = self._makers.get(value)
             if isinstance(lowering, Reshape):

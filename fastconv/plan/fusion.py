@@ -66,7 +66,8 @@ def _in_mode(operation: Operation, mode: str) -> Operation:
 def _is_idle(operation: Operation, mode: str) -> bool:
     if isinstance(operation, operations.Dropout):
         return operation.rate == 0
-    return isinstance(operation, operations.ActivityPenalty) and mode not in ("test", "train")
+    adds = isinstance(operation, (operations.ActivityPenalty, operations.AddedLoss))
+    return adds and mode not in ("test", "train")
 
 
 def _live(graph: Graph) -> Graph:
@@ -85,7 +86,7 @@ def _join(graph: Graph, join: Callable[[Operation, Operation], Operation | None]
     fused: list[Node] = []
     places: dict[int, int] = {}  # index in `fused` of the operation that makes a value
     for node in graph.nodes:
-        before = node.inputs[0]
+        before = node.inputs[0] if node.inputs else node.output
         place = places.get(before)
         if place is not None and uses[before] == 1 and len(node.inputs) == 1:
             maker = fused[place]

@@ -301,6 +301,11 @@ class Concatenate:
     axis: int
 
 
+@dataclass(frozen=True)
+class AddedLoss:
+    """x and other inputs -> y = x; with a loss, the sums of the other inputs are added to it."""
+
+
 class NumPyLayer(Protocol):
     """A layer in NumPy; `fastconv.layers.CustomLayer` defines the meaning of its methods."""
 
@@ -325,6 +330,13 @@ class Custom:
 
 
 @dataclass(frozen=True)
+class Weight:
+    """No inputs -> y, the values of `variable`, without a batch."""
+
+    variable: Variable
+
+
+@dataclass(frozen=True)
 class ActivityPenalty:
     """y = x; with a loss, the penalty of x divided by the batch size N is added to it."""
 
@@ -335,11 +347,12 @@ class ActivityPenalty:
 class Loss:
     """The end of a training or test plan: predictions and targets -> one number per row.
 
-    kind as in `_ext/_loss.pyx`, where "softmax_cross_entropy" and "binary_logits" take logits; or
-    "custom". `sparse` targets are int64 class numbers (rows,), of which `ignore` is not counted;
-    others are float32 (rows, C), where a row is one prediction vector over the last axis.
-    `parameters` are up to two numbers; `summed` reduces the rows by their sum instead of their
-    mean. `custom` has `row_values` and `row_gradients` in NumPy.
+    kind as in `_ext/_loss.pyx`, where "softmax_cross_entropy" and "binary_logits" take logits;
+    "custom"; or "traced", with one value per sample (`fastconv.losses.traced`). `sparse` targets
+    are int64 class numbers (rows,), of which `ignore` is not counted; others are float32 (rows, C),
+    where a row is one prediction vector over the last axis. `parameters` are up to two numbers;
+    `summed` reduces the rows by their sum instead of their mean. `custom` has `row_values` and
+    `row_gradients` in NumPy.
     """
 
     kind: str
@@ -355,6 +368,7 @@ Operation = (
     | ActivityPenalty
     | AlphaDropout
     | Augmentation
+    | AddedLoss
     | AxisMaps
     | BatchNormalization
     | Concatenate
@@ -378,6 +392,7 @@ Operation = (
     | Softmax
     | Transpose
     | TransposedConvolution
+    | Weight
 )
 
 # Outside of training: the identity, or their attribute `still`.

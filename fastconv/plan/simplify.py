@@ -46,8 +46,8 @@ def simplify(graph: Graph) -> Graph:
         operation, output = node.operation, node.output
         inputs = tuple(same.get(value, value) for value in node.inputs)
         makers = [made.get(value) for value in inputs]
-        joined = makers[0] and _joined(makers[0].operation, operation)
-        if makers[0] is not None and joined is not None:
+        joined = makers[0] and _joined(makers[0].operation, operation) if makers else None
+        if joined is not None and makers[0] is not None:
             operation, inputs = joined, makers[0].inputs
             if _does_nothing(operation):
                 same[output] = inputs[0]

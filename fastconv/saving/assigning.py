@@ -106,11 +106,17 @@ def check_trained(
         return
     here = _trained(model, stored)
     there = numbers_attribute(group, _TRAINED, path)
-    if here != (sorted(here) if there is None else there) or -1 in here:
+    if there is None and not _has_traced(model):  # whose attributes are in alphabetical order
+        there = sorted(here)
+    if (there is not None and here != there) or -1 in here:
         raise Mismatch(
             f"{path}: the state of the optimizer must belong to the weights that are trained in "
             f"{model.name!r}, in their order; freeze the same layers, or compile after loading"
         )
+
+
+def _has_traced(layer: Any) -> bool:
+    return layer.is_traced or any(map(_has_traced, getattr(layer, "layers", ())))
 
 
 def _trained(model: Any, stored: Sequence[Variable]) -> list[int]:

@@ -47,6 +47,9 @@ def save_model(
         raise ValueError(f"`zipped` must be None or True, received {zipped!r}")
     path, suffix = _checked(filepath, _KERAS, _LEGACY)
     _refuse_existing(path, overwrite)
+    for layer in model.leaf_layers():
+        if reason := layer.why_not_in_files():
+            raise ValueError(f"{path}: {reason}, or save the weights alone by `save_weights`")
     with replacing(path) as file:
         if suffix == _KERAS:
             model_file.write(model, file, path.parent, include_optimizer)

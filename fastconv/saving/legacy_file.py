@@ -64,8 +64,14 @@ _KEPT = ("class_name", "config", "name", "inbound_nodes", *SHARING_ENTRIES)
 
 
 def write(model: Any, file: BinaryIO, include_optimizer: bool) -> None:
-    """Write `model` to the open `file`."""
+    """Write `model` to the open `file`; ValueError for a class that defines `call`."""
     import h5py
+
+    if model.is_traced:
+        raise ValueError(
+            f"the class {type(model).__name__} of {model.name!r} defines `call`, which `.h5` files "
+            "cannot describe; save it to a `.keras` file"
+        )
 
     with_training = model.compiled and include_optimizer
 

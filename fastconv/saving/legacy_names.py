@@ -15,7 +15,7 @@ import re
 from typing import TYPE_CHECKING
 
 from fastconv.saving.hdf5 import Mismatch
-from fastconv.saving.matching import Path, counterparts, leaves, own_names
+from fastconv.saving.matching import Path, counterparts, distinct_names, leaves
 
 if TYPE_CHECKING:
     from fastconv.layers.base import Layer
@@ -35,7 +35,7 @@ def names_of(layer: Layer) -> dict[Variable, str]:
     names = {
         variable: "/".join((*used[leaf], name))
         for leaf in paths
-        for name, variable in own_names(leaf).items()
+        for name, variable in distinct_names(leaf.weights).items()
     }
     return {variable: names[variable] for variable in in_file_order(layer)}
 
@@ -91,7 +91,7 @@ def _of_one_name(wanted: list[Path], stored: list[Path]) -> list[int] | None:
 def _check_kinds_differ(targets: list[Layer], owners: list[Path], where: str) -> None:
     """Raise Mismatch if layers with other names than in the file could be exchanged undetected."""
     kinds = [
-        sorted((name, variable.shape) for name, variable in own_names(leaf).items())
+        sorted((name, variable.shape) for name, variable in distinct_names(leaf.weights).items())
         for leaf in targets
     ]
     if len(targets) != len(owners) or any(kinds.count(kind) > 1 for kind in kinds):
@@ -104,7 +104,7 @@ def _check_kinds_differ(targets: list[Layer], owners: list[Path], where: str) ->
 
 def _of_one_layer(leaf: Layer, stored: dict[str, int], where: str) -> list[tuple[Variable, int]]:
     """Return the weights of a layer that is not a model, each with its position in the file."""
-    mine = own_names(leaf)
+    mine = distinct_names(leaf.weights)
     if mine.keys() == stored.keys():
         return [(variable, stored[name]) for name, variable in mine.items()]
     # Older versions of Keras had other names for some; unchanged names must be at their positions.

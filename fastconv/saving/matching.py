@@ -124,7 +124,7 @@ def order_of(
 def leaves(layer: Layer, path: Path = ()) -> dict[Layer, Path]:
     """Return the layers with weights that are `layer` or inside it, each at its first occurrence,
     with their paths below it."""
-    inner = getattr(layer, "layers", None)
+    inner = None if layer.is_traced else getattr(layer, "layers", None)
     if inner is None:
         return {layer: path or (layer.name,)} if layer.weights else {}
     found: dict[Layer, Path] = {}
@@ -134,10 +134,10 @@ def leaves(layer: Layer, path: Path = ()) -> dict[Layer, Path]:
     return found
 
 
-def own_names(layer: Layer) -> dict[str, Variable]:
-    """Return the weights of a layer that is not a model by distinct names."""
+def distinct_names(weights: Iterable[Variable]) -> dict[str, Variable]:
+    """Return the weights of a layer that is not a model of tensors by distinct names."""
     counter: Counter[str] = Counter()
-    return {numbered(variable.name, counter): variable for variable in layer.weights}
+    return {numbered(variable.name, counter): variable for variable in weights}
 
 
 def namesakes(model: Any) -> list[tuple[Layer, Layer]]:

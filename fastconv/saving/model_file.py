@@ -191,6 +191,9 @@ def _model(description: dict[str, Any], path: Path, compile: bool) -> Any:
         )
     with parsing(f"{path}: cannot make this model"):
         model = cls.from_config(description.get("config"))
+        shape = (description.get("build_config") or {}).get("input_shape")
+        if model.is_traced and shape is not None:
+            model.build_for(shape)
     compile_config = description.get("compile_config")
     if compile and compile_config:
         with parsing(f"{path}: cannot make this model", hint=_HINT):

@@ -21,7 +21,7 @@ from fastconv.errors import FormatError
 from fastconv.saving import safetensors_file
 from fastconv.saving.assigning import assign, skipping
 from fastconv.saving.hdf5 import Mismatch
-from fastconv.saving.matching import counterparts, is_counted, leaves, own_names, prefix_of
+from fastconv.saving.matching import counterparts, distinct_names, is_counted, leaves, prefix_of
 
 if TYPE_CHECKING:
     from fastconv.layers.base import Layer
@@ -53,6 +53,8 @@ def weight_paths(model: Any) -> dict[str, Variable]:
     seen: set[Layer] = set()
 
     def walk(model: Any, above: str) -> None:
+        own = distinct_names(model.own_weights)
+        paths.update({f"{above}{name}": variable for name, variable in own.items()})
         layers = dict.fromkeys(model.layers)
         typed = {layer.name for layer in layers if not is_counted(layer.name, prefix_of(layer))}
         counter: Counter[str] = Counter()
@@ -68,7 +70,7 @@ def weight_paths(model: Any) -> dict[str, Variable]:
             if hasattr(layer, "layers"):
                 walk(layer, f"{above}{name}/")
             else:
-                own = own_names(layer)
+                own = distinct_names(layer.weights)
                 paths.update({f"{above}{name}/{k}": variable for k, variable in own.items()})
 
     walk(model, "")

@@ -110,7 +110,8 @@ def read(
 
 def _groups(model: Any, with_training: bool) -> Iterator[tuple[str, str, list[np.ndarray]]]:
     """Yield (path, attribute "name", arrays) of every group of variables."""
-    yield "", model.name, []
+    if not model.is_traced:
+        yield "", model.name, []
     for place in _places(model, list):
         if not place.again:
             yield place.path, place.name, [variable._live for variable in place.variables]
@@ -134,13 +135,9 @@ class _Place(NamedTuple):
         return self.layer.name
 
     @property
-    def is_model(self) -> bool:
-        return hasattr(self.layer, "layers")
-
-    @property
     def variables(self) -> list[Variable]:
-        """The weights stored at this position: those of a model are stored at its layers."""
-        return [] if self.is_model else self.layer.weights
+        """The weights stored at this position: others are stored at the layers inside."""
+        return self.layer.own_weights
 
 
 def _places(model: Any, arranged: Callable[[list[_Place]], list[_Place]]) -> Iterator[_Place]:
@@ -148,20 +145,33 @@ def _places(model: Any, arranged: Callable[[list[_Place]], list[_Place]]) -> Ite
     layers of one model."""
     seen: set[Layer] = set()
 
-    def walk(model: Any, prefix: str, again: bool) -> Iterator[_Place]:
-        counter: Counter[str] = Counter()
-        level = []
-        for layer in model.layers:
-            path = f"{prefix}layers/{numbered(prefix_of(layer), counter)}"
-            level.append(_Place(path, layer, again or layer in seen))
-        for place in arranged(level):
+    def walk(layer: Any, prefix: str, again: bool) -> Iterator[_Place]:
+        level = [
+            _Place(f"{prefix}{path}", each, again or each in seen) for path, each in _inside(layer)
+        ]
+        for place in level if layer.is_traced else arranged(level):
             place = place._replace(again=place.again or place.layer in seen)
             seen.add(place.layer)
             yield place
-            if place.is_model:
-                yield from walk(place.layer, f"{place.path}/", place.again)
+            yield from walk(place.layer, f"{place.path}/", place.again)
 
-    return walk(model, "", False)
+    if model.is_traced:
+        yield _Place("", model, False)
+    yield from walk(model, "", False)
+
+
+def _inside(layer: Any) -> list[tuple[str, Any]]:
+    """Return the layers inside a layer, each with its path: those in the attributes of a traced
+    one, in alphabetical order, private ones last. Models have the attribute `layers`."""
+    counter: Counter[str] = Counter()
+    found = [
+        (f"layers/{numbered(prefix_of(each), counter)}", each)
+        for each in getattr(layer, "layers", ())
+    ]
+    if not layer.is_traced:
+        return found
+    attributes = [*layer.sublayers.items(), *found]
+    return sorted(attributes, key=lambda item: (item[0][0] == "_", item[0].split("/")[0]))
 
 
 def _in_order_of(h5: h5py.File, level: list[_Place], path: Path) -> list[_Place]:
@@ -210,7 +220,7 @@ def _optimizer(
 
 
 def _variables(h5: h5py.File, group_path: str, path: Path) -> h5py.Group:
-    return group_at(h5, f"{group_path}/vars", path)
+    return group_at(h5, f"{group_path}/vars".lstrip("/"), path)
 
 
 def _datasets(

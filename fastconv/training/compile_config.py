@@ -10,6 +10,7 @@ from fastconv.common.tree import Names, check_keys, mapped
 from fastconv.common.user_warnings import warn_user
 from fastconv.losses import Loss
 from fastconv.losses import get as loss_of
+from fastconv.losses.traced import LossOfCall
 from fastconv.metrics import get as metric_of
 from fastconv.optimizers import Optimizer
 from fastconv.plan import Graph, operations
@@ -41,7 +42,7 @@ class CompileConfig:
             if given is not None and not isinstance(given, (list, tuple, dict)):
                 raise ValueError(f"`{argument}` must be a list or a dict, received {given!r}")
         self.optimizer, self.loss = optimizer, loss
-        self._losses = mapped(loss_of, loss)
+        self._losses = mapped(_loss_in_plan, loss)
         self._loss_weights = mapped(lambda each: number(each, "loss_weights"), loss_weights)
         self._given_metrics = {"metrics": metrics, "weighted_metrics": weighted_metrics}
         self._metrics = {key: mapped(metric_of, each) for key, each in self._given_metrics.items()}
@@ -55,6 +56,23 @@ class CompileConfig:
         if not any(found):
             raise ValueError(f"at least one of the outputs {list(outputs)} must have a loss")
         return found
+
+    @property
+    def has_loss(self) -> bool:
+        return self._losses is not None
+
+    def use_loss(self, loss: Loss) -> None:
+        """Train by the `call` of `loss`, which belongs to the model, instead of that in `loss`."""
+        self._losses = LossOfCall(loss)
+
+    def given_loss(self) -> Loss:
+        """Return the loss of a model with one output; ValueError for none or several."""
+        loss = mapped(loss_of, self.loss)
+        while isinstance(loss, list) and len(loss) == 1:
+            (loss,) = loss
+        if not isinstance(loss, Loss):
+            raise ValueError(f"compute_loss() needs one loss in compile(), received {self.loss!r}")
+        return loss
 
     def loss_weights(self, outputs: Names) -> list[float]:
         """Return the weight of every output's loss, 1 by default."""
@@ -115,6 +133,11 @@ class CompileConfig:
                 raise type(error)(
                     f"{what} of {model.name!r} could not be saved to a file: {error}"
                 ) from error
+
+
+def _loss_in_plan(given: Any) -> Loss | None:
+    loss = loss_of(given)
+    return LossOfCall(loss) if loss is not None and loss.has_call else loss
 
 
 def _by_output(given: Any, outputs: Names, argument: str) -> list[Any]:

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.common.arguments import as_integer, normalize_int, number
-from fastconv.common.tree import flatten, is_several, mapped
+from fastconv.common.tree import flatten, is_several, mapped, pack
 from fastconv.plan import Plan
 from fastconv.shapes import Shape, sample_sizes
 from fastconv.training.dataset import NumberedPasses, PyDataset
@@ -139,8 +139,9 @@ class Source(ABC):
     y_shapes: list[tuple[int, ...] | None]  # of the labels; set by `prepare`
 
     @abstractmethod
-    def sample_shape(self) -> tuple[int, ...]:
-        """The shape of one sample, for a model with one input that is not built yet."""
+    def input_shape(self) -> Any:
+        """The shape of the samples, (None, ...), or a list or dict of shapes, for a model that is
+        not built yet."""
 
     @abstractmethod
     def prepare(self, spec: IOSpec) -> None:
@@ -162,6 +163,10 @@ class Source(ABC):
     def load(self, item: Any, plan: Plan) -> tuple[Arrays, Arrays]:
         """Fill the inputs of `plan`; return labels and sample weights."""
 
+    @abstractmethod
+    def arrays(self, item: Any) -> tuple[Arrays, Arrays, Arrays]:
+        """Return the samples, labels and sample weights of a batch."""
+
 
 class ArraySource(Source):
     """Gathers batches from whole arrays; an item is the row numbers of a batch."""
@@ -180,11 +185,8 @@ class ArraySource(Source):
         self._weighted = sample_weight is not None or class_weight is not None
         self.shuffle, self._batch_size, self._steps = bool(shuffle), batch_size, steps
 
-    def sample_shape(self):
-        x = sample_array(self.x)
-        if x.ndim == 0:
-            raise ValueError("`x` must have a batch axis, received a single number")
-        return x.shape[1:]
+    def input_shape(self):
+        return batch_shape(self.x)
 
     def prepare(self, spec):
         self.xs = spec.samples(self.x)
@@ -232,8 +234,13 @@ class ArraySource(Source):
                 np.take(x, item, axis=0, out=into, mode="clip")
             else:
                 np.copyto(into, x[item], casting="unsafe")
-        ys = [None if y is None else y[item] for y in self.ys]
-        return ys, [None if weight is None else weight[item] for weight in self.weights]
+        return self.arrays(item)[1:]
+
+    def arrays(self, item):
+        return tuple(
+            [None if each is None else each[item] for each in whole]
+            for whole in (self.xs, self.ys, self.weights)
+        )
 
 
 class IterableSource(Source):
@@ -249,9 +256,8 @@ class IterableSource(Source):
         self._class_weight = class_weight
         self.repeatable = not isinstance(batches, Iterator)
 
-    def sample_shape(self):
-        x = sample_array(self._peek()[0], "`x` of a batch")
-        return x.shape[1:]
+    def input_shape(self):
+        return batch_shape(self._peek()[0], "`x` of a batch")
 
     def _peek(self) -> tuple:
         """Return the first batch without consuming it."""
@@ -293,7 +299,7 @@ class IterableSource(Source):
         if not spec.has_losses:
             nothing: Arrays = [None] * len(spec.output_names)
             return xs, nothing, nothing
-        if y is None:
+        if y is None and not spec.takes_any_data:
             raise ValueError("`x` must yield (x, y) or (x, y, sample_weight), received x alone")
         ys = spec.targets(y, size)
         if self._class_weight is not None:
@@ -316,6 +322,9 @@ class IterableSource(Source):
         for x, into in zip(xs, plan.inputs, strict=True):
             np.copyto(into, x, casting="unsafe")
         return ys, weights
+
+    def arrays(self, item):
+        return item
 
 
 class PassesSource(IterableSource):
@@ -447,3 +456,13 @@ def weights_of_classes(
     for label, weight in class_weight.items():
         weights[labels == label] = number(weight, f"class_weight[{label!r}]", 0)
     return weights
+
+
+def batch_shape(x: Any, label: str = "`x`") -> Any:
+    """Return the shape of a batch with an unknown size, or those of several in a list or dict."""
+    if is_several(x) and any(hasattr(each, "__array__") for each in flatten(x)):
+        return pack(x, [batch_shape(each, label) for each in flatten(x)])
+    array = sample_array(x, label)
+    if array.ndim == 0:
+        raise ValueError(f"{label} must have a batch axis, received a single number")
+    return (None, *array.shape[1:])

@@ -25,6 +25,8 @@ class IOSpec:
     a plan; `output_shapes_for` computes those of the outputs.
     """
 
+    takes_any_data = False
+
     def __init__(
         self,
         input_names: Names,
@@ -165,13 +167,14 @@ class IOSpec:
     ) -> None:
         """Write checked labels and weights of a batch into the arrays of `plan`."""
         for index, loss in enumerate(self.losses):
-            y, targets = ys[index], plan.targets[index]
+            y = ys[index]
+            targets: Any = plan.targets[index]
             if loss is None or y is None or targets is None:
                 continue
             loss.rows(y, targets)
             into, weight = plan.sample_weights[index], weights[index]
             if weight is not None:
-                rows = (len(weight), *plan.outputs[index].shape[1:-1])
+                rows = loss.rows_shape(len(weight), plan.outputs[index].shape)
                 spread = spread_weights(weight, rows).reshape(-1)
                 assert into is not None, "the plan was made without sample weights"
                 into[...] = loss.mean_weights(spread, targets)

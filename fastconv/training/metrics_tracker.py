@@ -9,6 +9,7 @@ import numpy as np
 
 from fastconv.common.tree import Names
 from fastconv.metrics import Mean, Metric, resolve
+from fastconv.parameters import Variable
 from fastconv.plan import Plan
 from fastconv.state import list_of, plain, record_of, text
 from fastconv.training.compile_config import CompileConfig
@@ -130,13 +131,20 @@ class MetricsTracker:
 
     def values(self) -> Any:
         """Return the values so far in the order of `metrics`, or only the loss without metrics."""
-        values = [metric.result() for metric in self._named.values()]
+        values = [_result(metric) for metric in self._named.values()]
         return values if len(values) > 1 else values[0]
 
     def logs(self) -> dict[str, Any]:
         """Return the values so far by name, in alphabetical order: floats, and arrays for metrics
         with one number per class or threshold."""
-        return {name: self._named[name].result() for name in sorted(self._named)}
+        return {name: _result(self._named[name]) for name in sorted(self._named)}
+
+
+def _result(metric: Metric) -> Any:
+    """Return the value of `metric`; that of a user's class may be an array of one number."""
+    value = metric.result()
+    is_number = isinstance(value, (np.ndarray, np.generic, Variable)) and value.shape == ()
+    return float(value) if is_number else value
 
 
 def batch_losses(plan: Plan, weights: Sequence[np.ndarray | None]) -> list[float | None]:

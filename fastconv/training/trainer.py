@@ -19,7 +19,7 @@ from fastconv.callbacks.progress import Progress
 from fastconv.common.arguments import normalize_int
 from fastconv.common.arrays import aligned_zeros, read_only
 from fastconv.common.keywords import explain_keywords
-from fastconv.common.tree import Names
+from fastconv.common.tree import Names, flatten, pack
 from fastconv.common.user_warnings import warn_user
 from fastconv.metrics import Metric
 from fastconv.parameters import AnyParameters, Variable
@@ -31,13 +31,14 @@ from fastconv.training.epoch_iterator import EpochIterator
 from fastconv.training.io_spec import IOSpec
 from fastconv.training.metrics_tracker import MetricsTracker
 from fastconv.training.own_loops import OwnLoops
+from fastconv.training.own_steps import ComputedLoss, OwnSteps, RawSpec, StepLogs, batch_of
 from fastconv.training.training_run import TrainingRun, validated_epochs
 
 # Mode of a plan -> the argument `training` of its layers; False in all other modes
 _TRAINING = {"train": True, "forward": True, "augment": None}
 
 
-class Trainer(OwnLoops):
+class Trainer(OwnLoops, OwnSteps):
     """The training half of a model; `fastconv.models` contains the other, the layers.
 
     The declarations below are what it uses of the other half.
@@ -52,7 +53,9 @@ class Trainer(OwnLoops):
         parameters: AnyParameters
         io_spec: IOSpec
 
-        def build(self, input_shape: Any) -> None: ...
+        builds_for_data: bool
+
+        def build_for(self, input_shape: Any) -> None: ...
         def graph(
             self, training: bool | None = None, input_shapes: Sequence[Shape] | None = None
         ) -> Graph: ...
@@ -115,16 +118,19 @@ class Trainer(OwnLoops):
         config = CompileConfig(
             optimizers.get(optimizer), loss, loss_weights, metrics, weighted_metrics
         )
+        if self._defines("compute_loss"):
+            config.use_loss(ComputedLoss(self))
         config.check_storable(self)
         self._compile_config, self._tracker, self.compiled = config, None, True
         self._plans.clear()
 
-    def _check_compiled(self, what: str) -> optimizers.Optimizer:
-        """Return the optimizer; RuntimeError before `compile`, ValueError without a loss."""
+    def _check_compiled(self, what: str, mode: str = "") -> optimizers.Optimizer:
+        """Return the optimizer; RuntimeError before `compile`, ValueError without a loss, unless
+        the class defines the step of `mode`."""
         optimizer = self._compile_config.optimizer
         if optimizer is None:
             raise RuntimeError(f"call compile() before {what}()")
-        if self._compile_config.loss is None:
+        if not self._owns(mode) and not self._compile_config.has_loss:
             raise ValueError(f"{what}() needs a loss; give `loss` to compile()")
         return optimizer
 
@@ -171,8 +177,10 @@ class Trainer(OwnLoops):
 
     @property
     def metrics(self) -> list[Metric]:
-        """Loss and metrics; data determine which accuracy "accuracy" stands for."""
-        return list(self._tracker.metrics.values()) if self._tracker else []
+        """Loss and metrics; data determine which accuracy "accuracy" stands for. Then the metrics
+        in the attributes of the model."""
+        found = list(self._tracker.metrics.values()) if self._tracker else []
+        return [*found, *self.own_metrics()]
 
     @property
     def metrics_names(self) -> list[str]:
@@ -191,7 +199,7 @@ class Trainer(OwnLoops):
 
     def _tracker_without_data(self) -> MetricsTracker | None:
         """Return a tracker for labels of the shape of the outputs."""
-        if self._compile_config.loss is None:
+        if not self._compile_config.has_loss:
             return None
         names, shapes = Names(layer.name for layer in self.layers[-1:]), [(None, 1)]
         if self.built:
@@ -270,7 +278,7 @@ class Trainer(OwnLoops):
 
         After an exception or Ctrl-C, the weights are those of the last completed step.
         """
-        self._check_compiled("fit")
+        self._check_compiled("fit", "train")
         with self._one_at_a_time("fit"):
             if validation_split and validation_data is None:
                 (x, y, sample_weight), validation_data = split_validation(
@@ -284,13 +292,14 @@ class Trainer(OwnLoops):
                 shuffle,
                 class_weight,
             )
-            tracker = self._prepare(batches.source)
+            tracker = self._prepare(batches.source, mode="train")
             validation = None
             if validation_data is not None:
                 validation = EpochIterator.over_validation(
                     validation_data, validation_batch_size or batch_size, validation_steps
                 )
-                self._prepare(validation.source, "validation_data")
+                self._check_compiled("validation in fit", "test")
+                self._validation_tracker = self._prepare(validation.source, "validation_data")
             first = normalize_int(initial_epoch, "initial_epoch", minimum=0)
             epochs = normalize_int(epochs, "epochs")
             validated = validated_epochs(validation_freq)
@@ -327,15 +336,18 @@ class Trainer(OwnLoops):
             steps, logs = run.batch, tracker.logs()
             if run.validation is not None and validated(epoch + 1):
                 run.validation.rewind()
-                validation_steps, validation_logs = self._test(run.validation, tracker, hooks)
+                validation_steps, validation_logs = self._test(
+                    run.validation, self._validation_tracker, hooks
+                )
                 if validation_steps:
                     logs |= {f"val_{name}": value for name, value in validation_logs.items()}
             run.end_epoch(logs)
             hooks.call("on_epoch_end", epoch, logs=logs)
             progress.end(steps, logs)
             run.finished = self.stop_training or run.batches.exhausted
-        trained = [variable for variable in self.parameters.variables if variable.trainable]
-        self._check_compiled("fit").finalize_variable_values(trained)
+        if self.built:
+            trained = [variable for variable in self.parameters.variables if variable.trainable]
+            self._check_compiled("fit", "train").finalize_variable_values(trained)
         hooks.call("on_train_end", logs=run.logs)
 
     def _test(
@@ -366,7 +378,7 @@ class Trainer(OwnLoops):
         """Run one epoch in "train" or "test" mode from the position of `run`; return the steps."""
         begin, end = f"on_{mode}_batch_begin", f"on_{mode}_batch_end"
         wants_begin, wants_end = hooks.wants(begin), hooks.wants(end)
-        trained = self._trained_parts()
+        trained = () if self._owns(mode) else self._trained_parts()
         done = run.batch if run else 0
         if done and self.stop_training:  # saved between request and stop
             return done
@@ -391,10 +403,17 @@ class Trainer(OwnLoops):
         mode: str,
         source: Source,
         item: Any,
-        tracker: MetricsTracker,
+        tracker: Any,
         trained: tuple[bool, ...],
     ) -> None:
         """Run one batch in "train" or "test" mode, and accumulate its loss and metrics."""
+        if self._owns(mode):
+            step = f"{mode}_step"
+            tracker.take(getattr(self, step)(batch_of(source, item)), step)
+        else:
+            self._plan_step(mode, source, item, tracker, trained)
+
+    def _plan_step(self, mode, source, item, tracker, trained) -> None:
         count, weighted = source.size(item)
         with self._plan(count, mode, weighted, trained, source.shapes(item)) as plan:
             ys, weights = source.load(item, plan)
@@ -432,7 +451,7 @@ class Trainer(OwnLoops):
 
         Raises the errors of `fit`.
         """
-        self._check_compiled("evaluate")
+        self._check_compiled("evaluate", "test")
         batches = EpochIterator.over((x, y, sample_weight), batch_size, steps)
         tracker = self._prepare(batches.source)
         params = {"verbose": verbose, "epochs": 1, "steps": batches.length}
@@ -462,6 +481,8 @@ class Trainer(OwnLoops):
         """
         batches = EpochIterator.over((x,), batch_size, steps)
         source = batches.source
+        if self._owns("predict"):
+            return self._predict_by_steps(batches)
         spec = self._spec_for(source)
         source.prepare(spec)
         spec = source.spec  # with the sizes of `x`, if these are arrays
@@ -510,6 +531,17 @@ class Trainer(OwnLoops):
             return self.pack_outputs([_joined(parts) for parts in parts_of_outputs])
         return self.pack_outputs([array[:filled] for array in whole])
 
+    def _predict_by_steps(self, batches: EpochIterator) -> Any:
+        """Return what `predict_step` of the class gives, batch after batch."""
+        source = batches.source
+        source.prepare(RawSpec())
+        with closing(batches.epoch()) as items:
+            parts = [self.predict_step(batch_of(source, item)) for item in items]
+        if not parts:
+            raise ValueError("`x` must hold at least one sample, received none")
+        flat = zip(*(flatten(part) for part in parts), strict=True)
+        return pack(parts[0], [np.concatenate(each) for each in flat])
+
     # single batches -------------------------------------------------------------------------------
 
     @explain_keywords
@@ -526,10 +558,10 @@ class Trainer(OwnLoops):
         Returns the values of `evaluate` for this batch: loss and metrics before the update.
         `metrics` keep these values until the next call. Raises the errors of `fit`.
         """
-        self._check_compiled("train_on_batch")
+        self._check_compiled("train_on_batch", "train")
         source = ArraySource(x, y, sample_weight, class_weight=class_weight)
         with self._one_at_a_time("step"):
-            tracker = self._prepare(source)
+            tracker = self._prepare(source, mode="train")
             with self._training_weights():
                 return self._on_batch("train", source, tracker, return_dict)
 
@@ -538,13 +570,14 @@ class Trainer(OwnLoops):
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
     ) -> float | list[float] | dict[str, float]:
         """Return loss and metrics of one batch; returns and raises as `train_on_batch`."""
-        self._check_compiled("test_on_batch")
+        self._check_compiled("test_on_batch", "test")
         source = ArraySource(x, y, sample_weight)
         return self._on_batch("test", source, self._prepare(source), return_dict)
 
     def _on_batch(self, mode: str, source: ArraySource, tracker: MetricsTracker, as_dict: bool):
         tracker.reset()
-        self._step(mode, source, slice(0, source.count), tracker, self._trained_parts())
+        trained = () if self._owns(mode) else self._trained_parts()
+        self._step(mode, source, slice(0, source.count), tracker, trained)
         return tracker.logs() if as_dict else tracker.values()
 
     # Shared ---------------------------------------------------------------------------------------
@@ -552,11 +585,23 @@ class Trainer(OwnLoops):
     def _spec_for(self, source: Source) -> IOSpec:
         """Return the inputs and outputs of the model, which is built for the data if necessary."""
         if not self.built:
-            self.build((None, *source.sample_shape()))
+            self.build_for(source.input_shape())
         return self.io_spec
 
-    def _prepare(self, source: Source, label: str = "x") -> MetricsTracker:
+    def _owns(self, mode: str) -> bool:
+        """Return whether the class defines the step of this mode."""
+        return mode in ("train", "test", "predict") and self._defines(f"{mode}_step")
+
+    def _prepare(self, source: Source, label: str = "x", mode: str = "test") -> Any:
         """Check samples and labels against the model; return the tracker of loss and metrics."""
+        if self._owns(mode):
+            if self.builds_for_data:
+                self._spec_for(source)
+            source.prepare(RawSpec())
+            return StepLogs(self)
+        return self._prepare_for_plan(source, label)
+
+    def _prepare_for_plan(self, source: Source, label: str = "x") -> MetricsTracker:
         config, spec = self._compile_config, self._spec_for(source)
         source.prepare(spec.with_losses(config.losses(spec.output_names)))
         if source.count == 0:
@@ -581,6 +626,9 @@ class Trainer(OwnLoops):
     def _training_weights(self) -> Iterator[None]:
         """Reserve the weights, which other models may share, for this model in the block;
         RuntimeError if another one is in `fit`, a warning if no weight is trainable."""
+        if not self.built:  # a model of models, with a `train_step` of its own
+            yield
+            return
         parameters = self.parameters
         if not any(variable.trainable for variable in parameters.variables):
             warn_user(f"{self.name!r} has no trainable weights: training changes none of them")
@@ -589,7 +637,7 @@ class Trainer(OwnLoops):
                 f"another model that shares layers with {self.name!r} is being fitted already"
             )
         try:
-            self._check_compiled("fit").state_for(self.parameters)
+            self._check_compiled("fit", "train").state_for(self.parameters)
             yield
         finally:
             parameters.training.release()

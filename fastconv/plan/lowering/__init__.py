@@ -26,6 +26,7 @@ with `run_python()`, which the plan calls in order (`plan.program`).
     custom       layers in NumPy
     elementwise  chains of element-wise functions
     function_call  functions in NumPy
+    weight       a weight as a value
     penalty      of an activity regularizer
     loss         the end of a training or test plan
 """
@@ -48,7 +49,7 @@ from fastconv.plan.lowering.normalization import (
     PReLU,
     ResponseNormalization,
 )
-from fastconv.plan.lowering.penalty import ActivityPenalty
+from fastconv.plan.lowering.penalty import ActivityPenalty, AddedLoss
 from fastconv.plan.lowering.pooling import GlobalPooling, Pooling
 from fastconv.plan.lowering.random import (
     AlphaDropout,
@@ -60,6 +61,7 @@ from fastconv.plan.lowering.random import (
 )
 from fastconv.plan.lowering.reshape import Reshape
 from fastconv.plan.lowering.transposed import TransposedConvolution
+from fastconv.plan.lowering.weight import Weight
 from fastconv.plan.lowering.weighted import Convolution, Dense
 
 LOWERINGS: dict[type, type[Lowering]] = {
@@ -72,6 +74,7 @@ LOWERINGS: dict[type, type[Lowering]] = {
     operations.ActivityPenalty: ActivityPenalty,
     operations.AlphaDropout: AlphaDropout,
     operations.Augmentation: Augmentation,
+    operations.AddedLoss: AddedLoss,
     operations.AxisMaps: AxisMaps,
     operations.Concatenate: Concatenate,
     operations.Convolution: Convolution,
@@ -90,6 +93,7 @@ LOWERINGS: dict[type, type[Lowering]] = {
     functions.Elementwise: Elementwise,
     functions.FunctionCall: FunctionCall,
     operations.TransposedConvolution: TransposedConvolution,
+    operations.Weight: Weight,
 }
 
 __all__ = ["LOWERINGS", "LossTensors", "Lowering", "Random", "Reshape", "loss_op", "lower_loss"]

@@ -32,6 +32,27 @@ class _CustomLoss:
             self._gradient *= np.float32(scale / rows)
 
 
+class Targets:
+    """The targets of a traced loss, of any shape: `value` is set before each run."""
+
+    value: Any = None
+
+    @property
+    def array(self) -> Targets:
+        return self
+
+
+class _TracedLoss:
+    """A loss with a network of its own (`fastconv.losses.traced`) on fixed arrays."""
+
+    def __init__(self, loss: operations.Loss, targets, prediction, weight, values, gradient):
+        self._loss, self._targets = loss, targets
+        self._arrays = read_only(prediction), weight, loss.summed, values, gradient
+
+    def run_python(self) -> None:
+        self._loss.custom.run(self._targets.value, *self._arrays)
+
+
 def loss_op(
     loss: operations.Loss,
     prediction: np.ndarray,
@@ -65,7 +86,7 @@ class LossTensors(NamedTuple):
     that of the prediction, is None without a backward pass. All are None without a loss.
     """
 
-    targets: Tensor | None = None
+    targets: Tensor | Targets | None = None
     values: Tensor | None = None
     weights: Tensor | None = None
     gradient: Tensor | None = None
@@ -84,6 +105,8 @@ def lower_loss(
     `probabilities` receives the softmax of the prediction when softmax and cross-entropy are fused.
     The gradient is that of the weighted sum of the rows divided by the number of rows.
     """
+    if loss.kind == "traced":
+        return _lower_traced(loss, tape, prediction, weighted, training)
     rows = prediction.rows
     targets = tape.input(rows.shape[:1], np.int64) if loss.sparse else tape.input(rows.shape)
     values = tape.keep(tape.tensor(rows.shape[:1], np.float64))
@@ -102,4 +125,22 @@ def lower_loss(
         )
 
     tape.emit(make, prediction, targets, gradient, values, weight, probabilities)
+    return LossTensors(targets, values, weight, gradient)
+
+
+def _lower_traced(
+    loss: operations.Loss, tape: Tape, prediction: Tensor, weighted: bool, training: bool
+) -> LossTensors:
+    """Record a loss with one value per sample."""
+    targets, shape = Targets(), prediction.shape[:1]
+    values = tape.keep(tape.tensor(shape, np.float64))
+    weight = tape.keep(tape.input(shape)) if weighted else None
+    gradient = tape.tensor(prediction.shape) if training else None
+
+    def make():
+        arrays = (each and each.array for each in (prediction, weight, values, gradient))
+        prediction_array, *rest = arrays
+        return _TracedLoss(loss, targets, prediction_array, rest[0], rest[1], rest[2])
+
+    tape.emit(make, prediction, gradient, values, weight)
     return LossTensors(targets, values, weight, gradient)

@@ -1,9 +1,10 @@
-"""Activity penalty: leaves the value unchanged and adds to its gradient."""
+"""Terms of the loss inside the network: they leave a value unchanged, and add gradients."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from fastconv.ops.compiled import Repeat
 from fastconv.plan.lowering.base import Lowering
 from fastconv.plan.penalties import penalty_op
 
@@ -29,3 +30,41 @@ class ActivityPenalty(Lowering):
     def _op(self, gradient):
         scale = 1.0 / self.x.shape[0]  # mean over the batch, so that the batch size does not matter
         return penalty_op(self.operation.penalty, self.x.array, gradient, self.penalty, scale)
+
+
+class AddedLoss(Lowering):
+    """The sums of values that a layer has computed."""
+
+    merges = starts_gradients = True
+    overwrites_dy = False
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.penalty = self._total = np.zeros(1)
+
+    def forward(self, x, *losses):
+        self.losses = losses
+        self.tape.emit(lambda: _Step(self._add), *losses)
+        return x
+
+    def _add(self):
+        self._total[0] = sum(float(loss.array.sum(dtype=np.float64)) for loss in self.losses)
+
+    def backward(self, dy, needs):
+        return [dy, *(self._ones(loss) if need else None for loss, need in self._needs(needs))]
+
+    def _needs(self, needs):
+        return zip(self.losses, needs[1:], strict=True)
+
+    def _ones(self, loss):
+        ones = self.tape.tensor(loss.shape or (1,))
+        one = np.ones((1,) * len(ones.shape), np.float32)
+        self.tape.emit(lambda: Repeat(one, ones.array), ones)
+        return ones.reshape(*loss.shape)
+
+
+class _Step:
+    """A Python op (`plan.program`)."""
+
+    def __init__(self, function):
+        self.run_python = function

@@ -1,4 +1,4 @@
-"""Operators, comparisons and indexing on symbolic tensors: each is the function of `fastconv.ops`.
+"""Operators and indexing of symbolic tensors and weights, by functions of `fastconv.ops`.
 
     x * 2 + y      ops.add(ops.multiply(x, 2), y)
     x[:, 0]        ops.get_item(x, (slice(None), 0))
@@ -14,9 +14,7 @@ from fastconv import ops
 
 
 class Operators:
-    """Base of symbolic tensors."""
-
-    __array_ufunc__ = None  # so that array + tensor is the tensor's own addition
+    """Base of symbolic tensors and weights."""
 
     def __add__(self, other: Any) -> Any:
         return ops.add(self, other)
@@ -110,14 +108,3 @@ class Operators:
 
     def __getitem__(self, key: Any) -> Any:
         return ops.get_item(self, key)
-
-    def __iter__(self) -> Any:
-        raise TypeError(
-            f"{self!r} cannot be iterated over, because it has no values yet; see ops.unstack"
-        )
-
-    def __bool__(self) -> bool:
-        raise TypeError(
-            f"{self!r} is neither true nor false, because it has no values yet; a condition on the "
-            "values of a graph is ops.where"
-        )

@@ -5,7 +5,7 @@ import numpy as np
 
 from fastconv._ext._program import Op
 
-INSTRUCTIONS: int
+INSTRUCTIONS: dict[str, Any]
 MOST_SLOTS: int
 MOST_AXES: int
 

@@ -95,7 +95,8 @@ def text(samples: Samples) -> str:
     return f"""\
 /* cost_table.h: the coefficients of the cost estimate (cost.h), in vector multiply-adds.
  *
- * Written by `python -m benchmarks.fit_cost --fit` from all files of benchmarks/cost; {origin}.
+ * Written by `python -m benchmarks.fit_cost --fit` from all files of benchmarks/cost;
+ * {origin}.
  * Residual: |estimate / time - 1|, median and 90th percentile.  Regret: time of the chosen
  * algorithm / time of the fastest one, geometric mean and worst.
  *

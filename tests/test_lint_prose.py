@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.lint_prose import READERS, findings
+from tests.support.lint_prose import READERS, findings, long_lines
 
 
 def phrases(text, suffix=".md"):
@@ -93,3 +93,14 @@ def f():
 def test_prose_of_other_files(suffix, text):
     assert phrases(text, suffix) == ["Whoever", "nobody"]
     assert suffix in READERS
+
+
+@pytest.mark.parametrize("suffix", [".c", ".h", ".inc", ".pyx", ".pxd", ".pyi"])
+def test_lines_above_100_columns_are_found(suffix):
+    text = "a" * 100 + "\n" + "a" * 101 + "\n" + "µ" * 100
+    assert list(long_lines(text, suffix)) == [(2, 101)]
+
+
+@pytest.mark.parametrize("suffix", [".py", ".md"])
+def test_the_width_of_python_and_markdown_is_not_checked_here(suffix):
+    assert list(long_lines("a" * 101, suffix)) == []

@@ -1,8 +1,9 @@
 /* old_glibc.h: included before every source of a manylinux wheel.
  *
- * glibc 2.27, 2.29, 2.35 and 2.38 gave these functions a second symbol version, which no longer calls a handler of errors that
- * programs of System V could define.  The linker takes the newest version, and the wheel would then need that glibc.  The older
- * version computes the same result. */
+ * glibc 2.27, 2.29, 2.35 and 2.38 gave these functions a second symbol version, which no longer
+ * calls a handler of errors that programs of System V could define.  The linker takes the newest
+ * version, and the wheel would then need that glibc.  The older version computes the same
+ * result. */
 #if defined(__x86_64__)
 #define FC_OLDEST "GLIBC_2.2.5"
 #elif defined(__aarch64__)

@@ -1,7 +1,7 @@
 """The algorithm of a convolution pass: by estimated cost, or forced.
 
-schedule/algorithm.h lists the algorithms, with their conditions and costs; this module converts names, and puts the reason
-why an algorithm does not apply into words.
+schedule/algorithm.h lists the algorithms, with their conditions and costs; this module converts
+names, and puts the reason why an algorithm does not apply into words.
 """
 
 import numpy as np
@@ -32,11 +32,13 @@ ALGORITHMS = ("auto", "direct", "scatter", "winograd2", "winograd4")
 POLICIES = ("auto", "direct")
 
 cdef dict _algorithms = {
-    "direct": FC_DIRECT, "scatter": FC_SCATTER, "winograd2": FC_WINOGRAD2, "winograd4": FC_WINOGRAD4,
+    "direct": FC_DIRECT, "scatter": FC_SCATTER, "winograd2": FC_WINOGRAD2,
+    "winograd4": FC_WINOGRAD4,
 }
 cdef dict _names = {code: name for name, code in _algorithms.items()}
 cdef dict _passes = {
-    "forward": FC_FORWARD, "backward_input": FC_BACKWARD_INPUT, "backward_kernel": FC_BACKWARD_KERNEL,
+    "forward": FC_FORWARD, "backward_input": FC_BACKWARD_INPUT,
+    "backward_kernel": FC_BACKWARD_KERNEL,
 }
 cdef dict _padding_modes = {"zeros": FC_PAD_ZEROS, "edge": FC_PAD_EDGE, "reflect": FC_PAD_REFLECT}
 cdef str _policy = "auto"
@@ -87,14 +89,15 @@ def _reason(g, int obstacle, str pass_name, str algorithm):
 
 
 cdef class ConvPass:
-    """A pass of a convolution and the algorithm that runs it; the ops of `_conv` are constructed from one.
+    """A pass of a convolution and the algorithm that runs it; the ops of `_conv` are
+    constructed from one.
 
-    `pass_name`: "forward", "backward_input" or "backward_kernel".  `frozen`: the filters do not change between runs
-    (`FilterOp.freeze_weights`).  Raises ValueError for an unknown algorithm, or for a forced one that does not apply, with
-    the reason.
+    `pass_name`: "forward", "backward_input" or "backward_kernel".  `frozen`: the filters do not
+    change between runs (`FilterOp.freeze_weights`).  Raises ValueError for an unknown algorithm, or
+    for a forced one that does not apply, with the reason.
 
-    The cost estimate assumes float32 vectors for both dtypes.  In float64, where accuracy matters more than time, "auto"
-    does not choose Winograd.
+    The cost estimate assumes float32 vectors for both dtypes.  In float64,
+    where accuracy matters more than time, "auto" does not choose Winograd.
     """
 
     def __init__(self, geometry, str pass_name, dtype, algorithm="auto", bint frozen=False):
@@ -102,15 +105,22 @@ cdef class ConvPass:
         if algorithm not in ALGORITHMS or (algorithm == "scatter" and code != FC_BACKWARD_INPUT):
             apart = () if code == FC_BACKWARD_INPUT else ("scatter",)
             valid = ", ".join(repr(name) for name in ALGORITHMS if name not in apart)
-            raise ValueError(f"unknown `algorithm` for {pass_name}: received {algorithm!r}, expected one of {valid}")
+            raise ValueError(
+                f"unknown `algorithm` for {pass_name}: received {algorithm!r}, "
+                f"expected one of {valid}"
+            )
         if code != FC_FORWARD and geometry.padding_mode != "zeros":
-            raise ValueError(f"gradients need `padding_mode` 'zeros', received {geometry.padding_mode!r}")
+            raise ValueError(
+                f"gradients need `padding_mode` 'zeros', received {geometry.padding_mode!r}"
+            )
         self.geometry = geometry.compact()
         self.sizes = _sizes(self.geometry)
         self.code = code
         cdef bint winograd = np.dtype(dtype).itemsize == 4 and _policy == "auto"
         if algorithm == "auto":
-            chosen = schedule.choose_algorithm(&current_table(False).target, &self.sizes, code, frozen, winograd)
+            chosen = schedule.choose_algorithm(
+                &current_table(False).target, &self.sizes, code, frozen, winograd
+            )
             self.algorithm = _names[chosen]
             return
         obstacle = schedule.obstacle(&self.sizes, code, _algorithms[algorithm])
@@ -126,10 +136,12 @@ def choose_algorithm(geometry, str pass_name, dtype, algorithm="auto", bint froz
 
 
 def estimated_costs(geometry, str pass_name, bint frozen=False):
-    """{algorithm: estimated time in vector multiply-adds} of the algorithms that apply to a float32 pass."""
+    """{algorithm: time in vector multiply-adds} of the algorithms that apply to a float32 pass."""
     cdef ConvPass chosen = ConvPass(geometry, pass_name, np.float32, "direct", frozen)
     return {
-        name: schedule.cost(&current_table(False).target, &chosen.sizes, chosen.code, algorithm, frozen)
+        name: schedule.cost(
+            &current_table(False).target, &chosen.sizes, chosen.code, algorithm, frozen
+        )
         for name, algorithm in _algorithms.items()
         if schedule.obstacle(&chosen.sizes, chosen.code, algorithm) == FC_APPLIES
     }
@@ -154,10 +166,13 @@ COST_TERMS = tuple(fc_term_name(i).decode() for i in range(FC_COST_TERM_COUNT))
 def cost_amounts(geometry, str pass_name, str algorithm, bint frozen=False, str isa=None):
     """The amount of each of `COST_TERMS` in a float32 pass, on any instruction set of this build.
 
-    Their sum, weighted by the coefficients of schedule/cost_table.h, is the entry of `estimated_costs`.
+    Their sum, weighted by the coefficients of schedule/cost_table.h,
+    is the entry of `estimated_costs`.
     """
     cdef ConvPass chosen = ConvPass(geometry, pass_name, np.float32, algorithm, frozen)
     cdef const fc_table *table = current_table(False) if isa is None else compiled_table(isa)
     cdef double[FC_COST_TERM_COUNT] amounts
-    schedule.cost_amounts(&table.target, &chosen.sizes, chosen.code, _algorithms[algorithm], frozen, amounts)
+    schedule.cost_amounts(
+        &table.target, &chosen.sizes, chosen.code, _algorithms[algorithm], frozen, amounts
+    )
     return tuple(amounts[i] for i in range(FC_COST_TERM_COUNT))

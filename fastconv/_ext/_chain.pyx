@@ -1,4 +1,4 @@
-"""Chains of element-wise operations: one pass over memory for all of them, partitioned into items of a few blocks."""
+"""Chains of element-wise operations: one pass over memory, in items of a few blocks."""
 
 cimport cython
 from libc.stdint cimport int64_t
@@ -55,7 +55,8 @@ cdef extern from *:
 
 # Name of every instruction -> (code, number of operands, cost of an element).
 INSTRUCTIONS = {
-    fc_chain_name(i).decode(): (i, fc_chain_fact(i, 0), fc_chain_fact(i, 1)) for i in range(FC_CHAIN_CODE_COUNT)
+    fc_chain_name(i).decode(): (i, fc_chain_fact(i, 0), fc_chain_fact(i, 1))
+    for i in range(FC_CHAIN_CODE_COUNT)
 }
 MOST_SLOTS = FC_CHAIN_SLOTS
 MOST_AXES = FC_CHAIN_AXES
@@ -65,13 +66,15 @@ MOST_AXES = FC_CHAIN_AXES
 cdef class Chain(Op):
     """Runs `instructions` on every element.
 
-    Slots are numbered: first the `inputs`, then the `outputs`, then `registers` intermediate values.  An instruction is
-    (name, slot of the result, slots of the operands, activation, parameters); activation and parameters are those of
-    "activation" and "activation_gradient", otherwise "" and ().
+    Slots are numbered: first the `inputs`, then the `outputs`, then `registers` intermediate
+    values.  An instruction is (name, slot of the result, slots of the operands, activation,
+    parameters); activation and parameters are those of "activation" and "activation_gradient",
+    otherwise "" and ().
 
-    An input is a number, or an array whose shape is broadcast to that of the outputs by the rules of NumPy: of their dtype,
-    bool or int32.  The outputs have one shape, and are float32 or float64, all the same, or bool.  One output may be one of
-    the inputs if that has the same shape and dtype and there is no other output.
+    An input is a number, or an array whose shape is broadcast to that of the outputs by the rules
+    of NumPy: of their dtype, bool or int32.  The outputs have one shape, and are float32 or
+    float64, all the same, or bool.  One output may be one of the inputs if that has the same shape
+    and dtype and there is no other output.
     """
 
     cdef fc_chain problem
@@ -88,19 +91,24 @@ cdef class Chain(Op):
         if slots > FC_CHAIN_SLOTS:
             raise ValueError(f"a chain has at most {FC_CHAIN_SLOTS} slots, received {slots}")
         self.arrays = tuple(array for array in inputs + outputs if isinstance(array, np.ndarray))
-        dtype = np.dtype(dtype or next((y.dtype for y in outputs if y.dtype.kind == "f"), np.float32))
+        dtype = np.dtype(
+            dtype or next((y.dtype for y in outputs if y.dtype.kind == "f"), np.float32)
+        )
         if dtype not in (np.float32, np.float64):
             raise TypeError(f"expected float32 or float64 arrays, received {dtype}")
         self.table = current_table(dtype == np.float64)
         self.slot = <fc_chain_slot *> calloc(max(slots, 1), sizeof(fc_chain_slot))
-        self.instruction = <fc_chain_instruction *> calloc(max(len(instructions), 1), sizeof(fc_chain_instruction))
+        self.instruction = <fc_chain_instruction *> calloc(
+            max(len(instructions), 1), sizeof(fc_chain_instruction)
+        )
         if self.slot == NULL or self.instruction == NULL:
             raise MemoryError(f"cannot allocate a chain of {len(instructions)} instructions")
         shape = outputs[0].shape
         shape, strides = _collapsed(shape, [x for x in inputs if isinstance(x, np.ndarray)])
         cdef fc_chain *p = &self.problem
         cdef int index, axis
-        p.slot, p.instruction, p.slots, p.instructions = self.slot, self.instruction, slots, len(instructions)
+        p.slot, p.instruction = self.slot, self.instruction
+        p.slots, p.instructions = slots, len(instructions)
         p.axes, p.size = len(shape), outputs[0].size
         for axis in range(p.axes):
             p.shape[axis] = shape[axis]
@@ -114,7 +122,9 @@ cdef class Chain(Op):
         self._choose_block()
         for index, y in enumerate(outputs, len(inputs)):
             if y.shape != outputs[0].shape:
-                raise ValueError(f"expected outputs of one shape, received {outputs[0].shape} and {y.shape}")
+                raise ValueError(
+                    f"expected outputs of one shape, received {outputs[0].shape} and {y.shape}"
+                )
             self.slot[index].place, self.slot[index].data = FC_SLOT_OUTPUT, pointer(y)
             self.slot[index].type = _element_type(y, dtype, "output")
             if self.slot[index].type == FC_ELEMENT_INT32:
@@ -130,7 +140,11 @@ cdef class Chain(Op):
         slot.data, slot.type = pointer(x), _element_type(x, dtype, "input")
         for axis, stride in enumerate(strides):
             slot.stride[axis] = stride
-        repeated = [axis for axis, stride in enumerate(strides) if stride == 0 and self.problem.shape[axis] != 1]
+        repeated = [
+            axis
+            for axis, stride in enumerate(strides)
+            if stride == 0 and self.problem.shape[axis] != 1
+        ]
         if x.size == 1:
             slot.place = FC_SLOT_SINGLE
         elif not repeated:
@@ -142,7 +156,7 @@ cdef class Chain(Op):
         return 0
 
     cdef int _choose_block(self) except -1:
-        """The block is a multiple of the longest period; the inputs whose period does not divide it are gathered."""
+        """The block is a multiple of the longest period; inputs of other periods are gathered."""
         cdef int64_t period = 1
         cdef int s
         for s in range(self.problem.slots):
@@ -177,21 +191,27 @@ cdef class Chain(Op):
 
     cdef void _lay_out(self) noexcept:
         """Give every slot that is not an array its part of the scratch memory."""
-        cdef int64_t element = self.table.target.element_size, used = 0, least = self.table.target.lanes
+        cdef int64_t element = self.table.target.element_size, used = 0
+        cdef int64_t least = self.table.target.lanes
         cdef int64_t whole = round_up_64(max(self.problem.block, least) * element) // element
         cdef int s
         for s in range(self.problem.slots):
             self.slot[s].scratch = used
             if self.slot[s].place == FC_SLOT_SINGLE:
                 used += round_up_64(least * element) // element
-            elif self.slot[s].place not in (FC_SLOT_WHOLE, FC_SLOT_OUTPUT) or self.slot[s].type != FC_ELEMENT_REAL:
+            elif (
+                self.slot[s].place not in (FC_SLOT_WHOLE, FC_SLOT_OUTPUT)
+                or self.slot[s].type != FC_ELEMENT_REAL
+            ):
                 used += whole
         self.scratch_bytes = max(used, 1) * element
 
     cdef int64_t phase_items(self, int phase) noexcept nogil:
         return (self.problem.size + self.problem.item - 1) // self.problem.item
 
-    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+    cdef void phase_item(
+        self, int phase, int64_t item, char *workspace, char *scratch
+    ) noexcept nogil:
         self.table.chain_item(&self.problem, item, scratch)
 
 
@@ -202,20 +222,25 @@ cdef int _element_type(array, dtype, str what) except -1:
         return FC_ELEMENT_BOOL
     if array.dtype == np.int32:
         return FC_ELEMENT_INT32
-    raise TypeError(f"an {what} of a chain in {dtype} must be {dtype}, bool or int32, received {array.dtype}")
+    raise TypeError(
+        f"an {what} of a chain in {dtype} must be {dtype}, bool or int32, received {array.dtype}"
+    )
 
 
 def _collapsed(shape, arrays):
-    """(shape, strides of each array in elements) with neighbouring axes joined where all arrays allow it.
+    """(shape, strides of each array in elements), neighbouring axes joined where all allow it.
 
-    The stride of an axis along which an array is broadcast is 0.  Raises ValueError for shapes that do not fit.
+    The stride of an axis along which an array is broadcast is 0.  Raises ValueError for
+    shapes that do not fit.
     """
     sizes = list(shape) or [1]
     strides = []
     for array in arrays:
         padded = (1,) * (len(sizes) - array.ndim) + array.shape
         if len(padded) != len(sizes) or any(n not in (1, size) for n, size in zip(padded, sizes)):
-            raise ValueError(f"expected a shape that is broadcast to {tuple(shape)}, received {array.shape}")
+            raise ValueError(
+                f"expected a shape that is broadcast to {tuple(shape)}, received {array.shape}"
+            )
         steps, step = [], 1
         for n in reversed(padded):
             steps.insert(0, 0 if n == 1 else step)
@@ -233,5 +258,7 @@ def _collapsed(shape, arrays):
             del sizes[axis + 1]
         axis -= 1
     if len(sizes) > FC_CHAIN_AXES:
-        raise ValueError(f"an input may be broadcast along at most {FC_CHAIN_AXES} axes, received {tuple(shape)}")
+        raise ValueError(
+            f"an input may be broadcast along at most {FC_CHAIN_AXES} axes, received {tuple(shape)}"
+        )
     return sizes, strides

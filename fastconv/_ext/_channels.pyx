@@ -45,7 +45,9 @@ cdef class ScaleShift(Op):
             if factor is None:
                 continue
             if factor.shape != (self.channels,):
-                raise ValueError(f"expected scale and shift of shape {(self.channels,)}, received {factor.shape}")
+                raise ValueError(
+                    f"expected scale and shift of shape {(self.channels,)}, received {factor.shape}"
+                )
             if self.period > self.channels:
                 kept.append(np.empty(self.period, x.dtype))
                 self.repeated[i] = <char *> pointer(kept[-1])
@@ -69,7 +71,9 @@ cdef class ScaleShift(Op):
             return 1
         return (self.size + length - 1) // length if length else 0
 
-    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+    cdef void phase_item(
+        self, int phase, int64_t item, char *workspace, char *scratch
+    ) noexcept nogil:
         cdef int64_t begin = item * self.rows_per_item * self.period
         cdef int64_t stop = min(self.size, begin + self.rows_per_item * self.period), at
         if phase < self.phases - 1:
@@ -78,7 +82,8 @@ cdef class ScaleShift(Op):
         while begin < stop:
             at = begin * self.table.target.element_size
             self.table.scale_shift(
-                self.x + at, self.repeated[0], self.repeated[1], self.y + at, min(self.period, stop - begin)
+                self.x + at, self.repeated[0], self.repeated[1], self.y + at,
+                min(self.period, stop - begin)
             )
             begin += self.period
 
@@ -98,8 +103,13 @@ cdef class Masked(Op):
 
     @cython.wraparound(True)
     def __init__(self, x, mask, y):
-        if x.shape != y.shape or mask.ndim != x.ndim or any(m not in (1, n) for m, n in zip(mask.shape, x.shape)):
-            raise ValueError(f"expected a mask that fits {x.shape} and y of that shape, received {mask.shape}, {y.shape}")
+        if x.shape != y.shape or mask.ndim != x.ndim or any(
+            m not in (1, n) for m, n in zip(mask.shape, x.shape)
+        ):
+            raise ValueError(
+                f"expected a mask that fits {x.shape} and y of that shape, "
+                f"received {mask.shape}, {y.shape}"
+            )
         bind(self, (x, mask, y))
         merged = []  # [size, size in the mask]; neighbouring axes of one kind are joined
         for n, m in zip(x.shape, mask.shape):
@@ -111,7 +121,10 @@ cdef class Masked(Op):
         self.one = last == 1
         self.rank = len(merged)
         if self.rank > FC_AXES:
-            raise ValueError(f"expected at most {FC_AXES} changes between masked and free axes, received {self.rank}")
+            raise ValueError(
+                f"expected at most {FC_AXES} changes between masked and free axes, "
+                f"received {self.rank}"
+            )
         self.rows, stride = 1, last
         for a in range(self.rank - 1, -1, -1):
             n, m = merged[a]
@@ -124,7 +137,9 @@ cdef class Masked(Op):
     cdef int64_t phase_items(self, int phase) noexcept nogil:
         return self.rows
 
-    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+    cdef void phase_item(
+        self, int phase, int64_t item, char *workspace, char *scratch
+    ) noexcept nogil:
         cdef int64_t rest = item, at = 0, bytes = self.table.target.element_size
         cdef int a
         for a in range(self.rank - 1, -1, -1):
@@ -137,7 +152,8 @@ cdef class Masked(Op):
 
 
 cdef class _Columns(Op):
-    """x (batch, rows, C) in blocks of rows: phase 0 reduces each block, phase 1 reduces the blocks' results.
+    """x (batch, rows, C) in blocks of rows: phase 0 reduces each block,
+    phase 1 reduces the blocks' results.
 
     The number of blocks depends on the shape alone.
     """
@@ -182,7 +198,9 @@ cdef class ColumnSums(_Columns):
             raise ValueError(f"expected y of shape {(x.shape[0], x.shape[2])}, received {y.shape}")
         self.scale, self.y = scale, <char *> pointer(y)
 
-    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+    cdef void phase_item(
+        self, int phase, int64_t item, char *workspace, char *scratch
+    ) noexcept nogil:
         cdef int64_t rows
         cdef char *x
         if phase == 0:
@@ -190,14 +208,16 @@ cdef class ColumnSums(_Columns):
             self.table.column_sums(x, rows, self.channels, 1.0, workspace + item * self.row_bytes)
         else:
             self.table.column_sums(
-                workspace + item * self.blocks * self.row_bytes, self.blocks, self.channels, self.scale,
+                workspace + item * self.blocks * self.row_bytes, self.blocks, self.channels,
+                self.scale,
                 self.y + item * self.row_bytes,
             )
 
 
 @cython.final
 cdef class ColumnMax(_Columns):
-    """y[b, c] = the maximum of x[b, r, c] over r, argmax[b, c] its first r; a NaN counts as the maximum.
+    """y[b, c] = the maximum of x[b, r, c] over r, argmax[b, c] its first r;
+    a NaN counts as the maximum.
 
     x (batch, rows, C), y (batch, C), argmax (batch, C) int32 or None.
     """
@@ -209,13 +229,19 @@ cdef class ColumnMax(_Columns):
         bind(self, (x, y, argmax), (x, y))
         self._describe(x, 2)
         shape = (x.shape[0], x.shape[2])
-        if y.shape != shape or (argmax is not None and (argmax.shape, argmax.dtype) != (shape, np.int32)):
-            raise ValueError(f"expected y and an int32 argmax of shape {shape}, received {y.shape}, {argmax!r}")
+        if y.shape != shape or (
+            argmax is not None and (argmax.shape, argmax.dtype) != (shape, np.int32)
+        ):
+            raise ValueError(
+                f"expected y and an int32 argmax of shape {shape}, received {y.shape}, {argmax!r}"
+            )
         if self.block >= 1 << 24 or self.rows >= 1 << 31:
             raise ValueError(f"expected fewer rows, received {self.rows}")
         self.y, self.argmax = <char *> pointer(y), <int32_t *> pointer(argmax)
 
-    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+    cdef void phase_item(
+        self, int phase, int64_t item, char *workspace, char *scratch
+    ) noexcept nogil:
         cdef int64_t rows
         cdef char *x
         cdef char *part
@@ -225,14 +251,15 @@ cdef class ColumnMax(_Columns):
             self.table.column_max(x, rows, self.channels, part, part + self.row_bytes)
         else:
             self.table.join_max(
-                workspace + 2 * item * self.blocks * self.row_bytes, self.blocks, self.block, self.channels,
-                self.y + item * self.row_bytes, self.argmax + item * self.channels if self.argmax else NULL,
+                workspace + 2 * item * self.blocks * self.row_bytes, self.blocks, self.block,
+                self.channels, self.y + item * self.row_bytes,
+                self.argmax + item * self.channels if self.argmax else NULL,
             )
 
 
 @cython.final
 cdef class ColumnMaxBackward(_Columns):
-    """dx[b, r, c] = dy[b, c] where r is argmax[b, c], else 0; dy and argmax (batch, C), dx (batch, rows, C)."""
+    """dx[b, r, c] = dy[b, c] where r is argmax[b, c], else 0; dx (batch, rows, C)."""
 
     cdef char *dy
     cdef int32_t *argmax
@@ -242,10 +269,14 @@ cdef class ColumnMaxBackward(_Columns):
         self._describe(dx, 0)
         shape = (dx.shape[0], dx.shape[2])
         if dy.shape != shape or argmax.shape != shape or argmax.dtype != np.int32:
-            raise ValueError(f"expected dy and an int32 argmax of shape {shape}, received {dy.shape}, {argmax!r}")
+            raise ValueError(
+                f"expected dy and an int32 argmax of shape {shape}, received {dy.shape}, {argmax!r}"
+            )
         self.dy, self.argmax = <char *> pointer(dy), <int32_t *> pointer(argmax)
 
-    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+    cdef void phase_item(
+        self, int phase, int64_t item, char *workspace, char *scratch
+    ) noexcept nogil:
         cdef int64_t rows, c, size = self.table.target.element_size
         cdef char *dx
         if phase == 0:
@@ -254,12 +285,16 @@ cdef class ColumnMaxBackward(_Columns):
             return
         dx = self.x + item * self.rows * self.row_bytes
         for c in range(item * self.channels, (item + 1) * self.channels):
-            memcpy(dx + self.argmax[c] * self.row_bytes + c % self.channels * size, self.dy + c * size, size)
+            memcpy(
+                dx + self.argmax[c] * self.row_bytes + c % self.channels * size, self.dy + c * size,
+                size
+            )
 
 
 @cython.final
 cdef class Gaussian(Op):
-    """y = x + z, or with `multiply` y = x * (1 + z), z normal with standard deviation `stddev`; y may be x.
+    """y = x + z, or with `multiply` y = x * (1 + z), z normal with standard deviation
+    `stddev`; y may be x.
 
     `set_state` selects the noise of the next run.  Equal seeds and equal states give equal noise.
     """
@@ -286,7 +321,9 @@ cdef class Gaussian(Op):
     cdef int64_t phase_items(self, int phase) noexcept nogil:
         return (self.size + STRETCH - 1) // STRETCH
 
-    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+    cdef void phase_item(
+        self, int phase, int64_t item, char *workspace, char *scratch
+    ) noexcept nogil:
         cdef int64_t begin = item * STRETCH, at = begin * self.table.target.element_size
         self.table.gaussian(
             self.x + at, self.y + at, begin, min(<int64_t> STRETCH, self.size - begin), self.stddev,

@@ -6,8 +6,9 @@ x (N, H, W, C), w (KH, KW, C / groups, K), y and dy (N, OH, OW, K), all C-contig
     conv2d_backward_input   dx from dy and w
     conv2d_backward_kernel  dw and db from x and dy
 
-These functions choose an algorithm (`_algorithm`) and return an op of its class.  An op describes its pass as one or more
-*problems* and distributes their items over threads; schedule/ partitions the problems, kernels/ does the arithmetic.
+These functions choose an algorithm (`_algorithm`) and return an op of its class.  An op describes
+its pass as one or more *problems* and distributes their items over threads; schedule/ partitions
+the problems, kernels/ does the arithmetic.
 """
 
 cimport cython
@@ -42,13 +43,15 @@ cdef dict _poolings = {None: FC_POOL_NONE, "max": FC_POOL_MAX, "average": FC_POO
 
 
 def conv2d_forward(
-    geometry, x, w, b, y, str activation="linear", double slope=0.0, algorithm="auto", pool=None, bint frozen=False
+    geometry, x, w, b, y, str activation="linear", double slope=0.0, algorithm="auto", pool=None,
+    bint frozen=False
 ):
     """The op y = pool(activation(conv2d(x, w) + b)).
 
-    `pool` is None, "max" or "average": pooling over whole 2x2 windows with stride 2 (one group).  The convolution's output
-    is not stored, and a last row or column that is in no window is not computed.  The result has the bits of a separate
-    pooling after a convolution with that many rows and columns.
+    `pool` is None, "max" or "average": pooling over whole 2x2 windows with stride 2 (one
+    group).  The convolution's output is not stored, and a last row or column that is in no
+    window is not computed.  The result has the bits of a separate pooling after a convolution
+    with that many rows and columns.
 
     `frozen`: the caller will freeze the op's weights; "auto" takes that into account.
     """
@@ -62,7 +65,9 @@ def conv2d_forward(
 def conv2d_backward_input(geometry, dy, w, dx, algorithm="auto"):
     """The op dx = gradient of conv2d with respect to its input."""
     chosen = ConvPass(geometry, "backward_input", dy.dtype, algorithm)
-    cls = {"direct": DirectBackwardInput, "scatter": ScatterBackwardInput}.get(chosen.algorithm, WinogradBackwardInput)
+    cls = {"direct": DirectBackwardInput, "scatter": ScatterBackwardInput}.get(
+        chosen.algorithm, WinogradBackwardInput
+    )
     return cls(chosen, dy, w, dx)
 
 
@@ -74,7 +79,7 @@ def conv2d_backward_kernel(geometry, x, dy, dw, db, algorithm="auto"):
 
 
 cdef int _check_shapes(g, x, w, y, pool=None) except -1:
-    """Raises ValueError unless the arrays of a pass, under their forward names, have the shapes of the geometry."""
+    """Raises ValueError unless the arrays, under their forward names, fit the geometry."""
     side = 2 if pool else 1
     expected = (
         (g.batch, g.height, g.width, g.channels),
@@ -83,7 +88,9 @@ cdef int _check_shapes(g, x, w, y, pool=None) except -1:
     )
     received = (x.shape, w.shape, y.shape)
     if received != expected:
-        raise ValueError(f"expected shapes (input, filters, output) {expected}, received {received}")
+        raise ValueError(
+            f"expected shapes (input, filters, output) {expected}, received {received}"
+        )
     return 0
 
 
@@ -94,11 +101,15 @@ cdef int _check_bias(g, b, str what) except -1:
 
 
 cdef int _pool_code(g, pool) except -1:
-    """The code of a 2x2 pooling with stride 2; ValueError if it cannot be fused into this convolution."""
+    """The code of a 2x2 pooling with stride 2; ValueError if this convolution cannot fuse it."""
     if pool not in _poolings:
-        raise ValueError(f"pooling {pool!r} cannot be fused; expected one of {', '.join(map(repr, _poolings))}")
+        raise ValueError(
+            f"pooling {pool!r} cannot be fused; expected one of {', '.join(map(repr, _poolings))}"
+        )
     if pool and g.groups > 1:
-        raise ValueError(f"a pooling can end a convolution of one group, received {g.groups} groups")
+        raise ValueError(
+            f"a pooling can end a convolution of one group, received {g.groups} groups"
+        )
     return _poolings[pool]
 
 
@@ -106,7 +117,7 @@ cdef int _pool_code(g, pool) except -1:
 
 
 cdef class _Problems(FilterOp):
-    """Forward-like problems that run as one op: phase 0 packs all filters, phase 1 runs the items of all problems."""
+    """Forward-like problems in one op: phase 0 packs all filters, phase 1 runs all items."""
 
     cdef readonly str algorithm
     cdef int count
@@ -123,7 +134,9 @@ cdef class _Problems(FilterOp):
         self.packed = <int64_t *> calloc(count, sizeof(int64_t))
         self.first_item = <int64_t *> calloc(count + 1, sizeof(int64_t))
         self.first_pack = <int64_t *> calloc(count + 1, sizeof(int64_t))
-        if not (self.problems and self.views and self.packed and self.first_item and self.first_pack):
+        if not (
+            self.problems and self.views and self.packed and self.first_item and self.first_pack
+        ):
             raise MemoryError("cannot allocate the description of a convolution")
         return 0
 
@@ -174,7 +187,9 @@ cdef class _Problems(FilterOp):
             return 0 if self.is_packed else self.first_pack[self.count]
         return self.first_item[self.count]
 
-    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+    cdef void phase_item(
+        self, int phase, int64_t item, char *workspace, char *scratch
+    ) noexcept nogil:
         cdef int64_t *first = self.first_pack if phase == 0 else self.first_item
         cdef fc_conv own
         cdef fc_conv *p
@@ -193,7 +208,10 @@ cdef class _Problems(FilterOp):
             self.table.conv_item(p, item, scratch)
 
     def details(self):
-        return {"algorithm": self.algorithm, "problems": [self._detail(i) for i in range(self.count)]}
+        return {
+            "algorithm": self.algorithm,
+            "problems": [self._detail(i) for i in range(self.count)],
+        }
 
     def _detail(self, int i):
         cdef fc_conv *p = &self.problems[i]
@@ -211,7 +229,10 @@ cdef class _Problems(FilterOp):
             "gathers_input": bool(p.copies_rows),
             "reduction": (p.taps, p.run),
             "reduction_block": (p.tap_block, p.run_block),
-            "items": {"rows": p.row_items, "columns": p.col_items, "panels": p.panel_items, "groups": p.groups},
+            "items": {
+                "rows": p.row_items, "columns": p.col_items, "panels": p.panel_items,
+                "groups": p.groups,
+            },
         }
 
 
@@ -229,7 +250,8 @@ cdef class DirectForward(_Problems):
         self._allocate(1)
         cdef fc_conv *p = &self.problems[0]
         schedule.describe_forward(&chosen.sizes, p, &self.views[0])
-        p.activation, p.slope, p.pool = fused_activation_code(activation), slope, _pool_code(chosen.geometry, pool)
+        p.activation, p.slope = fused_activation_code(activation), slope
+        p.pool = _pool_code(chosen.geometry, pool)
         p.x, p.bias, p.y = pointer(x), pointer(b), pointer(y)
         self.views[0].w = pointer(w)
         self._plan()
@@ -245,7 +267,9 @@ def residues(int64_t size, int64_t kernel, int64_t stride, int64_t dilation, int
     return found
 
 
-cdef list residue_starts(int64_t size, int64_t kernel, int64_t stride, int64_t dilation, int64_t pad):
+cdef list residue_starts(
+    int64_t size, int64_t kernel, int64_t stride, int64_t dilation, int64_t pad
+):
     """First positions of the residues of an axis of dx (schedule/geometry.h)."""
     cdef int64_t at = 0, end = schedule.residue_end(size, stride)
     starts = []
@@ -257,8 +281,11 @@ cdef list residue_starts(int64_t size, int64_t kernel, int64_t stride, int64_t d
 
 @cython.final
 cdef class DirectBackwardInput(_Problems):
-    """dx from dy and w by direct sums: for every residue of the position modulo the strides, a forward problem over dy with
-    flipped and transposed filters."""
+    """dx from dy and w by direct sums.
+
+    For every residue of the position modulo the strides, a forward problem over dy with flipped and
+    transposed filters.
+    """
 
     def __init__(self, ConvPass chosen, dy, w, dx):
         bind(self, (dy, w, dx))
@@ -272,7 +299,9 @@ cdef class DirectBackwardInput(_Problems):
         self._allocate(len(rows) * len(columns))
         for row in rows:
             for column in columns:
-                schedule.describe_backward_input(&chosen.sizes, row, column, &self.problems[i], &self.views[i], &first)
+                schedule.describe_backward_input(
+                    &chosen.sizes, row, column, &self.problems[i], &self.views[i], &first
+                )
                 self.problems[i].x = pointer(dy)
                 self.problems[i].y = <char *> pointer(dx) + first * self.table.target.element_size
                 self.views[i].w = pointer(w)
@@ -298,7 +327,9 @@ cdef class ScatterBackwardInput(FilterOp):
         self.w = pointer(w)
         self.fit(1)
         self.need_filter_bytes(p.packed_size * self.table.target.element_size)
-        self.work = 2.0 * p.batch * p.out_h * p.out_w * p.kernel_h * p.kernel_w * p.channels * p.filters
+        self.work = (
+            2.0 * p.batch * p.out_h * p.out_w * p.kernel_h * p.kernel_w * p.channels * p.filters
+        )
 
     cdef void fit(self, int threads) noexcept nogil:
         schedule.plan_scatter(&self.target, &self.problem)
@@ -313,7 +344,9 @@ cdef class ScatterBackwardInput(FilterOp):
             return 0 if self.is_packed else self.problem.pack_items
         return self.problem.items
 
-    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+    cdef void phase_item(
+        self, int phase, int64_t item, char *workspace, char *scratch
+    ) noexcept nogil:
         cdef fc_scatter own
         cdef fc_scatter *p = &self.problem
         if self.packs_apart:
@@ -375,7 +408,9 @@ cdef class DirectBackwardKernel(_BackwardKernel):
     cdef int64_t phase_items(self, int phase) noexcept nogil:
         return self.problem.items if phase == 0 else self.problem.reduce_items
 
-    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+    cdef void phase_item(
+        self, int phase, int64_t item, char *workspace, char *scratch
+    ) noexcept nogil:
         if phase == 0:
             self.table.filter_gradient_item(&self.problem, item, scratch)
         else:
@@ -383,12 +418,20 @@ cdef class DirectBackwardKernel(_BackwardKernel):
 
     def details(self):
         p = self.problem
-        variant = "depthwise" if p.depthwise else "merged_taps" if p.merges_taps else "whole_splits" if p.whole else "parts"
+        variant = (
+            "depthwise" if p.depthwise
+            else "merged_taps" if p.merges_taps
+            else "whole_splits" if p.whole
+            else "parts"
+        )
         return {
             "algorithm": self.algorithm, "variant": variant, "store": "cached",
             "packs_x": bool(p.packs_x), "packs_dy": bool(p.packs_dy), "splits": p.splits,
             "rows": {"split": p.rows_per_split, "block": p.rows_per_block},
-            "items": {"splits": p.splits, "groups": p.groups, "panels": p.panel_items, "taps": p.tap_items, "run": p.run_items},
+            "items": {
+                "splits": p.splits, "groups": p.groups, "panels": p.panel_items,
+                "taps": p.tap_items, "run": p.run_items,
+            },
         }
 
 
@@ -408,9 +451,10 @@ cdef int _tile(ConvPass chosen) noexcept:
 cdef class _Winograd(FilterOp):
     """A forward pass, or the gradient with respect to the input.
 
-    The gradient is a forward pass over dy with flipped and transposed filters; for stride 2, over dy with zeros between its
-    pixels.  Where dy has fewer tiles than dx (`FC_WINO_SPREAD`), it is the transpose of the forward pass instead: the
-    contributions of tiles of dy to dx are added up."""
+    The gradient is a forward pass over dy with flipped and transposed filters; for stride 2,
+    over dy with zeros between its pixels.  Where dy has fewer tiles than dx
+    (`FC_WINO_SPREAD`), it is the transpose of the forward pass instead: the contributions of
+    tiles of dy to dx are added up."""
 
     cdef readonly str algorithm
     cdef fc_winograd problem
@@ -454,7 +498,9 @@ cdef class _Winograd(FilterOp):
             return self.problem.items
         return self.problem.transform_items + (0 if self.is_packed else self.problem.pack_items)
 
-    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+    cdef void phase_item(
+        self, int phase, int64_t item, char *workspace, char *scratch
+    ) noexcept nogil:
         cdef fc_winograd own
         cdef fc_winograd *p = &self.problem
         if self.packs_apart:
@@ -466,11 +512,17 @@ cdef class _Winograd(FilterOp):
         elif item < p.transform_items:
             self.table.winograd_transform_item(p, item, scratch)
         else:
-            self.table.winograd_pack_item(p, &self.view, <void *> p.w, item - p.transform_items, scratch)
+            self.table.winograd_pack_item(
+                p, &self.view, <void *> p.w, item - p.transform_items, scratch
+            )
 
     def details(self):
         cdef fc_winograd *p = &self.problem
-        samplings = {FC_WINO_DOWN: "stride_2", FC_WINO_UP: "stride_2_transposed", FC_WINO_SPREAD: "transposed"}
+        samplings = {
+            FC_WINO_DOWN: "stride_2",
+            FC_WINO_UP: "stride_2_transposed",
+            FC_WINO_SPREAD: "transposed",
+        }
         return {
             "algorithm": self.algorithm,
             "variant": "streamed_filters" if p.streams else "resident_filters",
@@ -478,7 +530,11 @@ cdef class _Winograd(FilterOp):
             "sampling": samplings.get(p.sampling, "stride_1"),
             "tiles": (_tile_sizes(&p.rows), _tile_sizes(&p.cols)),
             "components": p.components,
-            "items": {"columns": p.items} if p.streams else {"tiles": p.tile_items, "panels": p.panel_items},
+            "items": (
+                {"columns": p.items}
+                if p.streams
+                else {"tiles": p.tile_items, "panels": p.panel_items}
+            ),
         }
 
 
@@ -494,7 +550,8 @@ cdef class WinogradForward(_Winograd):
         _check_bias(chosen.geometry, b, "a bias")
         self._begin(chosen, (x, w, b, y), w)
         cdef fc_winograd *p = &self.problem
-        p.pool, p.activation, p.slope = _pool_code(chosen.geometry, pool), fused_activation_code(activation), slope
+        p.pool = _pool_code(chosen.geometry, pool)
+        p.activation, p.slope = fused_activation_code(activation), slope
         p.x, p.bias, p.y = pointer(x), pointer(b), pointer(y)
         self._plan()
 
@@ -528,11 +585,14 @@ cdef class WinogradBackwardKernel(_BackwardKernel):
     cdef void fit(self, int threads) noexcept nogil:
         self.problem.threads = threads
         schedule.plan_winograd_gradient(&self.target, &self.problem)
-        self.shared_bytes = round_up_64(self.problem.workspace_size * self.table.target.element_size)
+        self.shared_bytes = round_up_64(
+            self.problem.workspace_size * self.table.target.element_size
+        )
         self.scratch_bytes = round_up_64(self.problem.scratch_bytes)
 
-    # With `own_sums`: the splits, then their reduction.  Otherwise one item that writes the zeros that all others read
-    # (`begin` would be too early, because earlier ops use the same memory), then two phases per block of tiles.
+    # With `own_sums`: the splits, then their reduction.  Otherwise one item that writes the zeros
+    # that all others read (`begin` would be too early, because earlier ops use the same memory),
+    # then two phases per block of tiles.
     cdef int64_t phase_items(self, int phase) noexcept nogil:
         if self.problem.own_sums:
             return self.problem.reduce_items if phase else self.problem.split_items
@@ -542,7 +602,9 @@ cdef class WinogradBackwardKernel(_BackwardKernel):
             return self.problem.transform_items
         return self.problem.product_items
 
-    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+    cdef void phase_item(
+        self, int phase, int64_t item, char *workspace, char *scratch
+    ) noexcept nogil:
         if self.problem.own_sums:
             if phase == 0:
                 self.table.winograd_gradient_split(&self.problem, workspace, item, scratch)
@@ -553,7 +615,9 @@ cdef class WinogradBackwardKernel(_BackwardKernel):
         elif phase % 2:
             self.table.winograd_gradient_transform(&self.problem, workspace, (phase - 1) // 2, item)
         else:
-            self.table.winograd_gradient_product(&self.problem, workspace, (phase - 1) // 2, item, scratch)
+            self.table.winograd_gradient_product(
+                &self.problem, workspace, (phase - 1) // 2, item, scratch
+            )
 
     def details(self):
         cdef fc_winograd_gradient *p = &self.problem

@@ -1,11 +1,13 @@
-# Declarations shared by the extension modules: the kernel table in use, and what converts arrays and names for it.
+# Declarations shared by the extension modules: the kernel table in use,
+# and what converts arrays and names for it.
 from fastconv._ext._kernels cimport fc_target
 from fastconv._ext._tables cimport fc_schedule, fc_table
 
 # The table for float32 or float64 of the selected instruction set.
 cdef const fc_table *current_table(bint is_double) noexcept
 
-# The table for float32 of an instruction set of this build, which the machine may lack; raises for any other name.
+# The table for float32 of an instruction set of this build, which the machine may lack;
+# raises for any other name.
 cdef const fc_table *compiled_table(str name) except NULL
 
 # The properties of a table's target, with the variants that tests force or forbid.
@@ -20,6 +22,7 @@ cdef int element_kind(tuple arrays) except -1
 # The data pointer of a C-contiguous array; NULL for None.
 cdef void *pointer(array) except? NULL
 
-# The code of an activation; `fused_` raises if it cannot be fused into a convolution or dense product.
+# The code of an activation; `fused_` raises if it cannot be fused into a
+# convolution or dense product.
 cdef int activation_code(str name) except -1
 cdef int fused_activation_code(str name) except -1

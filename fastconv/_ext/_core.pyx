@@ -1,8 +1,8 @@
 """The selected instruction set, and the conversion of Python's arrays and names for the kernels.
 
-This is the only module that links the C objects; it hands their tables to the other modules.  The instruction set is
-chosen once, at import: the best compiled target that the CPU and the operating system support, or the one that
-`FASTCONV_ISA` names.
+This is the only module that links the C objects; it hands their tables to the other modules.  The
+instruction set is chosen once, at import: the best compiled target that the CPU and the operating
+system support, or the one that `FASTCONV_ISA` names.
 """
 
 import os
@@ -87,17 +87,21 @@ def isa():
 def set_isa(name):
     """Use target `name` for every op constructed from now on.
 
-    Raises ValueError for an unknown name, and RuntimeError for a target that this build or this machine does not have.
+    Raises ValueError for an unknown name, and RuntimeError for a target that this build or this
+    machine does not have.
     """
     global selected
     valid = ", ".join(available_isas())
     if name not in _PREFERENCE:
         raise ValueError(f"unknown instruction set {name!r}; this machine has: {valid}")
     if name not in compiled_isas():
-        raise RuntimeError(f"instruction set {name!r} is not in this build; this machine has: {valid}")
+        raise RuntimeError(
+            f"instruction set {name!r} is not in this build; this machine has: {valid}"
+        )
     if name not in available_isas():
         raise RuntimeError(
-            f"instruction set {name!r} is not supported by this CPU or operating system; it supports: {valid}"
+            f"instruction set {name!r} is not supported by this CPU or operating system; "
+            f"it supports: {valid}"
         )
     selected = _number(name)
 
@@ -118,9 +122,11 @@ def compiler():
 
 
 def fma_peak(int num_threads, double seconds=0.05):
-    """The rate of independent fused multiply-adds in registers, float32, in GFLOP/s on `num_threads` threads.
+    """The rate of independent fused multiply-adds in registers, float32,
+    in GFLOP/s on `num_threads` threads.
 
-    This is the upper bound of every direct kernel on this machine; measure it in the same run as the kernels.
+    This is the upper bound of every direct kernel on this machine;
+    measure it in the same run as the kernels.
     """
     import time
 
@@ -130,7 +136,9 @@ def fma_peak(int num_threads, double seconds=0.05):
     while True:
         start = time.perf_counter()
         flops = 0
-        for i in prange(chunks, nogil=True, num_threads=num_threads, schedule="static", chunksize=1):
+        for i in prange(
+            chunks, nogil=True, num_threads=num_threads, schedule="static", chunksize=1
+        ):
             flops += table.fma_loop(iterations)
         elapsed = time.perf_counter() - start
         if elapsed >= seconds:
@@ -157,7 +165,9 @@ cdef const fc_table *current_table(bint is_double) noexcept:
 
 cdef const fc_table *compiled_table(str name) except NULL:
     if name not in compiled_isas():
-        raise ValueError(f"instruction set {name!r} is not in this build; it has: {', '.join(compiled_isas())}")
+        raise ValueError(
+            f"instruction set {name!r} is not in this build; it has: {', '.join(compiled_isas())}"
+        )
     return fc_get_table(_number(name), False)
 
 
@@ -189,9 +199,11 @@ cdef unsigned _variant_bits(names) except? 0:
 
 
 def set_variants(forced=(), forbidden=()):
-    """Make ops constructed from now on use the variants `forced` where possible, and none of those in `forbidden`.
+    """Make ops constructed from now on use the variants `forced` where possible,
+    and none of those in `forbidden`.
 
-    For tests: otherwise a schedule decides by estimated speed.  `Op.describe` reports the variant in use.
+    For tests: otherwise a schedule decides by estimated speed.  `Op.describe` reports
+    the variant in use.
     """
     global forced_variants, forbidden_variants
     bits = _variant_bits(forced)
@@ -216,7 +228,9 @@ cdef int element_kind(tuple arrays) except -1:
         if kind == -1:
             kind = type_number == cnp.NPY_DOUBLE
         elif kind != (type_number == cnp.NPY_DOUBLE):
-            raise TypeError("expected arrays of one dtype, received a mixture of float32 and float64")
+            raise TypeError(
+                "expected arrays of one dtype, received a mixture of float32 and float64"
+            )
     return kind
 
 
@@ -249,7 +263,8 @@ cdef dict _activations = {
     "bounded_relu": FC_BOUNDED_RELU,
 }
 
-# Activations that can be fused into a convolution or dense product, and those whose gradient needs the input.
+# Activations that can be fused into a convolution or dense product,
+# and those whose gradient needs the input.
 FUSIBLE = frozenset(name for name, code in _activations.items() if code <= FC_CAN_FUSE)
 KEEPS_INPUT = frozenset(name for name, code in _activations.items() if code >= FC_KEEPS_INPUT)
 
@@ -264,5 +279,7 @@ cdef int activation_code(str name) except -1:
 cdef int fused_activation_code(str name) except -1:
     code = activation_code(name)
     if code > FC_CAN_FUSE:
-        raise ValueError(f"activation {name!r} cannot be fused; expected one of {', '.join(sorted(FUSIBLE))}")
+        raise ValueError(
+            f"activation {name!r} cannot be fused; expected one of {', '.join(sorted(FUSIBLE))}"
+        )
     return code

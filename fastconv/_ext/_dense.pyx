@@ -1,4 +1,7 @@
-"""Dense layers: x (N, I), w (I, O), b (O,), y and dy (N, O); forward, both gradients, and a gradient fused with its update."""
+"""Dense layers: forward, both gradients, and a gradient fused with its update.
+
+x (N, I), w (I, O), b (O,), y and dy (N, O).
+"""
 
 cimport cython
 from libc.stdint cimport int64_t
@@ -23,7 +26,9 @@ cdef class _DenseOp(Op):
         """Check the shapes of one pass, given under their forward names."""
         rows, inputs = x.shape
         outputs = w.shape[1]
-        if w.shape[0] != inputs or y.shape != (rows, outputs) or (b is not None and b.shape != (outputs,)):
+        if w.shape[0] != inputs or y.shape != (rows, outputs) or (
+            b is not None and b.shape != (outputs,)
+        ):
             raise ValueError(
                 f"inconsistent shapes: input {x.shape}, weights {w.shape}, output {y.shape}, "
                 f"bias {None if b is None else b.shape}"
@@ -41,7 +46,9 @@ cdef class _DenseOp(Op):
     cdef int64_t phase_items(self, int phase) noexcept nogil:
         return self.problem.items
 
-    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+    cdef void phase_item(
+        self, int phase, int64_t item, char *workspace, char *scratch
+    ) noexcept nogil:
         self.item(&self.problem, item, scratch)
 
 
@@ -74,7 +81,9 @@ cdef class DenseForward(_DenseOp):
     cdef int64_t phase_items(self, int phase) noexcept nogil:
         return self.problem.sum_items if phase else self.problem.items
 
-    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+    cdef void phase_item(
+        self, int phase, int64_t item, char *workspace, char *scratch
+    ) noexcept nogil:
         if phase:
             self.table.dense_sum_item(&self.problem, item)
         else:
@@ -85,15 +94,17 @@ cdef class DenseForward(_DenseOp):
 cdef class DenseBackwardInput(_DenseOp):
     """dx = dy w'.
 
-    `activation_gradient` = (kind, slope, x) names the activation with the output x: dx is then the gradient with respect
-    to the activation's input.
+    `activation_gradient` = (kind, slope, x) names the activation with the output x:
+    dx is then the gradient with respect to the activation's input.
     """
 
     def __init__(self, dy, w, dx, activation_gradient=None):
         bind(self, (dy, w, dx))
         self._describe(dx, w, dy, None)
         self.problem.dy, self.problem.w, self.problem.dx = pointer(dy), pointer(w), pointer(dx)
-        describe_activation_gradient(self, &self.problem.activation_gradient, activation_gradient, dx)
+        describe_activation_gradient(
+            self, &self.problem.activation_gradient, activation_gradient, dx
+        )
         self.plan = schedule.plan_dense_backward_input
         self.item = self.table.dense_backward_input_item
 
@@ -113,10 +124,11 @@ cdef class DenseBackwardKernel(_DenseOp):
 
 @cython.final
 cdef class DenseUpdate(_DenseOp):
-    """Updates `rule.w` by `rule` with the gradient x' dy, which is never stored as a whole; db = column sums of dy.
+    """Updates `rule.w` by `rule` with the gradient x' dy, which is never stored as a whole;
+    db = column sums of dy.
 
-    w gets the same bits as from `DenseBackwardKernel` followed by an `Update`.  Raises ValueError for a rule without a
-    gradient.
+    w gets the same bits as from `DenseBackwardKernel` followed by an `Update`.
+    Raises ValueError for a rule without a gradient.
     """
 
     cdef Rule rule
@@ -135,5 +147,9 @@ cdef class DenseUpdate(_DenseOp):
     cdef void begin(self, char *workspace) noexcept nogil:
         self.rule.read_hyper()
 
-    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
-        self.table.dense_update_item(&self.problem, &self.rule.problem, self.rule.apply, item, scratch)
+    cdef void phase_item(
+        self, int phase, int64_t item, char *workspace, char *scratch
+    ) noexcept nogil:
+        self.table.dense_update_item(
+            &self.problem, &self.rule.problem, self.rule.apply, item, scratch
+        )

@@ -1,4 +1,4 @@
-"""Activations, softmax, losses and dropout: single passes over memory, partitioned into stretches of fixed size."""
+"""Activations, softmax, losses and dropout: single passes over stretches of fixed size."""
 
 cimport cython
 from libc.stdint cimport int64_t, uint64_t
@@ -16,7 +16,9 @@ def _same_shapes(*named):
     (first, array), *rest = named
     for name, other in rest:
         if other is not None and other.shape != array.shape:
-            raise ValueError(f"expected {name} of the shape of {first}, {array.shape}, received {other.shape}")
+            raise ValueError(
+                f"expected {name} of the shape of {first}, {array.shape}, received {other.shape}"
+            )
 
 
 cdef class _Elementwise(Op):
@@ -35,7 +37,9 @@ cdef class _Elementwise(Op):
     cdef int64_t phase_items(self, int phase) noexcept nogil:
         return (self.size + STRETCH - 1) // STRETCH
 
-    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+    cdef void phase_item(
+        self, int phase, int64_t item, char *workspace, char *scratch
+    ) noexcept nogil:
         self._stretch(item * STRETCH, min(<int64_t> STRETCH, self.size - item * STRETCH))
 
 
@@ -53,13 +57,16 @@ cdef class _Activation(_Elementwise):
 cdef class ActivationForward(_Activation):
     """y = f(x); y may be x.
 
-    `slope` is the slope of "leaky_relu", the factor of "elu" or the bound of "clipped_relu"; "bounded_relu" uses all three.
+    `slope` is the slope of "leaky_relu", the factor of "elu" or the bound of "clipped_relu";
+    "bounded_relu" uses all three.
     """
 
     cdef char *x
     cdef char *y
 
-    def __init__(self, str kind, x, y, double slope=0.0, double max_value=0.0, double threshold=0.0):
+    def __init__(
+        self, str kind, x, y, double slope=0.0, double max_value=0.0, double threshold=0.0
+    ):
         self._begin((x, y), (("x", x), ("y", y)))
         self._describe(kind, slope, max_value, threshold)
         self.x, self.y = <char *> pointer(x), <char *> pointer(y)
@@ -71,16 +78,19 @@ cdef class ActivationForward(_Activation):
 
 @cython.final
 cdef class ActivationBackward(_Activation):
-    """dx = dy * f'(x); `saved` is x for the kinds in `KEEPS_INPUT`, y = f(x) for all others; dx may be dy."""
+    """dx = dy * f'(x); `saved` is x for kinds in `KEEPS_INPUT`, else y = f(x); dx may be dy."""
 
     cdef char *saved
     cdef char *dy
     cdef char *dx
 
-    def __init__(self, str kind, saved, dy, dx, double slope=0.0, double max_value=0.0, double threshold=0.0):
+    def __init__(
+        self, str kind, saved, dy, dx, double slope=0.0, double max_value=0.0, double threshold=0.0
+    ):
         self._begin((saved, dy, dx), (("saved", saved), ("dy", dy), ("dx", dx)))
         self._describe(kind, slope, max_value, threshold)
-        self.saved, self.dy, self.dx = <char *> pointer(saved), <char *> pointer(dy), <char *> pointer(dx)
+        self.saved = <char *> pointer(saved)
+        self.dy, self.dx = <char *> pointer(dy), <char *> pointer(dx)
 
     cdef void _stretch(self, int64_t begin, int64_t n) noexcept nogil:
         cdef int64_t at = begin * self.table.target.element_size
@@ -140,7 +150,9 @@ cdef class DropoutBackward(_Elementwise):
 
     cdef void _stretch(self, int64_t begin, int64_t n) noexcept nogil:
         cdef int64_t at = begin * self.table.target.element_size
-        self.table.dropout(self.dy + at, self.dx + at, begin, n, self.forward.rate, self.forward.key())
+        self.table.dropout(
+            self.dy + at, self.dx + at, begin, n, self.forward.rate, self.forward.key()
+        )
 
 
 # ---- rows of classes ----
@@ -151,7 +163,9 @@ cdef class _Rows(Op):
 
     cdef int _begin(self, prediction) except -1:
         if prediction.ndim != 2:
-            raise ValueError(f"expected an array of shape (rows, classes), received {prediction.shape}")
+            raise ValueError(
+                f"expected an array of shape (rows, classes), received {prediction.shape}"
+            )
         self.rows, self.classes = prediction.shape
         # An exponential and a division per element: about twenty operations.
         self.work = 20.0 * self.rows * self.classes
@@ -163,7 +177,9 @@ cdef class _Rows(Op):
     cdef int64_t phase_items(self, int phase) noexcept nogil:
         return self.rows
 
-    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+    cdef void phase_item(
+        self, int phase, int64_t item, char *workspace, char *scratch
+    ) noexcept nogil:
         self._row(item)
 
 
@@ -212,21 +228,29 @@ cdef class _Loss(_Rows):
     cdef fc_loss problem
     cdef void (*row)(const fc_loss *, int64_t) noexcept nogil
 
-    cdef int _describe(self, prediction, targets, gradient, loss, sample_weight, probabilities, labels) except -1:
+    cdef int _describe(
+        self, prediction, targets, gradient, loss, sample_weight, probabilities, labels
+    ) except -1:
         self._begin(prediction)
         floating = (prediction, gradient, sample_weight, probabilities)
-        _same_shapes(("prediction", prediction), ("gradient", gradient), ("probabilities", probabilities))
+        _same_shapes(
+            ("prediction", prediction), ("gradient", gradient), ("probabilities", probabilities)
+        )
         if loss.dtype != np.float64 or loss.shape != (self.rows,):
             raise ValueError(
-                f"expected a loss array of float64 and shape {(self.rows,)}, received {loss.dtype} and {loss.shape}"
+                f"expected a loss array of float64 and shape {(self.rows,)}, "
+                f"received {loss.dtype} and {loss.shape}"
             )
         if sample_weight is not None and sample_weight.shape != (self.rows,):
-            raise ValueError(f"expected sample_weight of shape {(self.rows,)}, received {sample_weight.shape}")
+            raise ValueError(
+                f"expected sample_weight of shape {(self.rows,)}, received {sample_weight.shape}"
+            )
         cdef fc_loss *p = &self.problem
         if labels and targets.ndim == 1:
             if targets.dtype != np.int64 or targets.shape != (self.rows,):
                 raise ValueError(
-                    f"expected labels of int64 and shape {(self.rows,)}, received {targets.dtype} and {targets.shape}"
+                    f"expected labels of int64 and shape {(self.rows,)}, "
+                    f"received {targets.dtype} and {targets.shape}"
                 )
             p.labels = <int64_t *> pointer(targets)
         else:
@@ -249,8 +273,9 @@ cdef class _Loss(_Rows):
 cdef class SoftmaxCrossEntropy(_Loss):
     """Cross-entropy of softmax(logits) with targets (rows, classes) or labels (rows,) int64.
 
-    Writes the loss of each row (float64, unweighted) and, if their arrays are given, the gradient of the weighted mean with
-    respect to the logits, and the probabilities.  A label outside [0, classes) makes its row NaN.
+    Writes the loss of each row (float64, unweighted) and, if their arrays are given, the gradient
+    of the weighted mean with respect to the logits, and the probabilities.  A label outside [0,
+    classes) makes its row NaN.
     """
 
     def __init__(self, logits, targets, dlogits, loss, sample_weight=None, probabilities=None):
@@ -260,7 +285,7 @@ cdef class SoftmaxCrossEntropy(_Loss):
 
 @cython.final
 cdef class CrossEntropy(_Loss):
-    """Cross-entropy of probabilities, which are divided by their sum and clipped to [1e-7, 1 - 1e-7], as in Keras."""
+    """Cross-entropy of probabilities, divided by their sum and clipped to [1e-7, 1 - 1e-7]."""
 
     def __init__(self, probabilities, targets, dprobabilities, loss, sample_weight=None):
         self._describe(probabilities, targets, dprobabilities, loss, sample_weight, None, True)

@@ -13,7 +13,8 @@ cdef extern from "fastconv_kernels.h" nogil:
         FC_FILL_CONSTANT, FC_FILL_NEAREST, FC_FILL_REFLECT, FC_FILL_WRAP
         FC_AXES
         FC_ISA_COUNT
-        FC_SGD, FC_RMSPROP, FC_ADAM, FC_NADAM, FC_ADAMAX, FC_ADAGRAD, FC_ADADELTA, FC_LION, FC_FTRL, FC_MOVING_AVERAGE
+        FC_SGD, FC_RMSPROP, FC_ADAM, FC_NADAM, FC_ADAMAX, FC_ADAGRAD, FC_ADADELTA, FC_LION, FC_FTRL,
+        FC_MOVING_AVERAGE
         FC_UPDATES, FC_UPDATE_SLOTS
 
     ctypedef struct fc_activation_gradient:
@@ -56,7 +57,8 @@ cdef extern from "fastconv_kernels.h" nogil:
         int64_t x_sn, x_sh, x_sw, dy_sn, dy_sh, dy_sw
         int64_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left
         int depthwise
-        int64_t rows_per_block, rows_per_split, splits, items, reduce_items, partial_size, scratch_bytes
+        int64_t rows_per_block, rows_per_split, splits, items
+        int64_t reduce_items, partial_size, scratch_bytes
         int merges_taps, whole, packs_dy, packs_x
         int64_t panel_items, tap_items, run_items
 
@@ -291,7 +293,8 @@ cdef extern from "../schedule/chain.h" nogil:
     enum:
         FC_CHAIN_CODE_COUNT, FC_CHAIN_SLOTS, FC_CHAIN_BLOCK, FC_CHAIN_AXES
         FC_CHAIN_activation, FC_CHAIN_activation_gradient
-        FC_SLOT_REGISTER, FC_SLOT_WHOLE, FC_SLOT_SINGLE, FC_SLOT_PERIODIC, FC_SLOT_STRIDED, FC_SLOT_OUTPUT
+        FC_SLOT_REGISTER, FC_SLOT_WHOLE, FC_SLOT_SINGLE, FC_SLOT_PERIODIC, FC_SLOT_STRIDED
+        FC_SLOT_OUTPUT
         FC_ELEMENT_REAL, FC_ELEMENT_BOOL, FC_ELEMENT_INT32
 
     ctypedef struct fc_chain_instruction:
@@ -322,7 +325,8 @@ cdef extern from "../schedule/algorithm.h" nogil:
     enum:
         FC_DIRECT, FC_SCATTER, FC_WINOGRAD4, FC_WINOGRAD2, FC_ALGORITHMS
     enum:
-        FC_APPLIES, FC_WRONG_PASS, FC_WRONG_KERNEL, FC_WRONG_STRIDES, FC_WRONG_DILATION, FC_WRONG_GROUPS, FC_WRONG_PADDING_MODE
+        FC_APPLIES, FC_WRONG_PASS, FC_WRONG_KERNEL, FC_WRONG_STRIDES, FC_WRONG_DILATION,
+        FC_WRONG_GROUPS, FC_WRONG_PADDING_MODE
 
     ctypedef struct fc_geometry:
         int64_t batch, height, width, channels, kernel_h, kernel_w, filters, out_h, out_w

@@ -1,4 +1,4 @@
-"""Any loss over rows of predictions, by kind.  The formulas are in kernels/loss.inc and kernels/loss_kinds.inc."""
+"""Any loss over rows of predictions, by kind: kernels/loss.inc and kernels/loss_kinds.inc."""
 
 cimport cython
 from libc.stdint cimport int64_t
@@ -57,11 +57,13 @@ _OF_LABELS = ("softmax_cross_entropy", "cross_entropy")
 
 @cython.final
 cdef class RowLoss(Op):
-    """The loss of `kind` between prediction and targets, both (rows, classes); or labels (rows,) of int64.
+    """The loss of `kind` between prediction and targets, both (rows, classes); or labels
+    (rows,) of int64.
 
-    Writes the loss of each row (float64, unweighted) and, if their arrays are given, the gradient of the weighted mean over
-    rows, and the softmax or sigmoid of the prediction.  `summed`: the sum instead of the mean, so that every value and
-    gradient is `rows` times as large.  Rows with the label `ignore` do not count.
+    Writes the loss of each row (float64, unweighted) and, if their arrays are given, the gradient
+    of the weighted mean over rows, and the softmax or sigmoid of the prediction.  `summed`: the sum
+    instead of the mean, so that every value and gradient is `rows` times as large.  Rows with the
+    label `ignore` do not count.
     """
 
     cdef readonly str kind
@@ -86,12 +88,18 @@ cdef class RowLoss(Op):
         if kind not in _KINDS:
             raise ValueError(f"unknown loss {kind!r}; expected one of {', '.join(_KINDS)}")
         if prediction.ndim != 2:
-            raise ValueError(f"expected a prediction of shape (rows, classes), received {prediction.shape}")
+            raise ValueError(
+                f"expected a prediction of shape (rows, classes), received {prediction.shape}"
+            )
         labels = targets.ndim == 1 and kind in _OF_LABELS
         rows = prediction.shape[0]
         floating = (prediction, gradient, sample_weight, probabilities, None if labels else targets)
         wanted = {
-            "targets": (targets, np.int64 if labels else prediction.dtype, (rows,) if labels else prediction.shape),
+            "targets": (
+                targets,
+                np.int64 if labels else prediction.dtype,
+                (rows,) if labels else prediction.shape,
+            ),
             "gradient": (gradient, prediction.dtype, prediction.shape),
             "probabilities": (probabilities, prediction.dtype, prediction.shape),
             "sample_weight": (sample_weight, prediction.dtype, (rows,)),
@@ -100,7 +108,8 @@ cdef class RowLoss(Op):
         for name, (array, dtype, shape) in wanted.items():
             if array is not None and (array.dtype != dtype or array.shape != shape):
                 raise ValueError(
-                    f"expected {name} {np.dtype(dtype)} {shape}, received {array.dtype} {array.shape}"
+                    f"expected {name} {np.dtype(dtype)} {shape}, "
+                    f"received {array.dtype} {array.shape}"
                 )
         bind(self, (prediction, targets, gradient, loss, sample_weight, probabilities), floating)
         self.is_double = self.table.target.element_size == 8
@@ -118,7 +127,7 @@ cdef class RowLoss(Op):
         self.work = 40.0 * p.rows * p.classes  # about one logarithm or exponential per element
 
     cdef void begin(self, char *workspace) noexcept nogil:
-        """Sets the fields that depend on all targets: the number of rows that count, and whether all targets are 0 or 1."""
+        """Sets the number of rows that count, and whether all targets are 0 or 1."""
         cdef fc_loss *p = &self.problem
         cdef int64_t i, count = p.rows
         cdef double t
@@ -140,5 +149,7 @@ cdef class RowLoss(Op):
     cdef int64_t phase_items(self, int phase) noexcept nogil:
         return self.problem.rows
 
-    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+    cdef void phase_item(
+        self, int phase, int64_t item, char *workspace, char *scratch
+    ) noexcept nogil:
         self.table.loss_row(&self.problem, item)

@@ -1,6 +1,7 @@
 """Merges of arrays and their gradients: sums, products, maxima, concatenation, broadcasts.
 
-Single passes over memory, partitioned into stretches of elements of fixed size, or into runs along the last axis.
+Single passes over memory, partitioned into stretches of elements of fixed size,
+or into runs along the last axis.
 """
 
 cimport cython
@@ -45,7 +46,9 @@ cdef class _Stretches(Op):
         shape = arrays[0].shape
         for array in arrays:
             if array is not None and array.shape != shape:
-                raise ValueError(f"expected arrays of one shape, received {shape} and {array.shape}")
+                raise ValueError(
+                    f"expected arrays of one shape, received {shape} and {array.shape}"
+                )
         self.size = arrays[0].size
         self.work = 4.0 * len(arrays) * self.size  # bytes moved
         return 0
@@ -75,10 +78,12 @@ cdef class _Merging(_Stretches):
 
 @cython.final
 cdef class Merge(_Merging):
-    """y = xs[0] . xs[1] . ... for kind "add", "subtract", "multiply", "average", "maximum" or "minimum".
+    """y = xs[0] . xs[1] . ... for kind "add", "subtract", "multiply", "average",
+    "maximum" or "minimum".
 
-    y may be one of the xs.  With `relu`, then y = max(y, 0).  With `activation_gradient` = (kind, slope, output), y is a
-    gradient, and is multiplied by the derivative of the activation that has that output.
+    y may be one of the xs.  With `relu`, then y = max(y, 0).  With
+    `activation_gradient` = (kind, slope, output), y is a gradient, and is multiplied by the
+    derivative of the activation that has that output.
     """
 
     def __init__(self, str kind, xs, y, bint relu=False, activation_gradient=None):
@@ -86,15 +91,22 @@ cdef class Merge(_Merging):
         self._begin((y, *xs))
         self._describe(kind, xs)
         self.problem.y, self.problem.relu = pointer(y), relu
-        describe_activation_gradient(self, &self.problem.activation_gradient, activation_gradient, y)
+        describe_activation_gradient(
+            self, &self.problem.activation_gradient, activation_gradient, y
+        )
 
-    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
-        self.table.merge(&self.problem, item * STRETCH, min(<int64_t> STRETCH, self.size - item * STRETCH))
+    cdef void phase_item(
+        self, int phase, int64_t item, char *workspace, char *scratch
+    ) noexcept nogil:
+        self.table.merge(
+            &self.problem, item * STRETCH, min(<int64_t> STRETCH, self.size - item * STRETCH)
+        )
 
 
 @cython.final
 cdef class MergeBackward(_Merging):
-    """dx, the gradient with respect to xs[index], of "multiply", "maximum" or "minimum"; dx may be dy.
+    """dx, the gradient with respect to xs[index], of "multiply", "maximum" or
+    "minimum"; dx may be dy.
 
     Where several xs attain the maximum or minimum y, the first one gets the gradient.
     """
@@ -111,10 +123,13 @@ cdef class MergeBackward(_Merging):
         self.index = index
         self.dy, self.dx = <char *> pointer(dy), <char *> pointer(dx)
 
-    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+    cdef void phase_item(
+        self, int phase, int64_t item, char *workspace, char *scratch
+    ) noexcept nogil:
         cdef int64_t begin = item * STRETCH
         self.table.merge_backward(
-            &self.problem, self.index, self.dy, self.dx, begin, min(<int64_t> STRETCH, self.size - begin)
+            &self.problem, self.index, self.dy, self.dx, begin,
+            min(<int64_t> STRETCH, self.size - begin)
         )
 
 
@@ -131,16 +146,21 @@ cdef class Scale(_Stretches):
         self.factor = factor
         self.x, self.y = <char *> pointer(x), <char *> pointer(y)
 
-    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+    cdef void phase_item(
+        self, int phase, int64_t item, char *workspace, char *scratch
+    ) noexcept nogil:
         cdef int64_t begin = item * STRETCH, at = begin * self.table.target.element_size
-        self.table.scale(self.factor, self.x + at, self.y + at, min(<int64_t> STRETCH, self.size - begin))
+        self.table.scale(
+            self.factor, self.x + at, self.y + at, min(<int64_t> STRETCH, self.size - begin)
+        )
 
 
 # ---- concatenation ----
 
 
 cdef class _Pieces(Op):
-    """A whole and its pieces along one axis: a row of the whole is the concatenation of one row of each piece.
+    """A whole and its pieces along one axis: a row of the whole is the concatenation of one
+    row of each piece.
 
     A row comprises that axis and all axes after it; an item is a few rows.
     """
@@ -156,7 +176,7 @@ cdef class _Pieces(Op):
         free(self.widths)
 
     def __init__(self, pieces, whole, int axis):
-        """An integer among `pieces` stands for a piece of that size that is neither read nor written."""
+        """An integer in `pieces` stands for a piece of that size, neither read nor written."""
         self.count = len(pieces)
         self.pieces = <char **> malloc(self.count * sizeof(char *))
         self.widths = <int64_t *> malloc(self.count * sizeof(int64_t))
@@ -174,8 +194,14 @@ cdef class _Pieces(Op):
             if isinstance(piece, int):
                 self.pieces[i], self.widths[i] = NULL, piece * inner
             else:
-                if piece.shape[:axis] != whole.shape[:axis] or piece.shape[axis + 1:] != whole.shape[axis + 1:]:
-                    raise ValueError(f"expected pieces of {whole.shape} along axis {axis}, received {piece.shape}")
+                if (
+                    piece.shape[:axis] != whole.shape[:axis]
+                    or piece.shape[axis + 1:] != whole.shape[axis + 1:]
+                ):
+                    raise ValueError(
+                        f"expected pieces of {whole.shape} along axis {axis}, "
+                        f"received {piece.shape}"
+                    )
                 self.pieces[i], self.widths[i] = <char *> pointer(piece), piece.shape[axis] * inner
             total += self.widths[i]
         if total != self.width:
@@ -190,7 +216,9 @@ cdef class _Pieces(Op):
     cdef void _row(self, char *whole, char *piece, int64_t width) noexcept nogil:
         pass
 
-    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+    cdef void phase_item(
+        self, int phase, int64_t item, char *workspace, char *scratch
+    ) noexcept nogil:
         cdef int64_t row, first = item * self.rows_per_item
         cdef char *whole
         cdef int i
@@ -212,7 +240,7 @@ cdef class Concatenate(_Pieces):
 
 @cython.final
 cdef class Split(_Pieces):
-    """The pieces = the parts of whole along `axis`; an integer stands for a part of that width that is skipped."""
+    """The pieces = the parts of whole along `axis`; an integer skips a part of that width."""
 
     cdef void _row(self, char *whole, char *piece, int64_t width) noexcept nogil:
         memcpy(piece, whole, width)
@@ -227,7 +255,9 @@ cdef class _Repeating(Op):
     def __init__(self, x, y):
         """x has the rank of y; each of its sizes is that of y, or 1."""
         if x.ndim != y.ndim or any(a not in (1, b) for a, b in zip(x.shape, y.shape)):
-            raise ValueError(f"expected a shape that can be repeated to {y.shape}, received {x.shape}")
+            raise ValueError(
+                f"expected a shape that can be repeated to {y.shape}, received {x.shape}"
+            )
         bind(self, (x, y))
         # Neighbouring axes that are both repeated, or both not, are joined.
         axes = []  # (size, repeated)
@@ -241,7 +271,9 @@ cdef class _Repeating(Op):
             axes.append((size * b, a != b))
         axes = axes or [(1, False)]
         if len(axes) > FC_BROADCAST_AXES:
-            raise ValueError(f"expected at most {FC_BROADCAST_AXES} alternations of repeated and other axes")
+            raise ValueError(
+                f"expected at most {FC_BROADCAST_AXES} alternations of repeated and other axes"
+            )
         self.problem.axes = len(axes)
         cdef int64_t stride = 1
         cdef int i = len(axes)
@@ -264,7 +296,9 @@ cdef class Repeat(_Repeating):
             items *= self.problem.size[axis]
         return items
 
-    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+    cdef void phase_item(
+        self, int phase, int64_t item, char *workspace, char *scratch
+    ) noexcept nogil:
         self.table.broadcast_item(&self.problem, item)
 
 
@@ -275,5 +309,7 @@ cdef class RepeatBackward(_Repeating):
     cdef int64_t phase_items(self, int phase) noexcept nogil:
         return self.table.broadcast_backward_items(&self.problem)
 
-    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+    cdef void phase_item(
+        self, int phase, int64_t item, char *workspace, char *scratch
+    ) noexcept nogil:
         self.table.broadcast_backward_item(&self.problem, item)

@@ -1,7 +1,8 @@
-"""Normalization, local response normalization and the ReLU with trained slopes: passes that include reductions.
+"""Normalization, local response normalization and the ReLU with trained slopes:
+passes that include reductions.
 
-Batch and group normalization share one problem, (segments, rows, channels) with statistics over rows and groups of
-channels; layer and unit normalization share another, with statistics per row.
+Batch and group normalization share one problem, (segments, rows, channels) with statistics over
+rows and groups of channels; layer and unit normalization share another, with statistics per row.
 """
 
 cimport cython
@@ -27,10 +28,13 @@ def _expect(name, array, shape):
 cdef int _describe(
     fc_channel_norm *p, const fc_table *table, x, mean, variance, gamma, beta, double epsilon
 ) except -1:
-    """x (segments, rows, channels), mean and variance (segments, groups), gamma and beta (channels,)"""
+    """x (segments, rows, channels); mean, variance (segments, groups); gamma, beta (channels,)"""
     segments, rows, channels = x.shape
     if mean.ndim != 2 or mean.shape[0] != segments or not mean.shape[1] or channels % mean.shape[1]:
-        raise ValueError(f"expected a mean of shape (segments, groups) for an input {x.shape}, received {mean.shape}")
+        raise ValueError(
+            f"expected a mean of shape (segments, groups) for an input {x.shape}, "
+            f"received {mean.shape}"
+        )
     _expect("variance", variance, mean.shape)
     _expect("gamma", gamma, (channels,))
     _expect("beta", beta, (channels,))
@@ -45,11 +49,14 @@ cdef int _describe(
 
 @cython.final
 cdef class ChannelNormForward(Op):
-    """y = act(gamma * z + beta), z = x with mean 0 and variance 1 over each group; writes mean and variance."""
+    """y = act(gamma * z + beta), z = x normalized over each group; writes mean and variance."""
 
     cdef fc_channel_norm problem
 
-    def __init__(self, x, gamma, beta, y, mean, variance, double epsilon, str activation="linear", double slope=0.0):
+    def __init__(
+        self, x, gamma, beta, y, mean, variance, double epsilon, str activation="linear",
+        double slope=0.0
+    ):
         bind(self, (x, gamma, beta, y, mean, variance))
         _describe(&self.problem, self.table, x, mean, variance, gamma, beta, epsilon)
         _expect("y", y, x.shape)
@@ -64,7 +71,9 @@ cdef class ChannelNormForward(Op):
             return self.problem.sum_items
         return self.problem.finish_items if phase == 1 else self.problem.pass_items
 
-    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+    cdef void phase_item(
+        self, int phase, int64_t item, char *workspace, char *scratch
+    ) noexcept nogil:
         if phase == 0:
             self.table.channel_moments_item(&self.problem, workspace, item)
         elif phase == 1:
@@ -75,17 +84,21 @@ cdef class ChannelNormForward(Op):
 
 @cython.final
 cdef class ChannelNormBackward(Op):
-    """dx (may be dy), dgamma and dbeta, each unless None, from x and the mean and variance of the forward pass."""
+    """dx (may be dy), dgamma and dbeta, each unless None, from x and the mean and variance."""
 
     cdef fc_channel_norm problem
 
     def __init__(
-        self, x, dy, gamma, beta, mean, variance, dx, dgamma, dbeta, double epsilon, str activation="linear",
+        self, x, dy, gamma, beta, mean, variance, dx, dgamma, dbeta, double epsilon,
+        str activation="linear",
         double slope=0.0,
     ):
         bind(self, (x, dy, gamma, beta, mean, variance, dx, dgamma, dbeta))
         if activation not in ("linear", "relu", "leaky_relu", "clipped_relu"):
-            raise ValueError(f"activation {activation!r} cannot be undone here, only those of the ReLU family can")
+            raise ValueError(
+                f"activation {activation!r} cannot be undone here, "
+                "only those of the ReLU family can"
+            )
         _describe(&self.problem, self.table, x, mean, variance, gamma, beta, epsilon)
         _expect("dy", dy, x.shape)
         _expect("dx", dx, x.shape)
@@ -110,7 +123,9 @@ cdef class ChannelNormBackward(Op):
             return p.panels if p.dgamma or p.dbeta else 0
         return p.pass_items if p.y else 0
 
-    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+    cdef void phase_item(
+        self, int phase, int64_t item, char *workspace, char *scratch
+    ) noexcept nogil:
         if phase == 0:
             self.table.channel_scale_item(&self.problem, workspace, item)
         elif phase == 1:
@@ -124,16 +139,21 @@ cdef class ChannelNormBackward(Op):
 
 
 cdef class _Frozen(FilterOp):
-    """Normalization with given statistics: packs scale and shift, at most once per change of the weights."""
+    """Normalization with given statistics: packs scale and shift once per change of the weights."""
 
     cdef fc_channel_norm problem
     cdef char *coefficients
 
     cdef int _freeze(self, x, gamma, beta, mean, variance, double epsilon) except -1:
         one = x.reshape(1, -1, x.shape[x.ndim - 1])
-        _describe(&self.problem, self.table, one, mean.reshape(1, -1), variance.reshape(1, -1), gamma, beta, epsilon)
+        _describe(
+            &self.problem, self.table, one, mean.reshape(1, -1), variance.reshape(1, -1), gamma,
+            beta, epsilon
+        )
         if self.problem.width != 1:
-            raise ValueError(f"expected a mean of shape {(x.shape[x.ndim - 1],)}, received {mean.shape}")
+            raise ValueError(
+                f"expected a mean of shape {(x.shape[x.ndim - 1],)}, received {mean.shape}"
+            )
         self.need_filter_bytes(self.problem.workspace_bytes)
         return 0
 
@@ -145,7 +165,9 @@ cdef class _Frozen(FilterOp):
             return 0 if self.is_packed else self.problem.panels
         return self.problem.pass_items
 
-    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+    cdef void phase_item(
+        self, int phase, int64_t item, char *workspace, char *scratch
+    ) noexcept nogil:
         if phase == 0:
             self.table.channel_scale_item(&self.problem, self.coefficients, item)
         else:
@@ -154,9 +176,12 @@ cdef class _Frozen(FilterOp):
 
 @cython.final
 cdef class FrozenNormForward(_Frozen):
-    """y = act(gamma * (x - mean) / sqrt(variance + epsilon) + beta) over the last axis; y may be x."""
+    """y = act(gamma * (x - mean) / sqrt(variance + epsilon) + beta), last axis; y may be x."""
 
-    def __init__(self, x, gamma, beta, mean, variance, y, double epsilon, str activation="linear", double slope=0.0):
+    def __init__(
+        self, x, gamma, beta, mean, variance, y, double epsilon, str activation="linear",
+        double slope=0.0
+    ):
         bind(self, (x, gamma, beta, mean, variance, y))
         self._freeze(x, gamma, beta, mean, variance, epsilon)
         _expect("y", y, x.shape)
@@ -167,7 +192,7 @@ cdef class FrozenNormForward(_Frozen):
 
 @cython.final
 cdef class FrozenNormBackward(_Frozen):
-    """dx = dy * gamma / sqrt(variance + epsilon): the gradient if the statistics do not depend on x; dx may be dy."""
+    """dx = dy * gamma / sqrt(variance + epsilon), for constant statistics; dx may be dy."""
 
     def __init__(self, dy, gamma, mean, variance, dx, double epsilon):
         bind(self, (dy, gamma, mean, variance, dx))
@@ -222,9 +247,11 @@ cdef class _RowNorm(Op):
 
 @cython.final
 cdef class RowNormForward(_RowNorm):
-    """y = gamma * z + beta, z = rows of x (rows, features) with mean 0 and variance 1, or of length 1 if `unit`.
+    """y = gamma * z + beta, z = rows of x (rows, features) with mean 0 and variance 1,
+    or of length 1 if `unit`.
 
-    Writes mean and 1 / deviation (or 0 and 1 / length) of each row to `statistics` (rows, 2).  y may be x.
+    Writes mean and 1 / deviation (or 0 and 1 / length) of each row to `statistics`
+    (rows, 2).  y may be x.
     """
 
     def __init__(self, x, gamma, beta, y, statistics, double epsilon, bint unit=False):
@@ -237,15 +264,19 @@ cdef class RowNormForward(_RowNorm):
     cdef int64_t phase_items(self, int phase) noexcept nogil:
         return self.problem.items
 
-    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+    cdef void phase_item(
+        self, int phase, int64_t item, char *workspace, char *scratch
+    ) noexcept nogil:
         self.table.row_norm_item(&self.problem, item)
 
 
 @cython.final
 cdef class RowNormBackward(_RowNorm):
-    """dx (may be dy), dgamma and dbeta, each unless None, from x and the statistics of the forward pass."""
+    """dx (may be dy), dgamma and dbeta, each unless None, from x and its statistics."""
 
-    def __init__(self, x, dy, gamma, statistics, dx, dgamma, dbeta, double epsilon, bint unit=False):
+    def __init__(
+        self, x, dy, gamma, statistics, dx, dgamma, dbeta, double epsilon, bint unit=False
+    ):
         bind(self, (x, dy, gamma, statistics, dx, dgamma, dbeta))
         self._rows(x, statistics, gamma, epsilon, unit)
         _expect("dy", dy, x.shape)
@@ -263,7 +294,9 @@ cdef class RowNormBackward(_RowNorm):
             return self.problem.splits
         return self.problem.reduce_items if self.problem.dgamma or self.problem.dbeta else 0
 
-    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+    cdef void phase_item(
+        self, int phase, int64_t item, char *workspace, char *scratch
+    ) noexcept nogil:
         if phase == 0:
             self.table.row_norm_gradient_item(&self.problem, workspace, item, scratch)
         else:
@@ -292,7 +325,7 @@ cdef class _ResponseNorm(Op):
 
 @cython.final
 cdef class ResponseNormForward(_ResponseNorm):
-    """y = x / (bias + alpha * sum of x^2 over the channels at most `radius` away)^beta; x (rows, channels), may be y."""
+    """y = x / (bias + alpha * sum of x^2 over channels at most `radius` away)^beta; y may be x."""
 
     def __init__(self, x, y, int64_t radius, double bias, double alpha, double beta):
         bind(self, (x, y))
@@ -301,7 +334,9 @@ cdef class ResponseNormForward(_ResponseNorm):
         self.problem.y = pointer(y)
         self.scratch_bytes = round_up_64(self.problem.scratch_bytes)
 
-    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+    cdef void phase_item(
+        self, int phase, int64_t item, char *workspace, char *scratch
+    ) noexcept nogil:
         self.table.response_norm_item(&self.problem, item, scratch)
 
 
@@ -317,7 +352,9 @@ cdef class ResponseNormBackward(_ResponseNorm):
         self.problem.dy, self.problem.y = pointer(dy), pointer(dx)
         self.scratch_bytes = round_up_64(2 * self.problem.scratch_bytes)
 
-    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+    cdef void phase_item(
+        self, int phase, int64_t item, char *workspace, char *scratch
+    ) noexcept nogil:
         self.table.response_norm_gradient_item(&self.problem, item, scratch)
 
 
@@ -349,7 +386,9 @@ cdef class PReLUForward(_PReLU):
     cdef int64_t phase_items(self, int phase) noexcept nogil:
         return self.problem.items
 
-    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+    cdef void phase_item(
+        self, int phase, int64_t item, char *workspace, char *scratch
+    ) noexcept nogil:
         self.table.prelu_item(&self.problem, item)
 
 
@@ -363,7 +402,8 @@ cdef class PReLUBackward(_PReLU):
         _expect("dy", dy, x.shape)
         _expect("dx", dx, x.shape)
         _expect("dalpha", dalpha, alpha.shape)
-        self.problem.dy, self.problem.y, self.problem.dalpha = pointer(dy), pointer(dx), pointer(dalpha)
+        self.problem.dy, self.problem.y = pointer(dy), pointer(dx)
+        self.problem.dalpha = pointer(dalpha)
         self.shared_bytes = round_up_64(self.problem.workspace_bytes)
         self.scratch_bytes = round_up_64(self.problem.scratch_bytes)
         self.phases = 2
@@ -373,7 +413,9 @@ cdef class PReLUBackward(_PReLU):
             return self.problem.splits
         return self.problem.slopes if self.problem.dalpha else 0
 
-    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+    cdef void phase_item(
+        self, int phase, int64_t item, char *workspace, char *scratch
+    ) noexcept nogil:
         if phase == 0:
             self.table.prelu_gradient_item(&self.problem, workspace, item, scratch)
         else:

@@ -1,7 +1,8 @@
 """Optimizer updates, one pass over memory each.  The rules are in kernels/optim.inc.
 
-A `Rule` is an optimizer's update of some weights, without the gradient; an `Update` is a rule with a gradient buffer.  For
-large dense layers the gradient is never in a buffer: see `_dense.DenseUpdate`.
+A `Rule` is an optimizer's update of some weights, without the gradient; an `Update` is a rule with
+a gradient buffer.  For large dense layers the gradient is never in a buffer: see
+`_dense.DenseUpdate`.
 """
 
 cimport cython
@@ -47,7 +48,8 @@ _RULES = {
 cdef class Rule:
     """Updates w and `slots` by `rule`; `slots` has up to three arrays, or None for optional ones.
 
-    `hyper` has up to six float64 elements.  Every run reads them again, so a schedule may change them between steps.
+    `hyper` has up to six float64 elements.  Every run reads them again,
+    so a schedule may change them between steps.
     """
 
     def __init__(self, str rule, w, slots, hyper):
@@ -57,10 +59,13 @@ cdef class Rule:
         number, needed = _RULES[rule]
         slots = tuple(slots) + (None,) * (FC_UPDATE_SLOTS - len(slots))
         if len(slots) > FC_UPDATE_SLOTS or any(slot is None for slot in slots[:needed]):
-            raise ValueError(f"rule {rule!r} needs {needed} to {FC_UPDATE_SLOTS} slots, received {slots}")
+            raise ValueError(
+                f"rule {rule!r} needs {needed} to {FC_UPDATE_SLOTS} slots, received {slots}"
+            )
         if hyper.dtype != np.float64 or hyper.ndim != 1 or hyper.size > HYPER:
             raise ValueError(
-                f"expected `hyper` to be up to {HYPER} numbers of float64, received {hyper.dtype} of shape {hyper.shape}"
+                f"expected `hyper` to be up to {HYPER} numbers of float64, "
+                f"received {hyper.dtype} of shape {hyper.shape}"
             )
         self.w, self.slots = w, slots
         self.arrays = (w, *slots, hyper)
@@ -76,7 +81,9 @@ cdef class Rule:
         """ValueError if an array does not have the shape of w."""
         for array in arrays:
             if array is not None and array.shape != self.w.shape:
-                raise ValueError(f"expected buffers of one shape, {self.w.shape}, received {array.shape}")
+                raise ValueError(
+                    f"expected buffers of one shape, {self.w.shape}, received {array.shape}"
+                )
 
     cdef void read_hyper(self) noexcept nogil:
         cdef int64_t i
@@ -86,7 +93,7 @@ cdef class Rule:
 
 @cython.final
 cdef class Update(Op):
-    """w changes by `rule` with gradient g, which is None for a rule without a gradient: see `Rule`."""
+    """w changes by `rule` with gradient g, None for a rule without a gradient: see `Rule`."""
 
     cdef Rule rule
     cdef int64_t size
@@ -107,5 +114,9 @@ cdef class Update(Op):
     cdef int64_t phase_items(self, int phase) noexcept nogil:
         return (self.size + STRETCH - 1) // STRETCH
 
-    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
-        self.rule.apply(&self.rule.problem, item * STRETCH, min(<int64_t> STRETCH, self.size - item * STRETCH))
+    cdef void phase_item(
+        self, int phase, int64_t item, char *workspace, char *scratch
+    ) noexcept nogil:
+        self.rule.apply(
+            &self.rule.problem, item * STRETCH, min(<int64_t> STRETCH, self.size - item * STRETCH)
+        )

@@ -1,4 +1,4 @@
-"""Penalties on weights and activities, and bounds on the norms of weights.  The rules are in kernels/penalty.inc."""
+"""Penalties on weights and activities, and bounds on norms of weights: kernels/penalty.inc."""
 
 cimport cython
 from libc.stdint cimport int64_t
@@ -22,15 +22,20 @@ cdef class Penalty(Op):
     cdef double *value
     cdef double l1, l2, scale
     cdef int64_t size
-    cdef Workspace parts  # one sum per item; not in shared scratch, which the next op overwrites while `end` reads
+    # One sum per item; the next op overwrites shared scratch while `end` reads.
+    cdef Workspace parts
 
     def __init__(self, x, g, value, double l1, double l2, double scale=1.0):
         bind(self, (x, g, value), (x, g))
         if g is not None and g.shape != x.shape:
             raise ValueError(f"expected arrays of one shape, {x.shape}, received {g.shape}")
         if value.dtype != np.float64 or value.shape != (1,):
-            raise ValueError(f"expected `value` float64 of shape (1,), received {value.dtype} of shape {value.shape}")
-        self.x, self.g, self.value = <char *> pointer(x), <char *> pointer(g), <double *> pointer(value)
+            raise ValueError(
+                "expected `value` float64 of shape (1,), "
+                f"received {value.dtype} of shape {value.shape}"
+            )
+        self.x, self.g = <char *> pointer(x), <char *> pointer(g)
+        self.value = <double *> pointer(value)
         self.l1, self.l2, self.scale = l1, l2, scale
         self.size = x.size
         self.work = 8.0 * self.size  # bytes moved
@@ -40,7 +45,9 @@ cdef class Penalty(Op):
     cdef int64_t phase_items(self, int phase) noexcept nogil:
         return (self.size + STRETCH - 1) // STRETCH
 
-    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+    cdef void phase_item(
+        self, int phase, int64_t item, char *workspace, char *scratch
+    ) noexcept nogil:
         cdef int64_t begin = item * STRETCH, at = begin * self.table.target.element_size
         (<double *> self.parts.data)[item] = self.table.penalty(
             self.x + at,
@@ -61,7 +68,7 @@ cdef class Penalty(Op):
 
 @cython.final
 cdef class LimitNorms(Op):
-    """Scales the columns of w (outer, reduced, inner) so that their norms are between `low` and `high`."""
+    """Scales the columns of w (outer, reduced, inner) to norms between `low` and `high`."""
 
     cdef fc_norms problem
     cdef int64_t blocks
@@ -69,7 +76,9 @@ cdef class LimitNorms(Op):
     def __init__(self, w, double low, double high, double rate, double epsilon):
         bind(self, (w,))
         if w.ndim != 3:
-            raise ValueError(f"expected weights of shape (outer, reduced, inner), received {w.shape}")
+            raise ValueError(
+                f"expected weights of shape (outer, reduced, inner), received {w.shape}"
+            )
         self.problem.w = pointer(w)
         self.problem.outer, self.problem.reduced, self.problem.inner = w.shape
         self.problem.low, self.problem.high = low, high
@@ -80,8 +89,11 @@ cdef class LimitNorms(Op):
     cdef int64_t phase_items(self, int phase) noexcept nogil:
         return self.problem.outer * self.blocks
 
-    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+    cdef void phase_item(
+        self, int phase, int64_t item, char *workspace, char *scratch
+    ) noexcept nogil:
         cdef int64_t begin = item % self.blocks * COLUMNS
         self.table.limit_norms(
-            &self.problem, item // self.blocks, begin, min(<int64_t> COLUMNS, self.problem.inner - begin)
+            &self.problem, item // self.blocks, begin,
+            min(<int64_t> COLUMNS, self.problem.inner - begin)
         )

@@ -1,18 +1,20 @@
 # Declarations of ops and programs, for the modules that define ops.
 #
-# Free functions instead of methods where possible: adding one does not change the layout of a class.
+# Free functions instead of methods where possible: adding one does not change the
+# layout of a class.
 from libc.math cimport sqrt
 from libc.stdint cimport int64_t
 
 from fastconv._ext._kernels cimport fc_activation_gradient, fc_target
 from fastconv._ext._tables cimport fc_table
 
-# Units of work are floating-point operations, or bytes moved in cache; a core does about 100,000 per microsecond.  The costs
-# are times of small networks, measured with benchmarks.networks and benchmarks.scaling.
+# Units of work are floating-point operations, or bytes moved in cache; a core does about 100,000
+# per microsecond.  The costs are times of small networks, measured with benchmarks.networks and
+# benchmarks.scaling.
 cdef enum:
     BARRIER_COST = 5000            # one barrier, per thread, in units of work
     PARALLEL_REGION_COST = 100000  # one parallel region, in units of work
-    BRIEF_WORK = 300000            # a brief phase of one thread, at most, in units of work: three microseconds
+    BRIEF_WORK = 300000            # most units of work of a brief phase of one thread: 3 us
 
 # Up to this size and number of threads, every thread packs its own copy of the filters.
 cdef enum:
@@ -20,7 +22,8 @@ cdef enum:
     OWN_FILTERS_THREADS = 8         # with more threads, sharing the packing takes less time
 
 
-# The number of threads t that minimizes the time work / t + t * BARRIER_COST, at most `num_threads`.
+# The number of threads t that minimizes the time work / t + t * BARRIER_COST,
+# at most `num_threads`.
 cdef inline int threads_for(int num_threads, double work) noexcept nogil:
     cdef double most = sqrt(work / BARRIER_COST)
     if most >= num_threads:
@@ -44,7 +47,8 @@ cdef class Workspace:
     cdef int require(self, int64_t size) except -1
 
 
-# One operation of a network, bound to its arrays: one or more loops ("phases") over independent items.
+# One operation of a network, bound to its arrays: one or more loops
+# ("phases") over independent items.
 cdef class Op:
     cdef readonly tuple arrays
     cdef const fc_table *table  # the kernels for the arrays' dtype
@@ -52,7 +56,8 @@ cdef class Op:
     cdef double work        # floating-point operations or bytes, for threads_for
     cdef int phases
     cdef Workspace own_workspace
-    # Scratch: `shared_bytes` for the op, and `scratch_bytes` for each thread, for the item that it runs.
+    # Scratch: `shared_bytes` for the op, and `scratch_bytes` for each thread,
+    # for the item that it runs.
     cdef int64_t shared_bytes, scratch_bytes
     cdef int fitted         # number of threads that the items are partitioned for
     cdef int threads        # number of threads in the present run
@@ -60,14 +65,18 @@ cdef class Op:
     cdef void begin(self, char *workspace) noexcept nogil
     cdef int64_t phase_items(self, int phase) noexcept nogil
     cdef bint is_apart(self, int phase) noexcept nogil
-    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil
+    cdef void phase_item(
+        self, int phase, int64_t item, char *workspace, char *scratch
+    ) noexcept nogil
     cdef void end(self) noexcept nogil
 
 
-# Sets the arrays of an op, and its kernels: those for the dtype of `of_dtype`, which is `arrays` unless given.
+# Sets the arrays of an op, and its kernels: those for the dtype of `of_dtype`,
+# which is `arrays` unless given.
 cdef int bind(Op op, tuple arrays, tuple of_dtype=*) except -1
 
-# Sets an activation gradient, (kind, slope, output) or None, that an op applies to a `gradient` of the shape of `output`.
+# Sets an activation gradient, (kind, slope, output) or None, that an op applies to a `gradient` of
+# the shape of `output`.
 cdef int describe_activation_gradient(Op op, fc_activation_gradient *to, given, gradient) except -1
 
 

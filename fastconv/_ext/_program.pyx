@@ -1,13 +1,15 @@
 """Ops, and the one parallel region that runs a list of them.
 
-An *op* is one operation of a network, bound to its arrays for its lifetime: a function of `fastconv.ops` creates one, runs
-it once and drops it; a plan creates many and runs them repeatedly.  An op consists of phases, loops over independent items;
-each phase needs the previous one to be complete.
+An *op* is one operation of a network, bound to its arrays for its lifetime: a function of
+`fastconv.ops` creates one, runs it once and drops it; a plan creates many and runs them
+repeatedly.  An op consists of phases, loops over independent items; each phase needs the previous
+one to be complete.
 
-All parallelism is in `_run_team`: one parallel region for a whole list of ops, whose threads share the items of each phase
-and synchronize at a barrier before the next (kernels/team.h).  An op too small for a second thread runs on the first one
-alone.  Within the region nothing is allocated and no Python object is accessed; scratch memory is a workspace that is
-allocated before.  The result does not depend on which thread computes an item.
+All parallelism is in `_run_team`: one parallel region for a whole list of ops, whose threads share
+the items of each phase and synchronize at a barrier before the next (kernels/team.h).  An op too
+small for a second thread runs on the first one alone.  Within the region nothing is allocated and
+no Python object is accessed; scratch memory is a workspace that is allocated before.  The result
+does not depend on which thread computes an item.
 """
 
 cimport cython
@@ -15,7 +17,13 @@ from cython.parallel cimport parallel, threadid
 from libc.stdint cimport int64_t, uint64_t, uintptr_t
 from libc.stdlib cimport free, malloc
 
-from fastconv._ext._core cimport current_table, element_kind, fused_activation_code, pointer, target_of
+from fastconv._ext._core cimport (
+    current_table,
+    element_kind,
+    fused_activation_code,
+    pointer,
+    target_of,
+)
 from fastconv._ext._kernels cimport fc_activation_gradient
 
 
@@ -81,26 +89,29 @@ cdef class Op:
         self.phases = 1
 
     cdef void fit(self, int threads) noexcept nogil:
-        """Partition the phases into enough items for `threads` threads, and set the size of the scratch memory.
+        """Partition the phases into enough items for `threads` threads,
+        and set the size of the scratch memory.
 
         This changes which thread computes an item, and never the order of a sum.
         """
 
     cdef void begin(self, char *workspace) noexcept nogil:
-        """Called once per run, before any op of the program runs: `workspace` is where the op's `shared_bytes` begin."""
+        """Called once per run, before any op runs; the op's `shared_bytes` begin at `workspace`."""
 
     cdef int64_t phase_items(self, int phase) noexcept nogil:
         return 0
 
     cdef bint is_apart(self, int phase) noexcept nogil:
-        """Whether every thread runs all items of a phase itself, in its own scratch, without a barrier."""
+        """Whether every thread runs all items of a phase, in its own scratch, without a barrier."""
         return False
 
-    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+    cdef void phase_item(
+        self, int phase, int64_t item, char *workspace, char *scratch
+    ) noexcept nogil:
         pass
 
     cdef void end(self) noexcept nogil:
-        """Called by one thread after the last phase, while others begin the next op, which may overwrite the shared scratch."""
+        """Called by one thread after the last phase; others may already overwrite scratch."""
 
     def run(self, int num_threads):
         """Execute once on at most `num_threads` threads."""
@@ -110,14 +121,15 @@ cdef class Op:
         _run(&op, 1, self.own_workspace, num_threads)
 
     def details(self):
-        """The entries of `describe` for this kind of operation: algorithm, variant, store, partition."""
+        """The entries of `describe` for this kind of op: algorithm, variant, store, partition."""
         return {}
 
     def describe(self, int num_threads=1):
         """How the op runs on `num_threads` threads, as a dict.
 
-        "operation" is its class; the entries of `details` follow.  "phases" is the result of `split`; "scratch_bytes" is
-        the scratch memory of each thread, "shared_bytes" that of all threads together, packed filters included.
+        "operation" is its class; the entries of `details` follow.  "phases" is the result of
+        `split`; "scratch_bytes" is the scratch memory of each thread, "shared_bytes" that of all
+        threads together, packed filters included.
         """
         return {
             "operation": type(self).__name__,
@@ -128,7 +140,8 @@ cdef class Op:
         }
 
     def partition(self, int num_threads):
-        """The result of `details` for exactly `num_threads` threads, even where the work does not pay for them.
+        """The result of `details` for exactly `num_threads` threads,
+        even where the work does not pay for them.
 
         For tests of the schedules; the next run partitions again.
         """
@@ -137,20 +150,26 @@ cdef class Op:
         return self.details()
 
     def worth(self, int num_threads):
-        """The number of threads, at most `num_threads`, that the work pays for, regardless of the number of items."""
+        """The number of threads, at most `num_threads`, that the work pays for."""
         return threads_for(num_threads, self.work)
 
     def split(self, int num_threads):
-        """How `num_threads` threads share each phase: a list of (items, items taken at a time, threads).
+        """How `num_threads` threads share each phase: a list of (items, items taken
+        at a time, threads).
 
-        Every thread begins with its own stretch and then steals items from the others, unless the whole phase takes a few
-        microseconds only: with items of equal length the busiest one of `threads` gets at most ceil(items / chunk /
-        threads) * chunk of `items`.  A phase that every thread runs by itself is one such chunk.
+        Every thread begins with its own stretch and then steals items from the others, unless the
+        whole phase takes a few microseconds only: with items of equal length the busiest one of
+        `threads` gets at most ceil(items / chunk / threads) * chunk of `items`.  A phase that every
+        thread runs by itself is one such chunk.
         """
         _fit(self, num_threads)
         cdef int threads = _threads_of(self, num_threads)
         phases = [(self.phase_items(phase), self.is_apart(phase)) for phase in range(self.phases)]
-        return [(items, items if apart else _chunk(items, threads), threads) for items, apart in phases if items]
+        return [
+            (items, items if apart else _chunk(items, threads), threads)
+            for items, apart in phases
+            if items
+        ]
 
 
 cdef int bind(Op op, tuple arrays, tuple of_dtype=None) except -1:
@@ -167,7 +186,8 @@ cdef int describe_activation_gradient(Op op, fc_activation_gradient *to, given, 
     kind, slope, output = given
     if output.shape != gradient.shape or output.dtype != gradient.dtype:
         raise ValueError(
-            f"expected the output of an activation of shape {gradient.shape} and in {gradient.dtype}, "
+            f"expected the output of an activation of shape {gradient.shape} "
+            f"and in {gradient.dtype}, "
             f"received {output.shape} in {output.dtype}"
         )
     to.kind, to.slope, to.output = fused_activation_code(kind), slope, pointer(output)
@@ -176,12 +196,12 @@ cdef int describe_activation_gradient(Op op, fc_activation_gradient *to, given, 
 
 
 cdef int64_t _chunk(int64_t items, int threads) noexcept nogil:
-    """Number of items that a thread takes at a time: one if there are few, more if there are many."""
+    """Number of items that a thread takes at a time: one of a few, more of many."""
     return 1 + items // (16 * threads)
 
 
 cdef bint _is_brief(Op op, int64_t items, int threads) noexcept nogil:
-    """Whether each thread runs only its own stretch: checking the other stretches for items would cost as much."""
+    """Whether each thread runs only its own stretch: stealing would take as long as the items."""
     return items <= threads or op.work < threads * BRIEF_WORK
 
 
@@ -204,7 +224,7 @@ cdef void _fit(Op op, int num_threads) noexcept nogil:
 
 
 cdef int _team_for(void **ops, int64_t count, int num_threads) noexcept nogil:
-    """`num_threads`, or 1 if the work that more threads could share does not pay for a parallel region."""
+    """`num_threads`, or 1 if the work does not pay for a parallel region."""
     cdef double shared = 0
     cdef int64_t i
     for i in range(count):
@@ -228,7 +248,9 @@ cdef int _run(void **ops, int64_t count, Workspace workspace, int num_threads) e
         _fit(<Op> ops[i], num_threads)
         wanted = (<Op> ops[i]).threads = _threads_of(<Op> ops[i], num_threads)
         threads = max(threads, wanted)
-        bytes = max(bytes, (<Op> ops[i]).shared_bytes + FC_RED_ZONE + _scratch_stride(<Op> ops[i]) * wanted)
+        bytes = max(
+            bytes, (<Op> ops[i]).shared_bytes + FC_RED_ZONE + _scratch_stride(<Op> ops[i]) * wanted
+        )
     cdef int64_t team_bytes = round_up_64(fc_team_bytes(threads))
     workspace.require(team_bytes + bytes)
     cdef fc_team *team = <fc_team *> aligned(workspace)
@@ -256,7 +278,7 @@ cdef int64_t _scratch_stride(Op op) noexcept nogil:
 cdef void _run_member(
     void **ops, int64_t count, char *workspace, fc_team *team, int rank, int size
 ) noexcept nogil:
-    """Runs the ops on one thread of the team, in the float mode that is set, and then restores the thread's own mode."""
+    """Runs the ops on one thread of the team in the set float mode, then restores its own."""
     cdef uint64_t mode
     if not flushes:
         _run_team(ops, count, workspace, team, rank, size)
@@ -272,7 +294,8 @@ cdef void _run_team(
 ) noexcept nogil:
     """All threads of the team must take the same branches around a barrier.
 
-    So these branches do not depend on anything that `end` changes: it runs on one thread while others begin the next op.
+    So these branches do not depend on anything that `end` changes:
+    it runs on one thread while others begin the next op.
     """
     cdef int64_t i, loop = 0, items, chunk, item, stop = 0
     cdef int phase, threads
@@ -280,7 +303,10 @@ cdef void _run_team(
     cdef char *scratch
     for i in range(count):
         threads = min((<Op> ops[i]).threads, size)
-        scratch = workspace + (<Op> ops[i]).shared_bytes + FC_RED_ZONE + _scratch_stride(<Op> ops[i]) * rank
+        scratch = (
+            workspace + (<Op> ops[i]).shared_bytes + FC_RED_ZONE
+            + _scratch_stride(<Op> ops[i]) * rank
+        )
         if threads == 1:
             if rank == 0:
                 for phase in range((<Op> ops[i]).phases):
@@ -324,11 +350,12 @@ cdef void _run_team(
 cdef class FilterOp(Op):
     """An op that packs its filters in phase 0.
 
-    In training, the default, it packs at every run, into scratch memory that all ops of a program share.  With frozen
-    weights, it packs at the next run only, into its own memory.
+    In training, the default, it packs at every run, into scratch memory that all ops of a program
+    share.  With frozen weights, it packs at the next run only, into its own memory.
 
-    Threads share the packing, unless the filters are small: then each thread packs all of them into its own scratch, which
-    takes less time than fetching packed filters from the cache of another core.
+    Threads share the packing, unless the filters are small: then each thread packs all of
+    them into its own scratch, which takes less time than fetching packed filters from the
+    cache of another core.
     """
 
     def __cinit__(self):
@@ -351,17 +378,19 @@ cdef class FilterOp(Op):
         return phase == 0 and self.packs_apart
 
     cdef void lay_out(self, int threads) noexcept nogil:
-        """Called at the end of `fit`.  With `packs_apart`, packed filters are at the beginning of each thread's scratch."""
+        """Called at the end of `fit`.  With `packs_apart`, scratch begins with packed filters."""
         self.packs_apart = (
             not self.frozen and 1 < threads <= OWN_FILTERS_THREADS
             and self.filter_bytes <= OWN_FILTERS_BYTES and self.other_bytes == 0
         )
         if self.packs_apart:
             self.scratch_bytes += self.filter_bytes
-        self.shared_bytes = self.other_bytes + (0 if self.frozen or self.packs_apart else self.filter_bytes)
+        self.shared_bytes = self.other_bytes + (
+            0 if self.frozen or self.packs_apart else self.filter_bytes
+        )
 
     cdef int need_filter_bytes(self, int64_t bytes, int64_t other_bytes=0) except -1:
-        """Set the sizes of the packed filters and of `other_bytes`, shared scratch at `other_memory` for other uses."""
+        """Set the sizes of the packed filters and of shared scratch at `other_memory`."""
         self.filters_end = max(bytes, 64)  # there may be no elements at all
         self.filter_bytes = round_up_64(self.filters_end + FC_RED_ZONE)
         self.other_bytes = round_up_64(other_bytes)
@@ -398,7 +427,7 @@ cdef class FilterOp(Op):
 
 @cython.final
 cdef class Program:
-    """Ops that run one after the other in a single call without the GIL, with one shared workspace."""
+    """Ops that run in order, in a single call without the GIL, with one shared workspace."""
 
     cdef readonly tuple ops
     cdef void **pointers
@@ -423,13 +452,17 @@ cdef class Program:
 
     @property
     def workspace_bytes(self):
-        """Size of the scratch memory, in bytes, for the number of threads that the program has run on."""
+        """Size of the scratch memory in bytes, at the number of threads in use."""
         return self.workspace.size
 
     @property
     def filter_bytes(self):
         """Size of the packed filters that are kept between runs, in bytes."""
-        return sum(op.filter_bytes for op in self.ops if isinstance(op, FilterOp) and (<FilterOp> op).frozen)
+        return sum(
+            op.filter_bytes
+            for op in self.ops
+            if isinstance(op, FilterOp) and (<FilterOp> op).frozen
+        )
 
     def run(self, int num_threads):
         """Execute all ops once on at most `num_threads` threads."""
@@ -437,7 +470,8 @@ cdef class Program:
 
 
 def scratch_bytes(ops, int num_threads):
-    """Scratch memory of a program of `ops` on `num_threads` threads, in bytes, computed without running it.
+    """Scratch memory of a program of `ops` on `num_threads` threads, in bytes,
+    computed without running it.
 
     It is the maximum over the ops, because they run one after the other.
     """

@@ -1,9 +1,10 @@
-"""Linear maps along the axes of an array (padding, cropping, repetition, interpolation, permuted axes), and affine maps of
-images.
+"""Linear maps along the axes of an array (padding, cropping, repetition, interpolation, permuted
+axes), and affine maps of images.
 
-`Resample` takes the map of every axis as a sparse matrix in rows (`fastconv.resampling.AxisMap`), or None for the identity.
-Neighbouring identity axes are merged, and the last of them becomes the run of contiguous elements that the kernel moves at
-a time.  Items are rows of y, images, or tiles: every element of the result has one owner.
+`Resample` takes the map of every axis as a sparse matrix in rows (`fastconv.resampling.AxisMap`),
+or None for the identity.  Neighbouring identity axes are merged, and the last of them becomes the
+run of contiguous elements that the kernel moves at a time.  Items are rows of y, images, or tiles:
+every element of the result has one owner.
 """
 
 cimport cython
@@ -30,14 +31,17 @@ cdef enum:
 
 @cython.wraparound(True)
 def _merged(x_shape, maps, axes):
-    """The axes of y as [size, stride in x, map]; neighbours that are contiguous in both arrays are joined."""
+    """The axes of y as [size, stride in x, map]; neighbours contiguous in both are joined."""
     strides = [int(np.prod(x_shape[axis + 1:], dtype=np.int64)) for axis in range(len(x_shape))]
     merged = []
     for axis in axes:
         size, stride, axis_map = x_shape[axis], strides[axis], maps[axis]
         if axis_map is not None:
             if axis_map.input_size != size:
-                raise ValueError(f"expected a map of axis {axis} with {size} elements, received {axis_map.input_size}")
+                raise ValueError(
+                    f"expected a map of axis {axis} with {size} elements, "
+                    f"received {axis_map.input_size}"
+                )
             merged.append([axis_map.output_size, stride, axis_map])
         elif merged and merged[-1][2] is None and merged[-1][1] == size * stride:
             merged[-1][:2] = merged[-1][0] * size, stride
@@ -48,22 +52,26 @@ def _merged(x_shape, maps, axes):
 
 @cython.wraparound(True)
 def _stretches(begin, offset, weight, run):
-    """Number of positions, from each one on, that are one copy (positive) or only fill (negative); 0 for a sum."""
+    """Number of positions from each one on that are one copy (> 0) or only fill (< 0); 0: a sum."""
     count = np.diff(begin)
     first = np.append(offset, 0)[np.minimum(begin[:-1], len(offset))]
     single = count == 1
     if weight is not None:
         single &= np.append(weight, 0.0)[np.minimum(begin[:-1], len(offset))] == 1
     follows = np.zeros(len(count), bool)  # position i continues the stretch of i - 1
-    follows[1:] = (single[1:] & single[:-1] & (np.diff(first) == run)) | ((count[1:] == 0) & (count[:-1] == 0))
+    follows[1:] = (single[1:] & single[:-1] & (np.diff(first) == run)) | (
+        (count[1:] == 0) & (count[:-1] == 0)
+    )
     ends = np.append(np.flatnonzero(~follows)[1:], len(count))
-    length = np.repeat(ends, np.diff(np.append(np.flatnonzero(~follows), len(count)))) - np.arange(len(count))
+    runs = np.diff(np.append(np.flatnonzero(~follows), len(count)))
+    length = np.repeat(ends, runs) - np.arange(len(count))
     return np.where(single, length, np.where(count == 0, -length, 0)).astype(np.int64)
 
 
 @cython.final
 cdef class Resample(Op):
-    """y = x mapped along each axis by `maps` (one per axis of x, None for identity), its axes in the order `axes`.
+    """y = x mapped along each axis by `maps` (one per axis of x, None for identity),
+    its axes in the order `axes`.
 
     Elements of y to which no element of x contributes are `fill`.
     """
@@ -76,7 +84,10 @@ cdef class Resample(Op):
     def __init__(self, x, y, maps, axes=None, double fill=0.0):
         axes = tuple(range(x.ndim)) if axes is None else tuple(axes)
         if len(maps) != x.ndim or sorted(axes) != list(range(x.ndim)):
-            raise ValueError(f"expected a map for each of {x.ndim} axes and a permutation of them, received {axes}")
+            raise ValueError(
+                f"expected a map for each of {x.ndim} axes and a permutation of them, "
+                f"received {axes}"
+            )
         merged = _merged(x.shape, maps, axes)
         shape = tuple(x.shape[a] if maps[a] is None else maps[a].output_size for a in axes)
         if y.shape != shape:
@@ -112,7 +123,9 @@ cdef class Resample(Op):
     cdef int64_t phase_items(self, int phase) noexcept nogil:
         return self.rows
 
-    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+    cdef void phase_item(
+        self, int phase, int64_t item, char *workspace, char *scratch
+    ) noexcept nogil:
         self.table.resample_item(&self.problem, item)
 
 
@@ -125,7 +138,9 @@ cdef class Transpose(Op):
 
     def __init__(self, x, y):
         if x.ndim != 3 or y.shape != (x.shape[0], x.shape[2], x.shape[1]):
-            raise ValueError(f"expected shapes (b, r, c) and (b, c, r), received {x.shape} and {y.shape}")
+            raise ValueError(
+                f"expected shapes (b, r, c) and (b, c, r), received {x.shape} and {y.shape}"
+            )
         bind(self, (x, y))
         cdef int64_t batch, rows, columns
         batch, rows, columns = x.shape
@@ -140,22 +155,36 @@ cdef class Transpose(Op):
     cdef int64_t phase_items(self, int phase) noexcept nogil:
         return self.tiles
 
-    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+    cdef void phase_item(
+        self, int phase, int64_t item, char *workspace, char *scratch
+    ) noexcept nogil:
         self.table.transpose_item(&self.problem, item)
 
 
 # ---- affine maps of images ----
 
-_FILL = {"constant": FC_FILL_CONSTANT, "nearest": FC_FILL_NEAREST, "reflect": FC_FILL_REFLECT, "wrap": FC_FILL_WRAP}
+_FILL = {
+    "constant": FC_FILL_CONSTANT, "nearest": FC_FILL_NEAREST, "reflect": FC_FILL_REFLECT,
+    "wrap": FC_FILL_WRAP,
+}
 
 
 cdef class _Warp(Op):
     cdef fc_warp problem
     cdef int64_t items
 
-    cdef int _describe(self, image, output, transforms, interpolation, fill_mode, double fill_value) except -1:
-        if image.ndim != 4 or output.ndim != 4 or (image.shape[0], image.shape[3]) != (output.shape[0], output.shape[3]):
-            raise ValueError(f"expected shapes (n, h, w, c), equal in n and c, received {image.shape}, {output.shape}")
+    cdef int _describe(
+        self, image, output, transforms, interpolation, fill_mode, double fill_value
+    ) except -1:
+        if (
+            image.ndim != 4
+            or output.ndim != 4
+            or (image.shape[0], image.shape[3]) != (output.shape[0], output.shape[3])
+        ):
+            raise ValueError(
+                "expected shapes (n, h, w, c), equal in n and c, "
+                f"received {image.shape}, {output.shape}"
+            )
         if transforms.dtype != np.float64 or transforms.shape != (image.shape[0], 6):
             raise ValueError(
                 f"expected transforms of float64 and shape {(image.shape[0], 6)}, "
@@ -177,28 +206,36 @@ cdef class _Warp(Op):
 
 @cython.final
 cdef class Warp(_Warp):
-    """y[n, i, j] = x[n] at column a0 j + a1 i + a2 and row b0 j + b1 i + b2; transforms[n] = (a0, a1, a2, b0, b1, b2).
+    """y[n, i, j] = x[n] at column a0 j + a1 i + a2 and row b0 j + b1 i + b2;
+    transforms[n] = (a0, a1, a2, b0, b1, b2).
 
     Every run reads `transforms` again.
     """
 
-    def __init__(self, x, y, transforms, str interpolation="bilinear", str fill_mode="constant", double fill_value=0.0):
+    def __init__(
+        self, x, y, transforms, str interpolation="bilinear", str fill_mode="constant",
+        double fill_value=0.0
+    ):
         self._describe(x, y, transforms, interpolation, fill_mode, fill_value)
         self.problem.x, self.problem.y = pointer(x), pointer(y)
         self.items = y.shape[0] * y.shape[1]
 
-    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+    cdef void phase_item(
+        self, int phase, int64_t item, char *workspace, char *scratch
+    ) noexcept nogil:
         self.table.warp_item(&self.problem, item)
 
 
 @cython.final
 cdef class WarpBackward(_Warp):
-    """dx = each element of dy, distributed over the pixels that its output was interpolated from."""
+    """dx = each element of dy, distributed over the pixels that its output interpolates."""
 
     def __init__(self, dy, dx, transforms, str interpolation="bilinear", str fill_mode="constant"):
         self._describe(dx, dy, transforms, interpolation, fill_mode, 0.0)
         self.problem.dy, self.problem.dx = pointer(dy), pointer(dx)
         self.items = dx.shape[0]
 
-    cdef void phase_item(self, int phase, int64_t item, char *workspace, char *scratch) noexcept nogil:
+    cdef void phase_item(
+        self, int phase, int64_t item, char *workspace, char *scratch
+    ) noexcept nogil:
         self.table.warp_backward_item(&self.problem, item)

@@ -1,8 +1,9 @@
 /* compare_targets.c: every kernel of one target against the scalar target, in plain C.
  *
- * The Python tests run every target of the machine they are on; this program is for the others: it needs no Python, so it
- * can be cross-compiled and run under an emulator.  Small-integer data makes all sums exact: equality, no tolerance
- * (Winograd's transforms have thirds in them: relative 1e-5 for float32).
+ * The Python tests run every target of the machine they are on; this program is for the others: it
+ * needs no Python, so it can be cross-compiled and run under an emulator.  Small-integer data
+ * makes all sums exact: equality, no tolerance (Winograd's transforms have thirds in them:
+ * relative 1e-5 for float32).
  *
  *     K=fastconv/_ext/kernels
  *     aarch64-linux-gnu-gcc -O2 -std=gnu11 -ffp-contract=off -DFASTCONV_HAVE_NEON -I$K \
@@ -27,7 +28,10 @@ static double small_integer(void)
     return (double)((state >> 33) % 7) - 3.0;
 }
 
-static double at(const void *p, int64_t i, int size) { return size == 8 ? ((const double *)p)[i] : ((const float *)p)[i]; }
+static double at(const void *p, int64_t i, int size)
+{
+    return size == 8 ? ((const double *)p)[i] : ((const float *)p)[i];
+}
 
 static void *numbers(int64_t n, int size)
 {
@@ -50,8 +54,9 @@ static void *leftover(int64_t bytes)
     return p;
 }
 
-/* Whether an operand was denormal since the last call.  None of the data is, so it was left over in scratch, in a lane whose
- * result is not stored: right, but a hundred times as slow on Intel processors. */
+/* Whether an operand was denormal since the last call.  None of the data is, so it was left
+ * over in scratch, in a lane whose result is not stored: right, but a hundred times as slow on
+ * Intel processors. */
 static int met_denormals(void)
 {
 #if defined(__x86_64__)
@@ -63,7 +68,8 @@ static int met_denormals(void)
 #endif
 }
 
-static void check(const char *what, const void *a, const void *b, int64_t n, int size, double tolerance)
+static void check(const char *what, const void *a, const void *b, int64_t n, int size,
+                  double tolerance)
 {
     const int denormals = met_denormals();
     double error = 0, norm = 0;
@@ -87,7 +93,8 @@ static void check(const char *what, const void *a, const void *b, int64_t n, int
 static void run_conv(const fc_table *t, fc_conv p, const fc_filter_view *view)
 {
     fc_plan_conv(&t->target, &p);
-    void *packed = leftover(p.packed_size * t->target.element_size), *scratch = leftover(p.scratch_bytes);
+    void *packed = leftover(p.packed_size * t->target.element_size),
+         *scratch = leftover(p.scratch_bytes);
     for (int64_t i = 0; i < fc_pack_items(&p); i++)
         t->pack_item(&p, view, packed, i);
     p.w = packed;
@@ -113,7 +120,8 @@ static void run_filter_gradient(const fc_table *t, fc_filter_gradient p)
 static void run_winograd(const fc_table *t, fc_winograd p, const fc_filter_view *view)
 {
     fc_plan_winograd(&t->target, &p);
-    void *packed = leftover(p.packed_size * t->target.element_size), *scratch = leftover(p.scratch_bytes);
+    void *packed = leftover(p.packed_size * t->target.element_size),
+         *scratch = leftover(p.scratch_bytes);
     for (int64_t i = 0; i < p.pack_items; i++)
         t->winograd_pack_item(&p, view, packed, i, scratch);
     p.w = packed;
@@ -123,31 +131,37 @@ static void run_winograd(const fc_table *t, fc_winograd p, const fc_filter_view 
     free(scratch);
 }
 
-static void compare_convolution(const fc_table *t, const fc_table *oracle, int64_t N, int64_t H, int64_t C, int64_t K,
-                                int64_t k, int64_t stride, int64_t pad, int64_t dilation, int depthwise)
+static void compare_convolution(const fc_table *t, const fc_table *oracle, int64_t N, int64_t H,
+                                int64_t C, int64_t K, int64_t k, int64_t stride, int64_t pad,
+                                int64_t dilation, int depthwise)
 {
     const int size = t->target.element_size;
     const int64_t extent = (k - 1) * dilation + 1, O = (H + 2 * pad - extent) / stride + 1;
     const int64_t nx = N * H * H * C, ny = N * O * O * K, nw = k * k * (depthwise ? 1 : C) * K;
-    void *x = numbers(nx, size), *w = numbers(nw, size), *b = numbers(K, size), *dy = numbers(ny, size);
-    void *y[2] = {numbers(ny, size), numbers(ny, size)}, *dw[2] = {numbers(nw, size), numbers(nw, size)};
+    void *x = numbers(nx, size), *w = numbers(nw, size), *b = numbers(K, size),
+         *dy = numbers(ny, size);
+    void *y[2] = {numbers(ny, size), numbers(ny, size)},
+         *dw[2] = {numbers(nw, size), numbers(nw, size)};
     void *db[2] = {numbers(K, size), numbers(K, size)};
     const fc_table *tables[2] = {t, oracle};
     for (int i = 0; i < 2; i++) {
-        fc_conv p = {.x = x, .bias = b, .y = y[i], .batch = N, .in_h = H, .in_w = H, .channels = C, .out_h = O, .out_w = O,
-                     .filters = K, .groups = 1, .x_sn = H * H * C, .x_sh = H * C, .x_sw = C, .y_sn = O * O * K,
-                     .y_sh = O * K, .y_sw = K, .kernel_h = k, .kernel_w = k, .stride_h = stride, .stride_w = stride,
-                     .dilation_h = dilation, .dilation_w = dilation, .pad_top = pad, .pad_left = pad,
-                     .activation = FC_RELU, .depthwise = depthwise};
+        fc_conv p = {.x = x, .bias = b, .y = y[i], .batch = N, .in_h = H, .in_w = H, .channels = C,
+                     .out_h = O, .out_w = O, .filters = K, .groups = 1, .x_sn = H * H * C,
+                     .x_sh = H * C, .x_sw = C, .y_sn = O * O * K, .y_sh = O * K, .y_sw = K,
+                     .kernel_h = k, .kernel_w = k, .stride_h = stride, .stride_w = stride,
+                     .dilation_h = dilation, .dilation_w = dilation, .pad_top = pad,
+                     .pad_left = pad, .activation = FC_RELU, .depthwise = depthwise};
         const int64_t c_w = depthwise ? 1 : C;
-        fc_filter_view view = {.w = w, .sg = depthwise ? 1 : K, .skh = k * c_w * K, .skw = c_w * K, .sc = K, .sk = 1};
+        fc_filter_view view = {
+            .w = w, .sg = depthwise ? 1 : K, .skh = k * c_w * K, .skw = c_w * K, .sc = K, .sk = 1};
         run_conv(tables[i], p, &view);
-        fc_filter_gradient g = {.x = x, .dy = dy, .dw = dw[i], .db = db[i], .batch = N, .in_h = H, .in_w = H,
-                                .channels = C, .out_h = O, .out_w = O, .filters = K, .groups = 1, .x_sn = H * H * C,
-                                .x_sh = H * C, .x_sw = C, .dy_sn = O * O * K, .dy_sh = O * K, .dy_sw = K,
-                                .kernel_h = k, .kernel_w = k, .stride_h = stride, .stride_w = stride,
-                                .dilation_h = dilation, .dilation_w = dilation, .pad_top = pad, .pad_left = pad,
-                                .depthwise = depthwise};
+        fc_filter_gradient g = {.x = x, .dy = dy, .dw = dw[i], .db = db[i], .batch = N, .in_h = H,
+                                .in_w = H, .channels = C, .out_h = O, .out_w = O, .filters = K,
+                                .groups = 1, .x_sn = H * H * C, .x_sh = H * C, .x_sw = C,
+                                .dy_sn = O * O * K, .dy_sh = O * K, .dy_sw = K, .kernel_h = k,
+                                .kernel_w = k, .stride_h = stride, .stride_w = stride,
+                                .dilation_h = dilation, .dilation_w = dilation, .pad_top = pad,
+                                .pad_left = pad, .depthwise = depthwise};
         run_filter_gradient(tables[i], g);
     }
     check("conv forward", y[0], y[1], ny, size, 0);
@@ -155,17 +169,21 @@ static void compare_convolution(const fc_table *t, const fc_table *oracle, int64
     check("conv bias gradient", db[0], db[1], K, size, 0);
     if (k == 3 && stride <= 2 && dilation == 1 && !depthwise)
         for (int tile = 2; tile <= 4; tile += 2) {
-            fc_winograd p = {.x = x, .bias = b, .y = y[0], .batch = N, .in_h = H, .in_w = H, .channels = C, .out_h = O,
-                             .out_w = O, .filters = K, .pad_top = pad, .pad_left = pad, .tile = tile, .kernel = 3,
-                             .sampling = stride == 2 ? FC_WINO_DOWN : FC_WINO_SAME, .activation = FC_RELU};
+            fc_winograd p = {.x = x, .bias = b, .y = y[0], .batch = N, .in_h = H, .in_w = H,
+                             .channels = C, .out_h = O, .out_w = O, .filters = K, .pad_top = pad,
+                             .pad_left = pad, .tile = tile, .kernel = 3,
+                             .sampling = stride == 2 ? FC_WINO_DOWN : FC_WINO_SAME,
+                             .activation = FC_RELU};
             fc_filter_view view = {.w = w, .skh = 3 * C * K, .skw = C * K, .sc = K, .sk = 1};
             run_winograd(t, p, &view);
             check("winograd forward", y[0], y[1], ny, size, size == 8 ? 1e-13 : 1e-5);
             if (stride == 2) {
-                fc_winograd up = {.x = dy, .batch = N, .in_h = O, .in_w = O, .channels = K, .out_h = H, .out_w = H,
-                                  .filters = C, .pad_top = 2 - pad, .pad_left = 2 - pad, .tile = tile, .kernel = 3,
+                fc_winograd up = {.x = dy, .batch = N, .in_h = O, .in_w = O, .channels = K,
+                                  .out_h = H, .out_w = H, .filters = C, .pad_top = 2 - pad,
+                                  .pad_left = 2 - pad, .tile = tile, .kernel = 3,
                                   .sampling = FC_WINO_UP, .transposed = 1};
-                fc_filter_view flipped = {.w = w, .base = 8 * C * K, .skh = -3 * C * K, .skw = -C * K, .sc = 1, .sk = K};
+                fc_filter_view flipped = {
+                    .w = w, .base = 8 * C * K, .skh = -3 * C * K, .skw = -C * K, .sc = 1, .sk = K};
                 void *dx[2] = {numbers(nx, size), numbers(nx, size)};
                 for (int i = 0; i < 2; i++) {
                     up.y = dx[i];
@@ -176,24 +194,28 @@ static void compare_convolution(const fc_table *t, const fc_table *oracle, int64
                 free(dx[1]);
                 continue;
             }
-            fc_winograd same = {.x = dy, .batch = N, .in_h = O, .in_w = O, .channels = K, .out_h = H, .out_w = H,
-                                .filters = C, .pad_top = 2 - pad, .pad_left = 2 - pad, .tile = tile, .kernel = 3,
+            fc_winograd same = {.x = dy, .batch = N, .in_h = O, .in_w = O, .channels = K,
+                                .out_h = H, .out_w = H, .filters = C, .pad_top = 2 - pad,
+                                .pad_left = 2 - pad, .tile = tile, .kernel = 3,
                                 .sampling = FC_WINO_SAME, .transposed = 1};
             fc_winograd spread = same;
             spread.pad_top = spread.pad_left = pad;
             spread.sampling = FC_WINO_SPREAD;
-            fc_filter_view flipped = {.w = w, .base = 8 * C * K, .skh = -3 * C * K, .skw = -C * K, .sc = 1, .sk = K};
+            fc_filter_view flipped = {
+                .w = w, .base = 8 * C * K, .skh = -3 * C * K, .skw = -C * K, .sc = 1, .sk = K};
             fc_filter_view as_they_are = {.w = w, .skh = 3 * C * K, .skw = C * K, .sc = 1, .sk = K};
             same.y = numbers(nx, size);
             spread.y = numbers(nx, size);
             run_winograd(oracle, same, &flipped);
             run_winograd(t, spread, &as_they_are);
-            check("winograd input gradient, added up", spread.y, same.y, nx, size, size == 8 ? 1e-13 : 1e-5);
+            check("winograd input gradient, added up", spread.y, same.y, nx, size,
+                  size == 8 ? 1e-13 : 1e-5);
             free(same.y);
             free(spread.y);
-            fc_winograd_gradient g = {.x = x, .dy = dy, .dw = dw[0], .db = db[0], .batch = N, .in_h = H, .in_w = H,
-                                      .channels = C, .out_h = O, .out_w = O, .filters = K, .pad_top = pad,
-                                      .pad_left = pad, .tile = tile, .kernel = 3, .threads = 1};
+            fc_winograd_gradient g = {.x = x, .dy = dy, .dw = dw[0], .db = db[0], .batch = N,
+                                      .in_h = H, .in_w = H, .channels = C, .out_h = O, .out_w = O,
+                                      .filters = K, .pad_top = pad, .pad_left = pad, .tile = tile,
+                                      .kernel = 3, .threads = 1};
             fc_plan_winograd_gradient(&t->target, &g);
             void *workspace = leftover(g.workspace_size * size);
             void *scratch = leftover(g.scratch_bytes);
@@ -218,17 +240,20 @@ static void compare_convolution(const fc_table *t, const fc_table *oracle, int64
         free(all[i]);
 }
 
-static void compare_dense(const fc_table *t, const fc_table *oracle, int64_t rows, int64_t inputs, int64_t outputs)
+static void compare_dense(const fc_table *t, const fc_table *oracle, int64_t rows, int64_t inputs,
+                          int64_t outputs)
 {
     const int size = t->target.element_size;
-    void *x = numbers(rows * inputs, size), *w = numbers(inputs * outputs, size), *b = numbers(outputs, size);
+    void *x = numbers(rows * inputs, size), *w = numbers(inputs * outputs, size),
+         *b = numbers(outputs, size);
     void *dy = numbers(rows * outputs, size), *y[2], *dx[2], *dw[2], *db[2], *updated[2];
     const fc_table *tables[2] = {t, oracle};
     for (int i = 0; i < 2; i++) {
         y[i] = numbers(rows * outputs, size), dx[i] = numbers(rows * inputs, size);
         dw[i] = numbers(inputs * outputs, size), db[i] = numbers(outputs, size);
-        fc_dense p = {.x = x, .w = w, .bias = b, .dy = dy, .y = y[i], .dx = dx[i], .dw = dw[i], .db = db[i],
-                      .rows = rows, .inputs = inputs, .outputs = outputs, .activation = FC_LEAKY_RELU, .slope = 0.25};
+        fc_dense p = {.x = x, .w = w, .bias = b, .dy = dy, .y = y[i], .dx = dx[i], .dw = dw[i],
+                      .db = db[i], .rows = rows, .inputs = inputs, .outputs = outputs,
+                      .activation = FC_LEAKY_RELU, .slope = 0.25};
         fc_dense q = p, r = p, s = p;
         updated[i] = numbers(inputs * outputs, size);
         memcpy(updated[i], w, (size_t)(inputs * outputs * size));
@@ -259,7 +284,8 @@ static void compare_dense(const fc_table *t, const fc_table *oracle, int64_t row
     check("dense bias gradient", db[0], db[1], outputs, size, 0);
 }
 
-static void compare_pool(const fc_table *t, const fc_table *oracle, int64_t H, int64_t C, int64_t pool, int64_t stride)
+static void compare_pool(const fc_table *t, const fc_table *oracle, int64_t H, int64_t C,
+                         int64_t pool, int64_t stride)
 {
     const int size = t->target.element_size;
     const int64_t N = 2, O = (H - pool) / stride + 1, nx = N * H * H * C, ny = N * O * O * C;
@@ -267,11 +293,12 @@ static void compare_pool(const fc_table *t, const fc_table *oracle, int64_t H, i
     unsigned char *argmax[2];
     const fc_table *tables[2] = {t, oracle};
     for (int i = 0; i < 2; i++) {
-        y[i] = numbers(ny, size), dx[i] = numbers(nx, size), average[i] = numbers(ny, size), shared[i] = numbers(nx, size);
+        y[i] = numbers(ny, size), dx[i] = numbers(nx, size), average[i] = numbers(ny, size),
+        shared[i] = numbers(nx, size);
         argmax[i] = malloc((size_t)ny);
-        fc_pool p = {.x = x, .dy = dy, .y = y[i], .dx = dx[i], .argmax = argmax[i], .batch = N, .height = H, .width = H,
-                     .channels = C, .pool_h = pool, .pool_w = pool, .out_h = O, .out_w = O, .stride_h = stride,
-                     .stride_w = stride};
+        fc_pool p = {.x = x, .dy = dy, .y = y[i], .dx = dx[i], .argmax = argmax[i], .batch = N,
+                     .height = H, .width = H, .channels = C, .pool_h = pool, .pool_w = pool,
+                     .out_h = O, .out_w = O, .stride_h = stride, .stride_w = stride};
         for (int64_t item = 0; item < N * O; item++)
             tables[i]->max_pool_item(&p, item);
         for (int64_t item = 0; item < fc_pool_backward_items(&p); item++)
@@ -322,17 +349,22 @@ static void compare_normalization(const fc_table *t, const fc_table *oracle)
     const int size = t->target.element_size;
     const double tolerance = size == 8 ? 1e-12 : 1e-5;
     const fc_table *tables[2] = {t, oracle};
-    void *x = numbers(N, size), *dy = numbers(N, size), *gamma = numbers(CHANNELS, size), *beta = numbers(CHANNELS, size);
-    void *y[2], *dx[2], *mean[2], *variance[2], *dgamma[2], *dbeta[2], *z[2], *dz[2], *r[2], *dr[2], *q[2], *dq[2], *da[2];
+    void *x = numbers(N, size), *dy = numbers(N, size), *gamma = numbers(CHANNELS, size),
+         *beta = numbers(CHANNELS, size);
+    void *y[2], *dx[2], *mean[2], *variance[2], *dgamma[2], *dbeta[2], *z[2], *dz[2], *r[2], *dr[2],
+        *q[2], *dq[2], *da[2];
     for (int i = 0; i < 2; i++) {
         void **outputs[] = {y + i, dx + i, z + i, dz + i, r + i, dr + i, q + i, dq + i};
         for (size_t k = 0; k < sizeof outputs / sizeof *outputs; k++)
             *outputs[k] = numbers(N, size);
-        mean[i] = numbers(SEGMENTS * CHANNELS, size), variance[i] = numbers(SEGMENTS * CHANNELS, size);
-        dgamma[i] = numbers(CHANNELS, size), dbeta[i] = numbers(CHANNELS, size), da[i] = numbers(CHANNELS, size);
+        mean[i] = numbers(SEGMENTS * CHANNELS, size),
+        variance[i] = numbers(SEGMENTS * CHANNELS, size);
+        dgamma[i] = numbers(CHANNELS, size), dbeta[i] = numbers(CHANNELS, size),
+        da[i] = numbers(CHANNELS, size);
         const fc_table *k = tables[i];
-        fc_channel_norm p = {.x = x, .gamma = gamma, .beta = beta, .y = y[i], .mean = mean[i], .variance = variance[i],
-                             .segments = SEGMENTS, .rows = ROWS, .channels = CHANNELS, .width = 4, .epsilon = 1e-3,
+        fc_channel_norm p = {.x = x, .gamma = gamma, .beta = beta, .y = y[i], .mean = mean[i],
+                             .variance = variance[i], .segments = SEGMENTS, .rows = ROWS,
+                             .channels = CHANNELS, .width = 4, .epsilon = 1e-3,
                              .activation = FC_RELU};
         fc_plan_channel_norm(&k->target, &p);
         void *workspace = leftover(p.workspace_bytes);
@@ -355,8 +387,9 @@ static void compare_normalization(const fc_table *t, const fc_table *oracle)
         free(workspace);
 
         void *statistics = numbers(2 * SEGMENTS * ROWS, size);
-        fc_row_norm rows = {.x = x, .gamma = gamma, .beta = beta, .y = z[i], .statistics = statistics,
-                            .rows = SEGMENTS * ROWS, .features = CHANNELS, .epsilon = 1e-3};
+        fc_row_norm rows = {.x = x, .gamma = gamma, .beta = beta, .y = z[i],
+                            .statistics = statistics, .rows = SEGMENTS * ROWS, .features = CHANNELS,
+                            .epsilon = 1e-3};
         fc_plan_row_norm(&k->target, &rows);
         for (int64_t j = 0; j < rows.items; j++)
             k->row_norm_item(&rows, j);
@@ -367,8 +400,9 @@ static void compare_normalization(const fc_table *t, const fc_table *oracle)
         free(scratch);
         free(statistics);
 
-        fc_response_norm response = {.x = x, .y = r[i], .rows = SEGMENTS * ROWS, .channels = CHANNELS, .radius = 2,
-                                     .bias = 2, .alpha = 0.25, .beta = 0.75};
+        fc_response_norm response = {.x = x, .y = r[i], .rows = SEGMENTS * ROWS,
+                                     .channels = CHANNELS, .radius = 2, .bias = 2, .alpha = 0.25,
+                                     .beta = 0.75};
         fc_plan_response_norm(&k->target, &response);
         scratch = leftover(2 * response.scratch_bytes);
         for (int64_t j = 0; j < response.items; j++)
@@ -378,8 +412,8 @@ static void compare_normalization(const fc_table *t, const fc_table *oracle)
             k->response_norm_gradient_item(&response, j, scratch);
         free(scratch);
 
-        fc_prelu prelu = {.x = x, .alpha = gamma, .y = q[i], .dalpha = da[i], .rows = SEGMENTS * ROWS,
-                          .slopes = CHANNELS, .inner = 1};
+        fc_prelu prelu = {.x = x, .alpha = gamma, .y = q[i], .dalpha = da[i],
+                          .rows = SEGMENTS * ROWS, .slopes = CHANNELS, .inner = 1};
         fc_plan_prelu(&k->target, &prelu);
         for (int64_t j = 0; j < prelu.items; j++)
             k->prelu_item(&prelu, j);
@@ -401,13 +435,15 @@ static void compare_normalization(const fc_table *t, const fc_table *oracle)
         {"channel norm", y, N, tolerance}, {"channel norm gradient", dx, N, tolerance},
         {"channel mean", mean, SEGMENTS * CHANNELS / 4, tolerance},
         {"channel variance", variance, SEGMENTS * CHANNELS / 4, tolerance},
-        {"channel norm dgamma", dgamma, CHANNELS, tolerance}, {"channel norm dbeta", dbeta, CHANNELS, 0},
+        {"channel norm dgamma", dgamma, CHANNELS, tolerance},
+        {"channel norm dbeta", dbeta, CHANNELS, 0},
         {"row norm", z, N, tolerance}, {"row norm gradient", dz, N, tolerance},
         {"response norm", r, N, tolerance}, {"response norm gradient", dr, N, tolerance},
         {"prelu", q, N, 0}, {"prelu gradient", dq, N, 0}, {"prelu dalpha", da, CHANNELS, 0},
     };
     for (size_t k = 0; k < sizeof results / sizeof *results; k++) {
-        check(results[k].what, results[k].pair[0], results[k].pair[1], results[k].n, size, results[k].tolerance);
+        check(results[k].what, results[k].pair[0], results[k].pair[1], results[k].n, size,
+              results[k].tolerance);
         free(results[k].pair[0]);
         free(results[k].pair[1]);
     }
@@ -426,16 +462,19 @@ int main(int count, char **words)
     }
     static const int64_t widths[] = {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 64, 70};
     for (int is_double = 0; is_double < 2; is_double++) {
-        const fc_table *t = fc_get_table(isa, is_double), *oracle = fc_get_table(FC_ISA_SCALAR, is_double);
+        const fc_table *t = fc_get_table(isa, is_double),
+                       *oracle = fc_get_table(FC_ISA_SCALAR, is_double);
         compare_dense(t, oracle, 2, 1030, 130); /* in blocks of the reduction */
         compare_dense(t, oracle, 5, 513, 4100);
         for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
             const int64_t c = widths[i], k = widths[(i * 7 + 3) % 16];
             compare_convolution(t, oracle, 2, 7, c, k, 3, 1, i % 3, 1, 0);
             compare_convolution(t, oracle, 1, 13, c, k, 3, 2, i % 3, 1, 0);
-            compare_convolution(t, oracle, 1, 9, c, k, 1 + (int64_t)i % 5, 1 + (int64_t)i % 3, 1, 1 + (int64_t)i % 2, 0);
+            compare_convolution(t, oracle, 1, 9, c, k, 1 + (int64_t)i % 5, 1 + (int64_t)i % 3, 1,
+                                1 + (int64_t)i % 2, 0);
             compare_convolution(t, oracle, 2, 8, c, c, 3, 1 + (int64_t)i % 2, 1, 1, 1);
-            compare_convolution(t, oracle, 2, 17, c, c, 3 + 2 * ((int64_t)i % 2), 1 + (int64_t)i / 2 % 2, 1, 1, 1);
+            compare_convolution(t, oracle, 2, 17, c, c, 3 + 2 * ((int64_t)i % 2),
+                                1 + (int64_t)i / 2 % 2, 1, 1, 1);
             compare_dense(t, oracle, 1 + (int64_t)(i * 5) % 20, c * 3, k);
             compare_pool(t, oracle, 9, c, 2 + (int64_t)i % 2, 2);
         }

@@ -1,8 +1,9 @@
 /* depthwise_red_zones.c: the depthwise kernels of the scalar target in scratch with red zones.
  *
- * Every kernel height and width from 1 to 5 at every stride from 1 to 3 and some sizes, forward and with respect to the filters,
- * each in scratch of exactly the size that its plan asks for.  It compiles in a few seconds, so the ordinary tests build it with
- * AddressSanitizer; all other kernels and targets take minutes (tests/sanitizers).  Prints the number of problems.
+ * Every kernel height and width from 1 to 5 at every stride from 1 to 3 and some sizes, forward and
+ * with respect to the filters, each in scratch of exactly the size that its plan asks for.  It
+ * compiles in a few seconds, so the ordinary tests build it with AddressSanitizer; all other
+ * kernels and targets take minutes (tests/sanitizers).  Prints the number of problems.
  *
  *     K=fastconv/_ext/kernels
  *     gcc -O1 -std=gnu11 -fsanitize=address,undefined -fno-sanitize-recover=all -I$K \
@@ -26,8 +27,10 @@
 
 #include "simd_scalar.h"
 
-static const fc_target FC(target) = {sizeof(real), VL, FC_PANEL_VECTORS, {FC_ROWS_1, FC_ROWS_2, FC_ROWS_3, FC_ROWS_4},
-                                     {FC_GRADIENT_ROWS_1, FC_GRADIENT_ROWS_2, FC_ROWS_3, FC_ROWS_4}, FC_LISTS_PIXELS, 0, 0};
+static const fc_target FC(target) = {sizeof(real), VL, FC_PANEL_VECTORS,
+                                     {FC_ROWS_1, FC_ROWS_2, FC_ROWS_3, FC_ROWS_4},
+                                     {FC_GRADIENT_ROWS_1, FC_GRADIENT_ROWS_2, FC_ROWS_3, FC_ROWS_4},
+                                     FC_LISTS_PIXELS, 0, 0};
 
 #include "math.inc"
 
@@ -53,19 +56,24 @@ static void *scratch_of(int64_t bytes)
     return memory;
 }
 
-static void run(int64_t kh, int64_t kw, int64_t sh, int64_t sw, int64_t out_h, int64_t out_w, int64_t channels, int64_t pad)
+static void run(int64_t kh, int64_t kw, int64_t sh, int64_t sw, int64_t out_h, int64_t out_w,
+                int64_t channels, int64_t pad)
 {
-    const int64_t height = (out_h - 1) * sh + kh - pad, width = (out_w - 1) * sw + kw - pad, batch = 2;
+    const int64_t height = (out_h - 1) * sh + kh - pad, width = (out_w - 1) * sw + kw - pad,
+                  batch = 2;
     if (height < 1 || width < 1)
         return;
-    float *x = zeros(batch * height * width * channels), *y = zeros(batch * out_h * out_w * channels);
+    float *x = zeros(batch * height * width * channels),
+          *y = zeros(batch * out_h * out_w * channels);
     float *w = zeros(kh * kw * channels), *b = zeros(channels);
 
-    fc_conv p = {.x = x, .w = w, .bias = b, .y = y, .batch = batch, .in_h = height, .in_w = width, .channels = channels,
-                 .out_h = out_h, .out_w = out_w, .filters = channels, .groups = 1, .x_sn = height * width * channels,
-                 .x_sh = width * channels, .x_sw = channels, .y_sn = out_h * out_w * channels, .y_sh = out_w * channels,
-                 .y_sw = channels, .kernel_h = kh, .kernel_w = kw, .stride_h = sh, .stride_w = sw, .dilation_h = 1,
-                 .dilation_w = 1, .pad_top = pad, .pad_left = pad, .activation = FC_RELU, .depthwise = 1, .threads = 1};
+    fc_conv p = {.x = x, .w = w, .bias = b, .y = y, .batch = batch, .in_h = height, .in_w = width,
+                 .channels = channels, .out_h = out_h, .out_w = out_w, .filters = channels,
+                 .groups = 1, .x_sn = height * width * channels, .x_sh = width * channels,
+                 .x_sw = channels, .y_sn = out_h * out_w * channels, .y_sh = out_w * channels,
+                 .y_sw = channels, .kernel_h = kh, .kernel_w = kw, .stride_h = sh, .stride_w = sw,
+                 .dilation_h = 1, .dilation_w = 1, .pad_top = pad, .pad_left = pad,
+                 .activation = FC_RELU, .depthwise = 1, .threads = 1};
     fc_plan_depthwise(&FC(target), &p);
     void *scratch = scratch_of(p.scratch_bytes);
     for (int64_t item = 0; item < p.items; item++)
@@ -73,11 +81,13 @@ static void run(int64_t kh, int64_t kw, int64_t sh, int64_t sw, int64_t out_h, i
     fc_open_scratch(scratch, p.scratch_bytes);
     free(scratch);
 
-    fc_filter_gradient g = {.x = x, .dy = y, .dw = w, .db = b, .batch = batch, .in_h = height, .in_w = width,
-                            .channels = channels, .out_h = out_h, .out_w = out_w, .filters = channels, .groups = 1,
-                            .x_sn = p.x_sn, .x_sh = p.x_sh, .x_sw = p.x_sw, .dy_sn = p.y_sn, .dy_sh = p.y_sh,
-                            .dy_sw = p.y_sw, .kernel_h = kh, .kernel_w = kw, .stride_h = sh, .stride_w = sw,
-                            .dilation_h = 1, .dilation_w = 1, .pad_top = pad, .pad_left = pad, .depthwise = 1, .threads = 1};
+    fc_filter_gradient g = {.x = x, .dy = y, .dw = w, .db = b, .batch = batch, .in_h = height,
+                            .in_w = width, .channels = channels, .out_h = out_h, .out_w = out_w,
+                            .filters = channels, .groups = 1, .x_sn = p.x_sn, .x_sh = p.x_sh,
+                            .x_sw = p.x_sw, .dy_sn = p.y_sn, .dy_sh = p.y_sh, .dy_sw = p.y_sw,
+                            .kernel_h = kh, .kernel_w = kw, .stride_h = sh, .stride_w = sw,
+                            .dilation_h = 1, .dilation_w = 1, .pad_top = pad, .pad_left = pad,
+                            .depthwise = 1, .threads = 1};
     fc_plan_depthwise_gradient(&FC(target), &g);
     g.partial = zeros(g.partial_size + 1);
     scratch = scratch_of(g.scratch_bytes);

@@ -1,8 +1,9 @@
 /* openmp_on_pthreads.c: the part of GCC's OpenMP library that fastconv calls, on POSIX threads.
  *
- * ThreadSanitizer cannot see into libgomp, which is built without it and synchronizes by system calls: it would report a race
- * for every hand-over between threads.  Preloaded, this library takes its place; creation and end of POSIX threads are events
- * that ThreadSanitizer knows.  All other synchronization of a parallel region is fastconv's own (kernels/team.h), which
+ * ThreadSanitizer cannot see into libgomp, which is built without it and synchronizes by system
+ * calls: it would report a race for every hand-over between threads.  Preloaded, this library
+ * takes its place; creation and end of POSIX threads are events that ThreadSanitizer knows.
+ * All other synchronization of a parallel region is fastconv's own (kernels/team.h), which
  * these runs check. */
 #include <pthread.h>
 #include <stdlib.h>

@@ -2,6 +2,8 @@
 
     python -m tests.support.lint_prose      prints `file:line: "phrase": advice`; 1 if there are any
 
+In C and Cython it also refuses lines of more than 100 columns; ruff does that in Python.
+
 Code is not read: neither the strings of a program, error texts among them, nor examples in
 docstrings and Markdown. Phrases are found across the ends of lines.
 """
@@ -20,6 +22,8 @@ from pathlib import Path
 CHECKOUT = Path(__file__).parents[2]
 FOLDERS = ("fastconv", "tests", "benchmarks", "docs", "examples", "wheels")
 READERS = {}  # suffix -> function from the text of a file to its numbered lines of prose
+WIDTH = 100  # columns of a line at most
+MEASURED = (".c", ".h", ".inc", ".pyx", ".pxd", ".pyi")  # suffixes of files with that limit
 
 Lines = Iterable[tuple[int, str]]
 
@@ -67,6 +71,14 @@ def findings(text: str, suffix: str) -> Iterator[tuple[int, str, str]]:
             for match in pattern.finditer(joined):
                 number, _ = paragraph[bisect_right(starts, match.start()) - 1]
                 yield number, match[0], advice
+
+
+def long_lines(text: str, suffix: str) -> Iterator[tuple[int, int]]:
+    """(line number, columns) of every line above the limit, in the kinds of file that have one."""
+    if suffix in MEASURED:
+        for number, line in enumerate(text.split("\n"), 1):
+            if len(line) > WIDTH:
+                yield number, len(line)
 
 
 def _paragraphs(lines: Lines) -> Iterator[list[tuple[int, str]]]:
@@ -139,18 +151,22 @@ READERS |= dict.fromkeys((".h", ".c", ".inc"), _c)
 
 
 def main() -> int:
-    files = [path for path in CHECKOUT.iterdir() if path.suffix in READERS]
+    kinds = {*READERS, *MEASURED}
+    files = [path for path in CHECKOUT.iterdir() if path.suffix in kinds]
     for folder in FOLDERS:
-        files += [path for path in (CHECKOUT / folder).rglob("*") if path.suffix in READERS]
+        files += [path for path in (CHECKOUT / folder).rglob("*") if path.suffix in kinds]
     # Cython's C files are not written by hand; they lie beside their sources in older builds.
-    files = [
-        path for path in files if not path.with_suffix(".pyx").exists() or path.suffix == ".pyx"
-    ]
+    files = [path for path in files if path.suffix != ".c" or not path.with_suffix(".pyx").exists()]
     count = 0
     for path in sorted(files):
-        for number, phrase, advice in findings(path.read_text(), path.suffix):
-            print(f'{path.relative_to(CHECKOUT)}:{number}: "{phrase}": {advice}')
+        name, text = path.relative_to(CHECKOUT), path.read_text()
+        for number, columns in long_lines(text, path.suffix):
+            print(f"{name}:{number}: {columns} columns: break the line at {WIDTH}")
             count += 1
+        if path.suffix in READERS:
+            for number, phrase, advice in findings(text, path.suffix):
+                print(f'{name}:{number}: "{phrase}": {advice}')
+                count += 1
     return 1 if count else 0
 
 

@@ -1,8 +1,9 @@
 /* dispatch.c: the targets in this build, and those that this machine can run.
  *
- * Compiled with the baseline flags only, so that it runs on every machine.  A target needs the CPU's instructions *and*
- * an operating system that saves the wide registers on a context switch: CPUID reports the first, XCR0 the second (Intel
- * SDM volume 1, section 14.3, "Detection of Intel AVX Instructions", and 15.2 for AVX-512). */
+ * Compiled with the baseline flags only, so that it runs on every machine.  A target needs the
+ * CPU's instructions *and* an operating system that saves the wide registers on a context switch:
+ * CPUID reports the first, XCR0 the second (Intel SDM volume 1, section 14.3, "Detection of Intel
+ * AVX Instructions", and 15.2 for AVX-512). */
 #include "fastconv_kernels.h"
 
 #define FC_DECLARE(isa) extern const fc_table fc_table_f32_##isa, fc_table_f64_##isa;
@@ -33,7 +34,8 @@ static const fc_table *const tables[FC_ISA_COUNT][2] = {
 const char *fc_isa_name(int isa)
 {
     static const char *const names[FC_ISA_COUNT] = {
-        [FC_ISA_SCALAR] = "scalar", [FC_ISA_AVX2] = "avx2", [FC_ISA_AVX512] = "avx512", [FC_ISA_NEON] = "neon"};
+        [FC_ISA_SCALAR] = "scalar", [FC_ISA_AVX2] = "avx2", [FC_ISA_AVX512] = "avx512",
+        [FC_ISA_NEON] = "neon"};
     return isa >= 0 && isa < FC_ISA_COUNT ? names[isa] : NULL;
 }
 

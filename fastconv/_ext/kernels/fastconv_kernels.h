@@ -1,13 +1,15 @@
 /* fastconv_kernels.h: the interface between the C kernels and the Cython modules that call them.
  *
- * Every kernel is single-threaded and re-entrant, allocates nothing and does not depend on Python.  A pass over a layer
- * is a *problem* (schedule/problems.h).  A schedule (schedule/schedule.h) partitions it into numbered, independent
- * *items* (work items), the Cython modules distribute the items over threads, and a kernel computes one item: it reads
- * the decisions of the schedule and makes none.  Every output element belongs to exactly one item, and the order of its
- * sum depends on the shape alone, so the result has the same bits at every thread count.
+ * Every kernel is single-threaded and re-entrant, allocates nothing and does not depend on Python.
+ * A pass over a layer is a *problem* (schedule/problems.h).  A schedule (schedule/schedule.h)
+ * partitions it into numbered, independent *items* (work items), the Cython modules distribute the
+ * items over threads, and a kernel computes one item: it reads the decisions of the schedule and
+ * makes none.  Every output element belongs to exactly one item, and the order of its sum depends
+ * on the shape alone, so the result has the same bits at every thread count.
  *
- * Each instruction-set target compiles the same sources (the .inc files) with its own simd_<target>.h, and exports only
- * two tables of entry points, one for float32 and one for float64. */
+ * Each instruction-set target compiles the same sources (the .inc files) with its own
+ * simd_<target>.h, and exports only two tables of entry points, one for float32 and
+ * one for float64. */
 #ifndef FASTCONV_KERNELS_H
 #define FASTCONV_KERNELS_H
 
@@ -17,45 +19,59 @@
 #include "../schedule/problems.h"
 #include "../schedule/target.h"
 
-/* X(type, name, arguments) for every kernel except the update rules.  The struct below, the tables of all targets and
- * the Cython declarations are generated from this list. */
+/* X(type, name, arguments) for every kernel except the update rules.  The struct below,
+ * the tables of all targets and the Cython declarations are generated from this list. */
 #define FC_KERNELS(X) \
     X(void, pack_item, (const fc_conv *, const fc_filter_view *, void *packed, int64_t item)) \
     X(void, conv_item, (const fc_conv *, int64_t item, void *scratch)) \
     X(void, filter_gradient_item, (const fc_filter_gradient *, int64_t item, void *scratch)) \
     X(void, filter_gradient_reduce, (const fc_filter_gradient *, int64_t item)) \
-    X(void, winograd_pack_item, (const fc_winograd *, const fc_filter_view *, void *packed, int64_t item, void *scratch)) \
+    X(void, winograd_pack_item, \
+      (const fc_winograd *, const fc_filter_view *, void *packed, int64_t item, void *scratch)) \
     X(void, winograd_transform_item, (const fc_winograd *, int64_t item, void *scratch)) \
-    X(void, winograd_item, (const fc_winograd *, const fc_filter_view *, int64_t item, void *scratch)) \
+    X(void, winograd_item, \
+      (const fc_winograd *, const fc_filter_view *, int64_t item, void *scratch)) \
     X(void, winograd_gradient_begin, (const fc_winograd_gradient *, void *workspace)) \
-    X(void, winograd_gradient_split, (const fc_winograd_gradient *, void *workspace, int64_t split, void *scratch)) \
-    X(void, winograd_gradient_reduce, (const fc_winograd_gradient *, void *workspace, int64_t item)) \
-    X(void, winograd_gradient_transform, (const fc_winograd_gradient *, void *workspace, int64_t block, int64_t item)) \
-    X(void, winograd_gradient_product, (const fc_winograd_gradient *, void *workspace, int64_t block, int64_t item, void *scratch)) \
+    X(void, winograd_gradient_split, \
+      (const fc_winograd_gradient *, void *workspace, int64_t split, void *scratch)) \
+    X(void, winograd_gradient_reduce, \
+      (const fc_winograd_gradient *, void *workspace, int64_t item)) \
+    X(void, winograd_gradient_transform, \
+      (const fc_winograd_gradient *, void *workspace, int64_t block, int64_t item)) \
+    X(void, winograd_gradient_product, \
+      (const fc_winograd_gradient *, void *workspace, int64_t block, int64_t item, void *scratch)) \
     X(void, scatter_pack_item, (const fc_scatter *, const void *w, void *packed, int64_t item)) \
     X(void, scatter_item, (const fc_scatter *, int64_t item, void *scratch)) \
     X(void, dense_forward_item, (const fc_dense *, int64_t item, void *scratch)) \
     X(void, dense_sum_item, (const fc_dense *, int64_t item)) \
     X(void, dense_backward_input_item, (const fc_dense *, int64_t item, void *scratch)) \
     X(void, dense_backward_kernel_item, (const fc_dense *, int64_t item, void *scratch)) \
-    X(void, dense_update_item, (const fc_dense *, const fc_update *, fc_update_rule, int64_t item, void *scratch)) \
-    /* Forward, an item is a row of the output; backward, pool_backward_items gives the number of items. */ \
+    X(void, dense_update_item, \
+      (const fc_dense *, const fc_update *, fc_update_rule, int64_t item, void *scratch)) \
+    /* Forward, an item is a row of the output; pool_backward_items counts the items backward. */ \
     X(void, max_pool_item, (const fc_pool *, int64_t item)) \
     X(void, max_pool_backward_item, (const fc_pool *, int64_t item)) \
     X(void, average_pool_item, (const fc_pool *, int64_t item)) \
     X(void, average_pool_backward_item, (const fc_pool *, int64_t item)) \
-    /* `saved` is y, or x for kinds that keep their input; `parameters` has 3 elements: slope or bound, maximum, threshold. */ \
-    X(void, activation_pass, (int kind, const double *parameters, const void *x, void *y, int64_t n)) \
-    X(void, activation_backward_pass, (int kind, const double *parameters, const void *saved, const void *dy, void *dx, int64_t n)) \
+    /* `saved` is y, or x for kinds that keep their input. */ \
+    /* `parameters` has 3 elements: slope or bound, maximum, threshold. */ \
+    X(void, activation_pass, \
+      (int kind, const double *parameters, const void *x, void *y, int64_t n)) \
+    X(void, activation_backward_pass, \
+      (int kind, const double *parameters, const void *saved, const void *dy, void *dx, \
+       int64_t n)) \
     X(void, softmax, (const void *x, void *y, int64_t rows, int64_t classes)) \
-    X(void, softmax_backward, (const void *y, const void *dy, void *dx, int64_t rows, int64_t classes)) \
+    X(void, softmax_backward, \
+      (const void *y, const void *dy, void *dx, int64_t rows, int64_t classes)) \
     X(void, log_softmax, (const void *x, void *y, int64_t rows, int64_t classes)) \
-    X(void, log_softmax_backward, (const void *y, const void *dy, void *dx, int64_t rows, int64_t classes)) \
+    X(void, log_softmax_backward, \
+      (const void *y, const void *dy, void *dx, int64_t rows, int64_t classes)) \
     X(void, softmax_cross_entropy_row, (const fc_loss *, int64_t row)) \
     X(void, cross_entropy_row, (const fc_loss *, int64_t row)) \
     X(void, mean_squared_error_row, (const fc_loss *, int64_t row)) \
     X(void, loss_row, (const fc_loss *, int64_t row)) \
-    X(void, dropout, (const void *x, void *y, int64_t begin, int64_t n, double rate, uint64_t key)) \
+    X(void, dropout, \
+      (const void *x, void *y, int64_t begin, int64_t n, double rate, uint64_t key)) \
     X(void, channel_scale_item, (const fc_channel_norm *, void *workspace, int64_t item)) \
     X(void, channel_affine_item, (const fc_channel_norm *, void *workspace, int64_t item)) \
     X(void, channel_moments_item, (const fc_channel_norm *, void *workspace, int64_t item)) \
@@ -65,7 +81,8 @@
     X(void, channel_gradient_parameters, (const fc_channel_norm *, void *workspace, int64_t item)) \
     X(void, channel_gradient_pass, (const fc_channel_norm *, void *workspace, int64_t item)) \
     X(void, row_norm_item, (const fc_row_norm *, int64_t item)) \
-    X(void, row_norm_gradient_item, (const fc_row_norm *, void *workspace, int64_t item, void *scratch)) \
+    X(void, row_norm_gradient_item, \
+      (const fc_row_norm *, void *workspace, int64_t item, void *scratch)) \
     X(void, row_norm_gradient_reduce, (const fc_row_norm *, const void *workspace, int64_t item)) \
     X(void, response_norm_item, (const fc_response_norm *, int64_t item, void *scratch)) \
     X(void, response_norm_gradient_item, (const fc_response_norm *, int64_t item, void *scratch)) \
@@ -73,7 +90,8 @@
     X(void, prelu_gradient_item, (const fc_prelu *, void *workspace, int64_t item, void *scratch)) \
     X(void, prelu_gradient_reduce, (const fc_prelu *, const void *workspace, int64_t slope)) \
     X(void, merge, (const fc_merge *, int64_t begin, int64_t n)) \
-    X(void, merge_backward, (const fc_merge *, int index, const void *dy, void *dx, int64_t begin, int64_t n)) \
+    X(void, merge_backward, \
+      (const fc_merge *, int index, const void *dy, void *dx, int64_t begin, int64_t n)) \
     X(void, chain_item, (const fc_chain *, int64_t item, void *scratch)) \
     X(void, scale, (double factor, const void *x, void *y, int64_t n)) \
     X(void, broadcast_item, (const fc_broadcast *, int64_t item)) \
@@ -83,15 +101,20 @@
     X(void, transpose_item, (const fc_transpose *, int64_t tile)) \
     X(void, warp_item, (const fc_warp *, int64_t row)) \
     X(void, warp_backward_item, (const fc_warp *, int64_t image)) \
-    X(void, scale_shift, (const void *x, const void *scale, const void *shift, void *y, int64_t n)) \
+    X(void, scale_shift, \
+      (const void *x, const void *scale, const void *shift, void *y, int64_t n)) \
     X(void, masked_run, (const void *x, const void *m, int one, void *y, int64_t n)) \
     X(void, column_sums, (const void *x, int64_t rows, int64_t channels, double scale, void *y)) \
     X(void, column_max, (const void *x, int64_t rows, int64_t channels, void *best, void *where)) \
-    X(void, join_max, (const void *parts, int64_t blocks, int64_t block, int64_t channels, void *y, int32_t *argmax)) \
-    X(void, gaussian, (const void *x, void *y, int64_t begin, int64_t n, double stddev, uint64_t key, int multiply)) \
+    X(void, join_max, \
+      (const void *parts, int64_t blocks, int64_t block, int64_t channels, void *y, \
+       int32_t *argmax)) \
+    X(void, gaussian, \
+      (const void *x, void *y, int64_t begin, int64_t n, double stddev, uint64_t key, \
+       int multiply)) \
     X(double, penalty, (const void *x, void *g, int64_t n, double l1, double l2, double scale)) \
     X(void, limit_norms, (const fc_norms *, int64_t outer, int64_t begin, int64_t n)) \
-    /* Runs a loop of independent fused multiply-adds; returns the number of floating-point operations. */ \
+    /* Runs independent fused multiply-adds; returns the number of floating-point operations. */ \
     X(double, fma_loop, (int64_t iterations))
 
 #define FC_MEMBER(type, name, arguments) type(*name) arguments;

@@ -1,7 +1,9 @@
-/* float_mode.h: the denormal mode of a thread: compute with denormal numbers, or treat them as zero.
+/* float_mode.h: the denormal mode of a thread: compute with denormal numbers,
+ * or treat them as zero.
  *
- * The mode is thread state, in MXCSR (x86: flush-to-zero for results, denormals-are-zero for operands) or FPCR (AArch64:
- * FZ, both).  Code that changes it must restore it, so that other code on the thread is not affected. */
+ * The mode is thread state, in MXCSR (x86: flush-to-zero for results, denormals-are-zero for
+ * operands) or FPCR (AArch64: FZ, both).  Code that changes it must restore it, so that other code
+ * on the thread is not affected. */
 #ifndef FASTCONV_FLOAT_MODE_H
 #define FASTCONV_FLOAT_MODE_H
 
@@ -35,7 +37,8 @@ static inline void fc_set_float_mode(uint64_t mode)
 #endif
 }
 
-/* `mode` with denormal numbers treated as zero; `mode` unchanged on machines without such a mode. */
+/* `mode` with denormal numbers treated as zero; `mode` unchanged on machines
+ * without such a mode. */
 static inline uint64_t fc_flushing(uint64_t mode)
 {
 #if defined(__x86_64__)

@@ -14,10 +14,12 @@ place. A test compares the file with its source.
 from __future__ import annotations
 
 import re
+import textwrap
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parents[1]
 TARGET = FOLDER / "_tables.pxd"
+WIDTH = 100  # columns
 
 HEADER = "# Written by make_tables.py from the lists in schedule.h and fastconv_kernels.h."
 
@@ -26,14 +28,25 @@ def entries(header: str, name: str) -> list[tuple[str, str, str]]:
     """(type, name, arguments) of each `X(...)` in the list `name` of `header`."""
     text = (FOLDER / header).read_text()
     text = text[text.index(f"#define {name}(X)") :].replace("\\\n", " ")
-    body = re.sub(r"/\*.*?\*/", "", text.partition("\n")[0])
+    body = " ".join(re.sub(r"/\*.*?\*/", "", text.partition("\n")[0]).split())
     return re.findall(r"X\((\w+), (\w+), \(([^()]*)\)\)", body)
 
 
 def struct(name: str, members: list[str], functions: list[tuple[str, str, str]]) -> list[str]:
     """The lines that declare a table."""
-    pointers = [f"{kind} (*{name})({args}) noexcept nogil" for kind, name, args in functions]
-    return [f"    ctypedef struct {name}:", *(f"        {line}" for line in members + pointers)]
+    lines = [f"    ctypedef struct {name}:", *(f"        {member}" for member in members)]
+    for kind, function, args in functions:
+        line = f"        {kind} (*{function})({args}) noexcept nogil"
+        if len(line) > WIDTH:
+            indent = " " * 12
+            lines += [
+                f"        {kind} (*{function})(",
+                *textwrap.wrap(args, WIDTH, initial_indent=indent, subsequent_indent=indent),
+                "        ) noexcept nogil",
+            ]
+        else:
+            lines.append(line)
+    return lines
 
 
 def text() -> str:

@@ -3,8 +3,8 @@
 
 static const int32_t FC(tail_bits)[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
 
-/* 16 vector registers: 12 accumulators, two filter vectors, a broadcast, one spare.  16 general registers: 11 row
- * pointers. */
+/* 16 vector registers: 12 accumulators, two filter vectors, a broadcast,
+ * one spare.  16 general registers: 11 row pointers. */
 #define FC_PANEL_VECTORS 2
 #define FC_ROWS_1 11
 #define FC_ROWS_2 6
@@ -64,7 +64,8 @@ static inline vec v_load_u8(const uint8_t *p)
 static inline void v_store_u8(uint8_t *p, vec a)
 {
     const __m256i eight = _mm256_cvttps_epi32(a);
-    const __m128i words = _mm_packus_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
+    const __m128i words =
+        _mm_packus_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
     _mm_storel_epi64((__m128i *)p, _mm_packus_epi16(words, words));
 }
 static inline real v_sum(vec a)
@@ -73,7 +74,10 @@ static inline real v_sum(vec a)
     s = _mm_add_ps(s, _mm_movehl_ps(s, s));
     return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
 }
-static inline vec v_round(vec a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+static inline vec v_round(vec a)
+{
+    return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
 /* 2^n for integral n in [-126, 127] */
 static inline vec v_pow2(vec n)
 {

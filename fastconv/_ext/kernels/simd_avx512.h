@@ -1,8 +1,9 @@
 /* simd_avx512.h: 512-bit vectors, AVX-512 F/BW/DQ/VL.  See simd_scalar.h for the conventions. */
 #include <immintrin.h>
 
-/* 32 vector registers: 24 accumulators, four filter vectors and the broadcasts.  For narrow panels, the 16 general
- * registers limit the rows: 11 pointers to rows, and 8 in filter gradients, whose loop uses more registers. */
+/* 32 vector registers: 24 accumulators, four filter vectors and the broadcasts.  For narrow panels,
+ * the 16 general registers limit the rows: 11 pointers to rows, and 8 in filter gradients, whose
+ * loop uses more registers. */
 #define FC_PANEL_VECTORS 4
 #define FC_ROWS_1 11
 #define FC_ROWS_2 11
@@ -68,8 +69,14 @@ static inline vec v_load(const real *p) { return FC_V(loadu)(p); }
 static inline void v_store(real *p, vec a) { FC_V(storeu)(p, a); }
 static inline void v_stream(real *p, vec a) { FC_V(stream)(p, a); }
 static inline void v_stream_end(void) { _mm_sfence(); }
-static inline vec v_load_n(const real *p, int64_t n) { return FC_V(maskz_loadu)(FC(tail_mask)(n), p); }
-static inline void v_store_n(real *p, vec a, int64_t n) { FC_V(mask_storeu)(p, FC(tail_mask)(n), a); }
+static inline vec v_load_n(const real *p, int64_t n)
+{
+    return FC_V(maskz_loadu)(FC(tail_mask)(n), p);
+}
+static inline void v_store_n(real *p, vec a, int64_t n)
+{
+    FC_V(mask_storeu)(p, FC(tail_mask)(n), a);
+}
 /* p[0 .. n] = lanes first .. first + n */
 static inline void v_store_part(real *p, vec a, int first, int n)
 {
@@ -93,10 +100,12 @@ static inline real v_sum(vec a) { return FC_V(reduce_add)(a); }
 static inline void v_zip(vec a, vec b, vec *low, vec *high)
 {
 #if FC_DOUBLE
-    const __m512i first = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11), last = _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15);
+    const __m512i first = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11),
+                  last = _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15);
 #else
     const __m512i first = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-    const __m512i last = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    const __m512i last =
+        _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
 #endif
     *low = FC_V(permutex2var)(a, first, b);
     *high = FC_V(permutex2var)(a, last, b);

@@ -1,6 +1,6 @@
-/* simd_names.h: macros that rename the SIMD operations per element type.  A target includes its simd header twice, for
- * float32 and for float64; each copy gets its own names (fc_f32_v_add_avx2, ...), while kernels use v_add and vec for
- * both. */
+/* simd_names.h: macros that rename the SIMD operations per element type.  A target includes its
+ * simd header twice, for float32 and for float64; each copy gets its own names (fc_f32_v_add_avx2,
+ * ...), while kernels use v_add and vec for both. */
 #define real FC(real)
 #define vec FC(vec)
 #define mask FC(mask)

@@ -1,24 +1,25 @@
-/* simd_scalar.h: the baseline target, whose vector is one element.  It runs on every machine with a C compiler.
+/* simd_scalar.h: the baseline target, whose vector is one element.
+ * It runs on every machine with a C compiler.
  *
- * Every simd_<target>.h defines, for the element type that FC_DOUBLE selects, `real`, `vec`, `mask`, VL lanes, and the
- * register blocks of the micro-kernels:
+ * Every simd_<target>.h defines, for the element type that FC_DOUBLE selects, `real`, `vec`,
+ * `mask`, VL lanes, and the register blocks of the micro-kernels:
  *   FC_PANEL_VECTORS      vectors in a full filter panel
  *   FC_ROWS_<n>           rows of accumulators beside a panel of n vectors
  *   FC_GRADIENT_ROWS_<n>  the same in filter gradients, for n < 3
  *   FC_LISTS_PIXELS       1: filter gradients list every pixel; 0: they list rows of pixels
  *   FC_STORES_PARTS       1: the target has v_store_part
  *   FC_DOT_ROWS           rows of a block of dot products
- *   FC_DEPTHWISE_*        rows (1 or 2), columns, and vectors of channels of a block of a depthwise convolution; the
- *                         vectors should fill a cache line
+ *   FC_DEPTHWISE_*        rows (1 or 2), columns, and vectors of channels of a block of a depthwise
+ *                         convolution; the vectors should fill a cache line
  * It also defines the operations below.  Conventions that kernels rely on:
  *   v_load_n / v_store_n access exactly n elements, 0 <= n <= VL; the other lanes read as zero.
  *   v_max(a, b) and v_min(a, b) return b if either operand is NaN.
- *   v_zip(a, b, &low, &high) interleaves the lanes of a and b; not defined here, where there is one lane.
+ *   v_zip(a, b, &low, &high) interleaves the lanes of a and b; not defined for this one lane.
  *   v_store_part stores some lanes from the middle; only with FC_STORES_PARTS.
  *   v_load_u8 / v_store_u8 convert VL bytes to and from small integers in lanes.
  *   v_fma(a, b, c) = a*b + c, fused where the hardware fuses.
- *   v_stream stores to an aligned address, with a non-temporal store where the target has one; other threads may read
- *     the result after v_stream_end() and a barrier. */
+ *   v_stream stores to an aligned address, with a non-temporal store where the target has one;
+ *     other threads may read the result after v_stream_end() and a barrier. */
 #if FC_DOUBLE
 typedef double real;
 #define FC_SQRT __builtin_sqrt

@@ -1,16 +1,19 @@
 /* team.h: the barrier and the work stealing of one parallel region that runs a list of ops.
  *
- * A network is many short loops, each of which depends on the one before.  A parallel region per loop costs
- * microseconds, and milliseconds when other programs use the same cores: an OpenMP barrier spins long before it yields a
- * core.  So a whole program runs in one region, whose threads synchronize at this barrier: it spins for a few
- * microseconds (the usual wait), then yields the core until all threads have arrived.
+ * A network is many short loops, each of which depends on the one before.  A parallel region per
+ * loop costs microseconds, and milliseconds when other programs use the same cores: an OpenMP
+ * barrier spins long before it yields a core.  So a whole program runs in one region, whose threads
+ * synchronize at this barrier: it spins for a few microseconds (the usual wait), then yields the
+ * core until all threads have arrived.
  *
- * Each thread first takes the items of its own stretch of a loop, in order, and then steals items from the other
- * stretches.  Items are numbered image by image, so a thread processes the images that it processed in the previous
- * loop: their pixels are in its own caches, which matters where cores do not share one.
+ * Each thread first takes the items of its own stretch of a loop, in order, and then steals items
+ * from the other stretches.  Items are numbered image by image, so a thread processes the images
+ * that it processed in the previous loop: their pixels are in its own caches, which matters where
+ * cores do not share one.
  *
- * A thread has three counters of the items taken from its stretch, used in rotation: while threads run loop k on counter
- * k mod 3, no thread is still in loop k - 2 (a barrier lies between), so counter (k + 1) mod 3 can be reset. */
+ * A thread has three counters of the items taken from its stretch, used in rotation: while threads
+ * run loop k on counter k mod 3, no thread is still in loop k - 2 (a barrier lies between), so
+ * counter (k + 1) mod 3 can be reset. */
 #ifndef FASTCONV_TEAM_H
 #define FASTCONV_TEAM_H
 
@@ -60,7 +63,8 @@ static inline int fc_team_size(void)
 #endif
 }
 
-/* Barrier: returns when all `size` threads have called it; their earlier writes are then visible to all of them. */
+/* Barrier: returns when all `size` threads have called it; their earlier writes are then visible
+ * to all of them. */
 static inline void fc_team_wait(fc_team *team, int size)
 {
     const int generation = atomic_load_explicit(&team->generation, memory_order_acquire);
@@ -69,7 +73,8 @@ static inline void fc_team_wait(fc_team *team, int size)
         atomic_store_explicit(&team->generation, generation + 1, memory_order_release);
         return;
     }
-    for (int spins = 0; atomic_load_explicit(&team->generation, memory_order_acquire) == generation; spins++) {
+    for (int spins = 0; atomic_load_explicit(&team->generation, memory_order_acquire) == generation;
+         spins++) {
         if (spins >= FC_TEAM_SPINS)
             sched_yield();
 #if defined(__x86_64__)
@@ -79,10 +84,10 @@ static inline void fc_team_wait(fc_team *team, int size)
     }
 }
 
-/* Takes the next items, *begin <= i < *end, at most `chunk` of them, of a loop over `items` that `size` threads share;
- * returns 0 when all are taken. */
-static inline int fc_team_take(fc_team *team, int64_t loop, int64_t items, int64_t chunk, int rank, int size,
-                               int64_t *begin, int64_t *end)
+/* Takes the next items, *begin <= i < *end, at most `chunk` of them, of a loop over `items` that
+ * `size` threads share; returns 0 when all are taken. */
+static inline int fc_team_take(fc_team *team, int64_t loop, int64_t items, int64_t chunk, int rank,
+                               int size, int64_t *begin, int64_t *end)
 {
     for (int i = 0; i < size; i++) {
         const int owner = rank + i < size ? rank + i : rank + i - size;

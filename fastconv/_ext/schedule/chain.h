@@ -1,15 +1,16 @@
 /* chain.h: a chain of element-wise operations, run in one pass over memory.
  *
- * A chain is a list of instructions over *slots*.  A slot holds one value per element of the result: an input, an output or
- * an intermediate value.  The kernel (kernels/chain.inc) runs all instructions on one block of a few hundred elements before
- * it goes on to the next block, so intermediate values stay in the L1 cache and have the size of a block. */
+ * A chain is a list of instructions over *slots*.  A slot holds one value per element of the
+ * result: an input, an output or an intermediate value.  The kernel (kernels/chain.inc) runs all
+ * instructions on one block of a few hundred elements before it goes on to the next block, so
+ * intermediate values stay in the L1 cache and have the size of a block. */
 #ifndef FASTCONV_CHAIN_H
 #define FASTCONV_CHAIN_H
 
 #include <stdint.h>
 
-/* X(name, operands, cost) for every instruction; the cost of an element is in units of work (bytes moved in cache).  Truth
- * values are 0 and 1. */
+/* X(name, operands, cost) for every instruction; the cost of an element is in units of work
+ * (bytes moved in cache).  Truth values are 0 and 1. */
 #define FC_CHAIN_CODES(X) \
     X(copy, 1, 2) \
     X(negative, 1, 2) \
@@ -73,7 +74,7 @@ enum { FC_CHAIN_CODES(FC_CHAIN_CODE) FC_CHAIN_CODE_COUNT };
 
 enum {
     FC_CHAIN_SLOTS = 96,  /* most slots of a chain */
-    FC_CHAIN_BLOCK = 512, /* most elements of a block: a slot of float32 takes 2 KiB of the L1 cache */
+    FC_CHAIN_BLOCK = 512, /* most elements of a block: a slot of float32 takes 2 KiB of L1 */
     FC_CHAIN_AXES = 8
 };
 
@@ -104,7 +105,8 @@ typedef struct {
     int64_t period, stride[FC_CHAIN_AXES];
 } fc_chain_slot;
 
-/* The result has `size` elements in `axes` axes; an item is `item` elements, a multiple of `block`. */
+/* The result has `size` elements in `axes` axes; an item is `item` elements,
+ * a multiple of `block`. */
 typedef struct {
     const fc_chain_instruction *instruction;
     const fc_chain_slot *slot;

@@ -1,27 +1,30 @@
-/* conv.c: schedules of convolution, forward and with respect to the input (kernels/conv.inc, few_filters.inc, depthwise.inc).
+/* conv.c: schedules of convolution, forward and with respect to the input
+ * (kernels/conv.inc, few_filters.inc, depthwise.inc).
  *
- * An item is a chunk of output pixels, one group and some panels of filters.  The size of a chunk balances three demands:
- * enough items for the threads, enough arithmetic in each item to pay for handing it out, and input rows that fit in L2. */
+ * An item is a chunk of output pixels, one group and some panels of filters.  The size of a chunk
+ * balances three demands: enough items for the threads, enough arithmetic in each item to pay for
+ * handing it out, and input rows that fit in L2. */
 #include "depthwise.h"
 #include "layout.h"
 #include "partition.h"
 #include "schedule.h"
 
-/* Decides whether y bypasses the caches.  A store that misses reads its line first, which takes longer than the few
- * multiply-adds of a short reduction.  The sums must be complete after one pass and made of whole cache lines; it pays
- * where the output is larger than the caches. */
+/* Decides whether y bypasses the caches.  A store that misses reads its line first, which takes
+ * longer than the few multiply-adds of a short reduction.  The sums must be complete after one pass
+ * and made of whole cache lines; it pays where the output is larger than the caches. */
 static int streams_output(const fc_target *t, const fc_conv *p)
 {
     const int64_t reduction = p->kernel_h * p->kernel_w * p->channels;
     const int64_t bytes = p->batch * p->out_h * p->out_w * p->filters * p->groups * t->element_size;
-    const int whole_lines =
-        (uintptr_t)p->y % 64 == 0 && p->y_sw * t->element_size % 64 == 0 && p->filters * t->element_size % 64 == 0;
-    const int possible =
-        whole_lines && !p->pool && p->activation <= FC_LEAKY_RELU && reduction <= FC_STREAM_REDUCTION;
+    const int whole_lines = (uintptr_t)p->y % 64 == 0 && p->y_sw * t->element_size % 64 == 0 &&
+                            p->filters * t->element_size % 64 == 0;
+    const int possible = whole_lines && !p->pool && p->activation <= FC_LEAKY_RELU &&
+                         reduction <= FC_STREAM_REDUCTION;
     return fc_decide(t, FC_VARIANT_nontemporal, possible, bytes > FC_STREAM_BYTES);
 }
 
-/* Decides whether pixels are in lanes: where they fill vectors better than filters do, and most of the copied input is read. */
+/* Decides whether pixels are in lanes: where they fill vectors better than filters do,
+ * and most of the copied input is read. */
 static int uses_few_filters(const fc_target *t, const fc_conv *p)
 {
     const int possible = p->groups == 1 && p->filters < t->lanes && p->filters <= FC_FEW_FILTERS;
@@ -30,21 +33,24 @@ static int uses_few_filters(const fc_target *t, const fc_conv *p)
     return fc_decide(t, FC_VARIANT_few_filters, possible, preferred);
 }
 
-/* Decides whether the micro-kernel ends with the pooling: its block must hold the four pixels of a window, and one pass must
- * complete the sums. */
+/* Decides whether the micro-kernel ends with the pooling: its block must hold the four pixels of a
+ * window, and one pass must complete the sums. */
 static int pools_in_registers(const fc_target *t, const fc_conv *p)
 {
-    const int possible = p->pool && !p->few_filters && p->activation <= FC_LEAKY_RELU && p->taps <= p->tap_block &&
-                         p->run <= p->run_block && t->rows[t->panel_vectors - 1] >= 4;
+    const int possible = p->pool && !p->few_filters && p->activation <= FC_LEAKY_RELU &&
+                         p->taps <= p->tap_block && p->run <= p->run_block &&
+                         t->rows[t->panel_vectors - 1] >= 4;
     return fc_decide(t, FC_VARIANT_register_pooling, possible, 1);
 }
 
-/* The reduction as `taps` stretches of `run` contiguous elements, and the block of it that one pass takes. */
+/* The reduction as `taps` stretches of `run` contiguous elements,
+ * and the block of it that one pass takes. */
 static void cut_reduction(const fc_target *t, fc_conv *p)
 {
     const int64_t kernel = p->kernel_h * p->kernel_w;
-    p->copies_rows = fc_leaves_image(p->in_h, p->out_h, p->kernel_h, p->stride_h, p->dilation_h, p->pad_top) ||
-                     fc_leaves_image(p->in_w, p->out_w, p->kernel_w, p->stride_w, p->dilation_w, p->pad_left);
+    p->copies_rows =
+        fc_leaves_image(p->in_h, p->out_h, p->kernel_h, p->stride_h, p->dilation_h, p->pad_top) ||
+        fc_leaves_image(p->in_w, p->out_w, p->kernel_w, p->stride_w, p->dilation_w, p->pad_left);
     const int contiguous = p->copies_rows || p->x_sw == p->channels;
     if (p->dilation_w == 1 && contiguous && kernel) {
         p->taps = p->kernel_h;
@@ -64,7 +70,8 @@ static void cut_reduction(const fc_target *t, fc_conv *p)
 /* Bytes of one input row under the columns of an item. */
 static int64_t input_row_bytes(const fc_target *t, const fc_conv *p)
 {
-    const int64_t in_cols = (p->cols_per_item - 1) * p->stride_w + fc_extent(p->kernel_w, p->dilation_w);
+    const int64_t in_cols =
+        (p->cols_per_item - 1) * p->stride_w + fc_extent(p->kernel_w, p->dilation_w);
     return in_cols * p->channels * t->element_size;
 }
 
@@ -73,8 +80,9 @@ static void cut_items(const fc_target *t, fc_conv *p)
 {
     const int64_t rows = p->batch * p->out_h;
     /* With few pixels, the time goes into reading the filters: at least 4 pixels count. */
-    const double flops = 2.0 * (double)fc_max64(rows * p->out_w, 4) * (double)(p->kernel_h * p->kernel_w) *
-                         (double)p->channels * (double)p->filters;
+    const double flops = 2.0 * (double)fc_max64(rows * p->out_w, 4) *
+                         (double)(p->kernel_h * p->kernel_w) * (double)p->channels *
+                         (double)p->filters;
     const int64_t wanted = fc_items_wanted(flops * (double)p->groups, p->threads);
     const int64_t rows_wanted = fc_clamp64(wanted / p->groups, 1, wanted);
     p->col_items = fc_ceil_div(p->out_w, FC_MAX_PIXELS);
@@ -82,8 +90,8 @@ static void cut_items(const fc_target *t, fc_conv *p)
     if (p->pool) /* whole windows */
         p->cols_per_item += p->cols_per_item % 2;
     p->col_items = fc_ceil_div(p->out_w, p->cols_per_item);
-    /* Fewest pixels of an item.  Smaller items would show ragged tiles and the cost of gathering, but even a single panel
-     * of few pixels must be shared by all threads. */
+    /* Fewest pixels of an item.  Smaller items would show ragged tiles and the cost of gathering,
+     * but even a single panel of few pixels must be shared by all threads. */
     int64_t smallest = p->threads > FC_FEW_ITEMS ? FC_FEWEST_ROWS : 2 * FC_MAX_ROWS;
     if (p->threads > p->panels * p->groups)
         smallest = fc_clamp64(rows * p->out_w / (4 * p->threads), FC_FEWEST_ROWS, smallest);
@@ -91,15 +99,18 @@ static void cut_items(const fc_target *t, fc_conv *p)
     p->rows_per_item = fc_clamp64(pixels / p->cols_per_item, 1, rows);
     const int64_t row_bytes = input_row_bytes(t, p);
     if (p->copies_rows && row_bytes > 0)
-        p->rows_per_item = fc_clamp64(FC_INPUT_BLOCK_BYTES / (row_bytes * p->stride_h), 1, p->rows_per_item);
+        p->rows_per_item =
+            fc_clamp64(FC_INPUT_BLOCK_BYTES / (row_bytes * p->stride_h), 1, p->rows_per_item);
     p->row_items = fc_ceil_div(rows, p->rows_per_item);
     p->rows_per_item = fc_ceil_div(rows, p->row_items);
     p->row_items = fc_ceil_div(rows, p->rows_per_item);
 
-    p->panel_items = fc_clamp64(fc_ceil_div(wanted, p->row_items * p->col_items * p->groups), 1, p->panels);
+    p->panel_items =
+        fc_clamp64(fc_ceil_div(wanted, p->row_items * p->col_items * p->groups), 1, p->panels);
     p->panels_per_item = fc_ceil_div(p->panels, p->panel_items);
     p->panel_items = fc_ceil_div(p->panels, p->panels_per_item);
-    p->rows_per_item = fc_even_size(rows, p->rows_per_item, p->col_items * p->panel_items * p->groups, p->threads);
+    p->rows_per_item =
+        fc_even_size(rows, p->rows_per_item, p->col_items * p->panel_items * p->groups, p->threads);
     p->row_items = fc_ceil_div(rows, p->rows_per_item);
     if (p->pool) {
         p->row_items = fc_min64(p->row_items, rows / 2);
@@ -115,14 +126,15 @@ static int64_t scratch_bytes(const fc_target *t, const fc_conv *p)
                     (int64_t)sizeof(int64_t) * (p->taps + 1) + 3 * FC_RED_ZONE;
     if (p->copies_rows) {
         const int64_t images = p->rows_per_item / p->out_h + 2;
-        const int64_t in_rows =
-            p->rows_per_item * p->stride_h + images * (fc_extent(p->kernel_h, p->dilation_h) + p->stride_h);
+        const int64_t in_rows = p->rows_per_item * p->stride_h +
+                                images * (fc_extent(p->kernel_h, p->dilation_h) + p->stride_h);
         bytes += 64 + in_rows * input_row_bytes(t, p) + images * FC_RED_ZONE;
     }
     if (p->few_filters)
         bytes += fc_few_scratch_bytes(t, p);
     if (p->pool && !p->pools_registers)
-        bytes += 64 + p->rows_per_item * p->cols_per_item * p->filters * t->element_size + FC_RED_ZONE;
+        bytes +=
+            64 + p->rows_per_item * p->cols_per_item * p->filters * t->element_size + FC_RED_ZONE;
     return bytes;
 }
 

@@ -7,11 +7,12 @@
 #include "schedule.h"
 
 enum {
-    /* Size of filters above which they come from memory, in bytes: 3 MiB, three times the 1 MiB of L2 of a core of either
-     * server that was measured, where the time per filter stops growing with their size. */
+    /* Size of filters above which they come from memory, in bytes: 3 MiB, three times the 1 MiB of
+     * L2 of a core of either server that was measured, where the time per filter stops growing
+     * with their size. */
     CACHE_BYTES = 3 << 20,
-    /* Rows of the transposed micro-kernel below which a product of the Winograd filter gradient takes no less time: 8
-     * channels, because fewer do not hide the latency of a multiply-add. */
+    /* Rows of the transposed micro-kernel below which a product of the Winograd filter gradient
+     * takes no less time: 8 channels, because fewer do not hide the latency of a multiply-add. */
     GRADIENT_ROWS = 8
 };
 
@@ -19,7 +20,8 @@ static double vectors(int64_t n, int lanes) { return (double)fc_ceil_div(n, lane
 
 /* ---- direct and scatter ---- */
 
-/* Multiply-adds per tap and channel of a row of `cols` outputs: filters in lanes, or pixels in lanes where filters are few. */
+/* Multiply-adds per tap and channel of a row of `cols` outputs: filters in lanes,
+ * or pixels in lanes where filters are few. */
 static double row_products(const fc_geometry *g, int64_t cols, int64_t filters, int lanes)
 {
     if (g->groups == 1 && filters < lanes && filters <= FC_FEW_FILTERS) {
@@ -52,13 +54,15 @@ static void add_direct_backward_input(const fc_geometry *g, int lanes, double *a
     const int64_t c = g->channels / g->groups;
     double rows = 0, taps_h = 0, taps_w = 0, split = 0;
     for (int64_t at = 0; at < fc_residue_end(g->height, g->stride_h);) {
-        const fc_residue r = fc_residue_from(at, g->height, g->kernel_h, g->stride_h, g->dilation_h, g->pad_top);
+        const fc_residue r =
+            fc_residue_from(at, g->height, g->kernel_h, g->stride_h, g->dilation_h, g->pad_top);
         rows += (double)r.count;
         taps_h += (double)r.count * (double)r.taps;
         at = r.next;
     }
     for (int64_t at = 0; at < fc_residue_end(g->width, g->stride_w);) {
-        const fc_residue r = fc_residue_from(at, g->width, g->kernel_w, g->stride_w, g->dilation_w, g->pad_left);
+        const fc_residue r =
+            fc_residue_from(at, g->width, g->kernel_w, g->stride_w, g->dilation_w, g->pad_left);
         const double row = row_products(g, r.count, c, lanes);
         taps_w += row * (double)r.taps;
         if (g->stride_w < g->width && row < (double)r.count)
@@ -79,11 +83,13 @@ static void add_direct(const fc_geometry *g, int lanes, int pass, double *amount
         return;
     }
     const int64_t c = g->channels / g->groups, k = g->filters / g->groups, cols = g->out_w;
-    const double row = pass == FC_FORWARD ? row_products(g, cols, k, lanes) : (double)cols * vectors(k, lanes);
+    const double row =
+        pass == FC_FORWARD ? row_products(g, cols, k, lanes) : (double)cols * vectors(k, lanes);
     const double depth = (double)g->groups * (double)(g->batch * g->out_h) * (double)c;
     amounts[FC_COST_multiply_add] += depth * row * (double)(g->kernel_h * g->kernel_w);
     if (row < (double)cols)
-        amounts[FC_COST_split_element] += depth * (double)cols * (double)(g->stride_h * g->stride_w);
+        amounts[FC_COST_split_element] +=
+            depth * (double)cols * (double)(g->stride_h * g->stride_w);
 }
 
 static void add_scatter(const fc_geometry *g, int lanes, double *amounts)
@@ -113,19 +119,22 @@ static int streamed_term(int64_t components)
     }
 }
 
-static void add_winograd(const fc_target *t, const fc_geometry *g, int pass, int tile, int frozen, double *amounts)
+static void add_winograd(const fc_target *t, const fc_geometry *g, int pass, int tile, int frozen,
+                         double *amounts)
 {
     fc_winograd p = {.threads = 1};
     fc_filter_view view = {0};
     fc_describe_winograd(t, g, pass, tile, &p, &view);
     fc_plan_winograd(t, &p);
     const int lanes = t->lanes;
-    const double k = vectors(p.filters, lanes), c = vectors(p.channels, lanes), depth = (double)p.channels;
+    const double k = vectors(p.filters, lanes), c = vectors(p.channels, lanes),
+                 depth = (double)p.channels;
     const double side2 = (double)(p.components * p.components);
     int near = FC_COST_transform_input, far = FC_COST_transform_output;
     double components;
     if (fc_strides_by_one(p.sampling)) {
-        components = (double)p.batch * (double)fc_components(&p.rows, p.kernel) * (double)fc_components(&p.cols, p.kernel);
+        components = (double)p.batch * (double)fc_components(&p.rows, p.kernel) *
+                     (double)fc_components(&p.cols, p.kernel);
     } else { /* all tiles are alike, and several components share a matrix of filters */
         const int x = tile == 4 ? FC_COST_transform_strided_x4 : FC_COST_transform_strided_x2;
         const int y = tile == 4 ? FC_COST_transform_strided_y4 : FC_COST_transform_strided_y2;
@@ -149,14 +158,16 @@ static void add_winograd(const fc_target *t, const fc_geometry *g, int pass, int
         amounts[FC_COST_read_filters] += size;
 }
 
-static void add_winograd_gradient(const fc_target *t, const fc_geometry *g, int tile, double *amounts)
+static void add_winograd_gradient(const fc_target *t, const fc_geometry *g, int tile,
+                                  double *amounts)
 {
     fc_winograd_gradient p = {.threads = 1};
     fc_describe_winograd_gradient(g, tile, &p);
     fc_plan_winograd_gradient(t, &p);
-    const double k = vectors(p.filters, t->lanes), depth = (double)fc_max64(p.channels, GRADIENT_ROWS);
-    const double components =
-        (double)p.batch * (double)fc_components(&p.rows, p.kernel) * (double)fc_components(&p.cols, p.kernel);
+    const double k = vectors(p.filters, t->lanes),
+                 depth = (double)fc_max64(p.channels, GRADIENT_ROWS);
+    const double components = (double)p.batch * (double)fc_components(&p.rows, p.kernel) *
+                              (double)fc_components(&p.cols, p.kernel);
     amounts[FC_COST_transform_gradient_x] += components * vectors(p.channels, t->lanes);
     amounts[FC_COST_transform_gradient_dy] += components * k;
     amounts[FC_COST_multiply_add] += components * depth * k;
@@ -165,7 +176,8 @@ static void add_winograd_gradient(const fc_target *t, const fc_geometry *g, int 
 
 /* ---- all algorithms ---- */
 
-void fc_cost_amounts(const fc_target *t, const fc_geometry *geometry, int pass, int algorithm, int frozen, double *amounts)
+void fc_cost_amounts(const fc_target *t, const fc_geometry *geometry, int pass, int algorithm,
+                     int frozen, double *amounts)
 {
     fc_geometry cut = *geometry;
     cut.batch = fc_max64(cut.batch, 1); /* an empty batch has no items to plan */

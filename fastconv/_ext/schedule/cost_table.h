@@ -1,6 +1,7 @@
 /* cost_table.h: the coefficients of the cost estimate (cost.h), in vector multiply-adds.
  *
- * Written by `python -m benchmarks.fit_cost --fit` from all files of benchmarks/cost; fixed, as a fit chooses no better.
+ * Written by `python -m benchmarks.fit_cost --fit` from all files of benchmarks/cost;
+ * fixed, as a fit chooses no better.
  * Residual: |estimate / time - 1|, median and 90th percentile.  Regret: time of the chosen
  * algorithm / time of the fastest one, geometric mean and worst.
  *

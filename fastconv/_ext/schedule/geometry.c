@@ -3,7 +3,10 @@
 
 #include "layout.h"
 
-int fc_is_depthwise(const fc_geometry *g) { return g->groups > 1 && g->groups == g->channels && g->groups == g->filters; }
+int fc_is_depthwise(const fc_geometry *g)
+{
+    return g->groups > 1 && g->groups == g->channels && g->groups == g->filters;
+}
 
 /* ---- residues of the input gradient ---- */
 
@@ -19,14 +22,16 @@ static int64_t greatest_common_divisor(int64_t a, int64_t b)
 
 int64_t fc_residue_end(int64_t size, int64_t stride) { return fc_min64(stride, size); }
 
-/* Input position i is read by output o through tap k where i + pad = o*stride + k*dilation.  As k grows, o falls, so taps are
- * taken in reverse.  A stride of at least `size` leaves one position per residue; neighbours without taps are one class. */
-fc_residue fc_residue_from(int64_t at, int64_t size, int64_t kernel, int64_t stride, int64_t dilation, int64_t pad)
+/* Input position i is read by output o through tap k where i + pad = o*stride + k*dilation.  As k
+ * grows, o falls, so taps are taken in reverse.  A stride of at least `size` leaves one position
+ * per residue; neighbours without taps are one class. */
+fc_residue fc_residue_from(int64_t at, int64_t size, int64_t kernel, int64_t stride,
+                           int64_t dilation, int64_t pad)
 {
     const int64_t common = greatest_common_divisor(stride, dilation), step = stride / common;
     const int64_t wanted = (at + pad) % stride;
-    fc_residue r = {.first = at, .count = fc_ceil_div(size - at, stride), .apart = stride, .tap_step = step,
-                    .dilation = 1, .next = at + 1};
+    fc_residue r = {.first = at, .count = fc_ceil_div(size - at, stride), .apart = stride,
+                    .tap_step = step, .dilation = 1, .next = at + 1};
     int64_t following = size; /* the next position with a tap */
     for (int64_t k = 0; k < fc_min64(step, kernel); k++) {
         if (k * dilation % stride == wanted) {
@@ -122,11 +127,13 @@ void fc_describe_forward(const fc_geometry *g, fc_conv *p, fc_filter_view *view)
     view->sg = p->depthwise ? 1 : p->filters;
 }
 
-void fc_describe_backward_input(const fc_geometry *g, int64_t row, int64_t column, fc_conv *p, fc_filter_view *view,
-                                int64_t *first)
+void fc_describe_backward_input(const fc_geometry *g, int64_t row, int64_t column, fc_conv *p,
+                                fc_filter_view *view, int64_t *first)
 {
-    fc_residue h = fc_residue_from(row, g->height, g->kernel_h, g->stride_h, g->dilation_h, g->pad_top);
-    fc_residue w = fc_residue_from(column, g->width, g->kernel_w, g->stride_w, g->dilation_w, g->pad_left);
+    fc_residue h =
+        fc_residue_from(row, g->height, g->kernel_h, g->stride_h, g->dilation_h, g->pad_top);
+    fc_residue w =
+        fc_residue_from(column, g->width, g->kernel_w, g->stride_w, g->dilation_w, g->pad_left);
     if (!h.taps || !w.taps) /* no element of a filter reaches these pixels: zeros */
         h.taps = w.taps = 0;
     DESCRIBE_GRADIENT_SIZES(p, g);
@@ -151,8 +158,8 @@ void fc_describe_backward_input(const fc_geometry *g, int64_t row, int64_t colum
     view->skw = -w.tap_step * tap;
     view->skh = -h.tap_step * g->kernel_w * tap;
     view->sg = p->depthwise ? 1 : p->channels;
-    view->base = (h.first_tap * g->kernel_w + w.first_tap) * tap - fc_max64(h.taps - 1, 0) * view->skh -
-                 fc_max64(w.taps - 1, 0) * view->skw;
+    view->base = (h.first_tap * g->kernel_w + w.first_tap) * tap -
+                 fc_max64(h.taps - 1, 0) * view->skh - fc_max64(w.taps - 1, 0) * view->skw;
 }
 
 void fc_describe_backward_kernel(const fc_geometry *g, fc_filter_gradient *p)
@@ -173,14 +180,16 @@ void fc_describe_scatter(const fc_geometry *g, fc_scatter *p)
 
 /* ---- Winograd ---- */
 
-/* Decides whether the input gradient is computed in tiles of dy, whose contributions to dx are added up.  They must reach
- * every pixel of dx.  It pays where they have fewer components than tiles of dx (as without padding) and those of an image
- * stay in cache. */
+/* Decides whether the input gradient is computed in tiles of dy, whose contributions to dx are
+ * added up.  They must reach every pixel of dx.  It pays where they have fewer components than
+ * tiles of dx (as without padding) and those of an image stay in cache. */
 static int adds_tiles(const fc_target *t, const fc_geometry *g, int tile)
 {
     const int mixed = tile == 4, kernel = (int)g->kernel_h;
-    const fc_tiling dx_rows = fc_cut(g->height, tile, mixed), dx_cols = fc_cut(g->width, tile, mixed);
-    const fc_tiling dy_rows = fc_cut(g->out_h, tile, mixed), dy_cols = fc_cut(g->out_w, tile, mixed);
+    const fc_tiling dx_rows = fc_cut(g->height, tile, mixed),
+                    dx_cols = fc_cut(g->width, tile, mixed);
+    const fc_tiling dy_rows = fc_cut(g->out_h, tile, mixed),
+                    dy_cols = fc_cut(g->out_w, tile, mixed);
     const int64_t of_dx = fc_components(&dx_rows, kernel) * fc_components(&dx_cols, kernel);
     const int64_t of_dy = fc_components(&dy_rows, kernel) * fc_components(&dy_cols, kernel);
     const int possible = g->stride_h == 1 && g->height + g->pad_top < g->out_h + kernel &&
@@ -189,7 +198,8 @@ static int adds_tiles(const fc_target *t, const fc_geometry *g, int tile)
                      of_dy < of_dx && dy_rows.count * dy_cols.count <= FC_WINO_SPREAD_TILES);
 }
 
-void fc_describe_winograd(const fc_target *t, const fc_geometry *g, int pass, int tile, fc_winograd *p, fc_filter_view *view)
+void fc_describe_winograd(const fc_target *t, const fc_geometry *g, int pass, int tile,
+                          fc_winograd *p, fc_filter_view *view)
 {
     const int kernel = (int)g->kernel_h, strided = g->stride_h == 2;
     p->tile = tile;

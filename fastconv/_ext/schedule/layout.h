@@ -1,7 +1,7 @@
 /* layout.h: the layouts of packed filters and scratch memory.
  *
- * A schedule reserves them and a kernel fills them, so both take their sizes from here.  Sizes are in elements
- * unless a name ends in _bytes. */
+ * A schedule reserves them and a kernel fills them, so both take their sizes from here.
+ * Sizes are in elements unless a name ends in _bytes. */
 #ifndef FASTCONV_LAYOUT_H
 #define FASTCONV_LAYOUT_H
 
@@ -15,7 +15,10 @@
 static inline int64_t fc_panel(const fc_target *t) { return (int64_t)t->lanes * t->panel_vectors; }
 
 /* `n` elements rounded up to whole vectors. */
-static inline int64_t fc_round_vectors(const fc_target *t, int64_t n) { return fc_round_up(n, t->lanes); }
+static inline int64_t fc_round_vectors(const fc_target *t, int64_t n)
+{
+    return fc_round_up(n, t->lanes);
+}
 
 /* Vectors of panel number `panel` of `filters` output channels. */
 static inline int fc_panel_vectors(const fc_target *t, int64_t filters, int64_t panel)
@@ -48,7 +51,8 @@ static inline int64_t fc_packed_group_size(const fc_target *t, const fc_conv *p)
     return p->taps * p->run * (full * fc_panel(t) + fc_round_vectors(t, rest));
 }
 
-/* First row of chunk number i of y, counted over all images: chunks are as equal as possible, and of whole pooling windows. */
+/* First row of chunk number i of y, counted over all images: chunks are as equal as possible,
+ * and of whole pooling windows. */
 static inline int64_t fc_first_row(const fc_conv *p, int64_t i)
 {
     const int64_t together = p->pool ? 2 : 1;
@@ -58,7 +62,8 @@ static inline int64_t fc_first_row(const fc_conv *p, int64_t i)
 /* Row of a plane of few_filters.inc: reads of whole vectors stay within it. */
 static inline int64_t fc_plane_row(const fc_target *t, const fc_conv *p)
 {
-    return fc_round_vectors(t, p->cols_per_item) + fc_extent(p->kernel_w, p->dilation_w) / p->stride_w + 1;
+    return fc_round_vectors(t, p->cols_per_item) +
+           fc_extent(p->kernel_w, p->dilation_w) / p->stride_w + 1;
 }
 
 static inline int64_t fc_few_scratch_bytes(const fc_target *t, const fc_conv *p)
@@ -67,18 +72,22 @@ static inline int64_t fc_few_scratch_bytes(const fc_target *t, const fc_conv *p)
     const int64_t in_rows = (rows - 1) * p->stride_h + fc_extent(p->kernel_h, p->dilation_h);
     const int64_t terms = p->kernel_h * p->kernel_w * p->channels;
     const int64_t planes = p->channels * p->stride_w * in_rows * fc_plane_row(t, p);
-    return fc_round_up(128 + (int64_t)sizeof(int64_t) * terms + t->element_size * planes + 2 * FC_RED_ZONE, 64);
+    return fc_round_up(
+        128 + (int64_t)sizeof(int64_t) * terms + t->element_size * planes + 2 * FC_RED_ZONE, 64);
 }
 
 /* Table of pointers to the pixels of depthwise windows, and the zeros that padding points to. */
-static inline int64_t fc_window_bytes(const fc_target *t, int64_t rows, int64_t cols, int64_t channels)
+static inline int64_t fc_window_bytes(const fc_target *t, int64_t rows, int64_t cols,
+                                      int64_t channels)
 {
-    return 128 + channels * t->element_size + rows * cols * (int64_t)sizeof(void *) + 2 * FC_RED_ZONE;
+    return 128 + channels * t->element_size + rows * cols * (int64_t)sizeof(void *) +
+           2 * FC_RED_ZONE;
 }
 
 /* ---- filter gradient ---- */
 
-/* Distance between the pixels of a copy of x: an odd number of cache lines, which spreads them over the cache sets. */
+/* Distance between the pixels of a copy of x: an odd number of cache lines,
+ * which spreads them over the cache sets. */
 static inline int64_t fc_packed_pixel(const fc_target *t, const fc_filter_gradient *p)
 {
     const int64_t line = 64 / t->element_size;
@@ -105,7 +114,10 @@ typedef struct {
 } fc_tile_sides;
 
 /* Tests whether tiles have stride 1, and so sizes of their own. */
-static inline int fc_strides_by_one(int sampling) { return sampling == FC_WINO_SAME || sampling == FC_WINO_SPREAD; }
+static inline int fc_strides_by_one(int sampling)
+{
+    return sampling == FC_WINO_SAME || sampling == FC_WINO_SPREAD;
+}
 
 /* Cuts `size` outputs into tiles; `mixed` allows tiles smaller than `tile`. */
 static inline fc_tiling fc_cut(int64_t size, int tile, int mixed)
@@ -126,10 +138,13 @@ static inline int64_t fc_tile_start(const fc_tiling *t, int64_t i)
 /* Outputs of tile i: m of its transform. */
 static inline int fc_tile_extent(const fc_tiling *t, int64_t i)
 {
-    return i < t->whole ? t->tile : i + 1 < t->count ? 2 : (int)fc_max64(t->size - fc_tile_start(t, i), 2);
+    return i < t->whole       ? t->tile
+           : i + 1 < t->count ? 2
+                              : (int)fc_max64(t->size - fc_tile_start(t, i), 2);
 }
 
-/* Components, in one dimension, of all tiles together, for kernels of `kernel` taps with stride 1. */
+/* Components, in one dimension, of all tiles together, for kernels of `kernel`
+ * taps with stride 1. */
 static inline int64_t fc_components(const fc_tiling *t, int kernel)
 {
     int64_t sum = t->whole * (t->tile + kernel - 1);
@@ -138,16 +153,21 @@ static inline int64_t fc_components(const fc_tiling *t, int kernel)
     return sum;
 }
 
-static inline int fc_largest_tile(const fc_tiling *t) { return fc_tile_extent(t, t->whole ? 0 : t->count - 1); }
+static inline int fc_largest_tile(const fc_tiling *t)
+{
+    return fc_tile_extent(t, t->whole ? 0 : t->count - 1);
+}
 
-/* Distance between two matrices of transformed filters: one vector more than a matrix holds, because the transform writes
- * to all matrices in turn and a power of two would map them to one cache set. */
+/* Distance between two matrices of transformed filters: one vector more than a matrix
+ * holds, because the transform writes to all matrices in turn and a power of two would map
+ * them to one cache set. */
 static inline int64_t fc_filter_plane(const fc_target *t, const fc_winograd *p)
 {
     return p->channels * fc_round_vectors(t, p->filters) + t->lanes;
 }
 
-/* Distance between two components of V when filters are streamed: one vector more than needed, for the same reason. */
+/* Distance between two components of V when filters are streamed: one vector more than needed,
+ * for the same reason. */
 static inline int64_t fc_stream_row(const fc_target *t, const fc_winograd *p)
 {
     return fc_round_vectors(t, p->channels) + t->lanes;
@@ -162,23 +182,33 @@ static inline int64_t fc_most_rows(const fc_winograd *p)
 /* Pointers to the rows of a product, and the sides of all its tiles. */
 static inline int64_t fc_rows_bytes(const fc_winograd *p, int64_t tiles)
 {
-    return tiles * ((int64_t)sizeof(void *) * 2 * fc_most_rows(p) + (int64_t)sizeof(fc_tile_sides)) + 3 * FC_RED_ZONE;
+    return tiles *
+               ((int64_t)sizeof(void *) * 2 * fc_most_rows(p) + (int64_t)sizeof(fc_tile_sides)) +
+           3 * FC_RED_ZONE;
 }
 
-/* One tap of the filters of a gradient that are gathered before their transform: one vector more than it holds, which keeps
- * the taps out of one cache set. */
-static inline int64_t fc_gathered_tap(const fc_target *t) { return FC_WINO_PACK_CHANNELS * fc_panel(t) + t->lanes; }
+/* One tap of the filters of a gradient that are gathered before their transform:
+ * one vector more than it holds, which keeps the taps out of one cache set. */
+static inline int64_t fc_gathered_tap(const fc_target *t)
+{
+    return FC_WINO_PACK_CHANNELS * fc_panel(t) + t->lanes;
+}
 
 /* Those filters; the filters of a forward pass are read in place. */
 static inline int64_t fc_gathered_bytes(const fc_target *t, const fc_winograd *p)
 {
-    return p->transposed ? p->kernel * p->kernel * fc_gathered_tap(t) * t->element_size + FC_RED_ZONE : 0;
+    return p->transposed
+               ? p->kernel * p->kernel * fc_gathered_tap(t) * t->element_size + FC_RED_ZONE
+               : 0;
 }
 
 /* ---- pooling ---- */
 
 /* Tests whether windows tile the image: no two overlap and no pixel lies between them. */
-static inline int fc_windows_tile(const fc_pool *p) { return p->stride_h == p->pool_h && p->stride_w == p->pool_w; }
+static inline int fc_windows_tile(const fc_pool *p)
+{
+    return p->stride_h == p->pool_h && p->stride_w == p->pool_w;
+}
 
 /* ---- scatter ---- */
 
@@ -190,7 +220,11 @@ static inline int64_t fc_scatter_columns(const fc_scatter *p)
 
 /* ---- dense ---- */
 
-/* Distance between two rows of `columns` sums: one vector more, which spreads rows over the cache sets. */
-static inline int64_t fc_sums_row(const fc_target *t, int64_t columns) { return columns + t->lanes; }
+/* Distance between two rows of `columns` sums: one vector more, which spreads rows over
+ * the cache sets. */
+static inline int64_t fc_sums_row(const fc_target *t, int64_t columns)
+{
+    return columns + t->lanes;
+}
 
 #endif

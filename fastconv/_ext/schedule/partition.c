@@ -9,7 +9,9 @@ int64_t fc_items_wanted(double flops, int threads)
     const double fine = flops / FC_SMALL_ITEM_FLOPS, coarse = flops / FC_ITEM_FLOPS;
     const double enough = threads > FC_FEW_ITEMS ? 2 * threads : FC_FEW_ITEMS;
     const double few = fine < enough ? fine : enough;
-    return fc_clamp64((int64_t)(few > coarse ? few : coarse < FC_MAX_ITEMS ? coarse : FC_MAX_ITEMS), 1, FC_MAX_ITEMS);
+    return fc_clamp64(
+        (int64_t)(few > coarse ? few : coarse < FC_MAX_ITEMS ? coarse : FC_MAX_ITEMS), 1,
+        FC_MAX_ITEMS);
 }
 
 int64_t fc_even_size(int64_t units, int64_t size, int64_t others, int threads)
@@ -31,5 +33,6 @@ int64_t fc_reduce_elements(int64_t size, int lanes, int threads)
 {
     if (threads <= FC_FEW_ITEMS)
         return FC_REDUCE_ELEMENTS;
-    return fc_clamp64(fc_round_up(fc_ceil_div(size, threads), lanes), 4 * lanes, FC_REDUCE_ELEMENTS);
+    return fc_clamp64(fc_round_up(fc_ceil_div(size, threads), lanes), 4 * lanes,
+                      FC_REDUCE_ELEMENTS);
 }

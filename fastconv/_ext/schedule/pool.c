@@ -1,6 +1,7 @@
 /* pool.c: schedule of the pooling gradients (kernels/pool.inc).
  *
- * Where windows tile the image, an item is a row of windows and the rows of dx below it; otherwise it is a row of dx. */
+ * Where windows tile the image, an item is a row of windows and the rows of dx below it;
+ * otherwise it is a row of dx. */
 #include "layout.h"
 #include "schedule.h"
 

@@ -1,8 +1,9 @@
 /* red_zones.h: memory between the parts of scratch that no kernel may touch.
  *
- * A kernel cuts the scratch of its thread into parts: tables of pointers, gathered rows, sums.  AddressSanitizer guards
- * the ends of what malloc returned and sees nothing between parts.  So in a build with it (`make test-sanitizers`)
- * FC_RED_ZONE poisoned bytes lie behind each part.  In all other builds a zone has no bytes and these functions do nothing. */
+ * A kernel cuts the scratch of its thread into parts: tables of pointers, gathered rows, sums.
+ * AddressSanitizer guards the ends of what malloc returned and sees nothing between parts.  So in a
+ * build with it (`make test-sanitizers`) FC_RED_ZONE poisoned bytes lie behind each part.  In all
+ * other builds a zone has no bytes and these functions do nothing. */
 #ifndef FASTCONV_RED_ZONES_H
 #define FASTCONV_RED_ZONES_H
 
@@ -14,7 +15,10 @@
 enum { FC_RED_ZONE = 512 }; /* bytes, a multiple of every alignment in use */
 
 /* Every byte of some scratch may be touched again, whatever was there before. */
-static inline void fc_open_scratch(void *scratch, int64_t bytes) { __asan_unpoison_memory_region(scratch, (size_t)bytes); }
+static inline void fc_open_scratch(void *scratch, int64_t bytes)
+{
+    __asan_unpoison_memory_region(scratch, (size_t)bytes);
+}
 
 /* Ends a part of scratch at `end`; returns where the next part may begin. */
 static inline void *fc_end_part(void *end)

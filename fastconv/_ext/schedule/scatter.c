@@ -1,6 +1,7 @@
 /* scatter.c: schedule of the input gradient as a product and a scatter (kernels/scatter.inc).
  *
- * An item is some rows of dx of one image: several times the rows that neighbouring items compute twice, within the cache. */
+ * An item is some rows of dx of one image: several times the rows that neighbouring items compute
+ * twice, within the cache. */
 #include "layout.h"
 #include "schedule.h"
 
@@ -20,5 +21,6 @@ void fc_plan_scatter(const fc_target *t, fc_scatter *p)
     p->items = p->batch * p->row_items;
     p->scratch_bytes = 192 + 2 * (int64_t)sizeof(void *) * FC_SCATTER_PIXELS +
                        t->element_size * FC_SCATTER_PIXELS * fc_round_vectors(t, p->width) +
-                       p->rows_per_item * row_bytes + fc_panel(t) * t->element_size + 4 * FC_RED_ZONE;
+                       p->rows_per_item * row_bytes + fc_panel(t) * t->element_size +
+                       4 * FC_RED_ZONE;
 }

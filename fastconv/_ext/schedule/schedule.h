@@ -1,15 +1,17 @@
 /* schedule.h: how a pass is cut into items, which variant runs, and how much memory it needs.
  *
- * Deciding and computing are apart.  A schedule takes the geometry of one pass (the first half of a problem struct in
- * problems.h) and the facts of a target (target.h), and fills in the second half: algorithm variant, blocks, items,
- * sizes of packed filters and scratch.  Kernels (../kernels) read those fields and decide nothing.  So a schedule can
- * be read, tested and printed without running a kernel, on any machine for any target.
+ * Deciding and computing are apart.  A schedule takes the geometry of one pass (the first half of a
+ * problem struct in problems.h) and the facts of a target (target.h), and fills in the second half:
+ * algorithm variant, blocks, items, sizes of packed filters and scratch.  Kernels (../kernels) read
+ * those fields and decide nothing.  So a schedule can be read, tested and printed without running a
+ * kernel, on any machine for any target.
  *
  *     geometry + fc_target  ->  fc_plan_conv, ...  ->  items, variant, scratch bytes  ->  kernels
  *
- * Two rules hold for all of them.  The order of every sum depends on the shape and the target alone, never on the
- * number of threads, so results have the same bits at every thread count.  `threads` only decides how many items share
- * out the elements.  This folder is plain C11, compiled once with baseline flags; it does no arithmetic on data. */
+ * Two rules hold for all of them.  The order of every sum depends on the shape and the target
+ * alone, never on the number of threads, so results have the same bits at every thread count.
+ * `threads` only decides how many items share out the elements.  This folder is plain C11, compiled
+ * once with baseline flags; it does no arithmetic on data. */
 #ifndef FASTCONV_SCHEDULE_H
 #define FASTCONV_SCHEDULE_H
 
@@ -19,8 +21,8 @@
 #include "problems.h"
 #include "target.h"
 
-/* X(type, name, arguments) for every function of this folder.  The prototypes `fc_<name>`, the table `fc_schedule` and its
- * declaration for Cython follow from this list. */
+/* X(type, name, arguments) for every function of this folder.  The prototypes `fc_<name>`,
+ * the table `fc_schedule` and its declaration for Cython follow from this list. */
 #define FC_SCHEDULES(X) \
     X(void, plan_conv, (const fc_target *, fc_conv *)) \
     X(int64_t, pack_items, (const fc_conv *)) \
@@ -41,10 +43,12 @@
     X(int64_t, residue_end, (int64_t, int64_t)) \
     X(fc_residue, residue_from, (int64_t, int64_t, int64_t, int64_t, int64_t, int64_t)) \
     X(void, describe_forward, (const fc_geometry *, fc_conv *, fc_filter_view *)) \
-    X(void, describe_backward_input, (const fc_geometry *, int64_t, int64_t, fc_conv *, fc_filter_view *, int64_t *)) \
+    X(void, describe_backward_input, \
+      (const fc_geometry *, int64_t, int64_t, fc_conv *, fc_filter_view *, int64_t *)) \
     X(void, describe_backward_kernel, (const fc_geometry *, fc_filter_gradient *)) \
     X(void, describe_scatter, (const fc_geometry *, fc_scatter *)) \
-    X(void, describe_winograd, (const fc_target *, const fc_geometry *, int, int, fc_winograd *, fc_filter_view *)) \
+    X(void, describe_winograd, \
+      (const fc_target *, const fc_geometry *, int, int, fc_winograd *, fc_filter_view *)) \
     X(void, describe_winograd_gradient, (const fc_geometry *, int, fc_winograd_gradient *)) \
     X(int, obstacle, (const fc_geometry *, int, int)) \
     X(void, cost_amounts, (const fc_target *, const fc_geometry *, int, int, int, double *)) \

@@ -1,11 +1,12 @@
 /* target.h: the facts of an instruction set that a schedule depends on, for one element type.
  *
- * Every kernel table carries one (`fc_table.target`).  A schedule reads nothing else of the machine, so that a test
- * can plan for any target on any machine. */
+ * Every kernel table carries one (`fc_table.target`).  A schedule reads nothing else of the
+ * machine, so that a test can plan for any target on any machine. */
 #ifndef FASTCONV_TARGET_H
 #define FASTCONV_TARGET_H
 
-/* X(name) for every variant that a schedule chooses by estimating speed, where both choices are correct. */
+/* X(name) for every variant that a schedule chooses by estimating speed,
+ * where both choices are correct. */
 #define FC_VARIANTS(X) \
     X(few_filters)      /* direct: pixels in lanes instead of filters */ \
     X(nontemporal)      /* direct, Winograd: the output bypasses the caches */ \
@@ -14,7 +15,7 @@
     X(whole_splits)     /* filter gradient: an item is a whole split */ \
     X(packed_dy)        /* ... and copies each block of dy into panels */ \
     X(streamed_filters) /* Winograd: filters are transformed where they are used */ \
-    X(added_tiles)      /* Winograd input gradient: tiles of dy, whose contributions are added up in dx */ \
+    X(added_tiles)      /* Winograd input gradient: tiles of dy, added up in dx */ \
     X(own_sums)         /* Winograd filter gradient: every split sums up by itself */ \
     X(narrow)           /* dense: the micro-kernel of convolutions, whose panel holds all outputs */
 
@@ -29,9 +30,9 @@ typedef struct {
     int element_size;     /* bytes of an element: 4 or 8 */
     int lanes;            /* elements of a vector */
     int panel_vectors;    /* vectors of a full panel of filters: 2 or 4 */
-    int rows[4];          /* rows of the forward micro-kernel beside a panel of 1, 2, 3, 4 vectors */
+    int rows[4];          /* rows of the forward micro-kernel, panel of 1, 2, 3, 4 vectors */
     int gradient_rows[4]; /* rows of the transposed micro-kernel beside the same panels */
-    int lists_pixels;     /* the transposed micro-kernel follows a list entry per pixel, not per image row */
+    int lists_pixels;     /* the transposed micro-kernel reads a list of pixels, not of rows */
     /* Variants, as bits, that tests force or forbid where they are possible; 0 in kernel tables. */
     unsigned forced, forbidden;
 } fc_target;

@@ -16,7 +16,8 @@
 
 /* partition of loops */
 enum {
-    /* Floating-point operations of an item: microseconds, far above the cost of taking it. [conv] */
+    /* Floating-point operations of an item: microseconds, far above the cost of
+     * taking it. [conv] */
     FC_ITEM_FLOPS = 400 * 1000,
     /* Floating-point operations of an item of a layer with at most FC_FEW_ITEMS items. [nets] */
     FC_SMALL_ITEM_FLOPS = 60 * 1000,

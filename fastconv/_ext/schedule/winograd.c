@@ -1,9 +1,12 @@
-/* winograd.c: schedules of Winograd convolution, forward and with respect to the input (kernels/winograd.inc).
+/* winograd.c: schedules of Winograd convolution, forward and with respect to the input
+ * (kernels/winograd.inc).
  *
- * An item is a block of tiles and some panels of filters.  Its transformed input and its products fit in L2, unless the
- * filters are so many that reading them again for every block would cost more; then L3 holds the block.
- * With few tiles and many filters, filters stream instead: they are transformed where they are used, a few channels at a
- * time, because the transformed filters, several times as large as the filters, would pass through memory. */
+ * An item is a block of tiles and some panels of filters.  Its transformed input and its products
+ * fit in L2, unless the filters are so many that reading them again for every block would cost
+ * more; then L3 holds the block.
+ * With few tiles and many filters, filters stream instead: they are transformed where they are
+ * used, a few channels at a time, because the transformed filters, several times as large as the
+ * filters, would pass through memory. */
 #include "layout.h"
 #include "partition.h"
 #include "schedule.h"
@@ -12,14 +15,17 @@ static void plan_streamed(const fc_target *t, fc_winograd *p)
 {
     const int64_t tiles = p->tiles, stream_width = FC_WINO_STREAM_VECTORS * t->lanes;
     const int64_t components = p->components * p->components, matrices = p->matrices * p->matrices;
-    /* The filters of a gradient lie transposed: packing them costs more than it saves, so they are read in place. */
-    p->packed_size = p->transposed ? 0 : p->kernel * p->kernel * p->channels * fc_round_vectors(t, p->filters);
+    /* The filters of a gradient lie transposed: packing them costs more than it saves,
+     * so they are read in place. */
+    p->packed_size =
+        p->transposed ? 0 : p->kernel * p->kernel * p->channels * fc_round_vectors(t, p->filters);
     p->pack_channels = FC_WINO_STREAM_CHANNELS / 2;
     p->pack_items = p->transposed ? 0 : fc_ceil_div(p->channels, p->pack_channels);
     p->v_size = tiles * components * fc_stream_row(t, p);
     p->transform_items = fc_ceil_div(tiles, FC_WINO_TRANSFORM_TILES);
     p->columns_per_item = stream_width;
-    while (p->threads > FC_FEW_ITEMS && p->columns_per_item > t->lanes && p->columns_per_item * p->threads > p->filters)
+    while (p->threads > FC_FEW_ITEMS && p->columns_per_item > t->lanes &&
+           p->columns_per_item * p->threads > p->filters)
         p->columns_per_item /= 2;
     p->items = fc_ceil_div(p->filters, p->columns_per_item);
     const int64_t width = p->columns_per_item;
@@ -32,12 +38,14 @@ static void plan_streamed(const fc_target *t, fc_winograd *p)
 /* Components of a transformed tile and matrices of transformed filters, in each dimension. */
 static void cut_tiles(fc_winograd *p)
 {
-    const int spreads = p->sampling == FC_WINO_SPREAD, side = p->sampling == FC_WINO_UP ? 2 * p->tile : p->tile;
+    const int spreads = p->sampling == FC_WINO_SPREAD,
+              side = p->sampling == FC_WINO_UP ? 2 * p->tile : p->tile;
     const int mixed = fc_strides_by_one(p->sampling) && p->tile == 4;
     p->rows = fc_cut(spreads ? p->in_h : p->out_h, side, mixed);
     p->cols = fc_cut(spreads ? p->in_w : p->out_w, side, mixed);
     if (fc_strides_by_one(p->sampling)) {
-        p->components = p->matrices = fc_max64(fc_largest_tile(&p->rows), fc_largest_tile(&p->cols)) + p->kernel - 1;
+        p->components = p->matrices =
+            fc_max64(fc_largest_tile(&p->rows), fc_largest_tile(&p->cols)) + p->kernel - 1;
     } else {
         p->components = 2 * p->tile + 1;
         p->matrices = p->tile + 2;
@@ -45,7 +53,8 @@ static void cut_tiles(fc_winograd *p)
     p->tiles = p->batch * p->rows.count * p->cols.count;
 }
 
-/* Decides whether y bypasses the caches: a store of a whole cache line need not read the line first. */
+/* Decides whether y bypasses the caches: a store of a whole cache line need not read
+ * the line first. */
 static int writes_past_caches(const fc_target *t, const fc_winograd *p)
 {
     const int possible = t->lanes * t->element_size == 64 && p->sampling != FC_WINO_SPREAD &&
@@ -57,46 +66,54 @@ static int writes_past_caches(const fc_target *t, const fc_winograd *p)
 void fc_plan_winograd(const fc_target *t, fc_winograd *p)
 {
     cut_tiles(p);
-    const int64_t components = p->components * p->components, matrices = p->matrices * p->matrices, tiles = p->tiles;
+    const int64_t components = p->components * p->components, matrices = p->matrices * p->matrices,
+                  tiles = p->tiles;
     p->panels = fc_ceil_div(p->filters, fc_panel(t));
     p->packed_size = matrices * fc_filter_plane(t, p);
     p->nontemporal = writes_past_caches(t, p);
     p->streams = fc_decide(t, FC_VARIANT_streamed_filters, 1,
-                           p->packed_size * t->element_size > FC_WINO_RESIDENT_BYTES && tiles <= FC_WINO_STREAM_TILES);
+                           p->packed_size * t->element_size > FC_WINO_RESIDENT_BYTES &&
+                               tiles <= FC_WINO_STREAM_TILES);
     if (p->streams) {
         plan_streamed(t, p);
         return;
     }
     p->v_size = p->transform_items = 0;
-    p->pack_channels = fc_clamp64(p->threads > FC_FEW_ITEMS ? p->channels * p->panels / p->threads : p->channels, 1,
-                                  FC_WINO_PACK_CHANNELS);
+    p->pack_channels =
+        fc_clamp64(p->threads > FC_FEW_ITEMS ? p->channels * p->panels / p->threads : p->channels,
+                   1, FC_WINO_PACK_CHANNELS);
     p->pack_chunks = fc_ceil_div(p->channels, p->pack_channels);
     p->pack_items = p->panels * p->pack_chunks;
 
     const int64_t width = fc_round_vectors(t, p->filters), depth = fc_round_vectors(t, p->channels);
-    const int64_t tile_bytes = components * (depth + fc_min64(width, 4 * fc_panel(t))) * t->element_size;
-    int64_t block =
-        fc_clamp64(FC_WINO_BLOCK_BYTES / tile_bytes, FC_WINO_MIN_TILES * matrices / components, FC_WINO_MAX_TILES);
-    const double flops = 2.0 * (double)(tiles * components) * (double)p->channels * (double)p->filters;
+    const int64_t tile_bytes =
+        components * (depth + fc_min64(width, 4 * fc_panel(t))) * t->element_size;
+    int64_t block = fc_clamp64(FC_WINO_BLOCK_BYTES / tile_bytes,
+                               FC_WINO_MIN_TILES * matrices / components, FC_WINO_MAX_TILES);
+    const double flops =
+        2.0 * (double)(tiles * components) * (double)p->channels * (double)p->filters;
     const int64_t wanted = fc_items_wanted(flops, p->threads);
     const int64_t fewest =
         p->threads > FC_FEW_ITEMS ? 2 : p->threads > 1 ? fc_min64(12, fc_ceil_div(tiles, 2)) : 12;
     block = fc_clamp64(fc_ceil_div(tiles, wanted), fc_min64(fewest, tiles), fc_min64(block, tiles));
     /* Tiles whose contributions are added up belong to one item. */
-    const int64_t together = p->sampling == FC_WINO_SPREAD ? p->rows.count * p->cols.count : 1, units = tiles / together;
+    const int64_t together = p->sampling == FC_WINO_SPREAD ? p->rows.count * p->cols.count : 1,
+                  units = tiles / together;
     p->tile_items = fc_ceil_div(units, fc_ceil_div(block, together));
     const int64_t units_per_item = fc_ceil_div(units, p->tile_items);
     p->tile_items = fc_ceil_div(units, units_per_item);
-    p->panel_items =
-        fc_clamp64(fc_ceil_div(fc_max64(FC_WINO_ITEMS, 2 * p->threads), p->tile_items), 1, p->panels);
+    p->panel_items = fc_clamp64(fc_ceil_div(fc_max64(FC_WINO_ITEMS, 2 * p->threads), p->tile_items),
+                                1, p->panels);
     p->panels_per_item = fc_ceil_div(p->panels, p->panel_items);
     p->panel_items = fc_ceil_div(p->panels, p->panels_per_item);
     p->tiles_per_item = together * fc_even_size(units, units_per_item, p->panel_items, p->threads);
     p->tile_items = fc_ceil_div(tiles, p->tiles_per_item);
     p->items = p->tile_items * p->panel_items;
     p->fetches_y = p->tiles_per_item * tile_bytes <= FC_WINO_BLOCK_BYTES && !p->nontemporal;
-    const int64_t group = fc_min64(p->panels_per_item, 4) * fc_panel(t); /* filters between two output transforms */
+    /* Filters between two output transforms. */
+    const int64_t group = fc_min64(p->panels_per_item, 4) * fc_panel(t);
     p->scratch_bytes = 128 + fc_rows_bytes(p, p->tiles_per_item) + 3 * FC_RED_ZONE +
                        t->element_size * (depth + components * p->tiles_per_item * (depth + group));
-    p->scratch_bytes = fc_max64(p->scratch_bytes, 64 + fc_gathered_bytes(t, p)); /* an item of packing needs no more */
+    /* An item of packing needs no more. */
+    p->scratch_bytes = fc_max64(p->scratch_bytes, 64 + fc_gathered_bytes(t, p));
 }

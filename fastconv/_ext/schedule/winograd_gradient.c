@@ -1,23 +1,28 @@
-/* winograd_gradient.c: schedule of the Winograd filter gradient (kernels/winograd_gradient.inc explains both forms).
+/* winograd_gradient.c: schedule of the Winograd filter gradient (kernels/winograd_gradient.inc
+ * explains both forms).
  *
- * Small filters: each split of the tiles sums up in the scratch of its thread (`own_sums`), and a reduction adds the splits.
- * Large filters: all threads work on one sum, in blocks of tiles, with a transform phase and a product phase per block. */
+ * Small filters: each split of the tiles sums up in the scratch of its thread (`own_sums`), and a
+ * reduction adds the splits.  Large filters: all threads work on one sum, in blocks of tiles, with
+ * a transform phase and a product phase per block. */
 #include "layout.h"
 #include "partition.h"
 #include "schedule.h"
 
-/* Parts of a split: as few as keep all threads busy, and about as many of the channels as of the filters, because each
- * part transforms all the tiles that it needs.  A panel that is not full multiplies more slowly. */
+/* Parts of a split: as few as keep all threads busy, and about as many of the channels as of the
+ * filters, because each part transforms all the tiles that it needs.  A panel that is not full
+ * multiplies more slowly. */
 static void cut_parts(const fc_target *t, fc_winograd_gradient *p)
 {
     const int64_t width = fc_round_vectors(t, p->filters);
-    const int64_t most_channels = fc_ceil_div(p->channels, FC_WINO_PART_ROWS), most_filters = width / t->lanes;
+    const int64_t most_channels = fc_ceil_div(p->channels, FC_WINO_PART_ROWS),
+                  most_filters = width / t->lanes;
     int64_t parts = fc_ceil_div(p->threads, p->splits), least = 0;
     if (p->splits * parts % p->threads) /* smaller parts divide more evenly */
         parts *= 2;
     p->channel_parts = p->filter_parts = 1;
     for (int64_t c = 1; c <= fc_min64(parts, most_channels); c++) {
-        const int64_t k = fc_ceil_div(parts, c), cost = 4 * c * k + c + k + (k * fc_panel(t) > width ? k : 0);
+        const int64_t k = fc_ceil_div(parts, c),
+                      cost = 4 * c * k + c + k + (k * fc_panel(t) > width ? k : 0);
         if (k <= most_filters && (!least || cost < least)) {
             least = cost;
             p->channel_parts = c;
@@ -34,8 +39,8 @@ static void cut_parts(const fc_target *t, fc_winograd_gradient *p)
 static void cut_splits(const fc_target *t, fc_winograd_gradient *p, int64_t dw_size)
 {
     const int64_t few = fc_clamp64(p->tiles / FC_WINO_GRADIENT_TILES, 1, FC_WINO_FEWEST_SPLITS);
-    const int64_t most =
-        fc_clamp64(FC_WINO_PARTIAL_BYTES / (dw_size * t->element_size), FC_WINO_SPLITS, FC_WINO_MOST_SPLITS);
+    const int64_t most = fc_clamp64(FC_WINO_PARTIAL_BYTES / (dw_size * t->element_size),
+                                    FC_WINO_SPLITS, FC_WINO_MOST_SPLITS);
     p->splits = fc_clamp64(p->tiles / (2 * FC_WINO_GRADIENT_TILES), few, most);
     const int64_t split = fc_ceil_div(p->tiles, p->splits);
     p->blocks = fc_ceil_div(split, FC_WINO_GRADIENT_TILES);
@@ -43,13 +48,16 @@ static void cut_splits(const fc_target *t, fc_winograd_gradient *p, int64_t dw_s
     p->splits = fc_ceil_div(p->tiles, p->blocks * p->tiles_per_block);
 }
 
-/* Blocks of tiles whose V and Y stay in L3, unless taking the sums through memory for another block would cost more. */
+/* Blocks of tiles whose V and Y stay in L3, unless taking the sums through memory for another block
+ * would cost more. */
 static void cut_blocks(const fc_target *t, fc_winograd_gradient *p, int64_t sums, int64_t tile_size)
 {
     const int together = p->tiles * tile_size <= 2 * sums;
     p->splits = p->channel_parts = p->filter_parts = 1;
     p->tiles_per_block =
-        together ? p->tiles : fc_clamp64(FC_WINO_GRADIENT_L3_BYTES / (tile_size * t->element_size), 64, p->tiles);
+        together
+            ? p->tiles
+            : fc_clamp64(FC_WINO_GRADIENT_L3_BYTES / (tile_size * t->element_size), 64, p->tiles);
     p->blocks = fc_ceil_div(p->tiles, p->tiles_per_block);
     p->tiles_per_block = fc_ceil_div(p->tiles, p->blocks);
     p->blocks = fc_ceil_div(p->tiles, p->tiles_per_block);
@@ -75,9 +83,10 @@ void fc_plan_winograd_gradient(const fc_target *t, fc_winograd_gradient *p)
     }
     p->tiles_per_item = fc_clamp64(p->tiles_per_block / 64, 1, 32);
     p->transform_items = fc_ceil_div(p->tiles_per_block, p->tiles_per_item);
-    p->channels_per_item = fc_clamp64(p->channels * p->panels / (4 * p->threads), FC_MAX_ROWS, FC_WINO_PART_CHANNELS);
     p->channels_per_item =
-        fc_even_size(p->channels, fc_min64(p->channels_per_item, p->channels), p->panels, p->threads);
+        fc_clamp64(p->channels * p->panels / (4 * p->threads), FC_MAX_ROWS, FC_WINO_PART_CHANNELS);
+    p->channels_per_item = fc_even_size(p->channels, fc_min64(p->channels_per_item, p->channels),
+                                        p->panels, p->threads);
     p->channel_items = fc_ceil_div(p->channels, p->channels_per_item);
     p->product_items = p->panels * p->channel_items;
 

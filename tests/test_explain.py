@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import fastconv
-from fastconv import layers, models, zoo
+from fastconv import layers, models, ops, zoo
 from fastconv.bench.timing import Protocol
 from fastconv.inspect import Window, compare_with_dense
 from fastconv.inspect.report import Receptive
@@ -432,3 +432,12 @@ def test_dense_comparison_refuses_what_is_no_image():
         compare_with_dense((128, 128), 256)
     with pytest.raises(ValueError, match="`units`"):
         compare_with_dense((128, 128, 3), 0)
+
+
+def test_functions_of_symbolic_tensors_are_explained_with_the_other_layers():
+    x = layers.Input((6, 5, 4))
+    y = layers.Conv2D(3, 3)(x)
+    explained = fastconv.explain(models.Model(x, ops.relu(y) * 2 + y))
+    assert [layer.output_shape[-1] for layer in explained.layers] == [3] * len(explained.layers)
+    assert len(explained.layers) >= 3
+    assert explained.layers[0].multiply_adds == 4 * 3 * 9 * 4 * 3

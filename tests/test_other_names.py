@@ -38,7 +38,7 @@ SAME = {
         for long, short in (("MaxPooling", "MaxPool"), ("AveragePooling", "AvgPool"),
                             ("Conv", "Convolution"))
         for name in layers.CLASSES
-        if long in name and not name.startswith("Depthwise")
+        if long in name and not name.startswith(("Adaptive", "Depthwise"))
     },
 }  # fmt: skip
 

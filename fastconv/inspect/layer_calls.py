@@ -9,6 +9,7 @@ from typing import Any
 from fastconv.inspect.fields import own_field
 from fastconv.inspect.steps import Value, Work, follow
 from fastconv.layers.base import Layer
+from fastconv.layers.function import FunctionLayer
 from fastconv.layers.network import Network
 from fastconv.models import Model
 from fastconv.shapes import sample_sizes
@@ -49,6 +50,13 @@ def _calls(network: Network, prefix: str, inputs: list[Value]) -> Iterator[Layer
         inner = layer.inner_network(call, None)
         if inner is not None:
             results = yield from _calls(inner, f"{name}/", arguments)
+        elif isinstance(layer, FunctionLayer):
+            # Functions describe no operations of layers: an output may depend on the whole input.
+            results = [
+                follow([], arguments[:1], sample_sizes(each.shape))[0] for each in call.outputs
+            ]
+            work = Work(arranges=False)
+            yield LayerCall(name, layer, call.input_shape, arguments, results[0], work)
         else:
             chain = layer.all_operations(call.input_shape)
             output, work = follow(chain, arguments, sample_sizes(call.outputs[0].shape))

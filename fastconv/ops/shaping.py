@@ -320,6 +320,7 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[np.ndarray]:
     >>> [part.tolist() for part in ops.split([1, 2, 3, 4], 2)]
     [[1, 2], [3, 4]]
     """
+    axis = _axis(axis, x.ndim)
     return np.split(x, _ends(x.shape[axis], indices_or_sections), axis)
 
 

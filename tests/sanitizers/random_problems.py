@@ -383,7 +383,10 @@ MERGES = (
     layers.Concatenate,
 )  # fmt: skip
 TO_VECTOR = (layers.Flatten, layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D)
-LOSSES = sorted(set(losses.CLASSES) - {"SparseCategoricalCrossentropy"})
+# Labels are one-hot, so losses of class numbers are left out.
+LOSSES = sorted(
+    set(losses.CLASSES) - {"SparseCategoricalCrossentropy", "CategoricalGeneralizedCrossEntropy"}
+)
 OPTIMIZERS = sorted(optimizers.CLASSES)
 
 

@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 
 from fastconv import explain, layers, models
+from fastconv.serialization import register_keras_serializable
 from tests.support.extreme_integers.judge import judge
 from tests.support.extreme_integers.replacements import replacements
 
@@ -16,6 +17,13 @@ _CONV2D = {"kernel_size": (3, 2), "strides": (1, 1), "dilation_rate": (1, 1)}
 _CONV1D = {"kernel_size": (3,), "strides": (1,), "dilation_rate": (1,)}
 _POOL2D, _POOL1D = {"pool_size": (2, 2), "strides": (1, 2)}, {"pool_size": (2,), "strides": (1,)}
 _SAME = {"padding": "same"}
+
+
+@register_keras_serializable()
+def doubled(x):
+    """A function that files name."""
+    return x * 2
+
 
 # Per layer, legal arguments with every integer that it takes, and the shape of its samples.
 LAYERS = {
@@ -67,6 +75,7 @@ LAYERS = {
     "GroupNormalization": [({"groups": 2, "axis": -1}, _IMAGE)],
     "Identity": [({}, _IMAGE)],
     "InputLayer": [({"shape": (6, 5, 4)}, None), ({"batch_shape": (None, 6, 5, 4)}, None)],
+    "Lambda": [({"function": doubled}, _IMAGE)],
     "LayerNormalization": [({"axis": [-1, -2]}, _IMAGE)],
     "LeakyReLU": [({}, _IMAGE)],
     "LocalResponseNormalization": [({"depth_radius": 2}, _IMAGE)],
@@ -132,7 +141,8 @@ LAYERS = {
 }
 # Arguments of layers that hold no integers.
 LAYER_WORDS = {
-    "activation", "activity_regularizer", "addition_factor", "alpha", "antialias", "beta", "bias",
+    "activation", "activity_regularizer", "addition_factor", "alpha", "antialias", "arguments",
+    "beta", "bias", "function", "mask", "output_shape",
     "brightness_factor", "center", "contrast_factor", "crop_to_aspect_ratio", "data_format",
     "dtype", "epsilon", "factor", "fill_mode", "fill_value", "height_factor", "hue_factor",
     "interpolation", "invert", "keepdims", "l1", "l2", "lora_rank", "max_value", "mean", "mode",

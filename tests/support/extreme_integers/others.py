@@ -193,6 +193,7 @@ _FITTING = {
 # name -> (the arguments with every integer, what is done with them)
 OTHERS = {
     "activations.softmax": [({"axis": -1}, _activation), ({"axis": (1, 2)}, _activation)],
+    "activations.glu": [({"axis": -1}, _activation)],
     "activations.log_softmax": [({"axis": (1, 2)}, _activation)],
     "callbacks.BackupAndRestore": [({"backup_dir": "b", "save_freq": 2}, _callback)],
     "callbacks.EarlyStopping": [

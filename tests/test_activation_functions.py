@@ -278,13 +278,12 @@ def test_arguments_out_of_range_are_refused(call, error, message):
 # ------------------------------------------------------------------------------------------- layers
 
 
-def test_functions_that_layers_cannot_run_are_refused_by_them():
+def test_names_of_functions_that_change_the_shape_or_have_no_defaults_are_refused_by_layers():
     assert activations.glu(np.array([2.0, 0.0])).tolist() == [1.0]
     assert activations.threshold(np.array([1.0, 3.0]), 2.0, -5.0).tolist() == [-5.0, 3.0]
-    for function in (activations.glu, activations.threshold):
-        for given, error in ((function, TypeError), (function.__name__, ValueError)):
-            with pytest.raises(error, match="`activation` must be"):
-                layers.Dense(2, activation=given)
+    for name in ("glu", "threshold"):
+        with pytest.raises(ValueError, match="`activation` must be"):
+            layers.Dense(2, activation=name)
 
 
 @pytest.mark.parametrize("name", [n for n in DEFINITIONS if n != "linear"])

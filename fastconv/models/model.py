@@ -9,7 +9,7 @@ import copy
 import json
 import os
 import threading
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -27,7 +27,6 @@ from fastconv.layers.function import FunctionLayer
 from fastconv.layers.network import Network
 from fastconv.layers.symbolic import Call, SymbolicTensor
 from fastconv.layers.tracing import Tracer
-from fastconv.layers.unknown_sizes import is_unknown
 from fastconv.models import sharing
 from fastconv.models.configuration import (
     functional_config,
@@ -36,6 +35,7 @@ from fastconv.models.configuration import (
 )
 from fastconv.models.flat_graph import flattened, rebuilt
 from fastconv.models.inner_inputs import from_inputs
+from fastconv.models.open_sizes import OpenSizes, sizes_match
 from fastconv.models.subclassed import traced
 from fastconv.parameters import AnyParameters, Variable, parameters_of
 from fastconv.plan import Graph, operations
@@ -51,8 +51,6 @@ from fastconv.training.io_spec import IOSpec
 # First number of the draws of `model(x)`, far from those of training.
 _AUGMENTATIONS = 2**32
 
-_MOST_NETWORKS = 32  # sizes of images whose graphs a model keeps
-
 _CONNECTED = (
     "make Model(inputs, outputs) of layers that are called on `Input`; for computations of your "
     "own, subclass fastconv.layers.CustomLayer"
@@ -65,7 +63,7 @@ _METRIC = "subclass fastconv.metrics.Metric and give it to compile()"
 _PREDICT = "change what `predict` returns, or add a layer"
 
 
-class Model(Trainer, Layer):
+class Model(Trainer, OpenSizes, Layer):
     """An acyclic graph of layers, from inputs to outputs.
 
     Args:
@@ -205,7 +203,7 @@ class Model(Trainer, Layer):
         self._io_spec: IOSpec | None = None
         self._differs: bool | None = None
         self._parameters: Any = None
-        self._networks: OrderedDict[Any, Network] = OrderedDict()  # by the shapes of the inputs
+        self._forget_sizes()
         self._plans.clear()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -267,7 +265,9 @@ class Model(Trainer, Layer):
         if self._tracer is not None and not self.built and input_shape is not None:
             self.build_for(input_shape)
             return
-        if input_shape is not None and not _match(_shapes(input_shape), _shapes(self.input_shape)):
+        if input_shape is not None and not sizes_match(
+            _shapes(input_shape), _shapes(self.input_shape)
+        ):
             raise ValueError(
                 f"{self.name!r} is built for inputs of shape {self.input_shape}, "
                 f"received {input_shape}"
@@ -398,31 +398,6 @@ class Model(Trainer, Layer):
         """Return the output shapes; ValueError for shapes that differ from those of the model."""
         self.build(input_shape)
         return pack(_single(self._forms[1]), self.output_shapes_for(_shapes(input_shape)))
-
-    def network_for(self, shapes: Sequence[Shape]) -> Network:
-        """Return the graph of the layers for inputs of these shapes: that of the model, unless it
-        has unknown sizes. Raises ValueError if a layer cannot take what comes from these shapes."""
-        own, key = self.network, tuple(map(tuple, shapes))
-        if any(None in shape[1:] for shape in key) or not is_unknown(_shapes(self.input_shape)):
-            return own
-        with self._lock:
-            network = self._networks.get(key)
-            if network is None:
-                try:
-                    network = self._networks[key] = own.at(key)
-                except ValueError as error:
-                    sizes = ", ".join(map(str, key))
-                    raise ValueError(
-                        f"{self.name!r} cannot take inputs of shape {sizes}: {error}"
-                    ) from error
-            self._networks.move_to_end(key)
-            if len(self._networks) > _MOST_NETWORKS:
-                self._networks.popitem(last=False)
-        return network
-
-    def output_shapes_for(self, shapes: Sequence[Shape]) -> list[Shape]:
-        """Return the shapes of the outputs for inputs of these shapes; errors as `network_for`."""
-        return [tensor.shape for tensor in self.network_for(shapes).outputs]
 
     def operations(self, input_shape: Any) -> list[Any]:
         raise TypeError("a model is a graph of operations: see graph()")
@@ -744,14 +719,3 @@ def _shapes(shape: Any) -> list[Shape]:
     if isinstance(shape, dict) or (shape and isinstance(shape[0], (list, tuple))):
         return [(None, *each[1:]) for each in flatten(shape)]
     return [(None, *shape[1:])]
-
-
-def _match(shapes: list[Shape], others: list[Shape]) -> bool:
-    """Return whether all sizes are equal that are known in both."""
-    if len(shapes) != len(others):
-        return False
-    return all(
-        len(one) == len(other)
-        and all(a == b or a is None or b is None for a, b in zip(one, other, strict=True))
-        for one, other in zip(shapes, others, strict=True)
-    )

@@ -255,3 +255,14 @@ def _check_lengths(named: list[tuple[str, np.ndarray | None]]) -> None:
             raise ValueError(
                 f"{first} and {name} must have one length, received {count} and {length} samples"
             )
+
+
+def joined_outputs(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the outputs of all batches as one array; ValueError if their sizes differ."""
+    sizes = {part.shape[1:] for part in parts}
+    if len(sizes) > 1:
+        raise ValueError(
+            "predict() returns one array, so the outputs of all batches must have one size, "
+            f"received {sorted(sizes)}; call predict_on_batch() for each batch"
+        )
+    return np.concatenate(parts)

@@ -28,7 +28,7 @@ from fastconv.shapes import Shape
 from fastconv.training.compile_config import CompileConfig
 from fastconv.training.data import ArraySource, Source, split_validation
 from fastconv.training.epoch_iterator import EpochIterator
-from fastconv.training.io_spec import IOSpec
+from fastconv.training.io_spec import IOSpec, joined_outputs
 from fastconv.training.metrics_tracker import MetricsTracker
 from fastconv.training.own_loops import OwnLoops
 from fastconv.training.own_steps import ComputedLoss, OwnSteps, RawSpec, StepLogs, batch_of
@@ -528,7 +528,7 @@ class Trainer(OwnLoops, OwnSteps):
             progress.end(done, {})
         if count is None:
             parts_of_outputs = zip(*(copies[1:] or copies), strict=True)
-            return self.pack_outputs([_joined(parts) for parts in parts_of_outputs])
+            return self.pack_outputs([joined_outputs(parts) for parts in parts_of_outputs])
         return self.pack_outputs([array[:filled] for array in whole])
 
     def _predict_by_steps(self, batches: EpochIterator) -> Any:
@@ -681,14 +681,3 @@ class Trainer(OwnLoops, OwnSteps):
         if mode == "train":
             options["updates"] = Updates(self._check_compiled("fit"), parameters)
         return Plan(graph, count, parameters, mode=mode, **options)
-
-
-def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the outputs of all batches as one array; ValueError if their sizes differ."""
-    sizes = {part.shape[1:] for part in parts}
-    if len(sizes) > 1:
-        raise ValueError(
-            "predict() returns one array, so the outputs of all batches must have one size, "
-            f"received {sorted(sizes)}; call predict_on_batch() for each batch"
-        )
-    return np.concatenate(parts)

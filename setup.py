@@ -124,6 +124,7 @@ DIRECTIVES = {
     "initializedcheck": False,
     "cdivision": True,
     "embedsignature": True,
+    "auto_pickle": False,  # an op holds pointers: pickle refuses it without generated code, too
 }
 
 

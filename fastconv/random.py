@@ -11,14 +11,20 @@ of Keras, the distributions do not.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import wraps
+from inspect import signature
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
+from fastconv import ops
 from fastconv.common import randomness
 from fastconv.common.arguments import normalize_int, number
 from fastconv.common.arrays import real_array
+from fastconv.layers.tracing import drawn, is_traced
+from fastconv.ops._function import find_symbolic
+from fastconv.plan.operations import Drawn
 
 
 class SeedGenerator:
@@ -54,7 +60,38 @@ class SeedGenerator:
 Seed = int | SeedGenerator | None
 
 
-def _generator(seed: Seed) -> np.random.Generator:
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def _in_graphs(function: _Function) -> _Function:
+    """Return a function of a shape that also works in the `call` of a class, which is traced once:
+    it gives a symbolic tensor, with new numbers in every run. None in the shape is the batch."""
+
+    @wraps(function)
+    def public(shape: Any, *arguments: Any, **keywords: Any) -> Any:
+        if not is_traced():
+            return function(shape, *arguments, **keywords)
+        given = signature(function).bind(shape, *arguments, **keywords).arguments
+        seed, sizes = (
+            given.pop("seed", None),
+            shape if isinstance(shape, (tuple, list)) else [shape],
+        )
+        probe = function(**(given | {"shape": [0 if size is None else size for size in sizes]}))
+
+        def draw(generator: np.random.Generator, full: tuple[int, ...]) -> np.ndarray:
+            return function(**(given | {"shape": full, "seed": generator}))
+
+        fixed = seed is not None and not isinstance(seed, SeedGenerator)
+        first = seed.next() if isinstance(seed, SeedGenerator) else seed
+        first = randomness.draw_seed() if first is None else first
+        return drawn(Drawn(draw, tuple(sizes), str(probe.dtype), first, fixed))
+
+    return cast(_Function, public)
+
+
+def _generator(seed: Any) -> np.random.Generator:
+    if isinstance(seed, np.random.Generator):
+        return seed
     if seed is None:
         return randomness.generator()
     if isinstance(seed, SeedGenerator):
@@ -74,6 +111,7 @@ def _type(dtype: Any, kinds: str, default: str) -> np.dtype:
     return chosen
 
 
+@_in_graphs
 def normal(
     shape: Sequence[int],
     mean: float = 0.0,
@@ -90,6 +128,7 @@ def normal(
     return (number(mean, "mean") + number(stddev, "stddev", 0) * draws).astype(kind)
 
 
+@_in_graphs
 def truncated_normal(
     shape: Sequence[int],
     mean: float = 0.0,
@@ -106,6 +145,7 @@ def truncated_normal(
     return draws.reshape(_shape(shape)).astype(kind)
 
 
+@_in_graphs
 def uniform(
     shape: Sequence[int],
     minval: float = 0.0,
@@ -121,6 +161,7 @@ def uniform(
     return (low + (high - low) * draws).astype(kind)
 
 
+@_in_graphs
 def randint(
     shape: Sequence[int], minval: int, maxval: int, dtype: Any = "int32", seed: Seed = None
 ) -> np.ndarray:
@@ -174,6 +215,10 @@ def dropout(
 
     Raises ValueError for a rate that is not from 0 to below 1, or another number of axes.
     """
+    if find_symbolic([inputs]) is not None:
+        sizes: Any = inputs.shape if noise_shape is None else noise_shape
+        kept = uniform(sizes, seed=seed) >= number(rate, "rate", 0, 1, below=True)
+        return ops.where(kept, inputs / (1 - rate), 0.0)
     x = real_array(inputs, "`inputs`")
     x = x if x.dtype.kind == "f" else x.astype(np.float32)
     rate = number(rate, "rate", 0, 1, below=True)
@@ -185,12 +230,14 @@ def dropout(
     return np.where(kept, x / x.dtype.type(1 - rate), x.dtype.type(0))
 
 
+@_in_graphs
 def gamma(shape: Sequence[int], alpha: Any, dtype: Any = None, seed: Seed = None) -> np.ndarray:
     """Return draws of the gamma distribution with shape parameter `alpha` and scale 1."""
     kind = _type(dtype, "f", "float32")
     return _generator(seed).gamma(_positive(alpha, "alpha"), size=_shape(shape)).astype(kind)
 
 
+@_in_graphs
 def beta(
     shape: Sequence[int], alpha: Any, beta: Any, dtype: Any = None, seed: Seed = None
 ) -> np.ndarray:
@@ -200,6 +247,7 @@ def beta(
     return _generator(seed).beta(*parameters, size=_shape(shape)).astype(kind)
 
 
+@_in_graphs
 def binomial(
     shape: Sequence[int], counts: Any, probabilities: Any, dtype: Any = None, seed: Seed = None
 ) -> np.ndarray:

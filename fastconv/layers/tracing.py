@@ -27,7 +27,7 @@ from fastconv.layers.symbolic import Call, SymbolicTensor, placeholders
 from fastconv.ops._function import weight_tensor
 from fastconv.parameters import Variable
 from fastconv.plan import Graph
-from fastconv.plan.operations import AddedLoss, Weight
+from fastconv.plan.operations import AddedLoss, Drawn, Weight
 from fastconv.serialization import class_name
 
 _MOST_TRACES = 32  # that a layer remembers
@@ -39,6 +39,10 @@ _scope: ContextVar[tuple[str, ...] | None] = ContextVar("_scope", default=None)
 def scope() -> tuple[str, ...]:
     """Return the names of the layers in whose `call` or `build` this is, outermost first."""
     return _scope.get() or ()
+
+
+# An input of the function that is traced, which has its batch size; None outside.
+_batch: ContextVar[SymbolicTensor | None] = ContextVar("_batch", default=None)
 
 
 @contextmanager
@@ -65,6 +69,31 @@ class _Weight:
         return [graph.apply([Weight(self._variable)])]
 
 
+class _Draw:
+    """Makes a tensor of random numbers."""
+
+    makes_tensors = False
+
+    def __init__(self, operation: Drawn):
+        self.name, self.calls, self._operation = "random", [], operation
+
+    def apply_to(self, graph, call, values, turn, training) -> list[int]:
+        return [graph.apply([self._operation], *values)]
+
+
+def drawn(operation: Drawn) -> SymbolicTensor:
+    """Return the numbers of `operation` in the function that is traced."""
+    batch = _batch.get()
+    assert batch is not None, "`is_traced` tells whether there is one"
+    call = Call(_Draw(operation), None, [batch], [operation.shape], dtypes=[operation.dtype])
+    return call.outputs[0]
+
+
+def is_traced() -> bool:
+    """Return whether this is in a function that is traced."""
+    return _batch.get() is not None and weight_tensor.get() is not None
+
+
 def _tensor_of(variable: Variable) -> SymbolicTensor:
     return Call(_Weight(variable), None, [], [variable.shape]).outputs[0]
 
@@ -86,7 +115,11 @@ class Trace:
         shapes, dtypes = [x.shape for x in inputs], [x.dtype for x in inputs]
         tensors = placeholders(shapes, dtypes)
         filled = arguments.filled(tensors)
-        result = function(filled.first, **filled.keywords)
+        token = _batch.set(tensors[0])
+        try:
+            result = function(filled.first, **filled.keywords)
+        finally:
+            _batch.reset(token)
         self.form, outputs = divide(result, lambda each: each is not None)
         for output in outputs:
             if not isinstance(output, SymbolicTensor):
@@ -225,7 +258,7 @@ def children(layer: Any) -> dict[str, Any]:
 
 
 # Attributes of all layers, which may be long.
-_NOT_CHILDREN = ("calls", "_variables", "_ends", "_forms")
+_NOT_CHILDREN = ("calls", "_variables", "_ends", "_forms", "_given")
 
 
 def _is_tensor(value: Any) -> bool:

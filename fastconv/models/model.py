@@ -478,9 +478,10 @@ class Model(Trainer, OpenSizes, Layer):
             shapes = None if spec.fixed else spec.at(spec.samples(x)).plan_shapes
             modes = [node.operation for node in self.graph(None, shapes).nodes]
             self._differs = any(
-                operation.training or isinstance(operation, operations.IMAGE_AUGMENTATION)
+                isinstance(operation, (operations.Drawn, *operations.IMAGE_AUGMENTATION))
+                or getattr(operation, "training", False)
                 for operation in modes
-                if isinstance(operation, operations.MODAL) and operation.training is not False
+                if getattr(operation, "training", None) is not False
             )
         return self._differs
 

@@ -337,6 +337,21 @@ class Weight:
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """x -> y, random numbers that do not depend on the values of x.
+
+    `draw(generator, shape)` returns them. `shape` is that of y; None stands for the batch of x.
+    Equal numbers in every run if `fixed`.
+    """
+
+    draw: Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
+    shape: tuple[int | None, ...]
+    dtype: str
+    seed: int
+    fixed: bool = False
+
+
+@dataclass(frozen=True)
 class ActivityPenalty:
     """y = x; with a loss, the penalty of x divided by the batch size N is added to it."""
 
@@ -374,6 +389,7 @@ Operation = (
     | Concatenate
     | Convolution
     | Custom
+    | Drawn
     | Dropout
     | Elementwise
     | FunctionCall

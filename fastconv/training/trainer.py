@@ -507,7 +507,7 @@ class Trainer(OwnLoops, OwnSteps):
                 size, _ = source.size(item)
                 with self._plan(size, "infer", shapes=source.shapes(item)) as plan:
                     source.load(item, plan)
-                    plan.run()
+                    plan.run(done)
                     if count is None:
                         parts = [output.copy() for output in plan.outputs]
                         copies.append(parts)

@@ -54,6 +54,7 @@ from fastconv.plan.lowering.pooling import GlobalPooling, Pooling
 from fastconv.plan.lowering.random import (
     AlphaDropout,
     Augmentation,
+    Drawn,
     Dropout,
     GaussianNoise,
     Random,
@@ -79,6 +80,7 @@ LOWERINGS: dict[type, type[Lowering]] = {
     operations.Concatenate: Concatenate,
     operations.Convolution: Convolution,
     operations.Custom: Custom,
+    operations.Drawn: Drawn,
     operations.Dropout: Dropout,
     operations.GaussianNoise: GaussianNoise,
     operations.GlobalPooling: GlobalPooling,

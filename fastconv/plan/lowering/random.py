@@ -130,6 +130,37 @@ class GaussianNoise(Random):
             self.again.set_state(draw)
 
 
+class Drawn(Random):
+    """A step in Python; there is no gradient."""
+
+    overwrites_dy = False
+    _number = 0
+
+    def forward(self, x):
+        shape = [x.shape[0] if size is None else size for size in self.operation.shape]
+        y = self.y = self.tape.tensor(tuple(shape), np.dtype(self.operation.dtype))
+        self.tape.emit(lambda: _DrawnStep(self), x, y)
+        return y
+
+    def run_python(self):
+        operation = self.operation
+        key = operation.seed if operation.fixed else (operation.seed, self._number)
+        self.y.array[...] = operation.draw(np.random.default_rng(key), self.y.shape)
+
+    def set_draw(self, draw):
+        self._number = draw
+
+    def input_gradient(self, dy):
+        return None
+
+
+class _DrawnStep:
+    """A Python op (`plan.program`)."""
+
+    def __init__(self, lowering: Drawn):
+        self.run_python = lowering.run_python
+
+
 class RandomWarp(Random):
     overwrites_dy = False
 

@@ -40,9 +40,9 @@ class Callback(NamedArguments, Overridable, Stateful):
 
     def __init_subclass__(cls, **options: Any):
         super().__init_subclass__(**options)
-        for name in vars(cls):
+        for name in vars(cls).keys() - METHODS:
             meant = nearest(name, METHODS, 0.85) if name.startswith("on_") else None
-            if meant not in (None, name):
+            if meant is not None:
                 raise TypeError(
                     f"class {cls.__name__} defines `{name}`, which is not a hook of callbacks; "
                     f"did you mean `{meant}`?"

@@ -92,8 +92,8 @@ class Function:
     ):
         self.compute, self.name = compute, compute.__name__
         self.module, self.class_name = f"keras.src.ops.{module}", class_name
-        parameters = inspect.signature(compute).parameters
         self.signature = inspect.signature(compute)
+        parameters = self.signature.parameters
         self.parameters = tuple(parameters)
         self.defaults = {n: p.default for n, p in parameters.items() if p.default is not p.empty}
         self.lists = tuple(name[1:] for name in operands.split() if name[0] == "*")

@@ -49,7 +49,8 @@ class Sample(NamedTuple):
         return self[:4] + self.row[1:]
 
 
-_COLUMNS = ("isa", "threads", "direction", "frozen", *Convolution._fields, "algorithm", "ms")
+_SIZES = Convolution._fields[:11]  # none has a dilation, or a padding of its own beside
+_COLUMNS = ("isa", "threads", "direction", "frozen", *_SIZES, "algorithm", "ms")
 
 
 def file_name(cpuinfo: str, machine: str) -> str:
@@ -110,7 +111,7 @@ def append(path: Path, samples: Iterable[Sample]) -> None:
     with path.open("a", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         for s in samples:
-            head = (s.isa, s.threads, s.direction, int(s.frozen), *s.row)
+            head = (s.isa, s.threads, s.direction, int(s.frozen), *s.row[: len(_SIZES)])
             writer.writerow((*head, s.algorithm, f"{s.milliseconds:.5g}"))
 
 

@@ -31,11 +31,12 @@ ALGORITHMS = ("direct", "scatter", "winograd2", "winograd4")
 def rows(batches: tuple[int, ...]) -> list[Convolution]:
     """The convolutions of all shape files at the batch sizes given, 0 for that of the file.
 
+    The file that is held out is not read: its convolutions had no part in tuning.
     A shape that occurs in several files is measured once, and so is one of groups: a single
     algorithm applies to it.
     """
     found: dict[tuple, Convolution] = {}
-    for name in shape_files.names():
+    for name in sorted(set(shape_files.names()) - {shape_files.HELD_OUT}):
         for row in shape_files.read(name):
             for batch in batches:
                 sized = row._replace(batch=batch or row.batch)

@@ -7,7 +7,8 @@ from pathlib import Path
 from fastconv.bench.operations import Convolution
 
 FOLDER = Path(__file__).resolve().parent / "shapes"
-_FIELDS = 11
+HELD_OUT = "held_out"  # the file that no coefficient is fitted to
+_FIELDS = 11  # and the dilation as a twelfth, 1 if it is left out
 
 
 def names() -> list[str]:
@@ -31,9 +32,16 @@ def read(name: str) -> list[Convolution]:
         fields = line.split("#")[0].split()
         if not fields:
             continue
-        if len(fields) != _FIELDS:
-            raise ValueError(f"{path.name}:{number}: expected {_FIELDS} fields, received {line!r}")
-        rows.append(Convolution(fields[0], *map(int, fields[1:])))
+        if len(fields) not in (_FIELDS, _FIELDS + 1):
+            raise ValueError(
+                f"{path.name}:{number}: expected {_FIELDS} or {_FIELDS + 1} fields, "
+                f"received {line!r}"
+            )
+        *sizes, padding, groups = fields[1:_FIELDS]
+        above, _, beside = padding.partition("x")
+        dilation, padding_w = int((*fields, "1")[_FIELDS]), int(beside) if beside else None
+        numbers = map(int, (*sizes, above, groups))
+        rows.append(Convolution(fields[0], *numbers, dilation, padding_w))
     return rows
 
 

@@ -25,13 +25,13 @@ def torch_convolution(
     b = torch.from_numpy(arrays["b"])
     w = torch.from_numpy(arrays["w"]).permute(3, 2, 0, 1)
     w = w.contiguous(memory_format=torch.channels_last)
-    stride, padding = [row.stride] * 2, [row.padding] * 2
+    stride, padding, dilation = [row.stride] * 2, list(row.paddings), [row.dilation] * 2
     if direction == "forward":
         latest = [None]
 
         def forward():
             with torch.no_grad():
-                latest[0] = torch.conv2d(x, w, b, stride, padding, 1, row.groups)
+                latest[0] = torch.conv2d(x, w, b, stride, padding, dilation, row.groups)
 
         return Side(forward, lambda: {"y": _nhwc(latest[0])})
     mask = [True, False, False] if direction == "backward_input" else [False, True, True]
@@ -40,7 +40,7 @@ def torch_convolution(
     def backward():
         with torch.no_grad():
             latest[0] = torch.ops.aten.convolution_backward(
-                dy, x, w, [row.filters], stride, padding, [1, 1], False, [0, 0], row.groups, mask
+                dy, x, w, [row.filters], stride, padding, dilation, False, [0, 0], row.groups, mask
             )
 
     def result():

@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks import (
     convolutions,
+    fit_cost,
     memory,
     nets,
     peers,
@@ -31,6 +32,15 @@ def test_shape_file_agrees_with_the_geometry(name):
         geometry = row.geometry
         output_shape = (geometry.batch, geometry.out_h, geometry.out_w, geometry.filters)
         assert output_shape == row.output_shape, row.name
+
+
+def test_held_out_shapes_are_many_and_not_fitted_to():
+    rows = shape_files.read(shape_files.HELD_OUT)
+    assert len(rows) >= 150
+    assert {row.dilation for row in rows} > {1, 2}
+    assert any(row.paddings == (0, 3) and row.kernel_w == 7 for row in rows)
+    fitted = {row[2:] for row in fit_cost.rows((0,))}
+    assert not [row.name for row in rows if row[2:] in fitted]  # at any batch size
 
 
 def test_shape_file_errors_name_what_there_is():

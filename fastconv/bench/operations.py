@@ -30,6 +30,8 @@ class Side(NamedTuple):
 class Convolution(NamedTuple):
     """A convolution of a real network: `padding` is per side, `groups == channels` is depthwise.
 
+    `padding_w` is the padding to the left and right, where it differs from that above and below.
+
     >>> row = Convolution("stem", 1, 32, 32, 3, 64, 7, 7, 2, 3, 1)
     >>> row.output_shape
     (1, 16, 16, 64)
@@ -46,6 +48,8 @@ class Convolution(NamedTuple):
     stride: int
     padding: int
     groups: int
+    dilation: int = 1
+    padding_w: int | None = None
 
     @property
     def input_shape(self) -> tuple[int, int, int, int]:
@@ -57,9 +61,18 @@ class Convolution(NamedTuple):
 
     @property
     def output_shape(self) -> tuple[int, int, int, int]:
-        out_h = (self.height + 2 * self.padding - self.kernel_h) // self.stride + 1
-        out_w = (self.width + 2 * self.padding - self.kernel_w) // self.stride + 1
+        out_h, out_w = (
+            (size + 2 * pad - self.dilation * (kernel - 1) - 1) // self.stride + 1
+            for size, kernel, pad in zip(
+                self.input_shape[1:], self.kernel_shape, self.paddings, strict=False
+            )
+        )
         return self.batch, out_h, out_w, self.filters
+
+    @property
+    def paddings(self) -> tuple[int, int]:
+        """Zeros above and below, and zeros to the left and right; on each side."""
+        return self.padding, self.padding if self.padding_w is None else self.padding_w
 
     @property
     def flops(self) -> float:
@@ -73,7 +86,8 @@ class Convolution(NamedTuple):
             self.input_shape,
             self.kernel_shape,
             strides=self.stride,
-            padding=self.padding,
+            padding=tuple((pad, pad) for pad in self.paddings),
+            dilation_rate=self.dilation,
             groups=self.groups,
         )
 

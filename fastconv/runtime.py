@@ -12,9 +12,15 @@ argument is given.  The default is the smallest of three limits of the environme
 The setting applies to the whole process.  Results do not depend on it: they are bit-identical for
 every number of threads.
 
-Forked processes.  A child created by `fork` has one thread, while its OpenMP library still expects
-the threads of the parent and would wait for them forever.  A forked child therefore always computes
-on one thread.  Children started with the `spawn` or `forkserver` method are not limited.
+Limits of other libraries.  When the OpenMP library's own number of threads is changed for the
+calling thread, by `threadpoolctl` or by a call of `omp_set_num_threads`, operations use at most
+that many threads as well.
+
+Forked processes.  A child created by `os.fork` or `multiprocessing` computes on as many threads as
+its parent.  GCC's OpenMP library does not survive a fork by itself, so its threads end before the
+fork and are started again afterwards.  Where that is not possible (another package's OpenMP library
+of before GCC 9 runs the threads, or a program in C forks the interpreter), the child computes on
+one thread.
 
 Instruction sets.  The best kernel set that both CPU and operating system support is selected when
 the compiled core is loaded; the environment variable `FASTCONV_ISA` forces another one.
@@ -27,7 +33,8 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from threading import get_ident
+from typing import Any, ClassVar, NamedTuple
 
 from fastconv.common.arguments import as_integer
 
@@ -69,16 +76,41 @@ class _State:
 
     chosen: _Limit | None = None
     default: _Limit | None = None
-    forked: bool = False
+    prepared: ClassVar[set[int]] = set()  # threads that are about to fork, see _before_fork
+    serial: bool = False  # forked without preparation
     plan_cache_bytes: int = 256 * 2**20
     plan_cache_listeners: tuple[Callable[[], None], ...] = ()
 
 
-def _mark_forked() -> None:
-    _State.forked = True
+def _loaded_core() -> Any:
+    """Return the compiled core if something has used it, or None."""
+    return sys.modules.get("fastconv._ext._core")
 
 
-os.register_at_fork(after_in_child=_mark_forked)
+def _before_fork() -> None:
+    """End the OpenMP threads of this thread, which a forked child would wait for forever."""
+    core = _loaded_core()
+    # In a child that was forked without preparation, ending them would wait for them as well.
+    if not _State.serial and (core is None or core.before_fork()):
+        _State.prepared.add(get_ident())
+
+
+def _after_fork_in_parent() -> None:
+    _State.prepared.discard(get_ident())
+
+
+def _after_fork_in_child() -> None:
+    _State.serial = get_ident() not in _State.prepared and _loaded_core() is not None
+    _State.prepared.clear()
+    _State.default = None  # the child may have less
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
+    )
 
 
 # ---------------------------------------------------------------------------------------------
@@ -145,7 +177,7 @@ def resolve_num_threads(num_threads: int | None) -> int:
     if num_threads is None:
         return get_num_threads()
     n = _checked(num_threads, "num_threads")
-    return 1 if _State.forked else n
+    return 1 if _State.serial else n
 
 
 def _checked(n: int, name: str) -> int:
@@ -163,13 +195,19 @@ def _choice(n: int) -> _Limit:
 
 
 def _effective() -> _Limit:
-    if _State.forked:
-        return _Limit(1, "this process was forked: a forked child computes on one thread")
-    if _State.chosen is not None:
-        return _State.chosen
-    if _State.default is None:
-        _State.default = min(_limits(), key=lambda limit: limit.threads)
-    return _State.default
+    if _State.serial:
+        return _Limit(1, "this process was forked, and its OpenMP library cannot be restarted")
+    limit = _State.chosen
+    if limit is None:
+        if _State.default is None:
+            _State.default = min(_limits(), key=lambda limit: limit.threads)
+        limit = _State.default
+    core = _loaded_core()
+    if core is not None:
+        threads = core.openmp_limit(limit.threads)
+        if threads != limit.threads:
+            return _Limit(threads, "a limit that was set in the OpenMP library")
+    return limit
 
 
 def _limits() -> list[_Limit]:

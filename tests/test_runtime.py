@@ -1,4 +1,4 @@
-"""Threads: where the default number comes from, how it is set, and what a forked child does."""
+"""Threads: where the default number comes from and how it is set.  Instruction sets."""
 
 from __future__ import annotations
 
@@ -242,29 +242,6 @@ def python(program: str, *, errors: bool = False, **environment: str) -> str:
     )
     assert result.returncode == 0, result.stderr
     return result.stderr if errors else result.stdout
-
-
-def test_a_forked_child_computes_on_one_thread_and_never_hangs():
-    program = """
-import os, sys
-import numpy as np
-from fastconv import ops, runtime
-
-rng = np.random.default_rng(0)
-x = rng.standard_normal((8, 32, 32, 16)).astype(np.float32)
-w = rng.standard_normal((3, 3, 16, 32)).astype(np.float32)
-runtime.set_num_threads(4)
-expected = ops.conv2d(x, w)                      # the OpenMP threads exist from now on
-child = os.fork()
-if child == 0:
-    same = np.array_equal(ops.conv2d(x, w), expected)
-    same &= np.array_equal(ops.conv2d(x, w, num_threads=4), expected)
-    runtime.set_num_threads(2)
-    os._exit(0 if same and runtime.get_num_threads() == 1 else 1)
-_, status = os.waitpid(child, 0)
-print(os.waitstatus_to_exitcode(status), runtime.get_num_threads())
-"""
-    assert python(program, PYTHONWARNINGS="ignore") == "0 4\n"
 
 
 @pytest.mark.parametrize("name", runtime.available_isas())

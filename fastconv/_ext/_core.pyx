@@ -53,7 +53,13 @@ cdef extern from *:
     int FASTCONV_OPENMP
     const char *__VERSION__
 
+cdef extern from "openmp_library.h":
+    int fc_openmp_threads()
+    bint fc_openmp_before_fork()
+
 cnp.import_array()
+
+cdef int initial_openmp_threads = fc_openmp_threads()
 
 schedule = &fc_schedules
 
@@ -114,6 +120,21 @@ def lanes():
 def openmp_enabled():
     """Whether this build runs its loops on several threads."""
     return bool(FASTCONV_OPENMP)
+
+
+def openmp_limit(int num_threads):
+    """`num_threads`, or the OpenMP library's number for the calling thread,
+    if that is smaller and has been changed since the import."""
+    cdef int limit = fc_openmp_threads()
+    return limit if limit < num_threads and limit != initial_openmp_threads else num_threads
+
+
+def before_fork():
+    """End the OpenMP threads of the calling thread, which is about to fork.
+
+    Returns whether the child may start threads of its own.
+    """
+    return fc_openmp_before_fork()
 
 
 def compiler():

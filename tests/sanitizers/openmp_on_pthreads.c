@@ -51,3 +51,4 @@ void GOMP_parallel(void (*body)(void *), void *data, unsigned threads, unsigned 
 int omp_get_thread_num(void) { return rank; }
 int omp_get_num_threads(void) { return size; }
 int omp_get_max_threads(void) { return 1; }
+int omp_get_thread_limit(void) { return 1; }

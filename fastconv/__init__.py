@@ -51,6 +51,7 @@ __all__ = [
     "metrics",
     "mixed_precision",
     "models",
+    "onnx",
     "ops",
     "optimizers",
     "parameters",

@@ -203,3 +203,87 @@ KERNELS = {
     "lanczos3": (_lanczos(3), 3.0),
     "lanczos5": (_lanczos(5), 5.0),
 }
+
+
+# --------------------------------------------------------------- samples at any places (as in ONNX)
+
+COORDINATES = (
+    "half_pixel", "pytorch_half_pixel", "half_pixel_symmetric", "asymmetric", "align_corners",
+    "tf_half_pixel_for_nn", "tf_crop_and_resize",
+)  # fmt: skip
+ROUNDINGS = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the elements of an axis are sampled; names and meanings as of ONNX's operator Resize.
+
+    `mode` is "nearest", "linear" or "cubic" (with the parameter `cubic_a`), `coordinates` one of
+    `COORDINATES` (`part` is the begin and end of "tf_crop_and_resize", as fractions), `rounding`
+    one of `ROUNDINGS` for "nearest". With `exclude_outside`, elements that do not exist have no
+    weight; otherwise they equal the outermost. With `antialias`, kernels are as wide as the
+    distance of the samples.
+    """
+
+    mode: str = "linear"
+    coordinates: str = "half_pixel"
+    rounding: str = "round_prefer_floor"
+    cubic_a: float = -0.75
+    exclude_outside: bool = False
+    antialias: bool = False
+    part: tuple[float, float] = (0.0, 1.0)
+
+    def places(self, size: int, output_size: int, scale: float) -> np.ndarray:
+        """Return the place of each sample, in elements."""
+        i = np.arange(output_size, dtype=np.float64)
+        if self.coordinates == "align_corners":
+            return i * ((size - 1) / (scale * size - 1)) if output_size > 1 else i * 0
+        if self.coordinates == "asymmetric":
+            return i / scale
+        if self.coordinates == "tf_half_pixel_for_nn":
+            return (i + 0.5) / scale
+        if self.coordinates == "tf_crop_and_resize":
+            start, end = self.part
+            if output_size == 1:
+                return np.array([0.5 * (start + end) * (size - 1)])
+            return start * (size - 1) + i * (end - start) * (size - 1) / (output_size - 1)
+        place = (i + 0.5) / scale - 0.5
+        if self.coordinates == "half_pixel_symmetric":
+            return place + size / 2 * (1 - output_size / (scale * size))
+        return place * (output_size > 1) if self.coordinates == "pytorch_half_pixel" else place
+
+    def axis_map(self, size: int, output_size: int, scale: float) -> AxisMap:
+        """Return the map to `output_size` samples that are 1 / `scale` elements apart."""
+        place = self.places(size, output_size, scale)
+        is_nearest = self.mode == "nearest"
+        index, weight = self._nearest(place) if is_nearest else self._kernel(place, scale)
+        if self.exclude_outside:
+            weight = np.where((index >= 0) & (index < size), weight, 0.0)
+        if self.exclude_outside or self.antialias:
+            weight = weight / weight.sum(axis=1, keepdims=True)
+        if self.coordinates == "tf_crop_and_resize":  # the fill value outside
+            weight = np.where(((place < 0) | (place > size - 1))[:, None], 0.0, weight)
+        return _rows(size, np.clip(index, 0, size - 1), weight)
+
+    def _nearest(self, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        rounded = {
+            "round_prefer_floor": np.ceil(place - 0.5),
+            "round_prefer_ceil": np.floor(place + 0.5),
+            "floor": np.floor(place),
+            "ceil": np.ceil(place),
+        }[self.rounding]
+        return rounded.astype(np.int64)[:, None], np.ones((len(place), 1))
+
+    def _kernel(self, place: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
+        radius = 1 if self.mode == "linear" else 2
+        width = max(1.0, 1 / scale) if self.antialias else 1.0
+        reach = int(np.ceil(radius * width))
+        index = np.floor(place).astype(np.int64)[:, None] + np.arange(1 - reach, reach + 1)
+        distance = np.abs(index - place[:, None]) / width
+        return index, _triangle(distance) if radius == 1 else self._cubic(distance)
+
+    def _cubic(self, x: np.ndarray) -> np.ndarray:
+        a = self.cubic_a
+        near = ((a + 2) * x - (a + 3)) * x * x + 1
+        far = ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
+        return np.where(x < 1, near, np.where(x < 2, far, 0.0))

@@ -38,6 +38,7 @@ MODULES = [
     "losses",
     "metrics",
     "models",
+    "onnx",
     "ops",
     "ops.image",
     "optimizers",

@@ -60,6 +60,7 @@ array, promote dtypes as Keras does, and, called on symbolic tensors, become ope
     neural            more activations, normalization, cross-entropies
     windows           conv, conv_transpose, max_pool, ...
     image             resize, affine_transform, ...
+    interpolation     interpolate, along any axes
 """
 
 from __future__ import annotations
@@ -199,6 +200,7 @@ from fastconv.ops.indexing import (
     tril,
     triu,
 )
+from fastconv.ops.interpolation import interpolate
 from fastconv.ops.linear import (
     dot,
     einsum,
@@ -421,6 +423,7 @@ __all__ = [
     "im2col",
     "image",
     "in_top_k",
+    "interpolate",
     "is_tensor",
     "isfinite",
     "isinf",

@@ -390,7 +390,7 @@ def tile(x: Any, repeats: Any) -> np.ndarray:
     return np.tile(x, repeats)
 
 
-_PAD_MODES = ("constant", "reflect", "symmetric")
+_PAD_MODES = ("constant", "reflect", "symmetric", "edge", "wrap")
 
 
 def _widths(pad_width: Any, rank: int) -> list[Any]:
@@ -431,7 +431,8 @@ def pad(
     Args:
         x: any shape.
         pad_width: a number, (before, after), or a pair for each axis.
-        mode: "constant", "reflect" (without the outermost element) or "symmetric" (with it).
+        mode: "constant", "reflect" (without the outermost element) or "symmetric" (with it); beyond
+            Keras "edge" (the outermost element) or "wrap" (from the other end).
         constant_values: value for "constant"; by default 0.
 
     Raises ValueError for an unknown mode and negative widths.

@@ -1,0 +1,61 @@
+"""Products of matrices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastconv import layers, ops
+from fastconv.onnx.layering import are_weights, called, is_batch, layer_name
+from fastconv.onnx.nodes import Node
+from fastconv.onnx.registry import operator
+from fastconv.onnx.tensor import Tensor, plain_order
+
+
+@operator("Gemm", 6, 7, 9, 11, 13)
+def gemm(node: Node, a: Tensor, b: Tensor, c: Tensor | None = None) -> Tensor:
+    alpha, beta = node["alpha"], node["beta"]
+    if is_batch(a) and not node["transA"] and are_weights(b, c) and _is_bias(c, b, node):
+        kernel = b.array.T if node["transB"] else b.array
+        bias = None if c is None else np.broadcast_to(beta * c.array, (1, kernel.shape[1]))[0]
+        return _dense(node, a, kernel if alpha == 1 else alpha * kernel, bias)
+    left = ops.swapaxes(a.plain, 0, 1) if node["transA"] else a.plain
+    right = ops.swapaxes(b.plain, 0, 1) if node["transB"] else b.plain
+    y = ops.matmul(left, right)
+    y = y if alpha == 1 else _scaled(y, alpha, a)
+    return Tensor.of(y if c is None else y + _scaled(c.plain, beta, a))
+
+
+def _scaled(value: Any, factor: float, like: Tensor) -> Any:
+    return value if factor == 1 else value * like.dtype.type(factor)
+
+
+def _is_bias(c: Tensor | None, b: Tensor, node: Node) -> bool:
+    if c is None:
+        return True
+    return c.rank < 2 or c.shape[0] == 1
+
+
+def _dense(node: Node, x: Tensor, kernel: np.ndarray, bias: np.ndarray | None) -> Tensor:
+    """The layer; its rows follow the order of flattened images in memory."""
+    if x.columns is not None:
+        if len(x.columns) != len(kernel):
+            raise ValueError(f"expected {len(x.columns)} rows, received {kernel.shape}")
+        kernel = kernel[x.columns]
+    value = x.value if x.columns is not None else x.plain
+    layer = layers.Dense(kernel.shape[1], use_bias=bias is not None, name=layer_name(node))
+    weights = [np.ascontiguousarray(kernel)] + ([] if bias is None else [bias])
+    return Tensor.of(called(layer, value, weights))
+
+
+@operator("MatMul", 1, 9, 13)
+def matmul(node: Node, a: Tensor, b: Tensor) -> Tensor:
+    if not (is_batch(a) and are_weights(b) and b.rank == 2 and a.rank > 1):
+        return Tensor.of(ops.matmul(a.plain, b.plain))
+    if a.order == plain_order(a.rank):
+        return _dense(node, a, b.array, None)
+    if a.order[-1] == a.rank - 1:  # the vectors are rows of memory, too
+        y = _dense(node, Tensor.of(a.value), b.array, None)
+        return Tensor(y.value, a.order)
+    return _dense(node, Tensor.of(a.plain), b.array, None)

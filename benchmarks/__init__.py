@@ -6,6 +6,7 @@ Run from a checkout, with fastconv installed; a peer is measured if it can be im
     python -m benchmarks.pooling                       pooling, forward and backward
     python -m benchmarks.networks                      whole networks, inference, training step
     python -m benchmarks.scaling                       the networks at 1, 2, ... threads
+    python -m benchmarks.busy                          the MNIST network beside busy processes
     python -m benchmarks.work_split                    how evenly threads share the work, up to 128
     python -m benchmarks.epoch                         one epoch of MNIST training
     python -m benchmarks.memory                        peak memory of a training process
@@ -24,7 +25,7 @@ Dependencies point downwards; `fastconv.bench` is part of the package, because `
 bench` measures the user's machine with it:
 
     report                                            all commands, one page
-    convolutions pooling | networks scaling epoch memory work_split   the commands, each a `measure`
+    convolutions pooling | networks scaling busy epoch memory work_split    the commands
     fit_cost -> cost_table -> cost_model -> cost_samples    the choice of algorithms, fitted
     single_ops           | peers                      an operation, a network, as a call to be timed
     shape_files          | nets, worker               what is measured; a library in its own process

@@ -30,7 +30,7 @@ def parser(description: str | None, *, peers: bool = True) -> argparse.ArgumentP
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     made.add_argument(
-        "--threads", type=_positive, default=_available_cpus(), help="threads of every side"
+        "--threads", type=_positive, default=available_cpus(), help="threads of every side"
     )
     made.add_argument(
         "--isa",
@@ -65,7 +65,7 @@ def parse(made: argparse.ArgumentParser, arguments: list[str] | None = None) -> 
     return options
 
 
-def _available_cpus() -> int:
+def available_cpus() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks import (
+    busy,
     convolutions,
     fit_cost,
     memory,
@@ -119,6 +120,20 @@ def test_a_block_counts_every_call():
     assert all(np.isfinite(times))
 
 
+@pytest.mark.parametrize(
+    ("count", "threads", "cpus", "factor"),
+    [(0, 2, 2, 1), (1, 2, 2, 1.5), (4, 2, 2, 3), (2, 2, 8, 1), (8, 4, 8, 1.5), (2, 4, 2, 1.5)],
+)
+def test_a_fair_share_of_the_cores(count, threads, cpus, factor):
+    assert busy.fair_factor(count, threads, cpus) == factor
+
+
+def test_busy_processes_end_with_their_block():
+    with busy.busy_processes(1) as [process]:
+        assert process.poll() is None
+    assert process.poll() is not None
+
+
 def test_protocol_refuses_nonsense():
     with pytest.raises(ValueError, match="`rounds` must be at least 1, received 0"):
         timing.Protocol(rounds=0)
@@ -126,7 +141,9 @@ def test_protocol_refuses_nonsense():
         timing.Protocol(block=0.0)
 
 
-COMMANDS = ("convolutions", "pooling", "networks", "scaling", "epoch", "memory", "report", "peak")
+COMMANDS = (
+    "convolutions", "pooling", "networks", "scaling", "busy", "epoch", "memory", "report", "peak",
+)  # fmt: skip
 
 
 def test_the_instruction_set_is_chosen_before_the_core_is_loaded():

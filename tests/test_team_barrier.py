@@ -21,9 +21,9 @@ needs_thread_sanitizer = pytest.mark.skipif(
 )
 
 
-def built(folder: Path, *flags: str, compiler: str = "cc", header: Path = KERNELS) -> Path:
+def built(folder: Path, *flags: str, compiler: str = "cc") -> Path:
     program = folder / "team_barrier"
-    command = [compiler, *FLAGS, *flags, f"-I{header}", PROGRAM, "-o", program]
+    command = [compiler, *FLAGS, *flags, f"-I{KERNELS}", PROGRAM, "-o", program]
     subprocess.run(command, check=True)
     return program
 
@@ -66,7 +66,7 @@ def test_a_barrier_without_order_is_found(tmp_path):
     for order in ("acquire", "acq_rel", "seq_cst"):
         source = source.replace(f"memory_order_{order}", "memory_order_relaxed")
     (tmp_path / "team.h").write_text(source)
-    program = built(tmp_path, "-fsanitize=thread", "-g1", compiler="gcc", header=tmp_path)
+    program = built(tmp_path, f"-I{tmp_path}", "-fsanitize=thread", "-g1", compiler="gcc")
     result = run(program, 4, 200)
     assert result.returncode != 0
     assert "ThreadSanitizer: data race" in result.stderr

@@ -53,12 +53,18 @@ cdef char *aligned(Workspace workspace) noexcept nogil:
 
 
 cdef extern from "team.h" nogil:
-    ctypedef struct fc_team:
+    ctypedef struct fc_adaptation:
         pass
+    int fc_adapted_threads(fc_adaptation *, int)
+    void fc_adapt(fc_adaptation *, int64_t, int64_t)
+    int64_t fc_now_ns()
+    ctypedef struct fc_team:
+        int64_t waited, finished
     int64_t fc_team_bytes(int)
     void fc_team_init(fc_team *, int)
     int fc_team_size()
-    void fc_team_wait(fc_team *, int)
+    void fc_team_wait(fc_team *, int, int)
+    void fc_team_finish(fc_team *)
     bint fc_team_take(fc_team *, int64_t, int64_t, int64_t, int, int, int64_t *, int64_t *)
     void fc_team_reset_next(fc_team *, int64_t, int)
 
@@ -118,7 +124,7 @@ cdef class Op:
         cdef void *op = <void *> self
         if self.own_workspace is None:
             self.own_workspace = Workspace()
-        _run(&op, 1, self.own_workspace, num_threads)
+        _run(&op, 1, self.own_workspace, num_threads, NULL)
 
     def details(self):
         """The entries of `describe` for this kind of op: algorithm, variant, store, partition."""
@@ -233,16 +239,26 @@ cdef int _team_for(void **ops, int64_t count, int num_threads) noexcept nogil:
     return num_threads if shared > 2 * PARALLEL_REGION_COST else 1
 
 
-cdef int _run(void **ops, int64_t count, Workspace workspace, int num_threads) except -1:
-    """Runs ops in order on a team of threads, with one workspace for all."""
+cdef int _run(
+    void **ops, int64_t count, Workspace workspace, int num_threads, fc_adaptation *adaptation
+) except -1:
+    """Runs ops in order on a team of threads, with one workspace for all.
+
+    `adaptation` chooses how many of the `num_threads` threads are used; NULL: all.
+    """
     if num_threads < 1:
         raise ValueError(f"`num_threads` must be at least 1, received {num_threads}")
-    cdef int64_t bytes = 0, i
+    cdef int64_t bytes = 0, i, start = 0, now
     cdef int threads = 1, wanted
     num_threads = _team_for(ops, count, num_threads)
+    if num_threads == 1:
+        adaptation = NULL
+    elif adaptation != NULL:
+        num_threads = fc_adapted_threads(adaptation, num_threads)
+        start = fc_now_ns()
     if FC_RED_ZONE and count > 1:  # each op by itself, so that the red zone follows its own memory
         for i in range(count):
-            _run(ops + i, 1, workspace, num_threads)
+            _run(ops + i, 1, workspace, num_threads, NULL)
         return 0
     for i in range(count):
         _fit(<Op> ops[i], num_threads)
@@ -267,6 +283,10 @@ cdef int _run(void **ops, int64_t count, Workspace workspace, int num_threads) e
         else:
             with parallel(num_threads=threads):
                 _run_member(ops, count, memory, team, threadid(), fc_team_size())
+        if adaptation != NULL:
+            now = fc_now_ns()
+            # Thread 0 also waits at the end of the parallel region.
+            fc_adapt(adaptation, now - start, team.waited + (now - team.finished))
     return 0
 
 
@@ -280,13 +300,15 @@ cdef void _run_member(
 ) noexcept nogil:
     """Runs the ops on one thread of the team in the set float mode, then restores its own."""
     cdef uint64_t mode
-    if not flushes:
+    if flushes:
+        mode = fc_float_mode()
+        fc_set_float_mode(fc_flushing(mode))
         _run_team(ops, count, workspace, team, rank, size)
-        return
-    mode = fc_float_mode()
-    fc_set_float_mode(fc_flushing(mode))
-    _run_team(ops, count, workspace, team, rank, size)
-    fc_set_float_mode(mode)
+        fc_set_float_mode(mode)
+    else:
+        _run_team(ops, count, workspace, team, rank, size)
+    if rank == 0:
+        fc_team_finish(team)
 
 
 cdef void _run_team(
@@ -316,7 +338,7 @@ cdef void _run_team(
             alone = True
             continue
         if alone:
-            fc_team_wait(team, size)
+            fc_team_wait(team, rank, size)
             alone = False
         for phase in range((<Op> ops[i]).phases):
             items = (<Op> ops[i]).phase_items(phase)
@@ -331,7 +353,7 @@ cdef void _run_team(
                 if rank < threads:
                     for item in range(items * rank // threads, items * (rank + 1) // threads):
                         (<Op> ops[i]).phase_item(phase, item, workspace, scratch)
-                fc_team_wait(team, size)
+                fc_team_wait(team, rank, size)
                 continue
             fc_team_reset_next(team, loop, rank)
             if rank < threads:
@@ -341,7 +363,7 @@ cdef void _run_team(
                     while item < stop:
                         (<Op> ops[i]).phase_item(phase, item, workspace, scratch)
                         item += 1
-            fc_team_wait(team, size)
+            fc_team_wait(team, rank, size)
             loop += 1
         if rank == 0:
             (<Op> ops[i]).end()
@@ -433,6 +455,7 @@ cdef class Program:
     cdef void **pointers
     cdef int64_t count
     cdef Workspace workspace
+    cdef fc_adaptation adaptation  # zero at first
 
     def __cinit__(self, ops):
         self.ops = tuple(ops)  # keeps the ops alive
@@ -465,8 +488,9 @@ cdef class Program:
         )
 
     def run(self, int num_threads):
-        """Execute all ops once on at most `num_threads` threads."""
-        _run(self.pointers, self.count, self.workspace, num_threads)
+        """Execute all ops once on at most `num_threads` threads: on fewer while other programs
+        keep the cores busy and fewer are faster."""
+        _run(self.pointers, self.count, self.workspace, num_threads, &self.adaptation)
 
 
 def scratch_bytes(ops, int num_threads):

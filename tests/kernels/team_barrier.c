@@ -43,7 +43,7 @@ static void *work(void *argument)
     for (long g = 1; g <= generations; g++) {
         delay(&random);
         seen[rank].generation[g % 2] = g;
-        fc_team_wait(team, size);
+        fc_team_wait(team, rank, size);
         for (int i = 0; i < size; i++)
             if (seen[i].generation[g % 2] != g)
                 atomic_fetch_add(&wrong, 1);

@@ -34,6 +34,8 @@
 #ifndef FASTCONV_TEAM_H
 #define FASTCONV_TEAM_H
 
+#include "adaptation.h"
+
 #include <limits.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -67,7 +69,9 @@ typedef struct {
     _Alignas(64) atomic_int arrived;
     _Alignas(64) atomic_int generation;
     atomic_int sleepers; /* on the same line: the thread that changes one reads the other */
-    fc_team_counters threads[]; /* one per thread of the team */
+    _Alignas(64) int64_t waited; /* ns that thread 0, which alone writes it, slept in barriers */
+    int64_t finished;            /* time at which thread 0 had nothing left to do, in ns */
+    fc_team_counters threads[];  /* one per thread of the team */
 } fc_team;
 
 static inline int64_t fc_team_bytes(int size)
@@ -80,6 +84,7 @@ static inline void fc_team_init(fc_team *team, int size)
     atomic_init(&team->arrived, 0);
     atomic_init(&team->generation, 0);
     atomic_init(&team->sleepers, 0);
+    team->waited = team->finished = 0;
     for (int r = 0; r < size; r++)
         for (int i = 0; i < 3; i++)
             atomic_init(&team->threads[r].taken[i], 0);
@@ -118,7 +123,7 @@ static inline void fc_team_wake(atomic_int *word)
 
 /* Barrier: returns when all `size` threads have called it; their earlier writes are then visible
  * to all of them. */
-static inline void fc_team_wait(fc_team *team, int size)
+static inline void fc_team_wait(fc_team *team, int rank, int size)
 {
     const int generation = atomic_load_explicit(&team->generation, memory_order_acquire);
     if (atomic_fetch_add_explicit(&team->arrived, 1, memory_order_acq_rel) == size - 1) {
@@ -135,11 +140,17 @@ static inline void fc_team_wait(fc_team *team, int size)
         _mm_pause();
 #endif
     }
+    const int64_t start = rank == 0 ? fc_now_ns() : 0;
     atomic_fetch_add_explicit(&team->sleepers, 1, memory_order_seq_cst);
     while (atomic_load_explicit(&team->generation, memory_order_seq_cst) == generation)
         fc_team_sleep(&team->generation, generation);
     atomic_fetch_sub_explicit(&team->sleepers, 1, memory_order_relaxed);
+    if (rank == 0)
+        team->waited += fc_now_ns() - start;
 }
+
+/* Thread 0 must call this when it has nothing left to do. */
+static inline void fc_team_finish(fc_team *team) { team->finished = fc_now_ns(); }
 
 /* Takes the next items, *begin <= i < *end, at most `chunk` of them, of a loop over `items` that
  * `size` threads share; returns 0 when all are taken. */

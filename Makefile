@@ -54,6 +54,7 @@ bench: build
 
 bench-peers: build $(PEERS)/.installed
 	$(PEERS)/bin/python -m benchmarks.report
+	$(PY) docs/chart.py
 
 # --strict: warnings are errors.  The variable silences an advertisement for another program.
 docs: pictures $(DOCS)/.installed

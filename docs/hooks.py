@@ -1,5 +1,5 @@
-"""Additions to MkDocs: formulas as MathML, which browsers draw without a script, and the order of
-search results."""
+"""Additions to MkDocs: formulas as MathML, which browsers draw without a script, the order of
+search results, and the version."""
 
 from __future__ import annotations
 
@@ -14,6 +14,16 @@ from latex2mathml.converter import convert
 FORMULA = re.compile(
     r'<(?P<tag>span|div) class="arithmatex">\\[(\[](?P<latex>.*?)\\[)\]]</(?P=tag)>', re.DOTALL
 )
+
+
+def on_config(config: Any) -> None:
+    """Show the version at the end of every page, and edit links if there is a repository."""
+    source = Path(config["docs_dir"], "..", "fastconv", "__init__.py").read_text(encoding="utf-8")
+    version = re.search(r'^__version__ = "(.+)"', source, re.MULTILINE)
+    assert version is not None
+    if not config["repo_url"]:
+        config["edit_uri"] = None  # without a repository it would be a link into the guide
+    config["copyright"] = f"fastconv {version[1]} · {config['copyright']}"
 
 
 def on_page_content(html: str, **_: Any) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from docs import chart
 from fastconv import runtime
 from fastconv.models import Model, Sequential
 from fastconv.utils import set_random_seed
@@ -82,3 +83,9 @@ def test_links_and_pictures_exist(page):
     local = [link for link in links if "://" not in link and not link.startswith("mailto:")]
     for link in local:
         assert (page.parent / link).exists(), f"{page.name} links to {link}"
+
+
+def test_the_chart_of_the_first_page_shows_the_table_of_the_benchmarks():
+    table = chart.training_steps((CHECKOUT / "docs" / "benchmarks.md").read_text(encoding="utf-8"))
+    assert len(table) >= 5
+    assert chart.PICTURE.read_text(encoding="utf-8") == chart.chart(table)

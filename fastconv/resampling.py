@@ -113,6 +113,15 @@ def windows_axis(size: int, output_size: int) -> AxisMap:
     return _selection(size, np.minimum(index, end[:, None] - 1).reshape(-1))
 
 
+def taps_axis(
+    size: int, output_size: int, kernel: int, stride: int, dilation: int, before: int
+) -> AxisMap:
+    """Return the map to the taps of `output_size` windows one after another: tap k of window i is
+    element i * stride + k * dilation - before, zero outside of the axis."""
+    index = np.arange(output_size)[:, None] * stride + np.arange(kernel) * dilation - before
+    return _selection(size, np.where(index < size, index, -1).reshape(-1))
+
+
 def resize_axis(
     size: int, output_size: int, interpolation: str = "bilinear", antialias: bool = False
 ) -> AxisMap:

@@ -88,6 +88,8 @@ def test_output_shapes_are_those_of_the_outputs(layer, shape, expected):
             ValueError,
             "`padding_mode` must be",
         ),
+        (lambda: layers.ZeroPadding3D((1, 2)), ValueError, "integer, .depth, rows, columns. or"),
+        (lambda: layers.Conv3D(4, (3, 3)), ValueError, "`kernel_size` must be an integer or 3 of"),
         (lambda: layers.Cropping1D((1, 2, 3)), ValueError, "`cropping` must be an integer or 2"),
         (lambda: layers.UpSampling2D(0), ValueError, "`size` must be positive"),
         (lambda: layers.UpSampling2D(2, interpolation="cubic"), ValueError, "`interpolation` must"),
@@ -111,6 +113,14 @@ def test_arguments_that_do_not_fit_are_refused(make, error, message):
         (layers.ZeroPadding2D(4, padding_mode="reflect"), (4, 6, 1), "smaller than the image"),
         (layers.Cropping2D(2), (4, 6, 1), "must leave something"),
         (layers.GlobalAveragePooling2D(), (4, 6), "takes images"),
+        (layers.Conv3D(2, 3), (4, 6, 1), r"takes volumes \(batch, depth, height, width, channels"),
+        (layers.Conv3D(2, (2, 7, 2)), (4, 6, 4, 1), "larger than the padded input"),
+        (layers.Conv3D(2, 3, groups=2), (4, 4, 4, 3), "multiple of `groups`"),
+        (
+            layers.Conv3D(2, (1, 7, 1), padding="same", padding_mode="reflect"),
+            (4, 3, 4, 1),
+            r"padding \(\(0, 0\), \(3, 3\), \(0, 0\)\) must be smaller than the image \(4, 3, 4\)",
+        ),
     ],
 )
 def test_an_input_that_does_not_fit(layer, shape, message):

@@ -1,4 +1,5 @@
-"""Layers over space against values that real Keras computed (`golden/make_convolution_layers`)."""
+"""Layers over space against values that real Keras computed (`golden/make_convolution_layers`,
+`golden/make_volumes`)."""
 
 from __future__ import annotations
 
@@ -14,6 +15,9 @@ from tests.golden.golden_file import HERE, load
 from tests.support.differential import values_and_gradients
 
 CASES, ARRAYS = load("convolution_layers.npz")
+VOLUME_CASES, VOLUMES = load("volumes.npz")
+CASES, ARRAYS = [*CASES, *VOLUME_CASES], ARRAYS | VOLUMES
+MODELS = ["spatial", "volumes"]  # files written by Keras
 
 
 def select(kind):
@@ -91,16 +95,18 @@ def test_random_layers_move_images_as_keras_does(case):
     assert_close(y, arrays["y"], "y")
 
 
-def test_a_model_written_by_keras_predicts_the_same():
-    model = models.load_model(HERE / "spatial.keras")
-    y = model.predict(ARRAYS["spatial/x"], verbose=0)
-    assert_close(y, ARRAYS["spatial/y"], "y")
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_written_by_keras_predicts_the_same(name):
+    model = models.load_model(HERE / f"{name}.keras")
+    y = model.predict(ARRAYS[f"{name}/x"], verbose=0)
+    assert_close(y, ARRAYS[f"{name}/y"], "y")
 
 
-def test_a_model_survives_being_saved(tmp_path):
-    model = models.load_model(HERE / "spatial.keras")
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_survives_being_saved(name, tmp_path):
+    model = models.load_model(HERE / f"{name}.keras")
     model.save(tmp_path / "again.keras")
     again = models.load_model(tmp_path / "again.keras")
-    x = ARRAYS["spatial/x"]
+    x = ARRAYS[f"{name}/x"]
     np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
     assert again.get_config() == model.get_config()

@@ -63,6 +63,8 @@ class Stretch:
         """Seen through a map of an axis: padding, cropping, repetition, interpolation."""
         entries = np.diff(axis_map.begin)
         rows = np.flatnonzero(entries)
+        if not len(rows):  # fill values alone
+            return replace(self, count=axis_map.output_size)
         first = axis_map.index[axis_map.begin[rows]]
         last = axis_map.index[axis_map.begin[rows + 1] - 1]
         steps = max(1, int(rows[-1] - rows[0]))

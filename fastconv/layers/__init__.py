@@ -3,13 +3,14 @@
     base            Layer: shapes, weights, calls, configuration
     input           Input
     symbolic        symbolic tensors and calls of layers
-    spatial         Spatial: images and sequences, channels last or first
+    spatial         Spatial: images, sequences and volumes, channels last or first
     conv            Conv1D, Conv2D
     conv_transpose  Conv1DTranspose, Conv2DTranspose
     depthwise       DepthwiseConv1D, DepthwiseConv2D, SeparableConv1D, SeparableConv2D
+    volumes         Conv3D, Conv3DTranspose
     identity        Identity, ActivityRegularization
-    pooling         MaxPooling, AveragePooling, GlobalMaxPooling, GlobalAveragePooling, 1D and 2D
-    adaptive_pooling AdaptiveMaxPooling, AdaptiveAveragePooling, 1D and 2D
+    pooling         MaxPooling, AveragePooling, GlobalMaxPooling, GlobalAveragePooling, 1D to 3D
+    adaptive_pooling AdaptiveMaxPooling, AdaptiveAveragePooling, 1D to 3D
     dense           Dense
     activated       Activated: layers with an argument `activation`
     activation      Activation, ReLU, LeakyReLU, PReLU, ELU, Softmax
@@ -40,8 +41,10 @@ from fastconv.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, 
 from fastconv.layers.adaptive_pooling import (
     AdaptiveAveragePooling1D,
     AdaptiveAveragePooling2D,
+    AdaptiveAveragePooling3D,
     AdaptiveMaxPooling1D,
     AdaptiveMaxPooling2D,
+    AdaptiveMaxPooling3D,
 )
 from fastconv.layers.augmentation import (
     CenterCrop,
@@ -114,12 +117,16 @@ from fastconv.layers.normalization import (
 from fastconv.layers.pooling import (
     AveragePooling1D,
     AveragePooling2D,
+    AveragePooling3D,
     GlobalAveragePooling1D,
     GlobalAveragePooling2D,
+    GlobalAveragePooling3D,
     GlobalMaxPooling1D,
     GlobalMaxPooling2D,
+    GlobalMaxPooling3D,
     MaxPooling1D,
     MaxPooling2D,
+    MaxPooling3D,
 )
 from fastconv.layers.regularization import (
     AlphaDropout,
@@ -128,20 +135,25 @@ from fastconv.layers.regularization import (
     GaussianNoise,
     SpatialDropout1D,
     SpatialDropout2D,
+    SpatialDropout3D,
 )
 from fastconv.layers.reshaping import (
     Cropping1D,
     Cropping2D,
+    Cropping3D,
     Flatten,
     Permute,
     RepeatVector,
     Reshape,
     UpSampling1D,
     UpSampling2D,
+    UpSampling3D,
     ZeroPadding1D,
     ZeroPadding2D,
+    ZeroPadding3D,
 )
 from fastconv.layers.standardization import Normalization
+from fastconv.layers.volumes import Conv3D, Conv3DTranspose
 from fastconv.serialization import serializers
 
 __all__ = [
@@ -150,14 +162,17 @@ __all__ = [
     "ActivityRegularization",
     "AdaptiveAveragePooling1D",
     "AdaptiveAveragePooling2D",
+    "AdaptiveAveragePooling3D",
     "AdaptiveMaxPooling1D",
     "AdaptiveMaxPooling2D",
+    "AdaptiveMaxPooling3D",
     "Add",
     "AlphaDropout",
     "AutoContrast",
     "Average",
     "AveragePooling1D",
     "AveragePooling2D",
+    "AveragePooling3D",
     "BatchNormalization",
     "CategoryEncoding",
     "CenterCrop",
@@ -166,8 +181,11 @@ __all__ = [
     "Conv1DTranspose",
     "Conv2D",
     "Conv2DTranspose",
+    "Conv3D",
+    "Conv3DTranspose",
     "Cropping1D",
     "Cropping2D",
+    "Cropping3D",
     "CustomLayer",
     "CutMix",
     "Dense",
@@ -181,8 +199,10 @@ __all__ = [
     "GaussianNoise",
     "GlobalAveragePooling1D",
     "GlobalAveragePooling2D",
+    "GlobalAveragePooling3D",
     "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
+    "GlobalMaxPooling3D",
     "GroupNormalization",
     "Identity",
     "Input",
@@ -194,6 +214,7 @@ __all__ = [
     "LocalResponseNormalization",
     "MaxPooling1D",
     "MaxPooling2D",
+    "MaxPooling3D",
     "Maximum",
     "Minimum",
     "MixUp",
@@ -232,12 +253,15 @@ __all__ = [
     "Solarization",
     "SpatialDropout1D",
     "SpatialDropout2D",
+    "SpatialDropout3D",
     "Subtract",
     "UnitNormalization",
     "UpSampling1D",
     "UpSampling2D",
+    "UpSampling3D",
     "ZeroPadding1D",
     "ZeroPadding2D",
+    "ZeroPadding3D",
     "add",
     "average",
     "concatenate",
@@ -256,28 +280,36 @@ CLASSES = {
 }
 
 # Keras's other names
-AvgPool1D, AvgPool2D = AveragePooling1D, AveragePooling2D
-MaxPool1D, MaxPool2D = MaxPooling1D, MaxPooling2D
+AvgPool1D, AvgPool2D, AvgPool3D = AveragePooling1D, AveragePooling2D, AveragePooling3D
+MaxPool1D, MaxPool2D, MaxPool3D = MaxPooling1D, MaxPooling2D, MaxPooling3D
 GlobalAvgPool1D, GlobalAvgPool2D = GlobalAveragePooling1D, GlobalAveragePooling2D
 GlobalMaxPool1D, GlobalMaxPool2D = GlobalMaxPooling1D, GlobalMaxPooling2D
-Convolution1D, Convolution2D = Conv1D, Conv2D
+GlobalAvgPool3D, GlobalMaxPool3D = GlobalAveragePooling3D, GlobalMaxPooling3D
+Convolution1D, Convolution2D, Convolution3D = Conv1D, Conv2D, Conv3D
 Convolution1DTranspose, Convolution2DTranspose = Conv1DTranspose, Conv2DTranspose
+Convolution3DTranspose = Conv3DTranspose
 SeparableConvolution1D, SeparableConvolution2D = SeparableConv1D, SeparableConv2D
 
 serialize, deserialize = serializers("layers")
 __all__ += [
     "AvgPool1D",
     "AvgPool2D",
+    "AvgPool3D",
     "Convolution1D",
     "Convolution1DTranspose",
     "Convolution2D",
     "Convolution2DTranspose",
+    "Convolution3D",
+    "Convolution3DTranspose",
     "GlobalAvgPool1D",
     "GlobalAvgPool2D",
+    "GlobalAvgPool3D",
     "GlobalMaxPool1D",
     "GlobalMaxPool2D",
+    "GlobalMaxPool3D",
     "MaxPool1D",
     "MaxPool2D",
+    "MaxPool3D",
     "SeparableConvolution1D",
     "SeparableConvolution2D",
     "deserialize",

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastconv.layers.pooling import pooling_operations
 from fastconv.layers.spatial import Spatial, normalize_sizes
 from fastconv.plan import operations
 from fastconv.resampling import mean_axis, windows_axis
-from fastconv.shapes import pool2d_geometry
 
 
 class _AdaptivePooling(Spatial):
@@ -31,21 +31,20 @@ class _AdaptivePooling(Spatial):
 
 class _AdaptiveAveragePooling(_AdaptivePooling):
     def image_operations(self, image):
-        rows, columns = map(mean_axis, image[:2], self.pair(self.output_size))
-        return [operations.AxisMaps((rows, columns, None))]
+        maps = map(mean_axis, image[:-1], self.pair(self.output_size))
+        return [operations.AxisMaps((*maps, None))]
 
 
 class _AdaptiveMaxPooling(_AdaptivePooling):
     def image_operations(self, image):
         sizes = self.pair(self.output_size)
-        rows, columns = map(windows_axis, image[:2], sizes)
-        apart = (rows.output_size, columns.output_size, image[-1])
-        windows = (apart[0] // sizes[0], apart[1] // sizes[1])
-        geometry = pool2d_geometry((1, *apart), pool_size=windows, strides=windows, padding="valid")
-        pooling = operations.Pooling("max", geometry)
+        maps = tuple(map(windows_axis, image[:-1], sizes))
+        apart = (*(each.output_size for each in maps), image[-1])
+        windows = tuple(n // size for n, size in zip(apart, sizes, strict=False))
+        pooling = pooling_operations("max", apart, windows, windows, "valid")
         if apart == image:  # the windows do not overlap
-            return [pooling]
-        return [operations.AxisMaps((rows, columns, None)), pooling]
+            return pooling
+        return [operations.AxisMaps((*maps, None)), *pooling]
 
 
 class AdaptiveAveragePooling2D(_AdaptiveAveragePooling):
@@ -76,6 +75,17 @@ class AdaptiveAveragePooling1D(_AdaptiveAveragePooling):
     rank = 1
 
 
+class AdaptiveAveragePooling3D(_AdaptiveAveragePooling):
+    """The same for volumes (batch, depth, height, width, channels), with three numbers.
+
+    >>> from fastconv import layers
+    >>> layers.AdaptiveAveragePooling3D((2, 3, 3)).compute_output_shape((None, 5, 7, 7, 64))
+    (None, 2, 3, 3, 64)
+    """
+
+    rank = 3
+
+
 class AdaptiveMaxPooling2D(_AdaptiveMaxPooling):
     """The maxima of the windows of `AdaptiveAveragePooling2D`, whose arguments and errors it has.
 
@@ -94,3 +104,14 @@ class AdaptiveMaxPooling1D(_AdaptiveMaxPooling):
     """
 
     rank = 1
+
+
+class AdaptiveMaxPooling3D(_AdaptiveMaxPooling):
+    """The same for volumes (batch, depth, height, width, channels), with three numbers.
+
+    >>> from fastconv import layers
+    >>> layers.AdaptiveMaxPooling3D((2, 3, 3)).compute_output_shape((None, 5, 7, 7, 64))
+    (None, 2, 3, 3, 64)
+    """
+
+    rank = 3

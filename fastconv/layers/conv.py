@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -67,7 +68,7 @@ class Convolutional(Spatial, Activated):
         }
 
     def geometry_of(
-        self, image: Image, kernel_shape: tuple[int, int, int, int], groups: int = 1
+        self, image: Image, kernel_shape: tuple[int, ...], groups: int = 1
     ) -> Conv2DGeometry:
         """Return the convolution of one `image` by the layer's window; ValueError if it does not
         match."""
@@ -99,11 +100,11 @@ class Convolutional(Spatial, Activated):
 @lru_cache(maxsize=1024)
 def _geometry(
     image: Image,
-    kernel_shape: tuple[int, int, int, int],
+    kernel_shape: tuple[int, ...],
     groups: int,
-    strides: tuple[int, int],
+    strides: tuple[int, ...],
     padding: Any,
-    dilation_rate: tuple[int, int],
+    dilation_rate: tuple[int, ...],
 ) -> Conv2DGeometry:
     """`conv2d_geometry` of one sample. Cached, because a layer needs it for its output shape, its
     operations and its weights, again for every plan."""
@@ -117,8 +118,8 @@ def _geometry(
     )
 
 
-class _Conv(Convolutional):
-    """Base class of Conv1D and Conv2D."""
+class Conv(Convolutional):
+    """Base class of Conv1D, Conv2D and Conv3D."""
 
     kernel_initializer, kernel_regularizer, kernel_constraint = spec_fields("kernel_spec")
 
@@ -167,14 +168,19 @@ class _Conv(Convolutional):
             )
         self.kernel: Variable | None = None
 
-    def _kernel_shape(self, channels: int) -> tuple[int, int, int, int]:
+    def kernel_shape(self, channels: int) -> tuple[int, ...]:
+        """Return (KH, KW, channels / groups, filters), of volumes with KD before."""
         return (*self.pair(self.kernel_size), channels // self.groups, self.filters)
 
-    def image_output(self, image):
-        if image[-1] % self.groups:
+    def check_groups(self, channels: int) -> None:
+        """Raise ValueError unless the groups divide the channels of the input."""
+        if channels % self.groups:
             raise ValueError(
-                f"the input channels (={image[-1]}) must be a multiple of `groups` (={self.groups})"
+                f"the input channels (={channels}) must be a multiple of `groups` (={self.groups})"
             )
+
+    def image_output(self, image):
+        self.check_groups(image[-1])
         geometry = self.geometry_on(image)
         if self.padding_mode != "zeros":
             self._padding_maps(geometry)
@@ -182,11 +188,11 @@ class _Conv(Convolutional):
 
     def geometry_on(self, image: Image) -> Conv2DGeometry:
         """Return how the window moves over `image`, with its padding."""
-        return self.geometry_of(image, self._kernel_shape(image[-1]), self.groups)
+        return self.geometry_of(image, self.kernel_shape(image[-1]), self.groups)
 
     def build(self, input_shape):
-        shape = self._kernel_shape(self.image_of(input_shape)[-1])
-        self.kernel = self.kernel_spec.create(self, shape[2 - self.rank :])
+        shape = self.kernel_shape(self.image_of(input_shape)[-1])
+        self.kernel = self.kernel_spec.create(self, shape[1:] if self.rank == 1 else shape)
         self.add_bias(self.filters)
         super().build(input_shape)
 
@@ -197,7 +203,7 @@ class _Conv(Convolutional):
             maps, padded = self._padding_maps(geometry)
             before = [operations.AxisMaps((*maps, None))]
             window = self.window() | {"padding": "valid"}
-            geometry = _geometry(padded, self._kernel_shape(image[-1]), self.groups, **window)
+            geometry = _geometry(padded, self.kernel_shape(image[-1]), self.groups, **window)
         convolution = operations.Convolution(built(self.kernel), self.bias, geometry)
         return [*before, convolution, *self.activation_operations(geometry.output_shape[1:])]
 
@@ -207,16 +213,20 @@ class _Conv(Convolutional):
         g = geometry
         sides = ((g.pad_top, g.pad_bottom), (g.pad_left, g.pad_right))
         sizes = (g.height, g.width)
-        if self.padding_mode == "reflect" and any(map(_exceeds, sides, sizes)):
-            raise ValueError(
-                f"the padding {sides} must be smaller than the image {sizes} for `padding_mode` "
-                "'reflect'"
-            )
+        self.check_reflection(sides, sizes)
         rows, columns = (
             pad_axis(size, *side, self.padding_mode)
             for size, side in zip(sizes, sides, strict=True)
         )
         return (rows, columns), (rows.output_size, columns.output_size, g.channels)
+
+    def check_reflection(self, sides: Sequence[tuple[int, int]], sizes: Sequence[int]) -> None:
+        """Raise ValueError if the padding mirrors more than there is."""
+        if self.padding_mode == "reflect" and any(map(_exceeds, sides, sizes)):
+            raise ValueError(
+                f"the padding {tuple(sides)} must be smaller than the image {tuple(sizes)} for "
+                "`padding_mode` 'reflect'"
+            )
 
     def get_config(self):
         config = super().get_config() | {
@@ -234,7 +244,7 @@ def _exceeds(side: tuple[int, int], size: int) -> bool:
     return max(side) >= size
 
 
-class Conv2D(_Conv):
+class Conv2D(Conv):
     """2-D convolution of images (batch, height, width, channels).
 
     y[n,i,j,k] = activation(b[k] + sum over (p,q,c) of x[n, i s + p d, j s + q d, c] w[p,q,c,k])
@@ -273,7 +283,7 @@ class Conv2D(_Conv):
     """
 
 
-class Conv1D(_Conv):
+class Conv1D(Conv):
     """1-D convolution of sequences (batch, steps, channels).
 
     Arguments and errors are those of `Conv2D` with one number, or a tuple of one, instead of two;

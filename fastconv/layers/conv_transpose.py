@@ -13,8 +13,8 @@ from fastconv.plan import operations
 from fastconv.shapes import checked_product, effective_kernel
 
 
-class _ConvTranspose(Convolutional):
-    """Base class of Conv1DTranspose and Conv2DTranspose."""
+class ConvTranspose(Convolutional):
+    """Base class of Conv1DTranspose, Conv2DTranspose and Conv3DTranspose."""
 
     kernel_initializer, kernel_regularizer, kernel_constraint = spec_fields("kernel_spec")
 
@@ -74,7 +74,8 @@ class _ConvTranspose(Convolutional):
                     f"{self.output_padding}"
                 )
 
-    def _kernel_shape(self, channels: int) -> tuple[int, int, int, int]:
+    def kernel_shape(self, channels: int) -> tuple[int, ...]:
+        """Return (KH, KW, filters, channels), of volumes with KD before."""
         return (*self.pair(self.kernel_size), self.filters, channels)
 
     def _length(self, size: int, axis: int) -> int:
@@ -89,19 +90,19 @@ class _ConvTranspose(Convolutional):
         return (size - 1) * stride + extra
 
     def image_output(self, image):
-        space = [self._length(size, axis) for axis, size in enumerate(image[2 - self.rank : 2])]
+        space = [self._length(size, axis) for axis, size in enumerate(image[-1 - self.rank : -1])]
         checked_product((*space, self.filters, 8), "the output (in bytes, 8 per element)")
         return (*self.pair(tuple(space)), self.filters)
 
     def build(self, input_shape):
-        shape = self._kernel_shape(self.image_of(input_shape)[-1])
-        self.kernel = self.kernel_spec.create(self, shape[2 - self.rank :])
+        shape = self.kernel_shape(self.image_of(input_shape)[-1])
+        self.kernel = self.kernel_spec.create(self, shape[1:] if self.rank == 1 else shape)
         self.add_bias(self.filters)
         super().build(input_shape)
 
     def image_operations(self, image):
         output = self.image_output(image)
-        geometry = self.geometry_of(output, self._kernel_shape(image[-1]))
+        geometry = self.geometry_of(output, self.kernel_shape(image[-1]))
         convolution = operations.TransposedConvolution(built(self.kernel), self.bias, geometry)
         return [convolution, *self.activation_operations(output)]
 
@@ -114,7 +115,7 @@ class _ConvTranspose(Convolutional):
         }
 
 
-class Conv2DTranspose(_ConvTranspose):
+class Conv2DTranspose(ConvTranspose):
     """The transpose of a 2-D convolution; enlarges images where the convolution shrinks them.
 
     y[n, i s + p d, j s + q d, k] += x[n,i,j,c] w[p,q,k,c], plus the bias; padding "same" crops the
@@ -139,7 +140,7 @@ class Conv2DTranspose(_ConvTranspose):
     """
 
 
-class Conv1DTranspose(_ConvTranspose):
+class Conv1DTranspose(ConvTranspose):
     """The transpose of a 1-D convolution of sequences (batch, steps, channels).
 
     Arguments and errors are those of `Conv2DTranspose` with one number instead of two.

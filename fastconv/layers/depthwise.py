@@ -27,7 +27,7 @@ class _Depthwise(Convolutional):
         "depthwise_spec"
     )
 
-    def depthwise_shape(self, channels: int) -> tuple[int, int, int, int]:
+    def depthwise_shape(self, channels: int) -> tuple[int, ...]:
         """Return the kernel shape as that of a grouped convolution."""
         return (*self.pair(self.kernel_size), 1, channels * self.depth_multiplier)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from fastconv.layers.spatial import Image, Spatial, check_padding, normalize_sizes
 from fastconv.plan import operations
+from fastconv.plan.operations import Operation
 from fastconv.shapes import Pool2DGeometry, pool2d_geometry, sample_sizes
 
 
@@ -31,14 +32,14 @@ class _Pooling(Spatial):
         self.padding = check_padding(padding)
 
     def image_output(self, image):
-        return self._geometry(image).output_shape[1:]
+        *_, (_, output) = _passes(image, *self._window())
+        return output
 
     def image_operations(self, image):
-        return [operations.Pooling(self.kind, self._geometry(image))]
+        return pooling_operations(self.kind, image, *self._window())
 
-    def _geometry(self, image: Image) -> Pool2DGeometry:
-        sizes = self.pair(self.pool_size), self.pair(self.strides)
-        return _geometry(image, *sizes, self.padding)
+    def _window(self) -> tuple[tuple[int, ...], tuple[int, ...], str]:
+        return self.pair(self.pool_size), self.pair(self.strides), self.padding
 
     def get_config(self):
         return super().get_config() | {
@@ -48,13 +49,43 @@ class _Pooling(Spatial):
         }
 
 
+def pooling_operations(
+    kind: str, image: Image, pool_size: tuple[int, ...], strides: tuple[int, ...], padding: str
+) -> list[Operation]:
+    """Return the pooling of images, or of volumes with three sizes per argument."""
+    found: list[Operation] = []
+    for geometry, output in _passes(image, pool_size, strides, padding):
+        if len(output) > 3:
+            found.append(operations.Reshape(geometry.input_shape[1:]))
+        found.append(operations.Pooling(kind, geometry))
+        if len(output) > 3:
+            found.append(operations.Reshape(output))
+    return found
+
+
 @lru_cache(maxsize=1024)
-def _geometry(
-    image: Image, pool_size: tuple[int, int], strides: tuple[int, int], padding: str
-) -> Pool2DGeometry:
-    """`pool2d_geometry` of one sample. Cached, because a layer needs it for its output shape and
-    its operations, again for every plan."""
-    return pool2d_geometry((1, *image), pool_size=pool_size, strides=strides, padding=padding)
+def _passes(
+    image: Image, pool_size: tuple[int, ...], strides: tuple[int, ...], padding: str
+) -> list[tuple[Pool2DGeometry, Image]]:
+    """Return (geometry of one sample, size of the output) of every pass.
+
+    A volume is pooled along its columns, as an image of depth * height rows; and then along depth
+    and height, as an image with width * channels channels. In this order, the first of equal
+    maxima is the first in memory, as in one pass. Cached, because a layer needs it for its output
+    shape and its operations, again for every plan.
+    """
+    if len(image) == 3:
+        window = {"pool_size": pool_size, "strides": strides, "padding": padding}
+        geometry = pool2d_geometry((1, *image), **window)
+        return [(geometry, geometry.output_shape[1:])]
+    depth, height, width, channels = image
+    ((row, _),) = _passes(
+        (depth * height, width, channels), (1, pool_size[2]), (1, strides[2]), padding
+    )
+    across = (depth, height, row.out_w * channels)
+    ((rest, _),) = _passes(across, pool_size[:2], strides[:2], padding)
+    first, second = (depth, height, row.out_w, channels), (rest.out_h, rest.out_w, row.out_w)
+    return [(row, first), (rest, (*second, channels))]
 
 
 class MaxPooling2D(_Pooling):
@@ -115,6 +146,30 @@ class MaxPooling1D(_Pooling):
         super().__init__(pool_size, strides, padding, data_format, **common)
 
 
+class MaxPooling3D(_Pooling):
+    """The maximum of each window of volumes (batch, depth, height, width, channels).
+
+    Arguments and errors are those of `MaxPooling2D` with three numbers instead of two.
+
+    >>> from fastconv import layers
+    >>> layers.MaxPooling3D(2).compute_output_shape((None, 8, 13, 13, 64))
+    (None, 4, 6, 6, 64)
+    """
+
+    kind = "max"
+    rank = 3
+
+    def __init__(
+        self,
+        pool_size: int | tuple[int, int, int] = (2, 2, 2),
+        strides: int | tuple[int, int, int] | None = None,
+        padding: str = "valid",
+        data_format: str | None = None,
+        **common: Any,
+    ):
+        super().__init__(pool_size, strides, padding, data_format, **common)
+
+
 class AveragePooling2D(_Pooling):
     """The mean of each window of images (batch, height, width, channels), over the pixels of the
     window that are inside the image.
@@ -143,6 +198,20 @@ class AveragePooling1D(_Pooling):
     rank = 1
 
 
+class AveragePooling3D(_Pooling):
+    """The mean of each window of volumes (batch, depth, height, width, channels).
+
+    Arguments and errors are those of `AveragePooling2D` with three numbers instead of two.
+
+    >>> from fastconv import layers
+    >>> layers.AveragePooling3D(2).compute_output_shape((None, 8, 13, 13, 64))
+    (None, 4, 6, 6, 64)
+    """
+
+    kind = "average"
+    rank = 3
+
+
 class _GlobalPooling(Spatial):
     """Base class of poolings over whole images: everything but the kind."""
 
@@ -153,7 +222,7 @@ class _GlobalPooling(Spatial):
         self.keepdims = bool(keepdims)
 
     def image_output(self, image):
-        return (1, 1, image[-1])
+        return (*(1 for _ in image[:-1]), image[-1])
 
     def image_operations(self, image):
         return [operations.GlobalPooling(self.kind)]
@@ -197,6 +266,14 @@ class GlobalMaxPooling1D(_GlobalPooling):
     rank = 1
 
 
+class GlobalMaxPooling3D(_GlobalPooling):
+    """The maximum of every channel of volumes (batch, depth, height, width, channels); arguments
+    and errors are those of `GlobalMaxPooling2D`."""
+
+    kind = "max"
+    rank = 3
+
+
 class GlobalAveragePooling2D(_GlobalPooling):
     """The mean of every channel of images (batch, height, width, channels); arguments and errors
     are those of `GlobalMaxPooling2D`.
@@ -215,3 +292,11 @@ class GlobalAveragePooling1D(_GlobalPooling):
 
     kind = "average"
     rank = 1
+
+
+class GlobalAveragePooling3D(_GlobalPooling):
+    """The mean of every channel of volumes (batch, depth, height, width, channels); arguments
+    and errors are those of `GlobalMaxPooling2D`."""
+
+    kind = "average"
+    rank = 3

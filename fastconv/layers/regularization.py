@@ -133,7 +133,8 @@ class _SpatialDropout(Spatial, Seeded):
     def image_operations(self, image):
         if not self.rate:
             return []
-        return [operations.Dropout(self.rate, self._stream, (None, 1, 1, None))]
+        noise_shape = (None, *(1 for _ in image[:-1]), None)
+        return [operations.Dropout(self.rate, self._stream, noise_shape)]
 
     def get_config(self):
         config = super().get_config() | {"rate": self.rate}
@@ -156,6 +157,13 @@ class SpatialDropout2D(_SpatialDropout):
         self, rate: float, data_format: str | None = None, seed: int | None = None, **common: Any
     ):
         super().__init__(rate, data_format, seed, **common)
+
+
+class SpatialDropout3D(_SpatialDropout):
+    """`Dropout` of whole channels of volumes (batch, depth, height, width, channels); arguments
+    and errors are those of `SpatialDropout2D`."""
+
+    rank = 3
 
 
 class SpatialDropout1D(_SpatialDropout):

@@ -10,6 +10,7 @@ from fastconv.common.arguments import normalize_int, one_of
 from fastconv.common.suggestions import did_you_mean
 from fastconv.layers.base import Layer
 from fastconv.layers.spatial import (
+    Image,
     Spatial,
     channels_to_last,
     check_data_format,
@@ -180,8 +181,8 @@ class _Mapped(Spatial):
     """Base class of layers that map each spatial axis separately."""
 
     @abstractmethod
-    def axis_maps(self, image: tuple[int, int, int]) -> tuple[AxisMap | None, AxisMap | None]:
-        """Return the maps of rows and columns, None for the identity."""
+    def axis_maps(self, image: Image) -> tuple[AxisMap | None, ...]:
+        """Return one map per spatial axis, None for the identity."""
 
     def image_operations(self, image):
         return [operations.AxisMaps((*self.axis_maps(image), None))]
@@ -203,14 +204,13 @@ class _Padding(_Mapped):
                 f"`padding` must be smaller than the image for `padding_mode` 'reflect', "
                 f"received {self.padding}"
             )
-        (top, bottom), (left, right) = sides
-        return (top + image[0] + bottom, left + image[1] + right, image[2])
+        sizes = (n + sum(side) for n, side in zip(image[:-1], sides, strict=True))
+        return (*sizes, image[-1])
 
     def axis_maps(self, image):
-        rows, columns = _rows_and_columns(self.padding)
-        return (
-            pad_axis(image[0], *rows, self.padding_mode),
-            pad_axis(image[1], *columns, self.padding_mode),
+        sides = _rows_and_columns(self.padding)
+        return tuple(
+            pad_axis(n, *side, self.padding_mode) for n, side in zip(image[:-1], sides, strict=True)
         )
 
     def get_config(self):
@@ -273,23 +273,48 @@ class ZeroPadding1D(_Padding):
         super().__init__(padding, data_format, padding_mode, **common)
 
 
+class ZeroPadding3D(_Padding):
+    """Zeros around volumes (batch, depth, height, width, channels).
+
+    Args:
+        padding: integer for all sides, (depth, rows, columns), or ((front, back), (top, bottom),
+            (left, right)).
+        data_format, padding_mode, others: as in `ZeroPadding2D`; so are the errors.
+
+    >>> from fastconv import layers
+    >>> layers.ZeroPadding3D((1, 0, 2)).compute_output_shape((None, 4, 5, 5, 3))
+    (None, 6, 5, 9, 3)
+    """
+
+    rank = 3
+
+    def __init__(
+        self,
+        padding: int | tuple[Any, Any, Any] = ((1, 1), (1, 1), (1, 1)),
+        data_format: str | None = None,
+        padding_mode: str = "zeros",
+        **common: Any,
+    ):
+        super().__init__(padding, data_format, padding_mode, **common)
+
+
 class _Cropping(_Mapped):
     def __init__(self, cropping: Any, data_format: str | None, **common: Any):
         super().__init__(data_format, **common)
         self.cropping = _sides(cropping, self.rank, "cropping")
 
     def image_output(self, image):
-        (top, bottom), (left, right) = _rows_and_columns(self.cropping)
-        height, width = image[0] - top - bottom, image[1] - left - right
-        if height < 1 or width < 1:
+        sides = _rows_and_columns(self.cropping)
+        sizes = tuple(n - sum(side) for n, side in zip(image[:-1], sides, strict=True))
+        if min(sizes) < 1:
             raise ValueError(
                 f"`cropping` must leave something of the image, received {self.cropping}"
             )
-        return (height, width, image[2])
+        return (*sizes, image[-1])
 
     def axis_maps(self, image):
-        rows, columns = _rows_and_columns(self.cropping)
-        return crop_axis(image[0], *rows), crop_axis(image[1], *columns)
+        sides = _rows_and_columns(self.cropping)
+        return tuple(crop_axis(n, *side) for n, side in zip(image[:-1], sides, strict=True))
 
     def get_config(self):
         return super().get_config() | {"cropping": _as_keras(self.cropping)}
@@ -341,6 +366,30 @@ class Cropping1D(_Cropping):
         return _without_format(super().get_config())
 
 
+class Cropping3D(_Cropping):
+    """Volumes (batch, depth, height, width, channels) without their borders.
+
+    Args:
+        cropping: integer for all sides, (depth, rows, columns), or ((front, back), (top, bottom),
+            (left, right)).
+        data_format, others: as in `Cropping2D`; so are the errors.
+
+    >>> from fastconv import layers
+    >>> layers.Cropping3D((1, 2, 2)).compute_output_shape((None, 8, 28, 28, 3))
+    (None, 6, 24, 24, 3)
+    """
+
+    rank = 3
+
+    def __init__(
+        self,
+        cropping: int | tuple[Any, Any, Any] = ((1, 1), (1, 1), (1, 1)),
+        data_format: str | None = None,
+        **common: Any,
+    ):
+        super().__init__(cropping, data_format, **common)
+
+
 class _UpSampling(_Mapped):
     interpolation = "nearest"
 
@@ -349,8 +398,8 @@ class _UpSampling(_Mapped):
         self._factors = normalize_sizes(size, self.rank, "size")
 
     def image_output(self, image):
-        rows, columns = self.pair(self._factors)
-        return (image[0] * rows, image[1] * columns, image[2])
+        factors = self.pair(self._factors)
+        return (*(n * factor for n, factor in zip(image[:-1], factors, strict=True)), image[-1])
 
     def axis_maps(self, image):
         return tuple(
@@ -417,6 +466,36 @@ class UpSampling1D(_UpSampling):
         return _without_format(super().get_config()) | {"size": self.size}
 
 
+class UpSampling3D(_UpSampling):
+    """Repeats every element of volumes (batch, depth, height, width, channels) along each axis.
+
+    Args:
+        size: factors (depth, rows, columns), or one integer.
+        data_format: None or "channels_last", or "channels_first".
+        name, trainable, dtype, input_shape: see `Layer`.
+
+    Raises ValueError for non-positive factors, TypeError for non-integer ones.
+
+    >>> from fastconv import layers
+    >>> layers.UpSampling3D((1, 2, 2)).compute_output_shape((None, 4, 5, 5, 8))
+    (None, 4, 10, 10, 8)
+    """
+
+    rank = 3
+
+    def __init__(
+        self,
+        size: int | tuple[int, int, int] = (2, 2, 2),
+        data_format: str | None = None,
+        **common: Any,
+    ):
+        super().__init__(size, data_format, **common)
+        self.size = self._factors
+
+    def get_config(self):
+        return super().get_config() | {"size": list(self.size)}
+
+
 def check_interpolation(interpolation: str, known: tuple[str, ...] = INTERPOLATIONS) -> str:
     """Return an interpolation among `known` in lower case; the argument is case-insensitive."""
     if not isinstance(interpolation, str) or interpolation.lower() not in known:
@@ -432,12 +511,12 @@ def _sides(value: Any, rank: int, name: str) -> tuple[tuple[int, int], ...]:
     if rank == 1:
         return (_ends(value, name),)
     if not isinstance(value, (tuple, list)):
-        value = (value, value)
-    if len(value) != 2:
-        raise ValueError(
-            f"`{name}` must be an integer, (rows, columns) or ((top, bottom), (left, right)), "
-            f"received {value!r}"
-        )
+        value = (value,) * rank
+    if len(value) != rank:
+        forms = "(rows, columns) or ((top, bottom), (left, right))"
+        if rank == 3:
+            forms = "(depth, rows, columns) or ((front, back), (top, bottom), (left, right))"
+        raise ValueError(f"`{name}` must be an integer, {forms}, received {value!r}")
     return tuple(_ends(side, name) for side in value)
 
 
@@ -447,12 +526,12 @@ def _ends(value: Any, name: str) -> tuple[int, int]:
 
 
 def _rows_and_columns(sides: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
-    return sides if len(sides) == 2 else ((0, 0), *sides)
+    return ((0, 0), *sides) if len(sides) == 1 else sides
 
 
 def _as_keras(sides: tuple[tuple[int, int], ...]) -> list[Any]:
     lists = [list(side) for side in sides]
-    return lists if len(lists) == 2 else lists[0]
+    return lists[0] if len(lists) == 1 else lists
 
 
 def _without_format(config: dict[str, Any]) -> dict[str, Any]:

@@ -1,12 +1,14 @@
 """Base class of layers on images (batch, height, width, channels), sequences (batch, steps,
-channels), and both with `data_format="channels_first"`, where the channels follow the batch.
+channels), volumes (batch, depth, height, width, channels), and all three with
+`data_format="channels_first"`, where the channels follow the batch.
 
 A subclass is written for channels-last images only and defines:
 
     image_output(image) -> image     the output (height, width, channels)
     image_operations(image)     the operations
 
-A sequence is an image of one row. Channels-first data are transposed before and after; between
+A sequence is an image of one row; the image of a volume has its depth before the height.
+Channels-first data are transposed before and after; between
 adjacent layers the plan removes both transpositions (`fastconv.plan.simplify`). The weights of a
 layer are the same in both formats.
 """
@@ -23,13 +25,21 @@ from fastconv.plan import operations
 from fastconv.plan.operations import Operation
 from fastconv.shapes import Shape, sample_sizes
 
-Image = tuple[int, int, int]  # (height, width, channels)
+Image = tuple[int, ...]  # (height, width, channels), or (depth, height, width, channels)
+
+# rank -> (the data, their spatial axes)
+_KINDS = {
+    1: ("sequences", ("steps",)),
+    2: ("images", ("height", "width")),
+    3: ("volumes", ("depth", "height", "width")),
+}
 
 DATA_FORMATS = ("channels_last", "channels_first")
 
 
 class Spatial(Layer):
-    """Base class; `rank` is 2 for images and 1 for sequences."""
+    """Base class; `rank` is the number of spatial axes: 2 for images, 1 for sequences, 3 for
+    volumes."""
 
     rank = 2
 
@@ -56,11 +66,11 @@ class Spatial(Layer):
     def image_of(self, input_shape: Shape) -> Image:
         """Return the image of `input_shape`; ValueError for another rank."""
         if len(input_shape) != self.rank + 2:
-            space = ("height", "width") if self.rank == 2 else ("steps",)
+            kind, space = _KINDS[self.rank]
             axes = ("channels", *space) if self.channels_first else (*space, "channels")
             raise ValueError(
-                f"layer {self.name!r} takes {'images' if self.rank == 2 else 'sequences'} "
-                f"(batch, {', '.join(axes)}), received shape {tuple(input_shape)}"
+                f"layer {self.name!r} takes {kind} (batch, {', '.join(axes)}), received shape "
+                f"{tuple(input_shape)}"
             )
         *space, channels = sample_sizes(input_shape)
         if self.channels_first:
@@ -73,7 +83,7 @@ class Spatial(Layer):
         return (None, sizes[-1], *sizes[:-1]) if self.channels_first else (None, *sizes)
 
     def _sizes(self, image: Image) -> tuple[int, ...]:
-        return image if self.rank == 2 else image[1:]
+        return image[1:] if self.rank == 1 else image
 
     def compute_output_shape(self, input_shape):
         image = self.image_of(input_shape)
@@ -101,10 +111,9 @@ class Spatial(Layer):
             return []
         return [operations.Transpose((0, self.rank + 1, *range(1, self.rank + 1)))]
 
-    def pair(self, sizes: tuple[int, ...]) -> tuple[int, int]:
-        """Return one size per spatial axis as (rows, columns)."""
-        rows, columns = sizes if self.rank == 2 else (1, *sizes)
-        return rows, columns
+    def pair(self, sizes: tuple[int, ...]) -> tuple[int, ...]:
+        """Return one size per spatial axis as (rows, columns), or three for volumes."""
+        return (1, *sizes) if self.rank == 1 else tuple(sizes)
 
     def get_config(self):
         return super().get_config() | {"data_format": self.data_format}

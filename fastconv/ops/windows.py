@@ -1,6 +1,8 @@
-"""Convolution and pooling under Keras's names, on images or sequences, by the compiled operations.
+"""Convolution and pooling under Keras's names, on sequences, images or volumes, by the compiled
+operations.
 
-`convolution` and `pooling` have the operations on images (N, H, W, C) themselves.
+`convolution` and `pooling` have the operations on images (N, H, W, C) themselves, and `volumes`
+those on volumes (N, D, H, W, C), which are made of them.
 """
 
 from __future__ import annotations
@@ -17,18 +19,26 @@ from fastconv.ops.pooling import (
     max_pool2d,
     max_pool2d_backward,
 )
-from fastconv.shapes import conv2d_geometry, normalize_int, pool2d_geometry
+from fastconv.ops.volumes import (
+    conv3d,
+    conv3d_backward_input,
+    conv3d_backward_kernel,
+    pool3d,
+    pool3d_backward,
+)
+from fastconv.shapes import conv2d_geometry, conv_output_length, folding, normalize_int
 
 _FORMATS = ("channels_last", "channels_first")
 
 
 class _Images:
-    """How inputs become images (N, H, W, C): channels first or last, one or two spatial axes."""
+    """How inputs become images (N, H, W, C) or volumes (N, D, H, W, C): channels first or last, one
+    to three spatial axes. The operations on them follow."""
 
     def __init__(self, rank: int, data_format: str | None):
-        if rank not in (3, 4):
+        if rank not in (3, 4, 5):
             raise ValueError(
-                f"`inputs` must have 1 or 2 spatial axes between batch and channels, received "
+                f"`inputs` must have 1, 2 or 3 spatial axes between batch and channels, received "
                 f"{rank} axes"
             )
         if data_format not in (None, *_FORMATS):
@@ -67,15 +77,32 @@ class _Images:
             )
         return kernel[None] if self.spatial == 1 else kernel
 
+    def conv_shape(self, shape: tuple, kernel: tuple, window: dict[str, Any]) -> tuple:
+        if self.spatial < 3:
+            return conv2d_geometry(shape, kernel, **window).output_shape
+        return (shape[0], *folding(tuple(shape[1:]), tuple(kernel), **window).output)
 
-def _known(shape: tuple, sizes: tuple = ()) -> tuple:
+    def conv(self, x: np.ndarray, w: np.ndarray, window: dict[str, Any]) -> np.ndarray:
+        return (conv2d if self.spatial < 3 else conv3d)(x, w, **window)
+
+    def conv_backward_input(self, dy, w, shape: tuple, window: dict[str, Any]) -> np.ndarray:
+        backward = conv2d_backward_input if self.spatial < 3 else conv3d_backward_input
+        return backward(dy, w, input_shape=shape, **window)
+
+    def conv_backward_kernel(self, x, dy, w, window: dict[str, Any]) -> np.ndarray:
+        if self.spatial == 3:
+            return conv3d_backward_kernel(x, dy, kernel_shape=w.shape, **window)
+        return conv2d_backward_kernel(x, dy, kernel_size=w.shape[:2], **window)[0]
+
+
+def _known(shape: tuple) -> tuple:
     """Return a shape with a number for every unknown size."""
-    return tuple(n or m for n, m in zip(shape, (1, 64, 64, *shape[3:]), strict=True))
+    return (shape[0] or 1, *(n or 64 for n in shape[1:-1]), shape[-1])
 
 
 def _output(shape: tuple, whole: tuple) -> tuple:
     """Return the shape of the output with None where the input's size is unknown."""
-    return tuple(None if n is None else m for n, m in zip((*shape[:3], 1), whole, strict=True))
+    return tuple(None if n is None else m for n, m in zip((*shape[:-1], 1), whole, strict=True))
 
 
 # -------------------------------------------------------------------------------------- convolution
@@ -84,7 +111,7 @@ def _output(shape: tuple, whole: tuple) -> tuple:
 def _window(images: _Images, strides: Any, padding: Any, dilation_rate: Any) -> dict[str, Any]:
     return {
         "strides": images.pair(strides, "strides"),
-        "padding": padding,
+        "padding": padding.lower() if isinstance(padding, str) else padding,
         "dilation_rate": images.pair(dilation_rate, "dilation_rate"),
     }
 
@@ -94,17 +121,17 @@ def _conv_shape(inputs, kernel, strides, padding, data_format, dilation_rate):
     shape, w = images.shape(inputs.shape), kernel.shape
     w = (1, *w) if images.spatial == 1 else w
     window = _window(images, strides, padding, dilation_rate)
-    geometry = conv2d_geometry(_known(shape), w, groups=shape[-1] // max(1, w[2]), **window)
-    return images.shape_back(_output(shape, geometry.output_shape))
+    window["groups"] = shape[-1] // max(1, w[-2])
+    return images.shape_back(_output(shape, images.conv_shape(_known(shape), w, window)))
 
 
 def _conv_gradient(dy, y, inputs, kernel, strides, padding, data_format, dilation_rate):
     images = _Images(inputs.ndim, data_format)
     x, dy, w = images.of(inputs), images.of(dy), images.kernel(kernel)
     window = _window(images, strides, padding, dilation_rate)
-    window["groups"] = x.shape[-1] // w.shape[2]
-    dx = conv2d_backward_input(dy, w, input_shape=x.shape, **window)
-    dw, _ = conv2d_backward_kernel(x, dy, kernel_size=w.shape[:2], **window)
+    window["groups"] = x.shape[-1] // w.shape[-2]
+    dx = images.conv_backward_input(dy, w, x.shape, window)
+    dw = images.conv_backward_kernel(x, dy, w, window)
     return images.back(dx), dw.reshape(kernel.shape)
 
 
@@ -117,16 +144,17 @@ def conv(
     data_format: str | None = None,
     dilation_rate: Any = 1,
 ) -> np.ndarray:
-    """Convolution of sequences (N, L, C) or images (N, H, W, C) with a kernel (..., C / groups, K).
+    """Convolution of sequences (N, L, C), images (N, H, W, C) or volumes (N, D, H, W, C) with a
+    kernel (..., C / groups, K).
 
     Args:
-        inputs: sequences or images; with "channels_first", (N, C, ...).
+        inputs: sequences, images or volumes; with "channels_first", (N, C, ...).
         kernel: the spatial sizes, input channels per group, and output channels.
         strides, dilation_rate: a number, or one per spatial axis.
         padding: "valid" or "same".
         data_format: "channels_last" (default) or "channels_first".
 
-    Raises ValueError for shapes that do not fit, and for volumes.
+    Raises ValueError for shapes that do not fit.
 
     >>> import numpy as np
     >>> from fastconv import ops
@@ -135,12 +163,12 @@ def conv(
     """
     images = _Images(inputs.ndim, data_format)
     x, w = images.of(inputs), images.kernel(kernel)
-    if w.shape[2] == 0 or x.shape[-1] % w.shape[2]:
+    if w.shape[-2] == 0 or x.shape[-1] % w.shape[-2]:
         raise ValueError(
             f"`kernel` must have a divisor of {x.shape[-1]} input channels, received {kernel.shape}"
         )
     window = _window(images, strides, padding, dilation_rate)
-    return images.back(conv2d(x, w, groups=x.shape[-1] // w.shape[2], **window))
+    return images.back(images.conv(x, w, window | {"groups": x.shape[-1] // w.shape[-2]}))
 
 
 def _depthwise_kernel(kernel: np.ndarray) -> np.ndarray:
@@ -210,7 +238,7 @@ def _enlarged(images, size, kernel_size, strides, padding, output_padding, dilat
     """Return the spatial sizes of the output of a transposed convolution."""
     steps = images.pair(strides, "strides")
     rates = images.pair(dilation_rate, "dilation_rate")
-    more = [None, None]
+    more = [None] * len(steps)
     if output_padding is not None:
         given = output_padding if isinstance(output_padding, (tuple, list)) else [output_padding]
         given = list(given) * (images.spatial if len(given) == 1 else 1)
@@ -227,25 +255,10 @@ def _enlarged(images, size, kernel_size, strides, padding, output_padding, dilat
 
 def _transposed_window(x_shape, w_shape, images, strides, padding, output_padding, dilation_rate):
     """Return (shape of the output as images, arguments of the convolution that it transposes)."""
-    size = _enlarged(
-        images, x_shape[1:3], w_shape[:2], strides, padding, output_padding, dilation_rate
-    )
     window = _window(images, strides, padding, dilation_rate)
-    if output_padding is not None and padding == "same":
-        window["padding"] = tuple(
-            _pads(n, m, k, s, d)
-            for n, m, k, s, d in zip(
-                size, x_shape[1:3], w_shape[:2], window["strides"], window["dilation_rate"],
-                strict=True,
-            )
-        )  # fmt: skip
-    return (x_shape[0], *size, w_shape[2]), window
-
-
-def _pads(size: int, small: int, kernel: int, stride: int, rate: int) -> tuple[int, int]:
-    whole = (kernel - 1) * rate + 1
-    before = whole // 2
-    return before, max((small - 1) * stride + whole - size - before, 0)
+    sizes, padding = (x_shape[1:-1], w_shape[:-2]), window["padding"]
+    size = _enlarged(images, *sizes, strides, padding, output_padding, dilation_rate)
+    return (x_shape[0], *size, w_shape[-2]), window
 
 
 def _transposed_shape(inputs, kernel, strides, padding, output_padding, data_format, dilation_rate):
@@ -266,8 +279,8 @@ def _transposed_gradient(
     _, window = _transposed_window(
         x.shape, w.shape, images, strides, padding, output_padding, dilation_rate
     )
-    dw, _ = conv2d_backward_kernel(dy, x, kernel_size=w.shape[:2], **window)
-    return images.back(conv2d(dy, w, **window)), dw.reshape(kernel.shape)
+    dw = images.conv_backward_kernel(dy, x, w, window)
+    return images.back(images.conv(dy, w, window)), dw.reshape(kernel.shape)
 
 
 @function(
@@ -301,7 +314,7 @@ def conv_transpose(
     shape, window = _transposed_window(
         x.shape, w.shape, images, strides, padding, output_padding, dilation_rate
     )
-    return images.back(conv2d_backward_input(x, w, input_shape=shape, **window))
+    return images.back(images.conv_backward_input(x, w, shape, window))
 
 
 # ------------------------------------------------------------------------------------------ pooling
@@ -316,14 +329,17 @@ def _pool_window(images: _Images, pool_size: Any, strides: Any, padding: str) ->
 def _pool_shape(inputs, pool_size, strides, padding, data_format):
     images = _Images(inputs.ndim, data_format)
     shape = images.shape(inputs.shape)
-    known = tuple(n or 64 for n in shape)
-    whole = pool2d_geometry(known, **_pool_window(images, pool_size, strides, padding)).output_shape
-    return images.shape_back((*_output(shape, whole)[:3], shape[-1]))
+    window = _pool_window(images, pool_size, strides, padding)
+    sizes = zip(_known(shape)[1:-1], window["pool_size"], window["strides"], strict=True)
+    whole = (shape[0], *(conv_output_length(n, p, s, padding) for n, p, s in sizes), 1)
+    return images.shape_back((*_output(shape, whole)[:-1], shape[-1]))
 
 
 def _max_pool_gradient(dy, y, inputs, pool_size, strides, padding, data_format):
     images = _Images(inputs.ndim, data_format)
     x, window = images.of(inputs), _pool_window(images, pool_size, strides, padding)
+    if images.spatial == 3:
+        return images.back(pool3d_backward(images.of(dy), x, "max", **window))
     _, argmax = max_pool2d(x, return_argmax=True, **window)
     return images.back(max_pool2d_backward(images.of(dy), argmax, input_shape=x.shape, **window))
 
@@ -336,15 +352,16 @@ def max_pool(
     padding: str = "valid",
     data_format: str | None = None,
 ) -> np.ndarray:
-    """The maximum of every window of sequences (N, L, C) or images (N, H, W, C).
+    """The maximum of every window of sequences (N, L, C), images (N, H, W, C) or volumes
+    (N, D, H, W, C).
 
     Args:
-        inputs: sequences or images; with "channels_first", (N, C, ...).
+        inputs: sequences, images or volumes; with "channels_first", (N, C, ...).
         pool_size, strides: a number, or one per spatial axis; strides are the pool size by default.
         padding: "valid" or "same".
         data_format: "channels_last" (default) or "channels_first".
 
-    Raises ValueError for a window that does not fit, and for volumes.
+    Raises ValueError for a window that does not fit.
 
     >>> import numpy as np
     >>> from fastconv import ops
@@ -353,12 +370,18 @@ def max_pool(
     """
     images = _Images(inputs.ndim, data_format)
     window = _pool_window(images, pool_size, strides, padding)
-    return images.back(max_pool2d(images.of(inputs), **window))
+    x = images.of(inputs)
+    return images.back(
+        pool3d(x, "max", **window) if images.spatial == 3 else max_pool2d(x, **window)
+    )
 
 
 def _average_pool_gradient(dy, y, inputs, pool_size, strides, padding, data_format):
     images = _Images(inputs.ndim, data_format)
     window = _pool_window(images, pool_size, strides, padding)
+    if images.spatial == 3:
+        x = images.of(inputs)
+        return images.back(pool3d_backward(images.of(dy), x, "average", **window))
     shape = images.shape(inputs.shape)
     return images.back(avg_pool2d_backward(images.of(dy), input_shape=shape, **window))
 
@@ -382,4 +405,7 @@ def average_pool(
     """
     images = _Images(inputs.ndim, data_format)
     window = _pool_window(images, pool_size, strides, padding)
-    return images.back(avg_pool2d(images.of(inputs), **window))
+    x = images.of(inputs)
+    return images.back(
+        pool3d(x, "average", **window) if images.spatial == 3 else avg_pool2d(x, **window)
+    )

@@ -5,6 +5,7 @@
     convolution   the record of a convolution
     pooling       the record of a pooling
     sparse_axis   the record with numbers no larger than the image requires
+    volumes       the convolution of a volume as one of an image
     slopes        the slopes of a PReLU that neighbouring elements share
 
 All functions are arithmetic on Python integers, without arrays: a layer can compute the shape of an
@@ -67,11 +68,13 @@ from fastconv.shapes.arguments import (
 from fastconv.shapes.convolution import PADDING_MODES, Conv2DGeometry, conv2d_geometry
 from fastconv.shapes.pooling import Pool2DGeometry, pool2d_geometry
 from fastconv.shapes.slopes import shared_slopes
+from fastconv.shapes.volumes import Folding, folding
 from fastconv.shapes.windows import conv_output_length, effective_kernel, same_padding
 
 __all__ = [
     "PADDING_MODES",
     "Conv2DGeometry",
+    "Folding",
     "Pool2DGeometry",
     "Shape",
     "Sides",
@@ -80,6 +83,7 @@ __all__ = [
     "conv2d_geometry",
     "conv_output_length",
     "effective_kernel",
+    "folding",
     "normalize_int",
     "normalize_padding",
     "normalize_pair",

@@ -126,6 +126,60 @@ CASES = [
     ("first_resizing", "Resizing", (3, 4, 5), {"height": 6, "width": 3, **FIRST}),
 ]  # fmt: skip
 
+_VOLUME = (5, 6, 7, 4)
+
+# The layers on volumes, whose values `make_volumes` stores.
+VOLUME_CASES = [
+    ("conv3d", "Conv3D", _VOLUME, {"filters": 3, "kernel_size": (2, 3, 2), "activation": "relu"}),
+    (
+        "conv3d_same", "Conv3D", _VOLUME,
+        {"filters": 3, "kernel_size": 3, "strides": (1, 1, 2), "padding": "same"},
+    ),
+    (
+        "conv3d_strides", "Conv3D", _VOLUME,
+        {"filters": 2, "kernel_size": (2, 3, 2), "strides": 2, "padding": "same"},
+    ),
+    (
+        "conv3d_groups", "Conv3D", (4, 4, 4, 4),
+        {"filters": 4, "kernel_size": 2, "strides": (1, 2, 1), "groups": 2, "use_bias": False},
+    ),
+    ("conv3d_dilated", "Conv3D", _VOLUME, {"filters": 2, "kernel_size": 2, "dilation_rate": 2}),
+    ("conv3d_slices", "Conv3D", _VOLUME, {"filters": 2, "kernel_size": (3, 1, 1)}),
+    ("transpose3d", "Conv3DTranspose", (2, 3, 3, 3), {"filters": 2, "kernel_size": 3}),
+    (
+        "transpose3d_same", "Conv3DTranspose", (2, 3, 3, 3),
+        {"filters": 2, "kernel_size": 3, "strides": 2, "padding": "same", "activation": "tanh"},
+    ),
+    (
+        "transpose3d_output_padding", "Conv3DTranspose", (2, 3, 2, 3),
+        {
+            "filters": 2, "kernel_size": 3, "strides": (1, 2, 2), "padding": "same",
+            "output_padding": (0, 1, 1), "use_bias": False,
+        },
+    ),
+    ("max3d", "MaxPooling3D", _VOLUME, {"pool_size": (2, 3, 2), "padding": "same"}),
+    ("max3d_overlapping", "MaxPooling3D", _VOLUME, {"pool_size": 3, "strides": (1, 2, 1)}),
+    ("average3d", "AveragePooling3D", _VOLUME, {"pool_size": 2}),
+    (
+        "average3d_same", "AveragePooling3D", _VOLUME,
+        {"pool_size": (3, 2, 2), "strides": (2, 1, 2), "padding": "same"},
+    ),
+    ("global_max3d", "GlobalMaxPooling3D", _VOLUME, {"keepdims": True}),
+    ("global_average3d", "GlobalAveragePooling3D", _VOLUME, {}),
+    ("adaptive_max3d", "AdaptiveMaxPooling3D", _VOLUME, {"output_size": (2, 6, 3)}),
+    ("adaptive_average3d", "AdaptiveAveragePooling3D", _VOLUME, {"output_size": 3}),
+    ("padding3d", "ZeroPadding3D", (2, 3, 2, 2), {"padding": ((1, 0), (0, 2), (1, 1))}),
+    ("cropping3d", "Cropping3D", _VOLUME, {"cropping": ((1, 0), (0, 2), (3, 1))}),
+    ("upsampling3d", "UpSampling3D", (2, 3, 2, 2), {"size": (1, 2, 3)}),
+    ("first_conv3d", "Conv3D", (3, 5, 6, 4), {"filters": 2, "kernel_size": 3, **FIRST}),
+    (
+        "first_transpose3d", "Conv3DTranspose", (3, 2, 3, 2),
+        {"filters": 2, "kernel_size": 2, "strides": 2, **FIRST},
+    ),
+    ("first_max3d", "MaxPooling3D", (3, 4, 6, 5), {"pool_size": 2, **FIRST}),
+    ("first_padding3d", "ZeroPadding3D", (3, 2, 2, 2), {"padding": 1, **FIRST}),
+]  # fmt: skip
+
 # Random layers: class, arguments, shape of a sample; what Keras's layer is told to do.
 RANDOM_CASES = [
     ("flip", "RandomFlip", {"mode": "horizontal"}, (5, 6, 2), {"flips": [True, False, True]}),

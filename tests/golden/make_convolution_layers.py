@@ -44,12 +44,12 @@ def on_last(name: str, settings: dict, weights: list, x: np.ndarray):
     return y, layer
 
 
-def one_layer(rng, name, settings, shape):
+def one_layer(rng, name, settings, shape, draw=grid_normal):
     layer = getattr(layers, name)(**settings)
     layer.build((None, *shape))
     weights = [grid_normal(rng, *w.shape, scale=0.5) for w in layer.weights]
     layer.set_weights(weights)
-    x = tf.constant(grid_normal(rng, 2, *shape))
+    x = tf.constant(draw(rng, 2, *shape))
     with tf.GradientTape() as tape:
         tape.watch(x)
         if settings.get("data_format") == "channels_first" and name != "Flatten":

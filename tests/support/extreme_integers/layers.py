@@ -16,6 +16,8 @@ _IMAGE, _SEQUENCE, _COLOURS = (6, 5, 4), (7, 4), (6, 5, 3)
 _CONV2D = {"kernel_size": (3, 2), "strides": (1, 1), "dilation_rate": (1, 1)}
 _CONV1D = {"kernel_size": (3,), "strides": (1,), "dilation_rate": (1,)}
 _POOL2D, _POOL1D = {"pool_size": (2, 2), "strides": (1, 2)}, {"pool_size": (2,), "strides": (1,)}
+_CONV3D = {"kernel_size": (2, 3, 2), "strides": (1, 1, 1), "dilation_rate": (1, 1, 1)}
+_VOLUME, _POOL3D = (4, 5, 4, 4), {"pool_size": (2, 2, 2), "strides": (1, 2, 1)}
 _SAME = {"padding": "same"}
 
 
@@ -33,12 +35,15 @@ LAYERS = {
     "ActivityRegularization": [({}, _IMAGE)],
     "AdaptiveAveragePooling1D": [({"output_size": 2}, _SEQUENCE)],
     "AdaptiveAveragePooling2D": [({"output_size": (2, 3)}, _IMAGE)],
+    "AdaptiveAveragePooling3D": [({"output_size": (2, 3, 2)}, _VOLUME)],
     "AdaptiveMaxPooling1D": [({"output_size": 2}, _SEQUENCE)],
     "AdaptiveMaxPooling2D": [({"output_size": (2, 3)}, _IMAGE)],
+    "AdaptiveMaxPooling3D": [({"output_size": (2, 3, 2)}, _VOLUME)],
     "AlphaDropout": [({"rate": 0.5, "noise_shape": (None, 1, 5, 4), "seed": 3}, _IMAGE)],
     "Average": [({}, _IMAGE)],
     "AveragePooling1D": [(_POOL1D, _SEQUENCE), (_POOL1D | _SAME, _SEQUENCE)],
     "AveragePooling2D": [(_POOL2D, _IMAGE), (_POOL2D | _SAME, _IMAGE)],
+    "AveragePooling3D": [(_POOL3D, _VOLUME), (_POOL3D | _SAME, _VOLUME)],
     "BatchNormalization": [({"axis": -1}, _IMAGE)],
     "CenterCrop": [({"height": 3, "width": 4}, _IMAGE)],
     "Concatenate": [({"axis": -1}, _IMAGE)],
@@ -58,8 +63,20 @@ LAYERS = {
         ({"filters": 4} | _CONV2D | {"strides": (2, 2), "output_padding": (1, 1)}, _IMAGE),
         ({"filters": 4} | _CONV2D | _SAME, _IMAGE),
     ],
+    "Conv3D": [
+        ({"filters": 4, "groups": 2} | _CONV3D, _VOLUME),
+        ({"filters": 4, "groups": 1} | _CONV3D | _SAME, _VOLUME),
+    ],
+    "Conv3DTranspose": [
+        (
+            {"filters": 4} | _CONV3D | {"strides": (2, 2, 2), "output_padding": (1, 1, 1)},
+            _VOLUME,
+        ),
+        ({"filters": 4} | _CONV3D | _SAME, _VOLUME),
+    ],
     "Cropping1D": [({"cropping": (1, 2)}, _SEQUENCE)],
     "Cropping2D": [({"cropping": ((1, 0), (0, 2))}, _IMAGE)],
+    "Cropping3D": [({"cropping": ((1, 0), (0, 2), (1, 1))}, _VOLUME)],
     "Dense": [({"units": 3}, _IMAGE)],
     "DepthwiseConv1D": [({"depth_multiplier": 2} | _CONV1D, _SEQUENCE)],
     "DepthwiseConv2D": [({"depth_multiplier": 2} | _CONV2D | _SAME, _IMAGE)],
@@ -70,8 +87,10 @@ LAYERS = {
     "GaussianNoise": [({"stddev": 0.5, "seed": 3}, _IMAGE)],
     "GlobalAveragePooling1D": [({}, _SEQUENCE)],
     "GlobalAveragePooling2D": [({}, _IMAGE)],
+    "GlobalAveragePooling3D": [({}, _VOLUME)],
     "GlobalMaxPooling1D": [({}, _SEQUENCE)],
     "GlobalMaxPooling2D": [({}, _IMAGE)],
+    "GlobalMaxPooling3D": [({}, _VOLUME)],
     "GroupNormalization": [({"groups": 2, "axis": -1}, _IMAGE)],
     "Identity": [({}, _IMAGE)],
     "InputLayer": [({"shape": (6, 5, 4)}, None), ({"batch_shape": (None, 6, 5, 4)}, None)],
@@ -81,6 +100,7 @@ LAYERS = {
     "LocalResponseNormalization": [({"depth_radius": 2}, _IMAGE)],
     "MaxPooling1D": [(_POOL1D, _SEQUENCE), (_POOL1D | _SAME, _SEQUENCE)],
     "MaxPooling2D": [(_POOL2D, _IMAGE), (_POOL2D | _SAME, _IMAGE)],
+    "MaxPooling3D": [(_POOL3D, _VOLUME), (_POOL3D | _SAME, _VOLUME)],
     "Maximum": [({}, _IMAGE)],
     "Minimum": [({}, _IMAGE)],
     "Multiply": [({}, _IMAGE)],
@@ -126,6 +146,7 @@ LAYERS = {
     "Softmax": [({"axis": [-1, -2]}, _IMAGE)],
     "SpatialDropout1D": [({"rate": 0.5, "seed": 3}, _SEQUENCE)],
     "SpatialDropout2D": [({"rate": 0.5, "seed": 3}, _IMAGE)],
+    "SpatialDropout3D": [({"rate": 0.5, "seed": 3}, _VOLUME)],
     "Subtract": [({}, _IMAGE)],
     "UnitNormalization": [({"axis": [-1, -2]}, _IMAGE)],
     "UpSampling1D": [({"size": 2}, _SEQUENCE)],
@@ -133,11 +154,13 @@ LAYERS = {
         ({"size": (2, 3), "interpolation": how}, _IMAGE)
         for how in ("nearest", "bilinear", "bicubic")
     ],
+    "UpSampling3D": [({"size": (2, 3, 2)}, _VOLUME)],
     "ZeroPadding1D": [({"padding": (1, 2)}, _SEQUENCE)],
     "ZeroPadding2D": [
         ({"padding": ((1, 0), (0, 2)), "padding_mode": mode}, _IMAGE)
         for mode in ("zeros", "edge", "reflect")
     ],
+    "ZeroPadding3D": [({"padding": ((1, 0), (0, 2), (1, 1))}, _VOLUME)],
 }
 # Arguments of layers that hold no integers.
 LAYER_WORDS = {

@@ -31,6 +31,8 @@ def test_adapted_data_have_mean_zero_and_variance_one(axis, x):
     mean = x.mean(axis=others(axis, 4), dtype=np.float64, keepdims=True)
     deviation = x.std(axis=others(axis, 4), dtype=np.float64, keepdims=True)
     np.testing.assert_allclose(y, (x - mean) / deviation, rtol=0, atol=1e-5)
+    assert layer.mean.shape == layer.variance.shape == mean.shape
+    np.testing.assert_allclose(layer.mean, mean, rtol=1e-6)
     given = layers.Normalization(axis, np.squeeze(mean), np.squeeze(deviation) ** 2)
     np.testing.assert_allclose(run(given, x), y, rtol=0, atol=1e-5)
     assert given.weights == []

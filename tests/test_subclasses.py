@@ -184,6 +184,8 @@ def test_a_class_may_extend_the_call_of_a_layer():
 
     model = models.Sequential([layers.Input((8, 8, 3)), Always(0.5), layers.Flatten(), Doubled(2)])
     assert not np.array_equal(model(X), model(X))
+    assert not np.array_equal(model.predict(X, verbose=0), model.predict(X, verbose=0))
+    assert not np.array_equal(model.predict_on_batch(X), model.predict_on_batch(X))
     dense = Doubled(3)
     y = dense(X[:, 0, 0])
     kernel, bias = dense.get_weights()

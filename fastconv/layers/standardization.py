@@ -67,17 +67,35 @@ class Normalization(Layer):
         if invert and mean is None:
             raise ValueError("`mean` and `variance` must be given with `invert=True`")
         self.invert = bool(invert)
-        self.mean: Any = None if mean is None else _values(mean, "mean")
-        self.variance: Any = None if variance is None else _values(variance, "variance")
-        if mean is not None and np.shape(self.mean) != np.shape(self.variance):
+        self._mean: Any = None if mean is None else _values(mean, "mean")
+        self._variance: Any = None if variance is None else _values(variance, "variance")
+        if mean is not None and np.shape(self._mean) != np.shape(self._variance):
             raise ValueError(
-                f"`mean` and `variance` must have the same shape, received {np.shape(self.mean)} "
-                f"and {np.shape(self.variance)}"
+                f"`mean` and `variance` must have the same shape, received {np.shape(self._mean)} "
+                f"and {np.shape(self._variance)}"
             )
-        if variance is not None and np.min(self.variance) < 0:
+        if variance is not None and np.min(self._variance) < 0:
             raise ValueError(f"`variance` must not be negative, received {variance!r:.100}")
         self.adapt_mean: Variable | None = None
         self.adapt_variance: Variable | None = None
+
+    @property
+    def mean(self) -> Any:
+        """The mean of every index of `axis`: as given, or float32 with all axes of the input, whose
+        other sizes are 1; None before the layer is built."""
+        return self._spread(self._mean, self.adapt_mean)
+
+    @property
+    def variance(self) -> Any:
+        """The variance of every index of `axis`, in the form of `mean`."""
+        return self._spread(self._variance, self.adapt_variance)
+
+    def _spread(self, given: Any, weight: Variable | None) -> Any:
+        if given is not None or weight is None:
+            return given
+        kept, rank = self._axes(self._input_shape), len(self._input_shape)
+        others = [axis for axis in range(rank) if axis not in kept]
+        return np.expand_dims(weight.numpy(), others)
 
     def _axes(self, input_shape) -> list[int]:
         return positive_axes(self, self.axis, len(input_shape)) if self.axis else []
@@ -88,8 +106,8 @@ class Normalization(Layer):
 
     def compute_output_shape(self, input_shape):
         sizes = self._sizes(input_shape)
-        if self.mean is not None:
-            self._broadcast(self.mean, sizes)
+        if self._mean is not None:
+            self._broadcast(self._mean, sizes)
         return tuple(input_shape)
 
     def _broadcast(self, values: Any, sizes: tuple[int, ...]) -> np.ndarray:
@@ -102,7 +120,7 @@ class Normalization(Layer):
             ) from None
 
     def build(self, input_shape):
-        if self.mean is None:
+        if self._mean is None:
             sizes = self._sizes(input_shape)
             specs = [
                 WeightSpec.of(name, values, trainable=False)
@@ -122,7 +140,7 @@ class Normalization(Layer):
         Raises ValueError if the layer has `mean` and `variance`, for no data, and for shapes that
         do not fit; TypeError for data that are not numeric.
         """
-        if self.mean is not None:
+        if self._mean is not None:
             raise ValueError(
                 f"layer {self.name!r} is given `mean` and `variance`, so it cannot adapt them"
             )
@@ -172,15 +190,15 @@ class Normalization(Layer):
         return with_axes_last(kept, len(input_shape), inner) if kept else inner
 
     def _over_last_axis(self, size: int, sizes: tuple[int, ...]) -> list[operations.Operation]:
-        if self.mean is None:
+        if self._mean is None:
             # The square root of epsilon is the deviation that a variance of zero gets.
             epsilon = _SMALLEST_DEVIATION**2
             mean, variance = built(self.adapt_mean), built(self.adapt_variance)
             return [
                 operations.BatchNormalization(None, None, mean, variance, 1.0, epsilon, frozen=True)
             ]
-        mean = self._broadcast(self.mean, sizes).reshape(size)
-        variance = self._broadcast(self.variance, sizes).reshape(size)
+        mean = self._broadcast(self._mean, sizes).reshape(size)
+        variance = self._broadcast(self._variance, sizes).reshape(size)
         deviation = np.maximum(np.sqrt(variance), _SMALLEST_DEVIATION)
         if self.invert:
             return [operations.ScaleShift(tuple(deviation.tolist()), tuple(mean.tolist()))]
@@ -194,8 +212,8 @@ class Normalization(Layer):
         return super().get_config() | {
             "axis": self.axis,
             "invert": self.invert,
-            "mean": self.mean,
-            "variance": self.variance,
+            "mean": self._mean,
+            "variance": self._variance,
         }
 
 

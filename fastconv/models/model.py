@@ -48,8 +48,8 @@ from fastconv.training import Trainer
 from fastconv.training.data import batch_shape
 from fastconv.training.io_spec import IOSpec
 
-# First number of the draws of `model(x)`, far from those of training.
-_AUGMENTATIONS = 2**32
+# First number of the draws outside of training, far from those of training.
+_OUTSIDE = 2**32
 
 _CONNECTED = (
     "make Model(inputs, outputs) of layers that are called on `Input`; for computations of your "
@@ -188,7 +188,7 @@ class Model(Trainer, OpenSizes, Layer):
     def _begin(self, name: str | None) -> None:
         Layer.__init__(self, name=name)
         Trainer.__init__(self)
-        self._augmentations = 0  # number of calls `model(x)` that augment images
+        self._outside_draws = 0  # number of batches outside of training
         # Input and output tensors; None before the model is built.
         self._ends: tuple[list[SymbolicTensor], list[SymbolicTensor]] | None = None
 
@@ -454,12 +454,7 @@ class Model(Trainer, OpenSizes, Layer):
             self._build_on(x)
             if training is False or (training is None and not self._differs_without_training(x)):
                 return self.predict_on_batch(x)
-            with self._lock:
-                draw = randomness.element_draw()
-                if draw is None:
-                    self._augmentations += 1
-                    draw = _AUGMENTATIONS + self._augmentations
-            return self._forward(x, "forward" if training else "augment", draw)
+            return self._forward(x, "forward" if training else "augment")
         if not self.built and len(tensors) == 1:
             self.build(tensors[0].shape)
         if len(self.inputs) > 1 or isinstance(x, dict):
@@ -497,7 +492,19 @@ class Model(Trainer, OpenSizes, Layer):
         """
         return self._forward(x, "infer")
 
-    def _forward(self, x: Any, mode: str, draw: int = 0) -> Any:
+    def _next_draw(self) -> int:
+        """Return the number of the random draws of the next batch outside of training.
+
+        Layers that are random in prediction, too, draw anew for each batch.
+        """
+        draw = randomness.element_draw()
+        if draw is not None:
+            return draw
+        with self._lock:
+            self._outside_draws += 1
+            return _OUTSIDE + self._outside_draws
+
+    def _forward(self, x: Any, mode: str) -> Any:
         self._build_on(x)
         spec = self.io_spec
         xs = spec.samples(x)
@@ -509,7 +516,7 @@ class Model(Trainer, OpenSizes, Layer):
         with self._plan(len(xs[0]), mode, shapes=spec.plan_shapes) as plan:
             for index, array in enumerate(xs):
                 plan.inputs[index][...] = array
-            plan.run(draw)
+            plan.run(self._next_draw())
             return self.pack_outputs([output.copy() for output in plan.outputs])
 
     # Weights --------------------------------------------------------------------------------------

@@ -61,6 +61,7 @@ class Trainer(OwnLoops, OwnSteps):
         ) -> Graph: ...
         def pack_outputs(self, values: list[Any]) -> Any: ...
         def renew_parameters(self) -> AnyParameters: ...
+        def _next_draw(self) -> int: ...
 
     def __init__(self):
         self.compiled = False
@@ -507,7 +508,7 @@ class Trainer(OwnLoops, OwnSteps):
                 size, _ = source.size(item)
                 with self._plan(size, "infer", shapes=source.shapes(item)) as plan:
                     source.load(item, plan)
-                    plan.run(done)
+                    plan.run(self._next_draw())
                     if count is None:
                         parts = [output.copy() for output in plan.outputs]
                         copies.append(parts)

@@ -33,7 +33,18 @@ from collections.abc import Sequence
 from types import ModuleType
 
 import fastconv
-from fastconv.cli import bench, evaluate, explain, filters, info, predict, summary, train, visualize
+from fastconv.cli import (
+    bench,
+    evaluate,
+    explain,
+    export,
+    filters,
+    info,
+    predict,
+    summary,
+    train,
+    visualize,
+)
 from fastconv.cli.errors import InputError, one_line
 from fastconv.cli.parser import Parser, as_options
 
@@ -45,6 +56,7 @@ COMMANDS: dict[str, ModuleType] = {
     "explain": explain,
     "filters": filters,
     "visualize": visualize,
+    "export": export,
     "bench": bench,
     "info": info,
 }

@@ -1,4 +1,5 @@
-"""What a model's name on the command line means: a `.keras` file, or a network of the zoo."""
+"""What a model's name on the command line means: a `.keras` or `.onnx` file, or a network of the
+zoo."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ SMALLEST = 32  # pixels: what networks made for large pictures are given at leas
 
 def is_file(name: str) -> bool:
     """Whether `name` can only be meant as a file."""
-    return name.endswith((".keras", ".h5")) or os.sep in name or Path(name).is_file()
+    return name.endswith((".keras", ".h5", ".onnx")) or os.sep in name or Path(name).is_file()
 
 
 def zoo_networks() -> dict[str, Any]:
@@ -42,6 +43,10 @@ def load(path: str) -> Model:
     if not Path(path).is_file():
         raise InputError(f"{path}: {_not_a_model(Path(path))}")
     with checked_input(path):
+        if path.endswith(".onnx"):
+            from fastconv import onnx
+
+            return onnx.load(path)
         return models.load_model(path)
 
 
@@ -95,7 +100,9 @@ def shape_for(name: str, pictures: tuple[int, int, int], size: int | None) -> tu
 
 def add_model(parser: argparse.ArgumentParser) -> None:
     """A model to look at, by `chosen`."""
-    parser.add_argument("model", metavar="MODEL", help="a .keras file, or a network of the zoo")
+    parser.add_argument(
+        "model", metavar="MODEL", help="a .keras or .onnx file, or a network of the zoo"
+    )
     parser.add_argument("--size", type=int, metavar="PIXELS", help="of the input, with the zoo")
     parser.add_argument("--channels", type=int, metavar="N", help="of the input, with the zoo")
     parser.add_argument("--classes", type=int, metavar="N", help="with the zoo")

@@ -11,6 +11,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from types import MappingProxyType
 from typing import Any
 
@@ -657,6 +658,18 @@ class Model(Trainer, OpenSizes, Layer):
         from fastconv import saving  # not needed to train
 
         saving.save_model(self, filepath, overwrite, zipped, include_optimizer)
+
+    def export(
+        self, filepath: str | os.PathLike, format: str = "onnx", opset_version: int | None = None
+    ) -> None:
+        """Write the model for other programs: see `fastconv.onnx.save`.
+
+        `format` must be "onnx"; ValueError for another one.
+        """
+        if format != "onnx":
+            raise ValueError(f"`format` must be 'onnx', received {format!r}")
+        # By name: it is a part above this one, and needs a package that models do not.
+        import_module("fastconv.onnx").save(self, filepath, opset_version)
 
     @explain_keywords
     def save_weights(self, filepath: str | os.PathLike, overwrite: bool = True) -> None:

@@ -10,7 +10,8 @@
     tensor      a value, in the order of axes of the file and in that of memory
     running     a graph node by node: constants are computed, all else becomes layers
     importing   `load`
-    exporting   `save`; `writers` holds one small function per layer
+    exporting   `save`
+    writing     the nodes and weights of a file; `writers` has one small function per operation
     backend     onnx's own interface for test programs
 
 The package `onnx` (`pip install "fastconv[onnx]"`) parses and checks files and has the schemas of
@@ -27,6 +28,7 @@ except ImportError as error:
     ) from error
 
 from fastconv.onnx import backend
+from fastconv.onnx.exporting import save
 from fastconv.onnx.importing import load
 
-__all__ = ["backend", "load"]
+__all__ = ["backend", "load", "save"]

@@ -32,6 +32,11 @@ def fuse(graph: Graph, mode: str) -> Graph:
     return join_chains(_join(graph, _with_activation))
 
 
+def inference_graph(graph: Graph) -> Graph:
+    """Return the graph as `predict` runs it, before operations are joined."""
+    return _live(simplify(_without_idle(graph, "predict")))
+
+
 def fuse_forward(graph: Graph) -> Graph:
     """Return the fused graph with poolings inside convolutions, for passes without a backward pass,
     which would need the input of the pooling."""

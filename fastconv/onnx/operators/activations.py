@@ -121,7 +121,7 @@ def gelu(node: Node, x: Tensor) -> Tensor:
 
 @operator("Mish", 18, 22)
 def mish(node: Node, x: Tensor) -> Tensor:
-    return x.mapped(ops.mish)
+    return _activated(node, x, ops.mish, "mish")
 
 
 @operator("HardSwish", 14, 22)

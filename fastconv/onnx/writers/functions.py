@@ -304,7 +304,7 @@ def _interpolate(call: Call) -> str:
     if call["coordinates"] == "tf_half_pixel_for_nn" or call["parts"] is not None:
         raise ValueError(f"`ops.interpolate` with {call['coordinates']!r} cannot be written")
     factors = [
-        1.0 if m is None and s is None else s if s is not None else m / n
+        s if s is not None else 1.0 if m is None or n is None else m / n
         for n, m, s in zip(shape, sizes, scales, strict=True)
     ]
     if any(not math.isfinite(factor) for factor in factors):

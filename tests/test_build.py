@@ -78,17 +78,33 @@ def test_a_module_exports_nothing_but_its_entry(path):
     assert symbols == {f"PyInit_{path.name.partition('.')[0]}"}
 
 
-def schedules() -> list[str]:
-    return sorted(path.stem for path in (CHECKOUT / "fastconv/_ext/schedule").glob("*.c"))
+FOLDERS = ("schedule", "operations")  # of plain C
 
 
-def test_schedules_are_compiled_once_for_all_targets():
-    """Ordinary C with the baseline's flags, whose conversions the compiler checks."""
-    assert sorted(path.stem for path in (OBJECTS / "schedule").glob("*.o")) == schedules()
-    for path in (OBJECTS / "schedule").glob("*.cmd"):
+def plain_c(folder: str) -> list[str]:
+    return sorted(path.stem for path in (CHECKOUT / "fastconv/_ext" / folder).glob("*.c"))
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_plain_c_is_compiled_once_for_all_targets(folder):
+    """With the baseline's flags; the compiler checks its conversions."""
+    assert sorted(path.stem for path in (OBJECTS / folder).glob("*.o")) == plain_c(folder)
+    for path in (OBJECTS / folder).glob("*.cmd"):
         command = path.read_text().split()
         assert "-Wconversion" in command
         assert not any(flag.startswith("-m") for flag in command if flag != "-march=x86-64")
+
+
+def test_plain_c_needs_nothing_but_the_c_library():
+    """Neither Python nor OpenMP: other programs can link it."""
+    objects = [path for folder in FOLDERS for path in (OBJECTS / folder).glob("*.o")]
+    symbols = {
+        line.split()[-1]
+        for line in output("nm", "--undefined-only", *objects).splitlines()
+        if " U " in line
+    }
+    allowed = {"memcpy", "memset", "sched_yield", "syscall", "clock_gettime", "sqrt", "_GLOBAL_OFFSET_TABLE_"}
+    assert {name for name in symbols if not name.startswith("fc_")} <= allowed
 
 
 WIDE = re.compile(r"%[yz]mm|%k[0-7]\b|\bvfn?m(add|sub)")
@@ -100,7 +116,12 @@ WIDE = re.compile(r"%[yz]mm|%k[0-7]\b|\bvfn?m(add|sub)")
     [
         "kernels/dispatch",
         "kernels/target_scalar",
-        *(f"schedule/{name}" for name in schedules() if name != "schedule"),  # which is data
+        *(
+            f"{folder}/{name}"
+            for folder in FOLDERS
+            for name in plain_c(folder)
+            if name not in ("schedule", "operations")  # which are data
+        ),
         *(path.name.split(".")[0] for path in modules()),
     ],
 )
@@ -319,7 +340,7 @@ def test_sdist_holds_the_sources_and_no_mnist(sdist):
         for folder, pattern in [
             ("fastconv", "*.py"),
             ("fastconv", "*.p[yx][xd]"),
-            ("fastconv/_ext/kernels", "*.[ch]"),
+            ("fastconv/_ext", "*.[ch]"),
             ("fastconv/_ext/kernels", "*.inc"),
             ("fastconv/datasets/data", "*"),
             ("tests", "*.py"),

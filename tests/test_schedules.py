@@ -376,4 +376,5 @@ def test_the_tables_for_cython_follow_from_the_lists_in_the_headers():
     )
     make_tables = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(make_tables)
-    assert (folder / "_tables.pxd").read_text() == make_tables.text()
+    for name, text in make_tables.FILES.items():
+        assert (folder / name).read_text() == text()

@@ -1,4 +1,4 @@
-"""Chains of element-wise operations: one pass over memory, in items of a few blocks."""
+"""Chains of element-wise operations: one pass over memory (operations/chain.c)."""
 
 cimport cython
 from libc.stdint cimport int64_t
@@ -6,10 +6,9 @@ from libc.stdlib cimport calloc, free
 cimport numpy as cnp
 import numpy as np
 
-from fastconv._ext._core cimport activation_code, current_table, pointer
+from fastconv._ext._core cimport activation_code, current_table, operations, pointer, target_of
 from fastconv._ext._kernels cimport (
     FC_CHAIN_AXES,
-    FC_CHAIN_BLOCK,
     FC_CHAIN_CODE_COUNT,
     FC_CHAIN_SLOTS,
     FC_CHAIN_activation,
@@ -27,10 +26,8 @@ from fastconv._ext._kernels cimport (
     fc_chain_instruction,
     fc_chain_slot,
 )
-from fastconv._ext._program cimport Op, round_up_64
-
-cdef enum:
-    BLOCKS = 16  # blocks per item: the operands that repeat are prepared once per item
+from fastconv._ext._operations cimport fc_chain_op
+from fastconv._ext._program cimport Op
 
 cdef extern from *:
     """
@@ -77,7 +74,7 @@ cdef class Chain(Op):
     and dtype and there is no other output.
     """
 
-    cdef fc_chain problem
+    cdef fc_chain_op c
     cdef fc_chain_instruction *instruction
     cdef fc_chain_slot *slot
 
@@ -96,7 +93,9 @@ cdef class Chain(Op):
         )
         if dtype not in (np.float32, np.float64):
             raise TypeError(f"expected float32 or float64 arrays, received {dtype}")
-        self.table = current_table(dtype == np.float64)
+        self.op = &self.c.op
+        self.op.table = current_table(dtype == np.float64)
+        self.op.target = target_of(self.op.table)
         self.slot = <fc_chain_slot *> calloc(max(slots, 1), sizeof(fc_chain_slot))
         self.instruction = <fc_chain_instruction *> calloc(
             max(len(instructions), 1), sizeof(fc_chain_instruction)
@@ -105,21 +104,19 @@ cdef class Chain(Op):
             raise MemoryError(f"cannot allocate a chain of {len(instructions)} instructions")
         shape = outputs[0].shape
         shape, strides = _collapsed(shape, [x for x in inputs if isinstance(x, np.ndarray)])
-        cdef fc_chain *p = &self.problem
+        cdef fc_chain *p = &self.c.problem
         cdef int index, axis
-        p.slot, p.instruction = self.slot, self.instruction
+        p.slot, p.instruction, self.c.slot = self.slot, self.instruction, self.slot
         p.slots, p.instructions = slots, len(instructions)
         p.axes, p.size = len(shape), outputs[0].size
         for axis in range(p.axes):
             p.shape[axis] = shape[axis]
         strides = iter(strides)
-        p.block = FC_CHAIN_BLOCK
         for index, x in enumerate(inputs):
             if isinstance(x, np.ndarray):
                 self._describe_input(index, x, next(strides), dtype)
             else:
                 self.slot[index].place, self.slot[index].value = FC_SLOT_SINGLE, x
-        self._choose_block()
         for index, y in enumerate(outputs, len(inputs)):
             if y.shape != outputs[0].shape:
                 raise ValueError(
@@ -130,9 +127,8 @@ cdef class Chain(Op):
             if self.slot[index].type == FC_ELEMENT_INT32:
                 raise TypeError("an output of a chain must be float or bool, received int32")
         cost = self._describe_instructions(instructions)
-        self._lay_out()
-        p.item = BLOCKS * p.block
-        self.work = <double> p.size * (4.0 * len(self.arrays) + cost)
+        self.op.work = <double> p.size * (4.0 * len(self.arrays) + cost)
+        operations.prepare_chain(&self.c)
 
     cdef int _describe_input(self, int index, x, strides, dtype) except -1:
         cdef fc_chain_slot *slot = self.slot + index
@@ -143,7 +139,7 @@ cdef class Chain(Op):
         repeated = [
             axis
             for axis, stride in enumerate(strides)
-            if stride == 0 and self.problem.shape[axis] != 1
+            if stride == 0 and self.c.problem.shape[axis] != 1
         ]
         if x.size == 1:
             slot.place = FC_SLOT_SINGLE
@@ -155,19 +151,6 @@ cdef class Chain(Op):
             slot.place = FC_SLOT_STRIDED
         return 0
 
-    cdef int _choose_block(self) except -1:
-        """The block is a multiple of the longest period; inputs of other periods are gathered."""
-        cdef int64_t period = 1
-        cdef int s
-        for s in range(self.problem.slots):
-            if self.slot[s].place == FC_SLOT_PERIODIC and self.slot[s].period <= FC_CHAIN_BLOCK:
-                period = max(period, self.slot[s].period)
-        self.problem.block = FC_CHAIN_BLOCK // period * period
-        for s in range(self.problem.slots):
-            if self.slot[s].place == FC_SLOT_PERIODIC and self.problem.block % self.slot[s].period:
-                self.slot[s].place = FC_SLOT_STRIDED
-        return 0
-
     cdef double _describe_instructions(self, instructions) except -1:
         cdef double cost = 0
         cdef fc_chain_instruction *to
@@ -176,8 +159,8 @@ cdef class Chain(Op):
             code, operands, each = INSTRUCTIONS[name]
             if len(xs) != operands:
                 raise ValueError(f"{name!r} takes {operands} operands, received {len(xs)}")
-            if not all(0 <= slot < self.problem.slots for slot in (y, *xs)):
-                raise ValueError(f"expected slots below {self.problem.slots}, received {(y, *xs)}")
+            if not all(0 <= slot < self.c.problem.slots for slot in (y, *xs)):
+                raise ValueError(f"expected slots below {self.c.problem.slots}, received {(y, *xs)}")
             to = self.instruction + index
             to.code, to.y = code, y
             for place in range(3):
@@ -188,31 +171,6 @@ cdef class Chain(Op):
                     to.parameters[place] = value
             cost += each
         return cost
-
-    cdef void _lay_out(self) noexcept:
-        """Give every slot that is not an array its part of the scratch memory."""
-        cdef int64_t element = self.table.target.element_size, used = 0
-        cdef int64_t least = self.table.target.lanes
-        cdef int64_t whole = round_up_64(max(self.problem.block, least) * element) // element
-        cdef int s
-        for s in range(self.problem.slots):
-            self.slot[s].scratch = used
-            if self.slot[s].place == FC_SLOT_SINGLE:
-                used += round_up_64(least * element) // element
-            elif (
-                self.slot[s].place not in (FC_SLOT_WHOLE, FC_SLOT_OUTPUT)
-                or self.slot[s].type != FC_ELEMENT_REAL
-            ):
-                used += whole
-        self.scratch_bytes = max(used, 1) * element
-
-    cdef int64_t phase_items(self, int phase) noexcept nogil:
-        return (self.problem.size + self.problem.item - 1) // self.problem.item
-
-    cdef void phase_item(
-        self, int phase, int64_t item, char *workspace, char *scratch
-    ) noexcept nogil:
-        self.table.chain_item(&self.problem, item, scratch)
 
 
 cdef int _element_type(array, dtype, str what) except -1:

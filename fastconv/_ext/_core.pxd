@@ -1,6 +1,7 @@
 # Declarations shared by the extension modules: the kernel table in use,
 # and what converts arrays and names for it.
 from fastconv._ext._kernels cimport fc_target
+from fastconv._ext._operation_table cimport fc_operation_table
 from fastconv._ext._tables cimport fc_schedule, fc_table
 
 # The table for float32 or float64 of the selected instruction set.
@@ -13,8 +14,10 @@ cdef const fc_table *compiled_table(str name) except NULL
 # The properties of a table's target, with the variants that tests force or forbid.
 cdef fc_target target_of(const fc_table *table) noexcept
 
-# The schedules (schedule/schedule.h); `_core` links them for all modules.
+# The schedules (schedule/schedule.h) and the operations (operations/operations.h);
+# `_core` links them for all modules.
 cdef const fc_schedule *schedule
+cdef const fc_operation_table *operations
 
 # float32 -> 0, float64 -> 1; raises for any other dtype, and for arrays of different dtypes.
 cdef int element_kind(tuple arrays) except -1

@@ -40,6 +40,7 @@ from fastconv._ext._kernels cimport (
     fc_isa_supported,
     fc_target,
 )
+from fastconv._ext._operation_table cimport fc_operations
 from fastconv._ext._tables cimport fc_get_table, fc_schedules, fc_table
 
 cdef extern from *:
@@ -62,6 +63,7 @@ cnp.import_array()
 cdef int initial_openmp_threads = fc_openmp_threads()
 
 schedule = &fc_schedules
+operations = &fc_operations
 
 cdef int selected = 0
 

@@ -4,23 +4,17 @@ x (N, I), w (I, O), b (O,), y and dy (N, O).
 """
 
 cimport cython
-from libc.stdint cimport int64_t
 
-from fastconv._ext._core cimport fused_activation_code, pointer, schedule
-from fastconv._ext._kernels cimport fc_dense, fc_target
+from fastconv._ext._core cimport fused_activation_code, operations, pointer
+from fastconv._ext._operations cimport fc_dense_op
 from fastconv._ext._optim cimport Rule
-from fastconv._ext._program cimport Op, bind, describe_activation_gradient, round_up_64
-
-ctypedef void (*plan_function)(const fc_target *, fc_dense *) noexcept nogil
-ctypedef void (*item_function)(const fc_dense *, int64_t, void *) noexcept nogil
+from fastconv._ext._program cimport Op, bind, describe_activation_gradient
 
 
 cdef class _DenseOp(Op):
-    """One pass of a dense layer."""
+    """One pass of a dense layer (operations/dense.c)."""
 
-    cdef fc_dense problem
-    cdef item_function item
-    cdef plan_function plan
+    cdef fc_dense_op c
 
     cdef int _describe(self, x, w, y, b) except -1:
         """Check the shapes of one pass, given under their forward names."""
@@ -33,23 +27,8 @@ cdef class _DenseOp(Op):
                 f"inconsistent shapes: input {x.shape}, weights {w.shape}, output {y.shape}, "
                 f"bias {None if b is None else b.shape}"
             )
-        self.problem.rows, self.problem.inputs, self.problem.outputs = rows, inputs, outputs
-        # With few rows, reading the weights dominates.
-        self.work = 2.0 * max(rows, 4) * inputs * outputs
+        self.c.problem.rows, self.c.problem.inputs, self.c.problem.outputs = rows, inputs, outputs
         return 0
-
-    cdef void fit(self, int threads) noexcept nogil:
-        self.problem.threads = threads
-        self.plan(&self.target, &self.problem)
-        self.scratch_bytes = round_up_64(self.problem.scratch_bytes)
-
-    cdef int64_t phase_items(self, int phase) noexcept nogil:
-        return self.problem.items
-
-    cdef void phase_item(
-        self, int phase, int64_t item, char *workspace, char *scratch
-    ) noexcept nogil:
-        self.item(&self.problem, item, scratch)
 
 
 @cython.final
@@ -58,36 +37,18 @@ cdef class DenseForward(_DenseOp):
 
     def details(self):
         return {
-            "variant": "narrow" if self.problem.narrow else "wide",
-            "reduction_blocks": self.problem.blocks,
+            "variant": "narrow" if self.c.problem.narrow else "wide",
+            "reduction_blocks": self.c.problem.blocks,
         }
 
     def __init__(self, x, w, b, y, str activation="linear", double slope=0.0):
-        bind(self, (x, w, b, y))
+        bind(self, &self.c.op, (x, w, b, y))
         self._describe(x, w, y, b)
-        self.problem.x, self.problem.w, self.problem.bias = pointer(x), pointer(w), pointer(b)
-        self.problem.y = pointer(y)
-        self.problem.activation = fused_activation_code(activation)
-        self.problem.slope = slope
-        self.plan = schedule.plan_dense_forward
-        self.item = self.table.dense_forward_item
-        self.fit(1)
-        self.phases = 2 if self.problem.blocks > 1 else 1
-        self.shared_bytes = round_up_64(self.problem.partial_size * self.table.target.element_size)
-
-    cdef void begin(self, char *workspace) noexcept nogil:
-        self.problem.partial = workspace
-
-    cdef int64_t phase_items(self, int phase) noexcept nogil:
-        return self.problem.sum_items if phase else self.problem.items
-
-    cdef void phase_item(
-        self, int phase, int64_t item, char *workspace, char *scratch
-    ) noexcept nogil:
-        if phase:
-            self.table.dense_sum_item(&self.problem, item)
-        else:
-            self.item(&self.problem, item, scratch)
+        self.c.problem.x, self.c.problem.w, self.c.problem.bias = pointer(x), pointer(w), pointer(b)
+        self.c.problem.y = pointer(y)
+        self.c.problem.activation = fused_activation_code(activation)
+        self.c.problem.slope = slope
+        operations.prepare_dense_forward(&self.c)
 
 
 @cython.final
@@ -99,14 +60,13 @@ cdef class DenseBackwardInput(_DenseOp):
     """
 
     def __init__(self, dy, w, dx, activation_gradient=None):
-        bind(self, (dy, w, dx))
+        bind(self, &self.c.op, (dy, w, dx))
         self._describe(dx, w, dy, None)
-        self.problem.dy, self.problem.w, self.problem.dx = pointer(dy), pointer(w), pointer(dx)
+        self.c.problem.dy, self.c.problem.w, self.c.problem.dx = pointer(dy), pointer(w), pointer(dx)
         describe_activation_gradient(
-            self, &self.problem.activation_gradient, activation_gradient, dx
+            self, &self.c.problem.activation_gradient, activation_gradient, dx
         )
-        self.plan = schedule.plan_dense_backward_input
-        self.item = self.table.dense_backward_input_item
+        operations.prepare_dense_backward_input(&self.c)
 
 
 @cython.final
@@ -114,12 +74,11 @@ cdef class DenseBackwardKernel(_DenseOp):
     """dw = x' dy, db = column sums of dy"""
 
     def __init__(self, x, dy, dw, db):
-        bind(self, (x, dy, dw, db))
+        bind(self, &self.c.op, (x, dy, dw, db))
         self._describe(x, dw, dy, db)
-        self.problem.x, self.problem.dy = pointer(x), pointer(dy)
-        self.problem.dw, self.problem.db = pointer(dw), pointer(db)
-        self.plan = schedule.plan_dense_backward_kernel
-        self.item = self.table.dense_backward_kernel_item
+        self.c.problem.x, self.c.problem.dy = pointer(x), pointer(dy)
+        self.c.problem.dw, self.c.problem.db = pointer(dw), pointer(db)
+        operations.prepare_dense_backward_kernel(&self.c)
 
 
 @cython.final
@@ -136,20 +95,8 @@ cdef class DenseUpdate(_DenseOp):
     def __init__(self, x, dy, db, Rule rule):
         if not rule.needs_gradient:
             raise ValueError("expected a rule that takes a gradient")
-        bind(self, (x, dy, db, *rule.arrays), (x, dy, db, rule.w))
-        self.rule = rule
+        bind(self, &self.c.op, (x, dy, db, *rule.arrays), (x, dy, db, rule.w))
         self._describe(x, rule.w, dy, db)
-        # For every weight, w and at least one slot are read and written.
-        self.work = max(self.work, 16.0 * rule.w.size)
-        self.problem.x, self.problem.dy, self.problem.db = pointer(x), pointer(dy), pointer(db)
-        self.plan = schedule.plan_dense_update
-
-    cdef void begin(self, char *workspace) noexcept nogil:
-        self.rule.read_hyper()
-
-    cdef void phase_item(
-        self, int phase, int64_t item, char *workspace, char *scratch
-    ) noexcept nogil:
-        self.table.dense_update_item(
-            &self.problem, &self.rule.problem, self.rule.apply, item, scratch
-        )
+        self.rule, self.c.rule = rule, &rule.c
+        self.c.problem.x, self.c.problem.dy, self.c.problem.db = pointer(x), pointer(dy), pointer(db)
+        operations.prepare_dense_update(&self.c)

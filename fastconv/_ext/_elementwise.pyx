@@ -1,15 +1,18 @@
-"""Activations, softmax, losses and dropout: single passes over stretches of fixed size."""
+"""Activations, softmax, losses and dropout: operations/elementwise.c and loss.c."""
 
 cimport cython
 from libc.stdint cimport int64_t, uint64_t
 import numpy as np
 
-from fastconv._ext._core cimport activation_code, pointer
+from fastconv._ext._core cimport activation_code, operations, pointer
 from fastconv._ext._kernels cimport fc_loss
+from fastconv._ext._operations cimport (
+    fc_activation_op,
+    fc_dropout_op,
+    fc_loss_op,
+    fc_softmax_op,
+)
 from fastconv._ext._program cimport Op, bind
-
-cdef enum:
-    STRETCH = 8192  # elements per item: 32 KiB of float32, an L1 cache
 
 
 def _same_shapes(*named):
@@ -21,35 +24,17 @@ def _same_shapes(*named):
             )
 
 
-cdef class _Elementwise(Op):
-    cdef int64_t size
+cdef class _Activation(Op):
+    cdef fc_activation_op c
 
-    cdef int _begin(self, arrays, named) except -1:
-        bind(self, arrays)
-        _same_shapes(*named)
-        self.size = arrays[0].size
-        self.work = 8.0 * self.size  # bytes moved
-        return 0
-
-    cdef void _stretch(self, int64_t begin, int64_t n) noexcept nogil:
-        pass
-
-    cdef int64_t phase_items(self, int phase) noexcept nogil:
-        return (self.size + STRETCH - 1) // STRETCH
-
-    cdef void phase_item(
-        self, int phase, int64_t item, char *workspace, char *scratch
-    ) noexcept nogil:
-        self._stretch(item * STRETCH, min(<int64_t> STRETCH, self.size - item * STRETCH))
-
-
-cdef class _Activation(_Elementwise):
-    cdef int kind
-    cdef double[3] parameters
-
-    cdef int _describe(self, str kind, double slope, double max_value, double threshold) except -1:
-        self.kind = activation_code(kind)
-        self.parameters = [slope, max_value, threshold]
+    cdef int _describe(
+        self, str kind, double slope, double max_value, double threshold, tuple arrays
+    ) except -1:
+        bind(self, &self.c.stretch.op, arrays)
+        self.c.stretch.size = arrays[0].size
+        self.c.kind = activation_code(kind)
+        self.c.parameters[0], self.c.parameters[1] = slope, max_value
+        self.c.parameters[2] = threshold
         return 0
 
 
@@ -61,195 +46,136 @@ cdef class ActivationForward(_Activation):
     "bounded_relu" uses all three.
     """
 
-    cdef char *x
-    cdef char *y
-
     def __init__(
         self, str kind, x, y, double slope=0.0, double max_value=0.0, double threshold=0.0
     ):
-        self._begin((x, y), (("x", x), ("y", y)))
-        self._describe(kind, slope, max_value, threshold)
-        self.x, self.y = <char *> pointer(x), <char *> pointer(y)
-
-    cdef void _stretch(self, int64_t begin, int64_t n) noexcept nogil:
-        cdef int64_t at = begin * self.table.target.element_size
-        self.table.activation_pass(self.kind, self.parameters, self.x + at, self.y + at, n)
+        self._describe(kind, slope, max_value, threshold, (x, y))
+        _same_shapes(("x", x), ("y", y))
+        self.c.x, self.c.y = <char *> pointer(x), <char *> pointer(y)
+        operations.prepare_activation(&self.c)
 
 
 @cython.final
 cdef class ActivationBackward(_Activation):
     """dx = dy * f'(x); `saved` is x for kinds in `KEEPS_INPUT`, else y = f(x); dx may be dy."""
 
-    cdef char *saved
-    cdef char *dy
-    cdef char *dx
-
     def __init__(
         self, str kind, saved, dy, dx, double slope=0.0, double max_value=0.0, double threshold=0.0
     ):
-        self._begin((saved, dy, dx), (("saved", saved), ("dy", dy), ("dx", dx)))
-        self._describe(kind, slope, max_value, threshold)
-        self.saved = <char *> pointer(saved)
-        self.dy, self.dx = <char *> pointer(dy), <char *> pointer(dx)
-
-    cdef void _stretch(self, int64_t begin, int64_t n) noexcept nogil:
-        cdef int64_t at = begin * self.table.target.element_size
-        self.table.activation_backward_pass(
-            self.kind, self.parameters, self.saved + at, self.dy + at, self.dx + at, n
-        )
+        self._describe(kind, slope, max_value, threshold, (saved, dy, dx))
+        _same_shapes(("saved", saved), ("dy", dy), ("dx", dx))
+        self.c.x, self.c.dy = <char *> pointer(saved), <char *> pointer(dy)
+        self.c.y = <char *> pointer(dx)
+        operations.prepare_activation_backward(&self.c)
 
 
 @cython.final
-cdef class Dropout(_Elementwise):
+cdef class Dropout(Op):
     """y = x / (1 - rate) where kept, 0 where dropped; every run draws a new mask.  y may be x."""
 
-    cdef char *x
-    cdef char *y
-    cdef readonly double rate
-    cdef uint64_t seed
-    cdef uint64_t draws
+    cdef fc_dropout_op c
 
     def __init__(self, x, y, double rate, uint64_t seed):
         if not 0.0 <= rate < 1.0:
             raise ValueError(f"`rate` must be in [0, 1), received {rate}")
-        self._begin((x, y), (("x", x), ("y", y)))
-        self.rate = rate
-        self.seed = seed
-        self.x, self.y = <char *> pointer(x), <char *> pointer(y)
+        bind(self, &self.c.stretch.op, (x, y))
+        _same_shapes(("x", x), ("y", y))
+        self.c.stretch.size, self.c.rate, self.c.seed = x.size, rate, seed
+        self.c.x, self.c.y = <char *> pointer(x), <char *> pointer(y)
+        operations.prepare_dropout(&self.c)
+
+    @property
+    def rate(self):
+        """Probability that an element is dropped."""
+        return self.c.rate
 
     def get_state(self):
         """The number of masks drawn so far."""
-        return self.draws
+        return self.c.draws
 
     def set_state(self, uint64_t draws):
-        self.draws = draws
-
-    cdef uint64_t key(self) noexcept nogil:
-        return self.seed + self.draws * <uint64_t> 0xD1342543DE82EF95
-
-    cdef void begin(self, char *workspace) noexcept nogil:
-        self.draws += 1
-
-    cdef void _stretch(self, int64_t begin, int64_t n) noexcept nogil:
-        cdef int64_t at = begin * self.table.target.element_size
-        self.table.dropout(self.x + at, self.y + at, begin, n, self.rate, self.key())
+        self.c.draws = draws
 
 
 @cython.final
-cdef class DropoutBackward(_Elementwise):
+cdef class DropoutBackward(Op):
     """dx = dy under the mask of the last run of `forward`; dx may be dy."""
 
     cdef Dropout forward
-    cdef char *dy
-    cdef char *dx
+    cdef fc_dropout_op c
 
     def __init__(self, Dropout forward not None, dy, dx):
-        self._begin((dy, dx), (("dy", dy), ("dx", dx)))
-        self.forward = forward
-        self.dy, self.dx = <char *> pointer(dy), <char *> pointer(dx)
-
-    cdef void _stretch(self, int64_t begin, int64_t n) noexcept nogil:
-        cdef int64_t at = begin * self.table.target.element_size
-        self.table.dropout(
-            self.dy + at, self.dx + at, begin, n, self.forward.rate, self.forward.key()
-        )
+        bind(self, &self.c.stretch.op, (dy, dx))
+        _same_shapes(("dy", dy), ("dx", dx))
+        self.forward, self.c.mask = forward, &forward.c
+        self.c.stretch.size = dy.size
+        self.c.x, self.c.y = <char *> pointer(dy), <char *> pointer(dx)
+        operations.prepare_dropout_backward(&self.c)
 
 
 # ---- rows of classes ----
 
 
-cdef class _Rows(Op):
-    cdef int64_t rows, classes
-
-    cdef int _begin(self, prediction) except -1:
-        if prediction.ndim != 2:
-            raise ValueError(
-                f"expected an array of shape (rows, classes), received {prediction.shape}"
-            )
-        self.rows, self.classes = prediction.shape
-        # An exponential and a division per element: about twenty operations.
-        self.work = 20.0 * self.rows * self.classes
-        return 0
-
-    cdef void _row(self, int64_t row) noexcept nogil:
-        pass
-
-    cdef int64_t phase_items(self, int phase) noexcept nogil:
-        return self.rows
-
-    cdef void phase_item(
-        self, int phase, int64_t item, char *workspace, char *scratch
-    ) noexcept nogil:
-        self._row(item)
+cdef tuple _rows_of(prediction):
+    if prediction.ndim != 2:
+        raise ValueError(f"expected an array of shape (rows, classes), received {prediction.shape}")
+    return prediction.shape
 
 
 @cython.final
-cdef class SoftmaxForward(_Rows):
+cdef class SoftmaxForward(Op):
     """y = softmax(x) over the last axis of (rows, classes), or its logarithm; y may be x."""
 
-    cdef char *x
-    cdef char *y
-    cdef void (*kernel)(const void *, void *, int64_t, int64_t) noexcept nogil
+    cdef fc_softmax_op c
 
     def __init__(self, x, y, bint log=False):
-        bind(self, (x, y))
-        self._begin(x)
+        bind(self, &self.c.op, (x, y))
+        self.c.rows, self.c.classes = _rows_of(x)
         _same_shapes(("x", x), ("y", y))
-        self.x, self.y = <char *> pointer(x), <char *> pointer(y)
-        self.kernel = self.table.log_softmax if log else self.table.softmax
-
-    cdef void _row(self, int64_t row) noexcept nogil:
-        cdef int64_t at = row * self.classes * self.table.target.element_size
-        self.kernel(self.x + at, self.y + at, 1, self.classes)
+        self.c.x, self.c.y, self.c.is_log = <char *> pointer(x), <char *> pointer(y), log
+        operations.prepare_softmax(&self.c)
 
 
 @cython.final
-cdef class SoftmaxBackward(_Rows):
+cdef class SoftmaxBackward(Op):
     """dx = y * (dy - sum(y * dy)), or with `log` dy - exp(y) * sum(dy); dx may be dy."""
 
-    cdef char *y
-    cdef char *dy
-    cdef char *dx
-    cdef void (*kernel)(const void *, const void *, void *, int64_t, int64_t) noexcept nogil
+    cdef fc_softmax_op c
 
     def __init__(self, y, dy, dx, bint log=False):
-        bind(self, (y, dy, dx))
-        self._begin(y)
+        bind(self, &self.c.op, (y, dy, dx))
+        self.c.rows, self.c.classes = _rows_of(y)
         _same_shapes(("y", y), ("dy", dy), ("dx", dx))
-        self.y, self.dy, self.dx = <char *> pointer(y), <char *> pointer(dy), <char *> pointer(dx)
-        self.kernel = self.table.log_softmax_backward if log else self.table.softmax_backward
-
-    cdef void _row(self, int64_t row) noexcept nogil:
-        cdef int64_t at = row * self.classes * self.table.target.element_size
-        self.kernel(self.y + at, self.dy + at, self.dx + at, 1, self.classes)
+        self.c.x, self.c.dy = <char *> pointer(y), <char *> pointer(dy)
+        self.c.y, self.c.is_log = <char *> pointer(dx), log
+        operations.prepare_softmax_backward(&self.c)
 
 
-cdef class _Loss(_Rows):
-    cdef fc_loss problem
-    cdef void (*row)(const fc_loss *, int64_t) noexcept nogil
+cdef class _Loss(Op):
+    cdef fc_loss_op c
 
     cdef int _describe(
         self, prediction, targets, gradient, loss, sample_weight, probabilities, labels
     ) except -1:
-        self._begin(prediction)
+        rows, classes = _rows_of(prediction)
         floating = (prediction, gradient, sample_weight, probabilities)
         _same_shapes(
             ("prediction", prediction), ("gradient", gradient), ("probabilities", probabilities)
         )
-        if loss.dtype != np.float64 or loss.shape != (self.rows,):
+        if loss.dtype != np.float64 or loss.shape != (rows,):
             raise ValueError(
-                f"expected a loss array of float64 and shape {(self.rows,)}, "
+                f"expected a loss array of float64 and shape {(rows,)}, "
                 f"received {loss.dtype} and {loss.shape}"
             )
-        if sample_weight is not None and sample_weight.shape != (self.rows,):
+        if sample_weight is not None and sample_weight.shape != (rows,):
             raise ValueError(
-                f"expected sample_weight of shape {(self.rows,)}, received {sample_weight.shape}"
+                f"expected sample_weight of shape {(rows,)}, received {sample_weight.shape}"
             )
-        cdef fc_loss *p = &self.problem
+        cdef fc_loss *p = &self.c.problem
         if labels and targets.ndim == 1:
-            if targets.dtype != np.int64 or targets.shape != (self.rows,):
+            if targets.dtype != np.int64 or targets.shape != (rows,):
                 raise ValueError(
-                    f"expected labels of int64 and shape {(self.rows,)}, "
+                    f"expected labels of int64 and shape {(rows,)}, "
                     f"received {targets.dtype} and {targets.shape}"
                 )
             p.labels = <int64_t *> pointer(targets)
@@ -257,16 +183,13 @@ cdef class _Loss(_Rows):
             _same_shapes(("prediction", prediction), ("targets", targets))
             floating = (*floating, targets)
             p.targets = pointer(targets)
-        bind(self, (prediction, targets, gradient, loss, sample_weight, probabilities), floating)
+        arrays = (prediction, targets, gradient, loss, sample_weight, probabilities)
+        bind(self, &self.c.op, arrays, floating)
         p.prediction, p.sample_weight = pointer(prediction), pointer(sample_weight)
         p.gradient, p.probabilities = pointer(gradient), pointer(probabilities)
         p.loss = <double *> pointer(loss)
-        p.rows, p.classes = self.rows, self.classes
-        p.scale = 1.0
+        p.rows, p.classes = rows, classes
         return 0
-
-    cdef void _row(self, int64_t row) noexcept nogil:
-        self.row(&self.problem, row)
 
 
 @cython.final
@@ -280,7 +203,7 @@ cdef class SoftmaxCrossEntropy(_Loss):
 
     def __init__(self, logits, targets, dlogits, loss, sample_weight=None, probabilities=None):
         self._describe(logits, targets, dlogits, loss, sample_weight, probabilities, True)
-        self.row = self.table.softmax_cross_entropy_row
+        operations.prepare_softmax_cross_entropy(&self.c)
 
 
 @cython.final
@@ -289,7 +212,7 @@ cdef class CrossEntropy(_Loss):
 
     def __init__(self, probabilities, targets, dprobabilities, loss, sample_weight=None):
         self._describe(probabilities, targets, dprobabilities, loss, sample_weight, None, True)
-        self.row = self.table.cross_entropy_row
+        operations.prepare_cross_entropy(&self.c)
 
 
 @cython.final
@@ -298,4 +221,4 @@ cdef class MeanSquaredError(_Loss):
 
     def __init__(self, prediction, targets, dprediction, loss, sample_weight=None):
         self._describe(prediction, targets, dprediction, loss, sample_weight, None, False)
-        self.row = self.table.mean_squared_error_row
+        operations.prepare_mean_squared_error(&self.c)

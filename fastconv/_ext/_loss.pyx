@@ -4,7 +4,7 @@ cimport cython
 from libc.stdint cimport int64_t
 import numpy as np
 
-from fastconv._ext._core cimport pointer
+from fastconv._ext._core cimport operations, pointer
 from fastconv._ext._kernels cimport (
     FC_LOSS_ABSOLUTE,
     FC_LOSS_BINARY,
@@ -28,6 +28,7 @@ from fastconv._ext._kernels cimport (
     FC_LOSS_SQUARED_HINGE,
     fc_loss,
 )
+from fastconv._ext._operations cimport fc_loss_op
 from fastconv._ext._program cimport Op, bind
 
 _KINDS = {
@@ -67,8 +68,7 @@ cdef class RowLoss(Op):
     """
 
     cdef readonly str kind
-    cdef fc_loss problem
-    cdef bint summed, looks_at_targets, is_double
+    cdef fc_loss_op c
 
     def __init__(
         self,
@@ -111,9 +111,9 @@ cdef class RowLoss(Op):
                     f"expected {name} {np.dtype(dtype)} {shape}, "
                     f"received {array.dtype} {array.shape}"
                 )
-        bind(self, (prediction, targets, gradient, loss, sample_weight, probabilities), floating)
-        self.is_double = self.table.target.element_size == 8
-        cdef fc_loss *p = &self.problem
+        arrays = (prediction, targets, gradient, loss, sample_weight, probabilities)
+        bind(self, &self.c.op, arrays, floating)
+        cdef fc_loss *p = &self.c.problem
         p.prediction, p.sample_weight = pointer(prediction), pointer(sample_weight)
         p.gradient, p.probabilities = pointer(gradient), pointer(probabilities)
         p.labels = <int64_t *> pointer(targets) if labels else NULL
@@ -122,34 +122,5 @@ cdef class RowLoss(Op):
         p.rows, p.classes = prediction.shape
         p.kind, p.a, p.b = _KINDS[kind], a, b
         p.ignores, p.ignore = ignore is not None, 0 if ignore is None else ignore
-        self.kind, self.summed = kind, summed
-        self.looks_at_targets = "hinge" in kind and kind != "categorical_hinge"
-        self.work = 40.0 * p.rows * p.classes  # about one logarithm or exponential per element
-
-    cdef void begin(self, char *workspace) noexcept nogil:
-        """Sets the number of rows that count, and whether all targets are 0 or 1."""
-        cdef fc_loss *p = &self.problem
-        cdef int64_t i, count = p.rows
-        cdef double t
-        if p.ignores:
-            count = 0
-            for i in range(p.rows):
-                count += p.labels[i] != p.ignore
-        p.scale = 0.0 if count == 0 else <double> p.rows / count
-        if self.summed:
-            p.scale = p.rows
-        if self.looks_at_targets:
-            p.binary = True
-            for i in range(p.rows * p.classes):
-                t = (<double *> p.targets)[i] if self.is_double else (<float *> p.targets)[i]
-                if t != 0.0 and t != 1.0:
-                    p.binary = False
-                    break
-
-    cdef int64_t phase_items(self, int phase) noexcept nogil:
-        return self.problem.rows
-
-    cdef void phase_item(
-        self, int phase, int64_t item, char *workspace, char *scratch
-    ) noexcept nogil:
-        self.table.loss_row(&self.problem, item)
+        self.kind, self.c.summed = kind, summed
+        operations.prepare_loss(&self.c)

@@ -1,15 +1,13 @@
 """Merges of arrays and their gradients: sums, products, maxima, concatenation, broadcasts.
 
-Single passes over memory, partitioned into stretches of elements of fixed size,
-or into runs along the last axis.
+operations/merge.c distributes them over threads.
 """
 
 cimport cython
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy
 
-from fastconv._ext._core cimport pointer
+from fastconv._ext._core cimport operations, pointer
 from fastconv._ext._kernels cimport (
     FC_ADD,
     FC_AVERAGE,
@@ -19,12 +17,15 @@ from fastconv._ext._kernels cimport (
     FC_MULTIPLY,
     FC_SUBTRACT,
     fc_broadcast,
-    fc_merge,
+)
+from fastconv._ext._operations cimport (
+    fc_broadcast_op,
+    fc_merge_op,
+    fc_pieces_op,
+    fc_scale_op,
+    fc_stretch_op,
 )
 from fastconv._ext._program cimport Op, bind, describe_activation_gradient
-
-cdef enum:
-    STRETCH = 8192  # elements per item: 32 KiB of float32, an L1 cache
 
 cdef dict _kinds = {
     "add": FC_ADD,
@@ -36,29 +37,19 @@ cdef dict _kinds = {
 }
 
 
-cdef class _Stretches(Op):
-    """Arrays of one shape; an item is a stretch of their elements."""
-
-    cdef int64_t size
-
-    cdef int _begin(self, tuple arrays) except -1:
-        bind(self, arrays)
-        shape = arrays[0].shape
-        for array in arrays:
-            if array is not None and array.shape != shape:
-                raise ValueError(
-                    f"expected arrays of one shape, received {shape} and {array.shape}"
-                )
-        self.size = arrays[0].size
-        self.work = 4.0 * len(arrays) * self.size  # bytes moved
-        return 0
-
-    cdef int64_t phase_items(self, int phase) noexcept nogil:
-        return (self.size + STRETCH - 1) // STRETCH
+cdef int _begin(Op self, fc_stretch_op *stretch, tuple arrays) except -1:
+    """Binds arrays of one shape."""
+    bind(self, &stretch.op, arrays)
+    shape = arrays[0].shape
+    for array in arrays:
+        if array is not None and array.shape != shape:
+            raise ValueError(f"expected arrays of one shape, received {shape} and {array.shape}")
+    stretch.size = arrays[0].size
+    return 0
 
 
-cdef class _Merging(_Stretches):
-    cdef fc_merge problem
+cdef class _Merging(Op):
+    cdef fc_merge_op c
     cdef const void **x
 
     def __dealloc__(self):
@@ -71,8 +62,8 @@ cdef class _Merging(_Stretches):
             raise MemoryError(f"cannot allocate a list of {count} arrays")
         for i in range(count):
             self.x[i] = pointer(xs[i])
-        self.problem.kind, self.problem.count = _kinds[kind], count
-        self.problem.x = self.x
+        self.c.problem.kind, self.c.problem.count = _kinds[kind], count
+        self.c.problem.x = self.x
         return 0
 
 
@@ -88,19 +79,13 @@ cdef class Merge(_Merging):
 
     def __init__(self, str kind, xs, y, bint relu=False, activation_gradient=None):
         xs = tuple(xs)
-        self._begin((y, *xs))
+        _begin(self, &self.c.stretch, (y, *xs))
         self._describe(kind, xs)
-        self.problem.y, self.problem.relu = pointer(y), relu
+        self.c.problem.y, self.c.problem.relu = pointer(y), relu
         describe_activation_gradient(
-            self, &self.problem.activation_gradient, activation_gradient, y
+            self, &self.c.problem.activation_gradient, activation_gradient, y
         )
-
-    cdef void phase_item(
-        self, int phase, int64_t item, char *workspace, char *scratch
-    ) noexcept nogil:
-        self.table.merge(
-            &self.problem, item * STRETCH, min(<int64_t> STRETCH, self.size - item * STRETCH)
-        )
+        operations.prepare_merge(&self.c)
 
 
 @cython.final
@@ -111,82 +96,57 @@ cdef class MergeBackward(_Merging):
     Where several xs attain the maximum or minimum y, the first one gets the gradient.
     """
 
-    cdef int index
-    cdef char *dy
-    cdef char *dx
-
     def __init__(self, str kind, xs, y, int index, dy, dx):
         xs = tuple(xs)
-        self._begin((dy, dx, *xs, y))
+        _begin(self, &self.c.stretch, (dy, dx, *xs, y))
         self._describe(kind, xs)
-        self.problem.y = pointer(y)
-        self.index = index
-        self.dy, self.dx = <char *> pointer(dy), <char *> pointer(dx)
-
-    cdef void phase_item(
-        self, int phase, int64_t item, char *workspace, char *scratch
-    ) noexcept nogil:
-        cdef int64_t begin = item * STRETCH
-        self.table.merge_backward(
-            &self.problem, self.index, self.dy, self.dx, begin,
-            min(<int64_t> STRETCH, self.size - begin)
-        )
+        self.c.problem.y = pointer(y)
+        self.c.index = index
+        self.c.dy, self.c.dx = <char *> pointer(dy), <char *> pointer(dx)
+        operations.prepare_merge_backward(&self.c)
 
 
 @cython.final
-cdef class Scale(_Stretches):
+cdef class Scale(Op):
     """y = factor * x; y may be x."""
 
-    cdef double factor
-    cdef char *x
-    cdef char *y
+    cdef fc_scale_op c
 
     def __init__(self, x, y, double factor=1.0):
-        self._begin((x, y))
-        self.factor = factor
-        self.x, self.y = <char *> pointer(x), <char *> pointer(y)
-
-    cdef void phase_item(
-        self, int phase, int64_t item, char *workspace, char *scratch
-    ) noexcept nogil:
-        cdef int64_t begin = item * STRETCH, at = begin * self.table.target.element_size
-        self.table.scale(
-            self.factor, self.x + at, self.y + at, min(<int64_t> STRETCH, self.size - begin)
-        )
+        _begin(self, &self.c.stretch, (x, y))
+        self.c.factor = factor
+        self.c.x, self.c.y = <char *> pointer(x), <char *> pointer(y)
+        operations.prepare_scale(&self.c)
 
 
 # ---- concatenation ----
 
 
 cdef class _Pieces(Op):
-    """A whole and its pieces along one axis: a row of the whole is the concatenation of one
-    row of each piece.
+    """A whole and its pieces along one axis (operations.h)."""
 
-    A row comprises that axis and all axes after it; an item is a few rows.
-    """
-
-    cdef char *whole
+    cdef fc_pieces_op c
     cdef char **pieces
-    cdef int64_t *widths  # bytes of a row of each piece
-    cdef int count
-    cdef int64_t rows, width, rows_per_item
+    cdef int64_t *widths
 
     def __dealloc__(self):
         free(self.pieces)
         free(self.widths)
 
-    def __init__(self, pieces, whole, int axis):
+    cdef int _describe(self, pieces, whole, int axis) except -1:
         """An integer in `pieces` stands for a piece of that size, neither read nor written."""
-        self.count = len(pieces)
-        self.pieces = <char **> malloc(self.count * sizeof(char *))
-        self.widths = <int64_t *> malloc(self.count * sizeof(int64_t))
+        cdef fc_pieces_op *c = &self.c
+        c.count = len(pieces)
+        self.pieces = <char **> malloc(c.count * sizeof(char *))
+        self.widths = <int64_t *> malloc(c.count * sizeof(int64_t))
         if self.pieces == NULL or self.widths == NULL:
-            raise MemoryError(f"cannot allocate a list of {self.count} arrays")
-        bind(self, (whole, *(piece for piece in pieces if not isinstance(piece, int))))
-        self.rows = 1
+            raise MemoryError(f"cannot allocate a list of {c.count} arrays")
+        c.pieces, c.widths = self.pieces, self.widths
+        bind(self, &c.op, (whole, *(piece for piece in pieces if not isinstance(piece, int))))
+        c.rows = 1
         for size in whole.shape[:axis]:
-            self.rows *= size
-        self.width = whole.nbytes // self.rows if self.rows else 0
+            c.rows *= size
+        c.width = whole.nbytes // c.rows if c.rows else 0
         cdef int64_t inner = whole.itemsize, total = 0
         for size in whole.shape[axis + 1:]:
             inner *= size
@@ -204,61 +164,43 @@ cdef class _Pieces(Op):
                     )
                 self.pieces[i], self.widths[i] = <char *> pointer(piece), piece.shape[axis] * inner
             total += self.widths[i]
-        if total != self.width:
+        if total != c.width:
             raise ValueError(f"expected pieces that fill axis {axis} of {whole.shape}")
-        self.whole = <char *> pointer(whole)
-        self.work = 2.0 * whole.nbytes  # bytes moved
-        self.rows_per_item = max(<int64_t> 1, 4 * STRETCH // max(<int64_t> 1, self.width))
-
-    cdef int64_t phase_items(self, int phase) noexcept nogil:
-        return (self.rows + self.rows_per_item - 1) // self.rows_per_item
-
-    cdef void _row(self, char *whole, char *piece, int64_t width) noexcept nogil:
-        pass
-
-    cdef void phase_item(
-        self, int phase, int64_t item, char *workspace, char *scratch
-    ) noexcept nogil:
-        cdef int64_t row, first = item * self.rows_per_item
-        cdef char *whole
-        cdef int i
-        for row in range(first, min(first + self.rows_per_item, self.rows)):
-            whole = self.whole + row * self.width
-            for i in range(self.count):
-                if self.pieces[i] != NULL:
-                    self._row(whole, self.pieces[i] + row * self.widths[i], self.widths[i])
-                whole += self.widths[i]
+        c.whole = <char *> pointer(whole)
+        return 0
 
 
 @cython.final
 cdef class Concatenate(_Pieces):
     """whole = the pieces, one after the other along `axis`."""
 
-    cdef void _row(self, char *whole, char *piece, int64_t width) noexcept nogil:
-        memcpy(whole, piece, width)
+    def __init__(self, pieces, whole, int axis):
+        self._describe(pieces, whole, axis)
+        operations.prepare_concatenate(&self.c)
 
 
 @cython.final
 cdef class Split(_Pieces):
     """The pieces = the parts of whole along `axis`; an integer skips a part of that width."""
 
-    cdef void _row(self, char *whole, char *piece, int64_t width) noexcept nogil:
-        memcpy(piece, whole, width)
+    def __init__(self, pieces, whole, int axis):
+        self._describe(pieces, whole, axis)
+        operations.prepare_split(&self.c)
 
 
 # ---- broadcasts along axes of size 1 ----
 
 
 cdef class _Repeating(Op):
-    cdef fc_broadcast problem
+    cdef fc_broadcast_op c
 
-    def __init__(self, x, y):
+    cdef int _describe(self, x, y) except -1:
         """x has the rank of y; each of its sizes is that of y, or 1."""
         if x.ndim != y.ndim or any(a not in (1, b) for a, b in zip(x.shape, y.shape)):
             raise ValueError(
                 f"expected a shape that can be repeated to {y.shape}, received {x.shape}"
             )
-        bind(self, (x, y))
+        bind(self, &self.c.op, (x, y))
         # Neighbouring axes that are both repeated, or both not, are joined.
         axes = []  # (size, repeated)
         for a, b in zip(x.shape, y.shape):
@@ -274,42 +216,31 @@ cdef class _Repeating(Op):
             raise ValueError(
                 f"expected at most {FC_BROADCAST_AXES} alternations of repeated and other axes"
             )
-        self.problem.axes = len(axes)
+        cdef fc_broadcast *p = &self.c.problem
+        p.axes = len(axes)
         cdef int64_t stride = 1
         cdef int i = len(axes)
         for size, repeated in reversed(axes):
             i -= 1
-            self.problem.size[i], self.problem.stride[i] = size, 0 if repeated else stride
+            p.size[i], p.stride[i] = size, 0 if repeated else stride
             stride *= 1 if repeated else size
-        self.problem.x, self.problem.y = pointer(x), pointer(y)
-        self.work = 4.0 * y.size  # bytes moved
+        p.x, p.y = pointer(x), pointer(y)
+        return 0
 
 
 @cython.final
 cdef class Repeat(_Repeating):
     """y = x, repeated along the axes where x has size 1 and y does not."""
 
-    cdef int64_t phase_items(self, int phase) noexcept nogil:
-        cdef int64_t items = 1
-        cdef int axis
-        for axis in range(self.problem.axes - 1):
-            items *= self.problem.size[axis]
-        return items
-
-    cdef void phase_item(
-        self, int phase, int64_t item, char *workspace, char *scratch
-    ) noexcept nogil:
-        self.table.broadcast_item(&self.problem, item)
+    def __init__(self, x, y):
+        self._describe(x, y)
+        operations.prepare_repeat(&self.c)
 
 
 @cython.final
 cdef class RepeatBackward(_Repeating):
     """dx = the sum of dy over the axes where dx has size 1 and dy does not."""
 
-    cdef int64_t phase_items(self, int phase) noexcept nogil:
-        return self.table.broadcast_backward_items(&self.problem)
-
-    cdef void phase_item(
-        self, int phase, int64_t item, char *workspace, char *scratch
-    ) noexcept nogil:
-        self.table.broadcast_backward_item(&self.problem, item)
+    def __init__(self, x, y):
+        self._describe(x, y)
+        operations.prepare_repeat_backward(&self.c)

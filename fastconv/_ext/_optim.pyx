@@ -6,10 +6,9 @@ a gradient buffer.  For large dense layers the gradient is never in a buffer: se
 """
 
 cimport cython
-from libc.stdint cimport int64_t
 import numpy as np
 
-from fastconv._ext._core cimport current_table, element_kind, pointer
+from fastconv._ext._core cimport current_table, element_kind, operations, pointer
 from fastconv._ext._kernels cimport (
     FC_ADADELTA,
     FC_ADAGRAD,
@@ -23,10 +22,10 @@ from fastconv._ext._kernels cimport (
     FC_SGD,
     FC_UPDATE_SLOTS,
 )
+from fastconv._ext._operations cimport fc_update_op
 from fastconv._ext._program cimport Op, bind
 
 cdef enum:
-    STRETCH = 8192
     HYPER = 6
 
 # rule -> (index in the kernel table, number of slots that it requires)
@@ -70,12 +69,12 @@ cdef class Rule:
         self.w, self.slots = w, slots
         self.arrays = (w, *slots, hyper)
         self.check_shape(*slots)
-        self.hyper, self.hyper_size = <double *> pointer(hyper), hyper.size
-        self.apply = current_table(element_kind((w, *slots))).update[number]
+        self.c.hyper, self.c.hyper_size = <double *> pointer(hyper), hyper.size
+        self.c.apply = current_table(element_kind((w, *slots))).update[number]
         self.needs_gradient = number != FC_MOVING_AVERAGE
-        self.problem.w = pointer(w)
+        self.c.problem.w = pointer(w)
         for i in range(FC_UPDATE_SLOTS):
-            self.problem.slot[<int> i] = pointer(slots[i])
+            self.c.problem.slot[<int> i] = pointer(slots[i])
 
     def check_shape(self, *arrays):
         """ValueError if an array does not have the shape of w."""
@@ -85,38 +84,21 @@ cdef class Rule:
                     f"expected buffers of one shape, {self.w.shape}, received {array.shape}"
                 )
 
-    cdef void read_hyper(self) noexcept nogil:
-        cdef int64_t i
-        for i in range(self.hyper_size):
-            self.problem.h[i] = self.hyper[i]
-
 
 @cython.final
 cdef class Update(Op):
     """w changes by `rule` with gradient g, None for a rule without a gradient: see `Rule`."""
 
     cdef Rule rule
-    cdef int64_t size
+    cdef fc_update_op c
 
     def __init__(self, str rule, w, g, slots, hyper):
         self.rule = Rule(rule, w, slots, hyper)
-        bind(self, (w, g, *self.rule.arrays[1:]), (w, g, *slots))
+        bind(self, &self.c.stretch.op, (w, g, *self.rule.arrays[1:]), (w, g, *slots))
         if (g is not None) != self.rule.needs_gradient:
             raise ValueError(f"rule {rule!r} needs {'a' if g is None else 'no'} gradient")
         self.rule.check_shape(g)
-        self.rule.problem.g = pointer(g)
-        self.size = w.size
-        self.work = 16.0 * self.size  # bytes moved
-
-    cdef void begin(self, char *workspace) noexcept nogil:
-        self.rule.read_hyper()
-
-    cdef int64_t phase_items(self, int phase) noexcept nogil:
-        return (self.size + STRETCH - 1) // STRETCH
-
-    cdef void phase_item(
-        self, int phase, int64_t item, char *workspace, char *scratch
-    ) noexcept nogil:
-        self.rule.apply(
-            &self.rule.problem, item * STRETCH, min(<int64_t> STRETCH, self.size - item * STRETCH)
-        )
+        self.rule.c.problem.g = pointer(g)
+        self.c.rule = &self.rule.c
+        self.c.stretch.size = w.size
+        operations.prepare_update(&self.c)

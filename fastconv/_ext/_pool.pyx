@@ -1,27 +1,23 @@
 """Max and average pooling: x (N, H, W, C), y and dy (N, OH, OW, C); forward and gradient.
 
-Forward, an item is one row of y; backward, one row of dx or, where windows tile the image,
-the rows under one row of windows.
+operations/pool.c distributes the rows over threads.
 """
 
 cimport cython
 from libc.stdint cimport int64_t
 import numpy as np
 
-from fastconv._ext._core cimport pointer, schedule
+from fastconv._ext._core cimport operations, pointer
 from fastconv._ext._kernels cimport fc_pool
+from fastconv._ext._operations cimport fc_pool_op
 from fastconv._ext._program cimport Op, bind, describe_activation_gradient
 
 cdef enum:
     EXACT_FLOAT32 = 1 << 24         # float32 represents all integers up to this one
 
-ctypedef void (*item_function)(const fc_pool *, int64_t) noexcept nogil
-
 
 cdef class _PoolOp(Op):
-    cdef fc_pool problem
-    cdef item_function item
-    cdef int64_t items
+    cdef fc_pool_op c
 
     cdef int _describe(self, g, x, y) except -1:
         expected = (
@@ -32,29 +28,24 @@ cdef class _PoolOp(Op):
                 f"expected shapes (input, output) {expected}, received {(x.shape, y.shape)}"
             )
         g = g.compact()
-        cdef fc_pool *p = &self.problem
+        cdef fc_pool *p = &self.c.problem
         p.batch, p.height, p.width, p.channels = g.batch, g.height, g.width, g.channels
         p.pool_h, p.pool_w, p.out_h, p.out_w = g.pool_h, g.pool_w, g.out_h, g.out_w
         p.stride_h, p.stride_w = g.stride_h, g.stride_w
         p.pad_top, p.pad_left = g.pad_top, g.pad_left
         p.wide_argmax = p.pool_h * p.pool_w > 256
-        self.items = g.batch * g.out_h
-        # Bytes moved, at least one vector per pixel.
-        cdef int64_t outputs = p.out_h * p.out_w
-        cdef int64_t pixels = max(p.height * p.width, outputs * p.pool_h * p.pool_w) + outputs
-        self.work = 4.0 * p.batch * pixels * max(p.channels, self.table.target.lanes)
         return 0
 
     cdef void *_argmax(self, argmax, y) except? NULL:
-        cdef int64_t places = self.problem.pool_h * self.problem.pool_w
+        cdef int64_t places = self.c.problem.pool_h * self.c.problem.pool_w
         # Window indices are in lanes of the dtype.
-        if self.table.target.element_size == 4 and places > EXACT_FLOAT32:
+        if self.op.target.element_size == 4 and places > EXACT_FLOAT32:
             raise ValueError(
                 f"`pool_size` must have at most {EXACT_FLOAT32} places in all "
                 "to locate a maximum in float32, "
-                f"received {(self.problem.pool_h, self.problem.pool_w)}"
+                f"received {(self.c.problem.pool_h, self.c.problem.pool_w)}"
             )
-        expected = np.int32 if self.problem.wide_argmax else np.uint8
+        expected = np.int32 if self.c.problem.wide_argmax else np.uint8
         if argmax.dtype != expected or argmax.shape != y.shape:
             raise ValueError(
                 f"expected an argmax of {np.dtype(expected)} and shape {y.shape}, "
@@ -62,26 +53,18 @@ cdef class _PoolOp(Op):
             )
         return pointer(argmax)
 
-    cdef int64_t phase_items(self, int phase) noexcept nogil:
-        return self.items
-
-    cdef void phase_item(
-        self, int phase, int64_t item, char *workspace, char *scratch
-    ) noexcept nogil:
-        self.item(&self.problem, item)
-
 
 @cython.final
 cdef class MaxPoolForward(_PoolOp):
     """y = the maximum of each window; argmax, if given, its index in the window (row-major)."""
 
     def __init__(self, geometry, x, y, argmax):
-        bind(self, (x, y, argmax), (x, y))
+        bind(self, &self.c.op, (x, y, argmax), (x, y))
         self._describe(geometry, x, y)
-        self.problem.x, self.problem.y = pointer(x), pointer(y)
+        self.c.problem.x, self.c.problem.y = pointer(x), pointer(y)
         if argmax is not None:
-            self.problem.argmax = self._argmax(argmax, y)
-        self.item = self.table.max_pool_item
+            self.c.problem.argmax = self._argmax(argmax, y)
+        operations.prepare_max_pool(&self.c)
 
 
 @cython.final
@@ -93,15 +76,14 @@ cdef class MaxPoolBackward(_PoolOp):
     """
 
     def __init__(self, geometry, dy, argmax, dx, activation_gradient=None):
-        bind(self, (dy, argmax, dx), (dy, dx))
+        bind(self, &self.c.op, (dy, argmax, dx), (dy, dx))
         self._describe(geometry, dx, dy)
         describe_activation_gradient(
-            self, &self.problem.activation_gradient, activation_gradient, dy
+            self, &self.c.problem.activation_gradient, activation_gradient, dy
         )
-        self.problem.dy, self.problem.dx = pointer(dy), pointer(dx)
-        self.problem.argmax = self._argmax(argmax, dy)
-        self.items = schedule.pool_backward_items(&self.problem)
-        self.item = self.table.max_pool_backward_item
+        self.c.problem.dy, self.c.problem.dx = pointer(dy), pointer(dx)
+        self.c.problem.argmax = self._argmax(argmax, dy)
+        operations.prepare_max_pool_backward(&self.c)
 
 
 @cython.final
@@ -109,10 +91,10 @@ cdef class AveragePoolForward(_PoolOp):
     """y = the mean of the pixels of each window inside the image."""
 
     def __init__(self, geometry, x, y):
-        bind(self, (x, y))
+        bind(self, &self.c.op, (x, y))
         self._describe(geometry, x, y)
-        self.problem.x, self.problem.y = pointer(x), pointer(y)
-        self.item = self.table.average_pool_item
+        self.c.problem.x, self.c.problem.y = pointer(x), pointer(y)
+        operations.prepare_average_pool(&self.c)
 
 
 @cython.final
@@ -124,11 +106,10 @@ cdef class AveragePoolBackward(_PoolOp):
     """
 
     def __init__(self, geometry, dy, dx, activation_gradient=None):
-        bind(self, (dy, dx))
+        bind(self, &self.c.op, (dy, dx))
         self._describe(geometry, dx, dy)
         describe_activation_gradient(
-            self, &self.problem.activation_gradient, activation_gradient, dx
+            self, &self.c.problem.activation_gradient, activation_gradient, dx
         )
-        self.problem.dy, self.problem.dx = pointer(dy), pointer(dx)
-        self.items = schedule.pool_backward_items(&self.problem)
-        self.item = self.table.average_pool_backward_item
+        self.c.problem.dy, self.c.problem.dx = pointer(dy), pointer(dx)
+        operations.prepare_average_pool_backward(&self.c)

@@ -3,15 +3,15 @@ axes), and affine maps of images.
 
 `Resample` takes the map of every axis as a sparse matrix in rows (`fastconv.resampling.AxisMap`),
 or None for the identity.  Neighbouring identity axes are merged, and the last of them becomes the
-run of contiguous elements that the kernel moves at a time.  Items are rows of y, images, or tiles:
-every element of the result has one owner.
+run of contiguous elements that the kernel moves at a time.  operations/resample.c distributes rows
+of y, images or tiles over threads.
 """
 
 cimport cython
 from libc.stdint cimport int64_t
 import numpy as np
 
-from fastconv._ext._core cimport pointer
+from fastconv._ext._core cimport operations, pointer
 from fastconv._ext._kernels cimport (
     FC_AXES,
     FC_FILL_CONSTANT,
@@ -22,11 +22,8 @@ from fastconv._ext._kernels cimport (
     fc_transpose,
     fc_warp,
 )
+from fastconv._ext._operations cimport fc_resample_op, fc_transpose_op, fc_warp_op
 from fastconv._ext._program cimport Op, bind
-
-cdef enum:
-    TILE = 8192     # elements of one tile of a transposition: 32 KiB of float32, an L1 cache
-    TILE_ROWS = 512  # most rows of such a tile; its columns are then whole cache lines
 
 
 @cython.wraparound(True)
@@ -76,8 +73,7 @@ cdef class Resample(Op):
     Elements of y to which no element of x contributes are `fill`.
     """
 
-    cdef fc_resample problem
-    cdef int64_t rows
+    cdef fc_resample_op c
     cdef tuple kept  # the arrays that the problem points into
 
     @cython.wraparound(True)
@@ -97,11 +93,10 @@ cdef class Resample(Op):
             merged = [[1, 0, None]]
         if len(merged) > FC_AXES:
             raise ValueError(f"expected at most {FC_AXES} axes, received {len(merged)}")
-        bind(self, (x, y))
-        cdef fc_resample *p = &self.problem
+        bind(self, &self.c.op, (x, y))
+        cdef fc_resample *p = &self.c.problem
         p.x, p.y, p.run, p.fill, p.rank = pointer(x), pointer(y), run, fill, len(merged)
         kept = []
-        self.rows = 1
         for a, (size, stride, axis_map) in enumerate(merged):
             if axis_map is None:
                 begin, weight = np.arange(size + 1, dtype=np.int64), None
@@ -113,52 +108,29 @@ cdef class Resample(Op):
             p.size[a] = size
             p.begin[a], p.offset[a] = <int64_t *> pointer(begin), <int64_t *> pointer(offset)
             p.weight[a] = <double *> pointer(weight)
-            if a < len(merged) - 1:
-                self.rows *= size
         stretch = _stretches(begin, offset, weight, run)
         p.stretch = <int64_t *> pointer(stretch)
         self.kept = (*kept, stretch)
-        self.work = 4.0 * (x.size + y.size)
-
-    cdef int64_t phase_items(self, int phase) noexcept nogil:
-        return self.rows
-
-    cdef void phase_item(
-        self, int phase, int64_t item, char *workspace, char *scratch
-    ) noexcept nogil:
-        self.table.resample_item(&self.problem, item)
+        self.c.op.work = 4.0 * (x.size + y.size)
+        operations.prepare_resample(&self.c)
 
 
 @cython.final
 cdef class Transpose(Op):
     """x (batch, rows, columns) -> y (batch, columns, rows)."""
 
-    cdef fc_transpose problem
-    cdef int64_t tiles
+    cdef fc_transpose_op c
 
     def __init__(self, x, y):
         if x.ndim != 3 or y.shape != (x.shape[0], x.shape[2], x.shape[1]):
             raise ValueError(
                 f"expected shapes (b, r, c) and (b, c, r), received {x.shape} and {y.shape}"
             )
-        bind(self, (x, y))
-        cdef int64_t batch, rows, columns
-        batch, rows, columns = x.shape
-        cdef fc_transpose *p = &self.problem
-        p.x, p.y, p.rows, p.columns = pointer(x), pointer(y), rows, columns
-        p.tile_rows = min(<int64_t> TILE_ROWS, max(rows, <int64_t> 1))
-        p.tile_columns = TILE // p.tile_rows
-        self.tiles = batch * ((rows + p.tile_rows - 1) // p.tile_rows)
-        self.tiles *= (columns + p.tile_columns - 1) // p.tile_columns
-        self.work = 8.0 * x.size
-
-    cdef int64_t phase_items(self, int phase) noexcept nogil:
-        return self.tiles
-
-    cdef void phase_item(
-        self, int phase, int64_t item, char *workspace, char *scratch
-    ) noexcept nogil:
-        self.table.transpose_item(&self.problem, item)
+        bind(self, &self.c.op, (x, y))
+        cdef fc_transpose *p = &self.c.problem
+        self.c.batch, p.rows, p.columns = x.shape
+        p.x, p.y = pointer(x), pointer(y)
+        operations.prepare_transpose(&self.c)
 
 
 # ---- affine maps of images ----
@@ -170,8 +142,7 @@ _FILL = {
 
 
 cdef class _Warp(Op):
-    cdef fc_warp problem
-    cdef int64_t items
+    cdef fc_warp_op c
 
     cdef int _describe(
         self, image, output, transforms, interpolation, fill_mode, double fill_value
@@ -190,18 +161,15 @@ cdef class _Warp(Op):
                 f"expected transforms of float64 and shape {(image.shape[0], 6)}, "
                 f"received {transforms.dtype} and {transforms.shape}"
             )
-        bind(self, (image, output, transforms), (image, output))
-        cdef fc_warp *p = &self.problem
+        bind(self, &self.c.op, (image, output, transforms), (image, output))
+        cdef fc_warp *p = &self.c.problem
         p.in_h, p.in_w, p.channels = image.shape[1:]
         p.out_h, p.out_w = output.shape[1:3]
         p.transforms = <double *> pointer(transforms)
         p.bilinear = {"nearest": 0, "bilinear": 1}[interpolation]
         p.fill, p.fill_value = _FILL[fill_mode], fill_value
-        self.work = 20.0 * output.size + 60.0 * output.shape[0] * p.out_h * p.out_w
+        self.c.batch = image.shape[0]
         return 0
-
-    cdef int64_t phase_items(self, int phase) noexcept nogil:
-        return self.items
 
 
 @cython.final
@@ -217,13 +185,8 @@ cdef class Warp(_Warp):
         double fill_value=0.0
     ):
         self._describe(x, y, transforms, interpolation, fill_mode, fill_value)
-        self.problem.x, self.problem.y = pointer(x), pointer(y)
-        self.items = y.shape[0] * y.shape[1]
-
-    cdef void phase_item(
-        self, int phase, int64_t item, char *workspace, char *scratch
-    ) noexcept nogil:
-        self.table.warp_item(&self.problem, item)
+        self.c.problem.x, self.c.problem.y = pointer(x), pointer(y)
+        operations.prepare_warp(&self.c)
 
 
 @cython.final
@@ -232,10 +195,5 @@ cdef class WarpBackward(_Warp):
 
     def __init__(self, dy, dx, transforms, str interpolation="bilinear", str fill_mode="constant"):
         self._describe(dx, dy, transforms, interpolation, fill_mode, 0.0)
-        self.problem.dy, self.problem.dx = pointer(dy), pointer(dx)
-        self.items = dx.shape[0]
-
-    cdef void phase_item(
-        self, int phase, int64_t item, char *workspace, char *scratch
-    ) noexcept nogil:
-        self.table.warp_backward_item(&self.problem, item)
+        self.c.problem.dy, self.c.problem.dx = pointer(dy), pointer(dx)
+        operations.prepare_warp_backward(&self.c)

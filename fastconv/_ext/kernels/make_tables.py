@@ -1,14 +1,15 @@
-"""Writes `_tables.pxd`, the function tables of two C headers for Cython, from the lists in them:
+"""Writes the function tables of three C headers for Cython, from the lists in them:
 
-    schedule/schedule.h           FC_SCHEDULES, the table fc_schedule
-    kernels/fastconv_kernels.h    FC_KERNELS, the table fc_table of every instruction set
+    schedule/schedule.h           FC_SCHEDULES, the table fc_schedule, in `_tables.pxd`
+    kernels/fastconv_kernels.h    FC_KERNELS, the table fc_table of every instruction set, too
+    operations/operations.h       FC_OPERATIONS, fc_operation_table, in `_operation_table.pxd`
 
 Run it when one of the lists has changed:
 
     python fastconv/_ext/kernels/make_tables.py
 
 The C compiler expands the same lists to the structs themselves, so a function is named in one
-place. A test compares the file with its source.
+place. A test compares the files with their source.
 """
 
 from __future__ import annotations
@@ -18,10 +19,9 @@ import textwrap
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parents[1]
-TARGET = FOLDER / "_tables.pxd"
 WIDTH = 100  # columns
 
-HEADER = "# Written by make_tables.py from the lists in schedule.h and fastconv_kernels.h."
+HEADER = "# Written by make_tables.py from the {}."
 
 
 def entries(header: str, name: str) -> list[tuple[str, str, str]]:
@@ -49,23 +49,24 @@ def struct(name: str, members: list[str], functions: list[tuple[str, str, str]])
     return lines
 
 
-def text() -> str:
-    """What `_tables.pxd` must hold."""
+def imported(functions: list[tuple[str, str, str]], *more: str) -> list[str]:
+    """The types in the signatures of `functions`, as lines of an import."""
+    types = re.findall(r"\bfc_\w+", " ".join(f"{kind} {args}" for kind, _, args in functions))
+    return [f"    {name}," for name in sorted({*types, *more})]
+
+
+def tables() -> str:
+    """The content of `_tables.pxd`."""
     schedules = entries("schedule/schedule.h", "FC_SCHEDULES")
     kernels = entries("kernels/fastconv_kernels.h", "FC_KERNELS")
-    types = re.findall(
-        r"\bfc_\w+", " ".join(f"{kind} {args}" for kind, _, args in schedules + kernels)
-    )
     return "\n".join(
         [
-            HEADER,
+            HEADER.format("lists in schedule.h and fastconv_kernels.h"),
             "from libc.stdint cimport int32_t, int64_t, uint64_t",
             "",
             "from fastconv._ext._kernels cimport (",
-            *(
-                f"    {name},"
-                for name in ["FC_UPDATES", *sorted({*types, "fc_target", "fc_update_rule"})]
-            ),
+            "    FC_UPDATES,",
+            *imported(schedules + kernels, "fc_target", "fc_update_rule"),
             ")",
             "",
             'cdef extern from "../schedule/schedule.h" nogil:',
@@ -84,5 +85,30 @@ def text() -> str:
     )
 
 
+def operation_table() -> str:
+    """The content of `_operation_table.pxd`."""
+    functions = entries("operations/operations.h", "FC_OPERATIONS")
+    return "\n".join(
+        [
+            HEADER.format("list in operations.h"),
+            "from libc.stdint cimport int64_t",
+            "",
+            "from fastconv._ext._kernels cimport fc_geometry",
+            "from fastconv._ext._operations cimport (",
+            *(line for line in imported(functions) if "fc_geometry" not in line),
+            ")",
+            "",
+            'cdef extern from "../operations/operations.h" nogil:',
+            *struct("fc_operation_table", [], functions),
+            "    const fc_operation_table fc_operations",
+            "",
+        ]
+    )
+
+
+FILES = {"_tables.pxd": tables, "_operation_table.pxd": operation_table}
+
+
 if __name__ == "__main__":
-    TARGET.write_text(text())
+    for name, text in FILES.items():
+        (FOLDER / name).write_text(text())

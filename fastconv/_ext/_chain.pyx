@@ -159,8 +159,9 @@ cdef class Chain(Op):
             code, operands, each = INSTRUCTIONS[name]
             if len(xs) != operands:
                 raise ValueError(f"{name!r} takes {operands} operands, received {len(xs)}")
-            if not all(0 <= slot < self.c.problem.slots for slot in (y, *xs)):
-                raise ValueError(f"expected slots below {self.c.problem.slots}, received {(y, *xs)}")
+            slots = self.c.problem.slots
+            if not all(0 <= slot < slots for slot in (y, *xs)):
+                raise ValueError(f"expected slots below {slots}, received {(y, *xs)}")
             to = self.instruction + index
             to.code, to.y = code, y
             for place in range(3):

@@ -62,7 +62,8 @@ cdef class DenseBackwardInput(_DenseOp):
     def __init__(self, dy, w, dx, activation_gradient=None):
         bind(self, &self.c.op, (dy, w, dx))
         self._describe(dx, w, dy, None)
-        self.c.problem.dy, self.c.problem.w, self.c.problem.dx = pointer(dy), pointer(w), pointer(dx)
+        self.c.problem.dy, self.c.problem.w = pointer(dy), pointer(w)
+        self.c.problem.dx = pointer(dx)
         describe_activation_gradient(
             self, &self.c.problem.activation_gradient, activation_gradient, dx
         )
@@ -98,5 +99,6 @@ cdef class DenseUpdate(_DenseOp):
         bind(self, &self.c.op, (x, dy, db, *rule.arrays), (x, dy, db, rule.w))
         self._describe(x, rule.w, dy, db)
         self.rule, self.c.rule = rule, &rule.c
-        self.c.problem.x, self.c.problem.dy, self.c.problem.db = pointer(x), pointer(dy), pointer(db)
+        self.c.problem.x, self.c.problem.dy = pointer(x), pointer(dy)
+        self.c.problem.db = pointer(db)
         operations.prepare_dense_update(&self.c)

@@ -105,7 +105,10 @@ static int input_residues(const fc_geometry *g, fc_direct_part *parts)
 
 int fc_input_parts(const fc_geometry *g) { return input_residues(g, NULL); }
 
-void fc_describe_direct_input(fc_direct_op *d, const fc_geometry *g) { input_residues(g, d->parts); }
+void fc_describe_direct_input(fc_direct_op *d, const fc_geometry *g)
+{
+    input_residues(g, d->parts);
+}
 
 void fc_place_direct(fc_direct_op *d, const void *x, const void *w, const void *bias, void *y)
 {

@@ -324,7 +324,7 @@ typedef struct {
     X(int64_t, size_run, (fc_run *, fc_op *const *ops, int64_t count, int num_threads)) \
     X(void, begin_run, (fc_run *, void *workspace)) \
     X(void, run_member, (const fc_run *, int rank, int size)) \
-    /* filters.c: packs into `memory` at the next run only, or (NULL) into scratch at every run. */ \
+    /* filters.c: packs into `memory` at the next run only; NULL: into scratch at every run. */ \
     X(void, freeze_filters, (fc_filter_op *, char *memory)) \
     /* update.c: reads the present hyper-parameters; ops do so at the start of every run. */ \
     X(void, read_hyper, (fc_rule *)) \

@@ -103,7 +103,15 @@ def test_plain_c_needs_nothing_but_the_c_library():
         for line in output("nm", "--undefined-only", *objects).splitlines()
         if " U " in line
     }
-    allowed = {"memcpy", "memset", "sched_yield", "syscall", "clock_gettime", "sqrt", "_GLOBAL_OFFSET_TABLE_"}
+    allowed = {
+        "memcpy",
+        "memset",
+        "sched_yield",
+        "syscall",
+        "clock_gettime",
+        "sqrt",
+        "_GLOBAL_OFFSET_TABLE_",
+    }
     assert {name for name in symbols if not name.startswith("fc_")} <= allowed
 
 

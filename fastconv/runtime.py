@@ -9,8 +9,9 @@ argument is given.  The default is the smallest of three limits of the environme
   the operating system would stop threads beyond the quota while others wait for them;
 - the first number in `OMP_NUM_THREADS`.
 
-The setting applies to the whole process.  Results do not depend on it: they are bit-identical for
-every number of threads.
+The setting applies to the whole process.  It is an upper bound: a plan uses fewer threads while
+other programs keep the cores busy and fewer are faster.  Results do not depend on the number: they
+are bit-identical for every number of threads.
 
 Limits of other libraries.  When the OpenMP library's own number of threads is changed for the
 calling thread, by `threadpoolctl` or by a call of `omp_set_num_threads`, operations use at most

@@ -24,6 +24,7 @@ import numpy as np
 from fastconv.layers.base import Layer
 from fastconv.layers.symbolic import Call, SymbolicTensor, placeholders
 from fastconv.ops._function import FUNCTIONS, Function, Spec, as_array, find_symbolic, infer
+from fastconv.ops.windows import pooling_geometry
 from fastconv.parameters import Variable
 from fastconv.plan import operations
 from fastconv.plan.chain import Builder
@@ -375,6 +376,11 @@ def _native(function: Function, call: Call, settings: dict[str, Any]) -> Any:
         sample, others = target[1:], shape[1:]
         keeps_batch = sample and math.prod(sample) == math.prod(others)
         return operations.Reshape(sample, others) if keeps_batch else None
+    if name in ("max_pool", "average_pool") and rank == 4:
+        window = dict(settings)
+        if window.pop("data_format") != "channels_first":
+            kind = "max" if name == "max_pool" else "average"
+            return operations.Pooling(kind, pooling_geometry(shape, **window))
     axes = settings.get("axes") if name == "transpose" else None
     if axes is not None and axes[0] == 0:
         return operations.Transpose(tuple(axes))

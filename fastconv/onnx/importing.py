@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from fastconv.common.arguments import normalize_int
 from fastconv.errors import FormatError
 from fastconv.layers import Input
 from fastconv.models import Model
@@ -50,7 +51,7 @@ class Imported:
             raise FormatError(f"{file.where}: {names}: {error}") from error
 
 
-def load(source: Any) -> Model:
+def load(source: Any, input_shapes: Mapping[str, Sequence[int | None]] | None = None) -> Model:
     """Return the model in an ONNX file, with its weights.
 
     Layers with weights are those of `fastconv.layers`, all other nodes are functions of
@@ -60,19 +61,46 @@ def load(source: Any) -> Model:
 
     Args:
         source: path of the file, its bytes, or an `onnx.ModelProto`.
+        input_shapes: shapes of inputs by name, in the order of the file, for sizes that the file
+            leaves open; None stays open. Some networks need known sizes: those that compute
+            positions from the size of the image, for example.
 
     Raises:
         FormatError: the file is damaged or hostile, or holds operators, versions or types of
             elements that are not supported; the message lists all of them.
         TypeError: `source` is something else.
+        ValueError: `input_shapes` does not fit the inputs.
         OSError: the file cannot be read.
     """
-    return imported(source).model
+    return imported(source, input_shapes).model
 
 
-def imported(source: bytes | str | os.PathLike | Any) -> Imported:
+def imported(
+    source: Any, input_shapes: Mapping[str, Sequence[int | None]] | None = None
+) -> Imported:
     """As `load`, with the orders of axes of inputs and outputs."""
-    return Imported(files.read(source))
+    file = files.read(source)
+    wanted = dict(input_shapes or {})
+    for each in file.inputs:
+        if each.name in wanted:
+            each.shape = _narrowed(each, wanted.pop(each.name))
+    if wanted:
+        names = [each.name for each in file.inputs]
+        raise ValueError(f"`input_shapes` must have names of {names}, received {list(wanted)}")
+    return Imported(file)
+
+
+def _narrowed(given: files.Input, shape: Sequence[int | None]) -> tuple[int | None, ...]:
+    """Return the wanted shape; ValueError if it differs from the sizes of the file."""
+    if len(shape) != len(given.shape) or any(
+        n is not None and m is not None and n != m
+        for n, m in zip(given.shape[1:], shape[1:], strict=True)
+    ):
+        raise ValueError(
+            f"`input_shapes` of {given.name!r} must fit {given.shape}, received {tuple(shape)}"
+        )
+    sizes = zip(given.shape[1:], shape[1:], strict=True)
+    return (None, *(n if m is None else normalize_int(m, "input_shapes") for n, m in sizes))
 
 
 def _symbolic(file: GraphFile, given: files.Input) -> Tensor:

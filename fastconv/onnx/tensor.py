@@ -114,11 +114,15 @@ class Tensor:
 
     def in_order(self, order: Order) -> Any:
         """Return the value with its axes in `order`: transposed if memory has another one."""
-        if order == self.order and self.columns is None:
-            return self.value
         value = self.value
+        if not isinstance(value, (SymbolicTensor, np.ndarray)):
+            raise ValueError(
+                "a constant depends on sizes that are open: give them as `input_shapes` of `load`"
+            )
         if self.columns is not None:
             value = ops.take(value, np.argsort(self.columns), axis=1)
+        if order == self.order:
+            return value
         return permuted(value, tuple(self.order.index(axis) for axis in order))
 
     @property
@@ -177,7 +181,7 @@ def aligned(*tensors: Tensor) -> tuple[list[Any], Tensor]:
 
 
 def _is_number(tensor: Tensor) -> bool:
-    return tensor.is_constant and tensor.value.size == 1
+    return isinstance(tensor.value, np.ndarray) and tensor.value.size == 1
 
 
 def _along(tensor: Tensor, leader: Tensor) -> Any:

@@ -26,7 +26,14 @@ from fastconv.ops.volumes import (
     pool3d,
     pool3d_backward,
 )
-from fastconv.shapes import conv2d_geometry, conv_output_length, folding, normalize_int
+from fastconv.shapes import (
+    Pool2DGeometry,
+    conv2d_geometry,
+    conv_output_length,
+    folding,
+    normalize_int,
+    pool2d_geometry,
+)
 
 _FORMATS = ("channels_last", "channels_first")
 
@@ -320,10 +327,31 @@ def conv_transpose(
 # ------------------------------------------------------------------------------------------ pooling
 
 
-def _pool_window(images: _Images, pool_size: Any, strides: Any, padding: str) -> dict[str, Any]:
+def _pool_window(images: _Images, pool_size: Any, strides: Any, padding: Any) -> dict[str, Any]:
     size = images.pair(pool_size, "pool_size")
     steps = size if strides is None else images.pair(strides, "strides")
-    return {"pool_size": size, "strides": steps, "padding": padding}
+    return {"pool_size": size, "strides": steps, "padding": _sides(images, padding)}
+
+
+def _sides(images: _Images, padding: Any) -> Any:
+    """Return a word, or (before, after) for each axis of images; ValueError for another number of
+    axes, and for volumes."""
+    if isinstance(padding, str):
+        return padding
+    if images.spatial == 3 or len(padding) != images.spatial:
+        raise ValueError(
+            f"`padding` must be 'valid', 'same' or, except for volumes, (before, after) for each "
+            f"of {images.spatial} spatial axes, received {padding!r}"
+        )
+    return ((0, 0), *padding) if images.spatial == 1 else tuple(padding)
+
+
+def pooling_geometry(
+    shape: tuple[int, ...], pool_size: Any, strides: Any, padding: Any
+) -> Pool2DGeometry:
+    """Return the pooling of one sample of images (N, H, W, C) by `max_pool` or `average_pool`."""
+    window = _pool_window(_Images(4, None), pool_size, strides, padding)
+    return pool2d_geometry((1, *shape[1:]), **window)
 
 
 def _pool_shape(inputs, pool_size, strides, padding, data_format):
@@ -331,8 +359,10 @@ def _pool_shape(inputs, pool_size, strides, padding, data_format):
     shape = images.shape(inputs.shape)
     window = _pool_window(images, pool_size, strides, padding)
     sizes = zip(_known(shape)[1:-1], window["pool_size"], window["strides"], strict=True)
-    whole = (shape[0], *(conv_output_length(n, p, s, padding) for n, p, s in sizes), 1)
-    return images.shape_back((*_output(shape, whole)[:-1], shape[-1]))
+    sides = window["padding"]
+    each = [sides] * (len(shape) - 2) if isinstance(sides, str) else sides
+    whole = (conv_output_length(*w, sides) for w, sides in zip(sizes, each, strict=True))
+    return images.shape_back((*_output(shape, (shape[0], *whole, 1))[:-1], shape[-1]))
 
 
 def _max_pool_gradient(dy, y, inputs, pool_size, strides, padding, data_format):
@@ -349,7 +379,7 @@ def max_pool(
     inputs: Any,
     pool_size: Any,
     strides: Any = None,
-    padding: str = "valid",
+    padding: Any = "valid",
     data_format: str | None = None,
 ) -> np.ndarray:
     """The maximum of every window of sequences (N, L, C), images (N, H, W, C) or volumes
@@ -358,7 +388,8 @@ def max_pool(
     Args:
         inputs: sequences, images or volumes; with "channels_first", (N, C, ...).
         pool_size, strides: a number, or one per spatial axis; strides are the pool size by default.
-        padding: "valid" or "same".
+        padding: "valid", "same" or, beyond Keras, (before, after) for each spatial axis of
+            sequences and images.
         data_format: "channels_last" (default) or "channels_first".
 
     Raises ValueError for a window that does not fit.
@@ -393,7 +424,7 @@ def average_pool(
     inputs: Any,
     pool_size: Any,
     strides: Any = None,
-    padding: str = "valid",
+    padding: Any = "valid",
     data_format: str | None = None,
 ) -> np.ndarray:
     """The mean of every window, without the padding; see `max_pool`.

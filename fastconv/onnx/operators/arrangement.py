@@ -109,7 +109,8 @@ def concat(node: Node, *tensors: Tensor) -> Tensor:
     values = [each.in_order(x.order) for each in tensors]
     if len(values) == 1:
         return x
-    if all(is_batch(each) for each in tensors) and axis > 0:
+    known = all(None not in each.value.shape[1:] for each in tensors)
+    if known and axis > 0 and all(is_batch(each) for each in tensors):
         return Tensor(layers.Concatenate(axis, name=layer_name(node))(values), x.order)
     return Tensor(ops.concatenate(values, axis), x.order)
 

@@ -92,8 +92,7 @@ def _compiled(node: Node, x: Tensor, window: Window, kind: str) -> Any:
         }[kind, window.rank]  # fmt: skip
         return make(window.kernel, window.strides, padding, name=layer_name(node))(x.image)
     pool = ops.max_pool if kind == "max" else ops.average_pool
-    pads = window.pads if window.rank == 2 else ((0, 0), *window.pads)
-    return pool(x.image, window.kernel, window.strides, padding or pads)
+    return pool(x.image, window.kernel, window.strides, padding or window.pads)
 
 
 def _counts(sizes: Any, window: Window, whole: bool, node: Node) -> np.ndarray:

@@ -2,12 +2,15 @@
 
     platforms     the platforms: compiler, symbol versions, tag
     debian        packages of other releases and architectures, unpacked into folders
-    libc          musl's C library for the linker
-    openmp        the OpenMP library that a wheel bundles
+    libc          the C libraries that are linked with: musl, an old glibc
+    openmp        the OpenMP library that a wheel bundles, compiled
     build         sdist -> wheel, once per platform and Python ABI
     repair        bundles the library and its licence, writes the platform tag
+    compress      writes the archive smaller
     audit         static checks: tags, symbols, metadata, contents, size
-    musl          the musllinux wheels, loaded and run without a Python
+    kernels       compares the kernels with the scalar ones, without a Python
+    musl          loads the musllinux wheels without a Python
+    cpython       a Python for musl, compiled
     interpreters  the Pythons that a wheel can be run with here, emulated ones included
     prove         installs a wheel, trains a network and runs tests
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from wheels import audit, build, interpreters, musl, prove, repair
+from wheels import audit, build, interpreters, kernels, musl, prove, repair
 from wheels.commands import run, stop, tool
 from wheels.platforms import ABI, ABIS, DIST, PLATFORMS, Platform
 
@@ -44,12 +44,16 @@ def check(chosen: list[tuple[Platform, ABI]]) -> None:
         audit.audited(wheel, platform, abi)
         if platform.libc == "musl":
             musl.loaded(wheel, platform)
+        if abi.name == "stable" and platform.name != "manylinux_x86_64":
+            print(f"{platform.name}: {kernels.compared(platform)}", flush=True)
+        first = True
         for version in abi.pythons:
             python = interpreters.found(version, platform)
             if python is None:
                 unproved.append(f"{platform.name} on CPython {version}")
             else:
-                prove.proved(wheel, platform, python)
+                prove.proved(wheel, platform, python, thorough=first)
+                first = False
     for case in unproved:
         print(f"NOT RUN, because this Python is not to be had here: {case}")
 

@@ -8,9 +8,14 @@ import zipfile
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
+from elftools.elf.relocation import RelocationSection
 
 from wheels.commands import run, say, stop, tool
 from wheels.platforms import ABI, LARGEST_WHEEL, WORK, Platform
+
+# Relocations against the static block of thread-local variables: R_X86_64_TPOFF64 and
+# R_AARCH64_TLS_TPREL64.
+STATIC = {"EM_X86_64": 18, "EM_AARCH64": 1030}
 
 PYTHON = re.compile(r"_?Py")  # names of the interpreter begin so
 
@@ -45,6 +50,9 @@ def check_symbols(wheel: Path, platform: Platform) -> None:
     modules = sorted((folder / "fastconv/_ext").glob("*.so"))
     if not modules:
         stop(f"{wheel.name} has no modules")
+    for path in (bundled, *modules):
+        if uses_static_tls(path):
+            stop(f"{path.name} of {wheel.name} takes static TLS: a late import of it can fail")
     for module in modules:
         needed |= {name for name in symbols(module, defined=False) if not PYTHON.match(name)}
     if platform.libc == "musl":
@@ -64,3 +72,16 @@ def symbols(path: Path, *, defined: bool) -> set[str]:
             and (symbol["st_shndx"] == "SHN_UNDEF") != defined
             and (defined or symbol["st_info"]["bind"] != "STB_WEAK")
         }
+
+
+def uses_static_tls(path: Path) -> bool:
+    """Whether a library's thread-local variables need room in the block of fixed size."""
+    with path.open("rb") as file:
+        elf = ELFFile(file)
+        kind = STATIC[elf["e_machine"]]
+        return any(
+            relocation["r_info_type"] == kind
+            for section in elf.iter_sections()
+            if isinstance(section, RelocationSection)
+            for relocation in section.iter_relocations()
+        )

@@ -28,13 +28,16 @@ def mirror() -> str:
     return places[0]
 
 
-def options(release: str, architecture: str) -> list[str]:
-    """apt's options for one release and architecture; its list of packages is fetched once."""
-    state = WORK / "apt" / f"{release}-{architecture}"
+def options(release: str, architecture: str, kind: str = "deb") -> list[str]:
+    """apt's options for one release and architecture; its list of packages is fetched once.
+
+    kind: "deb" for packages, "deb-src" for their sources
+    """
+    state = WORK / "apt" / f"{release}-{architecture}-{kind}"
     for folder in ("lists/partial", "archives/partial"):
         (state / folder).mkdir(parents=True, exist_ok=True)
     (state / "status").touch()
-    (state / "sources.list").write_text(f"deb [signed-by={KEYS}] {mirror()} {release} main\n")
+    (state / "sources.list").write_text(f"{kind} [signed-by={KEYS}] {mirror()} {release} main\n")
     settings = {
         "APT::Architecture": architecture,
         "APT::Architectures": architecture,
@@ -54,6 +57,18 @@ def options(release: str, architecture: str) -> list[str]:
         run("apt-get", *words, "-q", "update")
         (state / ".updated").touch()
     return words
+
+
+def sources(release: str, package: str) -> Path:
+    """A folder with the files of a source package."""
+    folder = WORK / "sources" / package
+    if not (folder / ".complete").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        say(f"downloading the source of {package} of {release}")
+        words = options(release, "amd64", "deb-src")
+        run("apt-get", *words, "-q", "source", "--download-only", package, cwd=folder)
+        (folder / ".complete").touch()
+    return folder
 
 
 def unpacked(

@@ -2,6 +2,7 @@
 
 An installed Python is used if there is one of the version.  Otherwise it comes from a Debian
 release, unpacked: it runs with its own C library, and under QEMU if the architecture is another.
+The one for musl is compiled.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from wheels import cpython
 from wheels.commands import tool
 from wheels.debian import unpacked
 from wheels.platforms import WORK, Platform
@@ -30,27 +32,26 @@ class Interpreter:
     """How to start a Python: the command and the environment that it needs.
 
     description: what is printed of it
+    is_installed: whether it can make virtual environments here
     """
 
     version: str
     command: tuple[str, ...]
     description: str
     environment: dict[str, str] = field(default_factory=dict)
+    is_installed: bool = False
 
     @property
     def is_emulated(self) -> bool:
         return self.command[0].endswith("-static")
 
-    @property
-    def is_installed(self) -> bool:
-        """Whether it can make virtual environments here."""
-        return len(self.command) == 1
-
 
 def found(version: str, platform: Platform) -> Interpreter | None:
     """A Python of this version for a platform; None if there is none."""
     if platform.libc == "musl":
-        return None
+        if version != cpython.VERSION:
+            return None
+        return Interpreter(version, (str(cpython.program(platform)),), "compiled with musl")
     if platform.machine == machine_of.machine():
         here = _installed(version)
         if here is not None:
@@ -66,7 +67,7 @@ def _installed(version: str) -> Interpreter | None:
             continue
         result = subprocess.run([str(path), "-c", VERSION], capture_output=True, text=True)
         if result.returncode == 0 and result.stdout.strip() == version:
-            return Interpreter(version, (str(path),), "installed")
+            return Interpreter(version, (str(path),), "installed", is_installed=True)
     return None
 
 
@@ -82,8 +83,14 @@ def _unpacked(version: str, platform: Platform) -> Interpreter:
     if platform.machine == machine_of.machine():
         folders = [root / "lib" / platform.triplet, root / "usr/lib" / platform.triplet]
         (loader,) = (root / "lib64").glob("ld-linux*")
-        command = (str(loader), "--library-path", ":".join(map(str, folders)), str(program))
-        return Interpreter(version, command, f"Debian {release}", home)
+        # A script, so that Python finds itself in sys.executable and not the loader.
+        script = root / f"python{version}"
+        path = ":".join(map(str, folders))
+        script.write_text(
+            f'#!/bin/sh\nexec {loader} --argv0 "$0" --library-path {path} {program} "$@"\n'
+        )
+        script.chmod(0o755)
+        return Interpreter(version, (str(script),), f"Debian {release}", home)
     emulator = tool(f"qemu-{platform.machine}-static", "qemu-user-static")
     command = (emulator, "-L", str(root), str(program))
     return Interpreter(version, command, f"Debian {release}, emulated", home)

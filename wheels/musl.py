@@ -1,9 +1,8 @@
-"""Proves a musllinux wheel without a Python for musl, which neither Debian nor PyPI has.
+"""Loads the modules of a musllinux wheel without Python, for the ABIs that no Python here has.
 
 musl's own loader loads every module of the wheel, with all symbols bound, against the library that
-the wheel bundles; an empty library stands for Python.  Two programs then run on musl: the wheel's
-kernels, compared with the scalar ones, and a parallel region of the bundled library.  The Cython
-modules themselves are not run; their C files are those of the manylinux wheel.
+the wheel bundles; an empty library stands for Python.  A program then runs a parallel region of
+the bundled library.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from wheels.audit import PYTHON, symbols
 from wheels.commands import run, stop, tool
-from wheels.platforms import CHECKOUT, WORK, Platform
+from wheels.platforms import WORK, Platform
 
 LOAD = """
 #include <dlfcn.h>
@@ -71,30 +70,4 @@ def loaded(wheel: Path, platform: Platform) -> None:
     if run(place / "region", env=folder) != "15":
         stop("a parallel region of the bundled library has not run on four threads")
 
-    results = [f"{target} {compared(platform, place, compiler, target)}" for target in targets()]
-    print(f"{platform.name}: {said} modules loaded; 4 threads; compared: {', '.join(results)}")
-
-
-def targets() -> list[str]:
-    flags = Path("/proc/cpuinfo").read_text().split()
-    return [name for name, flag in (("avx2", "avx2"), ("avx512", "avx512vl")) if flag in flags]
-
-
-def compared(platform: Platform, place: Path, compiler: str, target: str) -> str:
-    """How many results of a target's kernels were compared with the scalar ones, on musl."""
-    objects = [
-        path
-        for folder in ("kernels", "schedule")
-        for path in sorted((WORK / platform.name / "stable").glob(f"*/build/*/{folder}/*.o"))
-    ]
-    program = place / "compare_targets"
-    run(
-        compiler, "-O1", "-std=gnu11", "-ffp-contract=off",
-        f"-I{CHECKOUT / 'fastconv/_ext/kernels'}",
-        CHECKOUT / "tests/kernels/compare_targets.c", *objects, "-lm", "-o", program,
-    )  # fmt: skip
-    said = run(program, target)
-    numbers = [word for word in said.split() if word.isdecimal()]
-    if numbers[1:] != ["0"]:
-        stop(f"the kernels of {target} on musl: {said}")
-    return numbers[0]
+    print(f"{platform.name}: {said} modules loaded; a parallel region of 4 threads")

@@ -1,8 +1,10 @@
 """GCC's OpenMP library, in the build that a wheel bundles.
 
-Debian 11's libgomp needs symbols of glibc 2.17 at most; a current one needs 2.34, which moved the
-threads into the C library.  Its source, which a Debian package carries, gives the library for musl,
-and the licence texts.
+Debian's build of libgomp does not serve.  That of a current release needs glibc 2.34, and every one
+keeps its thread-local variables in the static block of a thread, of which a process has a fixed
+surplus: on aarch64, where other libraries use it up quickly, a late import then fails with "cannot
+allocate memory in static TLS block".  The library is therefore compiled from GCC's source, which a
+Debian package carries, against an old glibc and with the dynamic model of thread-local variables.
 """
 
 from __future__ import annotations
@@ -17,17 +19,37 @@ from wheels.debian import unpacked
 from wheels.platforms import WORK, Platform
 
 RELEASE, SOURCE = "bullseye", "gcc-10-source"
+DYNAMIC = "-ftls-model=global-dynamic -UUSING_INITIAL_EXEC_TLS"
 NEEDED = ("libgomp", "config", "include", "contrib")
 LICENCES = ("COPYING3", "COPYING.RUNTIME")
 
 
 def library(platform: Platform) -> Path:
-    """The folder that holds libgomp.so.1 for a platform."""
-    if platform.libc == "musl":
-        return _compiled(platform)
+    """The folder that holds libgomp.so.1 for a platform; compiles it at the first call."""
     folder = WORK / "libgomp" / platform.name
-    unpacked(folder, RELEASE, platform.debian, "libgomp1", dependencies=False)
-    return folder / "usr/lib" / platform.triplet
+    built = folder / ".libs"
+    if (built / "libgomp.so.1").exists():
+        return built
+    configure = source() / "libgomp/configure"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    say(f"compiling libgomp for {platform.name}")
+    compiler = tool(platform.compiler, platform.package)
+    if platform.libc == "musl":
+        host = f"{platform.machine}-linux-musl"
+        folders = [libc.musl()]
+    else:
+        host = platform.triplet
+        root = libc.old_glibc(platform)
+        compiler = f"{compiler} --sysroot={root}"
+        folders = [root / "usr/lib" / platform.triplet, root / "lib" / platform.triplet]
+    paths = " ".join(f"-L{path}" for path in folders)
+    run(
+        configure, f"--host={host}", "--disable-multilib", "FC=no", f"CC={compiler}",
+        f"CFLAGS=-O2 -g0 -Wno-error {DYNAMIC}", f"LDFLAGS=-Wl,-s {paths}", cwd=folder,
+    )  # fmt: skip
+    run("make", f"-j{os.cpu_count()}", "libgomp.la", cwd=folder)
+    return built
 
 
 def source() -> Path:
@@ -51,22 +73,3 @@ def source() -> Path:
         shutil.move(scratch / "gcc" / name, folder / "gcc" / name)
     shutil.rmtree(scratch)
     return folder
-
-
-def _compiled(platform: Platform) -> Path:
-    folder = WORK / "libgomp" / platform.name
-    built = folder / ".libs"
-    if (built / "libgomp.so.1").exists():
-        return built
-    configure = source() / "libgomp/configure"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    say("compiling libgomp for musl")
-    compiler = tool(platform.compiler, platform.package)
-    run(
-        configure, f"--host={platform.machine}-linux-musl", "--disable-multilib", "FC=no",
-        f"CC={compiler}", "CFLAGS=-O2 -g0 -Wno-error", f"LDFLAGS=-Wl,-s -L{libc.musl()}",
-        cwd=folder,
-    )  # fmt: skip
-    run("make", f"-j{os.cpu_count()}", "libgomp.la", cwd=folder)
-    return built

@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from wheels import licence
+from wheels import compress, licence
 from wheels.build import libraries
 from wheels.commands import run, stop, tool
 from wheels.openmp import LICENCES, source
@@ -29,5 +29,6 @@ def repaired(path: Path, platform: Platform) -> Path:
     if platform.policy not in made.name:
         stop(f"auditwheel made {made.name}, which has no tag {platform.policy}")
     licence.add(made, [source() / name for name in LICENCES], "libgomp", licence.LIBGOMP)
+    compress.recompressed(made)
     DIST.mkdir(exist_ok=True)
     return Path(shutil.copy(made, DIST))

@@ -41,6 +41,7 @@ __all__ = [
     "constraints",
     "data",
     "datasets",
+    "distribution",
     "errors",
     "explain",
     "filters",

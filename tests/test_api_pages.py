@@ -30,6 +30,7 @@ MODULES = [
     "datasets.digits",
     "datasets.fashion_mnist",
     "datasets.mnist",
+    "distribution",
     "errors",
     "filters",
     "initializers",

@@ -63,16 +63,20 @@ class BackupAndRestore(Callback):
         self._previous = self.backup_dir / "previous.safetensors"
 
     def on_train_begin(self, logs=None):
-        from fastconv.saving.atomic import check_writable
-
         run = self._run()  # raises before anything is written
-        self.backup_dir.mkdir(parents=True, exist_ok=True)
-        check_writable(self.backup_dir)
-        state = self._load()
+        state = run.ranks.on_first(self._prepared)
         if state is not None:
             run.restore(state)
         else:
             self._save()  # so that the writes of callbacks before the first backup are undone, too
+
+    def _prepared(self) -> dict[str, Any] | None:
+        """Check the directory; return the backup in it."""
+        from fastconv.saving.atomic import check_writable
+
+        self.backup_dir.mkdir(parents=True, exist_ok=True)
+        check_writable(self.backup_dir)
+        return self._load()
 
     def _run(self) -> Any:
         """Return the running `fit`; RuntimeError without one."""
@@ -90,7 +94,7 @@ class BackupAndRestore(Callback):
             self._save()
 
     def on_train_end(self, logs=None):
-        if self.delete_checkpoint:
+        if self.delete_checkpoint and self._run().ranks.rank == 0:
             for path in (self._latest, self._previous):
                 path.unlink(missing_ok=True)
             with suppress(OSError):  # the directory contains other files
@@ -108,7 +112,10 @@ class BackupAndRestore(Callback):
     def _save(self) -> None:
         from fastconv.saving.state_file import save_state
 
-        state = self._run()._live_state()
+        run = self._run()
+        if run.ranks.rank:
+            return
+        state = run._live_state()
         if self.double_checkpoint and self._latest.exists():
             os.replace(self._latest, self._previous)
         save_state(state, self._latest)

@@ -36,6 +36,9 @@ class Callback(NamedArguments, Overridable, Stateful):
     ...         print(f"epoch {epoch}: {logs['loss']:.3f}")
     """
 
+    # Whether it runs on the first of several ranks alone (`fastconv.distribution`): it writes files
+    # or reports, and does not change the training.
+    first_rank_only = False
     runs_last = False  # whether the callback comes after all others, at any position in their list
 
     def __init_subclass__(cls, **options: Any):

@@ -20,6 +20,8 @@ class CallbackList:
         params: their `params`: "verbose", "epochs" and "steps", of which `progress`, the display of
             the run, is made. It is silent if a `ProgbarLogger` among the callbacks replaces it.
         add_history: whether `history` is a `History`, appended unless the callbacks contain one.
+        first: whether this is the first of several ranks; on the others `progress` is silent, and
+            callbacks for the first one alone are left out.
 
     Raises TypeError if one of `callbacks` is not a `Callback`, ValueError for an invalid verbosity.
     """
@@ -30,6 +32,7 @@ class CallbackList:
         model: Any,
         params: dict[str, Any],
         add_history: bool = False,
+        first: bool = True,
     ):
         if callbacks is None:
             callbacks = []
@@ -37,6 +40,11 @@ class CallbackList:
             callbacks = [callbacks]
         self.callbacks = list(callbacks)
         arguments: dict[str, Any] = {"verbose": 0} | params
+        if not first:
+            arguments["verbose"] = 0
+            self.callbacks = [
+                each for each in self.callbacks if not getattr(each, "first_rank_only", False)
+            ]
         self.progress = Progress(**arguments)
         self.history = self._first(History)
         if self.history is None and add_history:

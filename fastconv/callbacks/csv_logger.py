@@ -28,6 +28,8 @@ class CSVLogger(Callback):
     writable.
     """
 
+    first_rank_only = True
+
     def __init__(self, filename: str | os.PathLike, separator: str = ",", append: bool = False):
         super().__init__()
         if not isinstance(separator, str) or len(separator) != 1:

@@ -40,6 +40,8 @@ class ModelCheckpoint(MonitorCallback):
     'auto'
     """
 
+    first_rank_only = True
+
     def __init__(
         self,
         filepath: str | os.PathLike,

@@ -16,6 +16,8 @@ class ProgbarLogger(Callback):
     are not in the line.
     """
 
+    first_rank_only = True
+
     def __init__(self):
         super().__init__()
         self._progress: Progress | None = None

@@ -28,6 +28,8 @@ class RemoteMonitor(Callback):
     Raises ValueError for any other kind of URL.
     """
 
+    first_rank_only = True
+
     def __init__(
         self,
         root: str = "http://localhost:9000",

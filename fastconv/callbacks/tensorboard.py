@@ -41,6 +41,8 @@ class TensorBoard(Callback):
     Raises ValueError for any other value.
     """
 
+    first_rank_only = True
+
     stateful = MappingProxyType({"_batches": whole})
 
     def __init__(

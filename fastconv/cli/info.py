@@ -12,7 +12,7 @@ DESCRIPTION = (
 EXAMPLES = ["fastconv info", "fastconv info --json"]
 
 # extra of the package -> the module that it brings
-EXTRAS = {"data": "PIL", "viz": "matplotlib", "sklearn": "sklearn"}
+EXTRAS = {"data": "PIL", "mpi": "mpi4py", "viz": "matplotlib", "sklearn": "sklearn"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -15,7 +15,7 @@ from fastconv.cli.errors import (
     checked_input,
 )
 from fastconv.cli.pictures import picture_shape
-from fastconv.cli.threads import add_threads, chosen_threads
+from fastconv.cli.threads import add_threads, chosen_threads, divided
 
 HELP = "train a network on a data set or a folder of pictures"
 DESCRIPTION = (
@@ -76,6 +76,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--backup", metavar="DIR", help="the same command goes on from here if interrupted"
     )
     parser.add_argument("--save", metavar="FILE", help="save the trained model (.keras) here")
+    parser.add_argument(
+        "--distribute",
+        choices=["mpi"],
+        help="divide every batch over the processes that mpirun has started",
+    )
     parser.add_argument("--seed", type=int, metavar="N", help="the same seed trains the same bits")
     add_threads(parser)
     parser.add_argument("--quiet", action="store_true", help="no progress, only the result")
@@ -83,7 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    with chosen_threads(options):
+    with divided(options) as is_first, chosen_threads(options):
         with checked_input():
             _check(options)
         pictures = data.load(options)
@@ -93,7 +98,8 @@ def run(options: argparse.Namespace) -> None:
                 shape, options.batch_size, options.validation_split, options.seed or 0
             )
         callbacks = _callbacks(options, validated=bool(options.validation_split))
-        say = (lambda *_: None) if options.quiet or options.json else print
+        silent = options.quiet or options.json or not is_first
+        say = (lambda *_: None) if silent else print
         say(f"{options.model}: {model.count_params():,} parameters, input {_times(shape)}")
         classes = f"{len(pictures.class_names)} classes"
         say(f"{pictures.name}: {classes}, pictures {_times(pictures.shape)}")
@@ -101,15 +107,16 @@ def run(options: argparse.Namespace) -> None:
             **arguments,
             epochs=options.epochs,
             callbacks=callbacks,
-            verbose=0 if options.quiet or options.json else "auto",
+            verbose=0 if silent else "auto",
         ).history
         _check_finite(history)
         test = pictures.testing(shape, options.batch_size)
         tested = model.evaluate(**test, verbose=0, return_dict=True) if test else None
-        if options.save:
+        if options.save and is_first:
             model.save(options.save)
             write_names(options.save, pictures.class_names)
-    _report(options, model, pictures, history, tested)
+    if is_first:
+        _report(options, model, pictures, history, tested)
 
 
 def _check(options: argparse.Namespace) -> None:

@@ -55,16 +55,19 @@ from fastconv.plan.fusion import fuse
 from fastconv.plan.graph import Graph
 from fastconv.plan.plan import MODES, Plan
 from fastconv.plan.tape import Arena
+from fastconv.plan.units import BatchEnd, add
 from fastconv.plan.updates import Updates, gradient_bytes
 
 __all__ = [
     "MODES",
     "Arena",
+    "BatchEnd",
     "Differential",
     "Graph",
     "Plan",
     "PlanCache",
     "Updates",
+    "add",
     "frozen",
     "fuse",
     "gradient_bytes",

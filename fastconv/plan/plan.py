@@ -9,15 +9,16 @@ from fastconv import runtime
 from fastconv._ext import _merge
 from fastconv._ext._program import Op, scratch_bytes
 from fastconv.common.arrays import aligned_zeros, read_only
-from fastconv.parameters import AnyParameters
+from fastconv.parameters import AnyParameters, Variable
 from fastconv.plan import operations
 from fastconv.plan.autodiff import Autodiff
 from fastconv.plan.fusion import Output, fuse, fuse_forward, fuse_losses
 from fastconv.plan.graph import Graph
-from fastconv.plan.lowering import LossTensors, Random, lower_loss
+from fastconv.plan.lowering import LossTensors, Lowering, Random, lower_loss
 from fastconv.plan.penalties import weight_penalties
 from fastconv.plan.program import make_program
 from fastconv.plan.tape import Arena, Tape, Tensor
+from fastconv.plan.units import unit_statistics
 from fastconv.plan.updates import Updates
 
 MODES = ("infer", "augment", "forward", "test", "train")
@@ -40,6 +41,9 @@ class Plan:
         updates: the updates of the weights at the end of "train" (after those of the nodes,
             `Lowering.updates`); None to compute gradients only.
         arena: allocates the memory for everything between input and output, given its bytes.
+        share: for a part of a larger batch, its share of the samples, which multiplies gradients
+            and penalties; the run changes no weights and leaves out their penalties
+            (`fastconv.plan.units`). None for a whole batch.
 
     After construction these lists of arrays are bound: `inputs` (N, ...) and, per output, `targets`
     and `sample_weights` (one row per prediction vector), which the caller fills before each `run`
@@ -62,6 +66,7 @@ class Plan:
         weighted: bool = False,
         updates: Updates | None = None,
         arena: Arena = aligned_zeros,
+        share: float | None = None,
     ):
         if mode not in MODES:
             raise ValueError(f"`mode` must be one of {MODES}, received {mode!r}")
@@ -80,8 +85,15 @@ class Plan:
             watched=[end.read for end in ends if end.loss],
             joinable=updates.joinable(network) if updates else frozenset(),
         )
+        for each in autodiff.lowerings:
+            each.share = 1.0 if share is None else share
         autodiff.forward()
-        factors = loss_weights or [1.0] * len(ends)
+        factors = list(loss_weights or [1.0] * len(ends))
+        if share is not None:
+            factors = [
+                factor * (1.0 if end.loss is not None and end.loss.summed else share)
+                for end, factor in zip(ends, factors, strict=True)
+            ]
         recorded = [
             _record_end(autodiff, tape, end, weighted, training, factor)
             for end, factor in zip(ends, factors, strict=True)
@@ -98,13 +110,21 @@ class Plan:
         ops, self.peak_bytes = tape.bind(arena)
         self._lasting_bytes = tape.lasting_bytes
         self._bind_arrays([autodiff.tensors[value] for value in network.inputs], recorded)
+        self.loss_operations = [end.loss for end in ends]
         self._random = [each for each in autodiff.lowerings if isinstance(each, Random)]
-        # Without training the weights do not change between runs, so they are packed once.
-        self._frozen = [op for op in ops if not training and hasattr(op, "freeze_weights")]
+        # Without training the weights do not change between runs, so they are packed once; neither
+        # do they between the parts of a batch.
+        keeps = not training or share is not None
+        self._frozen = [op for op in ops if keeps and hasattr(op, "freeze_weights")]
         for op in self._frozen:
             op.freeze_weights(True)
         self._penalties = [each.penalty for each in autodiff.lowerings if each.penalty is not None]
-        self._program = make_program(ops + self._closing_ops(autodiff, updates))
+        self.statistics: dict[Variable, float] = {}  # of a part: see `BatchEnd`
+        if share is None:
+            ops += self._closing_ops(autodiff, updates)
+        else:
+            ops += self._closing_ops_of_part(autodiff, share)
+        self._program = make_program(ops)
 
     def _bind_arrays(
         self, inputs: Sequence[Tensor], recorded: Sequence[tuple[Tensor, LossTensors]]
@@ -124,11 +144,10 @@ class Plan:
         if self.mode not in _WITHOUT_LOSS:
             ops, values = weight_penalties(self._parameters, self.mode == "train")
             self._penalties += values
-        in_turn = sorted(autodiff.lowerings, key=lambda each: getattr(each.operation, "turn", ()))
         changes = [
             op
-            for each in in_turn
-            if self.mode == "train" or getattr(each.operation, "training", False)
+            for each in _in_turn(autodiff.lowerings)
+            if self.mode == "train" or _as_in_training(each)
             for op in each.updates()
         ]
         self._changes_weights = bool(changes) or self.mode == "train"
@@ -136,6 +155,26 @@ class Plan:
         if updates:
             ops += updates.ops(autodiff.weights.joined)
         return ops
+
+    def _closing_ops_of_part(self, autodiff: Autodiff, share: float) -> list[Any]:
+        """Return the ops after the last pass over a part of a batch."""
+        self._changes_weights = False
+        lowerings = _in_turn(autodiff.lowerings)
+        if self.mode != "train":
+            if any(each.updates() for each in lowerings if _as_in_training(each)):
+                raise ValueError(
+                    "a batch can be divided only if it leaves the weights unchanged outside of "
+                    "training, received a network that calls a layer with training=True, whose "
+                    "moving averages change"
+                )
+            return []
+        ops, self.statistics = unit_statistics(lowerings, self._parameters, share)
+        return ops
+
+    @property
+    def has_penalties(self) -> bool:
+        """Whether the loss has penalties of regularizers."""
+        return bool(self._penalties)
 
     @property
     def penalty(self) -> float:
@@ -174,6 +213,16 @@ class Plan:
         self._program.run(threads)
         if self._changes_weights:
             self._parameters.touch()
+
+
+def _in_turn(lowerings: Sequence[Lowering]) -> list[Lowering]:
+    """Return the lowerings in the order of their changes of weights."""
+    return sorted(lowerings, key=lambda each: getattr(each.operation, "turn", ()))
+
+
+def _as_in_training(lowering: Lowering) -> bool:
+    """Return whether the call of the layer had training=True."""
+    return bool(getattr(lowering.operation, "training", False))
 
 
 def _fused(

@@ -167,6 +167,14 @@ class Source(ABC):
     def arrays(self, item: Any) -> tuple[Arrays, Arrays, Arrays]:
         """Return the samples, labels and sample weights of a batch."""
 
+    @abstractmethod
+    def labels(self, item: Any) -> tuple[Arrays, Arrays]:
+        """Return labels and sample weights of a batch."""
+
+    @abstractmethod
+    def rows(self, item: Any, begin: int, end: int) -> Any:
+        """Return the samples from `begin` up to `end` of a batch as an item."""
+
 
 class ArraySource(Source):
     """Gathers batches from whole arrays; an item is the row numbers of a batch."""
@@ -234,13 +242,21 @@ class ArraySource(Source):
                 np.take(x, item, axis=0, out=into, mode="clip")
             else:
                 np.copyto(into, x[item], casting="unsafe")
-        return self.arrays(item)[1:]
+        return self.labels(item)
 
     def arrays(self, item):
-        return tuple(
-            [None if each is None else each[item] for each in whole]
-            for whole in (self.xs, self.ys, self.weights)
+        return [x[item] for x in self.xs], *self.labels(item)
+
+    def labels(self, item):
+        return (
+            [None if y is None else y[item] for y in self.ys],
+            [None if weight is None else weight[item] for weight in self.weights],
         )
+
+    def rows(self, item, begin, end):
+        if isinstance(item, slice):
+            return slice(item.start + begin, item.start + end)
+        return item[begin:end]
 
 
 class IterableSource(Source):
@@ -325,6 +341,14 @@ class IterableSource(Source):
 
     def arrays(self, item):
         return item
+
+    def labels(self, item):
+        return item[1:]
+
+    def rows(self, item, begin, end):
+        return tuple(
+            [None if each is None else each[begin:end] for each in arrays] for arrays in item
+        )
 
 
 class PassesSource(IterableSource):

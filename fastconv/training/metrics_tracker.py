@@ -71,6 +71,11 @@ class MetricsTracker:
         """Loss and metrics by name, in the order of the values that `evaluate` returns."""
         return dict(self._named)
 
+    @property
+    def reads_outputs(self) -> bool:
+        """Whether a metric reads the outputs of the model."""
+        return any(self._metrics)
+
     def reset(self) -> None:
         for metric in self._named.values():
             metric.reset_state()

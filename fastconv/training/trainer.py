@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,10 +22,13 @@ from fastconv.common.arrays import aligned_zeros, read_only
 from fastconv.common.keywords import explain_keywords
 from fastconv.common.tree import Names, flatten, pack
 from fastconv.common.user_warnings import warn_user
+from fastconv.distribution import DataParallel
+from fastconv.distribution.data_parallel import active
 from fastconv.metrics import Metric
 from fastconv.parameters import AnyParameters, Variable
 from fastconv.plan import Arena, Graph, Plan, PlanCache, Updates
 from fastconv.shapes import Shape
+from fastconv.training.chunked import ChunkedSteps
 from fastconv.training.compile_config import CompileConfig
 from fastconv.training.data import ArraySource, Source, split_validation
 from fastconv.training.epoch_iterator import EpochIterator
@@ -236,6 +240,7 @@ class Trainer(OwnLoops, OwnSteps):
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
         validation_freq: int | Iterable[int] = 1,
+        distribute: DataParallel | str | None = None,
     ) -> History:
         """Train the model.
 
@@ -266,6 +271,8 @@ class Trainer(OwnLoops, OwnSteps):
             validation_batch_size: by default `batch_size`.
             validation_freq: number of epochs between validations, or a list of the epochs to
                 validate after (counted from 1).
+            distribute: "mpi" divides every batch over the processes that `mpirun` has started, as
+                does a `fastconv.distribution.DataParallel`; by default that of `set_distribution`.
 
         Returns:
             A `History`: the loss and metrics per epoch. The loss is the mean over the samples,
@@ -305,12 +312,17 @@ class Trainer(OwnLoops, OwnSteps):
             epochs = normalize_int(epochs, "epochs")
             validated = validated_epochs(validation_freq)
             params = {"verbose": verbose, "epochs": epochs, "steps": batches.length}
-            hooks = CallbackList(callbacks, self, params, add_history=True)
+            steps = self._chunked_steps(distribute, "train", "test")
+            hooks = CallbackList(
+                callbacks, self, params, add_history=True, first=steps is None or steps.is_first
+            )
             run = TrainingRun(self, tracker, hooks.callbacks, batches, validation, first)
             self.training_run = run
             try:
                 with closing(hooks.progress), self._training_weights():
-                    self._fit_epochs(run, epochs, validated, hooks)
+                    if steps is not None:
+                        steps.begin(batches, run)
+                    self._fit_epochs(run, epochs, validated, hooks, steps)
             finally:
                 self.training_run = None
             return hooks.history
@@ -321,6 +333,7 @@ class Trainer(OwnLoops, OwnSteps):
         epochs: int,
         validated: Callable[[int], bool],
         hooks: CallbackList,
+        steps: ChunkedSteps | None,
     ) -> None:
         self.stop_training = False
         tracker, progress = run.tracker, hooks.progress
@@ -332,20 +345,22 @@ class Trainer(OwnLoops, OwnSteps):
             if not run.batch:
                 tracker.reset()
                 hooks.call("on_epoch_begin", epoch)
-            if not self._epoch("train", run.batches, tracker, hooks, progress, run):
+            if not self._epoch("train", run.batches, tracker, hooks, progress, run, steps):
                 break
-            steps, logs = run.batch, tracker.logs()
+            done, logs = run.batch, tracker.logs()
             if run.validation is not None and validated(epoch + 1):
                 run.validation.rewind()
                 validation_steps, validation_logs = self._test(
-                    run.validation, self._validation_tracker, hooks
+                    run.validation, self._validation_tracker, hooks, steps=steps
                 )
                 if validation_steps:
                     logs |= {f"val_{name}": value for name, value in validation_logs.items()}
             run.end_epoch(logs)
             hooks.call("on_epoch_end", epoch, logs=logs)
-            progress.end(steps, logs)
+            progress.end(done, logs)
             run.finished = self.stop_training or run.batches.exhausted
+        if steps is not None:
+            steps.end()
         if self.built:
             trained = [variable for variable in self.parameters.variables if variable.trainable]
             self._check_compiled("fit", "train").finalize_variable_values(trained)
@@ -357,15 +372,16 @@ class Trainer(OwnLoops, OwnSteps):
         tracker: MetricsTracker,
         hooks: CallbackList,
         progress: Progress | None = None,
+        steps: ChunkedSteps | None = None,
     ) -> tuple[int, dict[str, Any]]:
         """Compute loss and metrics of one epoch; return the number of steps and the logs."""
         tracker.reset()
         self.stop_evaluating = False
         hooks.call("on_test_begin")
-        steps = self._epoch("test", batches, tracker, hooks, progress)
+        done = self._epoch("test", batches, tracker, hooks, progress, steps=steps)
         logs = tracker.logs()
         hooks.call("on_test_end", logs=logs)
-        return steps, logs
+        return done, logs
 
     def _epoch(
         self,
@@ -375,11 +391,13 @@ class Trainer(OwnLoops, OwnSteps):
         hooks: CallbackList,
         progress: Progress | None = None,
         run: TrainingRun | None = None,
+        steps: ChunkedSteps | None = None,
     ) -> int:
         """Run one epoch in "train" or "test" mode from the position of `run`; return the steps."""
         begin, end = f"on_{mode}_batch_begin", f"on_{mode}_batch_end"
         wants_begin, wants_end = hooks.wants(begin), hooks.wants(end)
         trained = () if self._owns(mode) else self._trained_parts()
+        step = steps or self._step
         done = run.batch if run else 0
         if done and self.stop_training:  # saved between request and stop
             return done
@@ -387,7 +405,7 @@ class Trainer(OwnLoops, OwnSteps):
             for item in items:
                 if wants_begin:
                     hooks.call(begin, done)
-                self._step(mode, batches.source, item, tracker, trained)
+                step(mode, batches.source, item, tracker, trained)
                 done += 1
                 if run is not None:
                     run.batch = done
@@ -456,9 +474,12 @@ class Trainer(OwnLoops, OwnSteps):
         batches = EpochIterator.over((x, y, sample_weight), batch_size, steps)
         tracker = self._prepare(batches.source)
         params = {"verbose": verbose, "epochs": 1, "steps": batches.length}
-        hooks = CallbackList(callbacks, self, params)
+        chunked = self._chunked_steps(None, "test")
+        hooks = CallbackList(callbacks, self, params, first=chunked is None or chunked.is_first)
+        if chunked is not None:
+            chunked.begin(batches)
         with closing(hooks.progress) as progress:
-            done, logs = self._test(batches, tracker, hooks, progress)
+            done, logs = self._test(batches, tracker, hooks, progress, chunked)
             progress.end(done, logs)
         return logs if return_dict else tracker.values()
 
@@ -488,7 +509,13 @@ class Trainer(OwnLoops, OwnSteps):
         source.prepare(spec)
         spec = source.spec  # with the sizes of `x`, if these are arrays
         params = {"verbose": verbose, "epochs": 1, "steps": batches.length}
-        hooks = CallbackList(callbacks, self, params)
+        chunked = self._chunked_steps(None)
+        hooks = CallbackList(callbacks, self, params, first=chunked is None or chunked.is_first)
+        lend: Any = self._plan
+        load: Any = source.load
+        if chunked is not None:
+            chunked.begin(batches)
+            lend, load = chunked.plan, partial(chunked.load, source)
         wants_begin = hooks.wants("on_predict_batch_begin")
         wants_end = hooks.wants("on_predict_batch_end")
         count = source.count if steps is None else None
@@ -506,8 +533,8 @@ class Trainer(OwnLoops, OwnSteps):
                 if wants_begin:
                     hooks.call("on_predict_batch_begin", done)
                 size, _ = source.size(item)
-                with self._plan(size, "infer", shapes=source.shapes(item)) as plan:
-                    source.load(item, plan)
+                with lend(size, "infer", shapes=source.shapes(item)) as plan:
+                    load(item, plan)
                     plan.run(self._next_draw())
                     if count is None:
                         parts = [output.copy() for output in plan.outputs]
@@ -643,6 +670,21 @@ class Trainer(OwnLoops, OwnSteps):
         finally:
             parameters.training.release()
 
+    def _chunked_steps(
+        self, distribute: DataParallel | str | None, *modes: str
+    ) -> ChunkedSteps | None:
+        """Return the steps under the distribution that `distribute` means; None without one."""
+        parallel = active(distribute)
+        if parallel is None:
+            return None
+        for mode in modes:
+            if self._owns(mode):
+                raise ValueError(
+                    f"a distribution divides the batches of plans; {type(self).__name__} defines "
+                    f"{mode}_step() itself, which cannot be divided"
+                )
+        return ChunkedSteps(self, parallel)
+
     def _trained_parts(self) -> tuple[bool, ...]:
         """Return which weights belong to trainable layers: part of the key of a plan."""
         return tuple(variable.owner_trains for variable in self.parameters.variables)
@@ -670,15 +712,16 @@ class Trainer(OwnLoops, OwnSteps):
         weighted: bool,
         arena: Arena = aligned_zeros,
         shapes: tuple[Shape, ...] | None = None,
+        share: float | None = None,
     ) -> Plan:
         parameters, config = self.parameters, self._compile_config
         graph = self.graph(_TRAINING.get(mode, False), shapes)
-        options: dict[str, Any] = {"arena": arena}
+        options: dict[str, Any] = {"arena": arena, "share": share}
         if mode in ("test", "train"):
             outputs = self.io_spec.output_names
             options["losses"] = config.loss_operations(graph, outputs)
             options["loss_weights"] = config.loss_weights(outputs)
             options["weighted"] = weighted
-        if mode == "train":
+        if mode == "train" and share is None:
             options["updates"] = Updates(self._check_compiled("fit"), parameters)
         return Plan(graph, count, parameters, mode=mode, **options)

@@ -17,6 +17,7 @@ from fastconv.callbacks import Callback
 from fastconv.common import randomness
 from fastconv.common.arguments import normalize_int
 from fastconv.common.naming import numbered
+from fastconv.distribution.ranks import Ranks
 from fastconv.state import boolean, check_record, dict_of, plain, whole
 from fastconv.training.epoch_iterator import EpochIterator
 from fastconv.training.metrics_tracker import MetricsTracker
@@ -52,6 +53,7 @@ class TrainingRun:
         self.epoch, self.batch = epoch, 0
         self.logs: dict[str, Any] = {}
         self.finished = False
+        self.ranks = Ranks()  # that train together; this process alone, unless distributed
         self._mark()
 
     def _mark(self) -> None:

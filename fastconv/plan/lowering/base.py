@@ -18,6 +18,7 @@ class Lowering(ABC):
     backward pass follows."""
 
     penalty: np.ndarray | None = None  # one number that a run adds to the loss; None without
+    share = 1.0  # part of the batch that the plan computes; set before `forward`
     # `backward` writes into dy: a dy that is also the gradient of other values is copied first.
     overwrites_dy: bool = True
     starts_gradients = False  # `backward` adds a gradient even without a loss after the operation
@@ -81,6 +82,11 @@ class Lowering(ABC):
         operations whose `training` is True. Called once the tape is bound; the
         tensors that they read must have been kept (`Tape.keep`).
         """
+        return []
+
+    def moving_averages(self) -> list[tuple[Variable, Tensor, float]]:
+        """Return (moving average, new value, momentum) of every moving average that `updates`
+        changes."""
         return []
 
     @overload

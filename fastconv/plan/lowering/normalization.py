@@ -157,16 +157,26 @@ class BatchNormalization(_ChannelNormalization):
             x, dy,
         )  # fmt: skip
 
-    def updates(self):
+    def moving_averages(self):
         if not self.operation.by_batch:
             return []
         operation = self.operation
-        momentum = np.array([operation.momentum, 0.0])  # 0: leave the batch statistics unchanged
-        pairs = ((operation.moving_mean, self.mean), (operation.moving_variance, self.variance))
         return [
-            _optim.Update("average", new.array.reshape(-1), None, (average._live,), momentum)
-            for average, new in pairs
+            (operation.moving_mean, self.mean, operation.momentum),
+            (operation.moving_variance, self.variance, operation.momentum),
         ]
+
+    def updates(self):
+        return [
+            averaging(new.array, average._live, momentum)
+            for average, new, momentum in self.moving_averages()
+        ]
+
+
+def averaging(new: np.ndarray, average: np.ndarray, momentum: float) -> _optim.Update:
+    """average = momentum * average + (1 - momentum) * new"""
+    numbers = np.array([momentum, 0.0])  # 0: leave `new` unchanged
+    return _optim.Update("average", new.reshape(-1), None, (average,), numbers)
 
 
 def fold(

@@ -28,7 +28,7 @@ class ActivityPenalty(Lowering):
         return dy
 
     def _op(self, gradient):
-        scale = 1.0 / self.x.shape[0]  # mean over the batch, so that the batch size does not matter
+        scale = self.share / self.x.shape[0]  # mean over the batch: its size does not matter
         return penalty_op(self.operation.penalty, self.x.array, gradient, self.penalty, scale)
 
 
@@ -48,7 +48,8 @@ class AddedLoss(Lowering):
         return x
 
     def _add(self):
-        self._total[0] = sum(float(loss.array.sum(dtype=np.float64)) for loss in self.losses)
+        total = sum(float(loss.array.sum(dtype=np.float64)) for loss in self.losses)
+        self._total[0] = self.share * total
 
     def backward(self, dy, needs):
         return [dy, *(self._ones(loss) if need else None for loss, need in self._needs(needs))]
@@ -58,7 +59,7 @@ class AddedLoss(Lowering):
 
     def _ones(self, loss):
         ones = self.tape.tensor(loss.shape or (1,))
-        one = np.ones((1,) * len(ones.shape), np.float32)
+        one = np.full((1,) * len(ones.shape), self.share, np.float32)
         self.tape.emit(lambda: Repeat(one, ones.array), ones)
         return ones.reshape(*loss.shape)
 

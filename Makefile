@@ -35,7 +35,7 @@ PYTHON ?= $(or $(call first_that_runs,$(COMPLETE)),$(call first_that_runs,$(RECE
 
 # The list in pyproject.toml, without its commas (each name is quoted there).
 BUILD_REQUIRES = $(shell sed -n 's/^requires = \[\(.*\)\]$$/\1/p' pyproject.toml | tr ',' ' ')
-SOURCES := setup.py $(wildcard fastconv/_ext/*.py* fastconv/_ext/kernels/* fastconv/_ext/schedule/* fastconv/_ext/operations/*)
+SOURCES := setup.py $(wildcard fastconv/_ext/*.py* fastconv/_ext/*/*)
 
 .PHONY: demo test test-sanitizers bench bench-peers docs pictures lint build wheel wheels check-wheels sdist clean distclean
 

@@ -29,7 +29,7 @@ from setuptools.command.build_ext import build_ext as setuptools_build_ext
 
 EXTENSIONS = Path("fastconv/_ext")
 KERNELS = EXTENSIONS / "kernels"
-PLAIN_C = [EXTENSIONS / "schedule", EXTENSIONS / "operations"]
+PLAIN_C = [EXTENSIONS / part for part in ("schedule", "operations", "network")]
 GENERATED = Path("build/cython")  # Cython's C files: beside no source, in no sdist
 
 # Flags after the user's, so that they win: results must be the same bits whatever CFLAGS says.

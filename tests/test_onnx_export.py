@@ -172,8 +172,8 @@ def test_arguments_are_checked(tmp_path):
 def test_the_command_reads_and_writes_files(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Sequential([Input((8, 8, 1)), layers.Conv2D(2, 3), layers.Flatten()]).save("m.keras")
-    assert main(["export", "m.keras", "m.onnx"]) == 0
+    assert main(["export", "m.keras", "--to", "onnx", "--out", "m.onnx"]) == 0
     assert main(["summary", "m.onnx"]) == 0
     assert "Conv2D" in capsys.readouterr().out
-    assert main(["export", "m.onnx", "again.onnx"]) == 0
-    assert main(["export", "m.keras", "m.pt"]) == 2
+    assert main(["export", "m.onnx", "--to", "onnx", "--out", "again.onnx"]) == 0
+    assert main(["export", "m.keras", "--to", "onnx", "--out", "m.pt"]) == 2

@@ -7,3 +7,8 @@ cdef class ConvPass:
     cdef readonly str algorithm
     cdef fc_geometry sizes         # the same geometry, for the schedules
     cdef int code                  # FC_FORWARD, FC_BACKWARD_INPUT or FC_BACKWARD_KERNEL
+
+
+# The code of the algorithm with a name, and the name of that with a code.
+cdef int algorithm_code(str name) except -1
+cdef str algorithm_name(int code)

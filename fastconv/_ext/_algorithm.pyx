@@ -44,6 +44,14 @@ cdef dict _padding_modes = {"zeros": FC_PAD_ZEROS, "edge": FC_PAD_EDGE, "reflect
 cdef str _policy = "auto"
 
 
+cdef int algorithm_code(str name) except -1:
+    return _algorithms[name]
+
+
+cdef str algorithm_name(int code):
+    return _names[code]
+
+
 def policy():
     """The algorithms that `"auto"` may choose: all ("auto"), or direct sums only ("direct")."""
     return _policy

@@ -3,7 +3,7 @@ from typing import Any
 
 import numpy as np
 
-from fastconv._ext._program import Op
+from fastconv._ext._program import Op, Record
 
 INSTRUCTIONS: dict[str, Any]
 MOST_SLOTS: int
@@ -18,3 +18,4 @@ class Chain(Op):
         registers: int,
         dtype: Any = None,
     ) -> None: ...
+    def record(self) -> Record: ...

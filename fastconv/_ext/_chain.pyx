@@ -130,6 +130,23 @@ cdef class Chain(Op):
         self.op.work = <double> p.size * (4.0 * len(self.arrays) + cost)
         operations.prepare_chain(&self.c)
 
+    def record(self):
+        cdef fc_chain *p = &self.c.problem
+        integers = [p.slots, p.instructions, p.axes, p.size, *(p.shape[a] for a in range(p.axes))]
+        arrays, written, remaining = [], [], iter(self.arrays)
+        for i in range(p.slots):
+            slot = self.slot[i]
+            integers += slot.place, slot.type, slot.period, *(slot.stride[a] for a in range(p.axes))
+            arrays.append(next(remaining) if slot.data != NULL else None)
+            if slot.place == FC_SLOT_OUTPUT:
+                written.append(i)
+        reals = [self.op.work, *(self.slot[i].value for i in range(p.slots))]
+        for i in range(p.instructions):
+            each = self.instruction[i]
+            integers += each.code, each.kind, each.y, each.x[0], each.x[1], each.x[2]
+            reals += each.parameters[0], each.parameters[1], each.parameters[2]
+        return "chain", tuple(arrays), tuple(written), tuple(integers), tuple(reals)
+
     cdef int _describe_input(self, int index, x, strides, dtype) except -1:
         cdef fc_chain_slot *slot = self.slot + index
         cdef int axis

@@ -55,6 +55,12 @@ cdef class ScaleShift(Op):
         self.kept = tuple(kept)
         operations.prepare_scale_shift(c)
 
+    def record(self):
+        kept = iter(self.kept)
+        repeated = [next(kept) if self.c.repeated[i] != NULL else None for i in range(2)]
+        sizes = self.c.size, self.c.channels, self.c.period
+        return "scale_shift", (*self.arrays, *repeated), (3, 4, 5), sizes, ()
+
 
 @cython.final
 cdef class Masked(Op):
@@ -119,6 +125,10 @@ cdef class ColumnSums(Op):
         self.c.scale, self.c.x, self.c.y = scale, <char *> pointer(x), <char *> pointer(y)
         operations.prepare_column_sums(&self.c)
 
+    def record(self):
+        sizes = self.c.batch, self.c.rows, self.c.channels
+        return "column_sums", self.arrays, (1,), sizes, (self.c.scale,)
+
 
 @cython.final
 cdef class ColumnMax(Op):
@@ -145,6 +155,10 @@ cdef class ColumnMax(Op):
         operations.prepare_column_max(&self.c)
         if self.c.block >= 1 << 24 or self.c.rows >= 1 << 31:
             raise ValueError(f"expected fewer rows, received {self.c.rows}")
+
+    def record(self):
+        sizes = self.c.batch, self.c.rows, self.c.channels
+        return "column_max", self.arrays[:2], (1,), sizes, ()
 
 
 @cython.final

@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 
 from fastconv._ext._algorithm import ConvPass
-from fastconv._ext._program import FilterOp, Op
+from fastconv._ext._program import FilterOp, Op, Record
 from fastconv.shapes import Conv2DGeometry
 
 def conv2d_forward(
@@ -47,6 +47,7 @@ class DirectForward(_Problems):
         slope: float,
         pool: str | None,
     ) -> None: ...
+    def record(self) -> Record: ...
 
 def residues(
     size: int, kernel: int, stride: int, dilation: int, pad: int
@@ -91,6 +92,7 @@ class WinogradForward(_Winograd):
         slope: float,
         pool: str | None,
     ) -> None: ...
+    def record(self) -> Record: ...
 
 class WinogradBackwardInput(_Winograd):
     def __init__(self, chosen: ConvPass, dy: np.ndarray, w: np.ndarray, dx: np.ndarray) -> None: ...

@@ -15,9 +15,10 @@ cimport cython
 from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
 
-from fastconv._ext._algorithm cimport ConvPass
+from fastconv._ext._algorithm cimport ConvPass, algorithm_code
 from fastconv._ext._core cimport fused_activation_code, operations, pointer, schedule
 from fastconv._ext._kernels cimport (
+    FC_FORWARD,
     FC_POOL_AVERAGE,
     FC_POOL_MAX,
     FC_POOL_NONE,
@@ -82,6 +83,21 @@ def conv2d_backward_kernel(geometry, x, dy, dw, db, algorithm="auto"):
     chosen = ConvPass(geometry, "backward_kernel", x.dtype, algorithm)
     cls = DirectBackwardKernel if chosen.algorithm == "direct" else WinogradBackwardKernel
     return cls(chosen, x, dy, dw, db)
+
+
+cdef tuple _forward_record(ConvPass chosen, Op op, int activation, double slope, int pool):
+    """The record of a forward pass, with the algorithm only if "auto" would choose another one."""
+    g = chosen.sizes
+    cdef int auto = schedule.choose_algorithm(
+        &op.op.table.target, &chosen.sizes, FC_FORWARD, True, op.op.target.element_size == 4
+    )
+    cdef int algorithm = algorithm_code(chosen.algorithm)
+    integers = (
+        g.batch, g.height, g.width, g.channels, g.kernel_h, g.kernel_w, g.filters, g.out_h,
+        g.out_w, g.stride_h, g.stride_w, g.pad_top, g.pad_left, g.dilation_h, g.dilation_w,
+        g.groups, g.padding_mode, activation, pool, -1 if algorithm == auto else algorithm,
+    )
+    return "convolution", op.arrays, (3,), integers, (slope,)
 
 
 cdef int _check_shapes(g, x, w, y, pool=None) except -1:
@@ -172,10 +188,11 @@ cdef class DirectForward(_Problems):
     """y = pool(activation(conv2d(x, w) + b)) by direct sums: one problem."""
 
     cdef readonly str pool
+    cdef ConvPass chosen
 
     def __init__(self, ConvPass chosen, x, w, b, y, str activation, double slope, pool):
         bind(self, &self.c.filters.op, (x, w, b, y))
-        self.algorithm, self.pool = chosen.algorithm, pool
+        self.algorithm, self.pool, self.chosen = chosen.algorithm, pool, chosen
         _check_shapes(chosen.geometry, x, w, y, pool)
         _check_bias(chosen.geometry, b, "a bias")
         self._allocate(1)
@@ -185,6 +202,10 @@ cdef class DirectForward(_Problems):
         p.pool = _pool_code(chosen.geometry, pool)
         operations.place_direct(&self.c, pointer(x), pointer(w), pointer(b), pointer(y))
         operations.prepare_direct(&self.c)
+
+    def record(self):
+        cdef fc_conv *p = &self.c.parts[0].problem
+        return _forward_record(self.chosen, self, p.activation, p.slope, p.pool)
 
 
 def residues(int64_t size, int64_t kernel, int64_t stride, int64_t dilation, int64_t pad):
@@ -347,9 +368,10 @@ cdef class WinogradForward(_Winograd):
     """y = pool(activation(conv2d(x, w) + b)) by Winograd's algorithm"""
 
     cdef readonly str pool
+    cdef ConvPass chosen
 
     def __init__(self, ConvPass chosen, x, w, b, y, str activation, double slope, pool):
-        self.pool = pool
+        self.pool, self.chosen = pool, chosen
         _check_shapes(chosen.geometry, x, w, y, pool)
         _check_bias(chosen.geometry, b, "a bias")
         self._begin(chosen, (x, w, b, y), w)
@@ -358,6 +380,10 @@ cdef class WinogradForward(_Winograd):
         p.activation, p.slope = fused_activation_code(activation), slope
         p.x, p.bias, p.y = pointer(x), pointer(b), pointer(y)
         operations.prepare_winograd(&self.c)
+
+    def record(self):
+        cdef fc_winograd *p = &self.c.problem
+        return _forward_record(self.chosen, self, p.activation, p.slope, p.pool)
 
 
 @cython.final

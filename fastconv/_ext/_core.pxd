@@ -1,6 +1,7 @@
 # Declarations shared by the extension modules: the kernel table in use,
 # and what converts arrays and names for it.
 from fastconv._ext._kernels cimport fc_target
+from fastconv._ext._network cimport fc_network_functions
 from fastconv._ext._operation_table cimport fc_operation_table
 from fastconv._ext._tables cimport fc_schedule, fc_table
 
@@ -18,6 +19,9 @@ cdef fc_target target_of(const fc_table *table) noexcept
 # `_core` links them for all modules.
 cdef const fc_schedule *schedule
 cdef const fc_operation_table *operations
+
+# Whole networks as data (network/network.h).
+cdef const fc_network_functions *networks
 
 # float32 -> 0, float64 -> 1; raises for any other dtype, and for arrays of different dtypes.
 cdef int element_kind(tuple arrays) except -1

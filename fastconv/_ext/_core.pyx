@@ -40,6 +40,7 @@ from fastconv._ext._kernels cimport (
     fc_isa_supported,
     fc_target,
 )
+from fastconv._ext._network cimport fc_networks
 from fastconv._ext._operation_table cimport fc_operations
 from fastconv._ext._tables cimport fc_get_table, fc_schedules, fc_table
 
@@ -64,6 +65,8 @@ cdef int initial_openmp_threads = fc_openmp_threads()
 
 schedule = &fc_schedules
 operations = &fc_operations
+
+networks = &fc_networks
 
 cdef int selected = 0
 

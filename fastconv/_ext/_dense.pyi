@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 
 from fastconv._ext._optim import Rule
-from fastconv._ext._program import Op
+from fastconv._ext._program import Op, Record
 
 class _DenseOp(Op): ...
 
@@ -18,6 +18,7 @@ class DenseForward(_DenseOp):
         activation: str = "linear",
         slope: float = 0.0,
     ) -> None: ...
+    def record(self) -> Record: ...
 
 class DenseBackwardInput(_DenseOp):
     def __init__(

@@ -50,6 +50,10 @@ cdef class DenseForward(_DenseOp):
         self.c.problem.slope = slope
         operations.prepare_dense_forward(&self.c)
 
+    def record(self):
+        p = self.c.problem
+        return "dense", self.arrays, (3,), (p.rows, p.inputs, p.outputs, p.activation), (p.slope,)
+
 
 @cython.final
 cdef class DenseBackwardInput(_DenseOp):

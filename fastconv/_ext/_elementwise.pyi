@@ -1,6 +1,6 @@
 import numpy as np
 
-from fastconv._ext._program import Op
+from fastconv._ext._program import Op, Record
 
 class _Activation(Op): ...
 
@@ -14,6 +14,7 @@ class ActivationForward(_Activation):
         max_value: float = 0.0,
         threshold: float = 0.0,
     ) -> None: ...
+    def record(self) -> Record: ...
 
 class ActivationBackward(_Activation):
     def __init__(
@@ -39,6 +40,7 @@ class DropoutBackward(Op):
 
 class SoftmaxForward(Op):
     def __init__(self, x: np.ndarray, y: np.ndarray, log: bool = False) -> None: ...
+    def record(self) -> Record: ...
 
 class SoftmaxBackward(Op):
     def __init__(

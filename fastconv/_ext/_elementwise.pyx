@@ -54,6 +54,11 @@ cdef class ActivationForward(_Activation):
         self.c.x, self.c.y = <char *> pointer(x), <char *> pointer(y)
         operations.prepare_activation(&self.c)
 
+    def record(self):
+        c = self.c
+        reals = c.parameters[0], c.parameters[1], c.parameters[2]
+        return "activation", self.arrays, (1,), (c.stretch.size, c.kind), reals
+
 
 @cython.final
 cdef class ActivationBackward(_Activation):
@@ -134,6 +139,9 @@ cdef class SoftmaxForward(Op):
         _same_shapes(("x", x), ("y", y))
         self.c.x, self.c.y, self.c.is_log = <char *> pointer(x), <char *> pointer(y), log
         operations.prepare_softmax(&self.c)
+
+    def record(self):
+        return "softmax", self.arrays, (1,), (self.c.rows, self.c.classes, self.c.is_log), ()
 
 
 @cython.final

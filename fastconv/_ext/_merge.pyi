@@ -2,7 +2,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fastconv._ext._program import Op
+from fastconv._ext._program import Op, Record
 
 class _Merging(Op): ...
 
@@ -15,6 +15,7 @@ class Merge(_Merging):
         relu: bool = False,
         activation_gradient: tuple[str, float, np.ndarray] | None = None,
     ) -> None: ...
+    def record(self) -> Record: ...
 
 class MergeBackward(_Merging):
     def __init__(
@@ -36,6 +37,7 @@ class Concatenate(_Pieces):
     def __init__(
         self, pieces: Sequence[np.ndarray | int], whole: np.ndarray, axis: int
     ) -> None: ...
+    def record(self) -> Record: ...
 
 class Split(_Pieces):
     def __init__(
@@ -46,6 +48,7 @@ class _Repeating(Op): ...
 
 class Repeat(_Repeating):
     def __init__(self, x: np.ndarray, y: np.ndarray) -> None: ...
+    def record(self) -> Record: ...
 
 class RepeatBackward(_Repeating):
     def __init__(self, x: np.ndarray, y: np.ndarray) -> None: ...

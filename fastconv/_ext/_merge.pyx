@@ -87,6 +87,11 @@ cdef class Merge(_Merging):
         )
         operations.prepare_merge(&self.c)
 
+    def record(self):
+        p = self.c.problem
+        y, *xs = self.arrays[: p.count + 1]
+        return "merge", (*xs, y), (p.count,), (self.c.stretch.size, p.kind, p.relu), ()
+
 
 @cython.final
 cdef class MergeBackward(_Merging):
@@ -178,6 +183,11 @@ cdef class Concatenate(_Pieces):
         self._describe(pieces, whole, axis)
         operations.prepare_concatenate(&self.c)
 
+    def record(self):
+        whole, *pieces = self.arrays
+        widths = (self.widths[i] for i in range(self.c.count))
+        return "concatenate", (*pieces, whole), (len(pieces),), (self.c.rows, *widths), ()
+
 
 @cython.final
 cdef class Split(_Pieces):
@@ -235,6 +245,11 @@ cdef class Repeat(_Repeating):
     def __init__(self, x, y):
         self._describe(x, y)
         operations.prepare_repeat(&self.c)
+
+    def record(self):
+        p = self.c.problem
+        axes = (each for i in range(p.axes) for each in (p.size[i], p.stride[i]))
+        return "repeat", self.arrays, (1,), (p.axes, *axes), ()
 
 
 @cython.final

@@ -1,6 +1,6 @@
 import numpy as np
 
-from fastconv._ext._program import FilterOp, Op
+from fastconv._ext._program import FilterOp, Op, Record
 
 class ChannelNormForward(Op):
     def __init__(
@@ -48,6 +48,7 @@ class FrozenNormForward(_Frozen):
         activation: str = "linear",
         slope: float = 0.0,
     ) -> None: ...
+    def record(self) -> Record: ...
 
 class FrozenNormBackward(_Frozen):
     def __init__(
@@ -73,6 +74,7 @@ class FoldNorm(_Frozen):
         folded_b: np.ndarray | None,
         epsilon: float,
     ) -> None: ...
+    def record(self) -> Record: ...
 
 class _RowNorm(Op): ...
 
@@ -87,6 +89,7 @@ class RowNormForward(_RowNorm):
         epsilon: float,
         unit: bool = False,
     ) -> None: ...
+    def record(self) -> Record: ...
 
 class RowNormBackward(_RowNorm):
     def __init__(
@@ -108,6 +111,7 @@ class ResponseNormForward(_ResponseNorm):
     def __init__(
         self, x: np.ndarray, y: np.ndarray, radius: int, bias: float, alpha: float, beta: float
     ) -> None: ...
+    def record(self) -> Record: ...
 
 class ResponseNormBackward(_ResponseNorm):
     def __init__(
@@ -125,6 +129,7 @@ class _PReLU(Op): ...
 
 class PReLUForward(_PReLU):
     def __init__(self, x: np.ndarray, alpha: np.ndarray, y: np.ndarray) -> None: ...
+    def record(self) -> Record: ...
 
 class PReLUBackward(_PReLU):
     def __init__(

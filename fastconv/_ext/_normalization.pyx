@@ -130,6 +130,11 @@ cdef class FrozenNormForward(_Frozen):
         self.c.problem.activation, self.c.problem.slope = fused_activation_code(activation), slope
         operations.prepare_frozen_norm(&self.c)
 
+    def record(self):
+        p = self.c.problem
+        sizes = p.rows, p.channels, p.activation
+        return "frozen_norm", self.arrays, (5,), sizes, (p.epsilon, p.slope)
+
 
 @cython.final
 cdef class FrozenNormBackward(_Frozen):
@@ -161,6 +166,12 @@ cdef class FoldNorm(_Frozen):
         self.c.problem.y = pointer(folded_w)
         self.c.problem.scale_only = True
         operations.prepare_folded_norm(&self.c)
+
+    def record(self):
+        p = self.c.problem
+        w, b, *statistics, folded_w, folded_b = self.arrays
+        arrays = w, *statistics, b, folded_w, folded_b
+        return "folded_norm", arrays, (6, 7), (p.rows, p.channels), (p.epsilon,)
 
 
 # ---- rows ----
@@ -195,6 +206,10 @@ cdef class RowNormForward(_RowNorm):
         _expect("y", y, x.shape)
         self.c.problem.beta, self.c.problem.y = pointer(beta), pointer(y)
         operations.prepare_row_norm(&self.c)
+
+    def record(self):
+        p = self.c.problem
+        return "row_norm", self.arrays, (3, 4), (p.rows, p.features, p.unit), (p.epsilon,)
 
 
 @cython.final
@@ -241,6 +256,11 @@ cdef class ResponseNormForward(_ResponseNorm):
         self.c.problem.y = pointer(y)
         operations.prepare_response_norm(&self.c)
 
+    def record(self):
+        p = self.c.problem
+        reals = p.bias, p.alpha, p.beta
+        return "response_norm", self.arrays, (1,), (p.rows, p.channels, p.radius), reals
+
 
 @cython.final
 cdef class ResponseNormBackward(_ResponseNorm):
@@ -278,6 +298,10 @@ cdef class PReLUForward(_PReLU):
         _expect("y", y, x.shape)
         self.c.problem.y = pointer(y)
         operations.prepare_prelu(&self.c)
+
+    def record(self):
+        p = self.c.problem
+        return "prelu", self.arrays, (2,), (p.rows, p.slopes, p.inner), ()
 
 
 @cython.final

@@ -1,6 +1,6 @@
 import numpy as np
 
-from fastconv._ext._program import Op
+from fastconv._ext._program import Op, Record
 from fastconv.shapes import Pool2DGeometry
 
 class _PoolOp(Op): ...
@@ -9,6 +9,7 @@ class MaxPoolForward(_PoolOp):
     def __init__(
         self, geometry: Pool2DGeometry, x: np.ndarray, y: np.ndarray, argmax: np.ndarray | None
     ) -> None: ...
+    def record(self) -> Record: ...
 
 class MaxPoolBackward(_PoolOp):
     def __init__(
@@ -22,6 +23,7 @@ class MaxPoolBackward(_PoolOp):
 
 class AveragePoolForward(_PoolOp):
     def __init__(self, geometry: Pool2DGeometry, x: np.ndarray, y: np.ndarray) -> None: ...
+    def record(self) -> Record: ...
 
 class AveragePoolBackward(_PoolOp):
     def __init__(

@@ -36,6 +36,14 @@ cdef class _PoolOp(Op):
         p.wide_argmax = p.pool_h * p.pool_w > 256
         return 0
 
+    cdef tuple _record(self, str kind):
+        p = self.c.problem
+        sizes = (
+            p.batch, p.height, p.width, p.channels, p.pool_h, p.pool_w, p.out_h, p.out_w,
+            p.stride_h, p.stride_w, p.pad_top, p.pad_left,
+        )
+        return kind, self.arrays[:2], (1,), sizes, ()
+
     cdef void *_argmax(self, argmax, y) except? NULL:
         cdef int64_t places = self.c.problem.pool_h * self.c.problem.pool_w
         # Window indices are in lanes of the dtype.
@@ -66,6 +74,9 @@ cdef class MaxPoolForward(_PoolOp):
             self.c.problem.argmax = self._argmax(argmax, y)
         operations.prepare_max_pool(&self.c)
 
+    def record(self):
+        return self._record("max_pool")
+
 
 @cython.final
 cdef class MaxPoolBackward(_PoolOp):
@@ -95,6 +106,9 @@ cdef class AveragePoolForward(_PoolOp):
         self._describe(geometry, x, y)
         self.c.problem.x, self.c.problem.y = pointer(x), pointer(y)
         operations.prepare_average_pool(&self.c)
+
+    def record(self):
+        return self._record("average_pool")
 
 
 @cython.final

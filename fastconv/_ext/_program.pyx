@@ -94,6 +94,14 @@ cdef class Op:
         """The entries of `describe` for this kind of op: algorithm, variant, store, partition."""
         return {}
 
+    def record(self):
+        """The op as data, for `fastconv.export`; None if it has no such form.
+
+        (kind, arrays, positions of those that it writes, integers, reals) in the order in which
+        network/records.c reads them.
+        """
+        return None
+
     def describe(self, int num_threads=1):
         """How the op runs on `num_threads` threads, as a dict.
 

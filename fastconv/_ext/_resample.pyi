@@ -2,7 +2,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fastconv._ext._program import Op
+from fastconv._ext._program import Op, Record
 from fastconv.resampling import AxisMap
 
 class Resample(Op):
@@ -14,9 +14,11 @@ class Resample(Op):
         axes: Sequence[int] | None = None,
         fill: float = 0.0,
     ) -> None: ...
+    def record(self) -> Record: ...
 
 class Transpose(Op):
     def __init__(self, x: np.ndarray, y: np.ndarray) -> None: ...
+    def record(self) -> Record: ...
 
 class _Warp(Op): ...
 

@@ -114,6 +114,16 @@ cdef class Resample(Op):
         self.c.op.work = 4.0 * (x.size + y.size)
         operations.prepare_resample(&self.c)
 
+    def record(self):
+        p = self.c.problem
+        x, y = self.arrays
+        *maps, stretch = self.kept
+        sizes = (
+            each for a in range(p.rank) for each in (p.size[a], len(maps[3 * a + 1]))
+        )
+        arrays = x, stretch, *maps, y
+        return "resample", arrays, (2 + 3 * p.rank,), (p.rank, p.run, x.size, *sizes), (p.fill,)
+
 
 @cython.final
 cdef class Transpose(Op):
@@ -131,6 +141,10 @@ cdef class Transpose(Op):
         self.c.batch, p.rows, p.columns = x.shape
         p.x, p.y = pointer(x), pointer(y)
         operations.prepare_transpose(&self.c)
+
+    def record(self):
+        p = self.c.problem
+        return "transpose", self.arrays, (1,), (self.c.batch, p.rows, p.columns), ()
 
 
 # ---- affine maps of images ----

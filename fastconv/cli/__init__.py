@@ -54,9 +54,9 @@ COMMANDS: dict[str, ModuleType] = {
     "predict": predict,
     "summary": summary,
     "explain": explain,
+    "export": export,
     "filters": filters,
     "visualize": visualize,
-    "export": export,
     "bench": bench,
     "info": info,
 }

@@ -1,29 +1,71 @@
-"""`fastconv export`: a model as an ONNX file."""
+"""`fastconv export`: a model for other programs, as an ONNX file or as C sources."""
 
 from __future__ import annotations
 
 import argparse
+import re
 
 from fastconv.cli import models
-from fastconv.cli.errors import InputError, checked_input
+from fastconv.cli.errors import InputError, check_at_least, check_folder, checked_input
 
-HELP = "write a model as an ONNX file"
-DESCRIPTION = "Writes a trained model as an ONNX file, for other programs; needs the package onnx."
+HELP = "write a model as an ONNX file, or as C sources that need no Python"
+DESCRIPTION = (
+    "Writes a model for other programs. `--to onnx` writes an ONNX file and needs the package "
+    "onnx. `--to c` writes a folder of C sources that compute what `fastconv predict` computes, "
+    "with the same bits: NAME.h, NAME.c, the parts of fastconv that the network needs, a Makefile "
+    "and a CMakeLists.txt."
+)
 EXAMPLES = [
-    "fastconv export digits.keras digits.onnx",
-    "fastconv export digits.keras digits.onnx --opset 22",
+    "fastconv export digits.keras --to onnx --out digits.onnx",
+    "fastconv export digits.keras --to c --out digits",
+    "fastconv export lenet5 --to c --out lenet --name lenet --max-threads 4",
 ]
+# Format -> the options that belong to it alone, as they are written.
+FORMATS = {"onnx": {"opset": "--opset"}, "c": {"name": "--name", "batch": "--batch",
+                                               "max_threads": "--max-threads"}}  # fmt: skip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL", help="a .keras or .onnx file")
-    parser.add_argument("file", metavar="FILE", help="the .onnx file to write")
-    parser.add_argument("--opset", type=int, metavar="N", help="version of the operators")
+    models.add_model(parser)
+    parser.add_argument("--to", choices=FORMATS, required=True, help="the format")
+    parser.add_argument(
+        "--out", metavar="PATH", required=True, help="the file, or with `--to c` the folder"
+    )
+    parser.add_argument("--opset", type=int, metavar="N", help="onnx: version of the operators")
+    parser.add_argument("--name", help="c: the beginning of all names; by default the model's")
+    parser.add_argument("--batch", type=int, metavar="N", help="c: samples of one call, 1")
+    parser.add_argument("--max-threads", type=int, metavar="N", help="c: threads of one call, 1")
 
 
 def run(options: argparse.Namespace) -> None:
-    if not options.file.endswith(".onnx"):
-        raise InputError(f"FILE must end in .onnx, received {options.file!r}")
-    model = models.load(options.model)
+    for other, own in FORMATS.items():
+        for name, written in own.items():
+            if other != options.to and getattr(options, name) is not None:
+                raise InputError(f"{written} belongs to `--to {other}`")
+    {"onnx": _to_onnx, "c": _to_c}[options.to](options)
+
+
+def _to_onnx(options: argparse.Namespace) -> None:
+    if not options.out.endswith(".onnx"):
+        raise InputError(f"--out must end in .onnx, received {options.out!r}")
+    model = models.chosen(options)
     with checked_input(options.model):
-        model.export(options.file, format="onnx", opset_version=options.opset)
+        model.export(options.out, format="onnx", opset_version=options.opset)
+
+
+def _to_c(options: argparse.Namespace) -> None:
+    from fastconv.export import c_network
+
+    check_at_least(options, "batch", "max_threads")
+    check_folder("--out", options.out)
+    model = models.chosen(options)
+    name = options.name or re.sub(r"\W", "_", model.name, flags=re.ASCII)
+    with checked_input(options.model):
+        folder = c_network(
+            model,
+            options.out,
+            name=name,
+            batch_size=options.batch or 1,
+            threads=options.max_threads or 1,
+        )
+    print(f"{folder}/{name}.h: int {name}_init(void *arena), {name}_run(arena, x, y)")

@@ -20,6 +20,8 @@ An operation is made for arrays of given shapes and runs as often as its user li
     arrangement     Resample, Transpose, Warp*, Im2col, Col2im
     channels        ScaleShift, Masked, ColumnSums, ColumnMax*, Gaussian
     training        Rule and Update (optimizers), Penalty, LimitNorms
+    networks        Network is a program of records, as `fastconv.export` writes it: `RECORD_KINDS`,
+                    `KERNELS`, `network_bytes`, `network_algorithm`
     programs        Program runs a list of operations in one parallel region; `scratch_bytes` tells
                     the scratch memory that such a list needs
 
@@ -83,6 +85,17 @@ from fastconv._ext._merge import (
     Scale,
     Split,
 )
+from fastconv._ext._network import (
+    KERNELS,
+    NETWORK_MAGIC,
+    NETWORK_WORDS,
+    NO_ARRAY,
+    RECORD_KINDS,
+    WORD_COUNT,
+    Network,
+    network_algorithm,
+    network_bytes,
+)
 from fastconv._ext._normalization import (
     ChannelNormBackward,
     ChannelNormForward,
@@ -104,7 +117,7 @@ from fastconv._ext._pool import (
     MaxPoolBackward,
     MaxPoolForward,
 )
-from fastconv._ext._program import Program, scratch_bytes
+from fastconv._ext._program import Op, Program, scratch_bytes
 from fastconv._ext._resample import Resample, Transpose, Warp, WarpBackward
 
 __all__ = [
@@ -113,8 +126,14 @@ __all__ = [
     "FUSIBLE",
     "INSTRUCTIONS",
     "KEEPS_INPUT",
+    "KERNELS",
     "MOST_AXES",
     "MOST_SLOTS",
+    "NETWORK_MAGIC",
+    "NETWORK_WORDS",
+    "NO_ARRAY",
+    "RECORD_KINDS",
+    "WORD_COUNT",
     "ActivationBackward",
     "ActivationForward",
     "AveragePoolBackward",
@@ -146,6 +165,8 @@ __all__ = [
     "MeanSquaredError",
     "Merge",
     "MergeBackward",
+    "Network",
+    "Op",
     "PReLUBackward",
     "PReLUForward",
     "Penalty",
@@ -175,6 +196,8 @@ __all__ = [
     "conv2d_forward",
     "cost_amounts",
     "estimated_costs",
+    "network_algorithm",
+    "network_bytes",
     "residues",
     "scratch_bytes",
 ]

@@ -177,6 +177,11 @@ class Plan:
         return bool(self._penalties)
 
     @property
+    def ops(self) -> tuple[Any, ...]:
+        """The ops in the order in which they run."""
+        return self._program.ops
+
+    @property
     def penalty(self) -> float:
         """The sum of the penalties of regularizers in the loss of the last run."""
         return sum(float(value[0]) for value in self._penalties)

@@ -11,11 +11,18 @@ Without such an op there is exactly one `Program`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Any
 
 from fastconv._ext._program import Program
+
+
+class PythonOp:
+    """An op in Python: `function()` computes it, and `name` is what messages call it."""
+
+    def __init__(self, function: Callable[[], None], name: str):
+        self.run_python, self.name = function, name
 
 
 class MixedProgram:

@@ -7,6 +7,11 @@
 #include "fastconv_kernels.h"
 
 #define FC_DECLARE(isa) extern const fc_table fc_table_f32_##isa, fc_table_f64_##isa;
+#ifdef FC_FLOAT_ONLY
+#define FC_TABLES(isa) {&fc_table_f32_##isa, NULL}
+#else
+#define FC_TABLES(isa) {&fc_table_f32_##isa, &fc_table_f64_##isa}
+#endif
 FC_DECLARE(scalar)
 #ifdef FASTCONV_HAVE_AVX2
 FC_DECLARE(avx2)
@@ -19,15 +24,15 @@ FC_DECLARE(neon)
 #endif
 
 static const fc_table *const tables[FC_ISA_COUNT][2] = {
-    [FC_ISA_SCALAR] = {&fc_table_f32_scalar, &fc_table_f64_scalar},
+    [FC_ISA_SCALAR] = FC_TABLES(scalar),
 #ifdef FASTCONV_HAVE_AVX2
-    [FC_ISA_AVX2] = {&fc_table_f32_avx2, &fc_table_f64_avx2},
+    [FC_ISA_AVX2] = FC_TABLES(avx2),
 #endif
 #ifdef FASTCONV_HAVE_AVX512
-    [FC_ISA_AVX512] = {&fc_table_f32_avx512, &fc_table_f64_avx512},
+    [FC_ISA_AVX512] = FC_TABLES(avx512),
 #endif
 #ifdef FASTCONV_HAVE_NEON
-    [FC_ISA_NEON] = {&fc_table_f32_neon, &fc_table_f64_neon},
+    [FC_ISA_NEON] = FC_TABLES(neon),
 #endif
 };
 

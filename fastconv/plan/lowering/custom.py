@@ -12,6 +12,7 @@ import numpy as np
 
 from fastconv.common.arrays import read_only
 from fastconv.plan.lowering.base import Lowering
+from fastconv.plan.program import PythonOp
 
 
 class Custom(Lowering):
@@ -20,13 +21,17 @@ class Custom(Lowering):
     saved: Any = None  # passed from forward to backward
 
     @property
+    def _name(self):
+        return f"layer {self.operation.layer.name!r}"
+
+    @property
     def trainable(self):
         operation = self.operation
         return not operation.frozen and any(weight.trainable for weight in operation.layer.weights)
 
     def forward(self, x):
         self.x, self.y = x, self.tape.tensor((x.shape[0], *self.operation.shape))
-        self.tape.emit(lambda: _Step(self._run_forward), x, self.y)
+        self.tape.emit(lambda: PythonOp(self._run_forward, self._name), x, self.y)
         return self.y
 
     def backward(self, dy, need_dx):
@@ -36,7 +41,11 @@ class Custom(Lowering):
         into = [self.gradient_of(weight) for weight in trained]
         # `saved` may hold views of x and y, so both are live until here.
         self.tape.emit(
-            lambda: _Step(lambda: self._run_backward(dy, dx, into)), dy, dx, self.x, self.y
+            lambda: PythonOp(lambda: self._run_backward(dy, dx, into), self._name),
+            dy,
+            dx,
+            self.x,
+            self.y,
         )
         return dx
 
@@ -79,10 +88,3 @@ class Custom(Lowering):
                 f"received {array.dtype} of shape {array.shape}"
             )
         np.copyto(target, array, casting="unsafe")
-
-
-class _Step:
-    """A Python op (`plan.program`)."""
-
-    def __init__(self, function):
-        self.run_python = function

@@ -11,6 +11,7 @@ from fastconv.ops._function import Spec, infer
 from fastconv.parameters import Variable
 from fastconv.plan.functions import Slot, live
 from fastconv.plan.lowering.base import Lowering
+from fastconv.plan.program import PythonOp
 from fastconv.plan.tape import Tensor
 
 
@@ -34,7 +35,8 @@ class FunctionCall(OfFunctions):
         specs = infer(operation.function, self._arguments(lambda x: Spec(x.shape, x.dtype)))
         spec = specs if operation.index is None else specs[operation.index]
         self.y = self.tape.tensor(spec.shape, spec.dtype)
-        self.tape.emit(lambda: _Step(self._run_forward), *xs, self.y)
+        name = f"ops.{operation.function.name}"
+        self.tape.emit(lambda: PythonOp(self._run_forward, name), *xs, self.y)
         return self.y
 
     def backward(self, dy, needs):
@@ -47,8 +49,13 @@ class FunctionCall(OfFunctions):
         ]
         weights = dict.fromkeys(v for v in self.operation.variables if v.trainable)
         into = {variable: self.gradient_of(variable) for variable in weights}
+        name = f"the gradient of ops.{function.name}"
         self.tape.emit(
-            lambda: _Step(lambda: self._run_backward(dy, dxs, into)), dy, self.y, *self.xs, *dxs
+            lambda: PythonOp(lambda: self._run_backward(dy, dxs, into), name),
+            dy,
+            self.y,
+            *self.xs,
+            *dxs,
         )
         return dxs
 
@@ -103,10 +110,3 @@ def vector_jacobian(
         elif arguments[name] is not None:
             found.append(part)
     return found
-
-
-class _Step:
-    """A Python op (`plan.program`)."""
-
-    def __init__(self, function):
-        self.run_python = function

@@ -7,6 +7,7 @@ import numpy as np
 from fastconv.ops.compiled import Repeat
 from fastconv.plan.lowering.base import Lowering
 from fastconv.plan.penalties import penalty_op
+from fastconv.plan.program import PythonOp
 
 
 class ActivityPenalty(Lowering):
@@ -44,7 +45,7 @@ class AddedLoss(Lowering):
 
     def forward(self, x, *losses):
         self.losses = losses
-        self.tape.emit(lambda: _Step(self._add), *losses)
+        self.tape.emit(lambda: PythonOp(self._add, "add_loss"), *losses)
         return x
 
     def _add(self):
@@ -62,10 +63,3 @@ class AddedLoss(Lowering):
         one = np.full((1,) * len(ones.shape), self.share, np.float32)
         self.tape.emit(lambda: Repeat(one, ones.array), ones)
         return ones.reshape(*loss.shape)
-
-
-class _Step:
-    """A Python op (`plan.program`)."""
-
-    def __init__(self, function):
-        self.run_python = function

@@ -1,0 +1,148 @@
+"""The folder of an exported network, with what builds it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fastconv import runtime
+from fastconv.common.arguments import normalize_int
+from fastconv.export import c_source, library
+from fastconv.export.program import Program, make_program
+from fastconv.ops import compiled
+
+if TYPE_CHECKING:
+    from fastconv.models import Model
+
+INLINE_BYTES = 10 * 2**20  # most bytes of weights that are written into NAME.c
+_FLAGS = (
+    "-std=gnu11 -O2 -ffp-contract=off -fno-fast-math -fno-math-errno -fno-tree-vectorize "
+    "-fno-tree-slp-vectorize -ffunction-sections -fdata-sections"
+)
+
+
+def c_network(
+    model: Model,
+    folder: str | os.PathLike[str],
+    *,
+    name: str = "net",
+    batch_size: int = 1,
+    threads: int = 1,
+) -> Path:
+    """Write `model` as C sources that need neither Python nor fastconv, for inference.
+
+    Args:
+        model: a built model, all of whose operations are compiled ones.
+        folder: where the files go; it is created. Files of the same names are replaced.
+        name: the beginning of all names in C and of the files NAME.h, NAME.c.
+        batch_size: the number of samples of one call, N >= 1.
+        threads: the largest number of threads that a call may use.
+
+    Returns the folder: `make` there, or CMake's `add_subdirectory`, builds libNAME.a. Weights of
+    more than 10 MiB are written to NAME.bin, which the program has to load. `NAME_run` computes
+    the same bits as `model.predict` of `batch_size` samples on the same instruction set.
+
+    Raises:
+        ValueError: if `name` is not an identifier of C, a number is less than 1, or the network
+            contains operations that only Python can compute.
+
+    >>> import tempfile
+    >>> from fastconv import export, layers, models
+    >>> model = models.Sequential([layers.Input((8, 8, 1)), layers.Conv2D(4, 3), layers.Flatten()])
+    >>> folder = export.c_network(model, tempfile.mkdtemp(), name="edges")
+    >>> sorted(path.name for path in folder.iterdir())
+    ['CMakeLists.txt', 'Makefile', 'edges.c', 'edges.h', 'kernels', 'network', 'operations', \
+'schedule', 'used.h']
+    """
+    if not (name.isidentifier() and name.isascii()):
+        raise ValueError(f"`name` must be an identifier of C, received {name!r}")
+    batch_size = normalize_int(batch_size, "batch_size")
+    threads = normalize_int(threads, "threads")
+    program = make_program(model, batch_size)
+    external = program.weights.nbytes > INLINE_BYTES
+    arena = arena_bytes(program, threads)
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    sources = library.copy_sources(folder)
+    (folder / "used.h").write_text(library.used_header(program.records))
+    (folder / f"{name}.h").write_text(c_source.header(name, program, threads, arena, external))
+    with (folder / f"{name}.c").open("w") as file:
+        file.writelines(c_source.source(name, program, arena, external))
+    if external:
+        (folder / f"{name}.bin").write_bytes(program.weights.tobytes())
+    (folder / "Makefile").write_text(_makefile(name, sources))
+    (folder / "CMakeLists.txt").write_text(_cmake(name, sources))
+    return folder
+
+
+def arena_bytes(program: Program, threads: int) -> int:
+    """The memory that `program` needs on any instruction set of this build, in bytes."""
+    return max(
+        compiled.network_bytes(program.words, program.weights, isa, threads)
+        for isa in runtime.compiled_isas()
+    )
+
+
+def _makefile(name: str, sources: list[str]) -> str:
+    objects = " ".join(source[:-2] + ".o" for source in [f"{name}.c", *sources])
+    return f"""# Builds lib{name}.a, which a program links with -lm.
+# `make TARGETS=scalar` leaves the other instruction sets out.
+CC ?= cc
+FLAGS := {_FLAGS} -I. -DFC_USED='"../used.h"' -DFC_FLOAT_ONLY
+MACHINE := $(shell $(CC) -dumpmachine)
+ifneq (,$(findstring x86_64,$(MACHINE)))
+TARGETS ?= scalar avx2 avx512
+else ifneq (,$(findstring aarch64,$(MACHINE)))
+TARGETS ?= scalar neon
+else
+TARGETS ?= scalar
+endif
+FLAGS_avx2 := {library.TARGETS["avx2"][1]}
+FLAGS_avx512 := {library.TARGETS["avx512"][1]}
+HAVE_avx2 := -DFASTCONV_HAVE_AVX2
+HAVE_avx512 := -DFASTCONV_HAVE_AVX512
+HAVE_neon := -DFASTCONV_HAVE_NEON
+OBJECTS := {objects} $(TARGETS:%=kernels/target_%.o)
+
+lib{name}.a: $(OBJECTS)
+	rm -f $@
+	$(AR) rcs $@ $^
+
+kernels/target_%.o: kernels/target_%.c used.h
+	$(CC) $(CFLAGS) $(FLAGS) $(FLAGS_$*) -c $< -o $@
+
+%.o: %.c {name}.h used.h
+	$(CC) $(CFLAGS) $(FLAGS) $(foreach target,$(TARGETS),$(HAVE_$(target))) -c $< -o $@
+
+.PHONY: clean
+clean:
+	rm -f lib{name}.a $(OBJECTS)
+"""
+
+
+def _cmake(name: str, sources: list[str]) -> str:
+    listed = "\n  ".join([f"{name}.c", *sources, "kernels/target_scalar.c"])
+    return f"""# A static library `{name}`: add_subdirectory() of this folder, then link `{name}`.
+cmake_minimum_required(VERSION 3.13)
+project({name} C)
+
+add_library({name} STATIC
+  {listed})
+target_include_directories({name} PUBLIC ${{CMAKE_CURRENT_SOURCE_DIR}})
+separate_arguments(flags UNIX_COMMAND "{_FLAGS}")
+target_compile_options({name} PRIVATE ${{flags}})
+target_compile_definitions({name} PRIVATE FC_USED="../used.h" FC_FLOAT_ONLY)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  target_sources({name} PRIVATE kernels/target_avx2.c kernels/target_avx512.c)
+  target_compile_definitions({name} PRIVATE FASTCONV_HAVE_AVX2 FASTCONV_HAVE_AVX512)
+  set_source_files_properties(kernels/target_avx2.c PROPERTIES COMPILE_FLAGS
+    "{library.TARGETS["avx2"][1]}")
+  set_source_files_properties(kernels/target_avx512.c PROPERTIES COMPILE_FLAGS
+    "{library.TARGETS["avx512"][1]}")
+elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
+  target_sources({name} PRIVATE kernels/target_neon.c)
+  target_compile_definitions({name} PRIVATE FASTCONV_HAVE_NEON)
+endif()
+target_link_libraries({name} PUBLIC m)
+"""

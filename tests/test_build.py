@@ -376,12 +376,15 @@ def wheel(tmp_path_factory) -> Path:
     return next(folder.glob("*.whl"))
 
 
-def test_wheel_holds_the_package_and_no_sources(wheel):
+def test_wheel_holds_the_package_and_the_sources_of_exported_networks(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = [name for name in archive.namelist() if ".dist-info/" not in name]
     assert {name.split("/")[0] for name in names} == {"fastconv"}
     kinds = {"".join(Path(name).suffixes[-1:]) for name in names}
-    assert kinds == {".py", ".pyi", ".pxd", ".so", ".typed", ".gz", ".txt"}
+    sources = {name for name in names if Path(name).suffix in (".c", ".h", ".inc")}
+    assert {Path(name).parts[:2] for name in sources} == {("fastconv", "_ext")}
+    assert {"fastconv/_ext/network/records.c", "fastconv/_ext/kernels/conv.inc"} <= sources
+    assert kinds == {".py", ".pyi", ".pxd", ".so", ".typed", ".gz", ".txt", ".c", ".h", ".inc"}
     assert len([name for name in names if name.endswith(".so")]) == len(modules())
     assert "fastconv/_ext/_core.pxd" in names
     assert wheel.stat().st_size < 3_000_000

@@ -222,7 +222,7 @@ thread.join()
     ("variable", "number"), [("OMP_NUM_THREADS", "None"), ("OMP_THREAD_LIMIT", "2")]
 )
 def test_variables_of_the_environment_limit_the_threads(variable, number):
-    printed = python(f"print(started(num_threads={number}))", **{variable: "1"})
+    printed = python(f"print(started(num_threads={number}))", None, **{variable: "1"})
     assert printed == ["0"]
 
 

@@ -23,7 +23,7 @@
 
 #include "../operations/operations.h"
 
-#define FC_NETWORK_MAGIC INT64_C(0x0131304e56434146) /* "FACVN01" and a byte 1, little-endian */
+#define FC_NETWORK_MAGIC INT64_C(0x01000074656e6366) /* the bytes "fcnet", 0, 0 and version 1 */
 
 enum {
     FC_WORD_MAGIC,

@@ -3,13 +3,14 @@
  * A kernel cuts the scratch of its thread into parts: tables of pointers, gathered rows, sums.
  * AddressSanitizer guards the ends of what malloc returned and sees nothing between parts.  So in a
  * build with it (`make test-sanitizers`) FC_RED_ZONE poisoned bytes lie behind each part.  In all
- * other builds a zone has no bytes and these functions do nothing. */
+ * other builds, and in exported networks (FC_USED), whose memory has a fixed size, a zone has no
+ * bytes and these functions do nothing. */
 #ifndef FASTCONV_RED_ZONES_H
 #define FASTCONV_RED_ZONES_H
 
 #include <stdint.h>
 
-#if defined(__SANITIZE_ADDRESS__) /* GCC, and Clang from 19 on */
+#if defined(__SANITIZE_ADDRESS__) && !defined(FC_USED) /* GCC, and Clang from 19 on */
 #include <sanitizer/asan_interface.h>
 
 enum { FC_RED_ZONE = 512 }; /* bytes, a multiple of every alignment in use */

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from fastconv import cli, runtime
 from fastconv.bench import operations, suite, tables
 from fastconv.bench.peak import Peak
 from fastconv.bench.timing import Protocol
+from fastconv.cli import doctor
 from tests.support.command_line import digit_model, refused
 
 PACKAGE = Path(fastconv.__file__).resolve().parent
@@ -73,6 +75,42 @@ def test_info_as_a_module(tmp_path):
     assert f"instruction set     {runtime.isa()}" in alone(tmp_path, "-m", "fastconv", "info")
 
 
+def test_without_a_command_help_is_shown(capsys):
+    assert cli.main([]) == 0
+    assert "COMMAND" in capsys.readouterr().out
+
+
+def test_the_doctor_names_every_instruction_set_and_tests_the_kernels(capsys):
+    assert cli.main(["doctor"]) == 0
+    printed = capsys.readouterr().out
+    for isa in runtime.compiled_isas():
+        assert re.search(rf"^  {isa} +(not )?used: ", printed, re.MULTILINE)
+    assert printed.count("\npassed ") == len(doctor.CHECKS)
+
+
+def test_the_doctor_reports_a_test_that_fails(capsys, monkeypatch):
+    def broken():
+        raise RuntimeError("the results differ")
+
+    monkeypatch.setitem(doctor.CHECKS, "sums", broken)
+    assert cli.main(["doctor"]) == 1
+    printed = capsys.readouterr()
+    assert "FAILED             sums: the results differ\n" in printed.out
+    assert "1 of 5 tests failed: sums" in printed.err
+
+
+def test_a_table_is_divided_where_the_terminal_is_narrow(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes standard output for a terminal
+    table = tables.Table("Times", ["layer", "first", "second", "third"])
+    table.add("convolution", 123456, 234567, 345678)
+    table.show()
+    printed = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out)
+    assert all(number in printed for number in ("123456", "234567", "345678"))
+    assert max(map(len, printed.split("\n"))) <= 30
+    assert "…" not in printed
+
+
 def test_version_prints_name_and_number(capsys):
     with pytest.raises(SystemExit) as ended:
         cli.main(["--version"])
@@ -101,7 +139,6 @@ def test_the_suite_needs_nothing_outside_of_the_package(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "fastconv: COMMAND must be given (see fastconv --help)"),
         (["race"], "unknown command 'race'; there are train, evaluate, predict"),
         (["trian"], "fastconv: unknown command 'trian'; did you mean 'train'? (see fastconv --h"),
         (["--verson"], "fastconv: unknown option '--verson'; did you mean '--version'?"),

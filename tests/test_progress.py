@@ -72,3 +72,27 @@ def test_the_bar_is_plain_where_its_character_is_unknown(monkeypatch):
     linear().fit(X, Y, batch_size=5)
     sys.stdout.flush()
     assert raw.getvalue().startswith(b"4/4 -------------------- 0s")
+
+
+def test_lines_fit_into_a_narrow_terminal_and_numbers_stay_whole(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", terminal := Terminal())
+    monkeypatch.setenv("COLUMNS", "60")
+    logs = {"accuracy": 0.91, "loss": 0.25, "val_accuracy": 0.9, "val_loss": 0.3}
+    progress = Progress(1, steps=10)
+    progress.draw(5, logs)
+    progress.end(10, logs)
+    shown = re.sub(r"\x1b\[\d+m", "", terminal.getvalue())
+    lines = [line.split("\r")[-1].rstrip() for line in shown.split("\n")]
+    assert max(map(len, lines)) < 60
+    numbers = re.findall(r"(\w+): (0\.\d{4})\b", " ".join(lines))
+    assert numbers == [(name, f"{value:.4f}") for name, value in logs.items()]
+
+
+def test_no_color_leaves_out_the_colours(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", terminal := Terminal())
+    monkeypatch.setenv("NO_COLOR", "1")
+    progress = Progress(1, steps=2)
+    progress.draw(1, {})
+    progress.end(2, {})
+    assert "2/2" in terminal.getvalue()
+    assert "\x1b" not in terminal.getvalue()

@@ -26,17 +26,41 @@ class Table:
         from rich.console import Console
         from rich.table import Table as RichTable
 
-        shown = RichTable(title=self.title, title_justify="left")
-        for index, column in enumerate(self.columns):
-            shown.add_column(column, justify="left" if index == 0 else "right", no_wrap=True)
-        for row in self.rows:
-            shown.add_row(*(text(cell) for cell in row))
         console = Console()
         if not console.is_terminal:  # a file or a pipe has no width to fit: nothing is cut off
             console = Console(width=160)
-        console.print(shown)
+        space = 1 if len(self._parts(console.width, space=1)) == 1 else 0  # on each side of a cell
+        for number, part in enumerate(self._parts(console.width, space)):
+            title = self.title if number == 0 else f"{self.title} (continued)"
+            shown = RichTable(title=title, title_justify="left", padding=(0, space))
+            for index in part:
+                shown.add_column(
+                    self.columns[index], justify="left" if index == 0 else "right", no_wrap=True
+                )
+            for row in self.rows:
+                shown.add_row(*(text(row[index]) for index in part))
+            console.print(shown)
         for note in self.notes:
             console.print(note, highlight=False)
+
+    def _parts(self, width: int, space: int) -> list[list[int]]:
+        """Return the columns of each part of the table that fits into `width` characters.
+
+        Every part begins with the first column. No cell is cut, so a part may have one more column
+        than fits if it would have none otherwise.
+        """
+        widths = [
+            max(len(column), *(len(text(row[i])) for row in self.rows), 0) + 2 * space + 1
+            for i, column in enumerate(self.columns)
+        ]
+        parts, used = [[0]], widths[0] + 1
+        for index in range(1, len(widths)):
+            if used + widths[index] > width and len(parts[-1]) > 1:
+                parts.append([0])
+                used = widths[0] + 1
+            parts[-1].append(index)
+            used += widths[index]
+        return parts
 
     def markdown(self) -> str:
         lines = [f"### {self.title}", ""]

@@ -4,12 +4,18 @@
     938/938 ━━━━━━━━━━━━━━━━━━━━ 4s 4ms/step - accuracy: 0.9012 - loss: 0.3456
 
 On a terminal the line is redrawn during the epoch, at most every 0.05 s. Otherwise (a file, a pipe)
-it is written once, at the end of the epoch, without colours.
+it is written once, at the end of the epoch, without colours. Where the terminal is narrower than
+the line, the bar is shorter, and the metrics continue on the next line. `NO_COLOR` in the
+environment (no-color.org) leaves out the colours.
 """
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
 import sys
+import textwrap
 import time
 from typing import Any
 
@@ -18,6 +24,7 @@ import numpy as np
 _WIDTH = 20
 _INTERVAL = 0.05  # seconds between two drawings
 _BOLD, _GREEN, _WHITE, _OFF = "\x1b[1m", "\x1b[32m", "\x1b[37m", "\x1b[0m"
+_CODES = re.compile("\x1b\\[\\d+m")
 
 
 class Progress:
@@ -50,8 +57,9 @@ class Progress:
         self._epochs, self._steps = epochs, steps
         self._width, self._interval, self._unit = width, interval, unit
         self._out = sys.stdout
-        interactive = getattr(self._out, "isatty", lambda: False)() or "ipykernel" in sys.modules
-        self._live = self.verbose == 1 and interactive
+        self._terminal = getattr(self._out, "isatty", lambda: False)()
+        self._live = self.verbose == 1 and (self._terminal or "ipykernel" in sys.modules)
+        self._coloured = not os.environ.get("NO_COLOR")
         self._line_open = False
         self._begin()
 
@@ -82,7 +90,9 @@ class Progress:
             info = f"{_BOLD}{_left(per_step * (self._steps - done))}{_OFF}"
         else:
             info = f"{_BOLD}{now - self._start:.0f}s{_OFF}"
-        self._redraw(f"{self._bar(done)} {info} {_duration(per_step)}/{self._unit}{_metrics(logs)}")
+        text = f"{info} {_duration(per_step)}/{self._unit}"
+        # One line only: a redrawn line must not reach the next one.
+        self._redraw(self._fitted(done, text, _metrics(logs))[0])
 
     def end(self, done: int, logs: dict[str, float]) -> None:
         """End the epoch after `done` steps."""
@@ -97,12 +107,36 @@ class Progress:
             return
         if self._live:
             seconds = f"{_BOLD}{seconds}{_OFF}"
-        line = f"{self._bar(done)} {seconds} {step}{_metrics(logs)}"
+        first, *others = self._fitted(done, f"{seconds} {step}", _metrics(logs))
         if self._live:
-            self._redraw(line)
+            self._redraw(first)
             self.close()
         else:
+            self._write(first + "\n")
+        for line in others:
             self._write(line + "\n")
+
+    def _fitted(self, done: int, text: str, metrics: str) -> list[str]:
+        """Return bar, text and metrics as lines that fit into the terminal, if there is one."""
+        columns = shutil.get_terminal_size().columns - 1 if self._terminal else None
+        head = f"{self._bar(done, self._width)} {text}"
+        if columns is None or _visible(head + metrics) <= columns:
+            return [head + metrics]
+        excess = _visible(head + metrics) - columns
+        width = max(0, self._width - excess)
+        head = f"{self._bar(done, width)} {text}"
+        first = [part for part in metrics.split(" - ") if part]
+        line = head
+        while first and _visible(f"{line} - {first[0]}") <= columns:
+            line += f" - {first.pop(0)}"
+        rest = textwrap.wrap(
+            # Words that stay together: a wrapped line ends between two metrics.
+            " ".join(part.replace(" ", "\0") for part in first),
+            max(columns - 4, 1),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        return [line, *("    " + part.replace(" ", " - ").replace("\0", " ") for part in rest)]
 
     def close(self) -> None:
         """End an unfinished line, so that later output starts on its own line."""
@@ -121,30 +155,31 @@ class Progress:
             return f"{done:7d}/Unknown"
         return f"{done:{len(str(self._steps))}d}/{self._steps}"
 
-    def _bar(self, done: int) -> str:
+    def _bar(self, done: int, width: int) -> str:
         count = self._count(done)
-        if not self._steps:
+        if not self._steps or not width:
             return count
-        full = int(self._width * min(done, self._steps) / self._steps)
+        full = int(width * min(done, self._steps) / self._steps)
         mark = "━" if _can_print(self._out, "━") else "-"
         if not self._live:
-            return f"{count} {mark * self._width}"
-        return (
-            f"{_BOLD}{count}{_OFF} {_GREEN}{mark * full}{_WHITE}{mark * (self._width - full)}{_OFF}"
-        )
+            return f"{count} {mark * width}"
+        return f"{_BOLD}{count}{_OFF} {_GREEN}{mark * full}{_WHITE}{mark * (width - full)}{_OFF}"
 
     def _redraw(self, line: str) -> None:
-        visible = line
-        for code in (_BOLD, _GREEN, _WHITE, _OFF):
-            visible = visible.replace(code, "")
-        padding = " " * max(0, self._drawn_width - len(visible))
+        width = _visible(line)
+        padding = " " * max(0, self._drawn_width - width)
         self._write("\r" + line + padding)
-        self._drawn_width = len(visible)
+        self._drawn_width = width
         self._line_open = True
 
     def _write(self, text: str) -> None:
-        self._out.write(text)
+        self._out.write(text if self._coloured else _CODES.sub("", text))
         self._out.flush()
+
+
+def _visible(text: str) -> int:
+    """Return the number of characters that a terminal shows."""
+    return len(_CODES.sub("", text))
 
 
 def _metrics(logs: dict[str, Any]) -> str:

@@ -11,8 +11,9 @@ and more files serve several of them: `parser` (mistyped words, the layout of he
 model takes). Whatever a command needs is imported when it runs, so that `--help` and a mistyped
 option answer at once.
 
-For scripts: results go to standard output, everything else to standard error; `--json` where the
-result is data; nothing is coloured or redrawn unless it goes to a terminal. Exit codes:
+For scripts: results, and the progress of `train`, go to standard output, errors and questions to
+standard error; `--json` where the result is data, `--quiet` without progress; nothing is coloured
+or redrawn unless it goes to a terminal, nothing is coloured where `NO_COLOR` is set. Exit codes:
 
     0    done
     1    the work failed (a full disk, too little memory, numbers that are no longer finite)
@@ -35,6 +36,7 @@ from types import ModuleType
 import fastconv
 from fastconv.cli import (
     bench,
+    doctor,
     evaluate,
     explain,
     export,
@@ -59,6 +61,7 @@ COMMANDS: dict[str, ModuleType] = {
     "visualize": visualize,
     "bench": bench,
     "info": info,
+    "doctor": doctor,
 }
 ALIASES = {"info": ["config"]}
 
@@ -75,7 +78,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     fastconv            ...
     0
     """
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    if "_ARGCOMPLETE" in os.environ:  # the shell wants the words that may follow
+        from argcomplete import autocomplete
+
+        autocomplete(parser)
+    words = sys.argv[1:] if arguments is None else arguments
+    if not words:
+        parser.print_help()
+        return 0
+    options = parser.parse_args(words)
     name = f"{_PROGRAM} {options.command}"
     try:
         options.run(options)
@@ -102,7 +114,9 @@ def _parser() -> argparse.ArgumentParser:
         description="Trains and runs convolutional networks on CPUs.",
         epilog="`fastconv COMMAND --help` shows what a command takes, with examples.",
     )
-    parser.add_argument("--version", action="version", version=f"fastconv {fastconv.__version__}")
+    parser.add_argument(
+        "-V", "--version", action="version", version=f"fastconv {fastconv.__version__}"
+    )
     commands = parser.add_subparsers(metavar="COMMAND", dest="command", required=True)
     for name, module in COMMANDS.items():
         command = commands.add_parser(

@@ -48,6 +48,10 @@ def first_line(function: Callable) -> str:
 
 
 def run(options: argparse.Namespace) -> None:
+    import shutil
+    import sys
+    import textwrap
+
     import numpy as np
 
     from fastconv import filters
@@ -56,7 +60,15 @@ def run(options: argparse.Namespace) -> None:
         for name, make in filters.FILTERS.items():
             height, width = make().shape
             size, total = f"{height}x{width}", round(float(make().sum()), 4)
-            print(f"{name:<16} {size:<6} sum {abs(total):g}  {first_line(make)}")
+            numbers = f"{name:<16} {size:<6} sum {abs(total):g}  "
+            line = numbers + first_line(make)
+            width = shutil.get_terminal_size().columns - 1 if sys.stdout.isatty() else len(line)
+            print(
+                textwrap.fill(
+                    line, width, subsequent_indent=" " * len(numbers), break_on_hyphens=False,
+                    break_long_words=False, drop_whitespace=True,
+                )
+            )  # fmt: skip
         return
     if options.filter is not None and options.filter not in filters.FILTERS:
         raise InputError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from fastconv.cli import data, models
@@ -30,6 +31,7 @@ EXAMPLES = [
     "fastconv train --data photos/ --model pets.keras --learning-rate 1e-4 --save pets.keras",
 ]
 
+_BACKUP_EVERY = 20  # batches
 _LOSS = "sparse_categorical_crossentropy"
 
 
@@ -73,7 +75,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--csv", metavar="FILE", help="write a line per epoch here")
     parser.add_argument("--tensorboard", metavar="DIR", help="write TensorBoard's event files here")
     parser.add_argument(
-        "--backup", metavar="DIR", help="the same command goes on from here if interrupted"
+        "--backup",
+        metavar="DIR",
+        help=f"the same command continues from here if interrupted (saved every {_BACKUP_EVERY} "
+        "batches)",
     )
     parser.add_argument("--save", metavar="FILE", help="save the trained model (.keras) here")
     parser.add_argument(
@@ -103,12 +108,19 @@ def run(options: argparse.Namespace) -> None:
         say(f"{options.model}: {model.count_params():,} parameters, input {_times(shape)}")
         classes = f"{len(pictures.class_names)} classes"
         say(f"{pictures.name}: {classes}, pictures {_times(pictures.shape)}")
-        history = model.fit(
-            **arguments,
-            epochs=options.epochs,
-            callbacks=callbacks,
-            verbose=0 if silent else "auto",
-        ).history
+        if options.backup and any(Path(options.backup).glob("*.safetensors")):
+            say(f"continues from the backup in {options.backup}")
+        try:
+            history = model.fit(
+                **arguments,
+                epochs=options.epochs,
+                callbacks=callbacks,
+                verbose=0 if silent else "auto",
+            ).history
+        except KeyboardInterrupt:
+            if options.backup:
+                say(f"\nthe same command continues from the backup in {options.backup}")
+            raise
         _check_finite(history)
         test = pictures.testing(shape, options.batch_size)
         tested = model.evaluate(**test, verbose=0, return_dict=True) if test else None
@@ -188,7 +200,7 @@ def _callbacks(options: argparse.Namespace, validated: bool) -> list[Any]:
     if options.tensorboard:
         chosen.append(callbacks.TensorBoard(options.tensorboard))
     if options.backup:
-        chosen.append(callbacks.BackupAndRestore(options.backup))
+        chosen.append(callbacks.BackupAndRestore(options.backup, _BACKUP_EVERY))
     return chosen
 
 

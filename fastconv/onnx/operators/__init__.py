@@ -12,6 +12,7 @@ reductions     Reduce*, ArgMax
 resizing       Resize, Upsample
 indexing       TopK, OneHot, CumSum, Trilu
 quantization   QuantizeLinear, QLinearConv, ...
+recurrent      LSTM, GRU
 detection      NonMaxSuppression
 """
 
@@ -27,6 +28,7 @@ from fastconv.onnx.operators import (  # noqa: F401
     pooling,
     products,
     quantization,
+    recurrent,
     reductions,
     resizing,
 )

@@ -135,6 +135,10 @@ def named_objects() -> Iterator[dict[str, Any]]:
         _named.reset(token)
 
 
+class SameName(ValueError):
+    """Two functions have one name, so a file cannot tell them apart."""
+
+
 def _check_own(thing: Any) -> None:
     if isinstance(thing, type):
         good = hasattr(thing, "get_config") and hasattr(thing, "from_config")
@@ -151,7 +155,8 @@ def _own_name(thing: Any) -> str:
     name = next((name for name, each in registered.items() if each is thing), thing.__name__)
     names = _named.get()
     if names is not None and names.setdefault(name, thing) is not thing:
-        raise ValueError(
+        functions = not isinstance(thing, type) and not isinstance(names[name], type)
+        raise (SameName if functions else ValueError)(
             f"two classes or functions are called {name!r}, and a file knows them by their names; "
             f"give them different ones: {names[name]!r} and {thing!r}"
         )
@@ -272,8 +277,9 @@ def deserialize(config: Any, kind: str) -> Any:
         if not issubclass(own, base):
             raise ValueError(f"{own!r} is not one of {kind}: it must be a subclass of {base!r}")
         return own.from_config(settings)
-    # Classes that Keras does not have are listed under a module of fastconv's.
-    modules = (f"keras.{kind}", getattr(classes.get(name), "module", None))
+    # Classes that Keras does not have are listed under a module of fastconv's. Dicts that programs
+    # write by hand, and those of Keras 2, have no module.
+    modules = (f"keras.{kind}", getattr(classes.get(name), "module", None), None)
     if config.get("module") not in modules or name not in classes:
         raise ValueError(
             f"{str(config.get('module'))[:100]}.{name[:100]} is not supported; of {kind}, there "

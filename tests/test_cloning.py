@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fastconv import layers, models
+from fastconv import layers, models, ops
 
 X = np.random.default_rng(0).standard_normal((5, 4)).astype(np.float32)
 
@@ -120,3 +120,20 @@ def test_errors_of_chains():
         models.clone_model(chain, input_tensors=layers.ReLU()(layers.Input((4,))))
     with pytest.raises(ValueError, match="must be built"):
         models.clone_model(models.Sequential([layers.Dense(2)]), clone_function=equal)
+
+
+def test_functions_of_tensors_are_cloned_and_never_given_to_the_function():
+    a, b = layers.Input((4,)), layers.Input((4,))
+    total = ops.tanh(a * 2.0 + b)
+    model = models.Model({"a": a, "b": b}, {"total": total, "out": layers.Dense(2)(total)})
+    seen = []
+    clones = [
+        models.clone_model(model, clone_function=lambda layer: seen.append(layer) or equal(layer)),
+        models.clone_model(model, input_tensors={"a": a, "b": b}),
+    ]
+    assert [type(layer) for layer in seen] == [layers.Dense]
+    for clone in clones:
+        clone.set_weights(model.get_weights())
+        found, expected = clone({"a": X, "b": X}), model({"a": X, "b": X})
+        for key in expected:
+            np.testing.assert_array_equal(found[key], expected[key])

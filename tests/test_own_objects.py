@@ -217,12 +217,6 @@ class Configured(layers.ReLU):
             TypeError,
             "a function must have a name, by which a file knows it, received functools.partial",
         ),
-        (
-            {"metrics": [lambda t, p: t, lambda t, p: p]},
-            ValueError,
-            "two classes or functions are called '<lambda>'",
-        ),
-        ({"metrics": [rmse, other("rmse")]}, ValueError, "two classes or functions are called 'rm"),
     ],
 )
 def test_what_no_file_could_name_is_refused_in_compile(given, error, message):
@@ -230,6 +224,22 @@ def test_what_no_file_could_name_is_refused_in_compile(given, error, message):
     with pytest.raises(error, match=message):
         model.compile("sgd", **({"loss": "mse"} | given))
     assert not model.compiled
+
+
+@pytest.mark.parametrize(
+    ("metrics", "name"),
+    [([lambda t, p: t, lambda t, p: p], "<lambda>"), ([rmse, other("rmse")], "rmse")],
+)
+def test_functions_of_one_name_train_and_are_refused_by_files(metrics, name, tmp_path):
+    model = models.Sequential([layers.Input((3,)), layers.Dense(2)])
+    with pytest.warns(UserWarning, match=f"functions are called '{name}'.*include_optimizer=False"):
+        model.compile("sgd", "mse", metrics=metrics)
+    model.fit(X, Y, verbose=0)
+    with pytest.raises(ValueError, match=f"two classes or functions are called '{name}'"):
+        model.save(tmp_path / "model.keras")
+    model.save(tmp_path / "model.keras", include_optimizer=False)
+    loaded = models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded.predict(X, verbose=0), model.predict(X, verbose=0))
 
 
 def test_a_configuration_that_is_not_plain_is_refused_in_compile():

@@ -296,3 +296,22 @@ def test_networks_of_applications_take_images_of_every_size():
 def test_other_shapes_are_refused(shape):
     with pytest.raises((ValueError, TypeError), match="`input_shape` "):
         layers.Input(shape)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (layers.Conv2D(3, 3), (2, 8, 8, 4)),
+        (layers.Conv2D(3, 3), (2, None, 8, 4)),
+        (layers.GlobalMaxPooling2D(), (2, 8, 8, 4)),
+        (layers.Flatten(), (2, 3, 4)),
+        (layers.Reshape((12,)), (2, 3, 4)),
+        (layers.Add(), [(2, 4), (2, 4)]),
+        (layers.Dot(-1), [(2, 4), (2, 4)]),
+        (layers.AdaptiveMaxPooling2D(2), (2, 8, 8, 3)),
+    ],
+)
+def test_a_known_batch_stays_in_the_output_shape(layer, shape):
+    assert layer.compute_output_shape(shape)[0] == 2
+    none = [(None, *s[1:]) for s in shape] if isinstance(shape, list) else (None, *shape[1:])
+    assert layer.compute_output_shape(none)[0] is None

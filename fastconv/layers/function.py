@@ -76,6 +76,12 @@ class FunctionLayer(Layer):
         specs = self._specs([Spec(tuple(s), d) for s, d in zip(input_shape, dtypes, strict=True)])
         return [s.shape for s in specs] if isinstance(specs, list) else specs.shape
 
+    def again(self) -> FunctionLayer:
+        """Return a layer of the same function, with the same constants."""
+        layer = FunctionLayer(self.function, self.settings, self.name)
+        layer.given = self.given
+        return layer
+
     # Calls ----------------------------------------------------------------------------------------
 
     def call_with(self, given: dict[str, Any]) -> Any:

@@ -89,7 +89,8 @@ class Reshape(Layer):
 
     def compute_output_shape(self, input_shape):
         if is_unknown(input_shape):
-            return (None, *(None if part == -1 else part for part in self.target_shape))
+            inferred = (None if part == -1 else part for part in self.target_shape)
+            return (input_shape[0], *inferred)
         size = math.prod(sample_sizes(input_shape))
         known = math.prod(part for part in self.target_shape if part != -1)
         shape = tuple(size // known if part == -1 else part for part in self.target_shape)
@@ -98,7 +99,7 @@ class Reshape(Layer):
                 f"layer {self.name!r} cannot give {size} values of shape {tuple(input_shape[1:])} "
                 f"the shape {self.target_shape}"
             )
-        return (None, *shape)
+        return (input_shape[0], *shape)
 
     def operations(self, input_shape):
         return [operations.Reshape(sample_sizes(self.compute_output_shape(input_shape)))]

@@ -43,10 +43,21 @@ def _computing(compute: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(compute)
     def compute_output_shape(self: Any, input_shape: Any) -> Any:
         if not is_unknown(input_shape):
-            return compute(self, input_shape)
-        return output_shape(lambda shape: compute(self, shape), input_shape)
+            shape = compute(self, input_shape)
+        else:
+            shape = output_shape(lambda shape: compute(self, shape), input_shape)
+        return _with_batch(shape, input_shape)
 
     return compute_output_shape
+
+
+def _with_batch(shape: Any, input_shape: Any) -> Any:
+    """Return `shape`, with the size of the batch in `input_shape` in place of None."""
+    if not isinstance(shape, tuple) or shape[:1] != (None,) or not input_shape:
+        return shape
+    first = input_shape[0]
+    batch = first[0] if isinstance(first, (tuple, list)) and first else first
+    return (batch, *shape[1:]) if isinstance(batch, int) else shape
 
 
 def _building(build: Callable[..., Any]) -> Callable[..., Any]:

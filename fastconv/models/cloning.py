@@ -8,6 +8,7 @@ from typing import Any
 from fastconv.common.keywords import explain_keywords
 from fastconv.common.tree import flatten, mapped
 from fastconv.layers import Input, InputLayer, Layer
+from fastconv.layers.function import FunctionLayer
 from fastconv.layers.symbolic import SymbolicTensor
 from fastconv.models.model import Model
 from fastconv.models.sequential import Sequential
@@ -31,7 +32,8 @@ def clone_model(
         input_tensors: what the clone begins with, in the form of `model.input`; None for new
             inputs. The clone of a `Sequential` takes the result of `Input` only.
         clone_function: function of a layer that returns the layer of the clone, a new one or the
-            same; None for an equal layer. It is not called for inputs.
+            same; None for an equal layer. It is not called for inputs and functions of
+            `fastconv.ops`.
         call_function: `f(layer, *arguments, **keywords)`, called instead of the layers of the
             clone; not for a `Sequential`.
         recursive: whether to apply `clone_function` to the layers of inner models instead of to
@@ -83,7 +85,7 @@ def clone_model(
             continue
         layer = layer_of(call.layer)
         argument, keywords = mapped(replaced, call.argument), mapped(replaced, call.keywords)
-        if call_function is None:
+        if call_function is None or isinstance(layer, FunctionLayer):
             outputs = layer(argument, **keywords)
         else:
             outputs = call_function(layer, argument, **keywords)
@@ -100,9 +102,11 @@ class _Layers:
 
     def __call__(self, layer: Layer) -> Layer:
         if layer not in self._of:
-            if self._recursive and isinstance(layer, Model):
+            if isinstance(layer, FunctionLayer):
+                new: Any = layer.again()
+            elif self._recursive and isinstance(layer, Model):
                 call = None if layer.is_chain else self._call
-                new: Any = clone_model(layer, None, self._clone, call, True)
+                new = clone_model(layer, None, self._clone, call, True)
             else:
                 new = self._clone(layer)
             if not isinstance(new, Layer):

@@ -693,19 +693,25 @@ class Model(Trainer, OpenSizes, Layer):
 
         Custom classes and functions are stored by name; ValueError if two have the same name.
         """
+        return self.as_json(**options)
+
+    def as_json(self, compiled: bool = True, **options: Any) -> str:
+        """Return `to_json`, `compiled` with the arguments of `compile`."""
         with named_objects():
             given: dict[str, Any] = {"default": plain_json} | options
-            return json.dumps(self.description(), **given)
+            return json.dumps(self.description(compiled=compiled), **given)
 
-    def description(self, continued: bool = True) -> dict[str, Any]:
-        """Return the model and the arguments of `compile`, without weights, in Keras's format.
+    def description(self, continued: bool = True, compiled: bool = True) -> dict[str, Any]:
+        """Return the model without weights in Keras's format, `compiled` with the arguments of
+        `compile`.
 
         `continued`: whether calls of a shared layer are numbered over all models that contain it
         (`fastconv.models.sharing`).
         """
         with sharing.writing(self, continued):
             described = layer_config(self)
-        return described | {"compile_config": self.get_compile_config() or {}}
+        given = self.get_compile_config() if compiled else None
+        return described | {"compile_config": given or {}}
 
     def get_config(self) -> dict[str, Any]:
         """Return the configuration of the model without its weights, in Keras's format."""

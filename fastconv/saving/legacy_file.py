@@ -76,7 +76,11 @@ def write(model: Any, file: BinaryIO, include_optimizer: bool) -> None:
     with_training = model.compiled and include_optimizer
 
     with named_objects():
-        described = json.loads(json.dumps(model.description(continued=False), default=plain))
+        described = json.loads(
+            json.dumps(
+                model.description(continued=False, compiled=include_optimizer), default=plain
+            )
+        )
     layers = list(dict.fromkeys(model.layers))
     with h5py.File(file, "w") as h5:
         h5.attrs["backend"], h5.attrs["keras_version"] = _WRITER, model_file.KERAS_VERSION

@@ -33,9 +33,7 @@ _LENGTHS_AT = 26  # offset in a member's local header of the lengths of its name
 
 def write(model: Any, file: BinaryIO, directory: Path, include_optimizer: bool) -> None:
     """Write `model` to the open `file`, with a temporary file in `directory`."""
-    config = model.to_json()
-    if not include_optimizer:
-        config = json.dumps(json.loads(config) | {"compile_config": {}})
+    config = model.as_json(compiled=include_optimizer)
     now = datetime.datetime.now()
     metadata = {
         "keras_version": KERAS_VERSION,

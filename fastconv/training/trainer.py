@@ -27,6 +27,7 @@ from fastconv.distribution.data_parallel import active
 from fastconv.metrics import Metric
 from fastconv.parameters import AnyParameters, Variable
 from fastconv.plan import Arena, Graph, Plan, PlanCache, Updates
+from fastconv.serialization import SameName
 from fastconv.shapes import Shape
 from fastconv.training.chunked import ChunkedSteps
 from fastconv.training.compile_config import CompileConfig
@@ -115,8 +116,8 @@ class Trainer(OwnLoops, OwnSteps):
                 time, and does not use reduced precision, for which the loss would be scaled.
 
         Raises ValueError or TypeError for an unknown or unsupported argument, and for one that
-        cannot be saved to a file: an unnamed function, two functions of the same name, or a custom
-        class (also of a layer) whose `get_config` returns more than plain data.
+        cannot be saved to a file: an unnamed function, or a custom class (also of a layer) whose
+        `get_config` returns more than plain data. Two functions of one name give a warning.
         """
         if steps_per_execution != "auto":
             normalize_int(steps_per_execution, "steps_per_execution")
@@ -125,7 +126,10 @@ class Trainer(OwnLoops, OwnSteps):
         )
         if self._defines("compute_loss"):
             config.use_loss(ComputedLoss(self))
-        config.check_storable(self)
+        try:
+            config.check_storable(self)
+        except SameName as error:  # such as a loss and a metric made by one function
+            warn_user(f"{error}; before that, `save` needs `include_optimizer=False`")
         self._compile_config, self._tracker, self.compiled = config, None, True
         self._plans.clear()
 

@@ -37,9 +37,25 @@ def found(path: str) -> Any | None:
     return import_module(name)
 
 
+def sample(path: str) -> Any:
+    """An object of a class, whose name ends in "()", with the attributes that `__init__` sets."""
+    model = fastconv.models.Sequential([fastconv.layers.Input((2,)), fastconv.layers.Dense(1)])
+    (layer,) = model.layers
+    samples = {
+        "Layer()": layer,
+        "Loss()": fastconv.losses.MeanSquaredError(),
+        "Metric()": fastconv.metrics.Mean(),
+        "Model()": fastconv.models.Model(model.inputs, model.outputs),
+        "Optimizer()": fastconv.optimizers.SGD(),
+        "Sequential()": model,
+        "Variable()": layer.weights[0],
+    }
+    return samples[path]
+
+
 def missing_names(path: str) -> list[str]:
     """The names of one module or class of Keras that fastconv does not have."""
-    thing = found(path)
+    thing = sample(path) if path.endswith("()") else found(path)
     start = f"{path}." if path else ""
     return [f"{start}{name}" for name in KERAS[path] if thing is None or not hasattr(thing, name)]
 

@@ -3,8 +3,9 @@
 Each `fastconv/_ext/*.pyx` becomes one extension module.  `_core` alone links the C kernels: the
 file `kernels/target_<isa>.c` is compiled once per instruction set, with that set's flags and no
 others.  `kernels/dispatch.c`, which decides *before* any of the targets may run which of them the
-CPU supports, `schedule/*.c`, which cut the passes into items for all of them, and `operations/*.c`,
-which run the items, are compiled with the baseline flags.
+CPU supports, `schedule/*.c`, which cut the passes into items for all of them, `operations/*.c`,
+which run the items, and `interface/*.c`, which offer them to C programs, are compiled with the
+baseline flags.
 
 setuptools gives one set of flags to a whole extension and recompiles nothing when a header
 changes, so `build_ext` below compiles every unit itself: in parallel, and only when the command
@@ -29,7 +30,7 @@ from setuptools.command.build_ext import build_ext as setuptools_build_ext
 
 EXTENSIONS = Path("fastconv/_ext")
 KERNELS = EXTENSIONS / "kernels"
-PLAIN_C = [EXTENSIONS / part for part in ("schedule", "operations", "network")]
+PLAIN_C = [EXTENSIONS / part for part in ("schedule", "operations", "network", "interface")]
 GENERATED = Path("build/cython")  # Cython's C files: beside no source, in no sdist
 
 # Flags after the user's, so that they win: results must be the same bits whatever CFLAGS says.
@@ -54,8 +55,8 @@ KERNEL_FLAGS = [
     "-fno-tree-slp-vectorize", f"-Wframe-larger-than={LARGEST_FRAME}", "-fstack-usage",
 ]  # fmt: skip
 
-# For schedules and operations, which are ordinary C: integer arithmetic that must not lose bits
-# unnoticed.
+# For schedules, operations and the C interface, which are ordinary C: integer arithmetic that must
+# not lose bits unnoticed.
 PLAIN_C_FLAGS = ["-std=c11", "-D_POSIX_C_SOURCE=200809L", "-Wall", "-Wextra", "-Wconversion"]
 
 # For the C that Cython writes: it reads objects through casts, hence no strict aliasing; and it

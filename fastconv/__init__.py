@@ -45,6 +45,7 @@ __all__ = [
     "errors",
     "explain",
     "filters",
+    "get_include",
     "initializers",
     "inspect",
     "layers",
@@ -99,7 +100,21 @@ def version() -> str:
     return __version__
 
 
+def get_include() -> str:
+    """Return the folder of `fastconv.h`, the interface for C, C++ and Cython.
+
+    >>> import os, fastconv
+    >>> os.listdir(fastconv.get_include())
+    ['fastconv.h']
+    """
+    return f"{__path__[0]}/_ext/include"
+
+
 def __getattr__(name: str) -> Any:
+    if name == "_C_API":  # imported by fastconv.h
+        value = import_module("fastconv.runtime").c_interface()
+        globals()[name] = value
+        return value
     if name in _SHORTCUTS:
         value = getattr(import_module(_SHORTCUTS[name]), name)
         globals()[name] = value

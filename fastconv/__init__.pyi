@@ -57,6 +57,7 @@ from fastconv.regularizers import Regularizer
 
 __version__: str
 
+def get_include() -> str: ...
 def version() -> str: ...
 
 __all__ = [
@@ -87,6 +88,7 @@ __all__ = [
     "errors",
     "explain",
     "filters",
+    "get_include",
     "initializers",
     "inspect",
     "layers",

@@ -43,6 +43,7 @@ __all__ = [
     "MAX_THREADS",
     "algorithm_policy",
     "available_isas",
+    "c_interface",
     "compiled_isas",
     "config",
     "flush_denormals",
@@ -461,6 +462,19 @@ def set_algorithm_policy(policy: str) -> None:
     from fastconv._ext import _algorithm
 
     _algorithm.set_policy(policy)
+
+
+def c_interface() -> object:
+    """Return the table of functions of `fastconv.h` as a capsule named "fastconv._C_API".
+
+    >>> from fastconv import runtime
+    >>> type(runtime.c_interface()).__name__
+    'PyCapsule'
+    """
+    from fastconv._ext import _core, _program  # the second one provides threads
+
+    assert _program
+    return _core.c_interface()
 
 
 def flush_denormals() -> bool:

@@ -3,6 +3,7 @@
 from fastconv._ext._kernels cimport fc_target
 from fastconv._ext._network cimport fc_network_functions
 from fastconv._ext._operation_table cimport fc_operation_table
+from fastconv._ext._operations cimport fc_run
 from fastconv._ext._tables cimport fc_schedule, fc_table
 
 # The table for float32 or float64 of the selected instruction set.
@@ -22,6 +23,14 @@ cdef const fc_operation_table *operations
 
 # Whole networks as data (network/network.h).
 cdef const fc_network_functions *networks
+
+# What the C interface (interface/interface.h) needs from the modules: `_program` provides threads.
+cdef extern from "../interface/interface.h" nogil:
+    ctypedef struct fc_host:
+        int (*isa)() noexcept nogil
+        int (*flushes_denormals)() noexcept nogil
+        void (*team)(const fc_run *) noexcept nogil
+cdef void set_host(fc_host host) noexcept
 
 # float32 -> 0, float64 -> 1; raises for any other dtype, and for arrays of different dtypes.
 cdef int element_kind(tuple arrays) except -1

@@ -8,6 +8,7 @@ system support, or the one that `FASTCONV_ISA` names.
 import os
 
 from cython.parallel cimport prange
+from cpython.pycapsule cimport PyCapsule_New
 from libc.stdint cimport int64_t
 cimport numpy as cnp
 import numpy as np
@@ -58,6 +59,12 @@ cdef extern from *:
 cdef extern from "openmp_library.h":
     int fc_openmp_threads()
     bint fc_openmp_before_fork()
+
+cdef extern from "../interface/interface.h" nogil:
+    ctypedef struct fastconv_api:
+        pass
+    const fastconv_api *fc_interface()
+    void fc_set_host(const fc_host *)
 
 cnp.import_array()
 
@@ -183,6 +190,20 @@ else:
 
 
 # ---- used by the other modules ----
+
+
+cdef int _selected_isa() noexcept nogil:
+    return selected
+
+
+cdef void set_host(fc_host host) noexcept:
+    host.isa = _selected_isa
+    fc_set_host(&host)
+
+
+def c_interface():
+    """The capsule "fastconv._C_API": the table of functions of fastconv.h."""
+    return PyCapsule_New(<void *> fc_interface(), "fastconv._C_API", NULL)
 
 
 cdef const fc_table *current_table(bint is_double) noexcept:

@@ -53,6 +53,9 @@ cdef extern from "../operations/operations.h" nogil:
         ) noexcept nogil
         void (*begin_run)(fc_run *, void *workspace) noexcept nogil
         void (*run_member)(const fc_run *, int rank, int size) noexcept nogil
+        void (*run_share)(
+            const fc_run *, int64_t index, int phase, int rank, int size
+        ) noexcept nogil
         void (*freeze_filters)(fc_filter_op *, char *memory) noexcept nogil
         void (*read_hyper)(fc_rule *) noexcept nogil
         int (*input_parts)(const fc_geometry *) noexcept nogil

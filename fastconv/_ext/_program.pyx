@@ -21,8 +21,10 @@ from fastconv._ext._core cimport (
     current_table,
     element_kind,
     fused_activation_code,
+    fc_host,
     operations,
     pointer,
+    set_host,
     target_of,
 )
 from fastconv._ext._kernels cimport fc_activation_gradient
@@ -217,13 +219,27 @@ cdef int _run(
         if run.threads == 1:
             operations.run_member(&run, 0, 1)
         else:
-            with parallel(num_threads=run.threads):
-                operations.run_member(&run, threadid(), fc_team_size())
+            _run_members(&run)
         if adaptation != NULL:
             now = fc_now_ns()
             # Thread 0 also waits at the end of the parallel region.
             fc_adapt(adaptation, now - start, run.team.waited + (now - run.team.finished))
     return 0
+
+
+cdef void _run_members(const fc_run *run) noexcept nogil:
+    with parallel(num_threads=run.threads):
+        operations.run_member(run, threadid(), fc_team_size())
+
+
+cdef int _flushes() noexcept nogil:
+    return flushes
+
+
+# The C interface runs on these threads, in this mode.
+cdef fc_host _host
+_host.flushes_denormals, _host.team = _flushes, _run_members
+set_host(_host)
 
 
 cdef fc_filter_op *_filters_of(FilterOp self) except NULL:

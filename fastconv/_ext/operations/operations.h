@@ -324,6 +324,8 @@ typedef struct {
     X(int64_t, size_run, (fc_run *, fc_op *const *ops, int64_t count, int num_threads)) \
     X(void, begin_run, (fc_run *, void *workspace)) \
     X(void, run_member, (const fc_run *, int rank, int size)) \
+    /* Runs one of `size` shares of a phase, for threads that need not run at the same time. */ \
+    X(void, run_share, (const fc_run *, int64_t index, int phase, int rank, int size)) \
     /* filters.c: packs into `memory` at the next run only; NULL: into scratch at every run. */ \
     X(void, freeze_filters, (fc_filter_op *, char *memory)) \
     /* update.c: reads the present hyper-parameters; ops do so at the start of every run. */ \

@@ -164,12 +164,25 @@ static void run_team(const fc_run *run, int rank, int size)
 
 void fc_run_member(const fc_run *run, int rank, int size)
 {
-    if (!run->flushes_denormals) {
-        run_team(run, rank, size);
-        return;
-    }
     const uint64_t mode = fc_float_mode();
-    fc_set_float_mode(fc_flushing(mode));
+    if (run->flushes_denormals)
+        fc_set_float_mode(fc_flushing(mode));
     run_team(run, rank, size);
-    fc_set_float_mode(mode);
+    if (run->flushes_denormals)
+        fc_set_float_mode(mode);
+}
+
+void fc_run_share(const fc_run *run, int64_t index, int phase, int rank, int size)
+{
+    const fc_op *op = run->ops[index];
+    const int64_t items = op->kind->phase_items(op, phase);
+    const int whole = is_apart(op, phase);
+    const uint64_t mode = fc_float_mode();
+    if (run->flushes_denormals)
+        fc_set_float_mode(fc_flushing(mode));
+    run_items(op, phase, whole ? 0 : items * rank / size, whole ? items : items * (rank + 1) / size,
+              run->memory,
+              run->memory + op->shared_bytes + FC_RED_ZONE + scratch_stride(op) * rank);
+    if (run->flushes_denormals)
+        fc_set_float_mode(mode);
 }

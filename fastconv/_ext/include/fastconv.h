@@ -130,7 +130,8 @@ typedef struct {
 } fastconv_softmax;
 
 /* The cross-entropy of softmax(x) with `labels` (rows,): loss (rows,) of double; dx, the gradient
- * of the mean, and y = softmax(x), each unless NULL.  A label outside [0, classes) makes a row NaN. */
+ * of the mean, and y = softmax(x), each unless NULL.  A label outside [0, classes) makes its row
+ * NaN. */
 typedef struct {
     size_t size;
     int32_t dtype;

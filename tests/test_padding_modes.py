@@ -97,3 +97,24 @@ def test_files_hold_the_mode_and_nothing_for_zeros(tmp_path):
 def test_what_does_not_fit_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
         layers.Conv2D(2, 3, **options)(layers.Input(X.shape[1:]))
+
+
+@pytest.mark.parametrize("assigned", ["edge", "reflect", "zeros"])
+def test_the_mode_of_a_built_layer_may_be_assigned(assigned):
+    x = np.random.default_rng(0).random((2, 6, 6, 3), dtype=np.float32)
+    layer = layers.Conv2D(2, 3, padding="same", padding_mode="edge")
+    padding = layers.ZeroPadding2D(1, padding_mode="edge")
+    model = models.Sequential([layers.Input((6, 6, 3)), layer, padding])
+    model.predict(x, verbose=0)
+    layer.padding_mode = padding.padding_mode = assigned
+    other = models.Sequential(
+        [
+            layers.Input((6, 6, 3)),
+            layers.Conv2D(2, 3, padding="same", padding_mode=assigned),
+            layers.ZeroPadding2D(1, padding_mode=assigned),
+        ]
+    )
+    other.set_weights(model.get_weights())
+    np.testing.assert_array_equal(model.predict(x, verbose=0), other.predict(x, verbose=0))
+    with pytest.raises(ValueError, match="`padding_mode` must be one of"):
+        layer.padding_mode = "wrap"

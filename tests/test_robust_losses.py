@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -95,3 +97,34 @@ def test_a_probability_of_zero_has_a_finite_gradient():
 def test_errors(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+def overlapping(seed=0):
+    rng = np.random.default_rng(seed)
+    y_true = rng.integers(0, 2, (3, 4, 5)).astype(np.float32)
+    return y_true, rng.random((3, 4, 5), dtype=np.float32)
+
+
+@pytest.mark.parametrize(
+    ("function", "loss"),
+    [
+        (losses.dice, losses.Dice()),
+        (partial(losses.tversky, alpha=0.3, beta=0.8), losses.Tversky(0.3, 0.8)),
+    ],
+)
+def test_functions_of_overlap_sum_over_any_axes(function, loss):
+    y_true, y_pred = overlapping()
+    np.testing.assert_allclose(function(y_true, y_pred), loss(y_true, y_pred), rtol=1e-6)
+    values = function(y_true, y_pred, axis=(1, 2))
+    expected = [loss(y_true[n : n + 1], y_pred[n : n + 1]) for n in range(3)]
+    assert values.dtype == np.float32
+    np.testing.assert_allclose(values, expected, rtol=1e-6)
+
+
+def test_a_function_of_overlap_per_sample_is_the_loss_of_a_model():
+    y_true, y_pred = overlapping()
+    model = models.Sequential([layers.Input((4, 5)), layers.Activation("linear")])
+    model.compile("sgd", loss=lambda t, p: losses.dice(t, p, axis=(1, 2)))
+    value = model.evaluate(y_pred, y_true, verbose=0)
+    expected = losses.dice(y_true, y_pred, axis=(1, 2)).mean()
+    np.testing.assert_allclose(value, expected, rtol=1e-6)

@@ -31,6 +31,7 @@
     mixing          RandomErasing, MixUp, CutMix, RandAugment
     categories      CategoryEncoding
     custom          CustomLayer: custom layers in NumPy
+    wrapping        TimeDistributed, Wrapper
     weight_spec     WeightSpec: initializer, regularizer and constraint of a weight
 
 Arguments that Keras has and fastconv does not have raise an error; none is ignored. All models
@@ -154,6 +155,7 @@ from fastconv.layers.reshaping import (
 )
 from fastconv.layers.standardization import Normalization
 from fastconv.layers.volumes import Conv3D, Conv3DTranspose
+from fastconv.layers.wrapping import TimeDistributed, Wrapper
 from fastconv.serialization import serializers
 
 __all__ = [
@@ -255,10 +257,12 @@ __all__ = [
     "SpatialDropout2D",
     "SpatialDropout3D",
     "Subtract",
+    "TimeDistributed",
     "UnitNormalization",
     "UpSampling1D",
     "UpSampling2D",
     "UpSampling3D",
+    "Wrapper",
     "ZeroPadding1D",
     "ZeroPadding2D",
     "ZeroPadding3D",
@@ -276,7 +280,7 @@ __all__ = [
 CLASSES = {
     name: globals()[name]
     for name in __all__
-    if isinstance(globals()[name], type) and name not in ("CustomLayer", "Layer")
+    if isinstance(globals()[name], type) and name not in ("CustomLayer", "Layer", "Wrapper")
 }
 
 # Keras's other names

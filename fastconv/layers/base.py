@@ -83,6 +83,7 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
     takes_unknown_sizes = False  # `compute_output_shape` takes None for sizes besides the batch
     takes_one_image = False  # takes (H, W, C) as well as batches of it, when called on arrays
     call_keywords: tuple[str, ...] = ("training",)  # arguments of a call besides the inputs
+    unwritten: tuple[str, ...] = ()  # arguments that `get_config` omits at their defaults
     is_model = False
     makes_tensors = False  # needs no inputs
     is_activation = False  # has no weights and may be the `activation` of another layer

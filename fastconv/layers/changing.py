@@ -37,7 +37,8 @@ def changed(layer: Any, name: str, value: Any) -> Any:
     again; ValueError or TypeError as in the constructor.
     """
     config, own = layer.get_config(), next(b for b in type(layer).__mro__ if is_builtin(b))
-    if name not in config or name.endswith(_READ_ONCE) or name in ("seed", "dtype"):
+    written = name in config or name in layer.unwritten
+    if not written or name.endswith(_READ_ONCE) or name in ("seed", "dtype"):
         raise AttributeError(
             f"`{name}` of layer {layer.name!r} is not read again once the layer is built; make a "
             "new layer"

@@ -123,6 +123,8 @@ class Conv(Convolutional):
 
     kernel_initializer, kernel_regularizer, kernel_constraint = spec_fields("kernel_spec")
 
+    unwritten = ("padding_mode",)
+
     def __init__(
         self,
         filters: int,

@@ -190,6 +190,8 @@ class _Mapped(Spatial):
 
 
 class _Padding(_Mapped):
+    unwritten = ("padding_mode",)
+
     def __init__(self, padding: Any, data_format: str | None, padding_mode: str, **common: Any):
         super().__init__(data_format, **common)
         self.padding = _sides(padding, self.rank, "padding")

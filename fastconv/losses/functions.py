@@ -1,7 +1,8 @@
 """Losses as functions of arrays: one value per prediction vector, not reduced.
 
 All take (y_true, y_pred), both (batch, ..., outputs) unless the class of the same name says
-otherwise, then the options of that class, and return float32 (batch, ...).
+otherwise, then the options of that class, and return float32 (batch, ...). `dice` and `tversky`
+take sums over any axes instead.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from fastconv import ops
+from fastconv.common.defaults import EPSILON
 from fastconv.common.naming import snake_case
 from fastconv.losses import hinge as _hinge
 from fastconv.losses import probabilistic as _probabilistic
@@ -48,6 +51,45 @@ squared_hinge = _function(_hinge.SquaredHinge)
 categorical_hinge = _function(_hinge.CategoricalHinge)
 categorical_generalized_cross_entropy = _function(_robust.CategoricalGeneralizedCrossEntropy)
 
+
+def dice(y_true: Any, y_pred: Any, axis: Any = None) -> Any:
+    """1 - 2 sum(y_true y_pred) / (sum(y_true) + sum(y_pred) + 1e-7), with sums over `axis`.
+
+    Args:
+        y_true, y_pred: arrays or tensors of one shape.
+        axis: one axis or several; None for all, with one number as the result.
+
+    >>> from fastconv import losses
+    >>> losses.dice([[1.0, 1.0], [0.0, 1.0]], [[1.0, 0.0], [0.0, 1.0]], axis=1).round(4).tolist()
+    [0.3333, 0.0]
+    """
+    y_pred, y_true = _as_floats(y_pred, y_true)
+    whole = ops.sum(y_true, axis) + ops.sum(y_pred, axis) + EPSILON
+    return 1 - 2 * ops.sum(y_true * y_pred, axis) / whole
+
+
+def tversky(
+    y_true: Any, y_pred: Any, alpha: float = 0.5, beta: float = 0.5, axis: Any = None
+) -> Any:
+    """1 - t / (t + alpha f + beta g + 1e-7) with t = sum(y_true y_pred), f = sum(y_true (1 -
+    y_pred)) and g = sum((1 - y_true) y_pred) over `axis`; the other arguments are those of `dice`.
+
+    >>> from fastconv import losses
+    >>> round(float(losses.tversky([1.0, 1.0, 0.0], [1.0, 0.0, 0.0])), 4)
+    0.3333
+    """
+    y_pred, y_true = _as_floats(y_pred, y_true)
+    common = ops.sum(y_true * y_pred, axis)
+    missing = ops.sum((1 - y_pred) * y_true, axis)
+    excess = ops.sum(y_pred * (1 - y_true), axis)
+    return 1 - common / (common + missing * alpha + excess * beta + EPSILON)
+
+
+def _as_floats(y_pred: Any, y_true: Any) -> tuple[Any, Any]:
+    y_pred = ops.convert_to_tensor(y_pred)
+    return y_pred, ops.cast(y_true, y_pred.dtype)
+
+
 __all__ = [
     "binary_crossentropy",
     "binary_focal_crossentropy",
@@ -56,6 +98,7 @@ __all__ = [
     "categorical_generalized_cross_entropy",
     "categorical_hinge",
     "cosine_similarity",
+    "dice",
     "hinge",
     "huber",
     "kl_divergence",
@@ -67,4 +110,5 @@ __all__ = [
     "poisson",
     "sparse_categorical_crossentropy",
     "squared_hinge",
+    "tversky",
 ]

@@ -148,6 +148,7 @@ LAYERS = {
     "SpatialDropout2D": [({"rate": 0.5, "seed": 3}, _IMAGE)],
     "SpatialDropout3D": [({"rate": 0.5, "seed": 3}, _VOLUME)],
     "Subtract": [({}, _IMAGE)],
+    "TimeDistributed": [({"layer": layers.Dense(3)}, _SEQUENCE)],
     "UnitNormalization": [({"axis": [-1, -2]}, _IMAGE)],
     "UpSampling1D": [({"size": 2}, _SEQUENCE)],
     "UpSampling2D": [
@@ -168,7 +169,8 @@ LAYER_WORDS = {
     "beta", "bias", "function", "mask", "output_shape",
     "brightness_factor", "center", "contrast_factor", "crop_to_aspect_ratio", "data_format",
     "dtype", "epsilon", "factor", "fill_mode", "fill_value", "height_factor", "hue_factor",
-    "interpolation", "invert", "keepdims", "l1", "l2", "lora_rank", "max_value", "mean", "mode",
+    "interpolation", "invert", "keepdims", "l1", "l2", "layer", "lora_rank",
+    "max_value", "mean", "mode",
     "momentum", "name", "negative_slope", "normalize", "offset", "optional", "output_mode",
     "pad_to_aspect_ratio", "padding", "padding_mode", "quantization_config", "ragged", "rate",
     "renorm", "renorm_clipping",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -80,3 +83,10 @@ def test_a_wrapper_of_ones_own():
     layer = Residual(layers.Dense(4, kernel_initializer="ones"))
     np.testing.assert_array_equal(layer(x), np.full((1, 4), 5))
     assert Residual.from_config(layer.get_config())(x).shape == (1, 4)
+
+
+def test_tensors_have_operators_as_soon_as_there_are_layers():
+    """Whatever else is imported."""
+    program = "from fastconv import layers; x = layers.Input((3,)); print((x * 2).shape)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.strip() == "(None, 3)", done.stderr

@@ -87,6 +87,7 @@ from fastconv.layers.depthwise import (
     SeparableConv2D,
 )
 from fastconv.layers.dot import Dot, dot
+from fastconv.layers.function import FunctionLayer as _FunctionLayer  # noqa: F401  operators
 from fastconv.layers.function_layers import Lambda
 from fastconv.layers.identity import ActivityRegularization, Identity
 from fastconv.layers.input import Input, InputLayer

@@ -168,7 +168,7 @@ def aligned(*tensors: Tensor) -> tuple[list[Any], Tensor]:
     >>> x = Tensor.of(np.zeros((1, 5, 5, 3)), (0, 2, 3, 1))
     >>> bias = Tensor.of(np.zeros((3, 1, 1)))
     >>> [value.shape for value in aligned(x, bias)[0]]
-    [(1, 5, 5, 3), (3,)]
+    [(1, 5, 5, 3), (1, 1, 1, 3)]
     """
     rank = max(tensor.rank for tensor in tensors)
     whole = [tensor for tensor in tensors if tensor.rank == rank]

@@ -32,6 +32,7 @@ MODULES = [
     "datasets.mnist",
     "distribution",
     "errors",
+    "export",
     "filters",
     "initializers",
     "inspect",

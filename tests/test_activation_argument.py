@@ -136,8 +136,8 @@ def test_the_penalty_of_a_layer_as_activation_counts():
         (lambda: layers.Dense(3, activation=3), TypeError, "`activation` must be None, one"),
         (
             lambda: layers.Dense(3, activation={"class_name": "Dense", "config": {"units": 3}}),
-            ValueError,
-            "Dense is not supported",
+            TypeError,
+            "`activation` may be a layer without weights .* received <Dense ",
         ),
         (
             lambda: layers.Dense(3, activation=layers.Softmax(3)).operations((None, 4)),

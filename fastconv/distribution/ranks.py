@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -52,6 +53,7 @@ class Ranks:
         """End the processes of all ranks with the exit code `code`."""
         message = f"fastconv: {self._name(self.rank)} failed, so all ranks end"
         print(message, file=sys.stderr, flush=True)
+        time.sleep(1)  # a launcher drops what it has not read yet when it ends the job
         self._comm.Abort(code)
 
     def _name(self, rank: int) -> str:

@@ -517,7 +517,7 @@ class Model(Trainer, OpenSizes, Layer):
         with self._plan(len(xs[0]), mode, shapes=spec.plan_shapes) as plan:
             for index, array in enumerate(xs):
                 plan.inputs[index][...] = array
-            plan.run(self._next_draw())
+            plan.run(self._next_draw() if plan.is_random else 0)
             return self.pack_outputs([output.copy() for output in plan.outputs])
 
     # Weights --------------------------------------------------------------------------------------

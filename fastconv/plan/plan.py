@@ -177,6 +177,11 @@ class Plan:
         return bool(self._penalties)
 
     @property
+    def is_random(self) -> bool:
+        """Whether a run draws random numbers, so that `draw` makes a difference."""
+        return bool(self._random)
+
+    @property
     def ops(self) -> tuple[Any, ...]:
         """The ops in the order in which they run."""
         return self._program.ops

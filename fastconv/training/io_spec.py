@@ -210,7 +210,8 @@ def fit_samples(x: np.ndarray, input_shape: Shape, label: str = "`x`") -> np.nda
         elif x.ndim == rank + 1 and original[-1] == 1:
             x = x[..., 0]
     wanted = tuple(input_shape[1:])
-    if x.ndim != rank or not _sizes_match(x.shape[1:], wanted):
+    sizes = x.shape[1:]
+    if x.ndim != rank or (sizes != wanted and not _sizes_match(sizes, wanted)):
         if _sizes_match(original, wanted):  # without a batch axis
             wanted = original
         hint = "" if None in wanted else _shape_hint(original, sample_sizes((None, *wanted)))

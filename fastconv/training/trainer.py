@@ -539,7 +539,7 @@ class Trainer(OwnLoops, OwnSteps):
                 size, _ = source.size(item)
                 with lend(size, "infer", shapes=source.shapes(item)) as plan:
                     load(item, plan)
-                    plan.run(self._next_draw())
+                    plan.run(self._next_draw() if plan.is_random else 0)
                     if count is None:
                         parts = [output.copy() for output in plan.outputs]
                         copies.append(parts)

@@ -143,6 +143,7 @@ class ChunkedBatch:
         with self._lend(largest) as plan:
             self._allocate(plan, largest)
             statistics, self._has_penalties = plan.statistics, plan.has_penalties
+            self.is_random = plan.is_random
         model = steps.model
         parameters, self._end, self._sum = model.parameters, None, None
         if mode != "infer":

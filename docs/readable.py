@@ -1,6 +1,6 @@
 """Docstrings in the form that the pages of the reference show.
 
-Docstrings are written for people who read them in a terminal: bare `>>>` examples, which the tests
+Docstrings are written to be read in a terminal: bare `>>>` examples, which the tests
 run, one line for several arguments, errors in a sentence. The pages show the same as fenced
 examples, as one row per argument and as a table of errors.
 """

@@ -266,5 +266,5 @@ cdef inline void destroy(fastconv_op *op) noexcept nogil:
 
 cdef inline const char *message(fastconv_status status) noexcept nogil:
     if fastconv_functions == NULL:
-        return "import_fastconv() has not been called"
+        return "call import_fastconv() first"
     return fastconv_functions.message(status)

@@ -160,7 +160,7 @@ cdef class Op:
 
 
 cdef fc_op *_bound(Op self) except NULL:
-    """The C struct of an op; RuntimeError if its constructor has not been called."""
+    """The C struct of an op; RuntimeError if the op was not constructed."""
     if self.op == NULL or self.op.kind == NULL:
         raise RuntimeError(f"this {type(self).__name__} was not constructed")
     return self.op

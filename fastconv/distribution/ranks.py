@@ -53,7 +53,7 @@ class Ranks:
         """End the processes of all ranks with the exit code `code`."""
         message = f"fastconv: {self._name(self.rank)} failed, so all ranks end"
         print(message, file=sys.stderr, flush=True)
-        time.sleep(1)  # a launcher drops what it has not read yet when it ends the job
+        time.sleep(1)  # a launcher that ends a job discards output that it did not read
         self._comm.Abort(code)
 
     def _name(self, rank: int) -> str:

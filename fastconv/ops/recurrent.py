@@ -96,9 +96,11 @@ def lstm(x: Any, w: Any, r: Any, b: Any, h: Any, c: Any) -> list[np.ndarray]:
     """
     y = np.empty((len(x), x.shape[1], r.shape[1]), x.dtype)
     h, c = (np.broadcast_to(state, y.shape[1:]) for state in (h, c))
-    for step, (_, _, _, h, c) in enumerate(_lstm_steps(x, w, r, b, h, c)):  # noqa: B007, B020
-        y[step] = h
-    return [y, np.array(h), np.array(c)]
+    state, cell = h, c
+    for step, values in enumerate(_lstm_steps(x, w, r, b, h, c)):
+        state, cell = values[-2:]
+        y[step] = state
+    return [y, np.array(state), np.array(cell)]
 
 
 def _gru_shapes(x: Spec, w: Any, r: Any, b: Any, rb: Any, h: Any, reset_after: bool) -> list[tuple]:
@@ -178,6 +180,7 @@ def gru(
     """
     y = np.empty((len(x), x.shape[1], r.shape[1]), x.dtype)
     h = np.broadcast_to(h, y.shape[1:])
-    for step, (*_, h) in enumerate(_gru_steps(x, w, r, b, rb, h, reset_after)):  # noqa: B020
-        y[step] = h
-    return [y, np.array(h)]
+    state = h
+    for step, (*_, state) in enumerate(_gru_steps(x, w, r, b, rb, h, reset_after)):
+        y[step] = state
+    return [y, np.array(state)]

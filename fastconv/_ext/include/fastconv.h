@@ -52,7 +52,7 @@ typedef enum {
     FASTCONV_NO_MEMORY,      /* the description could not be allocated */
     FASTCONV_SMALL_WORKSPACE,/* the workspace is smaller than `query` has said */
     FASTCONV_UNALIGNED,      /* workspace or packed filters are not aligned to 64 bytes */
-    FASTCONV_NO_THREADS,     /* several threads, in a program that has not provided any */
+    FASTCONV_NO_THREADS,     /* several threads, but the program provides none */
     FASTCONV_NO_FILTERS      /* `pack` of an operation that packs nothing */
 } fastconv_status;
 

@@ -6,6 +6,7 @@ differences in float64, and by the adjoint identity.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,10 @@ import pytest
 
 from fastconv import layers, models, ops
 from fastconv.layers.function import FunctionLayer
+from fastconv.layers.network import Network
 from fastconv.ops._function import FUNCTIONS
-from fastconv.plan import Differential
+from fastconv.parameters import parameters_of
+from fastconv.plan import Differential, Plan
 from tests.golden.golden_file import load
 from tests.support.ops_cases import CASES, weights_for
 
@@ -38,11 +41,11 @@ def is_float(value: Any) -> bool:
     return isinstance(value, np.ndarray) and value.dtype.kind == "f"
 
 
-def replaced(value: Any, replace: Any) -> Any:
-    """`value` with `replace` of every float array, also in lists."""
+def replaced(value: Any, other: Any) -> Any:
+    """`value` with `other` of every float array, also in lists."""
     if isinstance(value, list) and value and isinstance(value[0], np.ndarray):
-        return [replace(each) for each in value]
-    return replace(value) if is_float(value) else value
+        return [other(each) for each in value]
+    return other(value) if is_float(value) else value
 
 
 def operands_of(arguments: Any, keywords: Any) -> list[np.ndarray]:
@@ -69,17 +72,20 @@ class InGraph:
         keywords = {key: replaced(value, begin) for key, value in self.keywords.items()}
         self.results = results_of(function_of(name)(*arguments, **keywords))
         self.outputs = [ops.expand_dims(y, 0) for y in self.results]
-        self.model = models.Model(inputs, self.outputs)
+        # Not a model: the batch axis of its outputs would have to be that of the inputs.
+        self.graph, self.parameters = Network(inputs, self.outputs).graph(), parameters_of([])
 
     def values(self) -> list[np.ndarray]:
-        found = self.model.predict_on_batch([x[None] for x in self.operands])
-        return [y[0] for y in results_of(found)]
+        plan = Plan(self.graph, 1, self.parameters)
+        for place, x in zip(plan.inputs, self.operands, strict=True):
+            place[...] = x
+        plan.run()
+        return [y[0].copy() for y in plan.outputs]
 
     def gradients(self, name: str) -> list[np.ndarray]:
         floats = [n for n, y in enumerate(self.outputs) if y.dtype == "float32"]
-        graph = self.model.graph()
-        graph.outputs = [graph.outputs[n] for n in floats]
-        differential = Differential(graph, 1, self.model.parameters, mode="infer")
+        graph = replace(self.graph, outputs=[self.graph.outputs[n] for n in floats])
+        differential = Differential(graph, 1, self.parameters, mode="infer")
         for place, x in zip(differential.inputs, self.operands, strict=True):
             place[...] = x
         for n, dy in zip(floats, differential.output_gradients, strict=True):

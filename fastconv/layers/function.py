@@ -30,6 +30,7 @@ from fastconv.plan import operations
 from fastconv.plan.chain import Builder
 from fastconv.plan.functions import Elementwise, FunctionCall, Slot, shape_of
 from fastconv.plan.graph import Graph
+from fastconv.shapes import Shape
 
 _numbers = count()
 
@@ -72,9 +73,13 @@ class FunctionLayer(Layer):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Return the shapes of the results for inputs of the dtypes of the first call."""
-        dtypes = [np.dtype(tensor.dtype) for tensor in self._first_call("shape").inputs]
-        specs = self._specs([Spec(tuple(s), d) for s, d in zip(input_shape, dtypes, strict=True)])
+        specs = self._specs_of(self._first_call("shape"), input_shape)
         return [s.shape for s in specs] if isinstance(specs, list) else specs.shape
+
+    def output_shapes(self, call: Call, shapes: Sequence[Shape]) -> list[Shape]:
+        """Return the shapes of the outputs of `call` for inputs of other shapes."""
+        specs = self._specs_of(call, shapes)
+        return [each.shape for each in (specs if isinstance(specs, list) else [specs])]
 
     def again(self) -> FunctionLayer:
         """Return a layer of the same function, with the same constants."""
@@ -173,8 +178,11 @@ class FunctionLayer(Layer):
         )
         return [graph.apply([operation], *values)]
 
-    def _specs_of(self, call: Call) -> Any:
-        return self._specs([Spec(t.shape, np.dtype(t.dtype)) for t in call.inputs])
+    def _specs_of(self, call: Call, shapes: Sequence[Shape] | None = None) -> Any:
+        """Return the results of `call`, for inputs of its own or of other `shapes`."""
+        shapes = [tensor.shape for tensor in call.inputs] if shapes is None else shapes
+        dtypes = [np.dtype(tensor.dtype) for tensor in call.inputs]
+        return self._specs([Spec(tuple(s), d) for s, d in zip(shapes, dtypes, strict=True)])
 
     def _elementwise(self, call: Call, arguments: dict[str, Any]) -> Any:
         """Return the operation of an element-wise function; None if its dtypes are not those of

@@ -24,6 +24,7 @@ from fastconv.common.overriding import definer
 from fastconv.common.suggestions import did_you_mean
 from fastconv.common.tree import Names, arrange, flatten, mapped, pack
 from fastconv.layers.base import Layer, assign_all, check_dtype
+from fastconv.layers.batch_axis import check_batch_axis
 from fastconv.layers.function import FunctionLayer
 from fastconv.layers.network import Network
 from fastconv.layers.symbolic import Call, SymbolicTensor
@@ -81,8 +82,8 @@ class Model(Trainer, OpenSizes, Layer):
 
     Raises:
         TypeError: an input or output is not a symbolic tensor.
-        ValueError: an output depends on an input that is not given, or two layers have the same
-            name.
+        ValueError: an output depends on an input that is not given, two layers have the same name,
+            or the batch axis is not the first one of an output.
 
     >>> from fastconv import layers, models
     >>> x = layers.Input((8, 8, 16))
@@ -166,6 +167,7 @@ class Model(Trainer, OpenSizes, Layer):
         self._ends = from_inputs(flatten(inputs), flatten(outputs))
         self._forms = inputs, outputs
         self._network = Network(*self._ends)
+        check_batch_axis(self._network)
         if trainable is not None:
             self.trainable = trainable
 
@@ -237,6 +239,7 @@ class Model(Trainer, OpenSizes, Layer):
             self.check_built()
             assert self._ends is not None
             self._network = Network(*self._ends)
+            check_batch_axis(self._network)
         return self._network
 
     @property
@@ -253,6 +256,7 @@ class Model(Trainer, OpenSizes, Layer):
             self.build(input_shape)
         elif not self.built:
             ends = traced(self, input_shape)
+            check_batch_axis(ends.network)
             self._changed()
             self._forms = ends.inputs, ends.outputs
             self._network = ends.network

@@ -24,6 +24,7 @@ from fastconv.common.tree import Names, flatten, pack
 from fastconv.common.user_warnings import warn_user
 from fastconv.distribution import DataParallel
 from fastconv.distribution.data_parallel import active
+from fastconv.layers.batch_axis import check_batch_size
 from fastconv.metrics import Metric
 from fastconv.parameters import AnyParameters, Variable
 from fastconv.plan import Arena, Graph, Plan, PlanCache, Updates
@@ -728,4 +729,6 @@ class Trainer(OwnLoops, OwnSteps):
             options["weighted"] = weighted
         if mode == "train" and share is None:
             options["updates"] = Updates(self._check_compiled("fit"), parameters)
-        return Plan(graph, count, parameters, mode=mode, **options)
+        plan = Plan(graph, count, parameters, mode=mode, **options)
+        check_batch_size([output.shape for output in plan.outputs], count)
+        return plan

@@ -1,0 +1,86 @@
+"""The batch axis of the outputs of a model: first, with one entry per sample.
+
+Functions inside a graph may move the batch axis or merge it with another one, if later functions
+move it back:
+
+    x = ops.reshape(x, (-1, 32, 32, 3))       frames of all videos
+    x = Conv2D(8, 3)(x)
+    x = ops.reshape(x, (-1, 16, 30, 30, 8))   videos again
+
+Whether they do is found by computing the shapes of the graph for a batch of `_TRIED` samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastconv.layers.base import Layer
+from fastconv.layers.function import FunctionLayer
+from fastconv.layers.network import Network
+from fastconv.layers.symbolic import Call, SymbolicTensor
+from fastconv.shapes import Shape
+
+_TRIED = 5  # small, since some functions compute with arrays of this size
+
+
+def check_batch_axis(network: Network) -> None:
+    """Raise ValueError unless every output of `network` has the batch axis first, and no other axis
+    whose size depends on the batch."""
+    for tensor in network.outputs:
+        if tensor.shape[:1] != (None,):
+            raise _error(tensor)
+    if not any(_has_functions(call) for call in network.calls):
+        return
+    shapes = _output_shapes(network, [(_TRIED, *tensor.shape[1:]) for tensor in network.inputs])
+    for tensor, shape in zip(network.outputs, shapes, strict=True):
+        # An unknown first size depends on the sizes of images, too.
+        if shape[0] not in (None, _TRIED) or shape[1:] != tensor.shape[1:]:
+            raise _error(tensor, f", for a batch of {_TRIED} samples {shape}")
+
+
+def check_batch_size(shapes: Sequence[Shape], size: int) -> None:
+    """Raise ValueError unless all outputs of a model have `size` entries, one per sample."""
+    for shape in shapes:
+        if shape[:1] != (size,):
+            raise ValueError(
+                "outputs of a model must have the batch axis first, with one entry per sample; "
+                f"received shape {tuple(shape)} for a batch of {size} samples"
+            )
+
+
+def _has_functions(call: Call) -> bool:
+    layer = call.layer
+    return isinstance(layer, FunctionLayer) or getattr(layer, "is_traced", False)
+
+
+def _error(tensor: SymbolicTensor, more: str = "") -> ValueError:
+    return ValueError(
+        "outputs of a model must have the batch axis first, with one entry per sample; "
+        f"{tensor.call.layer.name!r} gives shape {tensor.shape}{more}"
+    )
+
+
+def _output_shapes(network: Network, shapes: Sequence[Shape]) -> list[Shape]:
+    """Return the shapes of the outputs for inputs of these shapes, which include the batch."""
+    of = dict(zip(network.inputs, shapes, strict=True))
+    for call in network.calls:
+        if call.outputs[0] not in of:
+            results = _of_call(call, [of[tensor] for tensor in call.inputs])
+            of.update(zip(call.outputs, results, strict=True))
+    return [of[tensor] for tensor in network.outputs]
+
+
+def _of_call(call: Call, shapes: list[Shape]) -> list[Shape]:
+    layer = call.layer
+    if isinstance(layer, FunctionLayer):
+        return layer.output_shapes(call, shapes)
+    if isinstance(layer, Layer):
+        inner = layer.inner_network(call, call.training or False)
+        if inner is not None:
+            return _output_shapes(inner, shapes)[: len(call.outputs)]
+        shape: Any = shapes if layer.merges else shapes[0]
+        return [tuple(layer.compute_output_shape(shape))]
+    # A weight, random numbers, or the operations of a class of fastconv in a user's `call`.
+    recorded = [tensor.shape for tensor in call.outputs]
+    return [(shapes[0][0], *s[1:]) if s[:1] == (None,) else s for s in recorded]

@@ -33,8 +33,9 @@ COMPLETE := $(RECENT); import ensurepip, os, sysconfig; \
 first_that_runs = $(firstword $(foreach p,$(CANDIDATES),$(shell $(p) -c '$(1)' 2>/dev/null && echo $(p))))
 PYTHON ?= $(or $(call first_that_runs,$(COMPLETE)),$(call first_that_runs,$(RECENT)))
 
-# The list in pyproject.toml, without its commas (each name is quoted there).
-BUILD_REQUIRES = $(shell sed -n 's/^requires = \[\(.*\)\]$$/\1/p' pyproject.toml | tr ',' ' ')
+# Lists in pyproject.toml, as quoted names for the shell.
+listed = $(shell sed -n 's/^$(1) = \[\(".*"\)\].*$$/\1/p' pyproject.toml | sed 's/", "/" "/g')
+BUILD_REQUIRES = $(call listed,requires)
 SOURCES := setup.py $(wildcard fastconv/_ext/*.py* fastconv/_ext/*/*)
 
 .PHONY: demo test test-sanitizers bench bench-peers docs pictures lint build wheel wheels check-wheels sdist clean distclean
@@ -132,10 +133,12 @@ $(PEERS)/.installed: benchmarks/requirements-peers.txt | $(VENV)/.ready
 	    "to find the CPU build of PyTorch." >&2; exit 1; }
 	@touch $@
 
-# What the guide is built with, in an environment of its own.
-$(DOCS)/.installed: docs/requirements.txt | $(VENV)/.ready
+# What the guide is built with, in an environment of its own; and what fastconv itself needs: some
+# names of the reference exist only at run time.
+$(DOCS)/.installed: pyproject.toml | $(VENV)/.ready
 	$(PY) -m venv --clear $(DOCS)
-	$(DOCS)/bin/python -m pip --disable-pip-version-check install -q -r $<
+	$(DOCS)/bin/python -m pip --disable-pip-version-check install -q \
+	  $(call listed,docs) $(call listed,dependencies)
 	@touch $@
 
 # What builds and audits wheels.

@@ -10,13 +10,14 @@ baseline flags.
 setuptools gives one set of flags to a whole extension and recompiles nothing when a header
 changes, so `build_ext` below compiles every unit itself: in parallel, and only when the command
 line or one of the files the compiler read last time (its own dependency output) has changed.
-`CC`, `CFLAGS` and `LDFLAGS` are honoured.  FASTCONV_SANITIZE and FASTCONV_LIMITED_API are explained
-below.
+`CC`, `CFLAGS` and `LDFLAGS` are honoured.  FASTCONV_SANITIZE, FASTCONV_LIMITED_API,
+FASTCONV_REPOSITORY and FASTCONV_CONTACT are explained below.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -345,9 +346,54 @@ def extensions() -> list[Extension]:
     ]
 
 
+def release_setting(variable: str, line: str) -> str:
+    """A setting of a release: an environment variable, or what the sdist was made with."""
+    record = Path("PKG-INFO")
+    if variable in os.environ or not record.exists():
+        return os.environ.get(variable, "")
+    found = re.search(f"^{line}(.+)$", record.read_text(encoding="utf-8"), re.MULTILINE)
+    return found[1] if found else ""
+
+
+# A release is built with the address of its repository on GitHub, for the links of the package page
+# and of the guide (mkdocs.yml), and with the mail address of its maintainers. Without the former
+# the links of the README stay relative.
+REPOSITORY = release_setting("FASTCONV_REPOSITORY", "Project-URL: Source, ").rstrip("/")
+CONTACT = release_setting("FASTCONV_CONTACT", "Author-email: ")
+
+
+def package_page(readme: str, repository: str) -> str:
+    """The README with links and pictures of the checkout as addresses in its repository."""
+    if not repository:
+        return readme
+
+    def absolute(found: re.Match[str]) -> str:
+        folder = "raw" if found["picture"] else "blob"
+        return f"{found[0][: -len(found['path'])]}{repository}/{folder}/main/{found['path']}"
+
+    return re.sub(r"(?P<picture>!?)\[[^\[\]]*\]\((?P<path>(?!\w+:|#)[^\s()]+)", absolute, readme)
+
+
+def project_urls(repository: str) -> dict[str, str]:
+    if not repository:
+        return {}
+    return {
+        "Homepage": repository,
+        "Documentation": f"{repository}/blob/main/docs/index.md",
+        "Source": repository,
+        "Issues": f"{repository}/issues",
+        "Changelog": f"{repository}/blob/main/CHANGELOG.md",
+    }
+
+
 if __name__ == "__main__":
     tag = {"py_limited_api": "cp{}{}".format(*OLDEST_PYTHON)} if LIMITED_API else {}
     setup(
+        author="The fastconv developers",
+        author_email=CONTACT or None,
+        long_description=package_page(Path("README.md").read_text(encoding="utf-8"), REPOSITORY),
+        long_description_content_type="text/markdown",
+        project_urls=project_urls(REPOSITORY),
         ext_modules=extensions(),
         cmdclass={"build_ext": build_ext},
         options={"bdist_wheel": tag},

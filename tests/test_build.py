@@ -370,6 +370,17 @@ def test_sdist_holds_the_sources_and_no_mnist(sdist):
     assert sdist.stat().st_size < 5_000_000  # MNIST alone has 11 MB
 
 
+@pytest.mark.skipif(not (CHECKOUT / ".git").exists(), reason="git lists the files of a checkout")
+def test_sdist_holds_every_file_of_the_repository_but_mnist_and_those_of_its_host(sdist):
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    listed = output("git", "ls-files", "--cached", "--deduplicate").split("\n")
+    wanted = {name for name in listed if name and (CHECKOUT / name).exists()}
+    missing = wanted - names - {".gitignore"}
+    apart = (".ci/", ".github/", "data/")
+    assert [name for name in sorted(missing) if not name.startswith(apart)] == []
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")

@@ -257,4 +257,4 @@ def test_pillow_is_imported_late_and_missed_politely():
     run = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    assert run.stdout.strip() == "pictures need Pillow: pip install fastconv[data]"
+    assert run.stdout.strip() == "pictures need Pillow: pip install 'fastconv[data]'"

@@ -27,7 +27,7 @@ OVERSUBSCRIBED = {  # for Open MPI
 
 pytestmark = pytest.mark.skipif(
     LAUNCHER is None or find_spec("mpi4py") is None,
-    reason="needs mpi4py and mpirun: pip install fastconv[mpi] mpich",
+    reason="needs mpi4py and mpirun: pip install 'fastconv[mpi]' mpich",
 )
 
 

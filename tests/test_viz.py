@@ -134,7 +134,7 @@ def test_without_matplotlib_the_error_says_what_to_install():
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    assert done.stdout.strip() == "pictures need matplotlib: pip install fastconv[viz]"
+    assert done.stdout.strip() == "pictures need matplotlib: pip install 'fastconv[viz]'"
 
 
 # ---- what is on them ----

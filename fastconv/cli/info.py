@@ -12,7 +12,14 @@ DESCRIPTION = (
 EXAMPLES = ["fastconv info", "fastconv info --json"]
 
 # extra of the package -> the module that it brings
-EXTRAS = {"data": "PIL", "mpi": "mpi4py", "viz": "matplotlib", "sklearn": "sklearn"}
+EXTRAS = {
+    "completion": "argcomplete",
+    "data": "PIL",
+    "mpi": "mpi4py",
+    "onnx": "onnx",
+    "sklearn": "sklearn",
+    "viz": "matplotlib",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

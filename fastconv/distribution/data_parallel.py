@@ -71,7 +71,7 @@ def _world() -> Any:
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:  # RuntimeError: mpi4py without an MPI
         raise ImportError(
-            f"several ranks need an MPI and mpi4py: pip install fastconv[mpi] ({error})"
+            f"several ranks need an MPI and mpi4py: pip install 'fastconv[mpi]' ({error})"
         ) from None
     if MPI.COMM_WORLD.Get_size() == 1 < _launched():
         raise RuntimeError(

@@ -32,6 +32,6 @@ class Explanation(ModelReport):
         """The network as a picture: sizes, work, parameters and receptive fields of every layer.
 
         Returns a `matplotlib.figure.Figure`. Raises ImportError without matplotlib, which
-        `pip install fastconv[viz]` brings.
+        `pip install 'fastconv[viz]'` brings.
         """
         return draw(self)

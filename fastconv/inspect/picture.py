@@ -22,7 +22,7 @@ def draw(report: ModelReport) -> Any:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ImportError(
-            "a picture needs matplotlib; install it with pip install fastconv[viz]"
+            "a picture needs matplotlib; install it with pip install 'fastconv[viz]'"
         ) from error
 
     layers = report.layers

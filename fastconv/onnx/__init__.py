@@ -14,7 +14,7 @@
     writing     the nodes and weights of a file; `writers` has one small function per operation
     backend     onnx's own interface for test programs
 
-The package `onnx` (`pip install "fastconv[onnx]"`) parses and checks files and has the schemas of
+The package `onnx` (`pip install 'fastconv[onnx]'`) parses and checks files and has the schemas of
 the operators; it is needed to import this package, and nothing else of fastconv imports it.
 """
 
@@ -24,7 +24,7 @@ try:
     import onnx as _onnx  # noqa: F401
 except ImportError as error:
     raise ImportError(
-        'fastconv.onnx needs the package onnx: pip install "fastconv[onnx]"', name="onnx"
+        "fastconv.onnx needs the package onnx: pip install 'fastconv[onnx]'", name="onnx"
     ) from error
 
 from fastconv.onnx import backend

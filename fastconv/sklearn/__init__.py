@@ -8,7 +8,7 @@ again by `image_shape` when it goes into the network:
     X (N, ...) -> table (N, features) -> scikit-learn's checks -> (N, *sample shape) -> the network
 
 `estimator` holds what both share, `classifier` and `regressor` what labels mean, and `network` the
-small default network. Needs scikit-learn (`pip install fastconv[sklearn]`).
+small default network. Needs scikit-learn (`pip install 'fastconv[sklearn]'`).
 
 >>> from fastconv.datasets import digits
 >>> from fastconv.sklearn import ConvClassifier
@@ -22,7 +22,7 @@ try:
     import sklearn  # noqa: F401
 except ImportError:
     raise ImportError(
-        "fastconv.sklearn needs scikit-learn: pip install fastconv[sklearn]"
+        "fastconv.sklearn needs scikit-learn: pip install 'fastconv[sklearn]'"
     ) from None
 
 from fastconv.sklearn.classifier import ConvClassifier

@@ -9,7 +9,7 @@
 - custom classes in files: `register_keras_serializable`, `custom_object_scope` and others of
   `fastconv.saving`.
 
-Whatever has to do with pictures needs Pillow (`pip install fastconv[data]`), which is imported
+Whatever has to do with pictures needs Pillow (`pip install 'fastconv[data]'`), which is imported
 when the first picture is.
 """
 

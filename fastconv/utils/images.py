@@ -290,7 +290,7 @@ def pillow():
     try:
         from PIL import Image
     except ImportError:
-        raise ImportError("pictures need Pillow: pip install fastconv[data]") from None
+        raise ImportError("pictures need Pillow: pip install 'fastconv[data]'") from None
     return Image
 
 

@@ -30,7 +30,7 @@ def plot_model(
         dpi: pixels per inch.
         show_dtype, expand_nested, show_layer_activations, show_trainable: must be False.
 
-    Needs Matplotlib (`pip install fastconv[viz]`).
+    Needs Matplotlib (`pip install 'fastconv[viz]'`).
 
     Raises ValueError for an option that is not possible, or a model that is not built.
     """

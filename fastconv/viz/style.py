@@ -54,7 +54,7 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
         try:
             from matplotlib import rc_context
         except ImportError:
-            raise ImportError("pictures need matplotlib: pip install fastconv[viz]") from None
+            raise ImportError("pictures need matplotlib: pip install 'fastconv[viz]'") from None
         with rc_context(_STYLE):
             return draw(*args, **kwargs)
 

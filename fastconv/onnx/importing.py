@@ -14,6 +14,7 @@ from fastconv.models import Model
 from fastconv.onnx import files
 from fastconv.onnx.files import GraphFile
 from fastconv.onnx.running import run
+from fastconv.onnx.sizes import batch_axis
 from fastconv.onnx.tensor import Tensor, channels_last, plain_order
 from fastconv.parameters import undrawn_weights
 
@@ -136,10 +137,16 @@ def _is_image(file: GraphFile, name: str, rank: int) -> bool:
 
 
 def _output(where: str, x: Tensor) -> Tensor:
-    """Return an output in the order of the file, or of images."""
+    """Return an output in the order of the file, or of images; the batch is the first axis."""
     if x.is_constant:
         raise FormatError(f"{where}: an output does not depend on the inputs")
-    return x if x.is_image else Tensor.of(x.plain)
+    if x.is_image:
+        return x
+    batch = batch_axis(x)
+    order = plain_order(x.rank)
+    if batch:
+        order = (batch, *order[:batch], *order[batch + 1 :])
+    return Tensor.of(x.in_order(order), order)
 
 
 def _one_or_list(values: list[Any]) -> Any:

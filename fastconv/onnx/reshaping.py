@@ -44,8 +44,9 @@ def reshaped(x: Tensor, shape: Sequence[int | None]) -> Tensor:
     if _keeps_samples(x, shape):
         return flattened(x)
     groups = _common_groups(x, shape)
+    shape = shape if groups is None else _resolved(x, shape, groups)
     if groups is None or x.order == tuple(range(x.rank)):
-        return Tensor.of(ops.reshape(x.plain, _as_argument(x.value.shape, shape)))
+        return Tensor.of(ops.reshape(x.plain, _as_argument(x.shape, shape)))
     group_of = {axis: number for number, (before, _) in enumerate(groups) for axis in before}
     order: list[int] = []
     after: list[int] = []
@@ -58,6 +59,18 @@ def reshaped(x: Tensor, shape: Sequence[int | None]) -> Tensor:
     value = permuted(x.value, tuple(x.order.index(axis) for axis in order))
     sizes = [shape[axis] for axis in after]
     return Tensor(ops.reshape(value, _as_argument(value.shape, sizes)), tuple(after))
+
+
+def _resolved(x: Tensor, shape: Sequence[int | None], groups: Groups) -> list[int | None]:
+    """Return the shape with the product of its group for -1, where that is known."""
+    sizes = list(shape)
+    for before, after in groups:
+        old = [n for axis, n in enumerate(x.shape) if axis in before and n is not None]
+        new = [shape[axis] for axis in after]
+        if new.count(-1) == 1 and None not in new and len(old) == len(before):
+            rest = math.prod(n for n in new if n is not None and n != -1)
+            sizes[after[new.index(-1)]] = math.prod(old) // rest
+    return sizes
 
 
 def _keeps_samples(x: Tensor, shape: Sequence[int | None]) -> bool:

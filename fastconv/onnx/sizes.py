@@ -10,6 +10,7 @@ of the inputs. An operator on constants runs once per case, and what is equal in
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from weakref import WeakKeyDictionary
 
@@ -81,10 +82,14 @@ def _results(tensor: SymbolicTensor):
     found = []
     for case in range(CASES):
         shapes = [_known[each][case] for each in call.inputs]
-        if not isinstance(call.layer, FunctionLayer):  # layers take any batch
+        batch = None
+        if not isinstance(call.layer, FunctionLayer):  # layers take any batch, and keep it
+            batch = shapes[0][0]
             shapes = [(None, *shape[1:]) for shape in shapes]
         result = call.layer.compute_output_shape(shapes if call.layer.merges else shapes[0])
         listed = result if result and isinstance(result[0], (tuple, list)) else [result]
+        if batch is not None:
+            listed = [(batch, *shape[1:]) for shape in listed]
         found.append([_chosen(shape, case) for shape in listed])
     for index, output in enumerate(call.outputs):
         yield output, [case[index] for case in found]
@@ -95,6 +100,33 @@ def _chosen(shape: Sequence[int | None], case: int) -> tuple[int, ...]:
         size if size is not None else _BATCHES[case] if axis == 0 else 32 * axis * _FACTORS[case]
         for axis, size in enumerate(shape)
     )
+
+
+def batch_axis(x: Tensor) -> int | None:
+    """Return the axis of the file that has the size of the batch, None without one.
+
+    Recurrent networks put time first: (T, N, C).
+    """
+    columns = zip(*case_shapes(x), strict=True)
+    return next((axis for axis, sizes in enumerate(columns) if sizes == _BATCHES), None)
+
+
+def repeated_once(x: Tensor) -> Tensor:
+    """Return a constant whose open axes repeat one element with size 1 there; any other as it is.
+
+    A first state of zeros (batch, units) becomes (1, units), which is broadcast.
+    """
+    if not isinstance(x.value, Varying):
+        return x
+    cases = x.value.cases
+    if len({case.ndim for case in cases}) > 1:
+        return x
+    open_axes = [a for a in range(x.rank) if len({case.shape[a] for case in cases}) > 1]
+    key = tuple(slice(0, 1) if a in open_axes else slice(None) for a in range(x.rank))
+    first = cases[0][key]
+    if all(np.array_equal(case, np.broadcast_to(first, case.shape)) for case in cases):
+        return Tensor.of(first)
+    return x
 
 
 def values_of(x: Tensor) -> list[list[int]]:
@@ -116,6 +148,7 @@ def new_shape(x: Tensor, wanted: Tensor, zero_copies: bool) -> list[int | None]:
             [before[k][a] if n == 0 and a < x.rank else n for a, n in enumerate(case)]
             for k, case in enumerate(cases)
         ]
+    cases = [_without_rest(case, math.prod(before[k])) for k, case in enumerate(cases)]
     sizes: list[int | None] = []
     for axis, column in enumerate(zip(*cases, strict=True)):
         if len(set(column)) == 1:
@@ -129,6 +162,14 @@ def new_shape(x: Tensor, wanted: Tensor, zero_copies: bool) -> list[int | None]:
         else:
             sizes.append(-1)
     return _with_batch(x, sizes)
+
+
+def _without_rest(shape: list[int], whole: int) -> list[int]:
+    """Return a shape of `whole` elements with the size that follows for -1."""
+    known = math.prod(n for n in shape if n != -1)
+    if shape.count(-1) != 1 or not known or whole % known:
+        return shape
+    return [whole // known if n == -1 else n for n in shape]
 
 
 def _with_batch(x: Tensor, sizes: list[int | None]) -> list[int | None]:

@@ -161,3 +161,43 @@ def two_outputs():
     g.nodes[-1].output.append("rest")
     c = g.add("ReduceSum", g.constant(np.array([1, 2, 3])), x="rest", keepdims=0)
     return g.model(a, b, c)
+
+
+@case
+def recurrent():
+    """As networks that read text: time first, states of zeros for the batch of the input."""
+    g = Graph(["N", 4, 6, 8])
+    g.add("ReduceMean", axes=[2], keepdims=0)
+    steps = g.add("Transpose", perm=[2, 0, 1])
+    g.add("Shape")
+    batch = g.add("Slice", *(g.constant(np.array([n])) for n in (1, 2)))
+    around = [g.constant(np.array([n])) for n in (2, 5)]
+    start = g.add("Concat", batch, around[1], x=around[0], axis=0)
+    start = g.add("ConstantOfShape", x=start)
+    weights = [g.random(2, 20, 4), g.random(2, 20, 5), g.random(2, 40)]
+    g.add("LSTM", *weights, "", start, start, x=steps, hidden_size=5, direction="bidirectional")
+    g.add("Transpose", perm=[0, 2, 1, 3])
+    y = g.add("Reshape", g.constant(np.array([0, 0, -1])))
+    g.add("GRU", g.random(1, 9, 10), g.random(1, 9, 3), hidden_size=3, linear_before_reset=1)
+    last = g.add("Squeeze", g.constant(np.array([1])))
+    rows = g.add("Reshape", g.constant(np.array([-1, 10])), x=y)
+    g.add("Gemm", g.random(3, 10), transB=1, x=rows)
+    whole = g.add("Concat", batch, g.constant(np.array([-1])), x=g.constant(np.array([8])), axis=0)
+    g.add("Reshape", whole, x=g.nodes[-2].output[0])
+    g.add("Add", last)
+    return g.model()
+
+
+@case
+def state_of_zeros():
+    """One step of a network that another program has unrolled."""
+    g = Graph(["N", 4])
+    g.add("Shape")
+    batch = g.add("Slice", *(g.constant(np.array([n])) for n in (0, 1)))
+    start = g.add("Concat", g.constant(np.array([5])), x=batch, axis=0)
+    start = g.add("ConstantOfShape", x=start)
+    state = g.add("Gemm", g.random(5, 5), g.random(5), x=start)
+    g.add("Gemm", g.random(4, 5), x="x")
+    g.add("Add", state)
+    g.add("Tanh")
+    return g.model()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import Any
 
@@ -12,13 +12,35 @@ from fastconv import ops
 from fastconv.onnx.nodes import Node
 from fastconv.onnx.operators.constants import dtype_of
 from fastconv.onnx.registry import operator
+from fastconv.onnx.sizes import Varying, case_shapes, repeated_once
 from fastconv.onnx.tensor import Tensor, aligned
 
 
 def combined(function: Callable[..., Any], *tensors: Tensor) -> Tensor:
     """Return a function of several tensors with broadcasting."""
-    values, leader = aligned(*tensors)
+    values, leader = aligned(*_broadcast(tensors))
     return Tensor(function(*values), leader.order, leader.columns)
+
+
+def _broadcast(tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+    """Return the tensors with constants of open sizes, where the others have these sizes already,
+    as constants that are broadcast."""
+    if not any(isinstance(x.value, Varying) for x in tensors):
+        return tensors
+    shapes = [case_shapes(x) for x in tensors if not x.is_constant]
+    found = [repeated_once(x) for x in tensors]
+    for x, once in zip(tensors, found, strict=True):
+        if x is not once and not any(_has_sizes(shape, x.value) for shape in shapes):
+            return tensors
+    return found
+
+
+def _has_sizes(shapes: Sequence[tuple[int, ...]], constant: Varying) -> bool:
+    """Whether the last axes of `shapes` are those of the constant, in all cases."""
+    return all(
+        shape[len(shape) - case.ndim :] == case.shape
+        for shape, case in zip(shapes, constant.cases, strict=True)
+    )
 
 
 _UNARY: list[tuple[str, tuple[int, ...], Callable[..., Any]]] = [

@@ -9,6 +9,7 @@ import numpy as np
 from fastconv import ops
 from fastconv.onnx.nodes import Node
 from fastconv.onnx.registry import operator
+from fastconv.onnx.sizes import repeated_once
 from fastconv.onnx.tensor import Tensor
 
 _DIRECTIONS = {"forward": [False], "reverse": [True], "bidirectional": [False, True]}
@@ -57,7 +58,7 @@ def _start(state: Tensor | None, number: int, units: int, x: Tensor, node: Node)
     if state is None:
         return np.zeros((1, units), x.dtype)
     key = (slice(None), number) if node["layout"] else number
-    return ops.get_item(state.plain, key)
+    return ops.get_item(repeated_once(state).plain, key)
 
 
 def _results(node: Node, parts: list[Any], lasts: list[list[Any]]) -> list[Tensor]:

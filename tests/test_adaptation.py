@@ -67,14 +67,25 @@ def test_waiting_alone_is_no_reason_to_use_fewer(program):
 
 
 def test_the_number_is_halved_and_doubled_step_by_step(program):
-    crowded = [(100 * (6 + n), 80 if n > 1 else 0) for n in range(1, 9)]
+    crowded = [(100 * (4 + n), 80 if n > 1 else 0) for n in range(1, 9)]
     idle = [(8000 // n, 2) for n in range(1, 9)]
     first, _, later = shares(program, (10000, crowded), (4000, idle), (5000, idle))
     assert first[0] >= 90
     assert later == [0] * 7 + [100]
 
 
-def test_long_runs_are_averaged_over_four(program):
-    """A training step of 300 ms: windows are then as long as four steps."""
-    [share] = shares(program, (600000, [(300000, 0), (500000, 60)]))
+def test_a_small_gain_is_no_reason_to_use_fewer(program):
+    """Two threads get their share of a machine where another program comes and goes."""
+    [share] = shares(program, (10000, [(9000, 0), (9400, 45)]))
+    assert share[1] >= 90
+
+
+def test_trials_of_long_runs_cost_little_and_all_threads_return_within_twenty(program):
+    """A training step of 300 ms, beside another program and then alone."""
+    alone = [(300000, 0), (160000, 3)]
+    share, returning, later = shares(
+        program, (600000, [(300000, 0), (500000, 60)]), (20 * 300, alone), (5000, alone)
+    )
     assert share[0] >= 90
+    assert returning[1] > 0
+    assert later == [0, 100]

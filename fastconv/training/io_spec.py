@@ -48,6 +48,8 @@ class IOSpec:
         self._labels = _labels("x", "input", input_names)  # of the inputs, in errors
         self._output_shapes_for, self.plan_shapes = output_shapes_for, plan_shapes
         self.fixed = not any(None in shape[1:] for shape in input_shapes)
+        # The sizes of a sample of the only input: an array of these needs no further check.
+        self._sizes = (len(input_shapes) == 1 and self.fixed and input_shapes[0][1:]) or None
 
     def with_losses(self, losses: Sequence[Loss | None]) -> IOSpec:
         """Return the same inputs and outputs with `losses`."""
@@ -88,6 +90,8 @@ class IOSpec:
     def samples(self, x: Any) -> list[np.ndarray]:
         """Return the arrays of `x`, with the ranks of the inputs; raise ValueError or TypeError if
         they do not match."""
+        if type(x) is np.ndarray and x.shape[1:] == self._sizes and x.dtype.kind in "iuf":
+            return [x]
         names, shapes = self.input_names, self.input_shapes
         one = isinstance(x, (list, tuple)) and len(x) == len(names) == 1
         if one and np.ndim(x[0]) == len(shapes[0]):  # a list of one array, not of one sample

@@ -2,13 +2,16 @@
  *
  * Where other programs want the cores, a second thread may run only when the first one has long
  * waited for it; then one thread alone is faster.  A program does the same work at every run, so
- * the times of its runs can be compared.  They are averaged over windows of at least 20 ms and at
- * least four runs.
+ * the times of its runs can be compared.  They are averaged over windows of at least 20 ms and four
+ * runs, or 100 ms.
  *
  *   - If thread 0 has waited for more than a quarter of a window, about half as many threads are
- *     tried during the next window.  The faster number stays.
- *   - With fewer threads than allowed, up to twice as many are tried in turn.
- *   - After a trial that has failed, the next one comes twice as late, after 2 to 32 windows.
+ *     tried during the next window.  They stay if they save an eighth of the time.  A smaller gain
+ *     is not worth the risk that the other programs stop meanwhile.
+ *   - With fewer threads than allowed, up to twice as many are tried in turn.  They stay if they
+ *     save any time.
+ *   - After a trial that has failed, the next one comes twice as late: after two windows at first,
+ *     in the end after at least 16 of them and 0.6 s.
  *
  * On an idle machine threads wait little, and nothing is ever tried.  Results do not depend on the
  * number of threads. */
@@ -21,8 +24,10 @@
 enum {
     FC_WINDOW_NS = 20000000,
     FC_WINDOW_RUNS = 4,
+    FC_LONG_WINDOW_NS = 100000000,
     FC_SHORTEST_PAUSE = 2,
-    FC_LONGEST_PAUSE = 32,
+    FC_LONGEST_PAUSE = 16,
+    FC_LONGEST_PAUSE_NS = 600000000,
 };
 
 /* Zero before the first run. */
@@ -53,11 +58,12 @@ static inline int fc_adapted_threads(fc_adaptation *a, int most)
 
 static inline void fc_end_trial(fc_adaptation *a, int64_t mean)
 {
-    if (mean < a->mean) {
+    const int64_t needed = a->tried < a->threads ? a->mean - a->mean / 8 : a->mean;
+    if (mean < needed) {
         a->threads = a->tried;
         a->mean = mean;
         a->pause = FC_SHORTEST_PAUSE;
-    } else if (a->pause < FC_LONGEST_PAUSE)
+    } else if (a->pause < FC_LONGEST_PAUSE || a->pause * a->elapsed < FC_LONGEST_PAUSE_NS)
         a->pause *= 2;
     a->windows = 0;
     a->tried = 0;
@@ -77,7 +83,8 @@ static inline void fc_adapt(fc_adaptation *a, int64_t elapsed, int64_t waited)
     a->runs++;
     a->elapsed += elapsed;
     a->waited += waited;
-    if (a->elapsed < FC_WINDOW_NS || a->runs < FC_WINDOW_RUNS)
+    if (a->elapsed < FC_WINDOW_NS ||
+        (a->runs < FC_WINDOW_RUNS && a->elapsed < FC_LONG_WINDOW_NS))
         return;
     const int64_t mean = a->elapsed / a->runs;
     if (a->tried)

@@ -58,6 +58,7 @@ __all__ = [
     "optimizers",
     "parameters",
     "plan",
+    "play",
     "preprocessing",
     "random",
     "reference",

@@ -400,7 +400,9 @@ def test_wheel_holds_the_package_and_the_sources_of_exported_networks(wheel):
     sources = {name for name in names if Path(name).suffix in (".c", ".h", ".inc")}
     assert {Path(name).parts[:2] for name in sources} == {("fastconv", "_ext")}
     assert {"fastconv/_ext/network/records.c", "fastconv/_ext/kernels/conv.inc"} <= sources
-    assert kinds == {".py", ".pyi", ".pxd", ".so", ".typed", ".gz", ".txt", ".c", ".h", ".inc"}
+    modules_and_data = {".py", ".pyi", ".pxd", ".so", ".typed", ".gz", ".txt"}
+    page = {".html", ".css", ".js"}  # of `fastconv play`
+    assert kinds == modules_and_data | page | {".c", ".h", ".inc"}
     assert len([name for name in names if name.endswith(".so")]) == len(modules())
     assert "fastconv/_ext/_core.pxd" in names
     assert wheel.stat().st_size < 3_000_000

@@ -9,11 +9,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from matplotlib import rc_context
 
 from fastconv import filters, layers, models, utils, viz
 from fastconv.datasets import mnist
 
 FOLDER = Path(__file__).parent / "pictures"
+DIAGRAMS = {
+    "sliding_window_valid", "sliding_window_same", "sliding_window_stride", "pooling", "costs",
+    "receptive_field", "model_graph", "model_graph_residual", "history", "translation_test",
+    "confusion_matrix",
+}  # fmt: skip
 
 
 def convolutional() -> models.Sequential:
@@ -71,7 +77,7 @@ def main() -> None:
     three = x_train[7]
 
     pictures = {
-        "sliding_window_valid": viz.sliding_window(28, 3),
+        "sliding_window_valid": viz.sliding_window(7, 3),
         "sliding_window_same": viz.sliding_window(7, 3, 1, "same"),
         "sliding_window_stride": viz.sliding_window(7, 3, 3),
         "pooling": viz.pooling(),
@@ -101,9 +107,14 @@ def main() -> None:
     }
     FOLDER.mkdir(exist_ok=True)
     for name, figure in pictures.items():
-        # Without the version of matplotlib in it, the same picture is the same file.
-        figure.savefig(FOLDER / f"{name}.png", metadata={"Software": None})
-        print(FOLDER / f"{name}.png")
+        # Diagrams are sharp at every size; pictures have enough pixels for fine screens. Without
+        # the version of matplotlib and the date in it, the same picture is the same file.
+        diagram = name in DIAGRAMS
+        path = FOLDER / f"{name}.{'svg' if diagram else 'png'}"
+        absent = ("Creator", "Date") if diagram else ("Software",)
+        with rc_context({"svg.hashsalt": name}):
+            figure.savefig(path, dpi=300, metadata=dict.fromkeys(absent))
+        print(path)
 
 
 if __name__ == "__main__":

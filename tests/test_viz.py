@@ -158,7 +158,7 @@ def test_sliding_windows_of_the_lectures():
         ((7, 3, 1, 1), "floor((7 + 2*1 - 3)/1) + 1 = 7"),
         ((28, 3, 1, "valid"), "floor((28 + 2*0 - 3)/1) + 1 = 26"),
         ((4, 3, 1, "same"), "floor((4 + 2*1 - 3)/1) + 1 = 4"),
-        ((4, 3, 2, "same"), "floor((4 + 0 + 1 - 3)/2) + 1 = 2"),
+        ((4, 3, 2, "same"), "floor((4 + 0+1 - 3)/2) + 1 = 2"),
     ):
         assert formula in words(viz.sliding_window(*arguments))
 
@@ -238,14 +238,21 @@ def test_costs_of_the_lectures(model, residual):
     widths = [[patch.get_width() for patch in ax.patches] for ax in figure.axes]
     assert widths[0] == [320, 0, 18496, 0, 36928, 0, 36928, 650]
     assert widths[1][0] == 26 * 26 * 9 * 32 and widths[1][6] == 576 * 64
-    assert widths[2][0] == 26 * 26 * 32
+    assert widths[2][0] == 4 * 26 * 26 * 32
+    assert widths[3][4] == pytest.approx(100 * 324 / 784, rel=0.5)
+    colours = [patch.get_facecolor() for patch in figure.axes[1].patches]
+    assert len({colours[0], colours[1], colours[6]}) == 3 and colours[0] == colours[2]
     nested = models.Sequential([layers.Input((16, 16, 3)), residual])
-    assert viz.costs(nested).axes[0].patches[0].get_width() == residual.count_params()
+    inner = [patch.get_width() for patch in viz.costs(nested).axes[0].patches]
+    assert sum(inner) == residual.count_params()
 
 
 def test_the_confusion_matrix_counts():
     figure = viz.confusion_matrix([0, 1, 1, 2], np.eye(3)[[0, 1, 2, 2]], ["a", "b", "c"])
-    assert figure.axes[0].images[0].get_array().tolist() == [[1, 0, 0], [0, 0.5, 0.5], [0, 0, 1]]
+    wrong, right = (image.get_array().tolist() for image in figure.axes[0].images)
+    assert right == [[1, None, None], [None, 0.5, None], [None, None, 1]]
+    assert wrong == [[None, 0, 0], [0, None, 0.5], [0, 0, None]]
+    assert figure.axes[0].images[0].get_clim() == (0, 0.5)
     assert "3 of 4 right, 75.00 %" in words(figure)
     many = viz.confusion_matrix(np.arange(100), np.arange(100))
     assert not many.axes[0].texts
@@ -255,8 +262,8 @@ def test_the_confusion_matrix_counts():
 def test_the_most_confident_mistakes_come_first():
     chances = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [0.3, 0.7]])
     figure = viz.worst_mistakes(np.zeros((4, 5, 5)), [0, 0, 0, 1], chances, ["no", "yes"])
-    titles = [ax.get_title() for ax in figure.axes]
-    assert titles == ["yes, is no (80 %)", "yes, is no (60 %)"]
+    titles = [(ax.get_title(), ax.get_xlabel()) for ax in figure.axes]
+    assert titles == [("predicted yes\n80 %", "true no"), ("predicted yes\n60 %", "true no")]
 
 
 def test_grad_cam_finds_where_a_class_is():
@@ -303,6 +310,25 @@ def test_accuracy_by_shift():
     assert moved.tolist() == [4 / 6, 0]
     figure = viz.translation_test({"one": net, "two": net}, x, np.arange(6), [0, 1])
     assert [line.get_label() for line in figure.axes[0].lines] == ["one", "two"]
+    assert "accuracy on 6 pictures that are moved sideways" in words(figure)
+
+
+def test_values_with_a_sign_have_zero_in_the_middle(model):
+    """Of a colour map whose lightness grows evenly, so that grey prints show the sign as well."""
+    signed = models.Sequential([layers.Conv2D(4, 3, input_shape=(28, 28, 1), name="maps")])
+    image = viz.feature_maps(signed, IMAGE, "maps").axes[0].images[0]
+    low, high = image.get_clim()
+    assert low == -high < 0 and image.get_cmap().name == "cividis"
+    image = viz.feature_maps(model, IMAGE, "conv2d_1").axes[0].images[0]
+    assert image.get_clim()[0] == 0 and image.get_cmap().name == "viridis"
+
+
+def test_one_filter_is_in_the_middle():
+    figure = viz.filters(filters.sobel_x()[:, :, None])
+    FigureCanvasAgg(figure).draw()
+    (ax,) = (ax for ax in figure.axes if ax.images)
+    box = ax.get_position()
+    assert 0.4 < (box.x0 + box.x1) / 2 < 0.6
 
 
 # ---- bad input ----

@@ -16,6 +16,18 @@ def human_bytes(count: float) -> str:
     return f"{count:.2f} GB"
 
 
+def short_count(count: float) -> str:
+    """`count` with three digits and a letter.
+
+    >>> [short_count(n) for n in (0, 650, 18_496, 2_230_272)]
+    ['0', '650', '18.5 k', '2.23 M']
+    """
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if count >= size:
+            return f"{count / size:.3g} {letter}"
+    return f"{count:.0f}"
+
+
 def human_count(count: float) -> str:
     """`count` with three digits and a word.
 

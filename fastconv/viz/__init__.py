@@ -7,9 +7,10 @@
 
 Every function returns a `matplotlib.figure.Figure` and does not show it: a notebook displays it,
 `figure.savefig("name.png")` writes it. Figures are 4.6 inches wide (a column of a page, a phone),
-with text of at least 8 points, and readable in grey. They are made without pyplot, which would keep
-a reference to every figure. The data of a figure are also available as arrays
-(`class_activation_map`, `occlusion_map`, `receptive_fields` ...).
+with text of at least 8 points. Colours are safe for colour-blind readers, and figures are readable
+in grey. They are made without pyplot, which would keep a reference to every figure. The data of a
+figure are also available as arrays (`class_activation_map`, `occlusion_map`, `receptive_fields`
+...).
 
 One idea per file; `style` contains the common style. Needs matplotlib (`pip install
 fastconv[viz]`), which is imported when the first figure is made.

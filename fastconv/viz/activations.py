@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastconv import inspect
-from fastconv.viz.style import as_picture, new_figure, one_sample, show, styled
+from fastconv.viz.style import as_picture, new_figure, one_sample, scale_of, show, styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,8 +26,9 @@ def activations(model: Any, image: ArrayLike, *, maps: int = 6) -> Figure:
         image: one sample.
         maps: feature maps per row.
 
-    Maps of a row share one scale, from black for the lowest to white for the highest value. Layers
-    that only reshape, or do nothing when the model predicts, are left out.
+    Maps of a row share one scale, from dark blue for 0 to yellow for the highest value; where some
+    values are negative, blue is negative, grey 0 and yellow positive. Layers that only reshape, or
+    do nothing when the model predicts, are left out.
 
     Raises ValueError if the image does not fit the model.
     """
@@ -48,12 +49,11 @@ def activations(model: Any, image: ArrayLike, *, maps: int = 6) -> Figure:
             shown = 1
         elif values.ndim == 3:
             strongest = np.argsort(-values.max(axis=(0, 1)), kind="stable")[:maps]
-            limits = {"vmin": values.min(), "vmax": values.max()}
             for ax, channel in zip(axes, strongest, strict=False):
-                show(ax, values[..., channel], **limits)
+                show(ax, values[..., channel], **scale_of(values))
             shown = len(strongest)
         else:
-            show(axes[0], values.reshape(1, -1), aspect="auto")
+            show(axes[0], values.reshape(1, -1), aspect="auto", **scale_of(values))
             shown = 1
         for ax in axes[shown:]:
             ax.set_axis_off()

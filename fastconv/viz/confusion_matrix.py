@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fastconv.common.figures import BLUE, VERMILION
 from fastconv.viz.style import checked_names, new_figure, show, styled
 
 if TYPE_CHECKING:
@@ -20,14 +21,15 @@ _MOST_NUMBERS = 12  # classes whose counts can be read
 def confusion_matrix(
     y_true: ArrayLike, y_pred: ArrayLike, class_names: Sequence[str] | None = None
 ) -> Figure:
-    """Counts of (true class, predicted class); dark off the diagonal is where it goes wrong.
+    """Counts of (true class, predicted class): blue where it is right, red where it is wrong.
 
     Args:
         y_true: class numbers (N,) or (N, 1), or one-hot rows (N, classes).
         y_pred: class numbers, or probabilities (N, classes).
         class_names: by default the numbers.
 
-    Shades are the share of a true class; up to twelve classes have their counts written in.
+    Shades are the share of a true class, for mistakes on a scale of their own that ends at the
+    largest; up to twelve classes have their counts written in.
 
     Raises ValueError for other shapes, lengths that differ, or names that are too few.
     """
@@ -44,9 +46,18 @@ def confusion_matrix(
     np.add.at(counts, (true, predicted), 1)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
 
-    figure = new_figure(4.15)
+    from matplotlib.ticker import PercentFormatter
+
+    figure = new_figure(3.85)
     ax = figure.subplots()
-    drawn = show(ax, shares, cmap="Greys", vmin=0, vmax=1)
+    right = np.eye(count, dtype=bool)
+    most = float(shares[~right].max(initial=0)) or 1.0
+    wrong = np.ma.array(shares, mask=right)
+    drawn = show(ax, wrong, cmap=_ramp(VERMILION), vmin=0, vmax=most)
+    show(ax, np.ma.array(shares, mask=~right), cmap=_ramp(BLUE), vmin=0, vmax=1)
+    label = "mistakes, share of the true class"
+    bar = figure.colorbar(drawn, ax=ax, fraction=0.045, pad=0.02, label=label)
+    bar.ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     every = max(1, count // 20)
     ticks = range(0, count, every)
     longest = max(len(name) for name in names)
@@ -57,12 +68,19 @@ def confusion_matrix(
     if count <= _MOST_NUMBERS:
         for (row, column), number in np.ndenumerate(counts):
             if number:
-                shade = "1" if shares[row, column] > 0.5 else "0"
+                dark = row == column and shares[row, column] > 0.5
+                shade = "1" if dark else "0"
                 ax.text(column, row, str(number), ha="center", va="center", color=shade)
-    figure.colorbar(drawn, ax=ax, fraction=0.045, pad=0.02, label="share of the true class")
-    right = int(np.trace(counts))
-    figure.suptitle(f"{right:,} of {len(true):,} right, {100 * right / len(true):.2f} %")
+    hits = int(np.trace(counts))
+    figure.suptitle(f"{hits:,} of {len(true):,} right, {100 * hits / len(true):.2f} %")
     return figure
+
+
+def _ramp(colour: str) -> Any:
+    """A colour map from white to a colour."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list(colour, ["#ffffff", colour])
 
 
 def labels_of(y: Any, name: str) -> np.ndarray:

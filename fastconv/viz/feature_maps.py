@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import ArrayLike
 
 from fastconv import inspect
-from fastconv.viz.style import grid, new_figure, one_sample, show, styled
+from fastconv.viz.style import grid, new_figure, one_sample, scale_of, show, styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 def feature_maps(
     model: Any, image: ArrayLike, layer: Any, *, columns: int = 6, most: int = 24
 ) -> Figure:
-    """The feature maps of a layer, bright where a filter answers; all on one scale.
+    """The feature maps of a layer, bright where a filter answers; all on one scale, from 0 or, if
+    values are negative, with grey as 0.
 
     Args:
         model: a built model.
@@ -38,7 +39,7 @@ def feature_maps(
     figure = new_figure(0.5 + (0.62 * height / width + 0.2) * -(-count // columns))
     axes = grid(figure, count, columns)
     for channel, ax in enumerate(axes):
-        drawn = show(ax, maps[..., channel], vmin=maps.min(), vmax=maps.max())
+        drawn = show(ax, maps[..., channel], **scale_of(maps))
         ax.set_title(str(channel))
     figure.colorbar(drawn, ax=axes, fraction=0.05, pad=0.02)
     which = "" if count == channels else f"the first {count} of "

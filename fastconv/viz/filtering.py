@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fastconv.common.figures import SIGNED
 from fastconv.filters import apply, flip
 from fastconv.viz.style import as_picture, new_figure, show, styled
 
@@ -23,7 +24,7 @@ def filtering(image: ArrayLike, kernel: ArrayLike, *, both: bool = True) -> Figu
         kernel: (KH, KW).
         both: show the convolution, for which the filter is flipped, beside the cross-correlation.
 
-    In the results mid-grey is 0, on one scale.
+    In filters and results blue is negative, grey 0 and yellow positive; all results have one scale.
 
     Raises ValueError for other dimensions.
     """
@@ -47,12 +48,12 @@ def filtering(image: ArrayLike, kernel: ArrayLike, *, both: bool = True) -> Figu
     axes[1, 0].set_title("picture")
     for column, (kind, used) in enumerate(kinds.items(), start=1):
         above, below = axes[:, column]
-        show(above, used, vmin=-taps, vmax=taps)
+        show(above, used, cmap=SIGNED, vmin=-taps, vmax=taps)
         above.set_title("filter" if column == 1 else "filter, flipped")
         if used.size <= 25:
             for (row, place), value in np.ndenumerate(used):
                 shade = "1" if value < 0 else "0"
                 above.text(place, row, f"{value:.3g}", ha="center", va="center", color=shade)
-        show(below, results[kind], vmin=-limit, vmax=limit)
+        show(below, results[kind], cmap=SIGNED, vmin=-limit, vmax=limit)
         below.set_title(kind)
     return figure

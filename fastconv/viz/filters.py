@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastconv.common.figures import SIGNED
 from fastconv.viz.style import grid, new_figure, show, styled
 
 if TYPE_CHECKING:
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 
 @styled
 def filters(layer: Any, *, channel: int | None = None, columns: int = 8, most: int = 64) -> Figure:
-    """Filters of a convolution: in colour if they look at three channels, else in greys, where the
-    mid-grey of the frame's scale is 0.
+    """Filters of a convolution: in their colours if they look at three channels, else blue where a
+    weight is negative, grey where it is 0 and yellow where it is positive.
 
     Args:
         layer: a layer with filters, a model (its first such layer is taken), or an array of filters
@@ -33,7 +34,7 @@ def filters(layer: Any, *, channel: int | None = None, columns: int = 8, most: i
         raise ValueError(f"`channel` must be from 0 to {channels - 1}, received {channel}")
     columns = min(columns, count)
     figure = new_figure(0.55 + 0.56 * -(-count // columns) * 8 / max(columns, 4))
-    axes = grid(figure, count, columns)
+    axes = grid(figure, count, columns, room=3)
     what = "1 filter" if count == 1 else f"{count} filters"
     if channels == 3 and channel is None:
         low, high = kernel.min(), kernel.max()
@@ -43,7 +44,7 @@ def filters(layer: Any, *, channel: int | None = None, columns: int = 8, most: i
         return figure
     plane, limit = channel or 0, float(np.abs(kernel).max()) or 1.0
     for index, ax in enumerate(axes):
-        drawn = show(ax, kernel[:, :, plane, index], vmin=-limit, vmax=limit)
+        drawn = show(ax, kernel[:, :, plane, index], cmap=SIGNED, vmin=-limit, vmax=limit)
     figure.colorbar(drawn, ax=axes, fraction=0.05, pad=0.02)
     of = "" if channels == 1 else f", channel {plane} of {channels}"
     figure.suptitle(f"{what} of {kernel.shape[0]}x{kernel.shape[1]}{of}")

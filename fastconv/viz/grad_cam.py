@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastconv import inspect
+from fastconv.common.figures import HEAT
 from fastconv.viz.style import as_picture, new_figure, one_sample, show, styled
 
 if TYPE_CHECKING:
@@ -77,12 +78,10 @@ def overlay(picture: np.ndarray, heat: np.ndarray, title: str) -> Figure:
     plain, alone, both = figure.subplots(1, 3)
     show(plain, picture, vmin=0, vmax=1)
     plain.set_title("picture")
-    drawn = show(alone, heat, vmin=0, vmax=1, extent=frame)
+    drawn = show(alone, heat, cmap=HEAT, vmin=0, vmax=1, extent=frame)
     alone.set_title(f"map {heat.shape[0]}x{heat.shape[1]}")
     show(both, picture, vmin=0, vmax=1)
-    both.imshow(
-        heat, cmap="inferno", alpha=0.45, extent=frame, interpolation="bilinear", vmin=0, vmax=1
-    )
+    both.imshow(heat, cmap=HEAT, alpha=0.45, extent=frame, interpolation="bilinear", vmin=0, vmax=1)
     if heat.max() > 0.5 > heat.min() and min(heat.shape) > 1:
         rows, columns = heat.shape
         y = (np.arange(-1, rows + 1) + 0.5) * height / rows - 0.5

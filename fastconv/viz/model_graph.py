@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fastconv.common.figures import PALE_BLUE
 from fastconv.viz.style import new_figure, styled
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ _BOX = 0.62  # of that is box, the rest arrow
 @styled
 def model_graph(model: Any) -> Figure:
     """The layers from top to bottom: name and class, output shape, parameters; layers with weights
-    are shaded. Ways that pass layers by run along the left.
+    are blue. Ways that pass layers by run along the left.
 
     Raises ValueError if the model is not built.
     """
@@ -29,7 +30,7 @@ def model_graph(model: Any) -> Figure:
     for level, call in enumerate(calls):
         layer, shape = call.layer, call.outputs[0].shape
         params = layer.count_params() if call.inputs else 0
-        shade = "0.88" if params else "1"
+        shade = PALE_BLUE if params else "1"
         ax.add_patch(Rectangle((0, level), 1, _BOX, fc=shade, ec="0.3", lw=0.8))
         middle = level + _BOX / 2
         ax.text(0.02, middle, layer.name, va="center", weight="bold", clip_on=True)

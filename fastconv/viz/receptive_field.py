@@ -5,7 +5,13 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fastconv.viz._windows import Window, geometry_of, windows
+from fastconv.common.figures import BLUE, PALE_BLUE
+from fastconv.inspect.windows import Window, windows_of
+from fastconv.layers import Conv2D
+from fastconv.layers.symbolic import Call
+from fastconv.models import Model
+from fastconv.plan import operations
+from fastconv.shapes import Conv2DGeometry, Pool2DGeometry
 from fastconv.viz.style import new_figure, styled
 
 if TYPE_CHECKING:
@@ -69,14 +75,27 @@ def _spatial_calls(model: Any) -> list[Any]:
 
 def _before(call: Any, size: tuple, spans: tuple) -> tuple[tuple, tuple]:
     """What a field in the output of a call is in its input."""
-    geometry = geometry_of(call)
+    geometry = _geometry_of(call)
     if geometry is None:
         if any(tensor.shape[1:3] != call.outputs[0].shape[1:3] for tensor in call.inputs):
             raise ValueError(f"layer {call.layer.name!r} moves pixels; its field is not followed")
         return size, spans
-    axes = windows(geometry)
+    axes = windows_of(geometry)
     sizes = tuple((s - 1) * w.stride + w.span for s, w in zip(size, axes, strict=True))
     return sizes, tuple(_seen(span, w) for span, w in zip(spans, axes, strict=True))
+
+
+def _geometry_of(call: Call) -> Conv2DGeometry | Pool2DGeometry | None:
+    """How the window of a called layer moves over its input (H, W, C); None if it has none."""
+    layer = call.layer
+    if isinstance(layer, Model) or not call.inputs or len(call.inputs[0].shape) != 4:
+        return None
+    if isinstance(layer, Conv2D):  # which may pad the image first
+        return layer.geometry_on(layer.image_of(call.input_shape))
+    for operation in layer.operations(call.input_shape):
+        if isinstance(operation, (operations.Convolution, operations.Pooling)):
+            return operation.geometry
+    return None
 
 
 def _seen(span: tuple[int, int], window: Window) -> tuple[int, int]:
@@ -108,7 +127,7 @@ def receptive_field(model: Any, layer: Any = None) -> Figure:
         left = (widest - field.shape[1]) / 2
         ax.add_patch(Rectangle((left, level), field.shape[1], 0.34, fc="0.93", ec="0.5", lw=0.6))
         start, size = field.start[1], min(field.size[1], field.shape[1] - field.start[1])
-        ax.add_patch(Rectangle((left + start, level), size, 0.34, fc="0.25", ec="0", lw=0.6))
+        ax.add_patch(Rectangle((left + start, level), size, 0.34, fc=BLUE, ec="0", lw=0.6))
         edges.append((left + start, left + start + size))
     for level, (below, above) in enumerate(itertools.pairwise(edges)):
         corners = [
@@ -117,7 +136,7 @@ def receptive_field(model: Any, layer: Any = None) -> Figure:
             (above[1], level + 1),
             (below[1], level + 0.34),
         ]
-        ax.add_patch(Polygon(corners, fc="0.8", ec="none", zorder=0))
+        ax.add_patch(Polygon(corners, fc=PALE_BLUE, ec="none", zorder=0))
     ax.set_xlim(-0.5, widest + 0.5)
     ax.set_ylim(-0.15, len(fields) - 0.5)
     ax.set_yticks([level + 0.17 for level in range(len(fields))])

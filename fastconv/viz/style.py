@@ -1,80 +1,72 @@
-"""What all pictures share: size, letters, greys, and how arrays become pictures."""
+"""What all pictures share beside `fastconv.common.figures`: how arrays become pictures."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from fastconv.common.arrays import real_array
+from fastconv.common.figures import (
+    BLUE,
+    GREEN,
+    POSITIVE,
+    SIGNED,
+    VERMILION,
+    WIDTH,
+    new_figure,
+    styled,
+)
 from fastconv.training.io_spec import fit_samples
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-WIDTH = 4.6  # inches
+__all__ = [
+    "LINES",
+    "WIDTH",
+    "as_picture",
+    "checked_names",
+    "grid",
+    "new_figure",
+    "one_sample",
+    "scale_of",
+    "show",
+    "styled",
+]
 
-# Line styles before colours, so that the lines differ on a printed page.
+# Line styles and markers as well as colours, so that the lines differ on a printed page.
 LINES: tuple[dict[str, Any], ...] = (
-    {"color": "0.0", "linestyle": "-", "marker": "o"},
-    {"color": "0.45", "linestyle": "--", "marker": "s"},
-    {"color": "0.25", "linestyle": ":", "marker": "^"},
-    {"color": "0.6", "linestyle": "-.", "marker": "D"},
+    {"color": BLUE, "linestyle": "-", "marker": "o"},
+    {"color": VERMILION, "linestyle": "--", "marker": "s"},
+    {"color": GREEN, "linestyle": ":", "marker": "^"},
+    {"color": "0.3", "linestyle": "-.", "marker": "D"},
 )
 
-_STYLE: dict[Any, Any] = {  # matplotlib types the keys as one large Literal
-    "font.size": 8,
-    "axes.titlesize": 8,
-    "axes.labelsize": 8,
-    "xtick.labelsize": 8,
-    "ytick.labelsize": 8,
-    "legend.fontsize": 8,
-    "figure.titlesize": 9,
-    "figure.dpi": 150,
-    "savefig.dpi": 150,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlepad": 4,
-    "lines.markersize": 3.5,
-    "lines.linewidth": 1.2,
-    "legend.frameon": False,
-    "hatch.linewidth": 0.6,
-}
 
-
-def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
-    """Gives a drawing function the common style, which its artists keep."""
-
-    @functools.wraps(draw)
-    def wrapper(*args: Any, **kwargs: Any) -> Figure:
-        try:
-            from matplotlib import rc_context
-        except ImportError:
-            raise ImportError("pictures need matplotlib: pip install 'fastconv[viz]'") from None
-        with rc_context(_STYLE):
-            return draw(*args, **kwargs)
-
-    return wrapper
-
-
-def new_figure(height: float, width: float = WIDTH) -> Figure:
-    """An empty figure that arranges its axes so that nothing overlaps."""
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def grid(figure: Any, count: int, columns: int) -> list[Axes]:
-    """`count` axes in rows of `columns`; places that are left over stay empty."""
-    rows = -(-count // columns)
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    for ax in axes[count:]:
+def grid(figure: Any, count: int, columns: int, room: int = 1) -> list[Axes]:
+    """`count` axes in rows of `columns`, in the middle of a figure with room for `room` columns;
+    places that are left over stay empty."""
+    rows, across = -(-count // columns), max(columns, room)
+    axes = figure.subplots(rows, across, squeeze=False)
+    for ax in axes.ravel():
         ax.set_axis_off()
-    return list(axes[:count])
+    first = (across - columns) // 2
+    chosen = list(axes[:, first : first + columns].ravel()[:count])
+    for ax in chosen:
+        ax.set_axis_on()
+    return chosen
+
+
+def scale_of(values: np.ndarray) -> dict[str, Any]:
+    """Options of `show` that give values one meaning: from 0 to the largest, or, if some are
+    negative, the same distance to both sides of 0."""
+    low, high = float(values.min()), float(values.max())
+    if low >= 0:
+        return {"cmap": POSITIVE, "vmin": 0, "vmax": high or 1}
+    limit = max(-low, high)
+    return {"cmap": SIGNED, "vmin": -limit, "vmax": limit}
 
 
 def show(ax: Axes, values: np.ndarray, **options: Any) -> Any:

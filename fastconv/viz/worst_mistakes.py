@@ -25,7 +25,8 @@ def worst_mistakes(
     count: int = 12,
     columns: int = 4,
 ) -> Figure:
-    """Wrong predictions, the most confident first, with the predicted and the true class.
+    """Wrong predictions, the most confident first: above a picture the predicted class and its
+    probability, below it the true class.
 
     Args:
         images: (N, H, W) or (N, H, W, C).
@@ -33,7 +34,7 @@ def worst_mistakes(
         probabilities: (N, classes), what `predict` returns.
         class_names: by default the numbers.
         count: how many, at most.
-        columns: pictures per row.
+        columns: pictures per row, at most; fewer if names are long.
 
     Raises ValueError for other shapes, lengths that differ, or predictions that are all right.
     """
@@ -50,15 +51,14 @@ def worst_mistakes(
     if not wrong.size:
         raise ValueError("there are no mistakes to show: every prediction is right")
     worst = wrong[np.argsort(-chances[wrong, said[wrong]], kind="stable")][:count]
-    columns = min(columns, len(worst))
     longest = max(len(name) for name in names)
-    lines = 1 if longest <= 3 else 2
+    columns = min(columns, len(worst), 4 if longest <= 5 else 3 if longest <= 12 else 2)
     rows = -(-len(worst) // columns)
-    figure = new_figure(0.4 + rows * (4.3 / max(columns, 3) + 0.16 * lines))
+    figure = new_figure(0.4 + rows * (4.3 / max(columns, 3) + 0.48))
     for ax, index in zip(grid(figure, len(worst), columns), worst, strict=True):
         show(ax, as_picture(images[index]), vmin=0, vmax=1)
         sure = f"{100 * chances[index, said[index]]:.0f} %"
-        seen, is_ = names[said[index]], names[true[index]]
-        ax.set_title(f"{seen}, is {is_} ({sure})" if lines == 1 else f"{seen} ({sure})\nis {is_}")
+        ax.set_title(f"predicted {names[said[index]]}\n{sure}")
+        ax.set_xlabel(f"true {names[true[index]]}")
     figure.suptitle(f"{len(wrong):,} mistakes in {len(true):,}, the most confident first")
     return figure

@@ -252,7 +252,9 @@ _CHAINS: dict[Callable[..., Any], Callable[[Any], Any] | None] = {
 }
 
 FUNCTIONS = {function.__name__: function for function in (*_OPERATIONS, *_CHAINS)}
-swish, hard_swish = silu, hard_silu  # Keras's other names
+# Keras's other names.
+swish: Callable[[np.ndarray], np.ndarray] = silu
+hard_swish: Callable[[np.ndarray], np.ndarray] = hard_silu
 _ALIASES = {"swish": swish, "hard_swish": hard_swish}
 
 

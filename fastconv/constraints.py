@@ -65,7 +65,7 @@ class Constraint(Changeable, NamedArguments, ABC):
 class NonNeg(Constraint):
     """Sets negative weights to zero."""
 
-    def __call__(self, w):
+    def __call__(self, w: np.ndarray) -> np.ndarray:
         return np.maximum(w, 0)
 
     def _compiled(self, ndim):
@@ -93,16 +93,16 @@ class MinMaxNorm(Constraint):
         rate: float = 1.0,
         axis: int | Sequence[int] = 0,
     ):
-        self.min_value = number(min_value, "min_value", 0)
-        self.max_value = number(max_value, "max_value", 0)
+        self.min_value: float = number(min_value, "min_value", 0)
+        self.max_value: float = number(max_value, "max_value", 0)
         if self.min_value > self.max_value:
             raise ValueError(
                 f"`min_value` must be at most `max_value`, received {min_value} and {max_value}"
             )
-        self.rate = number(rate, "rate", 0, 1)
+        self.rate: float = number(rate, "rate", 0, 1)
         several = isinstance(axis, (list, tuple))
         axes = [normalize_int(a, "axis", minimum=-32) for a in (axis if several else [axis])]
-        self.axis = axes if several else axes[0]
+        self.axis: list[int] | int = axes if several else axes[0]
 
     def axes(self, ndim: int) -> tuple[int, ...]:
         """Return `axis` sorted and counted from 0, for `ndim` dimensions; ValueError if one does
@@ -116,7 +116,7 @@ class MinMaxNorm(Constraint):
             )
         return tuple(axes)
 
-    def __call__(self, w):
+    def __call__(self, w: np.ndarray) -> np.ndarray:
         w = np.asarray(w)
         square = np.square(w, dtype=np.float64).sum(axis=self.axes(w.ndim), keepdims=True)
         norm = np.sqrt(square)
@@ -133,7 +133,7 @@ class MinMaxNorm(Constraint):
         limits = self.min_value, self.max_value, self.rate
         return rules.NormLimits(axes[0], axes[-1], *limits, EPSILON)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "min_value": self.min_value,
             "max_value": self.max_value,
@@ -148,7 +148,7 @@ class MaxNorm(MinMaxNorm):
     def __init__(self, max_value: float = 2, axis: int | Sequence[int] = 0):
         super().__init__(0.0, max_value, 1.0, axis)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"max_value": self.max_value, "axis": self.axis}
 
 
@@ -158,7 +158,7 @@ class UnitNorm(MinMaxNorm):
     def __init__(self, axis: int | Sequence[int] = 0):
         super().__init__(1.0, 1.0, 1.0, axis)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"axis": self.axis}
 
 
@@ -168,13 +168,18 @@ class FunctionConstraint(Constraint):
     def __init__(self, function: Callable[[Any], Any]):
         self.wrapped_function = function
 
-    def __call__(self, w):
+    def __call__(self, w: np.ndarray) -> np.ndarray:
         return self.wrapped_function(w)
 
 
 # Keras's other names
-max_norm, min_max_norm, non_neg, unit_norm = MaxNorm, MinMaxNorm, NonNeg, UnitNorm
+max_norm = MaxNorm
+min_max_norm = MinMaxNorm
+non_neg = NonNeg
+unit_norm = UnitNorm
 
+serialize: Callable[..., Any]
+deserialize: Callable[..., Any]
 serialize, deserialize = serializers("constraints")
 CLASSES = {cls.__name__: cls for cls in (MaxNorm, MinMaxNorm, NonNeg, UnitNorm)}
 

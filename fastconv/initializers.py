@@ -65,14 +65,14 @@ class Initializer(NamedArguments, ABC):
 class Zeros(Initializer):
     """All zeros."""
 
-    def __call__(self, shape):
+    def __call__(self, shape: tuple[int, ...]) -> np.ndarray:
         return np.zeros(shape, np.float32)
 
 
 class Ones(Initializer):
     """All ones."""
 
-    def __call__(self, shape):
+    def __call__(self, shape: tuple[int, ...]) -> np.ndarray:
         return np.ones(shape, np.float32)
 
 
@@ -83,6 +83,7 @@ class Constant(Initializer):
     """
 
     def __init__(self, value: float | np.ndarray = 0.0):
+        self.value: float | np.ndarray
         if isinstance(value, dict):  # the form of an array in Keras's files
             inner = value.get("config")
             value = np.array(inner.get("value") if isinstance(inner, dict) else None)
@@ -91,12 +92,12 @@ class Constant(Initializer):
         else:
             self.value = float(value)
 
-    def __call__(self, shape):
+    def __call__(self, shape: tuple[int, ...]) -> np.ndarray:
         if isinstance(self.value, np.ndarray):
             return self.value.copy()
         return np.full(shape, self.value, np.float32)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         if isinstance(self.value, np.ndarray):
             return {"value": plain(self.value)}
         return {"value": self.value}
@@ -106,34 +107,37 @@ class _Random(Initializer):
     """Base class of random initializers; with `seed` None, draws from the common stream."""
 
     def __init__(self, seed: int | None = None):
-        self.seed = None if seed is None else normalize_int(seed, "seed", minimum=0)
+        self.seed: int | None = None if seed is None else normalize_int(seed, "seed", minimum=0)
 
     def _generator(self) -> np.random.Generator:
         return randomness.generator() if self.seed is None else np.random.default_rng(self.seed)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"seed": self.seed}
 
 
 class RandomNormal(_Random):
     """Normal distribution with the given `mean` and `stddev`."""
 
+    mean: float
+    stddev: float
+
     def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None):
         super().__init__(seed)
         self.mean, self.stddev = float(mean), float(stddev)
 
-    def __call__(self, shape):
+    def __call__(self, shape: tuple[int, ...]) -> np.ndarray:
         draws = self._generator().standard_normal(shape, dtype=np.float32)
         return draws * np.float32(self.stddev) + np.float32(self.mean)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"mean": self.mean, "stddev": self.stddev, "seed": self.seed}
 
 
 class TruncatedNormal(RandomNormal):
     """As `RandomNormal`, with values more than two `stddev` from the mean drawn again."""
 
-    def __call__(self, shape):
+    def __call__(self, shape: tuple[int, ...]) -> np.ndarray:
         draws = _truncated_normal(self._generator(), shape)
         return draws * np.float32(self.stddev) + np.float32(self.mean)
 
@@ -141,14 +145,17 @@ class TruncatedNormal(RandomNormal):
 class RandomUniform(_Random):
     """Uniform distribution from `minval` to `maxval`."""
 
+    minval: float
+    maxval: float
+
     def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: int | None = None):
         super().__init__(seed)
         self.minval, self.maxval = float(minval), float(maxval)
 
-    def __call__(self, shape):
+    def __call__(self, shape: tuple[int, ...]) -> np.ndarray:
         return _uniform(self._generator(), shape, self.minval, self.maxval)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"minval": self.minval, "maxval": self.maxval, "seed": self.seed}
 
 
@@ -157,6 +164,10 @@ class VarianceScaling(_Random):
 
     Raises ValueError if `scale` is not positive or `mode` or `distribution` is unknown.
     """
+
+    scale: float
+    mode: str
+    distribution: str
 
     def __init__(
         self,
@@ -174,7 +185,7 @@ class VarianceScaling(_Random):
         one_of(distribution, "distribution", _DISTRIBUTIONS)
         self.scale, self.mode, self.distribution = scale, mode, distribution
 
-    def __call__(self, shape):
+    def __call__(self, shape: tuple[int, ...]) -> np.ndarray:
         fan_in, fan_out = compute_fans(shape)
         fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         variance = self.scale / max(1.0, fan)
@@ -187,7 +198,7 @@ class VarianceScaling(_Random):
         draws = _truncated_normal(self._generator(), shape)
         return draws * np.float32(math.sqrt(variance) / _TRUNCATED_STDDEV)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "scale": self.scale,
             "mode": self.mode,
@@ -204,7 +215,7 @@ class _NamedScaling(VarianceScaling):
     def __init__(self, seed: int | None = None):
         super().__init__(*self._settings, seed=seed)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"seed": self.seed}
 
 
@@ -248,14 +259,14 @@ class Identity(Initializer):
     """Ones on the diagonal of a matrix, times `gain`; only for two dimensions."""
 
     def __init__(self, gain: float = 1.0):
-        self.gain = float(gain)
+        self.gain: float = float(gain)
 
-    def __call__(self, shape):
+    def __call__(self, shape: tuple[int, ...]) -> np.ndarray:
         if len(shape) != 2:
             raise ValueError(f"Identity needs 2 dimensions, received shape {tuple(shape)}")
         return np.float32(self.gain) * np.eye(*shape, dtype=np.float32)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"gain": self.gain}
 
 
@@ -270,7 +281,7 @@ class FromFunction(Initializer):
         describe_function(function)
         self.wrapped_function = function
 
-    def __call__(self, shape):
+    def __call__(self, shape: tuple[int, ...]) -> np.ndarray:
         return np.array(self.wrapped_function(tuple(shape), dtype=np.float32), np.float32)
 
 
@@ -279,9 +290,9 @@ class Orthogonal(_Random):
 
     def __init__(self, gain: float = 1.0, seed: int | None = None):
         super().__init__(seed)
-        self.gain = float(gain)
+        self.gain: float = float(gain)
 
-    def __call__(self, shape):
+    def __call__(self, shape: tuple[int, ...]) -> np.ndarray:
         if len(shape) < 2:
             raise ValueError(f"Orthogonal needs at least 2 dimensions, received shape {shape}")
         rows, columns = math.prod(shape[:-1]), shape[-1]
@@ -291,7 +302,7 @@ class Orthogonal(_Random):
         matrix = q if rows >= columns else q.T
         return (self.gain * matrix).reshape(shape).astype(np.float32)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"gain": self.gain, "seed": self.seed}
 
 
@@ -334,15 +345,24 @@ CLASSES = {
     )
 }  # fmt: skip
 # Keras's other names
-zeros, ones, constant = Zeros, Ones, Constant
-random_normal, random_uniform, truncated_normal = RandomNormal, RandomUniform, TruncatedNormal
+zeros = Zeros
+ones = Ones
+constant = Constant
+random_normal = RandomNormal
+random_uniform = RandomUniform
+truncated_normal = TruncatedNormal
 variance_scaling = VarianceScaling
-glorot_uniform, glorot_normal = GlorotUniform, GlorotNormal
-he_uniform, he_normal = HeUniform, HeNormal
-lecun_uniform, lecun_normal = LecunUniform, LecunNormal
+glorot_uniform = GlorotUniform
+glorot_normal = GlorotNormal
+he_uniform = HeUniform
+he_normal = HeNormal
+lecun_uniform = LecunUniform
+lecun_normal = LecunNormal
 orthogonal = OrthogonalInitializer = Orthogonal
 identity = IdentityInitializer = Identity
 
+serialize: Callable[..., Any]
+deserialize: Callable[..., Any]
 serialize, deserialize = serializers("initializers")
 _ALIASES = {"zero": Zeros, "one": Ones, "normal": RandomNormal, "uniform": RandomUniform}
 

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 
@@ -67,4 +68,5 @@ def set_dtype_policy(policy: str | DTypePolicy) -> None:
         DTypePolicy(policy)
 
 
-global_policy, set_global_policy = dtype_policy, set_dtype_policy
+global_policy: Callable[[], DTypePolicy] = dtype_policy
+set_global_policy: Callable[[str | DTypePolicy], None] = set_dtype_policy

@@ -60,6 +60,9 @@ class Variable(Operators):
 
     is_weight = True
     __array_priority__ = 100  # so that array + weight is the weight's own addition
+    can_train: bool
+    regularizer: PenaltySource | None
+    constraint: ProjectionSource | None
 
     def __init__(
         self,
@@ -74,10 +77,10 @@ class Variable(Operators):
     ):
         checked_product((*shape, 4), f"the bytes of weight {owner}/{name}")
         self.name = name
-        self.path = f"{owner}/{name}"
-        self.shape = tuple(shape)
-        self.size = math.prod(shape)
-        self.dtype = np.dtype(np.float32)
+        self.path: str = f"{owner}/{name}"
+        self.shape: tuple[int, ...] = tuple(shape)
+        self.size: int = math.prod(shape)
+        self.dtype: np.dtype = np.dtype(np.float32)
         self.can_train = self._trainable = bool(trainable)
         self.owner_trains = True  # `trainable` of its layer; the weight itself may be fixed
         self.regularizer, self.constraint = regularizer, constraint
@@ -92,7 +95,7 @@ class Variable(Operators):
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
-        self.owner_trains = bool(value)
+        self.owner_trains: bool = bool(value)
         self._trainable = bool(value) and self.can_train
 
     @property
@@ -180,7 +183,7 @@ class Variable(Operators):
         """The same as `numpy()`."""
         return self.numpy()
 
-    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if copy is False:
             raise ValueError(
                 f"{self.path} gives copies of its values only, so `copy` must be None or True, "
@@ -256,7 +259,7 @@ class Parameters:
     """
 
     def __init__(self, variables: Sequence[Variable]):
-        self.variables = list(variables)
+        self.variables: list[Variable] = list(variables)
         # Non-trainable weights (moving averages) come last, so the trainable ones are contiguous.
         self._layout = sorted(self.variables, key=lambda variable: not variable.can_train)
         self._places: dict[Variable, slice] = {}
@@ -265,10 +268,12 @@ class Parameters:
             start, end = end, end + -(-variable.size // _ELEMENTS) * _ELEMENTS
             self._places[variable] = slice(start, end)
         self.size = end
-        self.version = 0
+        self.version: int = 0
         self.abandoned = False
-        self.training = TrainingLock()  # held by the one `fit` that may change the values
-        self.values = self.new_buffer()
+        self.training: TrainingLock = (
+            TrainingLock()
+        )  # held by the one `fit` that may change the values
+        self.values: np.ndarray = self.new_buffer()
         self._gradient: np.ndarray | None = None
         old = {home for variable in self.variables if (home := variable.parameters) is not None}
         # One at a time, so that two copies of all weights never exist at once.
@@ -326,6 +331,9 @@ class PartOfParameters:
 
     Buffers are those of the whole `Parameters`, or have its layout.
     """
+
+    home: Parameters
+    variables: list[Variable]
 
     def __init__(self, home: Parameters, variables: Sequence[Variable]):
         self.home, self.variables = home, list(variables)

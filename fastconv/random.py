@@ -37,6 +37,9 @@ class SeedGenerator:
     Raises TypeError for a seed that is not an integer, ValueError for a negative one.
     """
 
+    initial_seed: int
+    name: str
+
     def __init__(self, seed: int | None = None, name: str | None = None):
         drawn = randomness.draw_seed() if seed is None else normalize_int(seed, "seed", minimum=0)
         self.initial_seed, self.name = drawn, name or "seed_generator"

@@ -50,14 +50,14 @@ class Regularizer(Changeable, NamedArguments, Overridable, ABC):
 
     module = "keras.regularizers"  # module of the class in Keras's files
 
-    def __init_subclass__(cls, **options: Any):
+    def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if cls.__call__ is not Regularizer.__call__:
             value, slope = (definer(cls, name) for name in ("__call__", "gradient"))
             if not is_builtin(value) and is_builtin(slope):
                 cls.has_gradient = False  # it would be that of another penalty
             elif not is_builtin(slope):
-                cls.has_gradient = True
+                cls.has_gradient: bool = True
 
     @abstractmethod
     def __call__(self, x: np.ndarray) -> float:
@@ -95,14 +95,17 @@ class L1L2(Regularizer):
     numbers.
     """
 
+    l1: float
+    l2: float
+
     def __init__(self, l1: float = 0.0, l2: float = 0.0):
         self.l1, self.l2 = _factor(l1, "l1", 0.0), _factor(l2, "l2", 0.0)
 
-    def __call__(self, x):
+    def __call__(self, x: np.ndarray) -> float:
         x = np.asarray(x, np.float64)
         return float(self.l1 * np.abs(x).sum() + self.l2 * np.square(x).sum())
 
-    def gradient(self, x):
+    def gradient(self, x: np.ndarray) -> np.ndarray:
         return self.l1 * np.sign(x) + 2 * self.l2 * np.asarray(x)
 
     def _compiled(self):
@@ -111,7 +114,7 @@ class L1L2(Regularizer):
             return None  # a subclass with its own formula
         return rules.L1L2Penalty(self.l1, self.l2)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"l1": self.l1, "l2": self.l2}
 
 
@@ -121,7 +124,7 @@ class L1(L1L2):
     def __init__(self, l1: float = 0.01):
         super().__init__(_factor(l1, "l1", 0.01), 0.0)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"l1": self.l1}
 
 
@@ -131,7 +134,7 @@ class L2(L1L2):
     def __init__(self, l2: float = 0.01):
         super().__init__(0.0, _factor(l2, "l2", 0.01))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"l2": self.l2}
 
 
@@ -145,6 +148,8 @@ class OrthogonalRegularizer(Regularizer):
     Raises ValueError or TypeError for other arguments, and ValueError when called on an array that
     is not a matrix.
     """
+
+    factor: float
 
     def __init__(self, factor: float = 0.01, mode: str = "rows"):
         if mode not in ("rows", "columns"):
@@ -161,13 +166,13 @@ class OrthogonalRegularizer(Regularizer):
         pairs = len(rows) * (len(rows) - 1)
         return rows / lengths, lengths, self.factor / pairs if pairs else math.nan
 
-    def __call__(self, x):
+    def __call__(self, x: np.ndarray) -> float:
         unit, _, factor = self._unit_rows(x)
         cosines = unit @ unit.T
         np.fill_diagonal(cosines, 0.0)
         return float(factor * np.abs(cosines).sum())
 
-    def gradient(self, x):
+    def gradient(self, x: np.ndarray) -> np.ndarray:
         unit, lengths, factor = self._unit_rows(x)
         signs = np.sign(unit @ unit.T)
         np.fill_diagonal(signs, 0.0)
@@ -176,12 +181,15 @@ class OrthogonalRegularizer(Regularizer):
         drows = (dunit - unit * (unit * dunit).sum(axis=1, keepdims=True)) / lengths
         return drows if self.mode == "rows" else drows.T
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"factor": self.factor, "mode": self.mode}
 
 
 # Keras's other names
-l1, l2, l1_l2, orthogonal_regularizer = L1, L2, L1L2, OrthogonalRegularizer
+l1 = L1
+l2 = L2
+l1_l2 = L1L2
+orthogonal_regularizer = OrthogonalRegularizer
 
 
 class FunctionRegularizer(Regularizer):
@@ -192,10 +200,12 @@ class FunctionRegularizer(Regularizer):
     def __init__(self, function: Callable[[Any], Any]):
         self.wrapped_function = function
 
-    def __call__(self, x):
+    def __call__(self, x: np.ndarray) -> float:
         return self.wrapped_function(x)
 
 
+serialize: Callable[..., Any]
+deserialize: Callable[..., Any]
 serialize, deserialize = serializers("regularizers")
 CLASSES = {cls.__name__: cls for cls in (L1, L2, L1L2, OrthogonalRegularizer)}
 

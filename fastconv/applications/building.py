@@ -32,7 +32,7 @@ class Arguments:
     """The arguments that every network takes; see `fastconv.applications`."""
 
     include_top: bool
-    weights: str | os.PathLike | None
+    weights: str | os.PathLike[str] | None
     input_tensor: SymbolicTensor | None
     input_shape: tuple[int | None, ...] | None
     pooling: str | None
@@ -40,7 +40,7 @@ class Arguments:
     classifier_activation: Any
     name: str | None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.pooling not in (None, "avg", "max"):
             raise ValueError(f"`pooling` must be None, 'avg' or 'max', received {self.pooling!r}")
         normalize_int(self.classes, "classes")
@@ -206,7 +206,7 @@ def application(
 
     def function(
         include_top: bool = True,
-        weights: str | os.PathLike | None = "imagenet",
+        weights: str | os.PathLike[str] | None = "imagenet",
         input_tensor: SymbolicTensor | None = None,
         input_shape: tuple[int | None, ...] | None = None,
         pooling: str | None = None,

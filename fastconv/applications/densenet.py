@@ -6,7 +6,7 @@ and adds 32 channels. Between blocks a 1x1 convolution halves the channels, and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -105,6 +105,6 @@ def _application(layers: int, parameters: str, blocks: Sequence[int]):
     )
 
 
-DenseNet121 = _application(121, "8,062,504", (6, 12, 24, 16))
-DenseNet169 = _application(169, "14,307,880", (6, 12, 32, 32))
-DenseNet201 = _application(201, "20,242,984", (6, 12, 48, 32))
+DenseNet121: Callable[..., Model] = _application(121, "8,062,504", (6, 12, 24, 16))
+DenseNet169: Callable[..., Model] = _application(169, "14,307,880", (6, 12, 32, 32))
+DenseNet201: Callable[..., Model] = _application(201, "20,242,984", (6, 12, 48, 32))

@@ -8,6 +8,7 @@ of their pixels from 0 to 255.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -131,7 +132,7 @@ def _efficientnet(
     )
 
 
-def dropped_classifier(arguments: Arguments, dropout: float):
+def dropped_classifier(arguments: Arguments, dropout: float) -> Any:
     """Return the top: means of the feature maps, dropout, one dense layer."""
 
     def top(x: SymbolicTensor) -> SymbolicTensor:
@@ -169,7 +170,12 @@ def _block(inputs: SymbolicTensor, block: Stage, rate: float, name: str) -> Symb
 
 
 def conv(
-    x: SymbolicTensor, filters: int, kernel_size: int, name: str, strides=1, padding="same"
+    x: SymbolicTensor,
+    filters: int,
+    kernel_size: int,
+    name: str,
+    strides: Any = 1,
+    padding: str = "same",
 ) -> SymbolicTensor:
     """Apply a convolution without a bias."""
     return Conv2D(
@@ -236,11 +242,11 @@ def _application(
     )
 
 
-EfficientNetB0 = _application(0, "5,330,571", 1.0, 1.0, 224, 0.2)
-EfficientNetB1 = _application(1, "7,856,239", 1.0, 1.1, 240, 0.2)
-EfficientNetB2 = _application(2, "9,177,569", 1.1, 1.2, 260, 0.3)
-EfficientNetB3 = _application(3, "12,320,535", 1.2, 1.4, 300, 0.3)
-EfficientNetB4 = _application(4, "19,466,823", 1.4, 1.8, 380, 0.4)
-EfficientNetB5 = _application(5, "30,562,527", 1.6, 2.2, 456, 0.4)
-EfficientNetB6 = _application(6, "43,265,143", 1.8, 2.6, 528, 0.5)
-EfficientNetB7 = _application(7, "66,658,687", 2.0, 3.1, 600, 0.5)
+EfficientNetB0: Callable[..., Model] = _application(0, "5,330,571", 1.0, 1.0, 224, 0.2)
+EfficientNetB1: Callable[..., Model] = _application(1, "7,856,239", 1.0, 1.1, 240, 0.2)
+EfficientNetB2: Callable[..., Model] = _application(2, "9,177,569", 1.1, 1.2, 260, 0.3)
+EfficientNetB3: Callable[..., Model] = _application(3, "12,320,535", 1.2, 1.4, 300, 0.3)
+EfficientNetB4: Callable[..., Model] = _application(4, "19,466,823", 1.4, 1.8, 380, 0.4)
+EfficientNetB5: Callable[..., Model] = _application(5, "30,562,527", 1.6, 2.2, 456, 0.4)
+EfficientNetB6: Callable[..., Model] = _application(6, "43,265,143", 1.8, 2.6, 528, 0.5)
+EfficientNetB7: Callable[..., Model] = _application(7, "66,658,687", 2.0, 3.1, 600, 0.5)

@@ -183,7 +183,7 @@ def _network(
 
     def function(
         include_top: bool = True,
-        weights: str | os.PathLike | None = "imagenet",
+        weights: str | os.PathLike[str] | None = "imagenet",
         input_tensor: SymbolicTensor | None = None,
         input_shape: tuple[int | None, ...] | None = None,
         pooling: str | None = None,
@@ -223,10 +223,10 @@ def _network(
     return function
 
 
-EfficientNetV2B0 = _network("B0", "7,200,312", _B, 224)
-EfficientNetV2B1 = _network("B1", "8,212,124", _B, 240, 1.0, 1.1)
-EfficientNetV2B2 = _network("B2", "10,178,374", _B, 260, 1.1, 1.2)
-EfficientNetV2B3 = _network("B3", "14,467,622", _B, 300, 1.2, 1.4)
-EfficientNetV2S = _network("S", "21,612,360", _S, 384)
-EfficientNetV2M = _network("M", "54,431,388", _M, 480)
-EfficientNetV2L = _network("L", "119,027,848", _L, 480)
+EfficientNetV2B0: Callable[..., Model] = _network("B0", "7,200,312", _B, 224)
+EfficientNetV2B1: Callable[..., Model] = _network("B1", "8,212,124", _B, 240, 1.0, 1.1)
+EfficientNetV2B2: Callable[..., Model] = _network("B2", "10,178,374", _B, 260, 1.1, 1.2)
+EfficientNetV2B3: Callable[..., Model] = _network("B3", "14,467,622", _B, 300, 1.2, 1.4)
+EfficientNetV2S: Callable[..., Model] = _network("S", "21,612,360", _S, 384)
+EfficientNetV2M: Callable[..., Model] = _network("M", "54,431,388", _M, 480)
+EfficientNetV2L: Callable[..., Model] = _network("L", "119,027,848", _L, 480)

@@ -99,7 +99,7 @@ def _with_channels_reversed(x: SymbolicTensor) -> SymbolicTensor:
 
 
 def decode_predictions(
-    preds: Any, top: int = 5, class_index: str | os.PathLike | None = None
+    preds: Any, top: int = 5, class_index: str | os.PathLike[str] | None = None
 ) -> list[list[tuple[str, str, float]]]:
     """Name the most probable classes of each image.
 
@@ -146,7 +146,7 @@ def decode_predictions(
     ]
 
 
-def _read_class_index(path: str | os.PathLike) -> list[tuple[str, str]]:
+def _read_class_index(path: str | os.PathLike[str]) -> list[tuple[str, str]]:
     with open(path, encoding="utf-8") as file:
         try:
             entries = json.load(file)

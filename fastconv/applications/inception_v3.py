@@ -8,6 +8,7 @@ image of 299x299, "mixed3" to "mixed7" 17x17, "mixed8" to "mixed10" 8x8.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from fastconv.applications import imagenet_utils
@@ -131,7 +132,7 @@ def _convolution(
     return Activation("relu")(BatchNormalization(scale=False)(x))
 
 
-InceptionV3 = application(
+InceptionV3: Callable[..., Model] = application(
     __name__,
     "InceptionV3",
     "inception_v3",

@@ -55,7 +55,7 @@ def MobileNet(
     depth_multiplier: int = 1,
     dropout: float = 1e-3,
     include_top: bool = True,
-    weights: str | os.PathLike | None = "imagenet",
+    weights: str | os.PathLike[str] | None = "imagenet",
     input_tensor: SymbolicTensor | None = None,
     pooling: str | None = None,
     classes: int = IMAGENET_CLASSES,

@@ -60,7 +60,7 @@ def MobileNetV2(
     input_shape: tuple[int | None, ...] | None = None,
     alpha: float = 1.0,
     include_top: bool = True,
-    weights: str | os.PathLike | None = "imagenet",
+    weights: str | os.PathLike[str] | None = "imagenet",
     input_tensor: SymbolicTensor | None = None,
     pooling: str | None = None,
     classes: int = IMAGENET_CLASSES,

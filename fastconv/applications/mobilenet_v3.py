@@ -101,7 +101,7 @@ def _network(
         alpha: float = 1.0,
         minimalistic: bool = False,
         include_top: bool = True,
-        weights: str | os.PathLike | None = "imagenet",
+        weights: str | os.PathLike[str] | None = "imagenet",
         input_tensor: SymbolicTensor | None = None,
         classes: int = IMAGENET_CLASSES,
         pooling: str | None = None,
@@ -233,11 +233,11 @@ _DOC = """The {kind} network: {parameters} parameters.
     '{parameters}'
     """
 
-MobileNetV3Small = _network(
+MobileNetV3Small: Callable[..., Model] = _network(
     "small", "MobileNetV3Small", _SMALL, 1024,
     _DOC.format(kind="small", Kind="Small", parameters="2,554,968"),
 )  # fmt: skip
-MobileNetV3Large = _network(
+MobileNetV3Large: Callable[..., Model] = _network(
     "large", "MobileNetV3Large", _LARGE, 1280,
     _DOC.format(kind="large", Kind="Large", parameters="5,507,432"),
 )  # fmt: skip

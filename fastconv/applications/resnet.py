@@ -7,7 +7,7 @@ first version activations follow the convolutions; in the second they precede th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -137,6 +137,6 @@ def _resnet(layers: int, parameters: str, blocks: Sequence[int]):
     )
 
 
-ResNet50 = _resnet(50, "25,636,712", (3, 4, 6, 3))
-ResNet101 = _resnet(101, "44,707,176", (3, 4, 23, 3))
-ResNet152 = _resnet(152, "60,419,944", (3, 8, 36, 3))
+ResNet50: Callable[..., Model] = _resnet(50, "25,636,712", (3, 4, 6, 3))
+ResNet101: Callable[..., Model] = _resnet(101, "44,707,176", (3, 4, 23, 3))
+ResNet152: Callable[..., Model] = _resnet(152, "60,419,944", (3, 8, 36, 3))

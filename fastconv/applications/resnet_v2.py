@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,6 +10,7 @@ from fastconv.applications import imagenet_utils
 from fastconv.applications.building import application
 from fastconv.applications.imagenet_utils import decode_predictions
 from fastconv.applications.resnet import resnet
+from fastconv.models import Model
 
 __all__ = ["ResNet50V2", "ResNet101V2", "ResNet152V2", "decode_predictions", "preprocess_input"]
 
@@ -40,6 +41,6 @@ def _resnet_v2(layers: int, parameters: str, blocks: Sequence[int]):
     )
 
 
-ResNet50V2 = _resnet_v2(50, "25,613,800", (3, 4, 6, 3))
-ResNet101V2 = _resnet_v2(101, "44,675,560", (3, 4, 23, 3))
-ResNet152V2 = _resnet_v2(152, "60,380,648", (3, 8, 36, 3))
+ResNet50V2: Callable[..., Model] = _resnet_v2(50, "25,613,800", (3, 4, 6, 3))
+ResNet101V2: Callable[..., Model] = _resnet_v2(101, "44,675,560", (3, 4, 23, 3))
+ResNet152V2: Callable[..., Model] = _resnet_v2(152, "60,380,648", (3, 8, 36, 3))

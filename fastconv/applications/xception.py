@@ -6,6 +6,7 @@ Fourteen blocks of separable convolutions; all but the first and the last are re
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from fastconv.applications import imagenet_utils
@@ -93,7 +94,7 @@ def _activated(x: SymbolicTensor, name: str) -> SymbolicTensor:
     return Activation("relu", name=f"{name}_act")(x)
 
 
-Xception = application(
+Xception: Callable[..., Model] = application(
     __name__,
     "Xception",
     "xception",

@@ -24,7 +24,7 @@ class Protocol:
     pause: float = 0.08
     warm_up: float = 0.2
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.rounds < 1:
             raise ValueError(f"`rounds` must be at least 1, received {self.rounds}")
         if self.block <= 0 or self.pause < 0 or self.warm_up < 0:

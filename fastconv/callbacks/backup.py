@@ -44,7 +44,7 @@ class BackupAndRestore(Callback):
 
     def __init__(
         self,
-        backup_dir: str | os.PathLike,
+        backup_dir: str | os.PathLike[str],
         save_freq: str | int = "epoch",
         double_checkpoint: bool = False,
         delete_checkpoint: bool = True,
@@ -52,7 +52,7 @@ class BackupAndRestore(Callback):
         super().__init__()
         if not os.fspath(backup_dir):
             raise ValueError("`backup_dir` must not be empty")
-        self.backup_dir = Path(backup_dir)
+        self.backup_dir: Path = Path(backup_dir)
         self.save_freq = save_freq
         self.double_checkpoint = double_checkpoint
         self.delete_checkpoint = delete_checkpoint
@@ -62,7 +62,7 @@ class BackupAndRestore(Callback):
         self._latest = self.backup_dir / "latest.safetensors"
         self._previous = self.backup_dir / "previous.safetensors"
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         run = self._run()  # raises before anything is written
         state = run.ranks.on_first(self._prepared)
         if state is not None:
@@ -89,11 +89,11 @@ class BackupAndRestore(Callback):
         if self._frequency.due():
             self._save()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if self.save_freq == "epoch":
             self._save()
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         if self.delete_checkpoint and self._run().ranks.rank == 0:
             for path in (self._latest, self._previous):
                 path.unlink(missing_ok=True)

@@ -42,13 +42,13 @@ class CallbackList:
         arguments: dict[str, Any] = {"verbose": 0} | params
         if not first:
             arguments["verbose"] = 0
-            self.callbacks = [
+            self.callbacks: list[Callback] = [
                 each for each in self.callbacks if not getattr(each, "first_rank_only", False)
             ]
         self.progress = Progress(**arguments)
         self.history = self._first(History)
         if self.history is None and add_history:
-            self.history = History()
+            self.history: History = History()
             self.callbacks.append(self.history)
         params = params | {"verbose": self.progress.verbose}
         for callback in self.callbacks:
@@ -60,7 +60,7 @@ class CallbackList:
             callback.set_model(model)
             callback.set_params(params)
         if self._first(ProgbarLogger) is not None:
-            self.progress = Progress(0)
+            self.progress: Progress = Progress(0)
         self.callbacks.sort(key=lambda callback: callback.runs_last)
         # A step may take less than a millisecond, so two calls per callback would be noticeable.
         self._hooks: dict[str, list[Any]] = {}

@@ -30,24 +30,26 @@ class CSVLogger(Callback):
 
     first_rank_only = True
 
-    def __init__(self, filename: str | os.PathLike, separator: str = ",", append: bool = False):
+    def __init__(
+        self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False
+    ):
         super().__init__()
         if not isinstance(separator, str) or len(separator) != 1:
             raise ValueError(f"`separator` must be one character, received {separator!r}")
-        self.filename = os.fspath(filename)
+        self.filename: str = os.fspath(filename)
         self.separator = separator
         self.append = append
         self._columns: list[str] | None = None
         self._begin = 0  # offset of the first row of this run, in bytes
         self._begun = False  # whether all rows after it are of this run
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         with open(self.filename, "ab") as file:
             self._begin = file.seek(0, os.SEEK_END) if self.append else 0
         self._columns = self._columns_of_file() if self._begin else None
         self._begun = False
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._cut()
 
     def _cut(self) -> None:
@@ -74,7 +76,7 @@ class CSVLogger(Callback):
             names += [f"val_{name}" for name in names]
         return names
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._cut()
         logs = logs or {}
         header = self._columns is None and self._begin == 0

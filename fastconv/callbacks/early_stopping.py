@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any, ClassVar
 
 from fastconv.callbacks.monitor import MonitorCallback
-from fastconv.state import arrays_of, list_of, optional, plain, real, whole
+from fastconv.state import Kind, arrays_of, list_of, optional, plain, real, whole
 
 
 class EarlyStopping(MonitorCallback):
@@ -32,7 +34,7 @@ class EarlyStopping(MonitorCallback):
     3
     """
 
-    stateful = MappingProxyType(
+    stateful: ClassVar[Mapping[str, Kind]] = MappingProxyType(
         {
             "wait": whole,
             "stopped_epoch": whole,
@@ -68,10 +70,10 @@ class EarlyStopping(MonitorCallback):
         self.best_epoch = 0
         self.best_weights = None
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._reset()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         value = self.monitored(logs)
         if value is None or epoch < self.start_from_epoch:
             return
@@ -83,23 +85,23 @@ class EarlyStopping(MonitorCallback):
             self.best = value
             self._record_best(epoch)
             if self.baseline is None or self.is_improvement(value, self.baseline):
-                self.wait = 0
+                self.wait: int = 0
         elif self.wait >= self.patience and epoch > 0:
-            self.stopped_epoch = epoch
+            self.stopped_epoch: int = epoch
             self.model.stop_training = True
 
-    def check_state(self, state):
+    def check_state(self, state: Any) -> None:
         super().check_state(state)
         if state["best_weights"] is not None:
             shapes = [variable.shape for variable in self.model.weights]
             arrays_of(shapes)(state["best_weights"], "the state of EarlyStopping: `best_weights`")
 
     def _record_best(self, epoch: int) -> None:
-        self.best_epoch = epoch
+        self.best_epoch: int = epoch
         if self.restore_best_weights:
-            self.best_weights = self.model.get_weights()
+            self.best_weights: Any = self.model.get_weights()
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         if self.stopped_epoch > 0 and self.verbose > 0:
             print(f"Epoch {self.stopped_epoch + 1}: early stopping")
         if self.best_weights is not None:

@@ -41,7 +41,7 @@ class EventFile:
     Events are buffered in memory and written every few seconds and by `flush`.
     """
 
-    def __init__(self, directory: str | os.PathLike):
+    def __init__(self, directory: str | os.PathLike[str]):
         Path(directory).mkdir(parents=True, exist_ok=True)
         now = time.time()
         name = f"{int(now)}.{socket.gethostname()}.{os.getpid()}.{next(_number)}"

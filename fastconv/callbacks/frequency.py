@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 from fastconv.common.arguments import as_integer
-from fastconv.state import Stateful, whole
+from fastconv.state import Kind, Stateful, whole
 
 
 class BatchFrequency(Stateful):
@@ -16,7 +17,7 @@ class BatchFrequency(Stateful):
     ValueError for any other value.
     """
 
-    stateful = MappingProxyType({"_seen": whole})
+    stateful: ClassVar[Mapping[str, Kind]] = MappingProxyType({"_seen": whole})
 
     def __init__(self, save_freq: Any):
         number = as_integer(save_freq)

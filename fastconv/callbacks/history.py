@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any, ClassVar
 
 from fastconv.callbacks.callback import Callback
-from fastconv.state import dict_of, list_of, plain, whole
+from fastconv.state import Kind, dict_of, list_of, plain, whole
 
 
 class History(Callback):
@@ -15,21 +17,23 @@ class History(Callback):
     epoch; `epoch` lists the numbers of the epochs, counted from 0.
     """
 
-    stateful = MappingProxyType({"history": dict_of(list_of(plain)), "epoch": list_of(whole)})
+    stateful: ClassVar[Mapping[str, Kind]] = MappingProxyType(
+        {"history": dict_of(list_of(plain)), "epoch": list_of(whole)}
+    )
 
     def __init__(self):
         super().__init__()
         self.history: dict[str, list[float]] = {}
         self.epoch: list[int] = []
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.history, self.epoch = {}, []
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.epoch.append(epoch)
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)
 
-    def set_model(self, model):
+    def set_model(self, model: Any) -> None:
         super().set_model(model)
         model.history = self

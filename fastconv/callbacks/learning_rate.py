@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Any, ClassVar
 
 import numpy as np
 
 from fastconv.callbacks.callback import Callback
 from fastconv.callbacks.monitor import MonitorCallback
-from fastconv.state import optional, real, whole
+from fastconv.state import Kind, optional, real, whole
 
 
 class LearningRateScheduler(Callback):
@@ -34,7 +35,7 @@ class LearningRateScheduler(Callback):
         self.schedule = schedule
         self.verbose = verbose
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         optimizer = self.model.optimizer
         try:
             rate = self.schedule(epoch, float(optimizer.learning_rate))
@@ -46,7 +47,7 @@ class LearningRateScheduler(Callback):
         if self.verbose > 0:
             print(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.")
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if logs is not None:
             logs["learning_rate"] = float(self.model.optimizer.learning_rate)
 
@@ -69,7 +70,9 @@ class ReduceLROnPlateau(MonitorCallback):
     resolved.
     """
 
-    stateful = MappingProxyType({"best": optional(real), "wait": whole, "cooldown_counter": whole})
+    stateful: ClassVar[Mapping[str, Kind]] = MappingProxyType(
+        {"best": optional(real), "wait": whole, "cooldown_counter": whole}
+    )
 
     def __init__(
         self,
@@ -97,13 +100,13 @@ class ReduceLROnPlateau(MonitorCallback):
         self.wait = 0
         self.cooldown_counter = 0
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._reset()
 
     def in_cooldown(self) -> bool:
         return self.cooldown_counter > 0
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if logs is not None:
             logs["learning_rate"] = float(self.model.optimizer.learning_rate)
         value = self.monitored(logs)
@@ -130,5 +133,5 @@ class ReduceLROnPlateau(MonitorCallback):
         optimizer.learning_rate = rate
         if self.verbose > 0:
             print(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {rate}.")
-        self.cooldown_counter = self.cooldown
-        self.wait = 0
+        self.cooldown_counter: int = self.cooldown
+        self.wait: int = 0

@@ -44,7 +44,7 @@ class ModelCheckpoint(MonitorCallback):
 
     def __init__(
         self,
-        filepath: str | os.PathLike,
+        filepath: str | os.PathLike[str],
         monitor: str = "val_loss",
         verbose: int = 0,
         save_best_only: bool = False,
@@ -54,7 +54,7 @@ class ModelCheckpoint(MonitorCallback):
         initial_value_threshold: float | None = None,
     ):
         super().__init__(monitor, mode, 0)
-        self.filepath = os.fspath(filepath)
+        self.filepath: str = os.fspath(filepath)
         self.verbose = verbose
         self.save_best_only = save_best_only
         self.save_weights_only = save_weights_only
@@ -73,7 +73,7 @@ class ModelCheckpoint(MonitorCallback):
         if save_freq != "epoch":  # otherwise no hook is needed after every batch
             self.on_train_batch_end = self._after_batch
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         from fastconv.saving.atomic import check_writable
 
         directory = Path(self.filepath).parent
@@ -81,10 +81,10 @@ class ModelCheckpoint(MonitorCallback):
             directory.mkdir(parents=True, exist_ok=True)
             check_writable(directory)
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._epoch = epoch
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if self.save_freq == "epoch":
             self._save(epoch, logs or {})
 
@@ -130,7 +130,7 @@ class ModelCheckpoint(MonitorCallback):
         self._print(
             epoch, f"{self.monitor} improved from {best} to {value:.5f}, saving model to {path}"
         )
-        self.best = value
+        self.best: Any = value
         return True
 
     def _path(self, epoch: int, logs: dict[str, Any]) -> str:

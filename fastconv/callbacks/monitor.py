@@ -29,7 +29,7 @@ class MonitorCallback(Callback):
             )
         self.monitor = monitor
         self.mode = mode
-        self.min_delta = abs(min_delta)
+        self.min_delta: float = abs(min_delta)
 
     def is_improvement(self, value: float, reference: float | None) -> bool:
         """Return whether `value` is better than `reference` by more than `min_delta`."""

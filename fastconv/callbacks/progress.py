@@ -53,7 +53,7 @@ class Progress:
     ):
         if verbose not in ("auto", 0, 1, 2):
             raise ValueError(f"`verbose` must be 'auto', 0, 1 or 2, received {verbose!r}")
-        self.verbose = 1 if verbose == "auto" else int(verbose)
+        self.verbose: int = 1 if verbose == "auto" else int(verbose)
         self._epochs, self._steps = epochs, steps
         self._width, self._interval, self._unit = width, interval, unit
         self._out = sys.stdout

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any, ClassVar
 
 import numpy as np
 
 from fastconv.callbacks.callback import Callback
-from fastconv.state import arrays_of, list_of, optional, plain
+from fastconv.state import Kind, arrays_of, list_of, optional, plain
 
 
 class SwapEMAWeights(Callback):
@@ -20,14 +22,16 @@ class SwapEMAWeights(Callback):
     Raises ValueError, when the weights are swapped, if the optimizer does not compute averages.
     """
 
-    stateful = MappingProxyType({"_trained": optional(list_of(plain))})
+    stateful: ClassVar[Mapping[str, Kind]] = MappingProxyType(
+        {"_trained": optional(list_of(plain))}
+    )
 
     def __init__(self, swap_on_epoch: bool = False):
         super().__init__()
-        self.swap_on_epoch = bool(swap_on_epoch)
+        self.swap_on_epoch: bool = bool(swap_on_epoch)
         self._trained: list[np.ndarray] | None = None  # the weights while the averages are in use
 
-    def check_state(self, state):
+    def check_state(self, state: Any) -> None:
         super().check_state(state)
         if state["_trained"] is not None:
             shapes = [variable.shape for variable in self.model.trainable_weights]
@@ -48,28 +52,28 @@ class SwapEMAWeights(Callback):
                 variable.assign(value)
             self._trained = None
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._trained = None
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self._trained = None  # `fit` has replaced the weights by their averages permanently
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if self.swap_on_epoch:
             self._swap_out()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if self.swap_on_epoch:
             self._swap_in()
 
-    def on_test_begin(self, logs=None):
+    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._swap_in()
 
-    def on_test_end(self, logs=None):
+    def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
         self._swap_out()
 
-    def on_predict_begin(self, logs=None):
+    def on_predict_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._swap_in()
 
-    def on_predict_end(self, logs=None):
+    def on_predict_end(self, logs: dict[str, Any] | None = None) -> None:
         self._swap_out()

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from fastconv.callbacks.callback import Callback
 from fastconv.common.arguments import normalize_int
-from fastconv.state import whole
+from fastconv.state import Kind, whole
 
 if TYPE_CHECKING:
     from fastconv.callbacks.event_file import EventFile
@@ -43,11 +44,11 @@ class TensorBoard(Callback):
 
     first_rank_only = True
 
-    stateful = MappingProxyType({"_batches": whole})
+    stateful: ClassVar[Mapping[str, Kind]] = MappingProxyType({"_batches": whole})
 
     def __init__(
         self,
-        log_dir: str | os.PathLike = "logs",
+        log_dir: str | os.PathLike[str] = "logs",
         histogram_freq: int = 0,
         write_graph: bool = True,
         write_images: bool = False,
@@ -66,8 +67,8 @@ class TensorBoard(Callback):
         for option, value in unsupported.items():
             if value:
                 raise ValueError(f"`{option}` is not supported, received {value!r}")
-        self.log_dir = Path(log_dir)
-        self.histogram_freq = normalize_int(histogram_freq, "histogram_freq", minimum=0)
+        self.log_dir: Path = Path(log_dir)
+        self.histogram_freq: int = normalize_int(histogram_freq, "histogram_freq", minimum=0)
         self.write_graph = write_graph
         self.write_images = write_images
         self.write_steps_per_second = write_steps_per_second
@@ -92,7 +93,7 @@ class TensorBoard(Callback):
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"_files": {}}  # a copy writes its own files
 
-    def set_model(self, model):
+    def set_model(self, model: Any) -> None:
         super().set_model(model)
         self._close()
 
@@ -101,19 +102,19 @@ class TensorBoard(Callback):
             file.flush()
         self._files = {}
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._batches = 0
         if self.write_graph:
             self._file("train").graph("keras", self.model.to_json(), 0)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self._close()
 
     def restore(self, state: dict[str, Any]) -> None:
         super().restore(state)
         self._start_clock()  # a resumed epoch is timed from here
 
-    def on_test_end(self, logs=None):
+    def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
         step = self.model.optimizer.iterations
         for name, value in (logs or {}).items():
             self._file("validation").scalar(f"evaluation_{name}_vs_iterations", value, step)
@@ -133,14 +134,14 @@ class TensorBoard(Callback):
         for name, value in values.items():
             self._file("train").scalar(f"batch_{name}", value, self._batches)
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._start_clock()
 
     def _start_clock(self) -> None:
         self._epoch_iterations = self.model.optimizer.iterations
         self._epoch_start = time.perf_counter()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         training: dict[str, Any] = {}
         for name, value in (logs or {}).items():
             if name.startswith("val_"):

@@ -18,10 +18,13 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable
 from types import FunctionType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastconv.common.naming import is_builtin
 from fastconv.common.suggestions import did_you_mean
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 # What arguments of Keras 1 and 2 are called now. Of several words, the first that is accepted.
 OLD_NAMES: dict[str, tuple[str, ...]] = {
@@ -91,7 +94,7 @@ class _Checked:
 
     takes_any_keyword = False  # whether a class of fastconv uses keywords that it does not name
 
-    def __new__(cls, *arguments: Any, **keywords: Any):
+    def __new__(cls, *arguments: Any, **keywords: Any) -> Self:
         if keywords:
             accepted = accepted_by(cls)
             if accepted is not None and not accepted.issuperset(keywords):
@@ -107,7 +110,9 @@ class _Checked:
         return thing
 
     @classmethod
-    def _note_arguments(cls, thing: Any, arguments: tuple, keywords: dict[str, Any]) -> None:
+    def _note_arguments(
+        cls, thing: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]
+    ) -> None:
         """Called with the arguments of the constructor before it runs."""
 
 

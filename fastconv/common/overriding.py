@@ -31,7 +31,7 @@ class Overridable:
     # name -> what to do instead, of this class and its subclasses
     unused_hooks: ClassVar[Mapping[str, str]] = MappingProxyType({})
 
-    def __init_subclass__(cls, **options: Any):
+    def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if not is_builtin(cls):
             _check_hooks(cls)

@@ -21,7 +21,7 @@ _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 ReadableFile = io.BufferedReader | io.RawIOBase
 
 
-def open_regular(path: str | os.PathLike) -> io.BufferedReader:
+def open_regular(path: str | os.PathLike[str]) -> io.BufferedReader:
     """The file at `path`, open for reading bytes.
 
     Raises OSError if it is not there, is a directory or cannot be read, FormatError if it is not

@@ -27,6 +27,9 @@ class StateVariable:
         write: sets the value; gets an array of the same shape.
     """
 
+    name: str
+    path: str
+
     def __init__(
         self, name: str, path: str, read: Callable[[], Any], write: Callable[[np.ndarray], None]
     ):
@@ -71,7 +74,7 @@ class StateVariable:
         """Subtract `value`; errors as `assign`."""
         self.assign(self.numpy() - np.asarray(value))
 
-    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if copy is False:
             raise ValueError(f"{self.path} gives copies only, received `copy` False")
         return np.array(self._read(), dtype)
@@ -91,7 +94,7 @@ class _Assignable:
     not this number."""
 
     _set: Callable[[Any], None]
-    shape = ()
+    shape: tuple[int, ...] = ()
 
     def assign(self, value: Any) -> None:
         """Set the number where it was read; its errors."""
@@ -119,7 +122,7 @@ class VariableFloat(_Assignable, float):
     0.25
     """
 
-    dtype = np.dtype(np.float32)
+    dtype: np.dtype = np.dtype(np.float32)
 
     def __new__(cls, value: float, set: Callable[[Any], None]) -> VariableFloat:
         self = super().__new__(cls, value)
@@ -139,7 +142,7 @@ class VariableFloat(_Assignable, float):
 class VariableInt(_Assignable, int):
     """An int that can be assigned where it was read."""
 
-    dtype = np.dtype(np.int64)
+    dtype: np.dtype = np.dtype(np.int64)
 
     def __new__(cls, value: int, set: Callable[[Any], None]) -> VariableInt:
         self = super().__new__(cls, value)

@@ -48,12 +48,12 @@ class Names(tuple):
 
     written: tuple[str, ...]
 
-    def __new__(cls, names: Iterable[str], written: Iterable[str] | None = None):
+    def __new__(cls, names: Iterable[str], written: Iterable[str] | None = None) -> Names:
         self = super().__new__(cls, names)
         self.written = tuple(self if written is None else written)
         return self
 
-    def __getnewargs__(self):
+    def __getnewargs__(self) -> tuple[Any, ...]:
         return tuple(self), self.written
 
     @classmethod

@@ -40,8 +40,8 @@ class DataParallel:
     """
 
     def __init__(self, chunks: int = 8, reduction: str = "ordered", communicator: Any = None):
-        self.chunks = normalize_int(chunks, "chunks")
-        self.reduction = choice(reduction, "reduction", ("ordered", "fast"))
+        self.chunks: int = normalize_int(chunks, "chunks")
+        self.reduction: str = choice(reduction, "reduction", ("ordered", "fast"))
         self._communicator = communicator
         self._ranks: Ranks | None = None
 

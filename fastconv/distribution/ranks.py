@@ -38,7 +38,7 @@ class Ranks:
 
         self._mpi: Any = MPI
         places = self._comm.allgather((platform.node(), _cpus()))
-        self.hosts = [host for host, _ in places]
+        self.hosts: list[Any] = [host for host, _ in places]
         # Without binding, the ranks of a machine share its CPUs.
         share = len(_cpus()) // places.count(places[self.rank])
         runtime.set_num_threads(max(1, min(runtime.get_num_threads(), share)))

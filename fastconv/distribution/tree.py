@@ -26,9 +26,12 @@ class Tree:
     [(1, 0), (0, 2)]
     """
 
+    count: int
+    chunks: int
+
     def __init__(self, count: int, chunks: int):
         self.count, self.chunks = count, chunks
-        self.starts = [count * chunk // chunks for chunk in range(chunks + 1)]
+        self.starts: list[int] = [count * chunk // chunks for chunk in range(chunks + 1)]
         self.root: Node = ((chunks - 1).bit_length(), 0)
 
     def chunks_of(self, node: Node) -> tuple[int, int]:

@@ -27,6 +27,9 @@ class TracedModel:
     Raises ValueError for a model that is not built, or unknown sizes without samples.
     """
 
+    model: Model
+    graph: Graph
+
     def __init__(self, model: Model, samples: Sequence[np.ndarray] | None = None):
         network, graph = model.network, Graph()
         shapes = [tensor.shape for tensor in network.inputs]
@@ -39,7 +42,9 @@ class TracedModel:
         tensors |= {own: tensors[copy] for own, copy in at.copies.items()}
         calls = {layer.name: network.calls_of(layer)[-1] for layer in model.layers}
         self.model, self.graph = model, graph
-        self.values = {n: tensors[call.outputs[0]] for n, call in calls.items() if call.inputs}
+        self.values: dict[str, int] = {
+            n: tensors[call.outputs[0]] for n, call in calls.items() if call.inputs
+        }
 
     def name_of(self, layer: Layer | str) -> str:
         """The name of a layer of the model; ValueError if the model does not have it."""

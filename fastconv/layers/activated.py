@@ -58,7 +58,7 @@ class Activated(Layer):
         operation = activations.operation(self._activation, tuple(shape))
         return [] if operation is None else [operation]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         described = self._activation
         if isinstance(described, Layer):
             described = serialize(described)

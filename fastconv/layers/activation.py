@@ -6,14 +6,17 @@ import math
 from typing import Any
 
 from fastconv.common.arguments import number
+from fastconv.constraints import Constraint
+from fastconv.initializers import Initializer
 from fastconv.layers.activated import Activated
 from fastconv.layers.axes import OnAxes, positive_axes, with_axes_last
 from fastconv.layers.base import Layer
-from fastconv.layers.weight_spec import WeightSpec, built, spec_fields
+from fastconv.layers.weight_spec import SpecField, WeightSpec, built, spec_fields
 from fastconv.parameters import Variable
 from fastconv.plan import operations
 from fastconv.plan.operations import Operation
-from fastconv.shapes import sample_sizes, shared_slopes
+from fastconv.regularizers import Regularizer
+from fastconv.shapes import Shape, sample_sizes, shared_slopes
 
 
 class Activation(Activated):
@@ -32,7 +35,7 @@ class Activation(Activated):
         super().__init__(**common)
         self.activation = activation
 
-    def operations(self, input_shape):
+    def operations(self, input_shape: Shape) -> list[Operation]:
         return self.following_operations(input_shape)
 
 
@@ -57,11 +60,13 @@ class ReLU(Layer):
         **common: Any,
     ):
         super().__init__(**common)
-        self.max_value = None if max_value is None else number(max_value, "max_value", 0)
-        self.negative_slope = number(negative_slope, "negative_slope", 0)
-        self.threshold = number(threshold, "threshold", 0)
+        self.max_value: float | None = (
+            None if max_value is None else number(max_value, "max_value", 0)
+        )
+        self.negative_slope: float = number(negative_slope, "negative_slope", 0)
+        self.threshold: float = number(threshold, "threshold", 0)
 
-    def operations(self, input_shape):
+    def operations(self, input_shape: Shape) -> list[Operation]:
         slope, most, threshold = self.negative_slope, self.max_value, self.threshold
         if threshold == 0 and most is None:
             return _leaky(slope)
@@ -73,7 +78,7 @@ class ReLU(Layer):
             )
         ]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "max_value": self.max_value,
             "negative_slope": self.negative_slope,
@@ -103,12 +108,12 @@ class LeakyReLU(Layer):
                     f"received {negative_slope!r} and {alpha!r}"
                 )
             negative_slope = alpha
-        self.negative_slope = number(negative_slope, "negative_slope", 0)
+        self.negative_slope: float = number(negative_slope, "negative_slope", 0)
 
-    def operations(self, input_shape):
+    def operations(self, input_shape: Shape) -> list[Operation]:
         return _leaky(self.negative_slope)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"negative_slope": self.negative_slope}
 
 
@@ -125,12 +130,12 @@ class ELU(Layer):
 
     def __init__(self, alpha: float = 1.0, **common: Any):
         super().__init__(**common)
-        self.alpha = number(alpha, "alpha", 0)
+        self.alpha: float = number(alpha, "alpha", 0)
 
-    def operations(self, input_shape):
+    def operations(self, input_shape: Shape) -> list[Operation]:
         return [operations.Activation("elu", self.alpha)]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"alpha": self.alpha}
 
 
@@ -148,6 +153,9 @@ class PReLU(Layer):
     Raises ValueError for axes that the input does not have, or that separate the others.
     """
 
+    alpha_initializer: SpecField[Initializer]
+    alpha_regularizer: SpecField[Regularizer | None]
+    alpha_constraint: SpecField[Constraint | None]
     alpha_initializer, alpha_regularizer, alpha_constraint = spec_fields("alpha_spec")
 
     def __init__(
@@ -159,15 +167,15 @@ class PReLU(Layer):
         **common: Any,
     ):
         super().__init__(**common)
-        self.alpha_spec = WeightSpec.of(
+        self.alpha_spec: WeightSpec = WeightSpec.of(
             "alpha", alpha_initializer, alpha_regularizer, alpha_constraint
         )
         if shared_axes is not None and not isinstance(shared_axes, (list, tuple)):
             shared_axes = [shared_axes]
-        self.shared_axes = None if shared_axes is None else list(shared_axes)
+        self.shared_axes: list[int] | None = None if shared_axes is None else list(shared_axes)
         self.alpha: Variable | None = None
 
-    def alpha_shape(self, input_shape) -> tuple[int, ...]:
+    def alpha_shape(self, input_shape: Shape) -> tuple[int, ...]:
         shared = self.shared_axes or []
         if shared:
             shared = positive_axes(self, shared, len(input_shape), name="shared_axes")
@@ -175,19 +183,19 @@ class PReLU(Layer):
             1 if axis in shared else size for axis, size in enumerate(sample_sizes(input_shape), 1)
         )
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         shared_slopes(sample_sizes(input_shape), self.alpha_shape(input_shape))
         return tuple(input_shape)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.alpha = self.alpha_spec.create(self, self.alpha_shape(input_shape))
         super().build(input_shape)
 
-    def operations(self, input_shape):
+    def operations(self, input_shape: Shape) -> list[Operation]:
         alpha = built(self.alpha)
         return [operations.PReLU(alpha, shared_slopes(sample_sizes(input_shape), alpha.shape))]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             **self.alpha_spec.config("alpha"),
             "shared_axes": self.shared_axes,
@@ -208,7 +216,7 @@ class Softmax(OnAxes):
     def __init__(self, axis: int | list[int] = -1, **common: Any):
         super().__init__(axis, **common)
 
-    def operations(self, input_shape):
+    def operations(self, input_shape: Shape) -> list[Operation]:
         rank = len(input_shape)
         axes = self.axes_of(input_shape)
         inner: list[Operation] = [operations.Softmax()]

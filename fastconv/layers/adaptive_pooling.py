@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 from fastconv.layers.pooling import pooling_operations
-from fastconv.layers.spatial import Spatial, normalize_sizes
+from fastconv.layers.spatial import Image, Spatial, normalize_sizes
 from fastconv.plan import operations
+from fastconv.plan.operations import Operation
 from fastconv.resampling import mean_axis, windows_axis
 
 
@@ -20,23 +21,23 @@ class _AdaptivePooling(Spatial):
         self, output_size: int | tuple[int, ...], data_format: str | None = None, **common: Any
     ):
         super().__init__(data_format, **common)
-        self.output_size = normalize_sizes(output_size, self.rank, "output_size")
+        self.output_size: tuple[int, ...] = normalize_sizes(output_size, self.rank, "output_size")
 
-    def image_output(self, image):
+    def image_output(self, image: Image) -> Image:
         return (*self.pair(self.output_size), image[-1])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"output_size": list(self.output_size)}
 
 
 class _AdaptiveAveragePooling(_AdaptivePooling):
-    def image_operations(self, image):
+    def image_operations(self, image: Image) -> list[Operation]:
         maps = map(mean_axis, image[:-1], self.pair(self.output_size))
         return [operations.AxisMaps((*maps, None))]
 
 
 class _AdaptiveMaxPooling(_AdaptivePooling):
-    def image_operations(self, image):
+    def image_operations(self, image: Image) -> list[Operation]:
         sizes = self.pair(self.output_size)
         maps = tuple(map(windows_axis, image[:-1], sizes))
         apart = (*(each.output_size for each in maps), image[-1])

@@ -19,11 +19,12 @@ from fastconv.layers.augmenting import ImageDicts, factor_range
 from fastconv.layers.base import Layer
 from fastconv.layers.regularization import Seeded
 from fastconv.layers.reshaping import check_interpolation
-from fastconv.layers.spatial import Spatial
+from fastconv.layers.spatial import Image, Spatial
 from fastconv.ops import warp
 from fastconv.plan import operations
+from fastconv.plan.operations import Operation
 from fastconv.resampling import FILL_MODES, RESIZINGS, AxisMap, crop_axis, pad_axis, resize_axis
-from fastconv.shapes import sample_sizes
+from fastconv.shapes import Shape, sample_sizes
 
 
 class Rescaling(Layer):
@@ -40,11 +41,14 @@ class Rescaling(Layer):
     (None, 28, 28, 1)
     """
 
+    scale: float | list[float]
+    offset: float | list[float]
+
     def __init__(self, scale: Any, offset: Any = 0.0, **common: Any):
         super().__init__(**common)
         self.scale, self.offset = _numbers(scale, "scale"), _numbers(offset, "offset")
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         for name, value in (("scale", self.scale), ("offset", self.offset)):
             if isinstance(value, list) and len(value) != input_shape[-1]:
                 raise ValueError(
@@ -53,7 +57,7 @@ class Rescaling(Layer):
                 )
         return tuple(input_shape)
 
-    def operations(self, input_shape):
+    def operations(self, input_shape: Shape) -> list[Operation]:
         channels = sample_sizes(input_shape)[-1]
         scale, offset = (
             tuple(value) if isinstance(value, list) else (value,) * channels
@@ -61,7 +65,7 @@ class Rescaling(Layer):
         )
         return [operations.ScaleShift(scale, offset)]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"scale": self.scale, "offset": self.offset}
 
 
@@ -69,15 +73,17 @@ class _OneSize(Spatial):
     """Base class of layers whose output has a size that does not depend on the input."""
 
     takes_one_image = True
+    height: int
+    width: int
 
     def __init__(self, height: int, width: int, data_format: str | None, **common: Any):
         super().__init__(data_format, **common)
         self.height, self.width = normalize_int(height, "height"), normalize_int(width, "width")
 
-    def image_output(self, image):
+    def image_output(self, image: Image) -> Image:
         return (self.height, self.width, image[2])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"height": self.height, "width": self.width}
 
 
@@ -117,19 +123,19 @@ class Resizing(_OneSize):
         **common: Any,
     ):
         super().__init__(height, width, data_format, **common)
-        self.interpolation = check_interpolation(interpolation, RESIZINGS)
+        self.interpolation: str = check_interpolation(interpolation, RESIZINGS)
         if crop_to_aspect_ratio and pad_to_aspect_ratio:
             raise ValueError(
                 "only one of `crop_to_aspect_ratio` and `pad_to_aspect_ratio` may be True"
             )
         if fill_mode != "constant":
             raise ValueError(f"`fill_mode` must be 'constant', received {fill_mode!r}")
-        self.antialias = bool(antialias)
-        self.crop_to_aspect_ratio = bool(crop_to_aspect_ratio)
-        self.pad_to_aspect_ratio = bool(pad_to_aspect_ratio)
-        self.fill_value = number(fill_value, "fill_value")
+        self.antialias: bool = bool(antialias)
+        self.crop_to_aspect_ratio: bool = bool(crop_to_aspect_ratio)
+        self.pad_to_aspect_ratio: bool = bool(pad_to_aspect_ratio)
+        self.fill_value: float = number(fill_value, "fill_value")
 
-    def image_operations(self, image):
+    def image_operations(self, image: Image) -> list[Operation]:
         if self.crop_to_aspect_ratio:
             how = self.interpolation, self.antialias
             return [_resized_middle(image, self.height, self.width, *how)]
@@ -146,7 +152,7 @@ class Resizing(_OneSize):
         ]
         return [*framed, operations.AxisMaps((*maps, None))]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "interpolation": self.interpolation,
             "crop_to_aspect_ratio": self.crop_to_aspect_ratio,
@@ -172,7 +178,7 @@ class CenterCrop(_OneSize):
     def __init__(self, height: int, width: int, data_format: str | None = None, **common: Any):
         super().__init__(height, width, data_format, **common)
 
-    def image_operations(self, image):
+    def image_operations(self, image: Image) -> list[Operation]:
         if image[0] >= self.height and image[1] >= self.width:
             rows, columns = map(_centre_cut, image, (self.height, self.width))
             return [operations.AxisMaps((rows, columns, None))]
@@ -194,20 +200,20 @@ class _Random(ImageDicts):
         super().__init__(data_format, seed=seed, **common)
         one_of(fill_mode, "fill_mode", FILL_MODES)
         self.fill_mode = fill_mode
-        self.interpolation = check_interpolation(interpolation)
-        self.fill_value = number(fill_value, "fill_value")
+        self.interpolation: str = check_interpolation(interpolation)
+        self.fill_value: float = number(fill_value, "fill_value")
 
     @abstractmethod
     def draw(self, generator: np.random.Generator, count: int, height: int, width: int) -> Any:
         """Return the maps of `count` images of height x width, float64 (count, 6)."""
 
-    def draw_for(self, generator, count, image):
+    def draw_for(self, generator: np.random.Generator, count: int, image: Image) -> Any:
         return self.draw(generator, count, *image[:2])
 
-    def apply(self, x, drawn):
+    def apply(self, x: np.ndarray, drawn: Any) -> np.ndarray:
         return self._warped(x, drawn, self.interpolation)
 
-    def apply_to_masks(self, masks, drawn):
+    def apply_to_masks(self, masks: np.ndarray, drawn: Any) -> np.ndarray:
         return self._warped(masks.astype(np.float32), drawn, "nearest").astype(masks.dtype)
 
     def _warped(self, x: np.ndarray, maps: np.ndarray, interpolation: str) -> np.ndarray:
@@ -219,10 +225,10 @@ class _Random(ImageDicts):
             fill_value=self.fill_value,
         )
 
-    def image_output(self, image):
+    def image_output(self, image: Image) -> Image:
         return image
 
-    def image_operations(self, image):
+    def image_operations(self, image: Image) -> list[Operation]:
         height, width, _ = image
         return [
             operations.RandomWarp(
@@ -238,7 +244,7 @@ class _Random(ImageDicts):
 class _RandomFilled(_Random):
     """Base class of augmentations with a fill mode for output positions outside of the image."""
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "fill_mode": self.fill_mode,
             "interpolation": self.interpolation,
@@ -271,7 +277,7 @@ class RandomFlip(_Random):
         one_of(mode, "mode", self.MODES)
         self.mode = mode
 
-    def draw(self, generator, count, height, width):
+    def draw(self, generator: np.random.Generator, count: int, height: int, width: int) -> Any:
         return self.maps(generator.random(count) <= 0.5, height, width)
 
     def maps(self, flips: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -283,7 +289,7 @@ class RandomFlip(_Random):
             maps[flips, 4], maps[flips, 5] = -1, height - 1
         return maps
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"mode": self.mode}
 
 
@@ -304,6 +310,9 @@ class RandomTranslation(_RandomFilled):
     not numbers.
     """
 
+    height_factor: float | tuple[float, float]
+    width_factor: float | tuple[float, float]
+
     def __init__(
         self,
         height_factor: float | tuple[float, float],
@@ -320,7 +329,7 @@ class RandomTranslation(_RandomFilled):
         self._heights = _range(height_factor, "height_factor")
         self._widths = _range(width_factor, "width_factor")
 
-    def draw(self, generator, count, height, width):
+    def draw(self, generator: np.random.Generator, count: int, height: int, width: int) -> Any:
         rows = generator.uniform(*self._heights, count) * height
         columns = generator.uniform(*self._widths, count) * width
         return self.maps(rows, columns)
@@ -330,7 +339,7 @@ class RandomTranslation(_RandomFilled):
         one, zero = np.ones(len(rows)), np.zeros(len(rows))
         return np.stack([one, zero, -columns, zero, one, -rows], axis=1)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "height_factor": _as_list(self.height_factor),
             "width_factor": _as_list(self.width_factor),
@@ -359,9 +368,9 @@ class RandomRotation(_RandomFilled):
         **common: Any,
     ):
         super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **common)
-        self.factor = _range(factor, "factor")
+        self.factor: tuple[float, float] = _range(factor, "factor")
 
-    def draw(self, generator, count, height, width):
+    def draw(self, generator: np.random.Generator, count: int, height: int, width: int) -> Any:
         return self.maps(generator.uniform(*self.factor, count) * 360, height, width)
 
     def maps(self, degrees: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -371,7 +380,7 @@ class RandomRotation(_RandomFilled):
         x, y = (width - 1) / 2, (height - 1) / 2  # the fixed point
         return np.stack([cos, -sin, x - x * cos + y * sin, sin, cos, y - x * sin - y * cos], axis=1)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"factor": list(self.factor)}
 
 
@@ -386,6 +395,9 @@ class RandomZoom(_RandomFilled):
 
     Raises the errors of `RandomTranslation`.
     """
+
+    height_factor: float | tuple[float, float]
+    width_factor: float | tuple[float, float] | None
 
     def __init__(
         self,
@@ -404,7 +416,7 @@ class RandomZoom(_RandomFilled):
         if width_factor is not None:
             self._widths = _range(width_factor, "width_factor", open_below=True)
 
-    def draw(self, generator, count, height, width):
+    def draw(self, generator: np.random.Generator, count: int, height: int, width: int) -> Any:
         rows = columns = 1 + generator.uniform(*self._heights, count)
         if self.width_factor is not None:
             columns = 1 + generator.uniform(*self._widths, count)
@@ -416,7 +428,7 @@ class RandomZoom(_RandomFilled):
         x, y = (width - 1) / 2 * (1 - columns), (height - 1) / 2 * (1 - rows)
         return np.stack([columns, zero, x, zero, rows, y], axis=1)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "height_factor": _as_list(self.height_factor),
             "width_factor": _as_list(self.width_factor),
@@ -447,10 +459,10 @@ class RandomShear(_RandomFilled):
         **common: Any,
     ):
         super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **common)
-        self.x_factor = factor_range(x_factor, "x_factor", (-1, 1))
-        self.y_factor = factor_range(y_factor, "y_factor", (-1, 1))
+        self.x_factor: tuple[float, float] = factor_range(x_factor, "x_factor", (-1, 1))
+        self.y_factor: tuple[float, float] = factor_range(y_factor, "y_factor", (-1, 1))
 
-    def draw(self, generator, count, height, width):
+    def draw(self, generator: np.random.Generator, count: int, height: int, width: int) -> Any:
         sign = np.where(generator.random(count) > 0.5, -1, 1)
         down = generator.uniform(*self.y_factor, count) * sign
         return self.maps(generator.uniform(*self.x_factor, count) * sign, down)
@@ -460,7 +472,7 @@ class RandomShear(_RandomFilled):
         one, zero = np.ones(len(across)), np.zeros(len(across))
         return np.stack([one, across, zero, down, one, zero], axis=1)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "x_factor": list(self.x_factor),
             "y_factor": list(self.y_factor),
@@ -495,7 +507,7 @@ class RandomCrop(_OneSize, Seeded):
     ):
         super().__init__(height, width, data_format, seed=seed, **common)
 
-    def image_operations(self, image):
+    def image_operations(self, image: Image) -> list[Operation]:
         still = _resized_middle(image, self.height, self.width)
         if image[0] <= self.height or image[1] <= self.width:
             return [still]

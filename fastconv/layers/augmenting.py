@@ -20,6 +20,7 @@ from fastconv.common.arguments import number
 from fastconv.layers.regularization import Seeded
 from fastconv.layers.spatial import Image, Spatial
 from fastconv.plan import operations
+from fastconv.plan.operations import Operation
 
 
 class ImageDicts(Spatial, Seeded):
@@ -101,13 +102,13 @@ class Augmenting(ImageDicts):
     def draw(self, generator: np.random.Generator, count: int, image: Image) -> Any:
         """Return the random numbers for `count` images of the shape `image`."""
 
-    def draw_for(self, generator, count, image):
+    def draw_for(self, generator: np.random.Generator, count: int, image: Image) -> Any:
         return self.draw(generator, count, image)
 
-    def image_output(self, image):
+    def image_output(self, image: Image) -> Image:
         return image
 
-    def image_operations(self, image):
+    def image_operations(self, image: Image) -> list[Operation]:
         return [
             operations.Augmentation(
                 lambda generator, count: self.draw(generator, count, image),

@@ -17,17 +17,17 @@ class OnAxes(Layer):
 
     def __init__(self, axis: Any, **common: Any):
         super().__init__(**common)
-        self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
+        self.axis: Any = list(axis) if isinstance(axis, (list, tuple)) else axis
 
     def axes_of(self, input_shape: Shape) -> list[int]:
         """Return the axes of the layer, in order."""
         return positive_axes(self, self.axis, len(input_shape))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         self.axes_of(input_shape)
         return tuple(input_shape)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"axis": self.axis}
 
 

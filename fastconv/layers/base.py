@@ -19,9 +19,9 @@ import copy
 import json
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -44,6 +44,7 @@ from fastconv.layers.unknown_sizes import accept_unknown_sizes
 from fastconv.parameters import Variable, weights_are_drawn
 from fastconv.plan import Graph
 from fastconv.plan.operations import ActivityPenalty, Operation, of_call
+from fastconv.regularizers import Regularizer
 from fastconv.serialization import class_name, plain, serialize
 from fastconv.shapes import Shape, normalize_shape, sample_sizes
 from fastconv.state import Stateful
@@ -87,7 +88,7 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
     is_model = False
     makes_tensors = False  # needs no inputs
     is_activation = False  # has no weights and may be the `activation` of another layer
-    unused_hooks = MappingProxyType(
+    unused_hooks: ClassVar[Mapping[str, str]] = MappingProxyType(
         {
             "symbolic_call": _IN_NUMPY,
             "stateless_call": _IN_NUMPY,
@@ -132,11 +133,13 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
             if input_shape is not None:
                 raise ValueError("only one of `input_shape` and `input_dim` may be given")
             input_shape = (input_dim,)
-        self.name = name or unique_name(class_name(self))
-        self.name_is_counted = name is None
-        self.input_shape_argument = None if input_shape is None else sample_shape(input_shape)
+        self.name: str = name or unique_name(class_name(self))
+        self.name_is_counted: bool = name is None
+        self.input_shape_argument: tuple[int | None, ...] | None = (
+            None if input_shape is None else sample_shape(input_shape)
+        )
         self._input_shape: Any = None
-        self.activity_regularizer = regularizers.get(activity_regularizer)
+        self.activity_regularizer: Regularizer | None = regularizers.get(activity_regularizer)
         self._trainable = bool(trainable)
         self._variables: list[Variable] = []
         self.calls: list[Call] = []
@@ -144,7 +147,7 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
         own_call = not is_builtin(definer(type(self), "call"))
         self._tracer = Tracer(self) if own_call else None
 
-    def __init_subclass__(cls, **options: Any):
+    def __init_subclass__(cls, **options: Any) -> None:
         traced = not is_builtin(cls) and not is_builtin(definer(cls, "call"))
         if traced and getattr(cls.operations, "__isabstractmethod__", False):
             cls.operations = _operations_of_traced

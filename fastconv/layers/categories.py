@@ -8,7 +8,7 @@ import numpy as np
 
 from fastconv.common.arguments import normalize_int, one_of
 from fastconv.layers.custom import CustomLayer
-from fastconv.shapes import sample_sizes
+from fastconv.shapes import Shape, sample_sizes
 
 
 class CategoryEncoding(CustomLayer):
@@ -43,17 +43,17 @@ class CategoryEncoding(CustomLayer):
         super().__init__(**common)
         if sparse:
             raise ValueError(f"`sparse` must be False, received {sparse!r}")
-        self.num_tokens = normalize_int(num_tokens, "num_tokens")
+        self.num_tokens: int = normalize_int(num_tokens, "num_tokens")
         if output_mode == "binary":
             output_mode = "multi_hot"
         one_of(output_mode, "output_mode", ("multi_hot", "one_hot", "count"))
         self.output_mode = output_mode
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         each = self.output_mode == "one_hot" and (len(input_shape) == 1 or input_shape[-1] != 1)
         return (*(input_shape if each else input_shape[:-1]), self.num_tokens)
 
-    def forward(self, x, training):
+    def forward(self, x: np.ndarray, training: bool) -> tuple[np.ndarray, Any]:
         shape = (len(x), *sample_sizes(self.compute_output_shape((None, *x.shape[1:]))))
         tokens = x.astype(np.int64)
         if (tokens < 0).any() or (tokens >= self.num_tokens).any():
@@ -68,10 +68,10 @@ class CategoryEncoding(CustomLayer):
             rows[np.arange(len(rows)), column] += 1
         return np.minimum(y, 1) if self.output_mode == "multi_hot" else y, None
 
-    def backward(self, dy, saved):
+    def backward(self, dy: np.ndarray, saved: Any) -> tuple[np.ndarray, list[np.ndarray]]:
         return np.zeros((len(dy), *self.input_shape[1:]), np.float32), []
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "num_tokens": self.num_tokens,
             "output_mode": self.output_mode,

@@ -21,6 +21,7 @@ from fastconv.layers.augmenting import (
     value_pair,
 )
 from fastconv.layers.custom import CustomLayer
+from fastconv.layers.spatial import Image
 
 EPSILON = 1e-7
 
@@ -33,7 +34,7 @@ class _Valued(Augmenting):
     `bounds` are those of `factor`; a single number is (-factor, factor) cut to them.
     """
 
-    bounds = (0.0, 1.0)
+    bounds: tuple[float, float] = (0.0, 1.0)
     colours = False  # needs images with three channels
 
     def __init__(
@@ -45,19 +46,19 @@ class _Valued(Augmenting):
         **common: Any,
     ):
         super().__init__(data_format, seed=seed, **common)
-        self.factor = factor_range(factor, "factor", self.bounds)
-        self.value_range = value_pair(value_range)
+        self.factor: tuple[float, float] = factor_range(factor, "factor", self.bounds)
+        self.value_range: tuple[float, float] = value_pair(value_range)
 
-    def image_output(self, image):
+    def image_output(self, image: Image) -> Image:
         return three_channels(image) if self.colours else image
 
-    def draw(self, generator, count, image):
+    def draw(self, generator: np.random.Generator, count: int, image: Image) -> Any:
         return per_image(generator.uniform(*self.factor, count))
 
     def clipped(self, x: np.ndarray) -> np.ndarray:
         return np.clip(x, *self.value_range)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "factor": list(self.factor),
             "value_range": list(self.value_range),
@@ -76,7 +77,7 @@ class RandomBrightness(_Valued):
     Raises ValueError for numbers out of range, TypeError for values that are not numbers.
     """
 
-    bounds = (-1.0, 1.0)
+    bounds: tuple[float, float] = (-1.0, 1.0)
 
     def __init__(
         self,
@@ -88,11 +89,11 @@ class RandomBrightness(_Valued):
     ):
         super().__init__(factor, value_range, data_format, seed, **common)
 
-    def draw(self, generator, count, image):
+    def draw(self, generator: np.random.Generator, count: int, image: Image) -> Any:
         low, high = self.value_range
         return super().draw(generator, count, image) * np.float32(high - low)
 
-    def apply(self, x, drawn):
+    def apply(self, x: np.ndarray, drawn: Any) -> np.ndarray:
         return self.clipped(x + drawn)
 
 
@@ -118,12 +119,12 @@ class RandomContrast(_Valued):
     ):
         super().__init__(factor, value_range, data_format, seed, **common)
         if not isinstance(factor, (tuple, list)):
-            self.factor = (self.factor[1], self.factor[1])
+            self.factor: tuple[float, float] = (self.factor[1], self.factor[1])
 
-    def draw(self, generator, count, image):
+    def draw(self, generator: np.random.Generator, count: int, image: Image) -> Any:
         return per_image(generator.uniform(1 - self.factor[0], 1 + self.factor[1], count))
 
-    def apply(self, x, drawn):
+    def apply(self, x: np.ndarray, drawn: Any) -> np.ndarray:
         mean = x.mean(axis=(1, 2), keepdims=True)
         return self.clipped((x - mean) * drawn + mean)
 
@@ -140,11 +141,11 @@ class RandomHue(_Valued):
 
     colours = True
 
-    def draw(self, generator, count, image):
+    def draw(self, generator: np.random.Generator, count: int, image: Image) -> Any:
         sign = np.where(generator.random(count) > 0.5, -1, 1)
         return per_image(generator.uniform(*self.factor, count) * sign / 2)
 
-    def apply(self, x, drawn):
+    def apply(self, x: np.ndarray, drawn: Any) -> np.ndarray:
         hsv = colors.rgb_to_hsv(colors.to_range(x, self.value_range, (0, 1)))
         hue = hsv[..., 0] + drawn[..., 0]
         hue = np.where(hue > 1, hue - 1, hue)
@@ -165,11 +166,11 @@ class RandomSaturation(_Valued):
 
     colours = True
 
-    def draw(self, generator, count, image):
+    def draw(self, generator: np.random.Generator, count: int, image: Image) -> Any:
         factor = super().draw(generator, count, image)
         return factor / (1 - factor + np.float32(EPSILON))
 
-    def apply(self, x, drawn):
+    def apply(self, x: np.ndarray, drawn: Any) -> np.ndarray:
         hsv = colors.rgb_to_hsv(x)
         hsv[..., 1] = self.clipped(hsv[..., 1] * drawn[..., 0])
         return colors.hsv_to_rgb(hsv)
@@ -187,7 +188,7 @@ class RandomColorDegeneration(_Valued):
 
     colours = True
 
-    def apply(self, x, drawn):
+    def apply(self, x: np.ndarray, drawn: Any) -> np.ndarray:
         return self.clipped(x + drawn * (colors.grey(x) - x))
 
 
@@ -204,7 +205,7 @@ class RandomSharpness(_Valued):
 
     KERNEL = np.where(np.arange(9).reshape(3, 3) == 4, 5, 1) / 13
 
-    def apply(self, x, drawn):
+    def apply(self, x: np.ndarray, drawn: Any) -> np.ndarray:
         return self.clipped(x + (1 - 2 * drawn) * (colors.smoothed(x, self.KERNEL) - x))
 
 
@@ -218,14 +219,14 @@ class RandomPosterization(_Valued):
     Raises the errors of `RandomBrightness`.
     """
 
-    bounds = (1, 8)
+    bounds: tuple[int, ...] = (1, 8)
 
-    def draw(self, generator, count, image):
+    def draw(self, generator: np.random.Generator, count: int, image: Image) -> Any:
         low, high = map(int, self.factor)
         bits = generator.integers(low, high, count) if high > low else np.full(count, low)
         return (8 - bits).astype(np.uint8).reshape(-1, 1, 1, 1)
 
-    def apply(self, x, drawn):
+    def apply(self, x: np.ndarray, drawn: Any) -> np.ndarray:
         whole = colors.to_range(x, self.value_range, (0, 255)).astype(np.uint8)
         kept = (whole >> drawn << drawn).astype(x.dtype)
         return colors.to_range(kept, (0, 255), self.value_range)
@@ -251,10 +252,10 @@ class RandomInvert(_Valued):
     ):
         super().__init__(factor, value_range, data_format, seed, **common)
 
-    def draw(self, generator, count, image):
+    def draw(self, generator: np.random.Generator, count: int, image: Image) -> Any:
         return chosen(generator, self.factor, count)
 
-    def apply(self, x, drawn):
+    def apply(self, x: np.ndarray, drawn: Any) -> np.ndarray:
         return np.where(drawn, np.float32(self.value_range[1]) - x, x)
 
 
@@ -276,18 +277,18 @@ class RandomGrayscale(Augmenting):
         **common: Any,
     ):
         super().__init__(data_format, seed=seed, **common)
-        self.factor = number(factor, "factor", 0, 1)
+        self.factor: float = number(factor, "factor", 0, 1)
 
-    def image_output(self, image):
+    def image_output(self, image: Image) -> Image:
         return three_channels(image)
 
-    def draw(self, generator, count, image):
+    def draw(self, generator: np.random.Generator, count: int, image: Image) -> Any:
         return (generator.random(count) < self.factor).reshape(-1, 1, 1, 1)
 
-    def apply(self, x, drawn):
+    def apply(self, x: np.ndarray, drawn: Any) -> np.ndarray:
         return np.where(drawn, colors.grey(x), x)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"factor": self.factor}
 
 
@@ -312,23 +313,25 @@ class Solarization(Augmenting):
         **common: Any,
     ):
         super().__init__(data_format, seed=seed, **common)
-        self.addition_factor = factor_range(addition_factor, "addition_factor")
-        self.threshold_factor = factor_range(threshold_factor, "threshold_factor")
-        self.value_range = value_pair(value_range)
+        self.addition_factor: tuple[float, float] = factor_range(addition_factor, "addition_factor")
+        self.threshold_factor: tuple[float, float] = factor_range(
+            threshold_factor, "threshold_factor"
+        )
+        self.value_range: tuple[float, float] = value_pair(value_range)
 
-    def draw(self, generator, count, image):
+    def draw(self, generator: np.random.Generator, count: int, image: Image) -> Any:
         # The lower end is not scaled, as in Keras.
         return tuple(
             per_image(generator.uniform(low, high * 255, count))
             for low, high in (self.addition_factor, self.threshold_factor)
         )
 
-    def apply(self, x, drawn):
+    def apply(self, x: np.ndarray, drawn: Any) -> np.ndarray:
         addition, threshold = drawn
         x = np.clip(colors.to_range(x, self.value_range, (0, 255)) + addition, 0, 255)
         return colors.to_range(np.where(x < threshold, x, 255 - x), (0, 255), self.value_range)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "addition_factor": list(self.addition_factor),
             "threshold_factor": list(self.threshold_factor),
@@ -349,6 +352,11 @@ class RandomColorJitter(Augmenting):
     Raises the errors of these layers.
     """
 
+    brightness_factor: Any
+    contrast_factor: Any
+    saturation_factor: Any
+    hue_factor: Any
+
     def __init__(
         self,
         value_range: tuple[float, float] = (0, 255),
@@ -361,7 +369,7 @@ class RandomColorJitter(Augmenting):
         **common: Any,
     ):
         super().__init__(data_format, seed=seed, **common)
-        self.value_range = value_pair(value_range)
+        self.value_range: tuple[float, float] = value_pair(value_range)
         self.brightness_factor, self.contrast_factor = brightness_factor, contrast_factor
         self.saturation_factor, self.hue_factor = saturation_factor, hue_factor
         kinds = {
@@ -376,20 +384,20 @@ class RandomColorJitter(Augmenting):
             if factor is not None
         ]
 
-    def image_output(self, image):
+    def image_output(self, image: Image) -> Image:
         for part in self._parts:
             image = part.image_output(image)
         return image
 
-    def draw(self, generator, count, image):
+    def draw(self, generator: np.random.Generator, count: int, image: Image) -> Any:
         return [part.draw(generator, count, image) for part in self._parts]
 
-    def apply(self, x, drawn):
+    def apply(self, x: np.ndarray, drawn: Any) -> np.ndarray:
         for part, numbers in zip(self._parts, drawn, strict=True):
             x = part.apply(x, numbers)
         return x
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "value_range": list(self.value_range),
             "brightness_factor": self.brightness_factor,
@@ -412,6 +420,9 @@ class RandomGaussianBlur(_Valued):
     Raises the errors of `RandomBrightness`, and ValueError for even sizes.
     """
 
+    kernel_size: tuple[int, int]
+    sigma: tuple[float, float]
+
     def __init__(
         self,
         factor: Any = 1.0,
@@ -431,18 +442,18 @@ class RandomGaussianBlur(_Valued):
             )
         self.kernel_size, self.sigma = sizes, factor_range(sigma, "sigma")
 
-    def draw(self, generator, count, image):
+    def draw(self, generator: np.random.Generator, count: int, image: Image) -> Any:
         blurred = chosen(generator, self.factor, count)
         return blurred, generator.uniform(*self.sigma, 2) + 1e-6
 
-    def apply(self, x, drawn):
+    def apply(self, x: np.ndarray, drawn: Any) -> np.ndarray:
         blurred, (across, down) = drawn
         # As in Keras, the first size and deviation belong to the columns.
         bells = [_bell(*each) for each in zip(self.kernel_size, (across, down), strict=True)]
         kernel = np.outer(bells[1], bells[0]).reshape(self.kernel_size)
         return self.clipped(np.where(blurred, colors.smoothed(x, kernel), x))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "kernel_size": list(self.kernel_size),
             "sigma": list(self.sigma),
@@ -468,12 +479,12 @@ class AutoContrast(CustomLayer):
 
     def __init__(self, value_range: tuple[float, float] = (0, 255), **common: Any):
         super().__init__(**common)
-        self.value_range = value_pair(value_range)
+        self.value_range: tuple[float, float] = value_pair(value_range)
 
-    def forward(self, x, training):
+    def forward(self, x: np.ndarray, training: bool) -> tuple[np.ndarray, Any]:
         return self.apply(x), None
 
-    def backward(self, dy, saved):
+    def backward(self, dy: np.ndarray, saved: Any) -> tuple[np.ndarray, list[Any]]:
         raise ValueError(f"layer {self.name!r}: {_NO_GRADIENT}")
 
     # The methods by which `RandAugment` uses it.
@@ -490,7 +501,7 @@ class AutoContrast(CustomLayer):
     def apply_to_masks(self, masks: np.ndarray, drawn: None) -> np.ndarray:
         return masks
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"value_range": list(self.value_range)}
 
 
@@ -504,6 +515,9 @@ class Equalization(Augmenting):
     Raises the errors of `RandomBrightness`.
     """
 
+    value_range: tuple[float, float]
+    bins: int
+
     def __init__(
         self,
         value_range: tuple[float, float] = (0, 255),
@@ -514,14 +528,14 @@ class Equalization(Augmenting):
         super().__init__(data_format, **common)
         self.value_range, self.bins = value_pair(value_range), normalize_int(bins, "bins")
 
-    def draw(self, generator, count, image):
+    def draw(self, generator: np.random.Generator, count: int, image: Image) -> Any:
         return None
 
-    def apply(self, x, drawn):
+    def apply(self, x: np.ndarray, drawn: Any) -> np.ndarray:
         x = colors.equalized(colors.to_range(x, self.value_range, (0, 255)), self.bins)
         return colors.to_range(x, (0, 255), self.value_range)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config() | {"value_range": list(self.value_range), "bins": self.bins}
         del config["seed"]  # not an argument of Keras's layer
         return config

@@ -11,21 +11,27 @@ from functools import lru_cache
 from typing import Any
 
 from fastconv.common.arguments import normalize_int, one_of
+from fastconv.constraints import Constraint
+from fastconv.initializers import Initializer
 from fastconv.layers.activated import Activated
 from fastconv.layers.spatial import Image, Spatial, check_padding, normalize_sizes
-from fastconv.layers.weight_spec import WeightSpec, built, spec_fields
+from fastconv.layers.weight_spec import SpecField, WeightSpec, built, spec_fields
 from fastconv.parameters import Variable
 from fastconv.plan import operations
 from fastconv.plan.operations import Operation
+from fastconv.regularizers import Regularizer
 from fastconv.resampling import AxisMap, pad_axis
 from fastconv.serialization import serialize
-from fastconv.shapes import PADDING_MODES, Conv2DGeometry, conv2d_geometry
+from fastconv.shapes import PADDING_MODES, Conv2DGeometry, Shape, conv2d_geometry
 
 
 class Convolutional(Spatial, Activated):
     """Base class of all convolutions. A subclass sets `bias_spec` and the specs of its kernels."""
 
     bias_spec: WeightSpec
+    bias_initializer: SpecField[Initializer]
+    bias_regularizer: SpecField[Regularizer | None]
+    bias_constraint: SpecField[Constraint | None]
     bias_initializer, bias_regularizer, bias_constraint = spec_fields("bias_spec")
 
     paddings: tuple[str, ...] = ()  # in addition to "valid" and "same"
@@ -42,12 +48,14 @@ class Convolutional(Spatial, Activated):
         **common: Any,
     ):
         super().__init__(data_format, **common)
-        self.kernel_size = normalize_sizes(kernel_size, self.rank, "kernel_size")
-        self.strides = normalize_sizes(strides, self.rank, "strides")
-        self.padding = check_padding(padding, *self.paddings)
-        self.dilation_rate = normalize_sizes(dilation_rate, self.rank, "dilation_rate")
+        self.kernel_size: tuple[int, ...] = normalize_sizes(kernel_size, self.rank, "kernel_size")
+        self.strides: tuple[int, ...] = normalize_sizes(strides, self.rank, "strides")
+        self.padding: str = check_padding(padding, *self.paddings)
+        self.dilation_rate: tuple[int, ...] = normalize_sizes(
+            dilation_rate, self.rank, "dilation_rate"
+        )
         self.activation = activation
-        self.use_bias = bool(use_bias)
+        self.use_bias: bool = bool(use_bias)
         self.bias: Variable | None = None
 
     def add_bias(self, size: int) -> None:
@@ -74,18 +82,18 @@ class Convolutional(Spatial, Activated):
         match."""
         return _geometry(image, kernel_shape, groups, **self.window())
 
-    def activation_operations(self, image) -> list[Operation]:
+    def activation_operations(self, image: Image) -> list[Operation]:
         """Return the elementwise operations after the convolution that gives `image`, which can be
         fused into it."""
         following = self.following_operations(self.shape_of(image))
         return following if all(isinstance(n, operations.Activation) for n in following) else []
 
-    def outer_operations(self, image):
+    def outer_operations(self, image: Image) -> list[Operation]:
         # A softmax is over an axis in the layer's own data format.
         inside = self.activation_operations(image)
         return [] if inside else self.following_operations(self.shape_of(image))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "kernel_size": list(self.kernel_size),
             "strides": list(self.strides),
@@ -121,9 +129,12 @@ def _geometry(
 class Conv(Convolutional):
     """Base class of Conv1D, Conv2D and Conv3D."""
 
+    kernel_initializer: SpecField[Initializer]
+    kernel_regularizer: SpecField[Regularizer | None]
+    kernel_constraint: SpecField[Constraint | None]
     kernel_initializer, kernel_regularizer, kernel_constraint = spec_fields("kernel_spec")
 
-    unwritten = ("padding_mode",)
+    unwritten: tuple[str, ...] = ("padding_mode",)
 
     def __init__(
         self,
@@ -158,12 +169,14 @@ class Conv(Convolutional):
                 f"`padding_mode` {padding_mode!r} must come with a `padding` other than 'valid', "
                 "which adds nothing around the image"
             )
-        self.kernel_spec = WeightSpec.of(
+        self.kernel_spec: WeightSpec = WeightSpec.of(
             "kernel", kernel_initializer, kernel_regularizer, kernel_constraint
         )
-        self.bias_spec = WeightSpec.of("bias", bias_initializer, bias_regularizer, bias_constraint)
-        self.filters = normalize_int(filters, "filters")
-        self.groups = normalize_int(groups, "groups")
+        self.bias_spec: WeightSpec = WeightSpec.of(
+            "bias", bias_initializer, bias_regularizer, bias_constraint
+        )
+        self.filters: int = normalize_int(filters, "filters")
+        self.groups: int = normalize_int(groups, "groups")
         if self.filters % self.groups:
             raise ValueError(
                 f"`filters` (={self.filters}) must be a multiple of `groups` (={self.groups})"
@@ -181,7 +194,7 @@ class Conv(Convolutional):
                 f"the input channels (={channels}) must be a multiple of `groups` (={self.groups})"
             )
 
-    def image_output(self, image):
+    def image_output(self, image: Image) -> Image:
         self.check_groups(image[-1])
         geometry = self.geometry_on(image)
         if self.padding_mode != "zeros":
@@ -192,13 +205,13 @@ class Conv(Convolutional):
         """Return how the window moves over `image`, with its padding."""
         return self.geometry_of(image, self.kernel_shape(image[-1]), self.groups)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         shape = self.kernel_shape(self.image_of(input_shape)[-1])
         self.kernel = self.kernel_spec.create(self, shape[1:] if self.rank == 1 else shape)
         self.add_bias(self.filters)
         super().build(input_shape)
 
-    def image_operations(self, image):
+    def image_operations(self, image: Image) -> list[Operation]:
         geometry = self.geometry_on(image)
         before: list[Operation] = []
         if self.padding_mode != "zeros":
@@ -230,7 +243,7 @@ class Conv(Convolutional):
                 "`padding_mode` 'reflect'"
             )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config() | {
             "filters": self.filters,
             "groups": self.groups,
@@ -300,4 +313,4 @@ class Conv1D(Conv):
     """
 
     rank = 1
-    paddings = ("causal",)
+    paddings: tuple[str, ...] = ("causal",)

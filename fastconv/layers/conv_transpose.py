@@ -5,17 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 from fastconv.common.arguments import normalize_int
+from fastconv.constraints import Constraint
+from fastconv.initializers import Initializer
 from fastconv.layers.conv import Convolutional
-from fastconv.layers.spatial import normalize_sizes
-from fastconv.layers.weight_spec import WeightSpec, built, spec_fields
+from fastconv.layers.spatial import Image, normalize_sizes
+from fastconv.layers.weight_spec import SpecField, WeightSpec, built, spec_fields
 from fastconv.parameters import Variable
 from fastconv.plan import operations
-from fastconv.shapes import checked_product, effective_kernel
+from fastconv.plan.operations import Operation
+from fastconv.regularizers import Regularizer
+from fastconv.shapes import Shape, checked_product, effective_kernel
 
 
 class ConvTranspose(Convolutional):
     """Base class of Conv1DTranspose, Conv2DTranspose and Conv3DTranspose."""
 
+    kernel_initializer: SpecField[Initializer]
+    kernel_regularizer: SpecField[Regularizer | None]
+    kernel_constraint: SpecField[Constraint | None]
     kernel_initializer, kernel_regularizer, kernel_constraint = spec_fields("kernel_spec")
 
     def __init__(
@@ -42,11 +49,13 @@ class ConvTranspose(Convolutional):
             kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias,
             activity_regularizer=activity_regularizer, **common,
         )  # fmt: skip
-        self.kernel_spec = WeightSpec.of(
+        self.kernel_spec: WeightSpec = WeightSpec.of(
             "kernel", kernel_initializer, kernel_regularizer, kernel_constraint
         )
-        self.bias_spec = WeightSpec.of("bias", bias_initializer, bias_regularizer, bias_constraint)
-        self.filters = normalize_int(filters, "filters")
+        self.bias_spec: WeightSpec = WeightSpec.of(
+            "bias", bias_initializer, bias_regularizer, bias_constraint
+        )
+        self.filters: int = normalize_int(filters, "filters")
         self.output_padding: tuple[int, ...] | None = None
         if output_padding is not None:
             self.output_padding = normalize_sizes(
@@ -89,24 +98,24 @@ class ConvTranspose(Convolutional):
             extra += span % 2 if self.padding == "same" else span
         return (size - 1) * stride + extra
 
-    def image_output(self, image):
+    def image_output(self, image: Image) -> Image:
         space = [self._length(size, axis) for axis, size in enumerate(image[-1 - self.rank : -1])]
         checked_product((*space, self.filters, 8), "the output (in bytes, 8 per element)")
         return (*self.pair(tuple(space)), self.filters)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         shape = self.kernel_shape(self.image_of(input_shape)[-1])
         self.kernel = self.kernel_spec.create(self, shape[1:] if self.rank == 1 else shape)
         self.add_bias(self.filters)
         super().build(input_shape)
 
-    def image_operations(self, image):
+    def image_operations(self, image: Image) -> list[Operation]:
         output = self.image_output(image)
         geometry = self.geometry_of(output, self.kernel_shape(image[-1]))
         convolution = operations.TransposedConvolution(built(self.kernel), self.bias, geometry)
         return [convolution, *self.activation_operations(output)]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         padding = None if self.output_padding is None else list(self.output_padding)
         return super().get_config() | {
             "filters": self.filters,

@@ -25,14 +25,16 @@ file that contains it, register the class (`fastconv.saving.register_keras_seria
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from fastconv.layers.base import Layer
 from fastconv.plan import operations
-from fastconv.shapes import sample_sizes
+from fastconv.plan.operations import Operation
+from fastconv.shapes import Shape, sample_sizes
 
 
 class CustomLayer(Layer):
@@ -44,7 +46,9 @@ class CustomLayer(Layer):
     returns the data for `backward`.
     """
 
-    unused_hooks = MappingProxyType({"call": "define `forward` and `backward`"})
+    unused_hooks: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {"call": "define `forward` and `backward`"}
+    )
 
     @abstractmethod
     def forward(self, x: np.ndarray, training: bool) -> tuple[np.ndarray, Any]:
@@ -73,5 +77,5 @@ class CustomLayer(Layer):
             and shapes of `self.weights`; None for a weight that is not trainable.
         """
 
-    def operations(self, input_shape):
+    def operations(self, input_shape: Shape) -> list[Operation]:
         return [operations.Custom(self, sample_sizes(self.compute_output_shape(input_shape)))]

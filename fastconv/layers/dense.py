@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from fastconv.common.arguments import normalize_int
+from fastconv.constraints import Constraint
+from fastconv.initializers import Initializer
 from fastconv.layers.activated import Activated
 from fastconv.layers.base import check_options
-from fastconv.layers.weight_spec import WeightSpec, built, spec_fields
+from fastconv.layers.weight_spec import SpecField, WeightSpec, built, spec_fields
 from fastconv.parameters import Variable
 from fastconv.plan import operations
-from fastconv.shapes import sample_sizes
+from fastconv.plan.operations import Operation
+from fastconv.regularizers import Regularizer
+from fastconv.shapes import Shape, sample_sizes
 
 
 class Dense(Activated):
@@ -38,7 +42,13 @@ class Dense(Activated):
     (None, 7, 10)
     """
 
+    kernel_initializer: SpecField[Initializer]
+    kernel_regularizer: SpecField[Regularizer | None]
+    kernel_constraint: SpecField[Constraint | None]
     kernel_initializer, kernel_regularizer, kernel_constraint = spec_fields("kernel_spec")
+    bias_initializer: SpecField[Initializer]
+    bias_regularizer: SpecField[Regularizer | None]
+    bias_constraint: SpecField[Constraint | None]
     bias_initializer, bias_regularizer, bias_constraint = spec_fields("bias_spec")
 
     def __init__(
@@ -63,17 +73,19 @@ class Dense(Activated):
             lora_rank=lora_rank,
             quantization_config=quantization_config,
         )
-        self.units = normalize_int(units, "units")
+        self.units: int = normalize_int(units, "units")
         self.activation = activation
-        self.use_bias = bool(use_bias)
-        self.kernel_spec = WeightSpec.of(
+        self.use_bias: bool = bool(use_bias)
+        self.kernel_spec: WeightSpec = WeightSpec.of(
             "kernel", kernel_initializer, kernel_regularizer, kernel_constraint
         )
-        self.bias_spec = WeightSpec.of("bias", bias_initializer, bias_regularizer, bias_constraint)
+        self.bias_spec: WeightSpec = WeightSpec.of(
+            "bias", bias_initializer, bias_regularizer, bias_constraint
+        )
         self.kernel: Variable | None = None
         self.bias: Variable | None = None
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         if len(input_shape) < 2:
             raise ValueError(
                 f"layer {self.name!r} takes inputs (batch, ..., features), "
@@ -81,17 +93,17 @@ class Dense(Activated):
             )
         return (*input_shape[:-1], self.units)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.kernel = self.kernel_spec.create(self, (sample_sizes(input_shape)[-1], self.units))
         if self.use_bias:
             self.bias = self.bias_spec.create(self, (self.units,))
         super().build(input_shape)
 
-    def operations(self, input_shape):
+    def operations(self, input_shape: Shape) -> list[Operation]:
         following = self.following_operations(self.compute_output_shape(input_shape))
         return [operations.Dense(built(self.kernel), self.bias), *following]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "units": self.units,
             "use_bias": self.use_bias,

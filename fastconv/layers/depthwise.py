@@ -9,12 +9,16 @@ from __future__ import annotations
 from typing import Any
 
 from fastconv.common.arguments import normalize_int
+from fastconv.constraints import Constraint
+from fastconv.initializers import Initializer
 from fastconv.layers.conv import Convolutional
 from fastconv.layers.spatial import Image
-from fastconv.layers.weight_spec import WeightSpec, built, spec_fields
+from fastconv.layers.weight_spec import SpecField, WeightSpec, built, spec_fields
 from fastconv.parameters import Variable
 from fastconv.plan import operations
-from fastconv.shapes import Conv2DGeometry, conv2d_geometry
+from fastconv.plan.operations import Operation
+from fastconv.regularizers import Regularizer
+from fastconv.shapes import Conv2DGeometry, Shape, conv2d_geometry
 
 
 class _Depthwise(Convolutional):
@@ -23,6 +27,9 @@ class _Depthwise(Convolutional):
     depth_multiplier: int
     kernel: Variable | None = None
     depthwise_spec: WeightSpec
+    depthwise_initializer: SpecField[Initializer]
+    depthwise_regularizer: SpecField[Regularizer | None]
+    depthwise_constraint: SpecField[Constraint | None]
     depthwise_initializer, depthwise_regularizer, depthwise_constraint = spec_fields(
         "depthwise_spec"
     )
@@ -35,7 +42,7 @@ class _Depthwise(Convolutional):
         """Return the depthwise convolution of one `image`; ValueError if it does not match."""
         return self.geometry_of(image, self.depthwise_shape(image[-1]), groups=image[-1])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "depth_multiplier": self.depth_multiplier,
             **self.depthwise_spec.config("depthwise"),
@@ -68,23 +75,25 @@ class _DepthwiseConv(_Depthwise):
             kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias,
             activity_regularizer=activity_regularizer, **common,
         )  # fmt: skip
-        self.depthwise_spec = WeightSpec.of(
+        self.depthwise_spec: WeightSpec = WeightSpec.of(
             "kernel", depthwise_initializer, depthwise_regularizer, depthwise_constraint
         )
-        self.bias_spec = WeightSpec.of("bias", bias_initializer, bias_regularizer, bias_constraint)
-        self.depth_multiplier = normalize_int(depth_multiplier, "depth_multiplier")
+        self.bias_spec: WeightSpec = WeightSpec.of(
+            "bias", bias_initializer, bias_regularizer, bias_constraint
+        )
+        self.depth_multiplier: int = normalize_int(depth_multiplier, "depth_multiplier")
 
-    def image_output(self, image):
+    def image_output(self, image: Image) -> Image:
         return self.depthwise_geometry(image).output_shape[1:]
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         channels = self.image_of(input_shape)[-1]
         shape = (*self.kernel_size, channels, self.depth_multiplier)
         self.kernel = self.depthwise_spec.create(self, shape)
         self.add_bias(channels * self.depth_multiplier)
         super().build(input_shape)
 
-    def image_operations(self, image):
+    def image_operations(self, image: Image) -> list[Operation]:
         geometry = self.depthwise_geometry(image)
         depthwise = operations.Convolution(built(self.kernel), self.bias, geometry)
         return [depthwise, *self.activation_operations(geometry.output_shape[1:])]
@@ -127,6 +136,9 @@ class DepthwiseConv1D(_DepthwiseConv):
 class _SeparableConv(_Depthwise):
     """Base class of SeparableConv1D and SeparableConv2D."""
 
+    pointwise_initializer: SpecField[Initializer]
+    pointwise_regularizer: SpecField[Regularizer | None]
+    pointwise_constraint: SpecField[Constraint | None]
     pointwise_initializer, pointwise_regularizer, pointwise_constraint = spec_fields(
         "pointwise_spec"
     )
@@ -158,22 +170,24 @@ class _SeparableConv(_Depthwise):
             kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias,
             activity_regularizer=activity_regularizer, **common,
         )  # fmt: skip
-        self.depthwise_spec = WeightSpec.of(
+        self.depthwise_spec: WeightSpec = WeightSpec.of(
             "depthwise_kernel", depthwise_initializer, depthwise_regularizer, depthwise_constraint
         )
-        self.pointwise_spec = WeightSpec.of(
+        self.pointwise_spec: WeightSpec = WeightSpec.of(
             "pointwise_kernel", pointwise_initializer, pointwise_regularizer, pointwise_constraint
         )
-        self.bias_spec = WeightSpec.of("bias", bias_initializer, bias_regularizer, bias_constraint)
-        self.filters = normalize_int(filters, "filters")
-        self.depth_multiplier = normalize_int(depth_multiplier, "depth_multiplier")
+        self.bias_spec: WeightSpec = WeightSpec.of(
+            "bias", bias_initializer, bias_regularizer, bias_constraint
+        )
+        self.filters: int = normalize_int(filters, "filters")
+        self.depth_multiplier: int = normalize_int(depth_multiplier, "depth_multiplier")
         self.depthwise_kernel: Variable | None = None
         self.pointwise_kernel: Variable | None = None
 
-    def image_output(self, image):
+    def image_output(self, image: Image) -> Image:
         return (*self.depthwise_geometry(image).output_shape[1:3], self.filters)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         channels = self.image_of(input_shape)[-1]
         middle = channels * self.depth_multiplier
         shape = (*self.kernel_size, channels, self.depth_multiplier)
@@ -183,7 +197,7 @@ class _SeparableConv(_Depthwise):
         self.add_bias(self.filters)
         super().build(input_shape)
 
-    def image_operations(self, image):
+    def image_operations(self, image: Image) -> list[Operation]:
         depthwise = self.depthwise_geometry(image)
         *_, channels = middle = depthwise.output_shape
         pointwise = conv2d_geometry(middle, (1, 1, channels, self.filters))
@@ -193,7 +207,7 @@ class _SeparableConv(_Depthwise):
             *self.activation_operations(pointwise.output_shape[1:]),
         ]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "filters": self.filters,
             **self.pointwise_spec.config("pointwise"),

@@ -10,10 +10,11 @@ from fastconv.common.arguments import normalize_int
 from fastconv.layers.axes import positive_axes, with_axes_last
 from fastconv.layers.base import Layer
 from fastconv.layers.normalization import UnitNormalization
-from fastconv.layers.symbolic import SymbolicTensor
+from fastconv.layers.symbolic import Call, SymbolicTensor
 from fastconv.plan import operations
+from fastconv.plan.graph import Graph
 from fastconv.plan.operations import Operation
-from fastconv.shapes import sample_sizes
+from fastconv.shapes import Shape, sample_sizes
 
 
 class Dot(Layer):
@@ -45,8 +46,8 @@ class Dot(Layer):
         if len(pair) != 2:
             raise ValueError(f"`axes` must be an integer or two of them, received {axes!r}")
         checked = [normalize_int(axis, "axes", minimum=-64) for axis in pair]
-        self.axes = checked if pair is axes else checked[0]
-        self.normalize = bool(normalize)
+        self.axes: list[int] | int = checked if pair is axes else checked[0]
+        self.normalize: bool = bool(normalize)
 
     def _sides(self, input_shape: Any) -> list[tuple[int, tuple[int, ...], int]]:
         """Return (axis, the sizes of the other axes, the size of the axis) of both inputs."""
@@ -66,11 +67,18 @@ class Dot(Layer):
             )
         return sides
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         (_, first, _), (_, second, _) = self._sides(input_shape)
         return (None, *((*first, *second) or (1,)))
 
-    def apply_to(self, graph, call, values, turn, training):
+    def apply_to(
+        self,
+        graph: Graph,
+        call: Call,
+        values: Sequence[int],
+        turn: tuple[int, ...],
+        training: bool | None,
+    ) -> list[int]:
         arranged = [
             graph.apply(chain, value)
             for chain, value in zip(self._arrangements(call.input_shape), values, strict=True)
@@ -93,7 +101,7 @@ class Dot(Layer):
             chains.append([*chain, operations.Transpose(order), operations.Reshape(shape)])
         return chains
 
-    def operations(self, input_shape):
+    def operations(self, input_shape: Sequence[Shape]) -> list[Operation]:
         (_, first, size), (_, second, _) = self._sides(input_shape)
         count = math.prod(first + second)
         return [
@@ -104,7 +112,7 @@ class Dot(Layer):
             operations.Reshape(sample_sizes(self.compute_output_shape(input_shape))),
         ]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"axes": self.axes, "normalize": self.normalize}
 
 

@@ -8,7 +8,9 @@ from typing import Any
 
 from fastconv.layers.base import Layer, check_options
 from fastconv.layers.tracing import Tracer
+from fastconv.plan.operations import Operation
 from fastconv.serialization import describe_function, named_object
+from fastconv.shapes import Shape
 
 
 class Lambda(Layer):
@@ -30,6 +32,9 @@ class Lambda(Layer):
     array([[3., 5.]], dtype=float32)
     """
 
+    function: Callable[..., Any]
+    arguments: dict[str, Any]
+
     def __init__(
         self,
         function: Callable[..., Any],
@@ -45,22 +50,22 @@ class Lambda(Layer):
         self.function, self.arguments = function, dict(arguments or {})
         self._tracer = Tracer(self)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
         takes = "training" in inspect.signature(self.function).parameters
         given = {"training": training} if takes else {}
         return self.function(inputs, **self.arguments, **given)
 
-    def operations(self, input_shape):
+    def operations(self, input_shape: Shape) -> list[Operation]:
         raise TypeError(f"layer {self.name!r} is traced")
 
-    def why_not_in_files(self):
+    def why_not_in_files(self) -> str | None:
         name = getattr(self.function, "__name__", "<lambda>")
         if name != "<lambda>":
             return None
         return f"layer {self.name!r} computes a function without a name; define it by `def`"
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Layer:
         """Return the layer of a function that is registered or given in `custom_objects`.
 
         Raises ValueError for any other, and for code.
@@ -74,7 +79,7 @@ class Lambda(Layer):
             )
         return super().from_config(config | {"function": function})
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         described = {"class_name": "__lambda__", "config": {}}
         if self.why_not_in_files() is None:
             described = describe_function(self.function)

@@ -6,8 +6,9 @@ from typing import Any
 
 from fastconv.common.arguments import number
 from fastconv.layers.base import Layer
-from fastconv.plan.operations import ActivityPenalty
+from fastconv.plan.operations import ActivityPenalty, Operation
 from fastconv.regularizers import L1L2
+from fastconv.shapes import Shape
 
 
 class Identity(Layer):
@@ -18,7 +19,7 @@ class Identity(Layer):
     (None, 8, 8, 3)
     """
 
-    def operations(self, input_shape):
+    def operations(self, input_shape: Shape) -> list[Operation]:
         return []
 
 
@@ -37,16 +38,19 @@ class ActivityRegularization(Layer):
     (None, 10)
     """
 
+    l1: float
+    l2: float
+
     def __init__(self, l1: float = 0.0, l2: float = 0.0, **common: Any):
         super().__init__(**common)
         self.l1, self.l2 = number(l1, "l1", 0), number(l2, "l2", 0)
 
-    def operations(self, input_shape):
+    def operations(self, input_shape: Shape) -> list[Operation]:
         return []
 
-    def all_operations(self, input_shape):
+    def all_operations(self, input_shape: Shape) -> list[Operation]:
         penalty = ActivityPenalty(L1L2(self.l1, self.l2).for_plan())
         return [*super().all_operations(input_shape), penalty]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"l1": self.l1, "l2": self.l2}

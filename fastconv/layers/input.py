@@ -8,6 +8,8 @@ from typing import Any
 from fastconv.common.arguments import normalize_int
 from fastconv.layers.base import Layer, sample_shape
 from fastconv.layers.symbolic import Call, SymbolicTensor
+from fastconv.plan.operations import Operation
+from fastconv.shapes import Shape
 
 
 class InputLayer(Layer):
@@ -60,10 +62,10 @@ class InputLayer(Layer):
     def __call__(self, inputs: Any) -> SymbolicTensor:
         raise ValueError(f"{self.name!r} is where a model begins and must not be called")
 
-    def operations(self, input_shape):
+    def operations(self, input_shape: Shape) -> list[Operation]:
         return []
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "batch_shape": list(self.input_shape),
             "dtype": "float32",

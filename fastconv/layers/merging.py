@@ -13,6 +13,7 @@ from fastconv.common.arguments import normalize_int
 from fastconv.layers.base import Layer
 from fastconv.layers.symbolic import SymbolicTensor
 from fastconv.plan import operations
+from fastconv.plan.operations import Operation
 from fastconv.shapes import Shape, sample_sizes
 
 
@@ -36,7 +37,7 @@ class _Merge(Layer):
             sizes.insert(1, max(axis))
         return tuple(sizes)
 
-    def operations(self, input_shape):
+    def operations(self, input_shape: Sequence[Shape]) -> list[Operation]:
         return [operations.Merge(self.kind)]
 
 
@@ -59,7 +60,7 @@ class Subtract(_Merge):
 
     kind = "subtract"
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         if len(input_shape) != 2:
             raise ValueError(f"layer {self.name!r} takes 2 inputs, received {len(input_shape)}")
         return super().compute_output_shape(input_shape)
@@ -113,9 +114,9 @@ class Concatenate(Layer):
 
     def __init__(self, axis: int = -1, **common: Any):
         super().__init__(**common)
-        self.axis = normalize_int(axis, "axis", minimum=-64)
+        self.axis: int = normalize_int(axis, "axis", minimum=-64)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         shapes = _several_shapes(self, input_shape)
         axis = self._positive_axis(shapes)
         rests = {shape[:axis] + shape[axis + 1 :] for shape in shapes}
@@ -137,11 +138,11 @@ class Concatenate(Layer):
             )
         return axis
 
-    def operations(self, input_shape):
+    def operations(self, input_shape: Sequence[Shape]) -> list[Operation]:
         shapes = _several_shapes(self, input_shape)
         return [operations.Concatenate(self._positive_axis(shapes))]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"axis": self.axis}
 
 

@@ -32,6 +32,7 @@ from fastconv.layers.color import (
     Solarization,
 )
 from fastconv.layers.reshaping import check_interpolation
+from fastconv.layers.spatial import Image
 
 
 class RandomErasing(Augmenting):
@@ -50,6 +51,9 @@ class RandomErasing(Augmenting):
     Raises ValueError for numbers out of range, TypeError for values that are not numbers.
     """
 
+    factor: tuple[float, float]
+    scale: tuple[float, float]
+
     def __init__(
         self,
         factor: Any = 1.0,
@@ -62,18 +66,18 @@ class RandomErasing(Augmenting):
     ):
         super().__init__(data_format, seed=seed, **common)
         self.factor, self.scale = factor_range(factor, "factor"), factor_range(scale, "scale")
-        self.value_range = value_pair(value_range)
+        self.value_range: tuple[float, float] = value_pair(value_range)
         several = isinstance(fill_value, (tuple, list))
         if several and len(fill_value) != 3:
             raise ValueError(f"`fill_value` must be one number or three, received {fill_value!r}")
         for value in fill_value if several else [] if fill_value is None else [fill_value]:
             number(value, "fill_value")
-        self.fill_value = list(fill_value) if several else fill_value
+        self.fill_value: Any = list(fill_value) if several else fill_value
 
-    def image_output(self, image):
+    def image_output(self, image: Image) -> Image:
         return three_channels(image) if isinstance(self.fill_value, list) else image
 
-    def draw(self, generator, count, image):
+    def draw(self, generator: np.random.Generator, count: int, image: Image) -> Any:
         sides = np.sqrt(generator.uniform(*self.scale, (2, count)))
         boxes = random_boxes(generator, sides, image)
         erased = chosen(generator, self.factor, count)
@@ -83,11 +87,11 @@ class RandomErasing(Augmenting):
             fill = noise * np.float32(self.value_range[1])
         return erased, boxes, np.clip(np.asarray(fill, np.float32), *self.value_range)
 
-    def apply(self, x, drawn):
+    def apply(self, x: np.ndarray, drawn: Any) -> np.ndarray:
         erased, boxes, fill = drawn
         return np.where(erased & inside(boxes, x.shape), fill, x)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "factor": list(self.factor),
             "scale": list(self.scale),
@@ -124,23 +128,23 @@ class MixUp(Augmenting):
         **common: Any,
     ):
         super().__init__(data_format, seed=seed, **common)
-        self.alpha = number(alpha, "alpha", 0, above=True)
+        self.alpha: float = number(alpha, "alpha", 0, above=True)
 
-    def draw(self, generator, count, image):
+    def draw(self, generator: np.random.Generator, count: int, image: Image) -> Any:
         return generator.permutation(count), generator.beta(self.alpha, self.alpha, count)
 
-    def apply(self, x, drawn):
+    def apply(self, x: np.ndarray, drawn: Any) -> np.ndarray:
         order, share = drawn
         share = per_image(share)
         return share * x + (1 - share) * x[order]
 
-    def apply_to_labels(self, labels, drawn):
+    def apply_to_labels(self, labels: Any, drawn: Any) -> np.ndarray:
         return blended(labels, *drawn)
 
-    def apply_to_masks(self, masks, drawn):
+    def apply_to_masks(self, masks: np.ndarray, drawn: Any) -> np.ndarray:
         return self.apply(masks.astype(np.float32), drawn)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"alpha": self.alpha}
 
 
@@ -164,9 +168,9 @@ class CutMix(Augmenting):
         **common: Any,
     ):
         super().__init__(data_format, seed=seed, **common)
-        self.factor = factor_range(factor, "factor")
+        self.factor: tuple[float, float] = factor_range(factor, "factor")
 
-    def draw(self, generator, count, image):
+    def draw(self, generator: np.random.Generator, count: int, image: Image) -> Any:
         alpha = generator.uniform(*self.factor) + 1e-6
         side = np.sqrt(1 - generator.beta(alpha, alpha, count))
         boxes = random_boxes(generator, (side, side), image)
@@ -174,17 +178,17 @@ class CutMix(Augmenting):
         share = 1 - (right - left) * (bottom - top) / (image[0] * image[1])
         return generator.permutation(count), share, boxes
 
-    def apply(self, x, drawn):
+    def apply(self, x: np.ndarray, drawn: Any) -> np.ndarray:
         order, _, boxes = drawn
         return np.where(inside(boxes, x.shape), x[order], x)
 
-    def apply_to_labels(self, labels, drawn):
+    def apply_to_labels(self, labels: Any, drawn: Any) -> np.ndarray:
         return blended(labels, *drawn[:2])
 
-    def apply_to_masks(self, masks, drawn):
+    def apply_to_masks(self, masks: np.ndarray, drawn: Any) -> np.ndarray:
         return self.apply(masks, drawn)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"factor": list(self.factor)}
 
 
@@ -207,6 +211,9 @@ class RandAugment(Augmenting):
     values that are not numbers.
     """
 
+    value_range: tuple[float, float]
+    factor: tuple[float, float]
+
     def __init__(
         self,
         value_range: tuple[float, float] = (0, 255),
@@ -219,8 +226,8 @@ class RandAugment(Augmenting):
     ):
         super().__init__(data_format, seed=seed, **common)
         self.value_range, self.factor = value_pair(value_range), factor_range(factor, "factor")
-        self.num_ops = normalize_int(num_ops, "num_ops", minimum=0)
-        self.interpolation = check_interpolation(interpolation)
+        self.num_ops: int = normalize_int(num_ops, "num_ops", minimum=0)
+        self.interpolation: str = check_interpolation(interpolation)
         factor, values = self.factor, {"value_range": self.value_range, "seed": 0}
         moved = {"interpolation": self.interpolation, "seed": 0}
         self._choices = [
@@ -237,25 +244,25 @@ class RandAugment(Augmenting):
             Equalization(self.value_range),
         ]
 
-    def image_output(self, image):
+    def image_output(self, image: Image) -> Image:
         return three_channels(image)
 
-    def draw(self, generator, count, image):
+    def draw(self, generator: np.random.Generator, count: int, image: Image) -> Any:
         places = generator.integers(len(self._choices), size=self.num_ops)
         layers = [self._choices[place] for place in places]
         return [(layer, layer.draw_for(generator, count, image)) for layer in layers]
 
-    def apply(self, x, drawn):
+    def apply(self, x: np.ndarray, drawn: Any) -> np.ndarray:
         for layer, numbers in drawn:
             x = layer.apply(x, numbers)
         return x
 
-    def apply_to_masks(self, masks, drawn):
+    def apply_to_masks(self, masks: np.ndarray, drawn: Any) -> np.ndarray:
         for layer, numbers in drawn:
             masks = layer.apply_to_masks(masks, numbers)
         return masks
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "value_range": list(self.value_range),
             "num_ops": self.num_ops,

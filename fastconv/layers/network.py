@@ -30,6 +30,10 @@ class Network:
     have the same name.
     """
 
+    inputs: list[SymbolicTensor]
+    outputs: list[SymbolicTensor]
+    calls: list[Call]
+
     def __init__(
         self,
         inputs: Sequence[SymbolicTensor],
@@ -42,7 +46,9 @@ class Network:
         if len(set(self.inputs)) != len(self.inputs):
             raise ValueError(f"`inputs` must be different tensors, received {self.inputs}")
         self.calls, found = calls_between(self.inputs, self.outputs)
-        self.layers = _ordered(self.calls, found, [tensor.call for tensor in self.inputs])
+        self.layers: list[Any] = _ordered(
+            self.calls, found, [tensor.call for tensor in self.inputs]
+        )
         names = Counter(layer.name for layer in self.layers)
         twice = [name for name, times in names.items() if times > 1]
         if twice and overrides:

@@ -17,15 +17,18 @@ import math
 from typing import Any
 
 from fastconv.common.arguments import normalize_int, number
+from fastconv.constraints import Constraint
 from fastconv.initializers import Initializer
 from fastconv.layers.axes import OnAxes, one_axis, with_axes_last
 from fastconv.layers.base import Layer, check_options
 from fastconv.layers.weight_spec import SpecField, WeightSpec, built, spec_fields
 from fastconv.parameters import Variable
 from fastconv.plan import operations
+from fastconv.plan.operations import Operation
+from fastconv.regularizers import Regularizer
 from fastconv.resampling import crop_axis, pad_axis
 from fastconv.serialization import serialize
-from fastconv.shapes import conv2d_geometry, sample_sizes
+from fastconv.shapes import Shape, conv2d_geometry, sample_sizes
 
 
 class _Scaling(OnAxes):
@@ -33,8 +36,16 @@ class _Scaling(OnAxes):
 
     gamma_spec: WeightSpec
     beta_spec: WeightSpec
+    gamma_initializer: SpecField[Initializer]
+    gamma_regularizer: SpecField[Regularizer | None]
+    gamma_constraint: SpecField[Constraint | None]
     gamma_initializer, gamma_regularizer, gamma_constraint = spec_fields("gamma_spec")
+    beta_initializer: SpecField[Initializer]
+    beta_regularizer: SpecField[Regularizer | None]
+    beta_constraint: SpecField[Constraint | None]
     beta_initializer, beta_regularizer, beta_constraint = spec_fields("beta_spec")
+    center: bool
+    scale: bool
 
     def __init__(
         self,
@@ -45,12 +56,12 @@ class _Scaling(OnAxes):
         **common: Any,
     ):
         super().__init__(axis, **common)
-        self.epsilon = number(epsilon, "epsilon", 0, above=True)
+        self.epsilon: float = number(epsilon, "epsilon", 0, above=True)
         self.center, self.scale = bool(center), bool(scale)
         self.gamma: Variable | None = None
         self.beta: Variable | None = None
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         sizes = sample_sizes(input_shape)
         shape = tuple(sizes[axis - 1] for axis in self.axes_of(input_shape))
         if self.scale:
@@ -59,7 +70,7 @@ class _Scaling(OnAxes):
             self.beta = self.beta_spec.create(self, shape)
         super().build(input_shape)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "epsilon": self.epsilon,
             "center": self.center,
@@ -98,8 +109,12 @@ class BatchNormalization(_Scaling):
         TypeError: a non-integer axis.
     """
 
-    moving_mean_initializer = SpecField[Initializer]("moving_mean_spec", "initializer")
-    moving_variance_initializer = SpecField[Initializer]("moving_variance_spec", "initializer")
+    moving_mean_initializer: SpecField[Initializer] = SpecField[Initializer](
+        "moving_mean_spec", "initializer"
+    )
+    moving_variance_initializer: SpecField[Initializer] = SpecField[Initializer](
+        "moving_variance_spec", "initializer"
+    )
 
     def __init__(
         self,
@@ -135,35 +150,38 @@ class BatchNormalization(_Scaling):
             scale,
             **common,
         )
-        self.gamma_spec = WeightSpec.of(
+        self.gamma_spec: WeightSpec = WeightSpec.of(
             "gamma", gamma_initializer, gamma_regularizer, gamma_constraint
         )
-        self.beta_spec = WeightSpec.of("beta", beta_initializer, beta_regularizer, beta_constraint)
-        self.momentum = number(momentum, "momentum", 0, 1)
-        self.renorm_momentum = number(renorm_momentum, "renorm_momentum")
-        self.moving_mean_spec = WeightSpec.of(
+        self.beta_spec: WeightSpec = WeightSpec.of(
+            "beta", beta_initializer, beta_regularizer, beta_constraint
+        )
+        self.momentum: float = number(momentum, "momentum", 0, 1)
+        self.renorm_momentum: float = number(renorm_momentum, "renorm_momentum")
+        self.moving_mean_spec: WeightSpec = WeightSpec.of(
             "moving_mean", moving_mean_initializer, trainable=False
         )
-        self.moving_variance_spec = WeightSpec.of(
+        self.moving_variance_spec: WeightSpec = WeightSpec.of(
             "moving_variance", moving_variance_initializer, trainable=False
         )
         self.moving_mean: Variable | None = None
         self.moving_variance: Variable | None = None
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
         (axis,) = self.axes_of(input_shape)
-        self.moving_mean = self.moving_mean_spec.create(self, (input_shape[axis],))
-        self.moving_variance = self.moving_variance_spec.create(self, (input_shape[axis],))
+        channels = sample_sizes(input_shape)[axis - 1]
+        self.moving_mean = self.moving_mean_spec.create(self, (channels,))
+        self.moving_variance = self.moving_variance_spec.create(self, (channels,))
 
-    def operations(self, input_shape):
+    def operations(self, input_shape: Shape) -> list[Operation]:
         normalization = operations.BatchNormalization(
             self.gamma, self.beta, built(self.moving_mean), built(self.moving_variance),
             self.momentum, self.epsilon, frozen=not self.trainable,
         )  # fmt: skip
         return with_axes_last(self.axes_of(input_shape), len(input_shape), [normalization])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "momentum": self.momentum,
             "moving_mean_initializer": serialize(self.moving_mean_spec.initializer),
@@ -218,19 +236,21 @@ class LayerNormalization(_Scaling):
             scale,
             **common,
         )
-        self.gamma_spec = WeightSpec.of(
+        self.gamma_spec: WeightSpec = WeightSpec.of(
             "gamma", gamma_initializer, gamma_regularizer, gamma_constraint
         )
-        self.beta_spec = WeightSpec.of("beta", beta_initializer, beta_regularizer, beta_constraint)
+        self.beta_spec: WeightSpec = WeightSpec.of(
+            "beta", beta_initializer, beta_regularizer, beta_constraint
+        )
 
-    def operations(self, input_shape):
+    def operations(self, input_shape: Shape) -> list[Operation]:
         axes = self.axes_of(input_shape)
         normalization = operations.LayerNormalization(
             self.gamma, self.beta, len(axes), self.epsilon
         )
         return with_axes_last(axes, len(input_shape), [normalization])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"rms_scaling": False}
 
 
@@ -272,22 +292,24 @@ class GroupNormalization(_Scaling):
             scale,
             **common,
         )
-        self.gamma_spec = WeightSpec.of(
+        self.gamma_spec: WeightSpec = WeightSpec.of(
             "gamma", gamma_initializer, gamma_regularizer, gamma_constraint
         )
-        self.beta_spec = WeightSpec.of("beta", beta_initializer, beta_regularizer, beta_constraint)
-        self.groups = normalize_int(groups, "groups", minimum=-1)
+        self.beta_spec: WeightSpec = WeightSpec.of(
+            "beta", beta_initializer, beta_regularizer, beta_constraint
+        )
+        self.groups: int = normalize_int(groups, "groups", minimum=-1)
         if self.groups == 0:
             raise ValueError("`groups` must be positive or -1, received 0")
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         self.groups_of(input_shape)
         return super().compute_output_shape(input_shape)
 
-    def groups_of(self, input_shape) -> int:
+    def groups_of(self, input_shape: Shape) -> int:
         """Return the number of groups; ValueError if it does not divide the channels."""
         (axis,) = self.axes_of(input_shape)
-        channels = input_shape[axis]
+        channels = sample_sizes(input_shape)[axis - 1]
         groups = channels if self.groups == -1 else self.groups
         if channels % groups:
             raise ValueError(
@@ -296,13 +318,13 @@ class GroupNormalization(_Scaling):
             )
         return groups
 
-    def operations(self, input_shape):
+    def operations(self, input_shape: Shape) -> list[Operation]:
         normalization = operations.GroupNormalization(
             self.gamma, self.beta, self.groups_of(input_shape), self.epsilon
         )
         return with_axes_last(self.axes_of(input_shape), len(input_shape), [normalization])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"groups": self.groups}
 
 
@@ -320,7 +342,7 @@ class UnitNormalization(OnAxes):
     def __init__(self, axis: int | list[int] = -1, **common: Any):
         super().__init__(axis, **common)
 
-    def operations(self, input_shape):
+    def operations(self, input_shape: Shape) -> list[Operation]:
         axes = self.axes_of(input_shape)
         normalization = operations.LayerNormalization(
             None, None, len(axes), self.EPSILON, unit=True
@@ -345,10 +367,10 @@ class RMSNormalization(OnAxes):
 
     def __init__(self, axis: int | list[int] = -1, epsilon: float = 1e-6, **common: Any):
         super().__init__(axis, **common)
-        self.epsilon = number(epsilon, "epsilon", 0, above=True)
+        self.epsilon: float = number(epsilon, "epsilon", 0, above=True)
         self.scale: Variable | None = None
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         axes = self.axes_of(input_shape)
         if axes[-1] - axes[0] + 1 != len(axes) or axes[-1] != len(input_shape) - 1:
             raise ValueError(
@@ -357,13 +379,13 @@ class RMSNormalization(OnAxes):
             )
         return tuple(input_shape)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         sizes = sample_sizes(input_shape)
         shape = tuple(sizes[axis - 1] for axis in self.axes_of(input_shape))
         self.scale = self.add_weight("scale", shape, "ones")
         super().build(input_shape)
 
-    def operations(self, input_shape):
+    def operations(self, input_shape: Shape) -> list[Operation]:
         scale = built(self.scale)
         size = scale.size
         count = math.prod(sample_sizes(input_shape)) // size
@@ -381,7 +403,7 @@ class RMSNormalization(OnAxes):
             operations.Reshape(sample_sizes(input_shape)),
         ]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"epsilon": self.epsilon}
 
 
@@ -402,6 +424,8 @@ class LocalResponseNormalization(Layer):
     """
 
     module = "fastconv.layers"
+    alpha: float
+    beta: float
 
     def __init__(
         self,
@@ -412,16 +436,16 @@ class LocalResponseNormalization(Layer):
         **common: Any,
     ):
         super().__init__(**common)
-        self.depth_radius = normalize_int(depth_radius, "depth_radius", minimum=0)
-        self.bias = number(bias, "bias", 0, above=True)
+        self.depth_radius: int = normalize_int(depth_radius, "depth_radius", minimum=0)
+        self.bias: float = number(bias, "bias", 0, above=True)
         self.alpha, self.beta = number(alpha, "alpha", 0), number(beta, "beta", 0)
 
-    def operations(self, input_shape):
+    def operations(self, input_shape: Shape) -> list[Operation]:
         return [
             operations.ResponseNormalization(self.depth_radius, self.bias, self.alpha, self.beta)
         ]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "depth_radius": self.depth_radius,
             "bias": self.bias,

@@ -25,7 +25,7 @@ class TracedPenalty:
         self.regularizer = regularizer
         self._gradients: dict[tuple[int, ...], Differential] = {}
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return TracedPenalty, (self.regularizer,)
 
     def for_plan(self) -> NumPyPenalty:

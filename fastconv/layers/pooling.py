@@ -8,7 +8,7 @@ from typing import Any
 from fastconv.layers.spatial import Image, Spatial, check_padding, normalize_sizes
 from fastconv.plan import operations
 from fastconv.plan.operations import Operation
-from fastconv.shapes import Pool2DGeometry, pool2d_geometry, sample_sizes
+from fastconv.shapes import Pool2DGeometry, Shape, pool2d_geometry, sample_sizes
 
 
 class _Pooling(Spatial):
@@ -25,23 +25,23 @@ class _Pooling(Spatial):
         **common: Any,
     ):
         super().__init__(data_format, **common)
-        self.pool_size = normalize_sizes(pool_size, self.rank, "pool_size")
-        self.strides = (
+        self.pool_size: tuple[int, ...] = normalize_sizes(pool_size, self.rank, "pool_size")
+        self.strides: tuple[int, ...] = (
             self.pool_size if strides is None else normalize_sizes(strides, self.rank, "strides")
         )
-        self.padding = check_padding(padding)
+        self.padding: str = check_padding(padding)
 
-    def image_output(self, image):
+    def image_output(self, image: Image) -> Image:
         *_, (_, output) = _passes(image, *self._window())
         return output
 
-    def image_operations(self, image):
+    def image_operations(self, image: Image) -> list[Operation]:
         return pooling_operations(self.kind, image, *self._window())
 
     def _window(self) -> tuple[tuple[int, ...], tuple[int, ...], str]:
         return self.pair(self.pool_size), self.pair(self.strides), self.padding
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "pool_size": list(self.pool_size),
             "padding": self.padding,
@@ -219,24 +219,24 @@ class _GlobalPooling(Spatial):
 
     def __init__(self, data_format: str | None = None, keepdims: bool = False, **common: Any):
         super().__init__(data_format, **common)
-        self.keepdims = bool(keepdims)
+        self.keepdims: bool = bool(keepdims)
 
-    def image_output(self, image):
+    def image_output(self, image: Image) -> Image:
         return (*(1 for _ in image[:-1]), image[-1])
 
-    def image_operations(self, image):
+    def image_operations(self, image: Image) -> list[Operation]:
         return [operations.GlobalPooling(self.kind)]
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         image = self.image_of(input_shape)
         return self.shape_of(self.image_output(image)) if self.keepdims else (None, image[-1])
 
-    def operations(self, input_shape):
+    def operations(self, input_shape: Shape) -> list[Operation]:
         shape = sample_sizes(self.compute_output_shape(input_shape))
         pooled = self.image_operations(self.image_of(input_shape))
         return [*self.to_last(), *pooled, operations.Reshape(shape)]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"keepdims": self.keepdims}
 
 

@@ -7,28 +7,32 @@ threads.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 from fastconv.common import randomness
 from fastconv.common.arguments import normalize_int, number
 from fastconv.layers.base import Layer
-from fastconv.layers.spatial import Spatial
+from fastconv.layers.spatial import Image, Spatial
 from fastconv.plan import operations
+from fastconv.plan.operations import Operation
+from fastconv.shapes import Shape
+from fastconv.state import Kind
 from fastconv.state import seed as any_seed
 
 
 class Seeded(Layer):
     """A layer with a stream of random numbers."""
 
-    stateful = MappingProxyType({"_stream": any_seed})
+    stateful: ClassVar[Mapping[str, Kind]] = MappingProxyType({"_stream": any_seed})
 
     def __init__(self, seed: int | None = None, **common: Any):
         super().__init__(**common)
-        self.seed = None if seed is None else normalize_int(seed, "seed", minimum=0)
+        self.seed: int | None = None if seed is None else normalize_int(seed, "seed", minimum=0)
         self._stream = randomness.draw_seed() if self.seed is None else self.seed
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"seed": self.seed}
 
 
@@ -58,8 +62,8 @@ class Dropout(Seeded):
         **common: Any,
     ):
         super().__init__(seed, **common)
-        self.rate = number(rate, "rate", 0, 1, below=True)
-        self.noise_shape = None
+        self.rate: float = number(rate, "rate", 0, 1, below=True)
+        self.noise_shape: tuple[int | None, ...] | None = None
         if noise_shape is not None:
             if not isinstance(noise_shape, (tuple, list)):
                 raise TypeError(f"`noise_shape` must be None or a tuple, received {noise_shape!r}")
@@ -67,7 +71,7 @@ class Dropout(Seeded):
                 None if size is None else normalize_int(size, "noise_shape") for size in noise_shape
             )
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         self._noise_shape_for(input_shape)
         return tuple(input_shape)
 
@@ -92,12 +96,12 @@ class Dropout(Seeded):
             )
         return full
 
-    def operations(self, input_shape):
+    def operations(self, input_shape: Shape) -> list[Operation]:
         if not self.rate:
             return []
         return [operations.Dropout(self.rate, self._stream, self._noise_shape_for(input_shape))]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         noise = None if self.noise_shape is None else list(self.noise_shape)
         return super().get_config() | {"rate": self.rate, "noise_shape": noise}
 
@@ -113,7 +117,7 @@ class AlphaDropout(Dropout):
     Arguments and errors are those of `Dropout`.
     """
 
-    def operations(self, input_shape):
+    def operations(self, input_shape: Shape) -> list[Operation]:
         if not self.rate:
             return []
         noise_shape = self._noise_shape_for(input_shape)
@@ -125,18 +129,18 @@ class _SpatialDropout(Spatial, Seeded):
         self, rate: float, data_format: str | None = None, seed: int | None = None, **common: Any
     ):
         super().__init__(data_format, seed=seed, **common)
-        self.rate = number(rate, "rate", 0, 1, below=True)
+        self.rate: float = number(rate, "rate", 0, 1, below=True)
 
-    def image_output(self, image):
+    def image_output(self, image: Image) -> Image:
         return image
 
-    def image_operations(self, image):
+    def image_operations(self, image: Image) -> list[Operation]:
         if not self.rate:
             return []
         noise_shape = (None, *(1 for _ in image[:-1]), None)
         return [operations.Dropout(self.rate, self._stream, noise_shape)]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config() | {"rate": self.rate}
         del config["trainable"]  # not an argument of Keras's layer
         return config
@@ -177,7 +181,7 @@ class SpatialDropout1D(_SpatialDropout):
     def __init__(self, rate: float, seed: int | None = None, **common: Any):
         super().__init__(rate, None, seed, **common)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         del config["data_format"]  # not an argument of Keras's layer
         return config
@@ -195,12 +199,12 @@ class GaussianNoise(Seeded):
 
     def __init__(self, stddev: float, seed: int | None = None, **common: Any):
         super().__init__(seed, **common)
-        self.stddev = number(stddev, "stddev", 0, 1)
+        self.stddev: float = number(stddev, "stddev", 0, 1)
 
-    def operations(self, input_shape):
+    def operations(self, input_shape: Shape) -> list[Operation]:
         return [operations.GaussianNoise(self.stddev, self._stream)] if self.stddev else []
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"stddev": self.stddev}
 
 
@@ -217,11 +221,11 @@ class GaussianDropout(Seeded):
 
     def __init__(self, rate: float, seed: int | None = None, **common: Any):
         super().__init__(seed, **common)
-        self.rate = number(rate, "rate", 0, 1, below=True)
+        self.rate: float = number(rate, "rate", 0, 1, below=True)
 
-    def operations(self, input_shape):
+    def operations(self, input_shape: Shape) -> list[Operation]:
         stddev = math.sqrt(self.rate / (1 - self.rate))
         return [operations.GaussianNoise(stddev, self._stream, multiply=True)] if stddev else []
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"rate": self.rate}

@@ -18,6 +18,7 @@ from fastconv.layers.spatial import (
 )
 from fastconv.layers.unknown_sizes import is_unknown
 from fastconv.plan import operations
+from fastconv.plan.operations import Operation
 from fastconv.resampling import (
     INTERPOLATIONS,
     RESIZINGS,
@@ -27,7 +28,7 @@ from fastconv.resampling import (
     repeat_axis,
     resize_axis,
 )
-from fastconv.shapes import PADDING_MODES, sample_sizes
+from fastconv.shapes import PADDING_MODES, Shape, sample_sizes
 
 
 class Flatten(Layer):
@@ -44,18 +45,18 @@ class Flatten(Layer):
 
     def __init__(self, data_format: str | None = None, **common: Any):
         super().__init__(**common)
-        self.data_format = check_data_format(data_format)
+        self.data_format: str = check_data_format(data_format)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (None, math.prod(sample_sizes(input_shape)))
 
-    def operations(self, input_shape):
-        flat = operations.Reshape(self.compute_output_shape(input_shape)[1:])
+    def operations(self, input_shape: Shape) -> list[Operation]:
+        flat = operations.Reshape((math.prod(sample_sizes(input_shape)),))
         if self.data_format == "channels_first" and len(input_shape) > 2:
             return [channels_to_last(len(input_shape)), flat]
         return [flat]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"data_format": self.data_format}
 
 
@@ -81,13 +82,13 @@ class Reshape(Layer):
             raise TypeError(
                 f"`target_shape` must be a tuple of integers, received {target_shape!r}"
             )
-        self.target_shape = tuple(
+        self.target_shape: tuple[int, ...] = tuple(
             -1 if size == -1 else normalize_int(size, "target_shape") for size in target_shape
         )
         if self.target_shape.count(-1) > 1:
             raise ValueError(f"`target_shape` may hold -1 once, received {target_shape!r}")
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         if is_unknown(input_shape):
             inferred = (None if part == -1 else part for part in self.target_shape)
             return (input_shape[0], *inferred)
@@ -101,10 +102,10 @@ class Reshape(Layer):
             )
         return (input_shape[0], *shape)
 
-    def operations(self, input_shape):
+    def operations(self, input_shape: Shape) -> list[Operation]:
         return [operations.Reshape(sample_sizes(self.compute_output_shape(input_shape)))]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"target_shape": list(self.target_shape)}
 
 
@@ -125,13 +126,13 @@ class Permute(Layer):
         super().__init__(**common)
         if not isinstance(dims, (tuple, list)) or not dims:
             raise TypeError(f"`dims` must be a tuple of integers, received {dims!r}")
-        self.dims = tuple(normalize_int(dim, "dims") for dim in dims)
+        self.dims: tuple[int, ...] = tuple(normalize_int(dim, "dims") for dim in dims)
         if sorted(self.dims) != list(range(1, len(dims) + 1)):
             raise ValueError(
                 f"`dims` must hold each of 1 .. {len(dims)} once, received {tuple(dims)}"
             )
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         if len(input_shape) != len(self.dims) + 1:
             raise ValueError(
                 f"layer {self.name!r} takes inputs of {len(self.dims)} axes and the batch, "
@@ -139,10 +140,10 @@ class Permute(Layer):
             )
         return (None, *(input_shape[dim] for dim in self.dims))
 
-    def operations(self, input_shape):
+    def operations(self, input_shape: Shape) -> list[Operation]:
         return [operations.Transpose((0, *self.dims))]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"dims": list(self.dims)}
 
 
@@ -159,9 +160,9 @@ class RepeatVector(Layer):
 
     def __init__(self, n: int, **common: Any):
         super().__init__(**common)
-        self.n = normalize_int(n, "n")
+        self.n: int = normalize_int(n, "n")
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         if len(input_shape) != 2:
             raise ValueError(
                 f"layer {self.name!r} takes vectors (batch, features), "
@@ -169,12 +170,12 @@ class RepeatVector(Layer):
             )
         return (None, self.n, input_shape[1])
 
-    def operations(self, input_shape):
+    def operations(self, input_shape: Shape) -> list[Operation]:
         maps = (repeat_axis(1, self.n), None)
         (features,) = sample_sizes(input_shape)
         return [operations.Reshape((1, features)), operations.AxisMaps(maps)]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"n": self.n}
 
 
@@ -185,20 +186,20 @@ class _Mapped(Spatial):
     def axis_maps(self, image: Image) -> tuple[AxisMap | None, ...]:
         """Return one map per spatial axis, None for the identity."""
 
-    def image_operations(self, image):
+    def image_operations(self, image: Image) -> list[Operation]:
         return [operations.AxisMaps((*self.axis_maps(image), None))]
 
 
 class _Padding(_Mapped):
-    unwritten = ("padding_mode",)
+    unwritten: tuple[str, ...] = ("padding_mode",)
 
     def __init__(self, padding: Any, data_format: str | None, padding_mode: str, **common: Any):
         super().__init__(data_format, **common)
-        self.padding = _sides(padding, self.rank, "padding")
+        self.padding: tuple[tuple[int, int], ...] = _sides(padding, self.rank, "padding")
         one_of(padding_mode, "padding_mode", PADDING_MODES)
         self.padding_mode = padding_mode
 
-    def image_output(self, image):
+    def image_output(self, image: Image) -> Image:
         sides = _rows_and_columns(self.padding)
         if self.padding_mode == "reflect" and any(
             max(side) >= size for side, size in zip(sides, image, strict=False)
@@ -210,13 +211,13 @@ class _Padding(_Mapped):
         sizes = (n + sum(side) for n, side in zip(image[:-1], sides, strict=True))
         return (*sizes, image[-1])
 
-    def axis_maps(self, image):
+    def axis_maps(self, image: Image) -> tuple[AxisMap, ...]:
         sides = _rows_and_columns(self.padding)
         return tuple(
             pad_axis(n, *side, self.padding_mode) for n, side in zip(image[:-1], sides, strict=True)
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config() | {"padding": _as_keras(self.padding)}
         # Keras does not have the other modes, so it is not written for "zeros".
         if self.padding_mode != "zeros":
@@ -304,9 +305,9 @@ class ZeroPadding3D(_Padding):
 class _Cropping(_Mapped):
     def __init__(self, cropping: Any, data_format: str | None, **common: Any):
         super().__init__(data_format, **common)
-        self.cropping = _sides(cropping, self.rank, "cropping")
+        self.cropping: tuple[tuple[int, int], ...] = _sides(cropping, self.rank, "cropping")
 
-    def image_output(self, image):
+    def image_output(self, image: Image) -> Image:
         sides = _rows_and_columns(self.cropping)
         sizes = tuple(n - sum(side) for n, side in zip(image[:-1], sides, strict=True))
         if min(sizes) < 1:
@@ -315,11 +316,11 @@ class _Cropping(_Mapped):
             )
         return (*sizes, image[-1])
 
-    def axis_maps(self, image):
+    def axis_maps(self, image: Image) -> tuple[AxisMap, ...]:
         sides = _rows_and_columns(self.cropping)
         return tuple(crop_axis(n, *side) for n, side in zip(image[:-1], sides, strict=True))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"cropping": _as_keras(self.cropping)}
 
 
@@ -365,7 +366,7 @@ class Cropping1D(_Cropping):
     def __init__(self, cropping: int | tuple[int, int] = (1, 1), **common: Any):
         super().__init__(cropping, None, **common)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return _without_format(super().get_config())
 
 
@@ -400,11 +401,11 @@ class _UpSampling(_Mapped):
         super().__init__(data_format, **common)
         self._factors = normalize_sizes(size, self.rank, "size")
 
-    def image_output(self, image):
+    def image_output(self, image: Image) -> Image:
         factors = self.pair(self._factors)
         return (*(n * factor for n, factor in zip(image[:-1], factors, strict=True)), image[-1])
 
-    def axis_maps(self, image):
+    def axis_maps(self, image: Image) -> tuple[AxisMap, ...]:
         return tuple(
             repeat_axis(size, factor)
             if self.interpolation == "nearest"
@@ -439,10 +440,10 @@ class UpSampling2D(_UpSampling):
         **common: Any,
     ):
         super().__init__(size, data_format, **common)
-        self.interpolation = check_interpolation(interpolation, RESIZINGS[:-1])
-        self.size = self._factors
+        self.interpolation: str = check_interpolation(interpolation, RESIZINGS[:-1])
+        self.size: tuple[int, ...] = self._factors
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "size": list(self.size),
             "interpolation": self.interpolation,
@@ -463,9 +464,9 @@ class UpSampling1D(_UpSampling):
 
     def __init__(self, size: int = 2, **common: Any):
         super().__init__(size, None, **common)
-        self.size = self._factors[0]
+        self.size: int = self._factors[0]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return _without_format(super().get_config()) | {"size": self.size}
 
 
@@ -493,9 +494,9 @@ class UpSampling3D(_UpSampling):
         **common: Any,
     ):
         super().__init__(size, data_format, **common)
-        self.size = self._factors
+        self.size: tuple[int, ...] = self._factors
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"size": list(self.size)}
 
 

@@ -45,7 +45,7 @@ class Spatial(Layer):
 
     def __init__(self, data_format: str | None = None, **common: Any):
         super().__init__(**common)
-        self.data_format = check_data_format(data_format)
+        self.data_format: str = check_data_format(data_format)
 
     @abstractmethod
     def image_output(self, image: Image) -> Image:
@@ -85,14 +85,14 @@ class Spatial(Layer):
     def _sizes(self, image: Image) -> tuple[int, ...]:
         return image[1:] if self.rank == 1 else image
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         image = self.image_of(input_shape)
         try:
             return self.shape_of(self.image_output(image))
         except ValueError as error:
             raise ValueError(f"layer {self.name!r} on input {input_shape}: {error}") from error
 
-    def operations(self, input_shape):
+    def operations(self, input_shape: Shape) -> list[Operation]:
         image = self.image_of(input_shape)
         output = self.image_output(image)
         inner = self.image_operations(image)
@@ -115,7 +115,7 @@ class Spatial(Layer):
         """Return one size per spatial axis as (rows, columns), or three for volumes."""
         return (1, *sizes) if self.rank == 1 else tuple(sizes)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"data_format": self.data_format}
 
 

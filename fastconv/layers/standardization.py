@@ -14,7 +14,8 @@ from fastconv.layers.base import Layer
 from fastconv.layers.weight_spec import WeightSpec, built
 from fastconv.parameters import Variable
 from fastconv.plan import operations
-from fastconv.shapes import sample_sizes
+from fastconv.plan.operations import Operation
+from fastconv.shapes import Shape, sample_sizes
 
 _SMALLEST_DEVIATION = 1e-7  # smaller ones are replaced by it
 
@@ -58,7 +59,7 @@ class Normalization(Layer):
         super().__init__(**common)
         if axis is None:
             axis = []
-        self.axis = list(axis) if isinstance(axis, (list, tuple)) else [axis]
+        self.axis: list[int] = list(axis) if isinstance(axis, (list, tuple)) else [axis]
         if (mean is None) != (variance is None):
             raise ValueError(
                 "`mean` and `variance` must be given together, received "
@@ -66,7 +67,7 @@ class Normalization(Layer):
             )
         if invert and mean is None:
             raise ValueError("`mean` and `variance` must be given with `invert=True`")
-        self.invert = bool(invert)
+        self.invert: bool = bool(invert)
         self._mean: Any = None if mean is None else _values(mean, "mean")
         self._variance: Any = None if variance is None else _values(variance, "variance")
         if mean is not None and np.shape(self._mean) != np.shape(self._variance):
@@ -104,7 +105,7 @@ class Normalization(Layer):
         own = sample_sizes(input_shape)
         return tuple(own[axis - 1] for axis in self._axes(input_shape))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         sizes = self._sizes(input_shape)
         if self._mean is not None:
             self._broadcast(self._mean, sizes)
@@ -119,7 +120,7 @@ class Normalization(Layer):
                 f"broadcast to {sizes}, the sizes of `axis`, received {np.shape(values)}"
             ) from None
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         if self._mean is None:
             sizes = self._sizes(input_shape)
             specs = [
@@ -178,7 +179,7 @@ class Normalization(Layer):
             )
         return tuple(axis for axis in range(len(shape)) if axis not in kept)
 
-    def operations(self, input_shape):
+    def operations(self, input_shape: Shape) -> list[Operation]:
         kept = self._axes(input_shape)
         own = enumerate(sample_sizes(input_shape), start=1)
         others = [size for axis, size in own if axis not in kept]
@@ -208,7 +209,7 @@ class Normalization(Layer):
             operations.ScaleShift(tuple((1 / deviation).tolist()), (0.0,) * size),
         ]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "axis": self.axis,
             "invert": self.invert,

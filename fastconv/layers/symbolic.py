@@ -17,6 +17,8 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 
+import numpy as np
+
 from fastconv.common.tree import mapped
 from fastconv.ops.operators import Operators
 from fastconv.shapes import Shape, checked_product
@@ -33,6 +35,10 @@ class SymbolicTensor(Operators):
 
     __array_ufunc__ = None  # so that array + tensor is the tensor's own addition
     _apply_function: Any = None  # adds a function to the graph (`fastconv.layers.function`)
+    shape: tuple[int | None, ...]
+    dtype: str
+    call: Call
+    index: int
 
     def __init__(
         self,
@@ -44,7 +50,7 @@ class SymbolicTensor(Operators):
     ):
         self.shape, self.dtype = tuple(shape), str(dtype)
         self.call, self.index = call, index
-        self.name = name or f"keras_tensor_{next(_numbers)}"
+        self.name: str = name or f"keras_tensor_{next(_numbers)}"
 
     @property
     def ndim(self) -> int:
@@ -55,7 +61,7 @@ class SymbolicTensor(Operators):
         """(layer, index of its call, index of the output)."""
         return self.call.layer, self.call.layer.calls.index(self.call), self.index
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         raise TypeError(f"{self!r} holds no numbers; it describes what a layer will take or give")
 
     def __iter__(self) -> Any:
@@ -81,6 +87,10 @@ class Call:
     the size of an output in bytes exceeds 64 bits.
     """
 
+    layer: Any
+    argument: Any
+    inputs: list[SymbolicTensor]
+
     def __init__(
         self,
         layer: Any,
@@ -95,9 +105,9 @@ class Call:
             sizes = (*(n for n in shape[1:] if n is not None), 4)
             checked_product(sizes, f"the output of layer {layer.name!r} (in bytes per sample)")
         self.layer, self.argument, self.inputs = layer, argument, list(inputs)
-        self.keywords = {k: v for k, v in (keywords or {}).items() if v is not None}
+        self.keywords: dict[str, Any] = {k: v for k, v in (keywords or {}).items() if v is not None}
         self.form: Any = None  # the structure of the outputs, if the layer has several
-        self.outputs = [
+        self.outputs: list[SymbolicTensor] = [
             SymbolicTensor(shape, self, index, name, dtype)
             for index, (shape, dtype) in enumerate(
                 zip(shapes, dtypes or ["float32"] * len(shapes), strict=True)

@@ -104,6 +104,8 @@ class Trace:
     The function appends to `losses`, which become part of the loss of a model.
     """
 
+    form: Any
+
     def __init__(
         self,
         function: Callable[..., Any],
@@ -130,7 +132,7 @@ class Trace:
         if not outputs:
             raise TypeError(f"{what} must return a tensor, received {result!r:.100}")
         self._outputs = len(outputs)
-        self.network = Network(tensors, [*outputs, *losses], overrides=False)
+        self.network: Network = Network(tensors, [*outputs, *losses], overrides=False)
         self.network.forget()
 
     def apply_to(
@@ -160,9 +162,9 @@ class Tracer:
         self._lock = threading.RLock()
         self.losses: list[SymbolicTensor] | None = None  # that `call` adds, while it runs
         self.specs: tuple[Any, list[Any], list[str]] | None = None  # of the last call
-        self.takes_training = "training" in parameters(layer.call)
+        self.takes_training: bool = "training" in parameters(layer.call)
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return Tracer, (self._layer,)  # a copy traces again
 
     def call(self, arguments: Arguments) -> Call:

@@ -83,11 +83,11 @@ class Conv3D(Conv):
         window = (self.strides, padding, self.dilation_rate, self.groups)
         return before, folding(image, self.kernel_shape(image[-1]), *window)
 
-    def image_output(self, image):
+    def image_output(self, image: Image) -> Image:
         self.check_groups(image[-1])
         return self._on(image)[1].output
 
-    def image_operations(self, image):
+    def image_operations(self, image: Image) -> list[Operation]:
         before, folded = self._on(image)
         convolution = operations.Convolution(built(self.kernel), self.bias, folded.geometry)
         after = self.activation_operations(folded.output)
@@ -137,7 +137,7 @@ class Conv3DTranspose(ConvTranspose):
             bias_regularizer, activity_regularizer, kernel_constraint, bias_constraint, **common,
         )  # fmt: skip
 
-    def image_operations(self, image):
+    def image_operations(self, image: Image) -> list[Operation]:
         output = self.image_output(image)
         # the kernel of the convolution that it transposes, from `filters` to the channels
         shape = self.kernel_shape(image[-1])

@@ -102,6 +102,9 @@ class SpecField(Generic[T]):
     (`fastconv.layers.changing`).
     """
 
+    spec: str
+    field: str
+
     def __init__(self, spec: str, field: str):
         self.spec, self.field = spec, field
 

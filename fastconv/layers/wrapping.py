@@ -7,7 +7,9 @@ from typing import Any
 from fastconv import ops
 from fastconv.layers.base import Layer
 from fastconv.layers.tracing import Tracer
+from fastconv.plan.operations import Operation
 from fastconv.serialization import deserialize, model_class, serialize
+from fastconv.shapes import Shape
 
 
 class Wrapper(Layer):
@@ -26,14 +28,14 @@ class Wrapper(Layer):
             raise TypeError(f"`layer` must be a layer, received {str(layer)[:200]!r}")
         self.layer = layer
 
-    def operations(self, input_shape):
+    def operations(self, input_shape: Shape) -> list[Operation]:
         raise TypeError(f"layer {self.name!r} is traced")
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"layer": serialize(self.layer)}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Any:
         """Return the layer around the one that `layer` describes."""
         layer = config["layer"]
         if isinstance(layer, dict):
@@ -79,7 +81,7 @@ class TimeDistributed(Wrapper):
             )
         return (None, *shape[2:])
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         _, *sizes = self.layer.compute_output_shape(self._step_shape(input_shape))
         return (None, input_shape[1], *sizes)
 

@@ -25,6 +25,7 @@ array([0.75], dtype=float32)
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from fastconv.losses import functions
@@ -79,6 +80,8 @@ CLASSES = {
         Tversky,
     )
 }
+serialize: Callable[..., Any]
+deserialize: Callable[..., Any]
 serialize, deserialize = serializers("losses")
 _SHORT = {
     "bce": BinaryCrossentropy,

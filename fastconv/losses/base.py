@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -42,7 +43,7 @@ class Loss(Changeable, NamedArguments, Overridable):
     """
 
     module = "keras.losses"  # where Keras's files say that the class lives
-    unused_hooks = MappingProxyType(
+    unused_hooks: ClassVar[Mapping[str, str]] = MappingProxyType(
         dict.fromkeys(
             (
                 "__call__",
@@ -71,7 +72,7 @@ class Loss(Changeable, NamedArguments, Overridable):
         if dtype not in (None, "float32"):
             raise ValueError(f"`dtype` must be None or 'float32', received {dtype!r}")
         self.reduction = reduction
-        self.name = name_or(name, self.default_name or snake_case(type(self).__name__))
+        self.name: str = name_or(name, self.default_name or snake_case(type(self).__name__))
 
     # In a plan ------------------------------------------------------------------------------------
 
@@ -154,9 +155,9 @@ class Loss(Changeable, NamedArguments, Overridable):
             return self._reduced(y_true, y_pred, sample_weight)
         return self.value_and_gradient(y_true, y_pred, sample_weight)[0]
 
-    def __init_subclass__(cls, **options: Any):
+    def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        cls.has_call = definer(cls, "call") is not Loss
+        cls.has_call: bool = definer(cls, "call") is not Loss
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """The values of the loss, unreduced. A class may define it, in functions of

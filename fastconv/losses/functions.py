@@ -7,6 +7,7 @@ take sums over any axes instead.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,10 @@ from fastconv.losses import regression as _regression
 from fastconv.losses import robust as _robust
 from fastconv.losses.base import Loss
 
+LossFunction = Callable[..., np.ndarray]  # (y_true, y_pred, **options) -> values
 
-def _function(cls: type[Loss], name: str | None = None):
+
+def _function(cls: type[Loss], name: str | None = None) -> LossFunction:
     name = name or snake_case(cls.__name__)
 
     def function(y_true: Any, y_pred: Any, **options: Any) -> np.ndarray:
@@ -32,24 +35,30 @@ def _function(cls: type[Loss], name: str | None = None):
     return function
 
 
-categorical_crossentropy = _function(_probabilistic.CategoricalCrossentropy)
-sparse_categorical_crossentropy = _function(_probabilistic.SparseCategoricalCrossentropy)
-binary_crossentropy = _function(_probabilistic.BinaryCrossentropy)
-categorical_focal_crossentropy = _function(_probabilistic.CategoricalFocalCrossentropy)
-binary_focal_crossentropy = _function(_probabilistic.BinaryFocalCrossentropy)
-kl_divergence = _function(_probabilistic.KLDivergence, "kl_divergence")
-poisson = _function(_probabilistic.Poisson)
-mean_squared_error = _function(_regression.MeanSquaredError)
-mean_absolute_error = _function(_regression.MeanAbsoluteError)
-mean_absolute_percentage_error = _function(_regression.MeanAbsolutePercentageError)
-mean_squared_logarithmic_error = _function(_regression.MeanSquaredLogarithmicError)
-cosine_similarity = _function(_regression.CosineSimilarity)
-huber = _function(_regression.Huber)
-log_cosh = _function(_regression.LogCosh)
-hinge = _function(_hinge.Hinge)
-squared_hinge = _function(_hinge.SquaredHinge)
-categorical_hinge = _function(_hinge.CategoricalHinge)
-categorical_generalized_cross_entropy = _function(_robust.CategoricalGeneralizedCrossEntropy)
+categorical_crossentropy: LossFunction = _function(_probabilistic.CategoricalCrossentropy)
+sparse_categorical_crossentropy: LossFunction = _function(
+    _probabilistic.SparseCategoricalCrossentropy
+)
+binary_crossentropy: LossFunction = _function(_probabilistic.BinaryCrossentropy)
+categorical_focal_crossentropy: LossFunction = _function(
+    _probabilistic.CategoricalFocalCrossentropy
+)
+binary_focal_crossentropy: LossFunction = _function(_probabilistic.BinaryFocalCrossentropy)
+kl_divergence: LossFunction = _function(_probabilistic.KLDivergence, "kl_divergence")
+poisson: LossFunction = _function(_probabilistic.Poisson)
+mean_squared_error: LossFunction = _function(_regression.MeanSquaredError)
+mean_absolute_error: LossFunction = _function(_regression.MeanAbsoluteError)
+mean_absolute_percentage_error: LossFunction = _function(_regression.MeanAbsolutePercentageError)
+mean_squared_logarithmic_error: LossFunction = _function(_regression.MeanSquaredLogarithmicError)
+cosine_similarity: LossFunction = _function(_regression.CosineSimilarity)
+huber: LossFunction = _function(_regression.Huber)
+log_cosh: LossFunction = _function(_regression.LogCosh)
+hinge: LossFunction = _function(_hinge.Hinge)
+squared_hinge: LossFunction = _function(_hinge.SquaredHinge)
+categorical_hinge: LossFunction = _function(_hinge.CategoricalHinge)
+categorical_generalized_cross_entropy: LossFunction = _function(
+    _robust.CategoricalGeneralizedCrossEntropy
+)
 
 
 def dice(y_true: Any, y_pred: Any, axis: Any = None) -> Any:

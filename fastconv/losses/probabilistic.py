@@ -26,7 +26,7 @@ class KLDivergence(Loss):
     """
 
     kind = "kl_divergence"
-    default_name = "kl_divergence"
+    default_name: str = "kl_divergence"
 
 
 class Poisson(Loss):
@@ -41,7 +41,7 @@ class Poisson(Loss):
 class _CrossEntropy(Loss):
     """What the cross-entropies with targets of the shape of the predictions have in common."""
 
-    settings = ("from_logits", "label_smoothing", "axis")
+    settings: tuple[str, ...] = ("from_logits", "label_smoothing", "axis")
     smoothed_over: int | None = None  # so many outcomes; None for those of the last axis
 
     def __init__(
@@ -54,11 +54,11 @@ class _CrossEntropy(Loss):
         dtype: str | None = None,
     ):
         super().__init__(reduction, name, dtype)
-        self.from_logits = bool(from_logits)
-        self.label_smoothing = number(label_smoothing, "label_smoothing", 0, 1)
-        self.axis = axis_number(axis)
+        self.from_logits: bool = bool(from_logits)
+        self.label_smoothing: float = number(label_smoothing, "label_smoothing", 0, 1)
+        self.axis: int = axis_number(axis)
 
-    def rows(self, y, out):
+    def rows(self, y: np.ndarray, out: np.ndarray) -> None:
         super().rows(y, out)
         if self.label_smoothing:
             out *= 1 - self.label_smoothing
@@ -66,7 +66,7 @@ class _CrossEntropy(Loss):
 
 
 class _Categorical(_CrossEntropy):
-    def check_targets(self, y, output_shape):
+    def check_targets(self, y: Any, output_shape: tuple[int | None, ...]) -> np.ndarray:
         y = fitting_rank(target_array(y), len(output_shape))
         if y.ndim != len(output_shape) or y.shape[1:] != output_shape[1:]:
             raise ValueError(
@@ -102,7 +102,7 @@ class SparseCategoricalCrossentropy(Loss):
     """
 
     sparse = True
-    settings = ("from_logits", "ignore_class", "axis")
+    settings: tuple[str, ...] = ("from_logits", "ignore_class", "axis")
 
     def __init__(
         self,
@@ -114,17 +114,17 @@ class SparseCategoricalCrossentropy(Loss):
         dtype: str | None = None,
     ):
         super().__init__(reduction, name, dtype)
-        self.from_logits = bool(from_logits)
+        self.from_logits: bool = bool(from_logits)
         self.ignore_class = ignore_class
         if ignore_class is not None:
             self.ignore_class = normalize_int(ignore_class, "ignore_class", minimum=-(2**62))
-        self.axis = axis_number(axis)
+        self.axis: int = axis_number(axis)
 
     def _operation(self, after_softmax, summed):
         ignore = self.ignore_class
         return _cross_entropy(self.from_logits or after_softmax, summed, sparse=True, ignore=ignore)
 
-    def check_targets(self, y, output_shape):
+    def check_targets(self, y: Any, output_shape: tuple[int | None, ...]) -> np.ndarray:
         y = target_array(y)
         *wanted, classes = sample_sizes(output_shape)
         wanted = tuple(wanted)
@@ -135,7 +135,7 @@ class SparseCategoricalCrossentropy(Loss):
             )
         return check_labels(y.reshape(y.shape[:1] + wanted), classes, self.ignore_class)
 
-    def rows(self, y, out):
+    def rows(self, y: np.ndarray, out: np.ndarray) -> None:
         np.copyto(out, y.reshape(-1))
 
 
@@ -154,10 +154,10 @@ class BinaryCrossentropy(_CrossEntropy):
         reduction, name, dtype: see `Loss`.
     """
 
-    smoothed_over = 2
+    smoothed_over: int = 2
 
     @property
-    def kind(self):
+    def kind(self) -> str:
         return "binary_logits" if self.from_logits else "binary"
 
 
@@ -173,8 +173,10 @@ class BinaryFocalCrossentropy(_CrossEntropy):
         from_logits, label_smoothing, axis, reduction, name, dtype: see `BinaryCrossentropy`.
     """
 
-    settings = ("apply_class_balancing", "alpha", "gamma", *_CrossEntropy.settings)
-    smoothed_over = 2
+    settings: tuple[str, ...] = ("apply_class_balancing", "alpha", "gamma", *_CrossEntropy.settings)
+    smoothed_over: int = 2
+    alpha: float
+    gamma: float
 
     def __init__(
         self,
@@ -189,14 +191,14 @@ class BinaryFocalCrossentropy(_CrossEntropy):
         dtype: str | None = None,
     ):
         super().__init__(from_logits, label_smoothing, axis, reduction, name, dtype)
-        self.apply_class_balancing = bool(apply_class_balancing)
+        self.apply_class_balancing: bool = bool(apply_class_balancing)
         self.alpha, self.gamma = number(alpha, "alpha", 0, 1), number(gamma, "gamma", 0)
 
     @property
-    def kind(self):
+    def kind(self) -> str:
         return "binary_focal_logits" if self.from_logits else "binary_focal"
 
-    def parameters(self):
+    def parameters(self) -> Any:
         return (self.gamma, self.alpha if self.apply_class_balancing else -1.0)
 
 
@@ -209,7 +211,7 @@ class CategoricalFocalCrossentropy(_Categorical):
         from_logits, label_smoothing, axis, reduction, name, dtype: see `CategoricalCrossentropy`.
     """
 
-    settings = ("alpha", "gamma", *_CrossEntropy.settings)
+    settings: tuple[str, ...] = ("alpha", "gamma", *_CrossEntropy.settings)
 
     def __init__(
         self,
@@ -223,15 +225,15 @@ class CategoricalFocalCrossentropy(_Categorical):
         dtype: str | None = None,
     ):
         super().__init__(from_logits, label_smoothing, axis, reduction, name, dtype)
-        self.alpha = (
+        self.alpha: list[float] | float = (
             [number(float(each), "alpha", 0) for each in alpha]
             if isinstance(alpha, Iterable)
             and (isinstance(alpha, (list, tuple)) or np.ndim(alpha) == 1)
             else number(alpha, "alpha", 0)
         )
-        self.gamma = number(gamma, "gamma", 0)
+        self.gamma: float = number(gamma, "gamma", 0)
 
-    def check_targets(self, y, output_shape):
+    def check_targets(self, y: Any, output_shape: tuple[int | None, ...]) -> np.ndarray:
         if isinstance(self.alpha, list) and len(self.alpha) != output_shape[-1]:
             raise ValueError(
                 f"`alpha` must be one number or one per class, {output_shape[-1]}, "
@@ -239,14 +241,14 @@ class CategoricalFocalCrossentropy(_Categorical):
             )
         return super().check_targets(y, output_shape)
 
-    def rows(self, y, out):
+    def rows(self, y: np.ndarray, out: np.ndarray) -> None:
         super().rows(y, out)
         if isinstance(self.alpha, list):  # the loss is linear in the labels
             out *= np.asarray(self.alpha, np.float32)
 
     @property
-    def kind(self):
+    def kind(self) -> str:
         return "categorical_focal_logits" if self.from_logits else "categorical_focal"
 
-    def parameters(self):
+    def parameters(self) -> Any:
         return (self.gamma, 1.0 if isinstance(self.alpha, list) else self.alpha)

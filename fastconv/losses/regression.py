@@ -50,14 +50,14 @@ class Huber(Loss):
     """
 
     kind = "huber"
-    default_name = "huber_loss"
-    settings = ("delta",)
+    default_name: str = "huber_loss"
+    settings: tuple[str, ...] = ("delta",)
 
     def __init__(self, delta: float = 1.0, reduction: Any = "sum_over_batch_size", **common: Any):
         super().__init__(reduction, **common)
-        self.delta = number(delta, "delta", 0, above=True)
+        self.delta: float = number(delta, "delta", 0, above=True)
 
-    def parameters(self):
+    def parameters(self) -> Any:
         return (self.delta,)
 
 
@@ -70,8 +70,8 @@ class CosineSimilarity(Loss):
     """
 
     kind = "cosine"
-    settings = ("axis",)
+    settings: tuple[str, ...] = ("axis",)
 
     def __init__(self, axis: int = -1, reduction: Any = "sum_over_batch_size", **common: Any):
         super().__init__(reduction, **common)
-        self.axis = axis_number(axis)
+        self.axis: int = axis_number(axis)

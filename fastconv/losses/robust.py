@@ -10,6 +10,8 @@ y are the labels and p the predictions; the sums of the last two are over a whol
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from fastconv.common.arguments import number
@@ -31,7 +33,7 @@ class CategoricalGeneralizedCrossEntropy(SparseCategoricalCrossentropy):
     Raises ValueError for a `q` out of range, TypeError if it is not a number.
     """
 
-    settings = ("q",)
+    settings: tuple[str, ...] = ("q",)
 
     def __init__(
         self,
@@ -41,7 +43,7 @@ class CategoricalGeneralizedCrossEntropy(SparseCategoricalCrossentropy):
         dtype: str | None = None,
     ):
         super().__init__(reduction=reduction, name=name, dtype=dtype)
-        self.q = number(q, "q", 0, 1, above=True, below=True)
+        self.q: float = number(q, "q", 0, 1, above=True, below=True)
 
     def _operation(self, after_softmax, summed):
         return operations.Loss("custom", sparse=True, summed=summed, custom=self)
@@ -74,14 +76,16 @@ class _WholeBatch(Loss):
         # The mean and the sum of one number are this number.
         return operations.Loss("custom", custom=self)
 
-    def value_and_gradient(self, y_true, y_pred, sample_weight=None):
+    def value_and_gradient(
+        self, y_true: Any, y_pred: Any, sample_weight: Any = None
+    ) -> tuple[Any, np.ndarray]:
         _, values, gradient = self._compute(y_true, y_pred, sample_weight, mean=True)
         return float(values.flat[0]) if values.size else 0.0, gradient
 
-    def mean_weights(self, weight, targets):
+    def mean_weights(self, weight: np.ndarray, targets: np.ndarray) -> np.ndarray:
         raise ValueError(f"{self.name!r} has one value per batch, so it takes no sample weights")
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"axis": None}
 
 
@@ -102,8 +106,10 @@ class Tversky(_WholeBatch):
     0.3333
     """
 
-    settings = ("alpha", "beta")
+    settings: tuple[str, ...] = ("alpha", "beta")
     smallest = EPSILON  # added to the divisor
+    alpha: float
+    beta: float
 
     def __init__(
         self,
@@ -140,8 +146,8 @@ class Dice(Tversky):
     weights 1/2. Arguments: reduction, name, axis (None), dtype.
     """
 
-    settings = ()
-    smallest = EPSILON / 2
+    settings: tuple[str, ...] = ()
+    smallest: float = EPSILON / 2
 
     def __init__(
         self,

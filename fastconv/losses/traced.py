@@ -41,22 +41,22 @@ class LossOfCall(Loss):
         self._networks: OrderedDict[Any, _LossNetwork] = OrderedDict()
         self._lock = threading.Lock()
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return LossOfCall, (self._loss,)
 
-    def check_axis(self, rank):
+    def check_axis(self, rank: int) -> None:
         pass
 
-    def check_targets(self, y, output_shape):
+    def check_targets(self, y: Any, output_shape: tuple[int | None, ...]) -> np.ndarray:
         return target_array(y).astype(np.float32, copy=False)
 
-    def rows(self, y, out: Any):
+    def rows(self, y: np.ndarray, out: Any) -> None:
         out.value = y
 
-    def rows_shape(self, count, output_shape):
+    def rows_shape(self, count: int, output_shape: tuple[int | None, ...]) -> tuple[int, ...]:
         return (count,)
 
-    def mean_weights(self, weight, targets):
+    def mean_weights(self, weight: np.ndarray, targets: np.ndarray) -> np.ndarray:
         if self.reduction != "mean_with_sample_weight":
             return weight
         total = weight.sum(dtype=np.float64)
@@ -133,6 +133,6 @@ class FunctionLoss(Loss):
         super().__init__(name=getattr(function, "__name__", None))
         self.wrapped_function = function
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Any, y_pred: Any) -> Any:
         rank = len(y_pred.shape)
         return self.wrapped_function(fitting_rank(y_true, rank), y_pred)

@@ -22,7 +22,7 @@ A metric accumulates batches (`update_state`), returns its value (`result`) and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastconv.metrics import functions
@@ -94,6 +94,8 @@ CLASSES = {
         PrecisionAtRecall, RecallAtPrecision,
     )
 }  # fmt: skip
+serialize: Callable[..., Any]
+deserialize: Callable[..., Any]
 serialize, deserialize = serializers("metrics")
 _SHORT = {
     "bce": BinaryCrossentropy,

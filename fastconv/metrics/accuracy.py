@@ -25,7 +25,7 @@ class _Accuracy(MeanOfPairs):
 class Accuracy(_Accuracy):
     """How often a prediction equals its label."""
 
-    def values(self, y_true, y_pred):
+    def values(self, y_true: Any, y_pred: Any) -> np.ndarray:
         y_true, y_pred = same_rank(y_true, y_pred)
         self._check(y_true, y_pred, y_pred.shape)
         return y_true == y_pred
@@ -39,13 +39,13 @@ class BinaryAccuracy(_Accuracy):
         threshold: predictions above it count as 1.
     """
 
-    settings = ("threshold",)
+    settings: tuple[str, ...] = ("threshold",)
 
     def __init__(self, name: str | None = None, dtype: str | None = None, threshold: float = 0.5):
         super().__init__(name, dtype)
-        self.threshold = float(threshold)
+        self.threshold: float = float(threshold)
 
-    def values(self, y_true, y_pred):
+    def values(self, y_true: Any, y_pred: Any) -> np.ndarray:
         y_true, y_pred = same_rank(y_true, y_pred)
         self._check(y_true, y_pred, y_pred.shape)
         return y_true == (y_pred > self.threshold)
@@ -54,7 +54,7 @@ class BinaryAccuracy(_Accuracy):
 class CategoricalAccuracy(_Accuracy):
     """How often the largest prediction is where the one-hot label has its 1."""
 
-    def values(self, y_true, y_pred):
+    def values(self, y_true: Any, y_pred: Any) -> np.ndarray:
         y_true, y_pred = _one_hot(y_true, y_pred)
         self._check(y_true, y_pred, y_pred.shape)
         return y_true.argmax(axis=-1) == y_pred.argmax(axis=-1)
@@ -63,7 +63,7 @@ class CategoricalAccuracy(_Accuracy):
 class SparseCategoricalAccuracy(_Accuracy):
     """How often the largest prediction is at the class number."""
 
-    def values(self, y_true, y_pred):
+    def values(self, y_true: Any, y_pred: Any) -> np.ndarray:
         y_true, y_pred = _labels(y_true, y_pred)
         self._check(y_true, y_pred, y_pred.shape[:-1])
         return y_true == y_pred.argmax(axis=-1)
@@ -79,13 +79,13 @@ class TopKCategoricalAccuracy(_Accuracy):
         name, dtype: see `Metric`.
     """
 
-    settings = ("k",)
+    settings: tuple[str, ...] = ("k",)
 
     def __init__(self, k: int = 5, name: str | None = None, dtype: str | None = None):
-        self.k = normalize_int(k, "k")
+        self.k: int = normalize_int(k, "k")
         super().__init__(name, dtype)
 
-    def values(self, y_true, y_pred):
+    def values(self, y_true: Any, y_pred: Any) -> np.ndarray:
         y_true, y_pred = _one_hot(y_true, y_pred)
         self._check(y_true, y_pred, y_pred.shape)
         return _in_top_k(y_true.argmax(axis=-1), y_pred, self.k)
@@ -107,16 +107,16 @@ class SparseTopKCategoricalAccuracy(TopKCategoricalAccuracy):
         from_sorted_ids: bool = False,
     ):
         super().__init__(k, name, dtype)
-        self.from_sorted_ids = bool(from_sorted_ids)
+        self.from_sorted_ids: bool = bool(from_sorted_ids)
 
-    def values(self, y_true, y_pred):
+    def values(self, y_true: Any, y_pred: Any) -> np.ndarray:
         y_true, y_pred = _labels(y_true, y_pred)
         self._check(y_true, y_pred, y_pred.shape[:-1])
         if self.from_sorted_ids:
             return (y_pred[..., : self.k] == y_true[..., None]).any(axis=-1)
         return _in_top_k(y_true.astype(np.int64), y_pred, self.k)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         sorted_ids = {"from_sorted_ids": True} if self.from_sorted_ids else {}
         return super().get_config() | sorted_ids
 

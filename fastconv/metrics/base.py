@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -33,7 +33,7 @@ class Metric(NamedArguments, Overridable, Stateful, ABC):
     """
 
     module = "keras.metrics"  # where Keras's files say that the class lives
-    unused_hooks = MappingProxyType(
+    unused_hooks: ClassVar[Mapping[str, str]] = MappingProxyType(
         dict.fromkeys(
             (
                 "stateless_update_state",
@@ -52,7 +52,7 @@ class Metric(NamedArguments, Overridable, Stateful, ABC):
     def __init__(self, name: str | None = None, dtype: str | None = None):
         if dtype not in (None, "float32"):
             raise ValueError(f"`dtype` must be None or 'float32', received {dtype!r}")
-        self.name = name_or(name, self.default_name or snake_case(type(self).__name__))
+        self.name: str = name_or(name, self.default_name or snake_case(type(self).__name__))
         self._variables: list[Variable] = []
         if is_builtin(definer(type(self), "reset_state")):  # a user's needs its own attributes
             self.reset_state()
@@ -152,7 +152,7 @@ class Mean(Metric):
     """
 
     direction = "min"
-    stateful = MappingProxyType({"_total": real, "_count": real})
+    stateful: ClassVar[Mapping[str, Kind]] = MappingProxyType({"_total": real, "_count": real})
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         """Take in `values`, one per sample or (samples, ...), each of weight 1 or as given."""
@@ -174,7 +174,7 @@ class Mean(Metric):
 class Sum(Metric):
     """The weighted sum of values, over all axes."""
 
-    stateful = MappingProxyType({"_total": real})
+    stateful: ClassVar[Mapping[str, Kind]] = MappingProxyType({"_total": real})
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         """Take in `values`, each of weight 1 or as given."""
@@ -214,6 +214,7 @@ class MeanMetricWrapper(MeanOfPairs):
     """
 
     takes_any_keyword = True
+    function: Callable[..., Any]
 
     def __init__(
         self, fn: Callable, name: str | None = None, dtype: str | None = None, **options: Any
@@ -221,14 +222,14 @@ class MeanMetricWrapper(MeanOfPairs):
         super().__init__(name or getattr(fn, "__name__", None), dtype)
         self.function, self._options = fn, options
 
-    def values(self, y_true, y_pred):
+    def values(self, y_true: Any, y_pred: Any) -> np.ndarray:
         return np.asarray(self.function(np.asarray(y_true), np.asarray(y_pred), **self._options))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"fn": describe_function(self.function)} | self._options
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Any:
         """The metric that `get_config` describes: `fn` is a function, or the name or description of
         one that fastconv has, was registered, or is among the `custom_objects`."""
         function = named_object(config.get("fn"))

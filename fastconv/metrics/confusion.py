@@ -59,7 +59,7 @@ class _Thresholds:
 class _Counts(Metric):
     """What all of them gather: `_true` and `_false` positives, and all of either kind."""
 
-    stateful = ("_true_positives", "_false_positives", "_positives", "_negatives")
+    stateful: tuple[str, ...] = ("_true_positives", "_false_positives", "_positives", "_negatives")
 
     def _prepare(self, thresholds: _Thresholds) -> None:
         self._at = thresholds
@@ -68,9 +68,9 @@ class _Counts(Metric):
         self._true_positives = self._false_positives = 0.0
         self._positives = self._negatives = 0.0
 
-    outputs_axis = 1  # with `multi_label`
+    outputs_axis: int = 1  # with `multi_label`
 
-    def check_state(self, state):
+    def check_state(self, state: Any) -> None:
         super().check_state(state)
         what = f"the state of {self.name}"
         first = state["_true_positives"]
@@ -123,7 +123,7 @@ class _Counts(Metric):
 class _Thresholded(_Counts):
     """The metrics with Keras's `thresholds` argument: one number, a list, or None for .5."""
 
-    settings = ("thresholds",)
+    settings: tuple[str, ...] = ("thresholds",)
     top_k: int | None = None
     class_id: int | None = None
 
@@ -138,14 +138,14 @@ class _Thresholded(_Counts):
         super().__init__(name, dtype)
 
     @property
-    def scalar(self):
+    def scalar(self) -> bool:
         return len(self._at.values) == 1
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         batch = self._batch(y_true, y_pred, sample_weight, self.top_k, self.class_id)
         self._count(*(array.reshape(-1) for array in batch))
 
-    def result(self):
+    def result(self) -> Any:
         value = np.broadcast_to(self._value(), self._at.values.shape)
         return float(value[0]) if self.scalar else value.copy()
 
@@ -195,7 +195,7 @@ class Precision(_Thresholded):
         name, dtype: see `Metric`.
     """
 
-    settings = ("thresholds", "top_k", "class_id")
+    settings: tuple[str, ...] = ("thresholds", "top_k", "class_id")
 
     def __init__(
         self,
@@ -205,8 +205,10 @@ class Precision(_Thresholded):
         name: str | None = None,
         dtype: str | None = None,
     ):
-        self.top_k = None if top_k is None else normalize_int(top_k, "top_k")
-        self.class_id = None if class_id is None else normalize_int(class_id, "class_id", minimum=0)
+        self.top_k: int | None = None if top_k is None else normalize_int(top_k, "top_k")
+        self.class_id: int | None = (
+            None if class_id is None else normalize_int(class_id, "class_id", minimum=0)
+        )
         super().__init__(thresholds, name, dtype)
 
     def _value(self):
@@ -236,10 +238,14 @@ class AUC(_Counts):
         from_logits: apply a sigmoid to the predictions first.
     """
 
-    settings = (
+    settings: tuple[str, ...] = (
         "num_thresholds", "curve", "summation_method", "multi_label", "num_labels",
         "label_weights", "from_logits",
     )  # fmt: skip
+    curve: str
+    summation_method: str
+    multi_label: bool
+    num_labels: int | None
 
     def __init__(
         self,
@@ -275,13 +281,15 @@ class AUC(_Counts):
             spaced = np.arange(len(inner) + 2) / (len(inner) + 1)
             even = bool(inner) and np.allclose([0, *inner, 1], spaced, atol=EPSILON)
         self._prepare(_Thresholds([-EPSILON, *inner, 1 + EPSILON], even))
-        self.num_thresholds = len(inner) + 2
+        self.num_thresholds: int = len(inner) + 2
         self.multi_label, self.num_labels = bool(multi_label), num_labels
-        self.label_weights = None if label_weights is None else [float(w) for w in label_weights]
-        self.from_logits = bool(from_logits)
+        self.label_weights: list[float] | None = (
+            None if label_weights is None else [float(w) for w in label_weights]
+        )
+        self.from_logits: bool = bool(from_logits)
         super().__init__(name, dtype)
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         if self.from_logits:
             y_pred = 1 / (1 + np.exp(-np.asarray(y_pred, np.float32)))
         y_true, y_pred, weight = self._batch(y_true, y_pred, sample_weight, None, None)
@@ -304,7 +312,7 @@ class AUC(_Counts):
         for name, old, parts in zip(self.stateful, before, zip(*columns, strict=True), strict=True):
             setattr(self, name, old + np.stack(parts, axis=-1))
 
-    def result(self):
+    def result(self) -> Any:
         if np.ndim(self._true_positives) == 0:
             return 0.0
         areas = self._areas().sum(axis=0)
@@ -337,7 +345,7 @@ class AUC(_Counts):
         growth = np.where(both, _ratio(positive[:-1], positive[1:]), 1.0)
         return _ratio(slope * (steps + intercept * np.log(growth)), self._positives)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         thresholds = {} if self._inner is None else {"thresholds": [*self._inner]}
         return super().get_config() | thresholds
 
@@ -360,26 +368,26 @@ class ConfusionMatrix(Metric):
            [0., 1.]])
     """
 
-    settings = ("num_classes",)
-    stateful = ("_matrix",)
+    settings: tuple[str, ...] = ("num_classes",)
+    stateful: tuple[str, ...] = ("_matrix",)
 
     def __init__(self, num_classes: int, name: str | None = None, dtype: str | None = None):
-        self.num_classes = normalize_int(num_classes, "num_classes", minimum=2)
+        self.num_classes: int = normalize_int(num_classes, "num_classes", minimum=2)
         super().__init__(name, dtype)
 
     @property
-    def scalar(self):
+    def scalar(self) -> bool:
         return False
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         self._matrix = np.zeros((self.num_classes, self.num_classes))
 
-    def check_state(self, state):
+    def check_state(self, state: Any) -> None:
         super().check_state(state)
         matrix = array_of((self.num_classes, self.num_classes), np.float64)
         matrix(state["_matrix"], f"the state of {self.name}: `_matrix`")
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
         if y_pred.ndim < 2 or y_pred.shape[-1] != self.num_classes:
             raise ValueError(
@@ -399,7 +407,7 @@ class ConfusionMatrix(Metric):
         where = (y_true.reshape(-1).astype(np.int64), y_pred.argmax(axis=-1).reshape(-1))
         np.add.at(self._matrix, where, weight.reshape(-1))
 
-    def result(self):
+    def result(self) -> Any:
         return self._matrix.copy()
 
 

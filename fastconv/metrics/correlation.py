@@ -57,22 +57,22 @@ def _centred(y_true: Any, y_pred: Any, axis: int) -> tuple[np.ndarray, np.ndarra
 
 class _Correlation(MeanOfPairs):
     direction = "max"
-    settings = ("axis",)
+    settings: tuple[str, ...] = ("axis",)
 
     def __init__(self, name: str | None = None, dtype: str | None = None, axis: int = -1):
-        self.axis = axis_number(axis)
+        self.axis: int = axis_number(axis)
         super().__init__(name, dtype)
 
 
 class PearsonCorrelation(_Correlation):
     """The mean of `metrics.pearson_correlation`. Arguments: name, dtype, axis (of the values)."""
 
-    def values(self, y_true, y_pred):
+    def values(self, y_true: Any, y_pred: Any) -> np.ndarray:
         return pearson_correlation(y_true, y_pred, self.axis)
 
 
 class ConcordanceCorrelation(_Correlation):
     """The mean of `metrics.concordance_correlation`; arguments as `PearsonCorrelation`."""
 
-    def values(self, y_true, y_pred):
+    def values(self, y_true: Any, y_pred: Any) -> np.ndarray:
         return concordance_correlation(y_true, y_pred, self.axis)

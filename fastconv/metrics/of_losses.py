@@ -20,14 +20,16 @@ class _OfLoss(MeanOfPairs):
         super().__init__(name, dtype)
         self._loss = self.loss(**options)
 
-    def values(self, y_true, y_pred):
+    def values(self, y_true: Any, y_pred: Any) -> np.ndarray:
         return self._loss.values(y_true, y_pred)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {n: getattr(self._loss, n) for n in self._loss.settings}
 
 
-def _of(loss: type[losses.Loss], class_name: str | None = None, name: str | None = None) -> type:
+def _of(
+    loss: type[losses.Loss], class_name: str | None = None, name: str | None = None
+) -> type[_OfLoss]:
     class_name = class_name or loss.__name__
     attributes = {
         "__doc__": f"The mean of `losses.{loss.__name__}`; see there for its formula and options.",
@@ -38,19 +40,19 @@ def _of(loss: type[losses.Loss], class_name: str | None = None, name: str | None
     return type(class_name, (_OfLoss,), attributes)
 
 
-MeanSquaredError = _of(losses.MeanSquaredError)
-MeanAbsoluteError = _of(losses.MeanAbsoluteError)
-MeanAbsolutePercentageError = _of(losses.MeanAbsolutePercentageError)
-MeanSquaredLogarithmicError = _of(losses.MeanSquaredLogarithmicError)
-LogCoshError = _of(losses.LogCosh, "LogCoshError", "logcosh")
-Huber = _of(losses.Huber)
-Hinge = _of(losses.Hinge)
-SquaredHinge = _of(losses.SquaredHinge)
-CategoricalHinge = _of(losses.CategoricalHinge)
-KLDivergence = _of(losses.KLDivergence, name="kl_divergence")
-Poisson = _of(losses.Poisson)
-BinaryCrossentropy = _of(losses.BinaryCrossentropy)
-CategoricalCrossentropy = _of(losses.CategoricalCrossentropy)
+MeanSquaredError: type[_OfLoss] = _of(losses.MeanSquaredError)
+MeanAbsoluteError: type[_OfLoss] = _of(losses.MeanAbsoluteError)
+MeanAbsolutePercentageError: type[_OfLoss] = _of(losses.MeanAbsolutePercentageError)
+MeanSquaredLogarithmicError: type[_OfLoss] = _of(losses.MeanSquaredLogarithmicError)
+LogCoshError: type[_OfLoss] = _of(losses.LogCosh, "LogCoshError", "logcosh")
+Huber: type[_OfLoss] = _of(losses.Huber)
+Hinge: type[_OfLoss] = _of(losses.Hinge)
+SquaredHinge: type[_OfLoss] = _of(losses.SquaredHinge)
+CategoricalHinge: type[_OfLoss] = _of(losses.CategoricalHinge)
+KLDivergence: type[_OfLoss] = _of(losses.KLDivergence, name="kl_divergence")
+Poisson: type[_OfLoss] = _of(losses.Poisson)
+BinaryCrossentropy: type[_OfLoss] = _of(losses.BinaryCrossentropy)
+CategoricalCrossentropy: type[_OfLoss] = _of(losses.CategoricalCrossentropy)
 
 
 class SparseCategoricalCrossentropy(_OfLoss):
@@ -59,10 +61,10 @@ class SparseCategoricalCrossentropy(_OfLoss):
     As in Keras, labels of `ignore_class` count as zeros, but not at all where there are weights.
     """
 
-    loss = losses.SparseCategoricalCrossentropy
+    loss: type[losses.Loss] = losses.SparseCategoricalCrossentropy
     _loss: losses.SparseCategoricalCrossentropy
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         if sample_weight is not None and self._loss.ignore_class is not None:
             labels = np.asarray(y_true).reshape(np.shape(y_pred)[:-1])
             counts = labels != self._loss.ignore_class
@@ -76,10 +78,10 @@ class CosineSimilarity(_OfLoss):
     loss = losses.CosineSimilarity
     direction = "max"
 
-    def values(self, y_true, y_pred):
+    def values(self, y_true: Any, y_pred: Any) -> np.ndarray:
         return -super().values(y_true, y_pred)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         axis = self._loss.axis  # which Keras does not write
         config = {"name": self.name, "dtype": "float32"}
         return config if axis == -1 else config | {"axis": axis}

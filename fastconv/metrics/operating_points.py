@@ -7,6 +7,8 @@ precision             true positives / predicted positives
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from fastconv.common.arguments import normalize_int, number
@@ -36,16 +38,18 @@ class _AtLeast(_Counts):
                 f"`num_thresholds` must be at most {_MOST_THRESHOLDS}, received {num_thresholds!r}"
             )
         self.num_thresholds = count
-        self.class_id = None if class_id is None else normalize_int(class_id, "class_id", minimum=0)
+        self.class_id: int | None = (
+            None if class_id is None else normalize_int(class_id, "class_id", minimum=0)
+        )
         even = [0.5] if count == 1 else (np.arange(count) / (count - 1)).tolist()
         self._prepare(_Thresholds(even))
         super().__init__(name, dtype)
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         batch = self._batch(y_true, y_pred, sample_weight, None, self.class_id)
         self._count(*(array.reshape(-1) for array in batch))
 
-    def result(self):
+    def result(self) -> Any:
         feasible = self._rate(self.limited) >= self._limit
         return float(np.max(np.where(feasible, self._rate(self.aim), 0.0)))
 
@@ -75,8 +79,10 @@ class SensitivityAtSpecificity(_AtLeast):
     0.5
     """
 
+    aim: str
+    limited: str
     aim, limited = "sensitivity", "specificity"
-    settings = ("specificity", "num_thresholds", "class_id")
+    settings: tuple[str, ...] = ("specificity", "num_thresholds", "class_id")
 
     def __init__(
         self,
@@ -87,14 +93,16 @@ class SensitivityAtSpecificity(_AtLeast):
         dtype: str | None = None,
     ):
         self._start(specificity, num_thresholds, class_id, name, dtype)
-        self.specificity = self._limit
+        self.specificity: float = self._limit
 
 
 class SpecificityAtSensitivity(_AtLeast):
     """The largest specificity with at least a `sensitivity`; else as `SensitivityAtSpecificity`."""
 
+    aim: str
+    limited: str
     aim, limited = "specificity", "sensitivity"
-    settings = ("sensitivity", "num_thresholds", "class_id")
+    settings: tuple[str, ...] = ("sensitivity", "num_thresholds", "class_id")
 
     def __init__(
         self,
@@ -105,14 +113,16 @@ class SpecificityAtSensitivity(_AtLeast):
         dtype: str | None = None,
     ):
         self._start(sensitivity, num_thresholds, class_id, name, dtype)
-        self.sensitivity = self._limit
+        self.sensitivity: float = self._limit
 
 
 class PrecisionAtRecall(_AtLeast):
     """The largest precision with at least a `recall`; else as `SensitivityAtSpecificity`."""
 
+    aim: str
+    limited: str
     aim, limited = "precision", "recall"
-    settings = ("recall", "num_thresholds", "class_id")
+    settings: tuple[str, ...] = ("recall", "num_thresholds", "class_id")
 
     def __init__(
         self,
@@ -123,14 +133,16 @@ class PrecisionAtRecall(_AtLeast):
         dtype: str | None = None,
     ):
         self._start(recall, num_thresholds, class_id, name, dtype)
-        self.recall = self._limit
+        self.recall: float = self._limit
 
 
 class RecallAtPrecision(_AtLeast):
     """The largest recall with at least a `precision`; else as `SensitivityAtSpecificity`."""
 
+    aim: str
+    limited: str
     aim, limited = "recall", "precision"
-    settings = ("precision", "num_thresholds", "class_id")
+    settings: tuple[str, ...] = ("precision", "num_thresholds", "class_id")
 
     def __init__(
         self,
@@ -141,4 +153,4 @@ class RecallAtPrecision(_AtLeast):
         dtype: str | None = None,
     ):
         self._start(precision, num_thresholds, class_id, name, dtype)
-        self.precision = self._limit
+        self.precision: float = self._limit

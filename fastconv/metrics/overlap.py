@@ -48,10 +48,12 @@ class IoU(Metric):
     0.3333
     """
 
-    settings = (
+    settings: tuple[str, ...] = (
         "num_classes", "target_class_ids", "ignore_class", "sparse_y_true", "sparse_y_pred", "axis"
     )  # fmt: skip
-    stateful = ("_matrix",)
+    stateful: tuple[str, ...] = ("_matrix",)
+    sparse_y_true: bool
+    sparse_y_pred: bool
 
     def __init__(
         self,
@@ -66,8 +68,8 @@ class IoU(Metric):
     ):
         if dtype not in _DTYPES:
             raise ValueError(f"`dtype` must be one of {_DTYPES}, received {dtype!r}")
-        self.num_classes = normalize_int(num_classes, "num_classes")
-        self.target_class_ids = [
+        self.num_classes: int = normalize_int(num_classes, "num_classes")
+        self.target_class_ids: list[int] = [
             normalize_int(each, "target_class_ids", minimum=0) for each in target_class_ids
         ]
         if not self.target_class_ids or max(self.target_class_ids) >= self.num_classes:
@@ -75,11 +77,11 @@ class IoU(Metric):
                 f"`target_class_ids` must be from 0 to {self.num_classes - 1}, at least one, "
                 f"received {list(target_class_ids)}"
             )
-        self.ignore_class = None
+        self.ignore_class: int | None = None
         if ignore_class is not None:
             self.ignore_class = normalize_int(ignore_class, "ignore_class", minimum=-(2**62))
         self.sparse_y_true, self.sparse_y_pred = bool(sparse_y_true), bool(sparse_y_pred)
-        self.axis = normalize_int(axis, "axis", minimum=-64)
+        self.axis: int = normalize_int(axis, "axis", minimum=-64)
         super().__init__(name)
 
     @property
@@ -87,15 +89,15 @@ class IoU(Metric):
         """The index of the classes whose mean is the result."""
         return self.target_class_ids
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         self._matrix = np.zeros((self.num_classes, self.num_classes))
 
-    def check_state(self, state):
+    def check_state(self, state: Any) -> None:
         super().check_state(state)
         matrix = array_of((self.num_classes, self.num_classes), np.float64)
         matrix(state["_matrix"], f"the state of {self.name}: `_matrix`")
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         labels = self._classes(real_array(y_true, "`y_true`"), self.sparse_y_true)
         found = self._classes(real_array(y_pred, "`y_pred`"), self.sparse_y_pred)
         if labels.size != found.size:
@@ -142,8 +144,14 @@ class MeanIoU(IoU):
     0.3333
     """
 
-    default_name = "mean_io_u"
-    settings = ("num_classes", "ignore_class", "sparse_y_true", "sparse_y_pred", "axis")
+    default_name: str = "mean_io_u"
+    settings: tuple[str, ...] = (
+        "num_classes",
+        "ignore_class",
+        "sparse_y_true",
+        "sparse_y_pred",
+        "axis",
+    )
 
     def __init__(
         self,
@@ -179,8 +187,8 @@ class BinaryIoU(IoU):
     0.3333
     """
 
-    default_name = "binary_io_u"
-    settings = ("target_class_ids", "threshold")
+    default_name: str = "binary_io_u"
+    settings: tuple[str, ...] = ("target_class_ids", "threshold")
 
     def __init__(
         self,
@@ -189,10 +197,10 @@ class BinaryIoU(IoU):
         name: str | None = None,
         dtype: str | None = None,
     ):
-        self.threshold = number(threshold, "threshold")
+        self.threshold: float = number(threshold, "threshold")
         super().__init__(2, target_class_ids, name, dtype)
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         above = real_array(y_pred, "`y_pred`") >= self.threshold
         super().update_state(y_true, above.astype(np.int64), sample_weight)
 
@@ -203,8 +211,14 @@ class OneHotIoU(IoU):
     `sparse_y_pred`: whether predictions are class numbers; by default they are scores.
     """
 
-    default_name = "one_hot_io_u"
-    settings = ("num_classes", "target_class_ids", "ignore_class", "sparse_y_pred", "axis")
+    default_name: str = "one_hot_io_u"
+    settings: tuple[str, ...] = (
+        "num_classes",
+        "target_class_ids",
+        "ignore_class",
+        "sparse_y_pred",
+        "axis",
+    )
 
     def __init__(
         self,
@@ -224,8 +238,8 @@ class OneHotIoU(IoU):
 class OneHotMeanIoU(MeanIoU):
     """The mean intersection over union of all classes for one-hot labels; as `OneHotIoU`."""
 
-    default_name = "one_hot_mean_io_u"
-    settings = ("num_classes", "ignore_class", "sparse_y_pred", "axis")
+    default_name: str = "one_hot_mean_io_u"
+    settings: tuple[str, ...] = ("num_classes", "ignore_class", "sparse_y_pred", "axis")
 
     def __init__(
         self,

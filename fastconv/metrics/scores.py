@@ -18,7 +18,7 @@ from fastconv.state import real
 class RootMeanSquaredError(MeanOfPairs):
     """The root of the mean of (y_pred - y_true)^2."""
 
-    def values(self, y_true, y_pred):
+    def values(self, y_true: Any, y_pred: Any) -> np.ndarray:
         y_true, y_pred = same_rank(y_true, y_pred)
         if y_true.shape == y_pred.shape[:-1] and y_pred.ndim:
             y_true = y_true[..., None]
@@ -29,20 +29,20 @@ class RootMeanSquaredError(MeanOfPairs):
             )
         return np.square(y_pred.astype(np.float64) - y_true.astype(np.float64))
 
-    def result(self):
+    def result(self) -> Any:
         return math.sqrt(Mean.result(self))
 
 
 class _ByClass(Metric):
     """Sums per column of two-dimensional labels and predictions."""
 
-    outputs_axis = 0
+    outputs_axis: int = 0
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         for name in self.stateful:
             setattr(self, name, 0.0)
 
-    def check_state(self, state):
+    def check_state(self, state: Any) -> None:
         super().check_state(state)
         values = [state[name] for name in self.stateful]
         shapes = {value.shape for value in values if isinstance(value, np.ndarray)}
@@ -78,13 +78,20 @@ class FBetaScore(_ByClass):
         name, dtype: see `Metric`.
     """
 
-    default_name = "fbeta_score"
-    settings = ("average", "beta", "threshold")
-    stateful = ("_true_positives", "_false_positives", "_false_negatives", "_occurrences")
+    default_name: str = "fbeta_score"
+    settings: tuple[str, ...] = ("average", "beta", "threshold")
+    stateful: tuple[str, ...] = (
+        "_true_positives",
+        "_false_positives",
+        "_false_negatives",
+        "_occurrences",
+    )
     _true_positives: float | np.ndarray
     _false_positives: float | np.ndarray
     _false_negatives: float | np.ndarray
     _occurrences: float | np.ndarray
+    average: str | None
+    beta: float
 
     def __init__(
         self,
@@ -98,14 +105,16 @@ class FBetaScore(_ByClass):
         self.average, self.beta = average, number(beta, "beta", 0)
         if not self.beta:
             raise ValueError(f"`beta` must be above 0, received {beta!r}")
-        self.threshold = None if threshold is None else number(threshold, "threshold", 0, 1)
+        self.threshold: float | None = (
+            None if threshold is None else number(threshold, "threshold", 0, 1)
+        )
         super().__init__(name, dtype)
 
     @property
-    def scalar(self):
+    def scalar(self) -> bool:
         return self.average is not None
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         y_true, y_pred, weight = self._pair(y_true, y_pred, sample_weight)
         if self.threshold is None:
             largest = y_pred.max(axis=-1, keepdims=True)
@@ -121,7 +130,7 @@ class FBetaScore(_ByClass):
         }.items():
             setattr(self, name, getattr(self, name) + (values * weight).sum(axis=axis))
 
-    def result(self):
+    def result(self) -> Any:
         true = np.asarray(self._true_positives, np.float64)
         precision = true / (true + self._false_positives + EPSILON)
         recall = true / (true + self._false_negatives + EPSILON)
@@ -139,8 +148,8 @@ class F1Score(FBetaScore):
     """The harmonic mean of precision and recall: `FBetaScore` with beta 1, other arguments as
     there."""
 
-    default_name = "f1_score"
-    settings = ("average", "threshold")
+    default_name: str = "f1_score"
+    settings: tuple[str, ...] = ("average", "threshold")
 
     def __init__(
         self,
@@ -164,9 +173,9 @@ class R2Score(_ByClass):
         name, dtype: see `Metric`.
     """
 
-    default_name = "r2_score"
-    settings = ("class_aggregation", "num_regressors")
-    stateful = ("_sum", "_squares", "_residual", "_weight", "_samples")
+    default_name: str = "r2_score"
+    settings: tuple[str, ...] = ("class_aggregation", "num_regressors")
+    stateful: tuple[str, ...] = ("_sum", "_squares", "_residual", "_weight", "_samples")
 
     def __init__(
         self,
@@ -178,14 +187,14 @@ class R2Score(_ByClass):
         known = (None, "uniform_average", "variance_weighted_average")
         one_of(class_aggregation, "class_aggregation", known)
         self.class_aggregation = class_aggregation
-        self.num_regressors = normalize_int(num_regressors, "num_regressors", minimum=0)
+        self.num_regressors: int = normalize_int(num_regressors, "num_regressors", minimum=0)
         super().__init__(name, dtype)
 
     @property
-    def scalar(self):
+    def scalar(self) -> bool:
         return self.class_aggregation is not None
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         y_true, y_pred, weight = self._pair(y_true, y_pred, sample_weight)
         self._sum = self._sum + (y_true * weight).sum(axis=0)
         self._squares = self._squares + (y_true**2 * weight).sum(axis=0)
@@ -193,7 +202,7 @@ class R2Score(_ByClass):
         self._weight = self._weight + weight.sum(axis=0)
         self._samples += len(y_true)
 
-    def result(self):
+    def result(self) -> Any:
         if not self._samples:
             return 0.0
         with np.errstate(divide="ignore", invalid="ignore"):

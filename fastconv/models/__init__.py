@@ -34,7 +34,7 @@ CLASSES = {"Functional": Model, "Model": Model, "Sequential": Sequential}
 
 @explain_keywords
 def load_model(
-    filepath: str | os.PathLike,
+    filepath: str | os.PathLike[str],
     custom_objects: dict[str, type] | None = None,
     compile: bool = True,
     safe_mode: bool = True,
@@ -48,7 +48,7 @@ def load_model(
 @explain_keywords
 def save_model(
     model: Model,
-    filepath: str | os.PathLike,
+    filepath: str | os.PathLike[str],
     overwrite: bool = True,
     zipped: bool | None = None,
     include_optimizer: bool = True,

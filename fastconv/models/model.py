@@ -10,10 +10,10 @@ import json
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -94,7 +94,7 @@ class Model(Trainer, OpenSizes, Layer):
     """
 
     module = "keras.src.models.functional"
-    unused_hooks = MappingProxyType(
+    unused_hooks: ClassVar[Mapping[str, str]] = MappingProxyType(
         {
             "stateless_call": _CONNECTED,
             "symbolic_call": _CONNECTED,
@@ -124,6 +124,8 @@ class Model(Trainer, OpenSizes, Layer):
     takes_unknown_sizes = True
     is_model = True
     is_chain = False  # whether files describe it as a `Sequential`
+    class_name: str
+    registered_name: str
 
     def __init__(
         self,
@@ -171,7 +173,7 @@ class Model(Trainer, OpenSizes, Layer):
         if trainable is not None:
             self.trainable = trainable
 
-    def __init_subclass__(cls, **options: Any):
+    def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if not is_builtin(cls) and cls._defines_call():
             cls.class_name = cls.registered_name = cls.__name__
@@ -423,7 +425,14 @@ class Model(Trainer, OpenSizes, Layer):
             return super().inner_network(call, training)
         return self.network_for([tensor.shape for tensor in call.inputs])
 
-    def apply_to(self, graph, call, values, turn, training):
+    def apply_to(
+        self,
+        graph: Graph,
+        call: Call,
+        values: Sequence[int],
+        turn: tuple[int, ...],
+        training: bool | None,
+    ) -> list[int]:
         if self._tracer is not None:
             return super().apply_to(graph, call, values, turn, training)
         network = self.network_for([tensor.shape for tensor in call.inputs])
@@ -653,7 +662,7 @@ class Model(Trainer, OpenSizes, Layer):
     @explain_keywords
     def save(
         self,
-        filepath: str | os.PathLike,
+        filepath: str | os.PathLike[str],
         overwrite: bool = True,
         zipped: bool | None = None,
         include_optimizer: bool = True,
@@ -664,7 +673,10 @@ class Model(Trainer, OpenSizes, Layer):
         saving.save_model(self, filepath, overwrite, zipped, include_optimizer)
 
     def export(
-        self, filepath: str | os.PathLike, format: str = "onnx", opset_version: int | None = None
+        self,
+        filepath: str | os.PathLike[str],
+        format: str = "onnx",
+        opset_version: int | None = None,
     ) -> None:
         """Write the model for other programs: see `fastconv.onnx.save`.
 
@@ -676,7 +688,7 @@ class Model(Trainer, OpenSizes, Layer):
         import_module("fastconv.onnx").save(self, filepath, opset_version)
 
     @explain_keywords
-    def save_weights(self, filepath: str | os.PathLike, overwrite: bool = True) -> None:
+    def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Save the weights to a `.weights.h5` or `.safetensors` file: see
         `fastconv.saving.save_weights`."""
         from fastconv import saving  # not needed to train
@@ -685,7 +697,7 @@ class Model(Trainer, OpenSizes, Layer):
 
     @explain_keywords
     def load_weights(
-        self, filepath: str | os.PathLike, skip_mismatch: bool = False, by_name: bool = False
+        self, filepath: str | os.PathLike[str], skip_mismatch: bool = False, by_name: bool = False
     ) -> None:
         """Load the weights from a file of the same layers: see `fastconv.saving.load_weights`."""
         from fastconv import saving  # not needed to train

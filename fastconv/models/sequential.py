@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 from fastconv.layers.base import Layer, sample_shape
 from fastconv.layers.input import InputLayer
@@ -38,10 +38,12 @@ class Sequential(Model):
     """
 
     module = "keras"
+    class_name: str
+    registered_name: None
     class_name, registered_name = "Sequential", None
     is_chain = True
 
-    unused_hooks = MappingProxyType(
+    unused_hooks: ClassVar[Mapping[str, str]] = MappingProxyType(
         {"call": "derive the class from Model, with a Sequential in an attribute"}
     )
 

@@ -36,15 +36,15 @@ class Imported:
     """What a file becomes: the model, and its inputs and outputs with their orders of axes."""
 
     def __init__(self, file: GraphFile):
-        self.inputs = [_symbolic(file, each) for each in file.inputs]
+        self.inputs: list[Tensor] = [_symbolic(file, each) for each in file.inputs]
         if not self.inputs:
             raise FormatError(f"{file.where}: a model must have an input")
         named = {each.name: x for each, x in zip(file.inputs, self.inputs, strict=True)}
         names = list(file.outputs)
         with undrawn_weights():
-            self.outputs = [_output(file.where, x) for x in run(file, named)]
+            self.outputs: list[Tensor] = [_output(file.where, x) for x in run(file, named)]
         try:
-            self.model = Model(
+            self.model: Model = Model(
                 _one_or_list([x.value for x in self.inputs]),
                 _one_or_list([x.value for x in self.outputs]),
             )

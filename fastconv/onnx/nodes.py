@@ -40,15 +40,19 @@ class Node:
     Raises Unsupported for an operator, a version or an attribute that cannot be read.
     """
 
+    inputs: list[Any]
+    outputs: list[Any]
+    version: int
+
     def __init__(self, proto: NodeProto, opsets: dict[str, int]):
-        self.op = proto.op_type
+        self.op: Any = proto.op_type
         self.inputs, self.outputs = list(proto.input), list(proto.output)
-        self.name = proto.name or next(filter(None, self.outputs), self.op)
-        self.opset = opsets.get("", 0)
+        self.name: str = proto.name or next(filter(None, self.outputs), self.op)
+        self.opset: int = opsets.get("", 0)
         if proto.domain not in _NAMES:
             raise Unsupported(f"operators of the domain {proto.domain[:80]!r} are not supported")
         self.version, schema = self._schema()
-        self.function = self._function()
+        self.function: Operator = self._function()
         self._attributes = {each.name: _attribute(each) for each in proto.attribute}
         self._defaults = {
             name: _attribute(attribute.default_value)

@@ -31,8 +31,11 @@ _known: WeakKeyDictionary[SymbolicTensor, list[tuple[int, ...]]] = WeakKeyDictio
 class Varying:
     """A constant that depends on open sizes: one array per case, of equal ranks and dtypes."""
 
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
     def __init__(self, cases: Sequence[np.ndarray]):
-        self.cases = [np.asarray(case) for case in cases]
+        self.cases: list[np.ndarray] = [np.asarray(case) for case in cases]
         self.shape, self.dtype = self.cases[0].shape, self.cases[0].dtype
 
     @property

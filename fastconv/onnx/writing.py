@@ -32,11 +32,14 @@ def writes(operation: type) -> Callable[[Callable[..., Value]], Callable[..., Va
 class Value:
     """A value of shape (batch, ...) as in memory; `names` by whether the channels are in front."""
 
+    shape: tuple[int | None, ...]
+    dtype: np.dtype
+
     def __init__(
         self, name: str, shape: Sequence[int | None], dtype: Any = np.float32, first: bool = False
     ):
         self.shape, self.dtype = tuple(shape), np.dtype(dtype)
-        self.names = {first: name}
+        self.names: dict[bool, str] = {first: name}
 
     @property
     def rank(self) -> int:

@@ -74,6 +74,17 @@ class Function:
         gradient, chain, shape, composite: see the module's description.
     """
 
+    compute: Callable[..., Any]
+    name: str
+    module: str
+    class_name: str
+    gradient: Callable[..., Any] | None
+    chain: Callable[..., Any] | None
+    shape: Callable[..., Any] | None
+    dtype: Any
+    real: bool
+    composite: bool
+
     def __init__(
         self,
         compute: Callable[..., Any],
@@ -92,22 +103,28 @@ class Function:
     ):
         self.compute, self.name = compute, compute.__name__
         self.module, self.class_name = f"keras.src.ops.{module}", class_name
-        self.signature = inspect.signature(compute)
+        self.signature: inspect.Signature = inspect.signature(compute)
         parameters = self.signature.parameters
-        self.parameters = tuple(parameters)
-        self.defaults = {n: p.default for n, p in parameters.items() if p.default is not p.empty}
-        self.lists = tuple(name[1:] for name in operands.split() if name[0] == "*")
-        self.operands = tuple(operands.replace("*", "").split())
-        self.keys = tuple(keys.split())
-        self.settings = tuple(
+        self.parameters: tuple[str, ...] = tuple(parameters)
+        self.defaults: dict[str, Any] = {
+            n: p.default for n, p in parameters.items() if p.default is not p.empty
+        }
+        self.lists: tuple[str, ...] = tuple(name[1:] for name in operands.split() if name[0] == "*")
+        self.operands: tuple[str, ...] = tuple(operands.replace("*", "").split())
+        self.keys: tuple[str, ...] = tuple(keys.split())
+        self.settings: tuple[str, ...] = tuple(
             n for n in parameters if n not in (*self.operands, *self.keys, *_EXECUTION)
         )
-        self.variadic = next((n for n, p in parameters.items() if p.kind is p.VAR_POSITIONAL), None)
-        self.promoted = self.operands if promoted is None else tuple(promoted.split())
+        self.variadic: str | None = next(
+            (n for n, p in parameters.items() if p.kind is p.VAR_POSITIONAL), None
+        )
+        self.promoted: tuple[str, ...] = (
+            self.operands if promoted is None else tuple(promoted.split())
+        )
         self.gradient, self.chain, self.shape = gradient, chain, shape
         self.dtype, self.real, self.composite = dtype, real, composite
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return find, (self.module, self.class_name)
 
     def __repr__(self) -> str:

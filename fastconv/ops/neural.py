@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from fastconv.ops.softmax import log_softmax
 
 EPSILON = 1e-7  # Keras's smallest probability, and its default in divisions
 
+swish: Callable[..., Any]
+hard_swish: Callable[..., Any]
 swish, hard_swish = gates.silu, gates.hard_silu
 
 

@@ -26,6 +26,7 @@ at a time.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from fastconv.optimizers import schedules
@@ -54,6 +55,8 @@ CLASSES = {
     )
 }
 
+serialize: Callable[..., Any]
+deserialize: Callable[..., Any]
 serialize, deserialize = serializers("optimizers")
 
 

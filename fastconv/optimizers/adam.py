@@ -27,7 +27,7 @@ from fastconv.optimizers.base import Optimizer
 class Moments(Optimizer):
     """Base class: two moving averages and an epsilon."""
 
-    settings = ("beta_1", "beta_2", "epsilon")
+    settings: tuple[str, ...] = ("beta_1", "beta_2", "epsilon")
 
     def __init__(
         self,
@@ -38,12 +38,12 @@ class Moments(Optimizer):
         weight_decay: float | None = None,
         **common: Any,
     ):
-        self.beta_1 = number(beta_1, "beta_1", 0, 1, below=True)
-        self.beta_2 = number(beta_2, "beta_2", 0, 1, below=True)
-        self.epsilon = number(epsilon, "epsilon", 0)
+        self.beta_1: float = number(beta_1, "beta_1", 0, 1, below=True)
+        self.beta_2: float = number(beta_2, "beta_2", 0, 1, below=True)
+        self.epsilon: float = number(epsilon, "epsilon", 0)
         super().__init__(learning_rate, weight_decay, **common)
 
-    def slots(self):
+    def slots(self) -> list[tuple[str, ...]]:
         return [("momentum", "velocity")]
 
 
@@ -58,8 +58,8 @@ class Adam(Moments):
     """
 
     rule = "adam"
-    rule_slots = ("momentum", "velocity", "velocity_hat")
-    settings = (*Moments.settings, "amsgrad")
+    rule_slots: tuple[str, ...] = ("momentum", "velocity", "velocity_hat")
+    settings: tuple[str, ...] = (*Moments.settings, "amsgrad")
 
     def __init__(
         self,
@@ -71,13 +71,13 @@ class Adam(Moments):
         weight_decay: float | None = None,
         **common: Any,
     ):
-        self.amsgrad = bool(amsgrad)
+        self.amsgrad: bool = bool(amsgrad)
         super().__init__(learning_rate, beta_1, beta_2, epsilon, weight_decay, **common)
 
-    def slots(self):
+    def slots(self) -> list[tuple[str, ...]]:
         return super().slots() + ([("velocity_hat",)] if self.amsgrad else [])
 
-    def hyper(self, rate, step):
+    def hyper(self, rate: float, step: int) -> list[float]:
         correction = math.sqrt(1 - self.beta_2**step) / (1 - self.beta_1**step)
         return [rate * correction, self.beta_1, self.beta_2, self.epsilon]
 
@@ -130,14 +130,14 @@ class Nadam(Moments):
         self._product = (step, product)
         return product
 
-    def hyper(self, rate, step):
+    def hyper(self, rate: float, step: int) -> list[float]:
         now, following, product = self._u(step), self._u(step + 1), self._product_at(step)
         momentum = rate * following / (1 - product * following)
         gradient = rate * (1 - now) / (1 - product)
         second = 1 / (1 - self.beta_2**step)
         return [momentum, self.beta_1, self.beta_2, self.epsilon, gradient, second]
 
-    def extra_variables(self):
+    def extra_variables(self) -> list[tuple[str, np.ndarray | np.generic]]:
         return [("u_product", np.float32(self._product_at(self.steps)))]
 
 
@@ -147,8 +147,8 @@ class Adamax(Moments):
 
     rule = "adamax"
 
-    def slots(self):
+    def slots(self) -> list[tuple[str, ...]]:
         return [("momentum", "norm")]
 
-    def hyper(self, rate, step):
+    def hyper(self, rate: float, step: int) -> list[float]:
         return [rate / (1 - self.beta_1**step), self.beta_1, self.beta_2, self.epsilon]

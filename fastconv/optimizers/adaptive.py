@@ -32,8 +32,8 @@ class RMSprop(Optimizer):
     """
 
     rule = "rmsprop"
-    rule_slots = ("velocity", "average_gradient", "momentum")
-    settings = ("rho", "momentum", "epsilon", "centered")
+    rule_slots: tuple[str, ...] = ("velocity", "average_gradient", "momentum")
+    settings: tuple[str, ...] = ("rho", "momentum", "epsilon", "centered")
 
     def __init__(
         self,
@@ -45,17 +45,17 @@ class RMSprop(Optimizer):
         weight_decay: float | None = None,
         **common: Any,
     ):
-        self.rho = number(rho, "rho", 0, 1)
-        self.momentum = number(momentum, "momentum", 0, 1)
-        self.epsilon = number(epsilon, "epsilon", 0)
-        self.centered = bool(centered)
+        self.rho: float = number(rho, "rho", 0, 1)
+        self.momentum: float = number(momentum, "momentum", 0, 1)
+        self.epsilon: float = number(epsilon, "epsilon", 0)
+        self.centered: bool = bool(centered)
         super().__init__(learning_rate, weight_decay, **common)
 
-    def slots(self):
+    def slots(self) -> list[tuple[str, ...]]:
         optional = {"momentum": self.momentum, "average_gradient": self.centered}
         return [("velocity",), *((name,) for name, used in optional.items() if used)]
 
-    def hyper(self, rate, step):
+    def hyper(self, rate: float, step: int) -> list[float]:
         return [rate, self.rho, self.momentum, self.epsilon]
 
 
@@ -68,7 +68,7 @@ class Adagrad(Optimizer):
     """
 
     rule = "adagrad"
-    settings = ("initial_accumulator_value", "epsilon")
+    settings: tuple[str, ...] = ("initial_accumulator_value", "epsilon")
 
     def __init__(
         self,
@@ -78,19 +78,19 @@ class Adagrad(Optimizer):
         weight_decay: float | None = None,
         **common: Any,
     ):
-        self.initial_accumulator_value = number(
+        self.initial_accumulator_value: float = number(
             initial_accumulator_value, "initial_accumulator_value", 0
         )
-        self.epsilon = number(epsilon, "epsilon", 0)
+        self.epsilon: float = number(epsilon, "epsilon", 0)
         super().__init__(learning_rate, weight_decay, **common)
 
-    def slots(self):
+    def slots(self) -> list[tuple[str, ...]]:
         return [("accumulator",)]
 
-    def start_of(self, slot):
+    def start_of(self, slot: str) -> float:
         return self.initial_accumulator_value if slot == "accumulator" else 0.0
 
-    def hyper(self, rate, step):
+    def hyper(self, rate: float, step: int) -> list[float]:
         return [rate, self.epsilon]
 
 
@@ -103,7 +103,7 @@ class Adadelta(Optimizer):
     """
 
     rule = "adadelta"
-    settings = ("rho", "epsilon")
+    settings: tuple[str, ...] = ("rho", "epsilon")
 
     def __init__(
         self,
@@ -113,14 +113,14 @@ class Adadelta(Optimizer):
         weight_decay: float | None = None,
         **common: Any,
     ):
-        self.rho = number(rho, "rho", 0, 1)
-        self.epsilon = number(epsilon, "epsilon", 0)
+        self.rho: float = number(rho, "rho", 0, 1)
+        self.epsilon: float = number(epsilon, "epsilon", 0)
         super().__init__(learning_rate, weight_decay, **common)
 
-    def slots(self):
+    def slots(self) -> list[tuple[str, ...]]:
         return [("accumulated_grad", "accumulated_delta_var")]
 
-    def hyper(self, rate, step):
+    def hyper(self, rate: float, step: int) -> list[float]:
         return [rate, self.rho, self.epsilon]
 
 
@@ -136,7 +136,7 @@ class Ftrl(Optimizer):
     """
 
     rule = "ftrl"
-    settings = (
+    settings: tuple[str, ...] = (
         "learning_rate_power",
         "initial_accumulator_value",
         "l1_regularization_strength",
@@ -162,7 +162,7 @@ class Ftrl(Optimizer):
         weight_decay: float | None = None,
         **common: Any,
     ):
-        self.learning_rate_power = number(learning_rate_power, "learning_rate_power", high=0)
+        self.learning_rate_power: float = number(learning_rate_power, "learning_rate_power", high=0)
         values = (
             initial_accumulator_value,
             l1_regularization_strength,
@@ -174,13 +174,13 @@ class Ftrl(Optimizer):
             setattr(self, name, number(value, name, 0))
         super().__init__(learning_rate, weight_decay, **common)
 
-    def slots(self):
+    def slots(self) -> list[tuple[str, ...]]:
         return [("accumulator", "linear")]
 
-    def start_of(self, slot):
+    def start_of(self, slot: str) -> float:
         return self.initial_accumulator_value if slot == "accumulator" else 0.0
 
-    def hyper(self, rate, step):
+    def hyper(self, rate: float, step: int) -> list[float]:
         rate = max(rate, 1e-30)  # the rule divides by it
         l2 = self.l2_regularization_strength + self.beta / (2 * rate)
         shrinkage = self.l2_shrinkage_regularization_strength

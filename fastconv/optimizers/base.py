@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -54,7 +54,7 @@ class Optimizer(Applying, NamedArguments, Overridable):
     """
 
     module = "keras.optimizers"  # module of the class in Keras's files
-    unused_hooks = MappingProxyType(
+    unused_hooks: ClassVar[Mapping[str, str]] = MappingProxyType(
         dict.fromkeys(
             (
                 "update_step",
@@ -83,6 +83,11 @@ class Optimizer(Applying, NamedArguments, Overridable):
         }
     )
     settings: tuple[str, ...] = ()  # arguments of the class that `Optimizer` does not have
+    clipnorm: float | None
+    clipvalue: float | None
+    global_clipnorm: float | None
+    use_ema: bool
+    ema_momentum: float
 
     def __init__(
         self,
@@ -126,7 +131,7 @@ class Optimizer(Applying, NamedArguments, Overridable):
         self._not_decayed: tuple[list[Variable], list[str]] = ([], [])
         Applying.__init__(self)
         self.learning_rate = learning_rate
-        self.name = name_or(name, "") or unique_name(type(self).__name__)
+        self.name: str = name_or(name, "") or unique_name(type(self).__name__)
 
     def changed(self, name: str, value: Any) -> Any:
         other = with_argument(self, name, value)

@@ -34,7 +34,7 @@ class Lamb(Moments):
 
     in_numpy = True
 
-    def hyper(self, rate, step):
+    def hyper(self, rate: float, step: int) -> list[float]:
         return [rate, 1 - self.beta_1**step, 1 - self.beta_2**step]
 
     def step(self, state: State, variable: Variable, w: np.ndarray, gradient: np.ndarray) -> None:
@@ -62,7 +62,13 @@ class Adafactor(Optimizer):
     """
 
     in_numpy = True
-    settings = ("beta_2_decay", "epsilon_1", "epsilon_2", "clip_threshold", "relative_step")
+    settings: tuple[str, ...] = (
+        "beta_2_decay",
+        "epsilon_1",
+        "epsilon_2",
+        "clip_threshold",
+        "relative_step",
+    )
 
     def __init__(
         self,
@@ -75,19 +81,19 @@ class Adafactor(Optimizer):
         weight_decay: float | None = None,
         **common: Any,
     ):
-        self.beta_2_decay = number(beta_2_decay, "beta_2_decay", high=0)
-        self.epsilon_1 = number(epsilon_1, "epsilon_1", 0)
-        self.epsilon_2 = number(epsilon_2, "epsilon_2", 0)
-        self.clip_threshold = number(clip_threshold, "clip_threshold", 0, above=True)
+        self.beta_2_decay: float = number(beta_2_decay, "beta_2_decay", high=0)
+        self.epsilon_1: float = number(epsilon_1, "epsilon_1", 0)
+        self.epsilon_2: float = number(epsilon_2, "epsilon_2", 0)
+        self.clip_threshold: float = number(clip_threshold, "clip_threshold", 0, above=True)
         if not isinstance(relative_step, bool):
             raise TypeError(f"`relative_step` must be True or False, received {relative_step!r}")
         self.relative_step = relative_step
         super().__init__(learning_rate, weight_decay, **common)
 
-    def slots(self):
+    def slots(self) -> list[tuple[str, ...]]:
         return [("row", "column", "velocity")]
 
-    def slot_shape(self, slot, variable):
+    def slot_shape(self, slot: str, variable: Variable) -> tuple[int, ...]:
         shape = variable.shape
         if slot not in ("row", "column"):
             return shape
@@ -95,7 +101,7 @@ class Adafactor(Optimizer):
             return ()
         return shape[:-1] if slot == "row" else (*shape[:-2], shape[-1])
 
-    def hyper(self, rate, step):
+    def hyper(self, rate: float, step: int) -> list[float]:
         return [min(rate, 1 / math.sqrt(step)), 1 - float(step) ** self.beta_2_decay]
 
     def step(self, state: State, variable: Variable, w: np.ndarray, gradient: np.ndarray) -> None:

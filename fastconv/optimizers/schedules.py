@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastconv.common.arguments import number
@@ -56,21 +56,21 @@ class _Keras(LearningRateSchedule):
 
     def __init__(self, name: str | None = None, **values: Any):
         """Set `values` as attributes; "decay_steps" must be positive, all others finite."""
-        self.name = name or type(self).__name__
+        self.name: str = name or type(self).__name__
         for key, value in values.items():
             if value is not None:
                 steps = key.endswith("decay_steps")
                 value = number(value, key, 0 if steps else -math.inf, above=steps)
             setattr(self, key, value)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {key: getattr(self, key) for key in (*self.settings, "name")}
 
 
 class _Rated(_Keras):
     """Base class: a change by `decay_rate` per `decay_steps` steps; in jumps with `staircase`."""
 
-    settings = ("initial_learning_rate", "decay_steps", "decay_rate", "staircase")
+    settings: tuple[str, ...] = ("initial_learning_rate", "decay_steps", "decay_rate", "staircase")
     initial_learning_rate: float
     decay_steps: float
     decay_rate: float
@@ -89,7 +89,7 @@ class _Rated(_Keras):
             decay_steps=decay_steps,
             decay_rate=decay_rate,
         )
-        self.staircase = bool(staircase)
+        self.staircase: bool = bool(staircase)
 
     def _times(self, step: int) -> float:
         times = step / self.decay_steps
@@ -99,14 +99,14 @@ class _Rated(_Keras):
 class ExponentialDecay(_Rated):
     """Multiplied by `decay_rate` every `decay_steps`; in jumps if `staircase`."""
 
-    def __call__(self, step):
+    def __call__(self, step: int) -> float:
         return self.initial_learning_rate * self.decay_rate ** self._times(step)
 
 
 class InverseTimeDecay(_Rated):
     """Divided by 1 + `decay_rate` times the number of `decay_steps`; in jumps if `staircase`."""
 
-    def __call__(self, step):
+    def __call__(self, step: int) -> float:
         return self.initial_learning_rate / (1 + self.decay_rate * self._times(step))
 
 
@@ -118,8 +118,8 @@ class PiecewiseConstantDecay(_Keras):
 
     def __init__(self, boundaries: Sequence[int], values: Sequence[float], name: str | None = None):
         super().__init__(name or "PiecewiseConstant")
-        self.boundaries = [number(boundary, "boundaries") for boundary in boundaries]
-        self.values = [number(value, "values") for value in values]
+        self.boundaries: list[float] = [number(boundary, "boundaries") for boundary in boundaries]
+        self.values: list[float] = [number(value, "values") for value in values]
         if len(self.values) != len(self.boundaries) + 1 or self.boundaries != sorted(
             self.boundaries
         ):
@@ -128,13 +128,13 @@ class PiecewiseConstantDecay(_Keras):
                 f"received {list(boundaries)} and {list(values)}"
             )
 
-    def __call__(self, step):
+    def __call__(self, step: int) -> float:
         for boundary, value in zip(self.boundaries, self.values, strict=False):
             if step <= boundary:
                 return value
         return self.values[-1]
 
-    settings = ("boundaries", "values")
+    settings: tuple[str, ...] = ("boundaries", "values")
 
 
 class PolynomialDecay(_Keras):
@@ -143,7 +143,13 @@ class PolynomialDecay(_Keras):
     With `cycle`, `decay_steps` is replaced by its smallest multiple that is at least the step.
     """
 
-    settings = ("initial_learning_rate", "decay_steps", "end_learning_rate", "power", "cycle")
+    settings: tuple[str, ...] = (
+        "initial_learning_rate",
+        "decay_steps",
+        "end_learning_rate",
+        "power",
+        "cycle",
+    )
     initial_learning_rate: float
     decay_steps: float
     end_learning_rate: float
@@ -165,9 +171,9 @@ class PolynomialDecay(_Keras):
             end_learning_rate=end_learning_rate,
             power=power,
         )
-        self.cycle = bool(cycle)
+        self.cycle: bool = bool(cycle)
 
-    def __call__(self, step):
+    def __call__(self, step: int) -> float:
         span = self.decay_steps
         if self.cycle:
             span *= max(1, math.ceil(step / span))
@@ -182,7 +188,13 @@ class CosineDecay(_Keras):
     With a `warmup_target`, the rate first rises to it linearly over `warmup_steps`.
     """
 
-    settings = ("initial_learning_rate", "decay_steps", "alpha", "warmup_target", "warmup_steps")
+    settings: tuple[str, ...] = (
+        "initial_learning_rate",
+        "decay_steps",
+        "alpha",
+        "warmup_target",
+        "warmup_steps",
+    )
     initial_learning_rate: float
     decay_steps: float
     alpha: float
@@ -207,13 +219,13 @@ class CosineDecay(_Keras):
             warmup_steps=warmup_steps,
         )
 
-    def __call__(self, step):
-        top = self.initial_learning_rate
+    def __call__(self, step: int) -> float:
+        top, done = self.initial_learning_rate, float(step)
         if self.warmup_target is not None:
             if step < self.warmup_steps:
                 return top + (self.warmup_target - top) * step / self.warmup_steps
-            top, step = self.warmup_target, step - self.warmup_steps
-        wave = _half_wave(min(step, self.decay_steps) / self.decay_steps)
+            top, done = self.warmup_target, step - self.warmup_steps
+        wave = _half_wave(min(done, self.decay_steps) / self.decay_steps)
         return top * ((1 - self.alpha) * wave + self.alpha)
 
 
@@ -221,7 +233,13 @@ class CosineDecayRestarts(_Keras):
     """Repeats `CosineDecay`: first over `first_decay_steps`, then each time over `t_mul` times as
     many steps, from `m_mul` times the previous height."""
 
-    settings = ("initial_learning_rate", "first_decay_steps", "t_mul", "m_mul", "alpha")
+    settings: tuple[str, ...] = (
+        "initial_learning_rate",
+        "first_decay_steps",
+        "t_mul",
+        "m_mul",
+        "alpha",
+    )
     initial_learning_rate: float
     first_decay_steps: float
     t_mul: float
@@ -246,7 +264,7 @@ class CosineDecayRestarts(_Keras):
             alpha=alpha,
         )
 
-    def __call__(self, step):
+    def __call__(self, step: int) -> float:
         done = step / self.first_decay_steps
         if self.t_mul == 1:
             restarts = math.floor(done)
@@ -277,4 +295,6 @@ CLASSES = {
     )
 }
 
+serialize: Callable[..., Any]
+deserialize: Callable[..., Any]
 serialize, deserialize = serializers("optimizers.schedules")

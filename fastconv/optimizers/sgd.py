@@ -23,7 +23,7 @@ class SGD(Optimizer):
     """
 
     rule = "sgd"
-    settings = ("momentum", "nesterov")
+    settings: tuple[str, ...] = ("momentum", "nesterov")
 
     def __init__(
         self,
@@ -33,14 +33,14 @@ class SGD(Optimizer):
         weight_decay: float | None = None,
         **common: Any,
     ):
-        self.momentum = number(momentum, "momentum", 0, 1)
-        self.nesterov = bool(nesterov)
+        self.momentum: float = number(momentum, "momentum", 0, 1)
+        self.nesterov: bool = bool(nesterov)
         super().__init__(learning_rate, weight_decay, **common)
 
-    def slots(self):
+    def slots(self) -> list[tuple[str, ...]]:
         return [("momentum",)] if self.momentum else []
 
-    def hyper(self, rate, step):
+    def hyper(self, rate: float, step: int) -> list[float]:
         return [rate, self.momentum, self.nesterov]
 
 
@@ -53,7 +53,7 @@ class Lion(Optimizer):
     """
 
     rule = "lion"
-    settings = ("beta_1", "beta_2")
+    settings: tuple[str, ...] = ("beta_1", "beta_2")
 
     def __init__(
         self,
@@ -63,14 +63,14 @@ class Lion(Optimizer):
         weight_decay: float | None = None,
         **common: Any,
     ):
-        self.beta_1 = number(beta_1, "beta_1", 0, 1)
+        self.beta_1: float = number(beta_1, "beta_1", 0, 1)
         if not self.beta_1:
             raise ValueError(f"`beta_1` must be above 0, received {beta_1!r}")
-        self.beta_2 = number(beta_2, "beta_2", 0, 1)
+        self.beta_2: float = number(beta_2, "beta_2", 0, 1)
         super().__init__(learning_rate, weight_decay, **common)
 
-    def slots(self):
+    def slots(self) -> list[tuple[str, ...]]:
         return [("momentum",)]
 
-    def hyper(self, rate, step):
+    def hyper(self, rate: float, step: int) -> list[float]:
         return [rate, self.beta_1, self.beta_2]

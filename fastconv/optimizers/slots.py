@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -46,6 +46,10 @@ class State:
     ops of all plans of the model share these arrays, so a new learning rate reaches all of them.
     """
 
+    hyper: np.ndarray
+    decay: np.ndarray
+    averaging: np.ndarray
+
     def __init__(self, optimizer: Updating, parameters: AnyParameters):
         self.parameters = parameters
         self._optimizer = optimizer
@@ -82,7 +86,9 @@ class State:
     def _move_to(self, parameters: AnyParameters) -> None:
         old, old_buffers = self.parameters, self.buffers
         self.parameters = parameters
-        self.buffers = {name: parameters.new_buffer() for name in old_buffers}
+        self.buffers: dict[str, np.ndarray | Any] = {
+            name: parameters.new_buffer() for name in old_buffers
+        }
         self.clear()
         for name, buffer in old_buffers.items():
             for variable in old.variables:

@@ -22,7 +22,7 @@ class Stepping(Changeable, ABC):
     rule_slots: tuple[str, ...] = ()  # the rule's slots; empty: all of `slots`, in their order
     weight_decay: float | None = None
     use_ema = False
-    ema_momentum = 0.99
+    ema_momentum: float = 0.99
     ema_overwrite_frequency: int | None = None
     gradient_accumulation_steps: int | None = None
 

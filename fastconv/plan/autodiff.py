@@ -37,9 +37,9 @@ class Autodiff:
         joinable: Set[Variable] = frozenset(),
     ):
         self._graph, self._tape, self._training = graph, tape, training
-        self.weights = WeightGradients(parameters, tape, joinable)
+        self.weights: WeightGradients = WeightGradients(parameters, tape, joinable)
         self._uses = graph.uses() + Counter(watched)
-        self.lowerings = [
+        self.lowerings: list[Lowering] = [
             LOWERINGS[type(node.operation)](node.operation, tape, self.weights, training)
             for node in graph.nodes
         ]

@@ -43,6 +43,9 @@ class _Block:
     """Memory shared by several plans, lent to one at a time."""
 
     __slots__ = ("lent", "memory", "plans")
+    memory: np.ndarray
+    lent: bool
+    plans: int
 
     def __init__(self, nbytes: int):
         self.memory = aligned_zeros(nbytes)
@@ -57,6 +60,11 @@ class _Entry:
     """
 
     __slots__ = ("block", "cache", "generation", "key", "nbytes", "plan", "used")
+    cache: PlanCache
+    key: Hashable
+    generation: int
+    nbytes: int
+    used: int
 
     def __init__(self, cache: PlanCache, key: Hashable):
         self.cache, self.key, self.generation = cache, key, cache.generation
@@ -83,7 +91,7 @@ class PlanCache:
     """
 
     def __init__(self):
-        self.generation = 0
+        self.generation: int = 0
         self._lock = threading.Lock()
         self._idle: dict[Hashable, list[_Entry]] = {}  # least recently used first
         self._blocks: list[_Block] = []

@@ -121,7 +121,7 @@ class Builder:
     """Collects instructions; equal ones are one."""
 
     def __init__(self, inputs: int):
-        self.inputs = [Term(self, number) for number in range(inputs)]
+        self.inputs: list[Term] = [Term(self, number) for number in range(inputs)]
         self._instructions: list[Instruction] = []
         self._numbers: dict[Instruction, int] = {}
 
@@ -186,6 +186,9 @@ class Builder:
 
 class Term:
     """A value of a chain that is being built: operators and `apply` add instructions."""
+
+    builder: Builder
+    number: int
 
     def __init__(self, builder: Builder, number: int):
         self.builder, self.number = builder, number

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from fastconv import runtime
 from fastconv.parameters import AnyParameters
 from fastconv.plan import lowering
@@ -61,11 +63,11 @@ class Differential:
         for tensor in (*(tensors[value] for value in network.inputs), *filter(None, dxs.values())):
             tape.keep(tensor)
         self._program = make_program(tape.bind()[0])
-        self.inputs = [tensors[value].array for value in network.inputs]
-        self.outputs = [tensor.array for tensor in outputs]
-        self.output_gradients = [tensor.array for tensor in dys]
+        self.inputs: list[np.ndarray] = [tensors[value].array for value in network.inputs]
+        self.outputs: list[np.ndarray] = [tensor.array for tensor in outputs]
+        self.output_gradients: list[np.ndarray] = [tensor.array for tensor in dys]
         dxs = [dxs.get(value) for value in network.inputs]
-        self.input_gradients = [tensor and tensor.array for tensor in dxs]
+        self.input_gradients: list[np.ndarray | None] = [tensor and tensor.array for tensor in dxs]
         self._random = [step for step in autodiff.lowerings if isinstance(step, lowering.Random)]
 
     def run(self, draw: int = 0) -> None:

@@ -129,6 +129,8 @@ class WeightGradients:
     function that takes the update rule and makes that op.
     """
 
+    joinable: Set[Variable]
+
     def __init__(
         self, parameters: AnyParameters, tape: Tape, joinable: Set[Variable] = frozenset()
     ):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from fastconv import runtime
 from fastconv._ext import _merge
 from fastconv._ext._program import Op, scratch_bytes
@@ -15,6 +17,8 @@ from fastconv.plan.autodiff import Autodiff
 from fastconv.plan.fusion import Output, fuse, fuse_forward, fuse_losses
 from fastconv.plan.graph import Graph
 from fastconv.plan.lowering import LossTensors, Lowering, Random, lower_loss
+from fastconv.plan.lowering.loss import Targets
+from fastconv.plan.operations import Loss
 from fastconv.plan.penalties import weight_penalties
 from fastconv.plan.program import make_program
 from fastconv.plan.tape import Arena, Tape, Tensor
@@ -53,6 +57,14 @@ class Plan:
 
     A plan serves one thread at a time.
     """
+
+    peak_bytes: int
+    loss_operations: list[Loss | None]
+    inputs: list[np.ndarray]
+    outputs: list[np.ndarray]
+    targets: list[np.ndarray | Targets | None]
+    losses: list[np.ndarray | None]
+    sample_weights: list[np.ndarray | None]
 
     def __init__(
         self,

@@ -21,6 +21,9 @@ from fastconv._ext._program import Program
 class PythonOp:
     """An op in Python: `function()` computes it, and `name` is what messages call it."""
 
+    run_python: Callable[[], None]
+    name: str
+
     def __init__(self, function: Callable[[], None], name: str):
         self.run_python, self.name = function, name
 
@@ -29,7 +32,7 @@ class MixedProgram:
     """Programs and Python ops that run in order; has the interface of a `Program`."""
 
     def __init__(self, ops: Sequence[Any]):
-        self.ops = tuple(ops)
+        self.ops: tuple[Any, ...] = tuple(ops)
         self._parts: list[Any] = []
         for python, group in groupby(self.ops, key=_is_python):
             part = list(group)

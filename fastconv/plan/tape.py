@@ -37,11 +37,15 @@ class _Storage:
     def use(self, step: int) -> None:
         if self.first is None:
             self.first = step
-        self.last = max(self.last, step)
+        self.last: int = max(self.last, step)
 
 
 class Tensor:
     """An array whose memory is not yet placed: shape and dtype now, `array` after `Tape.bind`."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    storage: _Storage
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype, storage: _Storage):
         self.shape, self.dtype, self.storage = shape, dtype, storage

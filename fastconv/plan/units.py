@@ -77,7 +77,7 @@ class BatchEnd:
             ops += updates.ops()
         self._parameters, self._changes_weights = parameters, updates is not None
         self._program = make_program(ops)
-        self.slices = summed_slices(parameters, statistics.keys())
+        self.slices: list[slice] = summed_slices(parameters, statistics.keys())
 
     @property
     def penalty(self) -> float:

@@ -116,7 +116,7 @@ class UpdateStep:
     caller fills before each `run`."""
 
     def __init__(self, parameters: AnyParameters, ops: Sequence[Any]):
-        self.gradients = [
+        self.gradients: list[np.ndarray | Any] = [
             parameters.view(parameters.gradient, variable) for variable in parameters.variables
         ]
         self._program = make_program(ops)

@@ -37,12 +37,28 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".tif", ".tiff")
 class _Flow(PyDataset, NumberedPasses):
     """Base class; `generator` changes the images."""
 
-    def __init__(self, generator, count, batch_size, shuffle, seed, saving):
+    batch_size: int
+    shuffle: bool
+    passes: int
+    image_data_generator: Any
+    n: int
+    samples: int
+    save_to_dir: Any
+
+    def __init__(
+        self,
+        generator: Any,
+        count: int,
+        batch_size: int,
+        shuffle: bool,
+        seed: int | None,
+        saving: tuple[Any, str, str],
+    ):
         super().__init__()
         self.image_data_generator, self.n, self.samples = generator, count, count
         self.batch_size, self.shuffle = normalize_int(batch_size, "batch_size"), bool(shuffle)
         self._seeded = seed is not None
-        self.seed = randomness.draw_seed() % 2**32 if seed is None else seed
+        self.seed: int = randomness.draw_seed() % 2**32 if seed is None else seed
         normalize_int(self.seed, "seed", minimum=0)
         self.save_to_dir, self._prefix, self._format = saving
         self.batch_index = 0
@@ -70,7 +86,7 @@ class _Flow(PyDataset, NumberedPasses):
 
     def reset(self) -> None:
         """Let `next` return the first batch of this pass."""
-        self.batch_index = 0
+        self.batch_index: int = 0
 
     def elements(self, key: tuple[int, ...]) -> Iterator[Any]:
         for index in range(len(self)):
@@ -120,9 +136,12 @@ class _Flow(PyDataset, NumberedPasses):
 class ArrayFlow(_Flow):
     """Batches of arrays; see `ImageDataGenerator.flow`."""
 
+    x: np.ndarray
+
     def __init__(
-        self, generator, x, y, sample_weight, split, ignore_class_split,
-        *, batch_size, shuffle, seed, saving,
+        self, generator: Any, x: Any, y: Any, sample_weight: Any, split: Any,
+        ignore_class_split: bool, *, batch_size: int, shuffle: bool, seed: int | None,
+        saving: tuple[Any, str, str],
     ):  # fmt: skip
         others: list[Any] = []
         if isinstance(x, (tuple, list)):
@@ -148,8 +167,8 @@ class ArrayFlow(_Flow):
                     "the data, or give `ignore_class_split=True`"
                 )
         self.x, self._others = images[rows], [other[rows] for other in others]
-        self.y = None if y is None else y[rows]
-        self.sample_weight = None if weights is None else weights[rows]
+        self.y: np.ndarray | None = None if y is None else y[rows]
+        self.sample_weight: np.ndarray | None = None if weights is None else weights[rows]
         self.image_shape = self.x.shape[1:]
         super().__init__(generator, len(self.x), batch_size, shuffle, seed, saving)
 
@@ -177,13 +196,21 @@ class Files:
 class FileFlow(_Flow):
     """Batches of pictures; see `ImageDataGenerator.flow_from_directory`."""
 
+    num_classes: int
+    class_indices: Any
+    classes: Any
+    filenames: Any
+    class_mode: Any
+    labels: Any
+
     def __init__(
-        self, generator, files, target_size, color_mode, interpolation, keep_aspect_ratio,
-        *, batch_size, shuffle, seed, saving,
+        self, generator: Any, files: Any, target_size: Any, color_mode: str,
+        interpolation: str, keep_aspect_ratio: bool, *, batch_size: int, shuffle: bool,
+        seed: int | None, saving: tuple[Any, str, str],
     ):  # fmt: skip
         check_option(color_mode, "color_mode", COLOR_MODES)
         check_option(interpolation, "interpolation", INTERPOLATIONS)
-        self.target_size = checked_size(target_size, "target_size")
+        self.target_size: tuple[int, int] = checked_size(target_size, "target_size")
         self._options = {
             "color_mode": color_mode,
             "target_size": self.target_size,
@@ -192,12 +219,16 @@ class FileFlow(_Flow):
         }
         channels = COLOR_MODES[color_mode][1]
         first = generator.channels_first
-        self.image_shape = (channels, *self.target_size) if first else (*self.target_size, channels)
+        self.image_shape: Any = (
+            (channels, *self.target_size) if first else (*self.target_size, channels)
+        )
         self.filenames, self.class_mode = files.filenames, files.class_mode
-        self.filepaths = [os.path.join(files.directory, name) for name in files.filenames]
+        self.filepaths: list[Any] = [
+            os.path.join(files.directory, name) for name in files.filenames
+        ]
         self.class_indices, self.labels = files.class_indices, files.labels
         self.classes, self.num_classes = files.labels, len(files.class_indices)
-        self.sample_weight = files.sample_weight
+        self.sample_weight: Any = files.sample_weight
         super().__init__(generator, len(self.filenames), batch_size, shuffle, seed, saving)
 
     def _changed(self, numbered):

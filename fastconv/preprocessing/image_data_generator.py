@@ -61,6 +61,15 @@ class ImageDataGenerator(NamedArguments):
     ((4, 8, 8, 3), (4,), 3)
     """
 
+    zca_whitening: bool
+    zca_epsilon: float
+    width_shift_range: Any
+    height_shift_range: Any
+    fill_mode: str
+    cval: float
+    horizontal_flip: bool
+    vertical_flip: bool
+
     def __init__(
         self,
         featurewise_center: bool = False,
@@ -88,38 +97,44 @@ class ImageDataGenerator(NamedArguments):
         dtype: Any = None,
     ):
         self.zca_whitening, self.zca_epsilon = zca_whitening, number(zca_epsilon, "zca_epsilon", 0)
-        self.featurewise_std_normalization = featurewise_std_normalization and not zca_whitening
-        self.featurewise_center = (
+        self.featurewise_std_normalization: bool = (
+            featurewise_std_normalization and not zca_whitening
+        )
+        self.featurewise_center: bool = (
             featurewise_center or self.featurewise_std_normalization or zca_whitening
         )
         self.samplewise_std_normalization = samplewise_std_normalization
-        self.samplewise_center = samplewise_center or samplewise_std_normalization
-        self.rotation_range = number(rotation_range, "rotation_range")
+        self.samplewise_center: bool = samplewise_center or samplewise_std_normalization
+        self.rotation_range: float = number(rotation_range, "rotation_range")
         self.width_shift_range, self.height_shift_range = width_shift_range, height_shift_range
         for name in ("width_shift_range", "height_shift_range"):
             for shift in np.ravel(getattr(self, name)).tolist():
                 number(shift, name)
-        self.brightness_range = _pair(brightness_range, "brightness_range")
-        self.shear_range = number(shear_range, "shear_range")
+        self.brightness_range: tuple[float, float] | None = _pair(
+            brightness_range, "brightness_range"
+        )
+        self.shear_range: float = number(shear_range, "shear_range")
         zoom = zoom_range if isinstance(zoom_range, (tuple, list)) else None
         if zoom is None:
             factor = number(zoom_range, "zoom_range")
             zoom = (1 - factor, 1 + factor)
-        self.zoom_range = _two_numbers(zoom, "zoom_range")
-        self.channel_shift_range = number(channel_shift_range, "channel_shift_range")
+        self.zoom_range: tuple[float, float] = _two_numbers(zoom, "zoom_range")
+        self.channel_shift_range: float = number(channel_shift_range, "channel_shift_range")
         one_of(fill_mode, "fill_mode", FILL_MODES)
         self.fill_mode, self.cval = fill_mode, number(cval, "cval")
         self.horizontal_flip, self.vertical_flip = bool(horizontal_flip), bool(vertical_flip)
-        self.rescale = None if rescale is None else number(rescale, "rescale")
+        self.rescale: float | None = None if rescale is None else number(rescale, "rescale")
         self.preprocessing_function = preprocessing_function
-        self.channels_first = is_channels_first(data_format)
+        self.channels_first: bool = is_channels_first(data_format)
         self.data_format = "channels_first" if self.channels_first else "channels_last"
-        self.validation_split = number(validation_split, "validation_split", 0, 1, below=True)
+        self.validation_split: float = number(
+            validation_split, "validation_split", 0, 1, below=True
+        )
         order = normalize_int(interpolation_order, "interpolation_order", minimum=0)
         if order not in _INTERPOLATIONS:
             raise ValueError(f"`interpolation_order` must be 0 or 1, received {order}")
         self.interpolation_order = order
-        self.dtype = np.dtype(np.float32 if dtype is None else dtype)
+        self.dtype: np.dtype = np.dtype(np.float32 if dtype is None else dtype)
         self.mean: np.ndarray | None = None
         self.std: np.ndarray | None = None
         self.zca_whitening_matrix: np.ndarray | None = None

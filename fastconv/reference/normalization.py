@@ -35,7 +35,9 @@ def _scaled(z: np.ndarray, gamma: Any, beta: Any) -> np.ndarray:
     return z * (1 if gamma is None else gamma) + (0 if beta is None else beta)
 
 
-def batch_norm(x: Any, gamma: Any = None, beta: Any = None, *, epsilon: float = 1e-3):
+def batch_norm(
+    x: Any, gamma: Any = None, beta: Any = None, *, epsilon: float = 1e-3
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """x (..., C) -> (y, mean (C,), variance (C,))"""
     (x,) = _float64(x)
     axes = tuple(range(x.ndim - 1))
@@ -43,7 +45,9 @@ def batch_norm(x: Any, gamma: Any = None, beta: Any = None, *, epsilon: float = 
     return _scaled(z, gamma, beta), x.mean(axis=axes), x.var(axis=axes)
 
 
-def batch_norm_backward(x: Any, dy: Any, gamma: Any = None, *, epsilon: float = 1e-3):
+def batch_norm_backward(
+    x: Any, dy: Any, gamma: Any = None, *, epsilon: float = 1e-3
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """-> dx (..., C), dgamma (C,), dbeta (C,)"""
     x, dy = _float64(x, dy)
     axes = tuple(range(x.ndim - 1))
@@ -68,7 +72,9 @@ def group_norm(
     return _scaled(z.reshape(x.shape), gamma, beta)
 
 
-def group_norm_backward(x: Any, dy: Any, gamma: Any = None, *, groups: int, epsilon: float = 1e-3):
+def group_norm_backward(
+    x: Any, dy: Any, gamma: Any = None, *, groups: int, epsilon: float = 1e-3
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     x, dy = _float64(x, dy)
     z, inverse = _normalized(_in_groups(x, groups), (1, 3), epsilon)
     dz = _in_groups(_scaled(dy, gamma, None), groups)
@@ -92,7 +98,7 @@ def layer_norm(
 
 def layer_norm_backward(
     x: Any, dy: Any, gamma: Any = None, *, axes: int = 1, epsilon: float = 1e-3
-):
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     x, dy = _float64(x, dy)
     last = tuple(range(-axes, 0))
     z, inverse = _normalized(x, last, epsilon)

@@ -31,7 +31,7 @@ _swept: set[str] = set()  # directories already checked by this process
 
 
 @contextmanager
-def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
+def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Open a file that replaces `path` when the `with` block ends.
 
     It is written in the same directory, flushed to disk, and renamed to `path`; then the directory
@@ -62,7 +62,7 @@ def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
     _flush_directory(target.parent)
 
 
-def check_writable(directory: str | os.PathLike) -> None:
+def check_writable(directory: str | os.PathLike[str]) -> None:
     """Raise OSError if files in `directory` cannot be replaced; for use before a long run."""
     directory = Path(directory)
     remove_leftovers(directory)
@@ -77,7 +77,7 @@ def check_writable(directory: str | os.PathLike) -> None:
         os.unlink(name)
 
 
-def remove_leftovers(directory: str | os.PathLike) -> None:
+def remove_leftovers(directory: str | os.PathLike[str]) -> None:
     """Remove the temporary files in `directory` whose writers were killed."""
     with suppress(OSError), os.scandir(directory) as entries:
         for entry in entries:

@@ -21,7 +21,7 @@ _KERAS, _LEGACY, _WEIGHTS, _TENSORS = ".keras", ".h5", ".weights.h5", ".safetens
 
 def save_model(
     model: Any,
-    filepath: str | os.PathLike,
+    filepath: str | os.PathLike[str],
     overwrite: bool = True,
     zipped: bool | None = None,
     include_optimizer: bool = True,
@@ -58,7 +58,7 @@ def save_model(
 
 
 def load_model(
-    filepath: str | os.PathLike,
+    filepath: str | os.PathLike[str],
     custom_objects: dict[str, type] | None = None,
     compile: bool = True,
     safe_mode: bool = True,
@@ -92,7 +92,7 @@ def load_model(
         return reader.load(file, path, compile)
 
 
-def save_weights(model: Any, filepath: str | os.PathLike, overwrite: bool = True) -> None:
+def save_weights(model: Any, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
     """Save the weights of `model` to a file, atomically (`fastconv.saving.atomic`).
 
     Args:
@@ -121,7 +121,7 @@ def save_weights(model: Any, filepath: str | os.PathLike, overwrite: bool = True
 
 def load_weights(
     model: Any,
-    filepath: str | os.PathLike,
+    filepath: str | os.PathLike[str],
     skip_mismatch: bool = False,
     by_name: bool = False,
 ) -> None:
@@ -186,7 +186,7 @@ def _format(file: ReadableFile, path: Path) -> str:
     )
 
 
-def _checked(filepath: str | os.PathLike, *suffixes: str) -> tuple[Path, str]:
+def _checked(filepath: str | os.PathLike[str], *suffixes: str) -> tuple[Path, str]:
     """Return `filepath` as a path, and its suffix among `suffixes`; ValueError if it has none."""
     path = Path(os.fspath(filepath))
     found = [suffix for suffix in (_WEIGHTS, *suffixes) if path.name.endswith(suffix)]

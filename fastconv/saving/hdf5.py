@@ -117,9 +117,9 @@ class Dataset:
 
     def __init__(self, dataset: h5py.Dataset, where: str):
         self._dataset, self._where = dataset, where
-        self.shape = dataset.shape
+        self.shape: Any = dataset.shape
 
-    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         array = np.asarray(self._dataset[()])
         if _CHECKSUM in self._dataset.attrs:
             attribute = self._dataset.attrs.get_id(_CHECKSUM)

@@ -35,6 +35,11 @@ _HEADER_LIMIT = 100_000_000  # bytes, as in the reference implementation
 class Entry:
     """One array: dtype, shape, and begin and end within the data."""
 
+    dtype: np.dtype
+    shape: tuple[Any, ...]
+    begin: Any
+    end: Any
+
     def __init__(self, name: str, description: Any, path: Any):
         where = f"{path}: {name!r}"
         if not isinstance(description, dict):
@@ -79,7 +84,9 @@ class Reader:
         if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
             raise FormatError(f"{path}: __metadata__ must map strings to strings")
         self.metadata: dict[str, str] = metadata
-        self.entries = {name: Entry(name, each, path) for name, each in header.items()}
+        self.entries: dict[str, Entry] = {
+            name: Entry(name, each, path) for name, each in header.items()
+        }
         self._start = end = 8 + length
         for entry in sorted(self.entries.values(), key=lambda entry: (entry.begin, entry.end)):
             if self._start + entry.begin != end:

@@ -25,7 +25,7 @@ _FORMAT = f"{_FORMAT_OF_ANY_VERSION}1"  # the first version, so any other is new
 _ARRAY = "__array__"
 
 
-def save_state(state: Any, path: str | os.PathLike) -> None:
+def save_state(state: Any, path: str | os.PathLike[str]) -> None:
     """Write `state` to `path`, atomically (`fastconv.saving.atomic`); OSError if that fails."""
     arrays: dict[str, np.ndarray] = {}
     text = json.dumps(_without_arrays(state, arrays))
@@ -34,7 +34,7 @@ def save_state(state: Any, path: str | os.PathLike) -> None:
         safetensors_file.write(file, arrays, metadata)
 
 
-def load_state(path: str | os.PathLike) -> Any:
+def load_state(path: str | os.PathLike[str]) -> Any:
     """Return the state that `save_state` wrote to `path`.
 
     Raises FormatError if the file is damaged or has another content, OSError if it cannot be read.

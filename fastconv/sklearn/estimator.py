@@ -33,8 +33,9 @@ class ConvEstimator(BaseEstimator):
     _activation = "linear"  # of the default network's last layer
 
     def __init__(
-        self, model, image_shape, epochs, batch_size, optimizer, loss, callbacks,
-        validation_split, warm_start, random_state, verbose, routed,
+        self, model: Any, image_shape: Any, epochs: int, batch_size: int, optimizer: Any, loss: Any,
+        callbacks: Any, validation_split: float, warm_start: bool, random_state: Any,
+        verbose: int | str, routed: dict[str, Any],
     ):  # fmt: skip
         self.model = model
         self.image_shape = image_shape
@@ -139,7 +140,7 @@ class ConvEstimator(BaseEstimator):
             self._random_state = check_random_state(self.random_state)
         with randomness.seeded(int(self._random_state.randint(2**31 - 1))):
             if fresh:
-                self.model_ = self._built(samples.shape[1:], outputs)
+                self.model_: Any = self._built(samples.shape[1:], outputs)
             options = {
                 "epochs": self.epochs,
                 "batch_size": self.batch_size,
@@ -157,7 +158,7 @@ class ConvEstimator(BaseEstimator):
                 order = randomness.generator().permutation(len(samples))
                 samples, targets = samples[order], targets[order]
                 sample_weight = None if sample_weight is None else sample_weight[order]
-            self.history_ = self.model_.fit(
+            self.history_: Any = self.model_.fit(
                 samples, targets, sample_weight=sample_weight, **options
             ).history
 

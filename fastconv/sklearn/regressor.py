@@ -24,26 +24,26 @@ class ConvRegressor(RegressorMixin, ConvEstimator):
 
     def __init__(
         self,
-        model=None,
+        model: Any = None,
         *,
-        image_shape=None,
-        epochs=20,
-        batch_size=32,
-        optimizer="adam",
-        loss="mse",
-        callbacks=None,
-        validation_split=0.0,
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-        **routed,
+        image_shape: Any = None,
+        epochs: int = 20,
+        batch_size: int = 32,
+        optimizer: Any = "adam",
+        loss: Any = "mse",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        warm_start: bool = False,
+        random_state: Any = None,
+        verbose: int | str = 0,
+        **routed: dict[str, Any] | None,
     ):
         super().__init__(
             model, image_shape, epochs, batch_size, optimizer, loss, callbacks,
             validation_split, warm_start, random_state, verbose, routed,
         )  # fmt: skip
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags

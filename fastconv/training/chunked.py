@@ -21,6 +21,7 @@ import numpy as np
 import fastconv
 from fastconv import runtime
 from fastconv.distribution import DataParallel
+from fastconv.distribution.ranks import Ranks
 from fastconv.distribution.tree import Tree
 from fastconv.plan import BatchEnd, Updates
 from fastconv.training.data import ArraySource, Source
@@ -35,6 +36,10 @@ _SAMPLES = 64  # of the data, which the ranks compare
 
 class ChunkedSteps:
     """The steps of a model under a `DataParallel`; the ranks call its methods in the same order."""
+
+    model: Any
+    ranks: Ranks
+    chunks: int
 
     def __init__(self, model: Any, parallel: DataParallel):
         self.model, self.ranks, self.chunks = model, parallel.ranks, parallel.chunks
@@ -124,6 +129,11 @@ class ChunkedBatch:
     source: Any = None
     item: Any = None
     checksum = 0
+    mode: str
+    outputs: list[Any]
+    targets: list[Any]
+    losses: list[Any]
+    sample_weights: list[Any]
 
     def __init__(
         self,
@@ -143,7 +153,7 @@ class ChunkedBatch:
         with self._lend(largest) as plan:
             self._allocate(plan, largest)
             statistics, self._has_penalties = plan.statistics, plan.has_penalties
-            self.is_random = plan.is_random
+            self.is_random: Any = plan.is_random
         model = steps.model
         parameters, self._end, self._sum = model.parameters, None, None
         if mode != "infer":

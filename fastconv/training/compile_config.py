@@ -30,6 +30,9 @@ class CompileConfig:
     `optimizer` is None before `compile`; `loss` is the loss as given.
     """
 
+    optimizer: Optimizer | None
+    loss: Any
+
     def __init__(
         self,
         optimizer: Optimizer | None = None,

@@ -180,9 +180,20 @@ class ArraySource(Source):
     """Gathers batches from whole arrays; an item is the row numbers of a batch."""
 
     count: int  # known once `prepare` has run
+    shuffle: bool
+    x: Any
+    y: Any
+    sample_weight: Any
 
     def __init__(
-        self, x, y, sample_weight, batch_size=None, steps=None, shuffle=False, class_weight=None
+        self,
+        x: Any,
+        y: Any,
+        sample_weight: Any,
+        batch_size: int | None = None,
+        steps: int | None = None,
+        shuffle: bool = False,
+        class_weight: dict[int, float] | None = None,
     ):
         if not isinstance(shuffle, (bool, np.bool_)):
             raise ValueError(f"`shuffle` must be True or False, received {shuffle!r}")
@@ -193,11 +204,11 @@ class ArraySource(Source):
         self._weighted = sample_weight is not None or class_weight is not None
         self.shuffle, self._batch_size, self._steps = bool(shuffle), batch_size, steps
 
-    def input_shape(self):
+    def input_shape(self) -> Any:
         return batch_shape(self.x)
 
-    def prepare(self, spec):
-        self.xs = spec.samples(self.x)
+    def prepare(self, spec: IOSpec) -> None:
+        self.xs: list[np.ndarray] = spec.samples(self.x)
         self.spec = spec = spec.at(self.xs)
         self.count = len(self.xs[0])
         outputs = spec.output_names
@@ -208,16 +219,18 @@ class ArraySource(Source):
         weights = self.sample_weight
         if self._class_weight is not None and self.count:
             weights = class_weights(spec, self.ys, self._class_weight)
-        self.weights = spec.weights(weights, self.count)
+        self.weights: list[np.ndarray | None] = spec.weights(weights, self.count)
         # `take` into a given array is faster, but would copy all of a strided `x` on every call.
         self._take = [x.flags.c_contiguous and x.dtype == np.float32 for x in self.xs]
         size, steps = self._batch_size, self._steps
         if size is None and steps is not None:
             size = max(1, math.ceil(self.count / steps))
-        self.batch_size = DEFAULT_BATCH_SIZE if size is None else normalize_int(size, "batch_size")
-        self.num_batches = math.ceil(self.count / self.batch_size)
+        self.batch_size: int = (
+            DEFAULT_BATCH_SIZE if size is None else normalize_int(size, "batch_size")
+        )
+        self.num_batches: int = math.ceil(self.count / self.batch_size)
 
-    def batches(self, order, first=0):
+    def batches(self, order: tuple[int, int], first: int = 0) -> Iterator[Any]:
         size = self.batch_size
         starts = range(first * size, self.count, size)
         if not self.shuffle:
@@ -228,14 +241,14 @@ class ArraySource(Source):
         for start in starts:
             yield rows[start : start + size]
 
-    def size(self, item):
+    def size(self, item: Any) -> tuple[int, bool]:
         count = item.stop - item.start if isinstance(item, slice) else len(item)
         return count, self._weighted
 
-    def shapes(self, item):
+    def shapes(self, item: Any) -> tuple[Shape, ...] | None:
         return self.spec.plan_shapes
 
-    def load(self, item, plan):
+    def load(self, item: Any, plan: Plan) -> tuple[Arrays, Arrays]:
         for x, take, into in zip(self.xs, self._take, plan.inputs, strict=True):
             if take and not isinstance(item, slice):
                 # The rows are in range; mode "clip" avoids a temporary buffer.
@@ -244,16 +257,16 @@ class ArraySource(Source):
                 np.copyto(into, x[item], casting="unsafe")
         return self.labels(item)
 
-    def arrays(self, item):
+    def arrays(self, item: Any) -> tuple[Arrays, Arrays, Arrays]:
         return [x[item] for x in self.xs], *self.labels(item)
 
-    def labels(self, item):
+    def labels(self, item: Any) -> tuple[Arrays, Arrays]:
         return (
             [None if y is None else y[item] for y in self.ys],
             [None if weight is None else weight[item] for weight in self.weights],
         )
 
-    def rows(self, item, begin, end):
+    def rows(self, item: Any, begin: int, end: int) -> Any:
         if isinstance(item, slice):
             return slice(item.start + begin, item.start + end)
         return item[begin:end]
@@ -270,9 +283,9 @@ class IterableSource(Source):
     def __init__(self, batches: Iterable[Any], class_weight: dict[int, float] | None = None):
         self._iterable: Any = batches
         self._class_weight = class_weight
-        self.repeatable = not isinstance(batches, Iterator)
+        self.repeatable: bool = not isinstance(batches, Iterator)
 
-    def input_shape(self):
+    def input_shape(self) -> Any:
         return batch_shape(self._peek()[0], "`x` of a batch")
 
     def _peek(self) -> tuple:
@@ -286,7 +299,7 @@ class IterableSource(Source):
             self._iterable = chain([first], iterator)
         return unpack_batch(first)
 
-    def prepare(self, spec):
+    def prepare(self, spec: IOSpec) -> None:
         self.spec = spec
         self.y_shapes = [None] * len(spec.output_names)
         if spec.has_losses:
@@ -296,7 +309,7 @@ class IterableSource(Source):
                 ys = spec.at(xs).targets(y, len(xs[0]))
                 self.y_shapes = [None if y is None else y.shape for y in ys]
 
-    def batches(self, order, first=0):
+    def batches(self, order: tuple[int, int], first: int = 0) -> Iterator[Any]:
         for batch in self._raw_batches(order, first):
             yield self._checked(batch)
 
@@ -326,26 +339,26 @@ class IterableSource(Source):
             weight = class_weights(spec, ys, self._class_weight, whole=False)
         return xs, ys, spec.weights(weight, size)
 
-    def size(self, item):
+    def size(self, item: Any) -> tuple[int, bool]:
         xs, _, weights = item
         return len(xs[0]), any(weight is not None for weight in weights)
 
-    def shapes(self, item):
+    def shapes(self, item: Any) -> tuple[Shape, ...] | None:
         return self.spec.at(item[0]).plan_shapes
 
-    def load(self, item, plan):
+    def load(self, item: Any, plan: Plan) -> tuple[Arrays, Arrays]:
         xs, ys, weights = item
         for x, into in zip(xs, plan.inputs, strict=True):
             np.copyto(into, x, casting="unsafe")
         return ys, weights
 
-    def arrays(self, item):
+    def arrays(self, item: Any) -> tuple[Arrays, Arrays, Arrays]:
         return item
 
-    def labels(self, item):
+    def labels(self, item: Any) -> tuple[Arrays, Arrays]:
         return item[1:]
 
-    def rows(self, item, begin, end):
+    def rows(self, item: Any, begin: int, end: int) -> Any:
         return tuple(
             [None if each is None else each[begin:end] for each in arrays] for arrays in item
         )
@@ -356,6 +369,8 @@ class PassesSource(IterableSource):
 
     Passes count from the number of those before this source, so a second `fit` goes on.
     """
+
+    endless: bool
 
     def __init__(self, batches: NumberedPasses, class_weight: dict[int, float] | None = None):
         super().__init__(batches, class_weight)
@@ -369,7 +384,7 @@ class PassesSource(IterableSource):
         raise ValueError("`x` must yield at least one batch, received none")
 
     @property
-    def streams(self):
+    def streams(self) -> list[Any]:
         return self._iterable.streams()
 
     def _raw_batches(self, order, first):
@@ -389,10 +404,10 @@ class SequenceSource(IterableSource):
         super().__init__(batches, class_weight)
         self.repeatable = True
         is_dataset = isinstance(batches, PyDataset)
-        self.num_batches = batches.num_batches if is_dataset else len(batches)
-        self.shuffle = bool(shuffle)
+        self.num_batches: int | None = batches.num_batches if is_dataset else len(batches)
+        self.shuffle: bool = bool(shuffle)
         self._workers = getattr(batches, "workers", 1)
-        self.queue_size = getattr(batches, "max_queue_size", None)
+        self.queue_size: int | None = getattr(batches, "max_queue_size", None)
 
     def _peek(self):
         if self.num_batches == 0:

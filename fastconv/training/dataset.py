@@ -39,6 +39,7 @@ class PyDataset(NamedArguments):
     """
 
     # Defaults for a subclass whose __init__ does not call this one.
+    use_multiprocessing: bool
     workers, use_multiprocessing, max_queue_size = 1, False, 10
 
     def __init__(
@@ -49,8 +50,8 @@ class PyDataset(NamedArguments):
                 f"`use_multiprocessing` must be False, received {use_multiprocessing!r}; "
                 "`workers` are threads"
             )
-        self.workers = normalize_int(workers, "workers")
-        self.max_queue_size = normalize_int(max_queue_size, "max_queue_size")
+        self.workers: int = normalize_int(workers, "workers")
+        self.max_queue_size: int = normalize_int(max_queue_size, "max_queue_size")
 
     def __getitem__(self, index: int) -> Any:
         raise NotImplementedError(f"{type(self).__name__} must define __getitem__")
@@ -80,7 +81,7 @@ class NumberedPasses(ABC):
     An iteration is the next pass; a pass counts when it was iterated to its end.
     """
 
-    passes = 0  # complete passes so far
+    passes: int = 0  # complete passes so far
 
     @property
     @abstractmethod

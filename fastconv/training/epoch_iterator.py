@@ -211,7 +211,7 @@ class EpochIterator:
                 self._next(begins=not done)
 
     def _ran_out(self, seen: int) -> None:
-        self.exhausted = not seen or not self.source.repeatable
+        self.exhausted: Any = not seen or not self.source.repeatable
         what = f"{seen} of {self._steps} batches" if seen else "no batches"
         if self.exhausted:
             advice = (

@@ -26,6 +26,14 @@ class IOSpec:
     """
 
     takes_any_data = False
+    output_dtypes: list[str]
+    input_names: Names
+    input_shapes: list[Shape]
+    output_names: Names
+    output_shapes: list[Shape]
+    losses: list[Loss | None]
+    plan_shapes: tuple[Shape, ...] | None
+    fixed: bool
 
     def __init__(
         self,

@@ -105,9 +105,11 @@ class RawSpec(IOSpec):
     """The data of a step of the class: any arrays."""
 
     takes_any_data = True
+    fixed: bool
+    plan_shapes: None
 
     def __init__(self) -> None:
-        self.output_names = Names(["y"])
+        self.output_names: Names = Names(["y"])
         self.fixed, self.plan_shapes = True, None
         self._x: Any = None  # the structures of samples and labels, None for one array
         self._y: Any = None

@@ -50,6 +50,8 @@ class Trainer(OwnLoops, OwnSteps):
     The declarations below are what it uses of the other half.
     """
 
+    compiled: bool
+
     if TYPE_CHECKING:
         name: str
         layers: Sequence[Any]
@@ -340,7 +342,7 @@ class Trainer(OwnLoops, OwnSteps):
         hooks: CallbackList,
         steps: ChunkedSteps | None,
     ) -> None:
-        self.stop_training = False
+        self.stop_training: bool = False
         tracker, progress = run.tracker, hooks.progress
         tracker.reset()
         hooks.call("on_train_begin")  # may restore the state of an interrupted run
@@ -381,7 +383,7 @@ class Trainer(OwnLoops, OwnSteps):
     ) -> tuple[int, dict[str, Any]]:
         """Compute loss and metrics of one epoch; return the number of steps and the logs."""
         tracker.reset()
-        self.stop_evaluating = False
+        self.stop_evaluating: bool = False
         hooks.call("on_test_begin")
         done = self._epoch("test", batches, tracker, hooks, progress, steps=steps)
         logs = tracker.logs()
@@ -531,7 +533,7 @@ class Trainer(OwnLoops, OwnSteps):
         whole = [np.empty((count or 0, *size), dtype) for size, dtype in sizes]
         copies = [whole]
         done = filled = 0
-        self.stop_predicting = False
+        self.stop_predicting: bool = False
         with closing(hooks.progress) as progress, closing(batches.epoch()) as items:
             hooks.call("on_predict_begin")
             for item in items:

@@ -33,6 +33,13 @@ class TrainingRun:
     an epoch, `on_epoch_begin` is not called again for it.
     """
 
+    model: Any
+    tracker: MetricsTracker
+    batches: EpochIterator
+    validation: EpochIterator | None
+    epoch: int
+    batch: Any
+
     def __init__(
         self,
         model: Any,
@@ -53,7 +60,7 @@ class TrainingRun:
         self.epoch, self.batch = epoch, 0
         self.logs: dict[str, Any] = {}
         self.finished = False
-        self.ranks = Ranks()  # that train together; this process alone, unless distributed
+        self.ranks: Ranks = Ranks()  # that train together; this process alone, unless distributed
         self._mark()
 
     def _mark(self) -> None:
@@ -137,7 +144,9 @@ class TrainingRun:
         self.epoch, self.batch = state["epoch"], state["batch"]
         self.logs = dict(state["logs"])
         self.model.stop_training = state["stop_training"]
-        self.finished = self.batch == 0 and (self.model.stop_training or self.batches.exhausted)
+        self.finished: bool = self.batch == 0 and (
+            self.model.stop_training or self.batches.exhausted
+        )
         self._mark()
 
 

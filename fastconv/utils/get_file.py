@@ -21,7 +21,7 @@ _FORMATS = ("auto", "tar", "zip", None)
 
 
 def get_file(
-    fname: str | os.PathLike | None = None,
+    fname: str | os.PathLike[str] | None = None,
     origin: str | None = None,
     untar: bool = False,
     md5_hash: str | None = None,
@@ -30,7 +30,7 @@ def get_file(
     hash_algorithm: str = "auto",
     extract: bool = False,
     archive_format: str | None = "auto",
-    cache_dir: str | os.PathLike | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
     force_download: bool = False,
 ) -> str:
     """Return the path of a file that is downloaded unless it is in the cache.

@@ -60,8 +60,21 @@ class ImageDataset(Dataset):
         labels: their labels, int32, in the same order; None without labels.
     """
 
+    file_paths: Any
+    labels: Any
+    class_names: list[str] | None
+
     def __init__(
-        self, file_paths, labels, class_names, *, label_mode, batch_size, shuffle, seed, decode
+        self,
+        file_paths: Any,
+        labels: Any,
+        class_names: list[str] | None,
+        *,
+        label_mode: str | None,
+        batch_size: int | None,
+        shuffle: bool,
+        seed: Any,
+        decode: Any,
     ):
         self.file_paths, self.labels, self.class_names = file_paths, labels, class_names
         self._label_mode, self._batch_size = label_mode, batch_size
@@ -102,7 +115,7 @@ class ImageDataset(Dataset):
 
     def _targets(self, labels: np.ndarray) -> np.ndarray:
         if self._label_mode == "categorical":
-            return to_categorical(labels, len(self.class_names))
+            return to_categorical(labels, len(self.class_names or ()))
         if self._label_mode == "binary":
             return labels.astype(np.float32)[:, None]
         return labels

@@ -160,7 +160,9 @@ def fit_size(image: Image, size: tuple[int, int], interpolation: str, how: str) 
 
 
 @explain_keywords
-def img_to_array(img: Image | ArrayLike, data_format: str | None = None, dtype: Any = None):
+def img_to_array(
+    img: Image | ArrayLike, data_format: str | None = None, dtype: Any = None
+) -> np.ndarray:
     """The values of a picture as an array.
 
     Args:
@@ -285,7 +287,7 @@ def save_img(
 # Shared with the datasets of pictures -------------------------------------------------------------
 
 
-def pillow():
+def pillow() -> Any:
     """The module PIL.Image; ImportError that says how to get it."""
     try:
         from PIL import Image

@@ -10,7 +10,7 @@ from fastconv.common.arguments import number
 
 def plot_model(
     model: Any,
-    to_file: str | os.PathLike = "model.png",
+    to_file: str | os.PathLike[str] = "model.png",
     show_shapes: bool = True,
     show_dtype: bool = False,
     show_layer_names: bool = True,

@@ -21,6 +21,10 @@ _FUNCTIONS: dict[str, Callable[[Call], str]] = {}
 class Call:
     """One call of a function while it is written: `self[name]` is an argument."""
 
+    writer: Writer
+    operation: FunctionCall
+    values: tuple[Value, ...]
+
     def __init__(self, writer: Writer, operation: FunctionCall, values: tuple[Value, ...]):
         self.writer, self.operation, self.values = writer, operation, values
 
@@ -32,7 +36,7 @@ class Call:
 
         function = operation.function
         specs = infer(function, function.mapped(spec, operation.arguments))
-        self.result = specs if operation.index is None else specs[operation.index]
+        self.result: Any = specs if operation.index is None else specs[operation.index]
 
     def __getitem__(self, name: str) -> Any:
         return self.operation.arguments[name]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastconv._ext import _elementwise
+from fastconv.plan import operations
 from fastconv.plan.lowering.base import Lowering
+from fastconv.plan.tape import Tensor
 
 
 class Activation(Lowering):
@@ -13,17 +17,17 @@ class Activation(Lowering):
     """
 
     @property
-    def epilogue(self):
+    def epilogue(self) -> operations.Activation | None:
         return self.operation if self.operation.fusible else None
 
     @property
-    def overwrites_dy(self):
+    def overwrites_dy(self) -> bool:
         return self.epilogue is None
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         operation = self.operation
         y = x if self.may_overwrite else self.tape.tensor(x.shape)
-        self.saved = x if operation.keeps_input else y
+        self.saved: Tensor = x if operation.keeps_input else y
         self.tape.emit(
             lambda: _elementwise.ActivationForward(
                 operation.kind, x.array, y.array, *operation.parameters
@@ -33,7 +37,7 @@ class Activation(Lowering):
         )
         return y
 
-    def backward(self, dy, need_dx):
+    def backward(self, dy: Tensor, need_dx: bool) -> Any:
         if not need_dx:
             return None
         if self.epilogue is not None:
@@ -50,13 +54,15 @@ class Activation(Lowering):
 
 
 class Softmax(Lowering):
-    def forward(self, x):
+    y: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
         log = self.operation.log
         y = self.y = x if self.may_overwrite else self.tape.tensor(x.shape)
         self.tape.emit(lambda: _elementwise.SoftmaxForward(x.rows.array, y.rows.array, log), x, y)
         return y
 
-    def backward(self, dy, need_dx):
+    def backward(self, dy: Tensor, need_dx: bool) -> Any:
         if not need_dx:
             return None
         y, log = self.y, self.operation.log

@@ -6,6 +6,7 @@ The gradient of each is the transposed map.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -16,8 +17,10 @@ from fastconv.plan.tape import Tape, Tensor
 
 class AxisMaps(Lowering):
     overwrites_dy = False
+    x_shape: tuple[int, ...]
+    maps: tuple[Any, ...]
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         self.x_shape, self.maps = x.shape, (None, *self.operation.maps)
         sizes = (
             size if axis_map is None else axis_map.output_size
@@ -25,7 +28,7 @@ class AxisMaps(Lowering):
         )
         return _resampled(self.tape, x, tuple(sizes), self.maps, self.operation.fill)
 
-    def backward(self, dy, need_dx):
+    def backward(self, dy: Tensor, need_dx: bool) -> Any:
         if not need_dx:
             return None
         maps = [axis_map and axis_map.transposed for axis_map in self.maps]
@@ -35,10 +38,10 @@ class AxisMaps(Lowering):
 class Transpose(Lowering):
     overwrites_dy = False
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return transposed(self.tape, x, self.operation.axes)
 
-    def backward(self, dy, need_dx):
+    def backward(self, dy: Tensor, need_dx: bool) -> Any:
         if not need_dx:
             return None
         return transposed(
@@ -47,14 +50,14 @@ class Transpose(Lowering):
 
 
 class ScaleShift(Lowering):
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         y, operation = x if self.may_overwrite else self.tape.tensor(x.shape), self.operation
         self._emit(
             x, y, np.array(operation.scale, np.float32), np.array(operation.shift, np.float32)
         )
         return y
 
-    def backward(self, dy, need_dx):
+    def backward(self, dy: Tensor, need_dx: bool) -> Any:
         if not need_dx:
             return None
         self._emit(dy, dy, np.array(self.operation.scale, np.float32), None)

@@ -18,7 +18,7 @@ class Lowering(ABC):
     backward pass follows."""
 
     penalty: np.ndarray | None = None  # one number that a run adds to the loss; None without
-    share = 1.0  # part of the batch that the plan computes; set before `forward`
+    share: float = 1.0  # part of the batch that the plan computes; set before `forward`
     # `backward` writes into dy: a dy that is also the gradient of other values is copied first.
     overwrites_dy: bool = True
     starts_gradients = False  # `backward` adds a gradient even without a loss after the operation
@@ -30,6 +30,10 @@ class Lowering(ABC):
     may_overwrite = False  # x has no other reader, so the output may take its memory
     epilogue_differentiated = False  # dy is the gradient of the input of `epilogue`
     activation_gradient: ActivationGradient | None = None  # of the preceding operation, for dx
+    operation: Any
+    tape: Tape
+    gradients: WeightGradients
+    training: bool
 
     def __init__(self, operation: Any, tape: Tape, gradients: WeightGradients, training: bool):
         self.operation, self.tape, self.gradients, self.training = (

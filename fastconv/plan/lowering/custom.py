@@ -13,28 +13,31 @@ import numpy as np
 from fastconv.common.arrays import read_only
 from fastconv.plan.lowering.base import Lowering
 from fastconv.plan.program import PythonOp
+from fastconv.plan.tape import Tensor
 
 
 class Custom(Lowering):
     overwrites_dy = False
 
     saved: Any = None  # passed from forward to backward
+    x: Tensor
+    y: Tensor
 
     @property
     def _name(self):
         return f"layer {self.operation.layer.name!r}"
 
     @property
-    def trainable(self):
+    def trainable(self) -> bool:
         operation = self.operation
         return not operation.frozen and any(weight.trainable for weight in operation.layer.weights)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         self.x, self.y = x, self.tape.tensor((x.shape[0], *self.operation.shape))
         self.tape.emit(lambda: PythonOp(self._run_forward, self._name), x, self.y)
         return self.y
 
-    def backward(self, dy, need_dx):
+    def backward(self, dy: Tensor, need_dx: bool) -> Any:
         dx = self.tape.tensor(self.x.shape) if need_dx else None
         weights = self.operation.layer.weights
         trained = [weight if self.trainable and weight.trainable else None for weight in weights]

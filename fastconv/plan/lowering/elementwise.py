@@ -20,17 +20,17 @@ class Elementwise(OfFunctions):
     sums, the tensor is shared without an op.
     """
 
-    def forward(self, *xs):
+    def forward(self, *xs: Tensor) -> Tensor:
         operation = self.operation
         self.xs = xs
         shapes = [x.shape for x in xs] + [shape_of(o) for o in operation.operands]
         shape = np.broadcast_shapes(*shapes)
         in_place = self.may_overwrite and not operation.is_bool and _is_float(xs[0], shape)
-        self.y = xs[0] if in_place else self.tape.tensor(shape, _dtype(operation.is_bool))
+        self.y: Tensor = xs[0] if in_place else self.tape.tensor(shape, _dtype(operation.is_bool))
         self._emit(operation.chain.contracted(), operation.operands, [self.y])
         return self.y
 
-    def backward(self, dy, needs):
+    def backward(self, dy: Tensor, needs: Any) -> Any:
         operation = self.operation
         reached = operation.chain.depends()
         wanted = [

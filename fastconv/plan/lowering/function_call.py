@@ -22,24 +22,24 @@ class OfFunctions(Lowering):
     overwrites_dy = False
 
     @property
-    def trainable(self):
+    def trainable(self) -> bool:
         return any(variable.trainable for variable in self.operation.variables)
 
 
 class FunctionCall(OfFunctions):
     """A step in Python: the definition of the function, and its gradient."""
 
-    def forward(self, *xs):
+    def forward(self, *xs: Tensor) -> Tensor:
         operation = self.operation
         self.xs = xs
         specs = infer(operation.function, self._arguments(lambda x: Spec(x.shape, x.dtype)))
         spec = specs if operation.index is None else specs[operation.index]
-        self.y = self.tape.tensor(spec.shape, spec.dtype)
+        self.y: Tensor = self.tape.tensor(spec.shape, spec.dtype)
         name = f"ops.{operation.function.name}"
         self.tape.emit(lambda: PythonOp(self._run_forward, name), *xs, self.y)
         return self.y
 
-    def backward(self, dy, needs):
+    def backward(self, dy: Tensor, needs: Any) -> Any:
         function = self.operation.function
         if function.gradient is None:
             return [None] * len(needs)

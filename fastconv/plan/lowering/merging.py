@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastconv._ext import _merge
 from fastconv.plan.lowering.base import Lowering
 from fastconv.plan.tape import Tensor
@@ -15,25 +17,27 @@ class Merge(Lowering):
     """
 
     merges = True
+    xs: list[Tensor]
+    y: Tensor
 
     @property
-    def overwrites_dy(self):
+    def overwrites_dy(self) -> bool:
         return self.operation.kind == "average"
 
-    def forward(self, *xs):
-        self.x_shapes = [x.shape for x in xs]
+    def forward(self, *xs: Tensor) -> Tensor:
+        self.x_shapes: list[Any] = [x.shape for x in xs]
         shape = merged_shape(self.x_shapes)
-        self.xs = xs = [self._repeated(x, shape) for x in xs]
+        repeated = self.xs = [self._repeated(x, shape) for x in xs]
         y = self.y = self.tape.tensor(shape)
         kind, relu = self.operation.kind, self.epilogue is not None
 
         def make():
-            return _merge.Merge(kind, [x.array for x in xs], y.array, relu=relu)
+            return _merge.Merge(kind, [x.array for x in repeated], y.array, relu=relu)
 
-        self.tape.emit(make, *xs, y)
+        self.tape.emit(make, *repeated, y)
         return y
 
-    def backward(self, dy, needs):
+    def backward(self, dy: Tensor, needs: Any) -> Any:
         if self.operation.kind == "average":
             factor = 1 / len(needs)
             self.tape.emit(lambda: _merge.Scale(dy.array, dy.array, factor), dy)
@@ -81,16 +85,16 @@ class Concatenate(Lowering):
     merges = True
     overwrites_dy = False
 
-    def forward(self, *xs):
+    def forward(self, *xs: Tensor) -> Tensor:
         axis = self.operation.axis
-        self.x_shapes = [x.shape for x in xs]
+        self.x_shapes: list[Any] = [x.shape for x in xs]
         shape = list(xs[0].shape)
         shape[axis] = sum(x.shape[axis] for x in xs)
         y = self.tape.tensor(tuple(shape))
         self.tape.emit(lambda: _merge.Concatenate([x.array for x in xs], y.array, axis), *xs, y)
         return y
 
-    def backward(self, dy, needs):
+    def backward(self, dy: Tensor, needs: Any) -> Any:
         axis = self.operation.axis
         dxs = [
             self.tape.tensor(shape) if need else None

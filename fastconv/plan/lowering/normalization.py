@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from fastconv._ext import _normalization, _optim
 from fastconv.parameters import Variable
 from fastconv.plan import operations
 from fastconv.plan.lowering.base import Lowering
+from fastconv.plan.tape import Tensor
 
 
 @overload
@@ -32,7 +33,7 @@ class _Scaled(Lowering):
     """Base class of normalizations with gamma and beta; both may be absent."""
 
     @property
-    def trainable(self):
+    def trainable(self) -> bool:
         return any(
             v is not None and v.trainable for v in (self.operation.gamma, self.operation.beta)
         )
@@ -54,19 +55,22 @@ class _ChannelNormalization(_Scaled):
     """
 
     differentiates_epilogue = True
+    x: Tensor
+    mean: Tensor
+    variance: Tensor
 
     @abstractmethod
-    def statistics_shape(self, x) -> tuple[int, int]:
+    def statistics_shape(self, x: Tensor) -> tuple[int, int]:
         """(segments, groups)"""
 
     def activation(self) -> tuple[str, float]:
         activation = self.operation.activation
         return (activation.kind, activation.slope) if activation else ("linear", 0.0)
 
-    def segments(self, tensor):
+    def segments(self, tensor: Any) -> Any:
         return tensor.reshape(self.mean.shape[0], -1, tensor.shape[-1])
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         operation, tape = self.operation, self.tape
         self.x, y = x, tape.tensor(x.shape)
         shape = self.statistics_shape(x)
@@ -81,7 +85,7 @@ class _ChannelNormalization(_Scaled):
         )  # fmt: skip
         return y
 
-    def backward(self, dy, need_dx):
+    def backward(self, dy: Tensor, need_dx: bool) -> Any:
         operation, x, mean, variance = self.operation, self.x, self.mean, self.variance
         dgamma, dbeta = self.weight_gradients()
         kind, slope = ("linear", 0.0) if self.epilogue_differentiated else self.activation()
@@ -101,13 +105,13 @@ class BatchNormalization(_ChannelNormalization):
     """Normalizes by batch statistics in training, unless frozen; otherwise by the moving ones."""
 
     @property
-    def differentiates_epilogue(self):
+    def differentiates_epilogue(self) -> bool:
         return self.operation.by_batch
 
-    def statistics_shape(self, x):
+    def statistics_shape(self, x: Tensor) -> tuple[int, int]:
         return 1, x.shape[-1]
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         if self.operation.by_batch:
             y = super().forward(x)
             self.tape.keep(self.mean)
@@ -125,7 +129,7 @@ class BatchNormalization(_ChannelNormalization):
         )  # fmt: skip
         return y
 
-    def backward(self, dy, need_dx):
+    def backward(self, dy: Tensor, need_dx: bool) -> Any:
         if self.operation.by_batch:
             return super().backward(dy, need_dx)
         if self.trainable:
@@ -157,7 +161,7 @@ class BatchNormalization(_ChannelNormalization):
             x, dy,
         )  # fmt: skip
 
-    def moving_averages(self):
+    def moving_averages(self) -> list[tuple[Variable, Tensor, float]]:
         if not self.operation.by_batch:
             return []
         operation = self.operation
@@ -166,7 +170,7 @@ class BatchNormalization(_ChannelNormalization):
             (operation.moving_variance, self.variance, operation.momentum),
         ]
 
-    def updates(self):
+    def updates(self) -> list[Any]:
         return [
             averaging(new.array, average._live, momentum)
             for average, new, momentum in self.moving_averages()
@@ -196,17 +200,20 @@ def fold(
 class GroupNormalization(_ChannelNormalization):
     """One segment per sample."""
 
-    def statistics_shape(self, x):
+    def statistics_shape(self, x: Tensor) -> tuple[int, int]:
         return x.shape[0], self.operation.groups
 
 
 class LayerNormalization(_Scaled):
     """Layer and unit normalization over the last axes of a sample."""
 
-    def rows(self, tensor):
+    x: Tensor
+    statistics: Tensor
+
+    def rows(self, tensor: Any) -> Any:
         return tensor.reshape(-1, math.prod(tensor.shape[-self.operation.axes :]))
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         operation = self.operation
         self.x, y = x, x if self.may_overwrite else self.tape.tensor(x.shape)
         statistics = self.statistics = self.tape.tensor((self.rows(x).shape[0], 2))
@@ -219,7 +226,7 @@ class LayerNormalization(_Scaled):
         )  # fmt: skip
         return y
 
-    def backward(self, dy, need_dx):
+    def backward(self, dy: Tensor, need_dx: bool) -> Any:
         operation, x, statistics = self.operation, self.x, self.statistics
         dgamma, dbeta = self.weight_gradients()
         self.tape.emit(
@@ -234,11 +241,13 @@ class LayerNormalization(_Scaled):
 
 
 class ResponseNormalization(Lowering):
-    def settings(self):
+    x: Tensor
+
+    def settings(self) -> Any:
         operation = self.operation
         return operation.depth_radius, operation.bias, operation.alpha, operation.beta
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         self.x, y = x, x if self.may_overwrite else self.tape.tensor(x.shape)
         self.tape.emit(
             lambda: _normalization.ResponseNormForward(
@@ -249,7 +258,7 @@ class ResponseNormalization(Lowering):
         )
         return y
 
-    def backward(self, dy, need_dx):
+    def backward(self, dy: Tensor, need_dx: bool) -> Any:
         if not need_dx:
             return None
         x = self.x
@@ -264,15 +273,17 @@ class ResponseNormalization(Lowering):
 
 
 class PReLU(Lowering):
+    x: Tensor
+
     @property
-    def trainable(self):
+    def trainable(self) -> bool:
         return self.operation.alpha.trainable
 
-    def slopes(self, tensor):
+    def slopes(self, tensor: Any) -> Any:
         """(rows, slopes, elements per slope)"""
         return tensor.reshape(-1, self.operation.alpha.size, self.operation.inner)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         self.x, y = x, x if self.may_overwrite else self.tape.tensor(x.shape)
         self.tape.emit(
             lambda: _normalization.PReLUForward(
@@ -283,7 +294,7 @@ class PReLU(Lowering):
         )
         return y
 
-    def backward(self, dy, need_dx):
+    def backward(self, dy: Tensor, need_dx: bool) -> Any:
         x = self.x
         dalpha = self.gradient_of(self.operation.alpha).reshape(-1) if self.trainable else None
         self.tape.emit(

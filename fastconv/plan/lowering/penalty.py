@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from fastconv.ops.compiled import Repeat
 from fastconv.plan.lowering.base import Lowering
 from fastconv.plan.penalties import penalty_op
 from fastconv.plan.program import PythonOp
+from fastconv.plan.tape import Tensor
 
 
 class ActivityPenalty(Lowering):
     starts_gradients = True
 
-    def __init__(self, *arguments):
+    def __init__(self, *arguments: Any):
         super().__init__(*arguments)
         self.penalty: np.ndarray = np.zeros(1)
 
-    def forward(self, x):
-        self.x = x
+    def forward(self, x: Tensor) -> Tensor:
+        self.x: Tensor = x
         self.tape.emit(lambda: self._op(None), x)
         return x
 
-    def backward(self, dy, need_dx):
+    def backward(self, dy: Tensor, need_dx: bool) -> Any:
         if not need_dx:
             return None
         self.tape.emit(lambda: self._op(dy.array), self.x, dy)
@@ -39,11 +42,11 @@ class AddedLoss(Lowering):
     merges = starts_gradients = True
     overwrites_dy = False
 
-    def __init__(self, *arguments):
+    def __init__(self, *arguments: Any):
         super().__init__(*arguments)
         self.penalty = self._total = np.zeros(1)
 
-    def forward(self, x, *losses):
+    def forward(self, x: Tensor, *losses: Tensor) -> Tensor:
         self.losses = losses
         self.tape.emit(lambda: PythonOp(self._add, "add_loss"), *losses)
         return x
@@ -52,7 +55,7 @@ class AddedLoss(Lowering):
         total = sum(float(loss.array.sum(dtype=np.float64)) for loss in self.losses)
         self._total[0] = self.share * total
 
-    def backward(self, dy, needs):
+    def backward(self, dy: Tensor, needs: Any) -> Any:
         return [dy, *(self._ones(loss) if need else None for loss, need in self._needs(needs))]
 
     def _needs(self, needs):

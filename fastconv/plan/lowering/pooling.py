@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -20,8 +21,11 @@ class Pooling(Lowering):
 
     overwrites_dy = False
     argmax: Tensor | None = None
+    geometry: Any
+    x_shape: tuple[int, ...]
+    y: Tensor
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         operation = self.operation
         geometry = operation.geometry.of_batch(x.shape[0])
         self.geometry, self.x_shape = geometry, x.shape
@@ -40,7 +44,7 @@ class Pooling(Lowering):
         )
         return y
 
-    def can_fuse_gradient_of(self, maker):
+    def can_fuse_gradient_of(self, maker: Lowering) -> bool:
         if self.operation.kind == "average":
             return not maker.differentiates_epilogue
         # Where windows overlap, a sum of products rounds differently from a product of sums.
@@ -48,7 +52,7 @@ class Pooling(Lowering):
         apart = (g.stride_h, g.stride_w) == (g.pool_h, g.pool_w)
         return apart or (maker.epilogue is not None and maker.epilogue.kind == "relu")
 
-    def backward(self, dy, need_dx):
+    def backward(self, dy: Tensor, need_dx: bool) -> Any:
         if not need_dx:
             return None
         geometry, argmax, fused = self.geometry, self.argmax, self.activation_gradient
@@ -90,8 +94,9 @@ class GlobalPooling(Lowering):
     overwrites_dy = False
 
     argmax: Tensor | None = None
+    x_shape: tuple[int, ...]
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         self.x_shape, y = x.shape, self.tape.tensor((x.shape[0], x.shape[-1]))
         places = self._places(x)
         if self.operation.kind == "average":
@@ -107,7 +112,7 @@ class GlobalPooling(Lowering):
         )
         return y
 
-    def backward(self, dy, need_dx):
+    def backward(self, dy: Tensor, need_dx: bool) -> Any:
         if not need_dx:
             return None
         dx, argmax = self.tape.tensor(self.x_shape), self.argmax

@@ -14,6 +14,7 @@ import numpy as np
 from fastconv._ext import _channels, _elementwise, _resample
 from fastconv.common.arrays import read_only
 from fastconv.plan.lowering.base import Lowering
+from fastconv.plan.tape import Tensor
 
 
 class Random(Lowering):
@@ -32,16 +33,18 @@ class Random(Lowering):
 
         self.tape.emit(remember, *tensors)
 
-    def backward(self, dy, need_dx):
+    def backward(self, dy: Tensor, need_dx: bool) -> Any:
         return self.input_gradient(dy) if need_dx else None
 
     @abstractmethod
-    def input_gradient(self, dy):
+    def input_gradient(self, dy: Tensor) -> Tensor | None:
         """Record dx for `dy`."""
 
 
 class Dropout(Random):
-    def forward(self, x):
+    mask: Tensor | None
+
+    def forward(self, x: Tensor) -> Tensor:
         operation = self.operation
         self.mask = None
         y = self.tape.tensor(x.shape)
@@ -61,7 +64,7 @@ class Dropout(Random):
         self.tape.emit(lambda: _channels.Masked(x.array, mask.array, y.array), x, mask, y)
         return y
 
-    def input_gradient(self, dy):
+    def input_gradient(self, dy: Tensor) -> Tensor:
         mask = self.mask
         if mask is None:
             self.tape.emit(lambda: _elementwise.DropoutBackward(self.op, dy.array, dy.array), dy)
@@ -75,7 +78,7 @@ class AlphaDropout(Dropout):
 
     overwrites_dy = True
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         saturation, (scale, shift) = self.operation.saturation, self.operation.affine
         above = self.tape.tensor(x.shape)
         self._map(x, above, 1.0, -saturation)
@@ -83,7 +86,7 @@ class AlphaDropout(Dropout):
         self._map(y, y, scale * (1 - self.operation.rate), scale * saturation + shift)
         return y
 
-    def input_gradient(self, dy):
+    def input_gradient(self, dy: Tensor) -> Tensor:
         self._map(dy, dy, self.operation.affine[0] * (1 - self.operation.rate), 0.0)
         return super().input_gradient(dy)
 
@@ -96,10 +99,10 @@ class GaussianNoise(Random):
     again: Any = None  # applies the same noise to the gradient
 
     @property
-    def overwrites_dy(self):
+    def overwrites_dy(self) -> bool:
         return self.operation.multiply
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         operation, y = self.operation, self.tape.tensor(x.shape)
         self._emit(
             lambda: _channels.Gaussian(
@@ -110,7 +113,7 @@ class GaussianNoise(Random):
         )
         return y
 
-    def input_gradient(self, dy):
+    def input_gradient(self, dy: Tensor) -> Tensor:
         operation = self.operation
         if not operation.multiply:
             return dy
@@ -124,7 +127,7 @@ class GaussianNoise(Random):
         self.tape.emit(make, dy)
         return dy
 
-    def set_draw(self, draw):
+    def set_draw(self, draw: int) -> None:
         super().set_draw(draw)
         if self.again is not None:
             self.again.set_state(draw)
@@ -135,22 +138,23 @@ class Drawn(Random):
 
     overwrites_dy = False
     _number = 0
+    y: Tensor
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         shape = [x.shape[0] if size is None else size for size in self.operation.shape]
         y = self.y = self.tape.tensor(tuple(shape), np.dtype(self.operation.dtype))
         self.tape.emit(lambda: _DrawnStep(self), x, y)
         return y
 
-    def run_python(self):
+    def run_python(self) -> None:
         operation = self.operation
         key = operation.seed if operation.fixed else (operation.seed, self._number)
         self.y.array[...] = operation.draw(np.random.default_rng(key), self.y.shape)
 
-    def set_draw(self, draw):
+    def set_draw(self, draw: int) -> None:
         self._number = draw
 
-    def input_gradient(self, dy):
+    def input_gradient(self, dy: Tensor) -> None:
         return None
 
 
@@ -164,10 +168,10 @@ class _DrawnStep:
 class RandomWarp(Random):
     overwrites_dy = False
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         operation = self.operation
-        self.transforms = np.zeros((x.shape[0], 6))
-        self.x_shape = x.shape
+        self.transforms: np.ndarray = np.zeros((x.shape[0], 6))
+        self.x_shape: tuple[int, ...] = x.shape
         y = self.tape.tensor((x.shape[0], *(operation.size or x.shape[1:3]), x.shape[3]))
         self.tape.emit(
             lambda: _resample.Warp(
@@ -183,7 +187,7 @@ class RandomWarp(Random):
         )
         return y
 
-    def input_gradient(self, dy):
+    def input_gradient(self, dy: Tensor) -> Tensor:
         operation, dx = self.operation, self.tape.tensor(self.x_shape)
         self.tape.emit(
             lambda: _resample.WarpBackward(
@@ -194,7 +198,7 @@ class RandomWarp(Random):
         )
         return dx
 
-    def set_draw(self, draw):
+    def set_draw(self, draw: int) -> None:
         generator = np.random.default_rng((self.operation.seed, draw))
         self.transforms[...] = self.operation.draw(generator, len(self.transforms))
 
@@ -203,18 +207,19 @@ class Augmentation(Random):
     overwrites_dy = False
 
     drawn: Any = None
+    count: int
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         self.count, y = x.shape[0], self.tape.tensor(x.shape)
         self.tape.emit(lambda: _AugmentationStep(self, x.array, y.array), x, y)
         return y
 
-    def input_gradient(self, dy):
+    def input_gradient(self, dy: Tensor) -> Tensor:
         raise ValueError(
             "image augmentation has no gradient; it must precede all layers with weights"
         )
 
-    def set_draw(self, draw):
+    def set_draw(self, draw: int) -> None:
         generator = np.random.default_rng((self.operation.seed, draw))
         self.drawn = self.operation.draw(generator, self.count)
 

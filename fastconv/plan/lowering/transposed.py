@@ -7,18 +7,23 @@ to the filters x and dy are swapped.
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastconv._ext import _channels, _conv
 from fastconv.plan.lowering.base import Lowering
+from fastconv.plan.tape import Tensor
 
 
 class TransposedConvolution(Lowering):
     overwrites_dy = False
+    geometry: Any
+    x: Tensor
 
     @property
-    def trainable(self):
+    def trainable(self) -> bool:
         return self.operation.kernel.trainable
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         operation = self.operation
         self.geometry = geometry = operation.geometry.of_batch(x.shape[0])
         self.x, y, kernel = x, self.tape.tensor(geometry.input_shape), self._kernel()
@@ -30,7 +35,7 @@ class TransposedConvolution(Lowering):
             self.tape.emit(lambda: _channels.ScaleShift(y.array, None, bias, y.array), y)
         return y
 
-    def backward(self, dy, need_dx):
+    def backward(self, dy: Tensor, need_dx: bool) -> Any:
         operation, geometry, x, kernel = self.operation, self.geometry, self.x, self._kernel()
         if self.trainable:
             dw = self.gradient_of(operation.kernel).reshape(geometry.kernel_shape)

@@ -23,12 +23,12 @@ class Weighted(Lowering):
     overwrites_dy = False
 
     @property
-    def trainable(self):
+    def trainable(self) -> bool:
         return self.operation.kernel.trainable
 
-    def forward(self, x):
-        self.x = x
-        self.y = self.tape.tensor(self.output_shape(x))
+    def forward(self, x: Tensor) -> Tensor:
+        self.x: Tensor = x
+        self.y: Tensor = self.tape.tensor(self.output_shape(x))
         kernel, bias = self.weights()
         kernel, activation = self.shaped(kernel), self.operation.activation
         kind, slope = (activation.kind, activation.slope) if activation else ("linear", 0.0)
@@ -54,7 +54,7 @@ class Weighted(Lowering):
         )
         return folded, folded_bias
 
-    def backward(self, dy, need_dx):
+    def backward(self, dy: Tensor, need_dx: bool) -> Any:
         if self.trainable:
             self.record_weight_gradients(dy)
         if not need_dx:
@@ -79,28 +79,34 @@ class Weighted(Lowering):
         """Return the shape of y."""
 
     @abstractmethod
-    def make_forward(self, kernel, bias, kind, slope) -> Callable[[], Any]:
+    def make_forward(
+        self, kernel: np.ndarray, bias: np.ndarray | None, kind: str, slope: float
+    ) -> Callable[[], Any]:
         """Return a function that makes the forward op."""
 
     @abstractmethod
-    def make_backward_kernel(self, dy, dw, db) -> Callable[[], Any]:
+    def make_backward_kernel(
+        self, dy: Tensor, dw: np.ndarray, db: np.ndarray | None
+    ) -> Callable[[], Any]:
         """Return a function that makes the op for the weight gradients."""
 
     @abstractmethod
-    def make_backward_input(self, dy, dx) -> Callable[[], Any]:
+    def make_backward_input(self, dy: Tensor, dx: Tensor) -> Callable[[], Any]:
         """Return a function that makes the op for the input gradient."""
 
 
 class Convolution(Weighted):
-    def shaped(self, kernel):
+    def shaped(self, kernel: np.ndarray) -> np.ndarray:
         return kernel.reshape(self.operation.geometry.kernel_shape)
 
-    def output_shape(self, x):
-        self.geometry = self.operation.geometry.of_batch(x.shape[0])
+    def output_shape(self, x: Tensor) -> tuple[int, ...]:
+        self.geometry: Any = self.operation.geometry.of_batch(x.shape[0])
         last = self.geometry if self.operation.pooling is None else self.operation.pooling.geometry
         return (x.shape[0], *last.output_shape[1:])
 
-    def make_forward(self, kernel, bias, kind, slope):
+    def make_forward(
+        self, kernel: np.ndarray, bias: np.ndarray | None, kind: str, slope: float
+    ) -> Callable[[], Any]:
         x, y, pooling = self.x, self.y, self.operation.pooling
         pool = pooling and pooling.kind
         return lambda: _conv.conv2d_forward(
@@ -115,10 +121,12 @@ class Convolution(Weighted):
             frozen=not self.training,
         )
 
-    def make_backward_kernel(self, dy, dw, db):
+    def make_backward_kernel(
+        self, dy: Tensor, dw: np.ndarray, db: np.ndarray | None
+    ) -> Callable[[], Any]:
         return lambda: _conv.conv2d_backward_kernel(self.geometry, self.x.array, dy.array, dw, db)
 
-    def make_backward_input(self, dy, dx):
+    def make_backward_input(self, dy: Tensor, dx: Tensor) -> Callable[[], Any]:
         kernel = self.shaped(self.operation.kernel._live)
         return lambda: _conv.conv2d_backward_input(self.geometry, dy.array, kernel, dx.array)
 
@@ -131,14 +139,14 @@ class Dense(Weighted):
     which measured slower than a separate pass.
     """
 
-    def can_fuse_gradient_of(self, maker):
+    def can_fuse_gradient_of(self, maker: Lowering) -> bool:
         return not maker.differentiates_epilogue
 
     @property
-    def keeps_dy(self):
+    def keeps_dy(self) -> bool:
         return self.operation.kernel in self.gradients.joined
 
-    def record_weight_gradients(self, dy):
+    def record_weight_gradients(self, dy: Tensor) -> None:
         kernel = self.operation.kernel
         if kernel not in self.gradients.joinable:
             super().record_weight_gradients(dy)
@@ -150,20 +158,24 @@ class Dense(Weighted):
         )
         self.gradients.joined[kernel] = lambda rule: _dense.DenseUpdate(x.array, dy.array, db, rule)
 
-    def output_shape(self, x):
+    def output_shape(self, x: Tensor) -> tuple[int, ...]:
         return (*x.shape[:-1], self.operation.kernel.shape[-1])
 
-    def make_forward(self, kernel, bias, kind, slope):
+    def make_forward(
+        self, kernel: np.ndarray, bias: np.ndarray | None, kind: str, slope: float
+    ) -> Callable[[], Any]:
         x, y = self.x.rows, self.y.rows
         return lambda: _dense.DenseForward(
             x.array, kernel, bias, y.array, activation=kind, slope=slope
         )
 
-    def make_backward_kernel(self, dy, dw, db):
+    def make_backward_kernel(
+        self, dy: Tensor, dw: np.ndarray, db: np.ndarray | None
+    ) -> Callable[[], Any]:
         x, dy = self.x.rows, dy.rows
         return lambda: _dense.DenseBackwardKernel(x.array, dy.array, dw, db)
 
-    def make_backward_input(self, dy, dx):
+    def make_backward_input(self, dy: Tensor, dx: Tensor) -> Callable[[], Any]:
         kernel, dy, dx = self.operation.kernel._live, dy.rows, dx.rows
         fused = self.activation_gradient and self.activation_gradient.at(self.x.rows)
         return lambda: _dense.DenseBackwardInput(

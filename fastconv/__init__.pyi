@@ -47,7 +47,8 @@ from fastconv import (
 from fastconv.errors import FormatError
 from fastconv.initializers import Initializer
 from fastconv.inspect import explain
-from fastconv.layers import Input, Layer
+from fastconv.layers import Input, InputSpec, Layer
+from fastconv.layers.symbolic import KerasTensor
 from fastconv.losses import Loss
 from fastconv.metrics import Metric
 from fastconv.mixed_precision import DTypePolicy
@@ -66,6 +67,8 @@ __all__ = [
     "FormatError",
     "Initializer",
     "Input",
+    "InputSpec",
+    "KerasTensor",
     "Layer",
     "Loss",
     "Metric",

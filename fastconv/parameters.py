@@ -18,13 +18,14 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol
 
 import numpy as np
 
+from fastconv import initializers
 from fastconv.common.arrays import ALIGNMENT, aligned_zeros, real_array
 from fastconv.ops._function import weight_tensor
 from fastconv.ops.operators import Operators
@@ -38,6 +39,8 @@ class PenaltySource(Protocol):
 
     def for_plan(self) -> Any: ...
 
+    def __call__(self, x: np.ndarray) -> float: ...
+
 
 class ProjectionSource(Protocol):
     """A constraint, which describes itself to the plan for weights of `ndim` dimensions
@@ -48,6 +51,25 @@ class ProjectionSource(Protocol):
 
 class Variable(Operators):
     """One weight of a layer: a name, a shape, and values once they are initialized.
+
+    Args:
+        initializer: the values, or an initializer (`fastconv.initializers`), also by its name.
+        shape: by default that of the values.
+        dtype: None or "float32".
+        trainable: whether training may change the values.
+        name: "variable" by default.
+        owner: the path of the layer.
+        regularizer, constraint: apply in training.
+
+    Raises:
+        ValueError: another dtype, an initializer without a shape, or a size beyond 64 bits.
+        TypeError: values that are not numeric.
+
+    >>> from fastconv import Variable
+    >>> rate = Variable([0.5, 0.25], name="rate")
+    >>> rate.assign_add([1, 1])
+    >>> rate.numpy()
+    array([1.5 , 1.25], dtype=float32)
 
     Operators (`w * 2`, `w[0]`) give arrays; in a `call` that is traced, symbolic tensors.
 
@@ -66,18 +88,29 @@ class Variable(Operators):
 
     def __init__(
         self,
-        name: str,
-        shape: tuple[int, ...],
-        initializer: Callable[[tuple[int, ...]], Any],
-        owner: str,
-        *,
+        initializer: Any,
+        shape: Sequence[int] | None = None,
+        dtype: Any = None,
         trainable: bool = True,
+        name: str | None = None,
+        *,
+        owner: str = "",
         regularizer: PenaltySource | None = None,
         constraint: ProjectionSource | None = None,
     ):
-        checked_product((*shape, 4), f"the bytes of weight {owner}/{name}")
-        self.name = name
-        self.path: str = f"{owner}/{name}"
+        if dtype not in (None, "float32", np.float32):
+            raise ValueError(f"`dtype` must be None or 'float32', received {dtype!r}")
+        self.name = name or "variable"
+        self.path: str = f"{owner}/{self.name}" if owner else self.name
+        if callable(initializer) or isinstance(initializer, str):
+            if shape is None:
+                raise ValueError(f"`shape` must be given with the initializer {initializer!r}")
+            initializer = initializers.get(initializer)
+        else:
+            value = np.array(real_array(initializer, f"the value of {self.path}"), np.float32)
+            initializer = initializers.Constant(value)
+            shape = value.shape if shape is None else shape
+        checked_product((*shape, 4), f"the bytes of weight {self.path}")
         self.shape: tuple[int, ...] = tuple(shape)
         self.size: int = math.prod(shape)
         self.dtype: np.dtype = np.dtype(np.float32)

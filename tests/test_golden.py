@@ -192,7 +192,7 @@ def test_loss_behind_a_saturated_softmax_is_not_clipped(case):
 @pytest.mark.parametrize("case", select(OPTIMIZERS, "optimizer", "SGD", "RMSprop", "Adam"))
 def test_optimizer_updates_are_those_of_keras(case):
     optimizer = getattr(optimizers, case["optimizer"])(**case["settings"])
-    variable = Variable("w", OPTIMIZER_ARRAYS["w0"].shape, initializers.get("zeros"), "layer")
+    variable = Variable("zeros", OPTIMIZER_ARRAYS["w0"].shape, name="w")
     variable.assign(OPTIMIZER_ARRAYS["w0"])
     parameters = Parameters([variable])
     gradient = parameters.view(parameters.gradient, variable)

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from fastconv import initializers, layers, models, optimizers
+from fastconv import layers, models, optimizers
 from fastconv.optimizers import schedules
 from fastconv.parameters import Parameters, Variable
 from fastconv.plan import Updates
@@ -40,7 +40,7 @@ class Weights:
         self.variables = []
         for index in range(2):
             start = ARRAYS[f"start/{index}"]
-            variable = Variable(f"w{index}", start.shape, initializers.get("zeros"), "layer")
+            variable = Variable("zeros", start.shape, name=f"w{index}")
             variable.assign(start)
             self.variables.append(variable)
         self.parameters = Parameters(self.variables)

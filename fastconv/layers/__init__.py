@@ -1,7 +1,7 @@
 """The layers, with Keras's names, arguments and defaults.
 
     base            Layer: shapes, weights, calls, configuration
-    input           Input
+    input           Input; input_spec: InputSpec
     symbolic        symbolic tensors and calls of layers
     spatial         Spatial: images, sequences and volumes, channels last or first
     conv            Conv1D, Conv2D
@@ -94,6 +94,7 @@ from fastconv.layers.function import FunctionLayer as _FunctionLayer  # noqa: F4
 from fastconv.layers.function_layers import Lambda
 from fastconv.layers.identity import ActivityRegularization, Identity
 from fastconv.layers.input import Input, InputLayer
+from fastconv.layers.input_spec import InputSpec
 from fastconv.layers.merging import (
     Add,
     Average,
@@ -213,6 +214,7 @@ __all__ = [
     "Identity",
     "Input",
     "InputLayer",
+    "InputSpec",
     "Lambda",
     "Layer",
     "LayerNormalization",

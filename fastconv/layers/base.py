@@ -36,6 +36,7 @@ from fastconv.common.tree import flatten, is_several, mapped
 from fastconv.layers.arguments import Arguments, bound, divide, fill, given_arguments
 from fastconv.layers.changing import arguments_of, changed
 from fastconv.layers.eager import ArrayCalls
+from fastconv.layers.input_spec import check_inputs
 from fastconv.layers.network import Network
 from fastconv.layers.penalties import differentiable
 from fastconv.layers.symbolic import Call, SymbolicTensor
@@ -87,6 +88,8 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
     unwritten: tuple[str, ...] = ()  # arguments that `get_config` omits at their defaults
     is_model = False
     makes_tensors = False  # needs no inputs
+    penalties_of_call: Sequence[float] = ()  # on outputs and of `add_loss`, in the last one
+    input_spec: Any = None  # an `InputSpec` for each input of a user's layer
     is_activation = False  # has no weights and may be the `activation` of another layer
     unused_hooks: ClassVar[Mapping[str, str]] = MappingProxyType(
         {
@@ -97,8 +100,7 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
             "nodes": "it is called `operations`",
             "compute_mask": "masks are not supported",
             "compute_output_spec": "define `compute_output_shape`",
-            "input_spec": "let `compute_output_shape` raise for shapes that do not fit",
-            "losses": "give `activity_regularizer` or `kernel_regularizer`",
+            "losses": "call `add_loss`, or give `activity_regularizer` or `kernel_regularizer`",
             "metrics": "give `metrics` to compile()",
             "metrics_variables": "give `metrics` to compile()",
             "build_from_config": _STORED,
@@ -270,6 +272,8 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
         if given is not None:  # also if `call` does not take it, for the layers inside
             arguments.keywords["training"] = bool(given)
         _, inputs = divide(arguments, lambda value: value is not None)
+        if self.input_spec is not None:
+            check_inputs(self.input_spec, arguments.first, self.name)
         tensors = [each for each in inputs if isinstance(each, SymbolicTensor)]
         if inputs and not tensors:
             return self._on_arrays(arguments)
@@ -345,6 +349,14 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
                     f"{type(each).__name__}"
                 )
             self._tracer.losses.append(each)
+
+    @property
+    def losses(self) -> list[float]:
+        """The terms that the layer adds to the loss, as numbers: those of its last call on arrays
+        (`add_loss`, `activity_regularizer`), then the penalties on its trainable weights."""
+        weights = [(v.regularizer, v.numpy()) for v in self.trainable_weights]
+        on_weights = [float(penalty(value)) for penalty, value in weights if penalty is not None]
+        return [*self.penalties_of_call, *on_weights]
 
     def inner_network(self, call: Call, training: bool | None) -> Network | None:
         """Return the network of which `call` consists; None if it is that of operations."""
@@ -489,11 +501,11 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
                 "the input of this layer must give the sizes of these axes"
             )
         variable = Variable(
-            name,
-            shape,
             initializers.get(initializer),
-            "/".join(dict.fromkeys((*scope(), self.name))),
+            shape,
             trainable=trainable,
+            name=name,
+            owner="/".join(dict.fromkeys((*scope(), self.name))),
             regularizer=differentiable(regularizers.get(regularizer)),
             constraint=constraints.get(constraint),
         )

@@ -62,7 +62,8 @@ class ArrayCalls:
             if draw is None:
                 draw = self._draws
                 self._draws += 1
-        return network.run(arrays, draw)
+        results, self._layer.penalties_of_call = network.run(arrays, draw)
+        return results
 
 
 class _ArrayNetwork:
@@ -80,8 +81,8 @@ class _ArrayNetwork:
         self._plans = PlanCache()
         self._parameters: Any = None
 
-    def run(self, arrays: Sequence[np.ndarray], draw: int) -> Any:
-        """Return the results for a batch, with random draws of number `draw`."""
+    def run(self, arrays: Sequence[np.ndarray], draw: int) -> tuple[Any, list[float]]:
+        """Return the results for a batch, with random draws of number `draw`, and its penalties."""
         size = len(arrays[0])
         if any(len(array) != size for array in arrays):
             raise ValueError(
@@ -89,7 +90,7 @@ class _ArrayNetwork:
             )
         if size == 0:
             shapes = [(0, *sample_sizes(tensor.shape)) for tensor in self._network.outputs]
-            return fill(self._form, [np.empty(shape, np.float32) for shape in shapes])
+            return fill(self._form, [np.empty(shape, np.float32) for shape in shapes]), []
         if self._parameters is None or self._parameters.abandoned:
             self._plans.clear()  # they point to the old buffer
             self._parameters = parameters_of(self._weights)
@@ -98,7 +99,7 @@ class _ArrayNetwork:
             for into, array in zip(plan.inputs, arrays, strict=True):
                 into[...] = array
             plan.run(draw)
-            return fill(self._form, [output.copy() for output in plan.outputs])
+            return fill(self._form, [output.copy() for output in plan.outputs]), plan.penalties
 
     def _plan(self, size: int, arena: Arena) -> Plan:
         graph = self._network.graph()  # anew, since arguments of the layer may have changed

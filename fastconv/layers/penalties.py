@@ -28,8 +28,11 @@ class TracedPenalty:
     def __reduce__(self) -> tuple[Any, ...]:
         return TracedPenalty, (self.regularizer,)
 
+    def __call__(self, x: np.ndarray) -> float:
+        return float(np.sum(self.regularizer(x)))
+
     def for_plan(self) -> NumPyPenalty:
-        return NumPyPenalty(lambda x: float(np.sum(self.regularizer(x))), self.gradient)
+        return NumPyPenalty(self, self.gradient)
 
     def gradient(self, x: np.ndarray) -> np.ndarray:
         """Return the derivative of the penalty with respect to every element of `x`."""

@@ -30,7 +30,12 @@ class SymbolicTensor(Operators):
     """An input or output of a layer without values; pass it to the call of a layer.
 
     `shape` is (None, ...), `dtype` the name of a dtype, "float32" of all layers but functions;
-    `call` made it, as output number `index`.
+    `call` made it, as output number `index`. Without a call it describes an array, for
+    `compute_output_spec` and for functions of `fastconv.ops`.
+
+    >>> from fastconv import KerasTensor, ops
+    >>> ops.matmul(KerasTensor((None, 2)), KerasTensor((2, 3))).shape
+    (None, 3)
     """
 
     __array_ufunc__ = None  # so that array + tensor is the tensor's own addition
@@ -43,12 +48,15 @@ class SymbolicTensor(Operators):
     def __init__(
         self,
         shape: Sequence[int | None],
-        call: Call,
-        index: int,
-        name: str | None,
         dtype: Any = "float32",
+        name: str | None = None,
+        call: Call | None = None,
+        index: int = 0,
     ):
-        self.shape, self.dtype = tuple(shape), str(dtype)
+        self.shape, self.dtype = tuple(shape), np.dtype(dtype).name
+        if call is None:
+            call = Call(_Source(), None, [], [])
+            call.outputs.append(self)
         self.call, self.index = call, index
         self.name: str = name or f"keras_tensor_{next(_numbers)}"
 
@@ -77,6 +85,9 @@ class SymbolicTensor(Operators):
 
     def __repr__(self) -> str:
         return f"<SymbolicTensor shape={self.shape}, name={self.name}>"
+
+
+KerasTensor = SymbolicTensor  # its name in Keras
 
 
 class Call:
@@ -108,7 +119,7 @@ class Call:
         self.keywords: dict[str, Any] = {k: v for k, v in (keywords or {}).items() if v is not None}
         self.form: Any = None  # the structure of the outputs, if the layer has several
         self.outputs: list[SymbolicTensor] = [
-            SymbolicTensor(shape, self, index, name, dtype)
+            SymbolicTensor(shape, dtype, name, self, index)
             for index, (shape, dtype) in enumerate(
                 zip(shapes, dtypes or ["float32"] * len(shapes), strict=True)
             )

@@ -90,7 +90,7 @@ class Metric(NamedArguments, Overridable, Stateful, ABC):
             raise ValueError(f"`dtype` must be None or 'float32', received {dtype!r}")
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
         made = initializers.get("zeros" if initializer is None else initializer)
-        variable = Variable(name or "variable", shape, made, self.name, trainable=False)
+        variable = Variable(made, shape, trainable=False, name=name, owner=self.name)
         variable.initialize()
         self._variables.append(variable)
         return variable

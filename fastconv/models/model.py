@@ -65,6 +65,15 @@ _METRIC = "subclass fastconv.metrics.Metric and give it to compile()"
 _PREDICT = "change what `predict` returns, or add a layer"
 
 
+# Operations of calls on arrays that `predict` leaves out.
+_BEYOND_INFERENCE = (
+    operations.Drawn,
+    operations.ActivityPenalty,
+    operations.AddedLoss,
+    *operations.IMAGE_AUGMENTATION,
+)
+
+
 class Model(Trainer, OpenSizes, Layer):
     """An acyclic graph of layers, from inputs to outputs.
 
@@ -113,6 +122,7 @@ class Model(Trainer, OpenSizes, Layer):
             "predict_function": _PREDICT,
             "evaluate": "`fit` validates without it; give the method another name",
             "compute_output_shape": "the layers tell it",
+            "input_spec": "the layers check their inputs",
             "trainable": "assign it after the model is made",
             "loss": "give `loss` to compile()",
             "run_eagerly": "there is no graph to leave",
@@ -480,15 +490,14 @@ class Model(Trainer, OpenSizes, Layer):
         return self.pack_outputs(call.outputs)
 
     def _differs_without_training(self, x: Any) -> bool:
-        """Return whether a layer augments images or runs as in training unless `training` is
-        False, for a batch `x`."""
+        """Return whether a layer augments images, adds to `losses` or runs as in training unless
+        `training` is False, for a batch `x`."""
         if self._differs is None:
             spec = self.io_spec
             shapes = None if spec.fixed else spec.at(spec.samples(x)).plan_shapes
             modes = [node.operation for node in self.graph(None, shapes).nodes]
             self._differs = any(
-                isinstance(operation, (operations.Drawn, *operations.IMAGE_AUGMENTATION))
-                or getattr(operation, "training", False)
+                isinstance(operation, _BEYOND_INFERENCE) or getattr(operation, "training", False)
                 for operation in modes
                 if getattr(operation, "training", None) is not False
             )
@@ -531,6 +540,8 @@ class Model(Trainer, OpenSizes, Layer):
             for index, array in enumerate(xs):
                 plan.inputs[index][...] = array
             plan.run(self._next_draw() if plan.is_random else 0)
+            if mode != "infer":
+                self.penalties_of_call = plan.penalties
             return self.pack_outputs([output.copy() for output in plan.outputs])
 
     # Weights --------------------------------------------------------------------------------------

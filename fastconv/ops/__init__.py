@@ -66,6 +66,9 @@ array, promote dtypes as Keras does, and, called on symbolic tensors, become ope
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import Any
+
 from fastconv.ops import image
 from fastconv.ops.activations import (
     elu,
@@ -564,3 +567,9 @@ __all__ = [
     "zeros",
     "zeros_like",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in ("linalg", "nn", "numpy"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return import_module(f"{__name__}.{name}")

@@ -72,7 +72,7 @@ def _is_idle(operation: Operation, mode: str) -> bool:
     if isinstance(operation, operations.Dropout):
         return operation.rate == 0
     adds = isinstance(operation, (operations.ActivityPenalty, operations.AddedLoss))
-    return adds and mode not in ("test", "train")
+    return adds and mode not in ("augment", "test", "train")
 
 
 def _live(graph: Graph) -> Graph:

@@ -201,7 +201,12 @@ class Plan:
     @property
     def penalty(self) -> float:
         """The sum of the penalties of regularizers in the loss of the last run."""
-        return sum(float(value[0]) for value in self._penalties)
+        return sum(self.penalties)
+
+    @property
+    def penalties(self) -> list[float]:
+        """The terms of `penalty`: outputs of layers first, then weights."""
+        return [float(value[0]) for value in self._penalties]
 
     @property
     def scratch_bytes(self) -> int:

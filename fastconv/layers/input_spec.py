@@ -1,17 +1,12 @@
 """What a layer demands of the shapes of its inputs: `Layer.input_spec`, as in Keras.
 
 >>> import numpy as np
->>> from fastconv import layers, ops
->>> class Halves(layers.Layer):
-...     def __init__(self):
-...         super().__init__()
-...         self.input_spec = layers.InputSpec(ndim=4, axes={-1: 3})
-...
-...     def call(self, x):
-...         return x / 2
->>> Halves()(np.ones((1, 2, 2, 1)))
+>>> from fastconv import layers
+>>> halves = layers.Rescaling(0.5)
+>>> halves.input_spec = layers.InputSpec(ndim=4, axes={-1: 3})
+>>> halves(np.ones((1, 2, 2, 1)))
 Traceback (most recent call last):
-ValueError: axis -1 of the input of layer 'halves' must have size 3, received shape (1, 2, 2, 1)
+ValueError: axis -1 of the input of layer 'rescaling' must have size 3, received shape (1, 2, 2, 1)
 """
 
 from __future__ import annotations

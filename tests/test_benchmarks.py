@@ -143,6 +143,7 @@ def test_protocol_refuses_nonsense():
 
 COMMANDS = (
     "convolutions", "pooling", "networks", "scaling", "busy", "epoch", "memory", "report", "peak",
+    "subclasses",
 )  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,45 @@ NAMES = [
     for path in sorted(FOLDER.glob("*.py"))
     if path.stem not in ("__init__", "material") and not path.stem.endswith("_tape")
 ]
+
+
+def text_for_keras(name: str) -> str:
+    """Return the program with Keras in place of fastconv.
+
+    Where `NAME_tape.py` exists, its functions and methods replace those of the same names, which
+    compute gradients; its imports come with them.
+    """
+    text = (FOLDER / f"{name}.py").read_text(encoding="utf-8")
+    tape = FOLDER / f"{name}_tape.py"
+    if tape.exists():
+        text = _with_functions(text, tape.read_text(encoding="utf-8"))
+    return re.sub(r"\bfastconv\b", "keras", text)
+
+
+def _with_functions(text: str, other: str) -> str:
+    """Return `text` with the functions and methods of `other`, and its imports."""
+    lines, source = text.splitlines(), other.splitlines()
+    places, replacements = _functions(ast.parse(text)), _functions(ast.parse(other))
+    missing = sorted(set(replacements) - set(places))
+    if missing:
+        raise ValueError(f"a listing must define what its tape replaces, {missing}")
+    for name in sorted(replacements, key=lambda name: -places[name].lineno):  # from the end
+        old, new = places[name], replacements[name]
+        lines[old.lineno - 1 : old.end_lineno] = source[new.lineno - 1 : new.end_lineno]
+    imports = [line for line in source if line.startswith(("import ", "from "))]
+    return "\n".join([*imports, *lines])
+
+
+def _functions(tree: ast.Module) -> dict[str, Any]:
+    """Return the functions of a module, and the methods of its classes as `Class.method`."""
+    found: dict[str, Any] = {}
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            found[node.name] = node
+        elif isinstance(node, ast.ClassDef):
+            methods = [each for each in node.body if isinstance(each, ast.FunctionDef)]
+            found |= {f"{node.name}.{each.name}": each for each in methods}
+    return found
 
 
 def run(path: Path, text: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

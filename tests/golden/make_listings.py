@@ -8,25 +8,21 @@ Run by hand, never by the tests, in an environment with Keras 3.15, TensorFlow a
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from tests.golden.golden_file import save
-from tests.golden.listing_results import FOLDER, NAMES, run
+from tests.golden.listing_results import FOLDER, NAMES, run, text_for_keras
 
 
 def main() -> None:
     cases, arrays = [], {}
     for name in NAMES:
-        path = FOLDER / f"{name}_tape.py"
-        path = path if path.exists() else FOLDER / f"{name}.py"
-        text = re.sub(r"\bfastconv\b", "keras", path.read_text(encoding="utf-8"))
         with tempfile.TemporaryDirectory() as folder:
             os.chdir(folder)
-            plain, numbers = run(path, text)
+            plain, numbers = run(FOLDER / f"{name}.py", text_for_keras(name))
             os.chdir(FOLDER)
         cases.append({"name": name, "results": plain, "numbers": sorted(numbers)})
         arrays |= {f"{name}/{key}": array for key, array in numbers.items()}

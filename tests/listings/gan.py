@@ -37,7 +37,6 @@ generator = keras.Sequential(
 )
 start(discriminator)
 start(generator, seed=1)
-draw = np.random.default_rng(5)
 
 
 class GAN(keras.Model):
@@ -47,11 +46,12 @@ class GAN(keras.Model):
         self.generator = generator
         self.both = keras.Sequential([keras.Input((latent_dim,)), generator, discriminator])
         self.latent_dim = latent_dim
+        self.draw = np.random.default_rng(5)
         self.d_loss_metric = keras.metrics.Mean(name="d_loss")
         self.g_loss_metric = keras.metrics.Mean(name="g_loss")
 
     def compile(self, d_optimizer, g_optimizer, loss_fn):
-        super().compile()
+        super().compile(run_eagerly=True)
         self.d_optimizer = d_optimizer
         self.g_optimizer = g_optimizer
         self.loss_fn = loss_fn
@@ -62,17 +62,17 @@ class GAN(keras.Model):
 
     def train_step(self, real_images):
         batch_size = real_images.shape[0]
-        vectors = draw.normal(size=(batch_size, self.latent_dim)).astype("float32")
+        vectors = self.draw.normal(size=(batch_size, self.latent_dim)).astype("float32")
         combined_images = np.concatenate([self.generator(vectors), real_images], axis=0)
         labels = np.concatenate([np.ones((batch_size, 1)), np.zeros((batch_size, 1))], axis=0)
-        labels += 0.05 * draw.uniform(size=labels.shape)
+        labels += 0.05 * self.draw.uniform(size=labels.shape)
         found = self.discriminator.value_and_gradients(combined_images, labels, loss=self.loss_fn)
         self.d_optimizer.apply_gradients(
             zip(found.gradients, self.discriminator.trainable_weights, strict=True)
         )
         d_loss = found.loss
 
-        vectors = draw.normal(size=(batch_size, self.latent_dim)).astype("float32")
+        vectors = self.draw.normal(size=(batch_size, self.latent_dim)).astype("float32")
         weights = self.generator.trainable_weights
         found = self.both.value_and_gradients(
             vectors, np.zeros((batch_size, 1)), loss=self.loss_fn, variables=weights

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+import fastconv
 import fastconv as keras
-from fastconv import inspect, layers
+from fastconv import layers, ops
 from tests.listings.material import colored, start
 
 images, _ = colored(3, 24, 3)
@@ -34,23 +35,25 @@ feature_extractor = keras.Model(inputs=model.input, outputs=layer.output)
 
 def compute_loss(image, filter_index):
     activation = feature_extractor(image)
-    return np.mean(activation[:, 2:-2, 2:-2, filter_index])
+    return ops.mean(activation[:, 2:-2, 2:-2, filter_index])
 
 
-def slope_of_loss(filter_index):
+def gradient_of_loss(model, image, filter_index):
+    """Return the gradient of `compute_loss` with respect to the image."""
+
     def slope(activation):
         gradient = np.zeros_like(activation)
         inner = gradient[:, 2:-2, 2:-2]
         inner[..., filter_index] = 1 / inner[..., 0].size
         return gradient
 
-    return slope
+    return fastconv.inspect.gradients(model, image, slope).gradient
 
 
 def generate_filter_pattern(filter_index):
     image = np.random.default_rng(0).uniform(0.4, 0.6, (1, 24, 24, 3)).astype("float32")
     for _ in range(5):
-        grads = inspect.gradients(feature_extractor, image, slope_of_loss(filter_index)).gradient
+        grads = gradient_of_loss(feature_extractor, image, filter_index)
         image += 10.0 * grads / np.sqrt(np.maximum(np.sum(grads**2), 1e-12))
     return image
 
@@ -69,11 +72,19 @@ def deprocess_image(image):
 picture = deprocess_image(pattern[0].copy())
 
 # Grad-CAM.
+
+
+def gradient_of_class(model, image, class_index, layer_name):
+    """Return the output of the layer, and the gradient of the class with respect to it."""
+    found = fastconv.inspect.gradients(model, image, class_index, wrt=layer_name, logits=False)
+    return found.at, found.gradient
+
+
 preds = model.predict(images, verbose=0)
 pred_index = 1
-found = inspect.gradients(model, images[1:2], pred_index, wrt="block2_sepconv", logits=False)
-pooled_grads = np.mean(found.gradient, axis=(0, 1, 2))
-heatmap = np.mean(found.at[0] * pooled_grads, axis=-1)
+outputs, grads = gradient_of_class(model, images[1:2], pred_index, "block2_sepconv")
+pooled_grads = np.mean(grads, axis=(0, 1, 2))
+heatmap = np.mean(outputs[0] * pooled_grads, axis=-1)
 heatmap = np.maximum(heatmap, 0)
 heatmap /= np.max(np.abs(heatmap)) + 1e-12
 
@@ -84,7 +95,7 @@ results = {
     "last": activations[-1],
     "filters": filters.shape,
     "pattern": pattern,
-    "loss": compute_loss(pattern, 2),
+    "loss": float(compute_loss(pattern, 2)),
     "picture": picture.shape,
     "pooled": pooled_grads * 1e3,
     "heatmap": heatmap,

@@ -8,7 +8,6 @@ from tests.listings.material import digits, start
 
 images = digits(24)[0][..., None].astype("float32") / 255
 latent_dim = 2
-draw = np.random.default_rng(4)
 
 image_inputs = keras.Input(shape=(12, 12, 1))
 x = layers.Conv2D(8, 3, activation="relu", strides=2, padding="same")(image_inputs)
@@ -45,6 +44,8 @@ class VAE(keras.Model):
         self.encoder = encoder
         self.decoder = decoder
         self.sampler = Sampler()
+        self.latent_dim = latent_dim
+        self.draw = np.random.default_rng(4)
         self.total_loss_tracker = keras.metrics.Mean(name="total_loss")
         self.reconstruction_loss_tracker = keras.metrics.Mean(name="reconstruction_loss")
         self.kl_loss_tracker = keras.metrics.Mean(name="kl_loss")
@@ -69,7 +70,7 @@ class VAE(keras.Model):
         return self.encoder(inputs)
 
     def train_step(self, data):
-        epsilon = draw.normal(size=(len(data), latent_dim)).astype("float32")
+        epsilon = self.draw.normal(size=(len(data), self.latent_dim)).astype("float32")
         nothing = [np.zeros(len(data)), np.zeros((len(data), latent_dim))]
         found = self.terms.value_and_gradients(
             [data, epsilon], nothing, loss=[value_itself, value_itself]
@@ -89,7 +90,7 @@ class VAE(keras.Model):
 
 
 vae = VAE(encoder, decoder)
-vae.compile(optimizer=keras.optimizers.SGD(1e-4))
+vae.compile(optimizer=keras.optimizers.SGD(1e-4), run_eagerly=True)
 history = vae.fit(images, epochs=2, batch_size=8, shuffle=False, verbose=0)
 
 grid = np.array([[x, y] for x in (-1.0, 1.0) for y in (-1.0, 1.0)])

@@ -54,6 +54,19 @@ class AxisMap:
         weight = None if self.weight is None else self.weight[order]
         return AxisMap(self.output_size, begin.astype(np.int64), rows[order], weight)
 
+    @property
+    def added(self) -> tuple[int, int] | None:
+        """How many fill values the map adds before and after the axis; None if it does more.
+
+        >>> pad_axis(3, 1, 2).added, pad_axis(3, 1, 2, "edge").added, crop_axis(3, 0, 0).added
+        ((1, 2), None, (0, 0))
+        """
+        kept = np.flatnonzero(np.diff(self.begin))
+        before, after = (kept[0], self.output_size - 1 - kept[-1]) if len(kept) else (0, 0)
+        adds = self.input_size == len(kept) == self.output_size - before - after
+        whole = np.array_equal(self.index, np.arange(self.input_size))
+        return (int(before), int(after)) if adds and whole and self.weight is None else None
+
     def on_part_of(self, size: int, before: int) -> AxisMap:
         """Return the same map on an axis of `size` elements that it reads from `before` on."""
         return replace(self, input_size=size, index=self.index + before)

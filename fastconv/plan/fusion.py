@@ -20,13 +20,15 @@ from fastconv.plan.simplify import simplify
 def fuse(graph: Graph, mode: str) -> Graph:
     """Return the graph without dead code for `mode`, with activations inside other operations.
 
+    Zeros around an image become the padding of the convolution that reads it.
+
     Outside of training, a batch normalization is folded into the preceding convolution or dense
     node: it is linear then, so it only scales the filters and changes the bias.
 
     Random nodes outside of training and penalties without a loss are removed, and so are nodes that
     do not lead to an output and arrangements that cancel each other.
     """
-    graph = _live(simplify(_without_idle(graph, mode)))
+    graph = _join(_live(simplify(_without_idle(graph, mode))), _with_padding)
     if mode != "train":
         graph = _join(graph, _with_normalization)
     return join_chains(_join(graph, _with_activation))
@@ -103,6 +105,31 @@ def _join(graph: Graph, join: Callable[[Operation, Operation], Operation | None]
         places[node.output] = len(fused)
         fused.append(node)
     return replace(graph, nodes=fused)
+
+
+def _with_padding(maker: Operation, operation: Operation) -> Operation | None:
+    if not isinstance(maker, operations.AxisMaps) or not isinstance(
+        operation, operations.Convolution
+    ):
+        return None
+    window = operation.geometry
+    *image, channels = maker.maps
+    sides = [axis.added for axis in image if axis is not None]
+    rows, columns = sides if len(sides) == 2 else (None, None)
+    zeros = maker.fill == 0 and (window.padding_mode == "zeros" or not any(sum(window.padding, ())))
+    if not zeros or channels is not None or rows is None or columns is None:
+        return None
+    (top, bottom), (left, right) = rows, columns
+    padded = window._replace(
+        height=window.height - top - bottom,
+        width=window.width - left - right,
+        pad_top=window.pad_top + top,
+        pad_bottom=window.pad_bottom + bottom,
+        pad_left=window.pad_left + left,
+        pad_right=window.pad_right + right,
+        padding_mode="zeros",
+    )
+    return replace(operation, geometry=padded)
 
 
 def _with_activation(maker: Operation, operation: Operation) -> Operation | None:

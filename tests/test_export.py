@@ -69,7 +69,7 @@ def with_statistics(model):
 
 def run(program, isa, x, threads=1):
     network = compiled.Network(program.words, program.weights, isa, threads)
-    outputs = [np.empty(shape, np.float32) for shape in program.outputs]
+    outputs = [np.empty(shape, dtype) for shape, dtype in program.outputs]
     network.run([x], outputs)
     network.run([x], outputs)  # with packed filters
     return outputs
@@ -79,7 +79,7 @@ def run(program, isa, x, threads=1):
 def test_a_program_has_the_bits_of_predict(name, isa):
     model = with_statistics(NETWORKS[name]())
     program = export.make_program(model, 2)
-    x = np.random.default_rng(1).random(program.inputs[0], np.float32)
+    x = np.random.default_rng(1).random(program.inputs[0].shape, np.float32)
     expected = model.predict_on_batch(x)
     expected = expected if isinstance(expected, list) else [expected]
     for threads in (1, 2, 3):
@@ -90,7 +90,8 @@ def test_a_program_has_the_bits_of_predict(name, isa):
 def test_the_networks_above_have_records_of_every_kind():
     programs = [export.make_program(make(), 1) for make in (every_kind, zoo.lenet5)]
     kinds = {record.kind for program in programs for record in program.records}
-    assert kinds == set(compiled.RECORD_KINDS)
+    gradients = compiled.RECORD_KINDS.index("convolution_input")
+    assert kinds == set(compiled.RECORD_KINDS[:gradients])
 
 
 # ---- damaged programs ----
@@ -118,8 +119,8 @@ refused = 0
 for words in mutations(program.words, {count}, {seed}):
     try:
         network = compiled.Network(words, program.weights, {isa!r})
-        network.run([np.zeros(program.inputs[0], np.float32)],
-                    [np.zeros(shape, np.float32) for shape in program.outputs])
+        network.run([np.zeros(program.inputs[0].shape, np.float32)],
+                    [np.zeros(shape, np.float32) for shape, _ in program.outputs])
     except (ValueError, MemoryError):
         refused += 1
 print(refused)

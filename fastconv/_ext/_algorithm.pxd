@@ -6,6 +6,7 @@ cdef class ConvPass:
     cdef readonly object geometry  # a compact `fastconv.shapes.Conv2DGeometry`
     cdef readonly str algorithm
     cdef fc_geometry sizes         # the same geometry, for the schedules
+    cdef bint frozen               # the filters do not change between runs
     cdef int code                  # FC_FORWARD, FC_BACKWARD_INPUT or FC_BACKWARD_KERNEL
 
 

@@ -123,7 +123,7 @@ cdef class ConvPass:
             )
         self.geometry = geometry.compact()
         self.sizes = _sizes(self.geometry)
-        self.code = code
+        self.code, self.frozen = code, frozen
         cdef bint winograd = np.dtype(dtype).itemsize == 4 and _policy == "auto"
         if algorithm == "auto":
             chosen = schedule.choose_algorithm(

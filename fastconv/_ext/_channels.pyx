@@ -102,6 +102,11 @@ cdef class Masked(Op):
         c.x, c.mask, c.y = <char *> pointer(x), <char *> pointer(mask), <char *> pointer(y)
         operations.prepare_masked(c)
 
+    def record(self):
+        c = self.c
+        axes = (each for a in range(c.rank) for each in (c.size[a], c.stride[a] != 0))
+        return "masked", self.arrays, (2,), (c.length, c.one, c.rank, *axes), ()
+
 
 cdef int _describe_rows(fc_reduce_op *c, x) except -1:
     """Sets the sizes of x (batch, rows, channels)."""
@@ -158,7 +163,7 @@ cdef class ColumnMax(Op):
 
     def record(self):
         sizes = self.c.batch, self.c.rows, self.c.channels
-        return "column_max", self.arrays[:2], (1,), sizes, ()
+        return "column_max", self.arrays, (1, 2), sizes, ()
 
 
 @cython.final
@@ -178,6 +183,10 @@ cdef class ColumnMaxBackward(Op):
         self.c.x, self.c.y = <char *> pointer(dy), <char *> pointer(dx)
         self.c.argmax = <int32_t *> pointer(argmax)
         operations.prepare_column_max_backward(&self.c)
+
+    def record(self):
+        sizes = self.c.batch, self.c.rows, self.c.channels
+        return "column_max_input", self.arrays, (2,), sizes, ()
 
 
 @cython.final
@@ -208,6 +217,10 @@ cdef class Gaussian(Op):
     def multiply(self):
         """Whether x is multiplied by 1 + z."""
         return bool(self.c.multiply)
+
+    def record(self):
+        integers = self.c.stretch.size, self.c.multiply, self.c.seed
+        return "gaussian", self.arrays, (1,), integers, (self.c.stddev,)
 
     def set_state(self, uint64_t draws):
         """Set the number of the next draw."""

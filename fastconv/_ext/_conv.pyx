@@ -18,6 +18,8 @@ from libc.stdlib cimport calloc, free
 from fastconv._ext._algorithm cimport ConvPass, algorithm_code
 from fastconv._ext._core cimport fused_activation_code, operations, pointer, schedule
 from fastconv._ext._kernels cimport (
+    FC_BACKWARD_INPUT,
+    FC_BACKWARD_KERNEL,
     FC_FORWARD,
     FC_POOL_AVERAGE,
     FC_POOL_MAX,
@@ -85,19 +87,27 @@ def conv2d_backward_kernel(geometry, x, dy, dw, db, algorithm="auto"):
     return cls(chosen, x, dy, dw, db)
 
 
-cdef tuple _forward_record(ConvPass chosen, Op op, int activation, double slope, int pool):
-    """The record of a forward pass, with the algorithm only if "auto" would choose another one."""
+cdef tuple _record(ConvPass chosen, Op op, str name, tuple extra=(), tuple reals=()):
+    """The record of a pass, with the algorithm only if "auto" would choose another one."""
     g = chosen.sizes
     cdef int auto = schedule.choose_algorithm(
-        &op.op.table.target, &chosen.sizes, FC_FORWARD, True, op.op.target.element_size == 4
+        &op.op.table.target, &chosen.sizes, chosen.code, chosen.frozen,
+        op.op.target.element_size == 4
     )
     cdef int algorithm = algorithm_code(chosen.algorithm)
     integers = (
         g.batch, g.height, g.width, g.channels, g.kernel_h, g.kernel_w, g.filters, g.out_h,
         g.out_w, g.stride_h, g.stride_w, g.pad_top, g.pad_left, g.dilation_h, g.dilation_w,
-        g.groups, g.padding_mode, activation, pool, -1 if algorithm == auto else algorithm,
+        g.groups, g.padding_mode, -1 if algorithm == auto else algorithm, chosen.frozen,
     )
-    return "convolution", op.arrays, (3,), integers, (slope,)
+    written = {FC_FORWARD: (3,), FC_BACKWARD_INPUT: (2,), FC_BACKWARD_KERNEL: (2, 3)}[chosen.code]
+    return name, op.arrays, written, (*integers, *extra), reals
+
+
+cdef tuple _input_record(ConvPass chosen, Op op):
+    return _record(
+        chosen, op, "convolution_input", (operations.input_parts(&chosen.sizes),)
+    )
 
 
 cdef int _check_shapes(g, x, w, y, pool=None) except -1:
@@ -205,7 +215,7 @@ cdef class DirectForward(_Problems):
 
     def record(self):
         cdef fc_conv *p = &self.c.parts[0].problem
-        return _forward_record(self.chosen, self, p.activation, p.slope, p.pool)
+        return _record(self.chosen, self, "convolution", (p.activation, p.pool), (p.slope,))
 
 
 def residues(int64_t size, int64_t kernel, int64_t stride, int64_t dilation, int64_t pad):
@@ -228,14 +238,19 @@ cdef class DirectBackwardInput(_Problems):
     transposed filters.
     """
 
+    cdef ConvPass chosen
+
     def __init__(self, ConvPass chosen, dy, w, dx):
         bind(self, &self.c.filters.op, (dy, w, dx))
-        self.algorithm = chosen.algorithm
+        self.algorithm, self.chosen = chosen.algorithm, chosen
         _check_shapes(chosen.geometry, dx, w, dy)
         self._allocate(operations.input_parts(&chosen.sizes))
         operations.describe_direct_input(&self.c, &chosen.sizes)
         operations.place_direct(&self.c, pointer(dy), pointer(w), NULL, pointer(dx))
         operations.prepare_direct(&self.c)
+
+    def record(self):
+        return _input_record(self.chosen, self)
 
 
 @cython.final
@@ -243,15 +258,19 @@ cdef class ScatterBackwardInput(FilterOp):
     """dx from dy and w by a product and a scatter; one group, column dilation 1."""
 
     cdef readonly str algorithm
+    cdef ConvPass chosen
     cdef fc_scatter_op c
 
     def __init__(self, ConvPass chosen, dy, w, dx):
         bind(self, &self.c.filters.op, (dy, w, dx))
-        self.algorithm = chosen.algorithm
+        self.algorithm, self.chosen = chosen.algorithm, chosen
         _check_shapes(chosen.geometry, dx, w, dy)
         schedule.describe_scatter(&chosen.sizes, &self.c.problem)
         self.c.problem.dy, self.c.problem.dx, self.c.w = pointer(dy), pointer(dx), pointer(w)
         operations.prepare_scatter(&self.c)
+
+    def record(self):
+        return _input_record(self.chosen, self)
 
     def details(self):
         p = self.c.problem
@@ -265,12 +284,16 @@ cdef class _BackwardKernel(Op):
     """dw and db from x and dy."""
 
     cdef readonly str algorithm
+    cdef ConvPass chosen
 
     cdef int _check(self, ConvPass chosen, x, dy, dw, db) except -1:
-        self.algorithm = chosen.algorithm
+        self.algorithm, self.chosen = chosen.algorithm, chosen
         _check_shapes(chosen.geometry, x, dw, dy)
         _check_bias(chosen.geometry, db, "a bias gradient")
         return 0
+
+    def record(self):
+        return _record(self.chosen, self, "convolution_kernel")
 
 
 @cython.final
@@ -328,12 +351,13 @@ cdef class _Winograd(FilterOp):
     tiles of dy to dx are added up."""
 
     cdef readonly str algorithm
+    cdef ConvPass chosen
     cdef fc_winograd_op c
 
     cdef int _begin(self, ConvPass chosen, arrays, w) except -1:
         """Sets the arrays, the sizes and the filters."""
         bind(self, &self.c.filters.op, arrays)
-        self.algorithm = chosen.algorithm
+        self.algorithm, self.chosen = chosen.algorithm, chosen
         schedule.describe_winograd(
             &self.op.target, &chosen.sizes, chosen.code, _tile(chosen), &self.c.problem,
             &self.c.view
@@ -368,10 +392,9 @@ cdef class WinogradForward(_Winograd):
     """y = pool(activation(conv2d(x, w) + b)) by Winograd's algorithm"""
 
     cdef readonly str pool
-    cdef ConvPass chosen
 
     def __init__(self, ConvPass chosen, x, w, b, y, str activation, double slope, pool):
-        self.pool, self.chosen = pool, chosen
+        self.pool = pool
         _check_shapes(chosen.geometry, x, w, y, pool)
         _check_bias(chosen.geometry, b, "a bias")
         self._begin(chosen, (x, w, b, y), w)
@@ -383,7 +406,7 @@ cdef class WinogradForward(_Winograd):
 
     def record(self):
         cdef fc_winograd *p = &self.c.problem
-        return _forward_record(self.chosen, self, p.activation, p.slope, p.pool)
+        return _record(self.chosen, self, "convolution", (p.activation, p.pool), (p.slope,))
 
 
 @cython.final
@@ -395,6 +418,9 @@ cdef class WinogradBackwardInput(_Winograd):
         self._begin(chosen, (dy, w, dx), w)
         self.c.problem.x, self.c.problem.y = pointer(dy), pointer(dx)
         operations.prepare_winograd(&self.c)
+
+    def record(self):
+        return _input_record(self.chosen, self)
 
 
 @cython.final

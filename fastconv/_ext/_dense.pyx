@@ -8,7 +8,7 @@ cimport cython
 from fastconv._ext._core cimport fused_activation_code, operations, pointer
 from fastconv._ext._operations cimport fc_dense_op
 from fastconv._ext._optim cimport Rule
-from fastconv._ext._program cimport Op, bind, describe_activation_gradient
+from fastconv._ext._program cimport Op, arrays_with_output, bind, describe_activation_gradient
 
 
 cdef class _DenseOp(Op):
@@ -73,6 +73,12 @@ cdef class DenseBackwardInput(_DenseOp):
         )
         operations.prepare_dense_backward_input(&self.c)
 
+    def record(self):
+        p = self.c.problem
+        arrays = arrays_with_output(self, 3, &self.c.problem.activation_gradient)
+        integers = p.rows, p.inputs, p.outputs, p.activation_gradient.kind
+        return "dense_input", arrays, (2,), integers, (p.activation_gradient.slope,)
+
 
 @cython.final
 cdef class DenseBackwardKernel(_DenseOp):
@@ -84,6 +90,10 @@ cdef class DenseBackwardKernel(_DenseOp):
         self.c.problem.x, self.c.problem.dy = pointer(x), pointer(dy)
         self.c.problem.dw, self.c.problem.db = pointer(dw), pointer(db)
         operations.prepare_dense_backward_kernel(&self.c)
+
+    def record(self):
+        p = self.c.problem
+        return "dense_kernel", self.arrays, (2, 3), (p.rows, p.inputs, p.outputs), ()
 
 
 @cython.final
@@ -106,3 +116,8 @@ cdef class DenseUpdate(_DenseOp):
         self.c.problem.x, self.c.problem.dy = pointer(x), pointer(dy)
         self.c.problem.db = pointer(db)
         operations.prepare_dense_update(&self.c)
+
+    def record(self):
+        p, rule = self.c.problem, self.rule
+        sizes = p.rows, p.inputs, p.outputs, rule.number, rule.c.hyper_size
+        return "dense_update", self.arrays, (2, *range(3, 7)), sizes, ()

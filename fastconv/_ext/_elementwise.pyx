@@ -73,6 +73,11 @@ cdef class ActivationBackward(_Activation):
         self.c.y = <char *> pointer(dx)
         operations.prepare_activation_backward(&self.c)
 
+    def record(self):
+        c = self.c
+        reals = c.parameters[0], c.parameters[1], c.parameters[2]
+        return "activation_input", self.arrays, (2,), (c.stretch.size, c.kind), reals
+
 
 @cython.final
 cdef class Dropout(Op):
@@ -88,6 +93,9 @@ cdef class Dropout(Op):
         self.c.stretch.size, self.c.rate, self.c.seed = x.size, rate, seed
         self.c.x, self.c.y = <char *> pointer(x), <char *> pointer(y)
         operations.prepare_dropout(&self.c)
+
+    def record(self):
+        return "dropout", self.arrays, (1,), (self.c.stretch.size, self.c.seed), (self.c.rate,)
 
     @property
     def rate(self):
@@ -116,6 +124,11 @@ cdef class DropoutBackward(Op):
         self.c.stretch.size = dy.size
         self.c.x, self.c.y = <char *> pointer(dy), <char *> pointer(dx)
         operations.prepare_dropout_backward(&self.c)
+
+    def record(self):
+        mask = self.forward.c
+        integers = self.c.stretch.size, mask.seed
+        return "dropout_input", self.arrays, (1,), integers, (mask.rate,)
 
 
 # ---- rows of classes ----
@@ -157,6 +170,9 @@ cdef class SoftmaxBackward(Op):
         self.c.x, self.c.dy = <char *> pointer(y), <char *> pointer(dy)
         self.c.y, self.c.is_log = <char *> pointer(dx), log
         operations.prepare_softmax_backward(&self.c)
+
+    def record(self):
+        return "softmax_input", self.arrays, (2,), (self.c.rows, self.c.classes, self.c.is_log), ()
 
 
 cdef class _Loss(Op):

@@ -1,6 +1,6 @@
 import numpy as np
 
-from fastconv._ext._program import Op
+from fastconv._ext._program import Op, Record
 
 class RowLoss(Op):
     kind: str
@@ -19,3 +19,4 @@ class RowLoss(Op):
         summed: bool = False,
         ignore: int | None = None,
     ) -> None: ...
+    def record(self) -> Record: ...

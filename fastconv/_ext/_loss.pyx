@@ -124,3 +124,10 @@ cdef class RowLoss(Op):
         p.ignores, p.ignore = ignore is not None, 0 if ignore is None else ignore
         self.kind, self.c.summed = kind, summed
         operations.prepare_loss(&self.c)
+
+    def record(self):
+        p = self.c.problem
+        integers = (
+            p.rows, p.classes, p.kind, self.c.summed, p.labels != NULL, p.ignores, p.ignore,
+        )
+        return "loss", self.arrays, (2, 3, 5), integers, (p.a, p.b)

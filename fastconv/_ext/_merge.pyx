@@ -25,7 +25,7 @@ from fastconv._ext._operations cimport (
     fc_scale_op,
     fc_stretch_op,
 )
-from fastconv._ext._program cimport Op, bind, describe_activation_gradient
+from fastconv._ext._program cimport Op, arrays_with_output, bind, describe_activation_gradient
 
 cdef dict _kinds = {
     "add": FC_ADD,
@@ -88,9 +88,11 @@ cdef class Merge(_Merging):
         operations.prepare_merge(&self.c)
 
     def record(self):
-        p = self.c.problem
-        y, *xs = self.arrays[: p.count + 1]
-        return "merge", (*xs, y), (p.count,), (self.c.stretch.size, p.kind, p.relu), ()
+        p, g = self.c.problem, self.c.problem.activation_gradient
+        y, *others = arrays_with_output(self, p.count + 1, &self.c.problem.activation_gradient)
+        *xs, output = others
+        integers = self.c.stretch.size, p.kind, p.relu, g.kind
+        return "merge", (*xs, y, output), (p.count,), integers, (g.slope,)
 
 
 @cython.final
@@ -110,6 +112,12 @@ cdef class MergeBackward(_Merging):
         self.c.dy, self.c.dx = <char *> pointer(dy), <char *> pointer(dx)
         operations.prepare_merge_backward(&self.c)
 
+    def record(self):
+        p = self.c.problem
+        dy, dx, *others = self.arrays
+        integers = self.c.stretch.size, p.kind, self.c.index
+        return "merge_input", (*others, dy, dx), (p.count + 2,), integers, ()
+
 
 @cython.final
 cdef class Scale(Op):
@@ -122,6 +130,9 @@ cdef class Scale(Op):
         self.c.factor = factor
         self.c.x, self.c.y = <char *> pointer(x), <char *> pointer(y)
         operations.prepare_scale(&self.c)
+
+    def record(self):
+        return "scale", self.arrays, (1,), (self.c.stretch.size,), (self.c.factor,)
 
 
 # ---- concatenation ----
@@ -197,6 +208,14 @@ cdef class Split(_Pieces):
         self._describe(pieces, whole, axis)
         operations.prepare_split(&self.c)
 
+    def record(self):
+        whole, *written = self.arrays
+        remaining = iter(written)
+        count = self.c.count
+        pieces = [next(remaining) if self.pieces[i] != NULL else None for i in range(count)]
+        widths = (self.widths[i] for i in range(count))
+        return "split", (*pieces, whole), tuple(range(count)), (self.c.rows, *widths), ()
+
 
 # ---- broadcasts along axes of size 1 ----
 
@@ -237,6 +256,10 @@ cdef class _Repeating(Op):
         p.x, p.y = pointer(x), pointer(y)
         return 0
 
+    cdef tuple _axes(self):
+        p = self.c.problem
+        return (p.axes, *[each for i in range(p.axes) for each in (p.size[i], p.stride[i])])
+
 
 @cython.final
 cdef class Repeat(_Repeating):
@@ -247,9 +270,7 @@ cdef class Repeat(_Repeating):
         operations.prepare_repeat(&self.c)
 
     def record(self):
-        p = self.c.problem
-        axes = (each for i in range(p.axes) for each in (p.size[i], p.stride[i]))
-        return "repeat", self.arrays, (1,), (p.axes, *axes), ()
+        return "repeat", self.arrays, (1,), self._axes(), ()
 
 
 @cython.final
@@ -259,3 +280,6 @@ cdef class RepeatBackward(_Repeating):
     def __init__(self, x, y):
         self._describe(x, y)
         operations.prepare_repeat_backward(&self.c)
+
+    def record(self):
+        return "repeat_input", self.arrays, (0,), self._axes(), ()

@@ -11,7 +11,12 @@ from libc.stdlib cimport free, malloc
 from fastconv._ext._algorithm cimport algorithm_name
 from fastconv._ext._core cimport compiled_table, networks, pointer, schedule
 from fastconv._ext._core import available_isas
-from fastconv._ext._kernels cimport FC_FORWARD, fc_geometry
+from fastconv._ext._kernels cimport (
+    FC_BACKWARD_INPUT,
+    FC_BACKWARD_KERNEL,
+    FC_FORWARD,
+    fc_geometry,
+)
 from fastconv._ext._tables cimport fc_table
 
 cdef extern from "team.h" nogil:
@@ -52,20 +57,31 @@ KERNELS = _names("kernels")
 RECORD_KINDS = _names("records")
 NETWORK_MAGIC = FC_NETWORK_MAGIC
 NO_ARRAY = FC_NO_ARRAY
+IN_VALUES, IN_WEIGHTS, IN_STATE = FC_IN_VALUES, FC_IN_WEIGHTS, FC_IN_STATE
+BLOCKS = FC_BLOCKS           # a reference is BLOCKS * offset + IN_...
+SETTINGS = FC_SETTINGS       # numbers of an optimizer
 NETWORK_WORDS = FC_WORDS     # of a program, before those of its inputs and outputs
 WORD_COUNT = FC_WORD_WORDS   # the position of the number of all words
 
 
-def network_algorithm(integers, str isa):
-    """The algorithm of a record "convolution" on an instruction set; None if this build lacks it.
+_PASSES = {
+    "convolution": FC_FORWARD,
+    "convolution_input": FC_BACKWARD_INPUT,
+    "convolution_kernel": FC_BACKWARD_KERNEL,
+}
 
-    `integers` are those of the record.
+
+def network_algorithm(str kind, integers, str isa):
+    """The algorithm of the record of a convolution on an instruction set; None if this build
+    lacks it.
+
+    `kind` and `integers` are those of the record.
     """
     cdef fc_geometry g
     (
         g.batch, g.height, g.width, g.channels, g.kernel_h, g.kernel_w, g.filters, g.out_h,
         g.out_w, g.stride_h, g.stride_w, g.pad_top, g.pad_left, g.dilation_h, g.dilation_w,
-        g.groups, g.padding_mode, _, _, forced,
+        g.groups, g.padding_mode, forced, frozen, *_,
     ) = integers
     if forced >= 0:
         return algorithm_name(forced)
@@ -73,7 +89,9 @@ def network_algorithm(integers, str isa):
         table = compiled_table(isa)
     except ValueError:
         return None
-    return algorithm_name(schedule.choose_algorithm(&table.target, &g, FC_FORWARD, True, True))
+    return algorithm_name(
+        schedule.choose_algorithm(&table.target, &g, _PASSES[kind], frozen, True)
+    )
 
 
 cdef void _run_parallel(void *context, fc_task task, void *argument, int size) noexcept nogil:
@@ -84,11 +102,12 @@ cdef void _run_parallel(void *context, fc_task task, void *argument, int size) n
 cdef class Network:
     """A network built from the words and weights of a program, for one instruction set.
 
-    `isa` is any of the build; `run` needs one that this machine has. A network serves one thread
-    at a time.
+    `isa` is any of the build; `run` needs one that this machine has. A run of a program that
+    trains changes `state`, which several networks may share; then `invalidate` the others. A
+    network serves one thread at a time.
     """
 
-    cdef readonly object words, weights
+    cdef readonly object words, weights, state
     cdef readonly str isa
     cdef readonly int64_t memory_bytes
     cdef char *memory
@@ -96,22 +115,32 @@ cdef class Network:
     def __dealloc__(self):
         free(self.memory)
 
-    def __init__(self, words, weights, str isa, int threads=1, bint measured_only=False):
+    def __init__(
+        self, words, weights, str isa, int threads=1, bint measured_only=False, state=None
+    ):
         cdef const int64_t *program = <const int64_t *> pointer(words)
         cdef const fc_table *table = compiled_table(isa)
         cdef int64_t count = len(words), bytes = networks.head_bytes(program, count)
+        cdef int64_t state_bytes = 0 if state is None else state.nbytes
         if bytes and weights.nbytes < program[FC_WORD_WEIGHTS]:
             raise ValueError(
                 f"`weights` must have {program[FC_WORD_WEIGHTS]} bytes, received {weights.nbytes}"
             )
-        self.words, self.weights, self.isa = words, weights, isa
+        if bytes and state_bytes < program[FC_WORD_STATE]:
+            raise ValueError(
+                f"`state` must have {program[FC_WORD_STATE]} bytes, received {state_bytes}"
+            )
+        if state is not None and not state.flags.writeable:
+            raise ValueError("`state` must be writeable, received a read-only array")
+        self.words, self.weights, self.state, self.isa = words, weights, state, isa
         for _ in range(1 if measured_only else 2):  # the first time for the size
             free(self.memory)
             self.memory = <char *> malloc(bytes + 64)
             if self.memory == NULL:
                 raise MemoryError(f"cannot allocate a network of {bytes} bytes")
             status = networks.build(
-                self._start(), program, count, pointer(weights), table, threads, &bytes
+                self._start(), program, count, pointer(weights), pointer(state), table, threads,
+                &bytes,
             )
             if status != FC_NETWORK_OK:
                 raise ValueError(f"`words` are not a network that this version can run: {status}")
@@ -140,7 +169,11 @@ cdef class Network:
         free(x)
         free(y)
 
+    def invalidate(self):
+        """Pack the filters again at the next run, because `state` has changed."""
+        networks.invalidate(<fc_network *> self._start())
 
-def network_bytes(words, weights, str isa, int threads):
+
+def network_bytes(words, weights, str isa, int threads, state=None):
     """The memory that a network needs on an instruction set of this build, in bytes."""
-    return Network(words, weights, isa, threads, True).memory_bytes
+    return Network(words, weights, isa, threads, True, state).memory_bytes

@@ -51,6 +51,11 @@ cdef int _describe(
     return 0
 
 
+cdef tuple _norm_numbers(const fc_channel_norm *p):
+    """The integers and reals of a record."""
+    return (p.segments, p.rows, p.channels, p.width, p.activation), (p.epsilon, p.slope)
+
+
 @cython.final
 cdef class ChannelNormForward(Op):
     """y = act(gamma * z + beta), z = x normalized over each group; writes mean and variance."""
@@ -67,6 +72,9 @@ cdef class ChannelNormForward(Op):
         self.c.problem.y = pointer(y)
         self.c.problem.activation, self.c.problem.slope = fused_activation_code(activation), slope
         operations.prepare_channel_norm(&self.c)
+
+    def record(self):
+        return "channel_norm", self.arrays, (3, 4, 5), *_norm_numbers(&self.c.problem)
 
 
 @cython.final
@@ -95,6 +103,9 @@ cdef class ChannelNormBackward(Op):
         self.c.problem.dgamma, self.c.problem.dbeta = pointer(dgamma), pointer(dbeta)
         self.c.problem.activation, self.c.problem.slope = fused_activation_code(activation), slope
         operations.prepare_channel_norm_backward(&self.c)
+
+    def record(self):
+        return "channel_norm_input", self.arrays, (6, 7, 8), *_norm_numbers(&self.c.problem)
 
 
 cdef class _Frozen(FilterOp):
@@ -147,6 +158,12 @@ cdef class FrozenNormBackward(_Frozen):
         self.c.problem.y = pointer(dx)
         self.c.problem.scale_only = True
         operations.prepare_frozen_norm(&self.c)
+
+    def record(self):
+        p = self.c.problem
+        dy, gamma, mean, variance, dx = self.arrays
+        arrays = dy, gamma, None, mean, variance, dx
+        return "frozen_norm_input", arrays, (5,), (p.rows, p.channels), (p.epsilon,)
 
 
 @cython.final
@@ -229,6 +246,11 @@ cdef class RowNormBackward(_RowNorm):
         self.c.problem.dgamma, self.c.problem.dbeta = pointer(dgamma), pointer(dbeta)
         operations.prepare_row_norm_backward(&self.c)
 
+    def record(self):
+        p = self.c.problem
+        sizes = p.rows, p.features, p.unit
+        return "row_norm_input", self.arrays, (4, 5, 6), sizes, (p.epsilon,)
+
 
 # ---- neighbouring channels ----
 
@@ -274,6 +296,11 @@ cdef class ResponseNormBackward(_ResponseNorm):
         self.c.problem.dy, self.c.problem.y = pointer(dy), pointer(dx)
         operations.prepare_response_norm_backward(&self.c)
 
+    def record(self):
+        p = self.c.problem
+        reals = p.bias, p.alpha, p.beta
+        return "response_norm_input", self.arrays, (2,), (p.rows, p.channels, p.radius), reals
+
 
 # ---- trained slopes ----
 
@@ -317,3 +344,7 @@ cdef class PReLUBackward(_PReLU):
         self.c.problem.dy, self.c.problem.y = pointer(dy), pointer(dx)
         self.c.problem.dalpha = pointer(dalpha)
         operations.prepare_prelu_backward(&self.c)
+
+    def record(self):
+        p = self.c.problem
+        return "prelu_input", self.arrays, (3, 4), (p.rows, p.slopes, p.inner), ()

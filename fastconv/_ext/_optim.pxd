@@ -7,4 +7,5 @@ cdef class Rule:
     cdef readonly object w
     cdef readonly tuple slots
     cdef readonly bint needs_gradient
+    cdef int number             # FC_SGD ... FC_MOVING_AVERAGE
     cdef fc_rule c

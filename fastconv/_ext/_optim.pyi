@@ -2,7 +2,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fastconv._ext._program import Op
+from fastconv._ext._program import Op, Record
+
+RULES: dict[str, int]
 
 class Rule:
     arrays: tuple[np.ndarray | None, ...]
@@ -23,3 +25,4 @@ class Update(Op):
         slots: Sequence[np.ndarray | None],
         hyper: np.ndarray,
     ) -> None: ...
+    def record(self) -> Record: ...

@@ -42,6 +42,8 @@ _RULES = {
     "average": (FC_MOVING_AVERAGE, 1),
 }
 
+RULES = {rule: number for rule, (number, _) in _RULES.items()}
+
 
 @cython.final
 cdef class Rule:
@@ -71,7 +73,7 @@ cdef class Rule:
         self.check_shape(*slots)
         self.c.hyper, self.c.hyper_size = <double *> pointer(hyper), hyper.size
         self.c.apply = current_table(element_kind((w, *slots))).update[number]
-        self.needs_gradient = number != FC_MOVING_AVERAGE
+        self.number, self.needs_gradient = number, number != FC_MOVING_AVERAGE
         self.c.problem.w = pointer(w)
         for i in range(FC_UPDATE_SLOTS):
             self.c.problem.slot[<int> i] = pointer(slots[i])
@@ -102,3 +104,8 @@ cdef class Update(Op):
         self.c.rule = &self.rule.c
         self.c.stretch.size = w.size
         operations.prepare_update(&self.c)
+
+    def record(self):
+        w, g, *rest = self.arrays
+        sizes = self.c.stretch.size, self.rule.number, self.rule.c.hyper_size
+        return "update", (g, w, *rest), tuple(range(1, 5)), sizes, ()

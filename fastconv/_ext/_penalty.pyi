@@ -1,6 +1,6 @@
 import numpy as np
 
-from fastconv._ext._program import Op
+from fastconv._ext._program import Op, Record
 
 class Penalty(Op):
     def __init__(
@@ -12,8 +12,10 @@ class Penalty(Op):
         l2: float,
         scale: float = 1.0,
     ) -> None: ...
+    def record(self) -> Record: ...
 
 class LimitNorms(Op):
     def __init__(
         self, w: np.ndarray, low: float, high: float, rate: float, epsilon: float
     ) -> None: ...
+    def record(self) -> Record: ...

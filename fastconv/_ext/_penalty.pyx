@@ -34,6 +34,11 @@ cdef class Penalty(Op):
         self.parts = np.empty(self.op.kind.phase_items(self.op, 0))
         self.c.parts = <double *> pointer(self.parts)
 
+    def record(self):
+        c = self.c
+        arrays = *self.arrays, self.parts
+        return "penalty", arrays, (1, 2, 3), (c.stretch.size,), (c.l1, c.l2, c.scale)
+
 
 @cython.final
 cdef class LimitNorms(Op):
@@ -52,3 +57,8 @@ cdef class LimitNorms(Op):
         p.outer, p.reduced, p.inner = w.shape
         p.low, p.high, p.rate, p.epsilon = low, high, rate, epsilon
         operations.prepare_limit_norms(&self.c)
+
+    def record(self):
+        p = self.c.problem
+        reals = p.low, p.high, p.rate, p.epsilon
+        return "limit_norms", self.arrays, (0,), (p.outer, p.reduced, p.inner), reals

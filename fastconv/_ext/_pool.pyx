@@ -10,7 +10,7 @@ import numpy as np
 from fastconv._ext._core cimport operations, pointer
 from fastconv._ext._kernels cimport fc_pool
 from fastconv._ext._operations cimport fc_pool_op
-from fastconv._ext._program cimport Op, bind, describe_activation_gradient
+from fastconv._ext._program cimport Op, arrays_with_output, bind, describe_activation_gradient
 
 cdef enum:
     EXACT_FLOAT32 = 1 << 24         # float32 represents all integers up to this one
@@ -36,13 +36,17 @@ cdef class _PoolOp(Op):
         p.wide_argmax = p.pool_h * p.pool_w > 256
         return 0
 
-    cdef tuple _record(self, str kind):
+    cdef tuple _sizes(self):
         p = self.c.problem
-        sizes = (
+        return (
             p.batch, p.height, p.width, p.channels, p.pool_h, p.pool_w, p.out_h, p.out_w,
             p.stride_h, p.stride_w, p.pad_top, p.pad_left,
         )
-        return kind, self.arrays[:2], (1,), sizes, ()
+
+    cdef tuple _gradient_record(self, str kind, int arrays):
+        g = self.c.problem.activation_gradient
+        all_arrays = arrays_with_output(self, arrays, &self.c.problem.activation_gradient)
+        return kind, all_arrays, (arrays - 1,), (*self._sizes(), g.kind), (g.slope,)
 
     cdef void *_argmax(self, argmax, y) except? NULL:
         cdef int64_t places = self.c.problem.pool_h * self.c.problem.pool_w
@@ -75,7 +79,7 @@ cdef class MaxPoolForward(_PoolOp):
         operations.prepare_max_pool(&self.c)
 
     def record(self):
-        return self._record("max_pool")
+        return "max_pool", self.arrays, (1, 2), self._sizes(), ()
 
 
 @cython.final
@@ -96,6 +100,9 @@ cdef class MaxPoolBackward(_PoolOp):
         self.c.problem.argmax = self._argmax(argmax, dy)
         operations.prepare_max_pool_backward(&self.c)
 
+    def record(self):
+        return self._gradient_record("max_pool_input", 3)
+
 
 @cython.final
 cdef class AveragePoolForward(_PoolOp):
@@ -108,7 +115,7 @@ cdef class AveragePoolForward(_PoolOp):
         operations.prepare_average_pool(&self.c)
 
     def record(self):
-        return self._record("average_pool")
+        return "average_pool", self.arrays, (1,), self._sizes(), ()
 
 
 @cython.final
@@ -127,3 +134,6 @@ cdef class AveragePoolBackward(_PoolOp):
         )
         self.c.problem.dy, self.c.problem.dx = pointer(dy), pointer(dx)
         operations.prepare_average_pool_backward(&self.c)
+
+    def record(self):
+        return self._gradient_record("average_pool_input", 2)

@@ -32,6 +32,10 @@ cdef int describe_activation_gradient(
 ) except -1
 
 
+# The arrays of an op, and after them the output of the activation, or None.
+cdef tuple arrays_with_output(Op self, int count, const fc_activation_gradient *gradient)
+
+
 # An op that packs its filters before it uses them (operations/filters.c).
 cdef class FilterOp(Op):
     cdef Workspace filters

@@ -191,6 +191,11 @@ cdef int describe_activation_gradient(
     return 0
 
 
+cdef tuple arrays_with_output(Op self, int count, const fc_activation_gradient *gradient):
+    output = self.arrays[count] if gradient.output != NULL else None
+    return (*self.arrays[:count], output)
+
+
 cdef int _run(
     fc_op **ops, int64_t count, Workspace workspace, int num_threads, fc_adaptation *adaptation
 ) except -1:

@@ -13,16 +13,19 @@ DESCRIPTION = (
     "Writes a model for other programs. `--to onnx` writes an ONNX file and needs the package "
     "onnx. `--to c` writes a folder of C sources that compute what `fastconv predict` computes, "
     "with the same bits: NAME.h, NAME.c, the parts of fastconv that the network needs, a Makefile "
-    "and a CMakeLists.txt."
+    "and a CMakeLists.txt. `--train` adds a training step with the loss and the optimizer of the "
+    "model, which computes what `fastconv train` computes."
 )
 EXAMPLES = [
     "fastconv export digits.keras --to onnx --out digits.onnx",
     "fastconv export digits.keras --to c --out digits",
     "fastconv export lenet5 --to c --out lenet --name lenet --max-threads 4",
+    "fastconv export digits.keras --to c --out digits --train 32",
 ]
 # Format -> the options that belong to it alone, as they are written.
 FORMATS = {"onnx": {"opset": "--opset"}, "c": {"name": "--name", "batch": "--batch",
-                                               "max_threads": "--max-threads"}}  # fmt: skip
+                                               "max_threads": "--max-threads",
+                                               "train": "--train"}}  # fmt: skip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", help="c: the beginning of all names; by default the model's")
     parser.add_argument("--batch", type=int, metavar="N", help="c: samples of one call, 1")
     parser.add_argument("--max-threads", type=int, metavar="N", help="c: threads of one call, 1")
+    parser.add_argument(
+        "--train", type=int, metavar="N", nargs="?", const=32,
+        help="c: also a training step on batches of N samples, 32",
+    )  # fmt: skip
 
 
 def run(options: argparse.Namespace) -> None:
@@ -56,9 +63,11 @@ def _to_onnx(options: argparse.Namespace) -> None:
 def _to_c(options: argparse.Namespace) -> None:
     from fastconv.export import c_network
 
-    check_at_least(options, "batch", "max_threads")
+    check_at_least(options, "batch", "max_threads", "train")
     check_folder("--out", options.out)
     model = models.chosen(options)
+    if options.train and model.optimizer is None:
+        raise InputError(f"--train: {options.model} was saved without an optimizer")
     name = options.name or re.sub(r"\W", "_", model.name, flags=re.ASCII)
     with checked_input(options.model):
         folder = c_network(
@@ -67,5 +76,7 @@ def _to_c(options: argparse.Namespace) -> None:
             name=name,
             batch_size=options.batch or 1,
             threads=options.max_threads or 1,
+            train_batch_size=options.train,
         )
-    print(f"{folder}/{name}.h: int {name}_init(void *arena), {name}_run(arena, x, y)")
+    step = f", {name}_train_step(arena, x, labels, &loss)" if options.train else ""
+    print(f"{folder}/{name}.h: int {name}_init(void *arena), {name}_run(arena, x, y){step}")

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from fastconv import runtime
 from fastconv.common.arguments import normalize_int
+from fastconv.common.arrays import ALIGNMENT
 from fastconv.export import c_source, library
 from fastconv.export.program import Program, make_program
+from fastconv.export.training import make_trained_programs
 from fastconv.ops import compiled
 
 if TYPE_CHECKING:
@@ -29,8 +31,9 @@ def c_network(
     name: str = "net",
     batch_size: int = 1,
     threads: int = 1,
+    train_batch_size: int | None = None,
 ) -> Path:
-    """Write `model` as C sources that need neither Python nor fastconv, for inference.
+    """Write `model` as C sources that need neither Python nor fastconv.
 
     Args:
         model: a built model, all of whose operations are compiled ones.
@@ -38,14 +41,20 @@ def c_network(
         name: the beginning of all names in C and of the files NAME.h, NAME.c.
         batch_size: the number of samples of one call, N >= 1.
         threads: the largest number of threads that a call may use.
+        train_batch_size: also write a training step for batches of so many samples, with the loss
+            and the optimizer that `compile` was given, which continues where `fit` has ended; None
+            for inference only.
 
     Returns the folder: `make` there, or CMake's `add_subdirectory`, builds libNAME.a. Weights of
     more than 10 MiB are written to NAME.bin, which the program has to load. `NAME_run` computes
-    the same bits as `model.predict` of `batch_size` samples on the same instruction set.
+    the same bits as `model.predict` of `batch_size` samples on the same instruction set, and
+    `NAME_train_step` changes weights as `model.train_on_batch` does, to the bit.
 
     Raises:
         ValueError: if `name` is not an identifier of C, a number is less than 1, or the network
-            contains operations that only Python can compute.
+            contains operations that only Python can compute; for training, also if the learning
+            rate follows a schedule, or there is no loss.
+        RuntimeError: if there is no optimizer for training: `compile` was not called.
 
     >>> import tempfile
     >>> from fastconv import export, layers, models
@@ -59,29 +68,44 @@ def c_network(
         raise ValueError(f"`name` must be an identifier of C, received {name!r}")
     batch_size = normalize_int(batch_size, "batch_size")
     threads = normalize_int(threads, "threads")
-    program = make_program(model, batch_size)
-    external = program.weights.nbytes > INLINE_BYTES
-    arena = arena_bytes(program, threads)
+    if train_batch_size is None:
+        inference, training = make_program(model, batch_size), None
+    else:
+        train_batch_size = normalize_int(train_batch_size, "train_batch_size")
+        inference, training = make_trained_programs(model, batch_size, train_batch_size)
+    net = c_source.Exported(
+        name,
+        inference,
+        training,
+        threads,
+        network_bytes(inference, threads),
+        network_bytes(training, threads) if training else 0,
+        inference.weights.nbytes + inference.state.nbytes > INLINE_BYTES,
+    )
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     sources = library.copy_sources(folder)
-    (folder / "used.h").write_text(library.used_header(program.records))
-    (folder / f"{name}.h").write_text(c_source.header(name, program, threads, arena, external))
+    records = [record for program in net.programs for record in program.records]
+    (folder / "used.h").write_text(library.used_header(records))
+    (folder / f"{name}.h").write_text(c_source.header(net))
     with (folder / f"{name}.c").open("w") as file:
-        file.writelines(c_source.source(name, program, arena, external))
-    if external:
-        (folder / f"{name}.bin").write_bytes(program.weights.tobytes())
+        file.writelines(c_source.source(net))
+    if net.external:
+        constants = inference.weights.tobytes() + inference.state.tobytes()
+        (folder / f"{name}.bin").write_bytes(constants)
     (folder / "Makefile").write_text(_makefile(name, sources))
     (folder / "CMakeLists.txt").write_text(_cmake(name, sources))
     return folder
 
 
-def arena_bytes(program: Program, threads: int) -> int:
-    """The memory that `program` needs on any instruction set of this build, in bytes."""
-    return max(
-        compiled.network_bytes(program.words, program.weights, isa, threads)
+def network_bytes(program: Program, threads: int) -> int:
+    """The memory that `program` needs on any instruction set of this build, in bytes: a multiple
+    of 64."""
+    most = max(
+        compiled.network_bytes(program.words, program.weights, isa, threads, program.state.copy())
         for isa in runtime.compiled_isas()
     )
+    return -(-most // ALIGNMENT) * ALIGNMENT
 
 
 def _makefile(name: str, sources: list[str]) -> str:

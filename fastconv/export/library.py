@@ -31,10 +31,29 @@ TARGETS = {
 
 _ARCHITECTURES = {"x86_64": ("scalar", "avx2", "avx512"), "other": ("scalar", "neon")}
 
+_DIRECT = ("pack_item", "conv_item")
 _WINOGRAD = ("winograd_pack_item", "winograd_transform_item", "winograd_item")
+_WINOGRAD_GRADIENT = tuple(
+    f"winograd_gradient_{name}" for name in ("begin", "split", "reduce", "transform", "product")
+)
+# Kind of a convolution's record -> algorithm -> kernels
+_CONVOLUTIONS = {
+    "convolution": {"direct": _DIRECT, "winograd": _WINOGRAD},
+    "convolution_input": {
+        "direct": _DIRECT,
+        "scatter": ("scatter_pack_item", "scatter_item"),
+        "winograd": _WINOGRAD,
+    },
+    "convolution_kernel": {
+        "direct": ("filter_gradient_item", "filter_gradient_reduce"),
+        "winograd": _WINOGRAD_GRADIENT,
+    },
+}
 _NORM = ("channel_scale_item", "channel_affine_item")
+_NORM_GRADIENT = tuple(
+    f"channel_gradient_{name}" for name in ("item", "finish", "parameters", "pass")
+)
 _KERNELS = {
-    "convolution": ("pack_item", "conv_item"),
     "dense": ("dense_forward_item", "dense_sum_item"),
     "max_pool": ("max_pool_item",),
     "average_pool": ("average_pool_item",),
@@ -54,6 +73,34 @@ _KERNELS = {
     "response_norm": ("response_norm_item",),
     "prelu": ("prelu_item",),
     "chain": ("chain_item",),
+    "dense_input": ("dense_backward_input_item",),
+    "dense_kernel": ("dense_backward_kernel_item",),
+    "max_pool_input": ("max_pool_backward_item",),
+    "average_pool_input": ("average_pool_backward_item",),
+    "activation_input": ("activation_backward_pass",),
+    "softmax_input": ("softmax_backward", "log_softmax_backward"),
+    "merge_input": ("merge_backward",),
+    "scale": ("scale",),
+    "split": (),
+    "repeat_input": ("broadcast_backward_items", "broadcast_backward_item"),
+    "column_max_input": (),
+    "channel_norm": ("channel_moments_item", "channel_moments_finish", "channel_affine_item"),
+    "channel_norm_input": ("channel_scale_item", *_NORM_GRADIENT),
+    "frozen_norm_input": _NORM,
+    "row_norm_input": ("row_norm_gradient_item", "row_norm_gradient_reduce"),
+    "response_norm_input": ("response_norm_gradient_item",),
+    "prelu_input": ("prelu_gradient_item", "prelu_gradient_reduce"),
+    "dropout": ("dropout",),
+    "dropout_input": ("dropout",),
+    "gaussian": ("gaussian",),
+    "masked": ("masked_run",),
+    "loss": ("loss_row",),
+    "total_loss": (),
+    "penalty": ("penalty",),
+    "step": (),
+    "update": ("updates",),
+    "dense_update": ("dense_update_item", "updates"),
+    "limit_norms": ("limit_norms",),
 }
 
 
@@ -71,19 +118,30 @@ def copy_sources(folder: Path) -> list[str]:
 
 
 def used_kernels(records: Iterable[Record]) -> dict[str, set[str]]:
-    """The names of the kernels that `records` need, for the architectures "x86_64" and "other".
+    """The names of the kernels that `records` need, for the architectures "x86_64" and "other";
+    "updates" are all rules of optimizers.
 
-    Winograd's are among them where the choice of an algorithm on some instruction set of the
-    architecture is Winograd's, or where this build cannot tell, because it does not have that set.
+    Those of a convolution are the kernels of the algorithm that each instruction set of the
+    architecture chooses, or of all algorithms, where this build does not have that set.
     """
     records = list(records)
-    kernels = {kernel for record in records for kernel in _KERNELS[record.kind]}
-    geometries = [record.integers for record in records if record.kind == "convolution"]
-    used = {}
-    for architecture, isas in _ARCHITECTURES.items():
-        algorithms = {compiled.network_algorithm(g, isa) for g in geometries for isa in isas}
-        used[architecture] = kernels | set(_WINOGRAD if algorithms - {"direct"} else ())
-    return used
+    others = {record.kind for record in records} - _CONVOLUTIONS.keys()
+    kernels = {kernel for kind in others for kernel in _KERNELS[kind]}
+    convolutions = [record for record in records if record.kind in _CONVOLUTIONS]
+    return {
+        architecture: kernels.union(
+            *(_of_convolution(record, isa) for record in convolutions for isa in isas)
+        )
+        for architecture, isas in _ARCHITECTURES.items()
+    }
+
+
+def _of_convolution(record: Record, isa: str) -> Iterable[str]:
+    algorithm = compiled.network_algorithm(record.kind, record.integers, isa)
+    by_algorithm = _CONVOLUTIONS[record.kind]
+    if algorithm is None:
+        return [kernel for kernels in by_algorithm.values() for kernel in kernels]
+    return by_algorithm[algorithm.rstrip("24")]
 
 
 def used_header(records: Iterable[Record]) -> str:
@@ -91,5 +149,6 @@ def used_header(records: Iterable[Record]) -> str:
     lines = ["/* The kernels that the network needs. */", "#if defined(__x86_64__)"]
     for architecture, kernels in used_kernels(records).items():
         lines += [] if architecture == "x86_64" else ["#else"]
-        lines += [f"#define FC_USES_{name} {int(name in kernels)}" for name in compiled.KERNELS]
-    return "\n".join([*lines, "#endif", "#define FC_USES_updates 0", ""])
+        names = (*compiled.KERNELS, "updates")
+        lines += [f"#define FC_USES_{name} {int(name in kernels)}" for name in names]
+    return "\n".join([*lines, "#endif", ""])

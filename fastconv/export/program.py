@@ -1,13 +1,17 @@
-"""A plan for inference as data: the words of `_ext/network/network.h`, and the weights.
+"""Plans as data: the words of `_ext/network/network.h`, weights and state.
 
-Every op of the plan becomes one record, which the op itself writes (`record`). Its arrays become
-references: into the *weights* if no op writes them, otherwise into the *values*, the memory that a
-run changes. Both blocks contain only what an op uses.
+Every op of a plan becomes one record, which the op itself writes (`record`). Its arrays become
+references into three blocks, which contain only what an op uses:
+
+    values      what a run computes
+    weights     what no run changes
+    state       what training changes and keeps: weights, slots of the optimizer, moving averages
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -37,14 +41,38 @@ class Program(NamedTuple):
         words: int64, see `_ext/network/network.h`.
         weights: uint8, the constant arrays; each begins at a multiple of 64 bytes.
         records: the operations that `words` contains.
-        inputs, outputs: the shapes of these arrays, with the batch.
+        inputs, outputs: arrays of the shapes and dtypes of these, with the batch.
+        state: uint8, the initial content of the arrays that training changes and keeps; empty for
+            a network that is not trained.
     """
 
     words: np.ndarray
     weights: np.ndarray
     records: tuple[Record, ...]
-    inputs: tuple[tuple[int, ...], ...]
-    outputs: tuple[tuple[int, ...], ...]
+    inputs: tuple[End, ...]
+    outputs: tuple[End, ...]
+    state: np.ndarray
+
+
+class End(NamedTuple):
+    """Shape, with the batch, and dtype of an input or output."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    @property
+    def nbytes(self) -> int:
+        return int(np.prod(self.shape)) * self.dtype.itemsize
+
+
+class Listing(NamedTuple):
+    """The operations of a program in order, before memory is laid out."""
+
+    batch_size: int
+    records: list[Record]
+    inputs: list[np.ndarray]
+    outputs: list[np.ndarray]
+    trains: bool = False
 
 
 def make_program(model: Model, batch_size: int) -> Program:
@@ -52,43 +80,17 @@ def make_program(model: Model, batch_size: int) -> Program:
 
     Raises ValueError, naming them, for operations that have no record: those computed in Python.
     """
+    return lay_out([inference(model, batch_size)])[0]
+
+
+def inference(model: Model, batch_size: int) -> Listing:
+    """Return the operations of `model.predict`; raises as `make_program`."""
     plan = Plan(model.graph(), batch_size, model.parameters)
-    records = _records(plan)
-    ends = [*plan.inputs, *plan.outputs]
-    values, weights = _Memory(), _Memory()
-    written = [record.arrays[i] for record in records for i in record.written]
-    changed = {_owner(array) for array in [*written, *ends] if array is not None}
-    for array in [*ends, *(each for record in records for each in record.arrays)]:
-        if array is not None:
-            (values if _owner(array) in changed else weights).add(array)
-    values.place()
-    weights.place()
-
-    def reference(array: np.ndarray | None) -> int:
-        if array is None:
-            return compiled.NO_ARRAY
-        in_weights = _owner(array) not in changed
-        return 2 * (weights if in_weights else values).offset(array) + in_weights
-
-    words = [
-        compiled.NETWORK_MAGIC, 0, 4, batch_size, values.nbytes, weights.nbytes,
-        len(plan.inputs), len(plan.outputs), len(records),
-    ]  # fmt: skip
-    for array in ends:
-        words += reference(array), array.nbytes
-    for record in records:
-        words += _words(record, map(reference, record.arrays))
-    words[compiled.WORD_COUNT] = len(words)
-    return Program(
-        np.array(words, np.int64),
-        weights.content(),
-        tuple(records),
-        tuple(array.shape for array in plan.inputs),
-        tuple(array.shape for array in plan.outputs),
-    )
+    return Listing(batch_size, records_of(plan), plan.inputs, plan.outputs)
 
 
-def _records(plan: Plan) -> list[Record]:
+def records_of(plan: Plan) -> list[Record]:
+    """Return the records of all ops; ValueError, naming them, for ops that have none."""
     described = [(op, op.record() if isinstance(op, compiled.Op) else None) for op in plan.ops]
     refused = sorted(
         {getattr(op, "name", type(op).__name__) for op, record in described if record is None}
@@ -100,11 +102,87 @@ def _records(plan: Plan) -> list[Record]:
     return [Record(*record) for _, record in described if record is not None]
 
 
+def lay_out(listings: Sequence[Listing], state: Iterable[np.ndarray] = ()) -> list[Program]:
+    """Return the programs of one network, which share weights and state.
+
+    Args:
+        listings: the operations of every program.
+        state: the arrays that training changes and keeps.
+    """
+    kept = {_owner(array) for array in state}
+    weights, states = _Memory(), _Memory()
+    blocks = [_Blocks(listing, kept, weights, states) for listing in listings]
+    for memory in (weights, states):
+        memory.place()
+    return [
+        Program(
+            np.array(each.words(), np.int64),
+            weights.content(),
+            tuple(each.listing.records),
+            tuple(End(array.shape, array.dtype) for array in each.listing.inputs),
+            tuple(End(array.shape, array.dtype) for array in each.listing.outputs),
+            states.content(),
+        )
+        for each in blocks
+    ]
+
+
+class _Blocks:
+    """The blocks of memory of one program."""
+
+    def __init__(self, listing: Listing, kept: set[int], weights: _Memory, state: _Memory):
+        self.listing, self._kept = listing, kept
+        self._memories = {
+            compiled.IN_VALUES: _Memory(),
+            compiled.IN_WEIGHTS: weights,
+            compiled.IN_STATE: state,
+        }
+        ends = [*listing.inputs, *listing.outputs]
+        written = [record.arrays[i] for record in listing.records for i in record.written]
+        self._changed = {_owner(array) for array in [*written, *ends] if array is not None}
+        for array in [*ends, *(each for record in listing.records for each in record.arrays)]:
+            if array is not None:
+                self._memories[self._block(array)].add(array)
+        self._memories[compiled.IN_VALUES].place()
+
+    def _block(self, array: np.ndarray) -> int:
+        owner = _owner(array)
+        if owner in self._kept:
+            return compiled.IN_STATE
+        return compiled.IN_VALUES if owner in self._changed else compiled.IN_WEIGHTS
+
+    def _reference(self, array: np.ndarray | None) -> int:
+        if array is None:
+            return compiled.NO_ARRAY
+        block = self._block(array)
+        return compiled.BLOCKS * self._memories[block].offset(array) + block
+
+    def words(self) -> list[int]:
+        listing, records = self.listing, self.listing.records
+        parts = [r.integers[-1] for r in records if r.kind == "convolution_input"]
+        words = [
+            compiled.NETWORK_MAGIC, 0, 4, listing.batch_size,
+            *(memory.nbytes for memory in self._memories.values()),
+            listing.trains, sum(parts), len(listing.inputs), len(listing.outputs), len(records),
+        ]  # fmt: skip
+        for array in [*listing.inputs, *listing.outputs]:
+            words += self._reference(array), array.nbytes
+        for record in records:
+            words += _words(record, map(self._reference, record.arrays))
+        words[compiled.WORD_COUNT] = len(words)
+        return words
+
+
 def _words(record: Record, references: Iterable[int]) -> list[int]:
     reals = np.array(record.reals, np.float64).view(np.int64)
     counts = len(record.arrays), len(record.integers), len(record.reals)
     kind = compiled.RECORD_KINDS.index(record.kind)
-    return [kind, *counts, *references, *record.integers, *reals.tolist()]
+    return [kind, *counts, *references, *map(_signed, record.integers), *reals.tolist()]
+
+
+def _signed(integer: int) -> int:
+    """The int64 with the bits of an int64 or uint64, such as a seed."""
+    return int(integer) - 2**64 if integer >= 2**63 else int(integer)
 
 
 def _owner(array: np.ndarray) -> int:
@@ -118,8 +196,8 @@ class _Memory:
     """A block of memory that holds copies of the parts of other blocks that are used."""
 
     def __init__(self):
-        self._used: list[tuple[int, int, np.ndarray]] = []  # (begin, end) as addresses
-        self._parts: list[tuple[int, int, int]] = []  # (begin, end, offset), in order
+        self._used: list[tuple[int, int, np.ndarray]] = []  # (begin, end) as addresses, first first
+        self._parts: list[tuple[int, int, int]] = []  # (begin, end, offset), by address
         self.nbytes = 0
 
     def add(self, array: np.ndarray) -> None:
@@ -127,24 +205,24 @@ class _Memory:
         self._used.append((begin, begin + array.nbytes, array))
 
     def place(self) -> None:
-        """Give every used part its offset; parts that overlap keep their distance."""
-        for begin, end, _ in sorted(self._used, key=lambda part: part[:2]):
-            if self._parts and begin < self._parts[-1][1]:
-                last = self._parts[-1]
-                self._parts[-1] = (last[0], max(last[1], end), last[2])
+        """Give every used part its offset, in the order of their first use; those that overlap are
+        one part."""
+        merged: list[list[int]] = []  # [begin, end, first use]
+        for begin, end, use in sorted((b, e, use) for use, (b, e, _) in enumerate(self._used)):
+            if merged and begin < merged[-1][1]:
+                merged[-1][1:] = max(merged[-1][1], end), min(merged[-1][2], use)
             else:
-                self._parts.append((begin, end, self.nbytes))
-            first, last_end, offset = self._parts[-1]
-            self.nbytes = offset + -(-(last_end - first) // ALIGNMENT) * ALIGNMENT
+                merged.append([begin, end, use])
+        for begin, end, _ in sorted(merged, key=lambda part: part[2]):
+            self._parts.append((begin, end, self.nbytes))
+            self.nbytes += -(-(end - begin) // ALIGNMENT) * ALIGNMENT
+        self._parts.sort()
 
     def offset(self, array: np.ndarray) -> int:
         begin = array.__array_interface__["data"][0]
-        end = begin + array.nbytes
-        return next(
-            offset + begin - first
-            for first, last, offset in self._parts
-            if first <= begin and end <= last
-        )
+        at = bisect(self._parts, begin, key=lambda part: part[0]) - 1
+        first, _, offset = self._parts[at]
+        return offset + begin - first
 
     def content(self) -> np.ndarray:
         """The bytes of all parts, with zeros between them."""

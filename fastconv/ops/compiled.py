@@ -86,11 +86,16 @@ from fastconv._ext._merge import (
     Split,
 )
 from fastconv._ext._network import (
+    BLOCKS,
+    IN_STATE,
+    IN_VALUES,
+    IN_WEIGHTS,
     KERNELS,
     NETWORK_MAGIC,
     NETWORK_WORDS,
     NO_ARRAY,
     RECORD_KINDS,
+    SETTINGS,
     WORD_COUNT,
     Network,
     network_algorithm,
@@ -109,7 +114,7 @@ from fastconv._ext._normalization import (
     RowNormBackward,
     RowNormForward,
 )
-from fastconv._ext._optim import Rule, Update
+from fastconv._ext._optim import RULES, Rule, Update
 from fastconv._ext._penalty import LimitNorms, Penalty
 from fastconv._ext._pool import (
     AveragePoolBackward,
@@ -122,9 +127,13 @@ from fastconv._ext._resample import Resample, Transpose, Warp, WarpBackward
 
 __all__ = [
     "ALGORITHMS",
+    "BLOCKS",
     "COST_TERMS",
     "FUSIBLE",
     "INSTRUCTIONS",
+    "IN_STATE",
+    "IN_VALUES",
+    "IN_WEIGHTS",
     "KEEPS_INPUT",
     "KERNELS",
     "MOST_AXES",
@@ -133,6 +142,8 @@ __all__ = [
     "NETWORK_WORDS",
     "NO_ARRAY",
     "RECORD_KINDS",
+    "RULES",
+    "SETTINGS",
     "WORD_COUNT",
     "ActivationBackward",
     "ActivationForward",

@@ -19,6 +19,8 @@ from fastconv.plan.rules import L1L2Penalty, NumPyPenalty, Penalty
 class _PythonPenalty:
     """value[0] = scale * penalty of x; adds its gradient to `gradient`, if given."""
 
+    name = "a penalty"
+
     def __init__(self, penalty: NumPyPenalty, x, gradient, value, scale):
         self._penalty, self._x, self._gradient = penalty, x, gradient
         self._value, self._scale = value, scale

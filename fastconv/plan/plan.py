@@ -199,6 +199,11 @@ class Plan:
         return self._program.ops
 
     @property
+    def penalty_arrays(self) -> tuple[np.ndarray, ...]:
+        """The arrays of one number that hold `penalties`."""
+        return tuple(self._penalties)
+
+    @property
     def penalty(self) -> float:
         """The sum of the penalties of regularizers in the loss of the last run."""
         return sum(self.penalties)

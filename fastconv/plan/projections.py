@@ -18,6 +18,8 @@ from fastconv.plan.rules import NonNegative, NormLimits, NumPyProjection, Projec
 class _PythonProjection:
     """Replaces w by its projection."""
 
+    name = "a constraint"
+
     def __init__(self, projection: NumPyProjection, w: np.ndarray):
         self._projection, self._w = projection, w
 

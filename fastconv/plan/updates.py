@@ -49,6 +49,8 @@ class Updater(Protocol):
 class _Clipping:
     """Clips the gradients."""
 
+    name = "the clipping of gradients"
+
     def __init__(self, clip: Callable[[], None]):
         self.run_python = clip
 
@@ -58,6 +60,7 @@ class _NumPyUpdate:
 
     def __init__(self, step: Callable[..., None], variable: Variable, parameters: AnyParameters):
         self._step, self._variable = step, variable
+        self.name = f"the update of {variable.path}"
         self._w = parameters.view(parameters.values, variable)
         self._gradient = parameters.view(parameters.gradient, variable)
 
@@ -67,6 +70,8 @@ class _NumPyUpdate:
 
 class _AccumulatedUpdate:
     """Accumulates gradients, and runs the update with their mean every few batches."""
+
+    name = "the accumulation of gradients"
 
     def __init__(self, accumulation: Accumulation, parameters: AnyParameters, update: list[Any]):
         self._accumulation, self._gradient = accumulation, parameters.gradient

@@ -6,9 +6,11 @@
 static const fc_build builders[FC_RECORD_KINDS] = {FC_RECORDS(FC_BUILDER)};
 
 static int build(void *memory, const int64_t *program, int64_t words, const void *weights,
-                 const fc_table *table, int threads, int64_t *bytes)
+                 void *state, const fc_table *table, int threads, int64_t *bytes)
 {
-    return fc_network_build(memory, program, words, builders, weights, table, threads, bytes);
+    return fc_network_build(memory, program, words, builders, weights, state, table, threads,
+                            bytes);
 }
 
-const fc_network_functions fc_networks = {fc_network_head_bytes, build, fc_network_run};
+const fc_network_functions fc_networks = {fc_network_head_bytes, build, fc_network_run,
+                                           fc_network_invalidate};

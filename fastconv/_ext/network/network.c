@@ -8,13 +8,17 @@
 enum {
     RECORD_HEAD = 4,                 /* words before the arrays of a record */
     OP_BYTES = 1024,                 /* most bytes of an op, without its lists */
+    PART_BYTES = 768,                /* most bytes of a part of a convolution's input gradient */
     LIST_BYTES = 2 * sizeof(int64_t) /* most bytes in the lists of an op per array */
 };
-_Static_assert(sizeof(fc_direct_op) <= 192 && sizeof(fc_direct_part) <= 768 &&
+_Static_assert(sizeof(fc_direct_op) <= 192 && sizeof(fc_direct_part) <= PART_BYTES &&
                    sizeof(fc_winograd_op) <= OP_BYTES && sizeof(fc_resample_op) <= OP_BYTES &&
-                   sizeof(fc_pool_op) <= OP_BYTES && sizeof(fc_chain_op) <= OP_BYTES,
+                   sizeof(fc_pool_op) <= OP_BYTES && sizeof(fc_chain_op) <= OP_BYTES &&
+                   sizeof(fc_filter_gradient_op) <= OP_BYTES &&
+                   sizeof(fc_winograd_gradient_op) <= OP_BYTES,
                "an op and its parts must fit into OP_BYTES");
-static const int64_t MOST_BYTES = INT64_C(1) << 46; /* sizes beyond this are damage */
+/* Sizes beyond these are damage. */
+static const int64_t MOST_BYTES = INT64_C(1) << 46, MOST_PARTS = INT64_C(1) << 32;
 
 void *fc_take(fc_builder *b, int64_t bytes)
 {
@@ -35,27 +39,55 @@ static int64_t damaged(fc_builder *b)
     return 0;
 }
 
-static char *array(fc_builder *b, int64_t reference, int64_t bytes, int is_written)
+/* `alignment`: of its elements. */
+static char *array(fc_builder *b, int64_t reference, int64_t bytes, int64_t alignment)
 {
-    const int in_weights = reference & 1;
-    const int64_t offset = reference >> 1;
-    const int64_t size = in_weights ? b->weights_bytes : b->values_bytes;
-    if (reference < 0 || bytes < 0 || bytes > size || offset > size - bytes ||
-        offset % b->table->target.element_size || (in_weights && is_written)) {
+    const int64_t block = reference % FC_BLOCKS, offset = reference / FC_BLOCKS;
+    if (reference < 0 || bytes < 0 || block > FC_IN_STATE || bytes > b->block_bytes[block] ||
+        offset > b->block_bytes[block] - bytes || offset % alignment) {
         damaged(b);
         return NULL;
     }
-    return (in_weights ? (char *)(intptr_t)b->weights : b->values) + offset;
+    return b->blocks[block] + offset;
+}
+
+static int64_t reference_at(const fc_builder *b, int64_t index)
+{
+    return index < b->array_count ? b->arrays[index] : FC_NO_ARRAY;
 }
 
 const void *fc_read_array(fc_builder *b, int64_t index, int64_t bytes)
 {
-    return array(b, index < b->array_count ? b->arrays[index] : FC_NO_ARRAY, bytes, 0);
+    return array(b, reference_at(b, index), bytes, b->table->target.element_size);
 }
 
 void *fc_written_array(fc_builder *b, int64_t index, int64_t bytes)
 {
-    return array(b, index < b->array_count ? b->arrays[index] : FC_NO_ARRAY, bytes, 1);
+    const int64_t reference = reference_at(b, index);
+    if (reference % FC_BLOCKS == FC_IN_WEIGHTS)
+        damaged(b);
+    return array(b, reference, bytes, b->table->target.element_size);
+}
+
+const void *fc_constant_array(fc_builder *b, int64_t index, int64_t bytes)
+{
+    const int64_t reference = reference_at(b, index);
+    if (reference % FC_BLOCKS != FC_IN_WEIGHTS)
+        damaged(b);
+    return array(b, reference, bytes, sizeof(int64_t));
+}
+
+const void *fc_read_words(fc_builder *b, int64_t index, int64_t count)
+{
+    return array(b, reference_at(b, index), count * (int64_t)sizeof(int64_t), sizeof(int64_t));
+}
+
+double *fc_double_array(fc_builder *b, int64_t index, int64_t count)
+{
+    const int64_t reference = reference_at(b, index);
+    if (reference % FC_BLOCKS == FC_IN_WEIGHTS)
+        damaged(b);
+    return (double *)array(b, reference, count * (int64_t)sizeof(double), sizeof(double));
 }
 
 int fc_has_array(const fc_builder *b, int64_t index)
@@ -103,7 +135,8 @@ static int is_program(const int64_t *program, int64_t words)
         if (program[i] < 0 || program[i] > MOST_BYTES)
             return 0;
     return program[FC_WORD_INPUTS] <= words && program[FC_WORD_OUTPUTS] <= words &&
-           program[FC_WORD_RECORDS] <= words &&
+           program[FC_WORD_RECORDS] <= words && program[FC_WORD_TRAINS] <= 1 &&
+           program[FC_WORD_PARTS] <= MOST_PARTS &&
            (program[FC_WORD_ELEMENT_SIZE] == 4 || program[FC_WORD_ELEMENT_SIZE] == 8);
 }
 
@@ -114,7 +147,8 @@ int64_t fc_network_head_bytes(const int64_t *program, int64_t words)
     /* No record has more arrays than there are words. */
     const int64_t ops = OP_BYTES + 3 * 64 + (int64_t)sizeof(fc_op *);
     return fc_round_up((int64_t)sizeof(fc_network), 64) +
-           fc_round_up(program[FC_WORD_RECORDS] * ops + 64 + words * LIST_BYTES, 64);
+           fc_round_up(program[FC_WORD_RECORDS] * ops + 64 + words * LIST_BYTES, 64) +
+           program[FC_WORD_PARTS] * PART_BYTES;
 }
 
 /* Reads the record at word `at` into the builder; returns the word after it, 0 if damaged. */
@@ -152,20 +186,22 @@ static int64_t place_filters(fc_network *n, char *memory)
 }
 
 int fc_network_build(void *memory, const int64_t *program, int64_t words, const fc_build *builders,
-                     const void *weights, const fc_table *table, int threads, int64_t *bytes)
+                     const void *weights, void *state, const fc_table *table, int threads,
+                     int64_t *bytes)
 {
     const int64_t head = fc_network_head_bytes(program, words);
     *bytes = head;
     if (head == 0 || program[FC_WORD_ELEMENT_SIZE] != table->target.element_size)
         return FC_NETWORK_DAMAGED;
     fc_builder b = {.table = table, .head = memory, .head_end = (char *)memory + head,
-                    .values = (char *)memory + head, .weights = weights,
-                    .values_bytes = program[FC_WORD_VALUES],
-                    .weights_bytes = program[FC_WORD_WEIGHTS]};
+                    .blocks = {(char *)memory + head, (char *)(intptr_t)weights, state},
+                    .block_bytes = {program[FC_WORD_VALUES], program[FC_WORD_WEIGHTS],
+                                    program[FC_WORD_STATE]}};
     fc_network *n = fc_take(&b, sizeof *n);
     n->ops = fc_take(&b, program[FC_WORD_RECORDS] * (int64_t)sizeof(fc_op *));
     n->batch = program[FC_WORD_BATCH];
-    n->values = b.values;
+    n->values = b.blocks[FC_IN_VALUES];
+    n->state = state;
     n->ends = program + FC_WORDS;
     n->inputs = (int)program[FC_WORD_INPUTS];
     n->outputs = (int)program[FC_WORD_OUTPUTS];
@@ -174,7 +210,8 @@ int fc_network_build(void *memory, const int64_t *program, int64_t words, const 
     if (at > words)
         return FC_NETWORK_DAMAGED;
     for (const int64_t *end = n->ends; end < program + at; end += 2)
-        array(&b, end[0], end[1], 1);
+        if (!array(&b, end[0], end[1], 1) || end[0] % FC_BLOCKS != FC_IN_VALUES)
+            return FC_NETWORK_DAMAGED;
     for (int64_t i = 0; i < program[FC_WORD_RECORDS] && !b.status; i++) {
         const int64_t kind = at < words ? program[at] : -1;
         if ((at = next_record(&b, program, words, at)) == 0)
@@ -185,8 +222,14 @@ int fc_network_build(void *memory, const int64_t *program, int64_t words, const 
     }
     if (b.status)
         return b.status;
-    char *filters = b.values + fc_round_up(b.values_bytes, 64);
-    n->workspace = filters + place_filters(n, filters);
+    n->settings = b.settings;
+    /* An update also runs over the gaps between the gradients of weights. */
+    n->unclear = program[FC_WORD_TRAINS] ? program[FC_WORD_VALUES] : 0;
+    n->random = b.random;
+    if ((n->random || program[FC_WORD_TRAINS]) && !n->settings)
+        return FC_NETWORK_DAMAGED;
+    char *filters = n->values + fc_round_up(program[FC_WORD_VALUES], 64);
+    n->workspace = filters + (program[FC_WORD_TRAINS] ? 0 : place_filters(n, filters));
     /* One thread may need more scratch memory than several, whose items are smaller. */
     threads = fc_team_for(n->ops, n->count, threads);
     n->threads = threads;
@@ -202,8 +245,12 @@ void fc_network_run(fc_network *n, const void *const *x, void *const *y, fc_para
                     void *context)
 {
     const int64_t *end = n->ends;
+    memset(n->values, 0, (size_t)n->unclear);
+    n->unclear = 0;
     for (int i = 0; i < n->inputs; i++, end += 2)
-        memcpy(n->values + (end[0] >> 1), x[i], (size_t)end[1]);
+        memcpy(n->values + end[0] / FC_BLOCKS, x[i], (size_t)end[1]);
+    for (fc_random *each = n->random; each; each = each->next)
+        *each->draws = fc_count_of(n->settings[FC_SETTING_DRAWS]) + each->ahead;
     fc_size_run(&n->run, n->ops, n->count, parallel ? n->threads : 1);
     fc_begin_run(&n->run, n->workspace);
     if (parallel && n->run.threads > 1)
@@ -211,5 +258,12 @@ void fc_network_run(fc_network *n, const void *const *x, void *const *y, fc_para
     else
         fc_run_member(&n->run, 0, 1);
     for (int i = 0; i < n->outputs; i++, end += 2)
-        memcpy(y[i], n->values + (end[0] >> 1), (size_t)end[1]);
+        memcpy(y[i], n->values + end[0] / FC_BLOCKS, (size_t)end[1]);
+}
+
+void fc_network_invalidate(fc_network *n)
+{
+    for (int64_t i = 0; i < n->count; i++)
+        if (n->ops[i]->kind->place_filters)
+            ((fc_filter_op *)n->ops[i])->is_packed = 0;
 }

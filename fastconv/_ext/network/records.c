@@ -1,84 +1,17 @@
-/* records.c: one builder per kind of record: the words of a record become an op.
- *
- * A builder reads its words in the order in which `fastconv.export.records` writes them.  It
- * describes the op as the Cython class of that op does, and calls the same fc_prepare function. */
-#include "network.h"
+/* records.c: builders of the operations of inference (builders.h). */
+#include "builders.h"
 
-#include <string.h>
-
-enum { MOST = 1 << 30, MOST_ACTIVATION = FC_BOUNDED_RELU };
-
-static void *new_op(fc_builder *b, size_t bytes)
-{
-    fc_op *op = fc_take(b, (int64_t)bytes);
-    if (op) {
-        op->table = b->table;
-        op->target = b->table->target;
-    }
-    return op;
-}
-
-/* The bytes of `count` sizes multiplied, as elements of the network's type. */
-static int64_t bytes_of(fc_builder *b, const int64_t *sizes, int count)
-{
-    return fc_product(b, sizes, count) * b->table->target.element_size;
-}
-
-/* An array that may be left out. */
-static const void *optional(fc_builder *b, int64_t index, int64_t bytes)
-{
-    return fc_has_array(b, index) ? fc_read_array(b, index, bytes) : NULL;
-}
-
-static void *optional_written(fc_builder *b, int64_t index, int64_t bytes)
-{
-    return fc_has_array(b, index) ? fc_written_array(b, index, bytes) : NULL;
-}
-
-#define BYTES(...) \
-    bytes_of(b, (const int64_t[]){__VA_ARGS__}, \
-             (int)(sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t)))
-
-/* A size, and a number that may be 0. */
-static int64_t size_at(fc_builder *b, int64_t index) { return fc_integer(b, index, 1, MOST); }
-static int64_t count_at(fc_builder *b, int64_t index) { return fc_integer(b, index, 0, MOST); }
-static int code_at(fc_builder *b, int64_t index, int64_t most)
-{
-    return (int)fc_integer(b, index, 0, most);
-}
+#include "../schedule/axis.h"
 
 /* ---- convolution ---- */
 
-/* Whether every window of an axis begins within the padded image. */
-static int fits(int64_t size, int64_t kernel, int64_t out, int64_t stride, int64_t pad)
-{
-    return (out - 1) * stride - pad < size && pad < kernel + size;
-}
-
-static void read_geometry(fc_builder *b, fc_geometry *g)
-{
-    int64_t *const sizes[] = {&g->batch,    &g->height,  &g->width,      &g->channels,
-                              &g->kernel_h, &g->kernel_w, &g->filters,   &g->out_h,
-                              &g->out_w,    &g->stride_h, &g->stride_w,  &g->pad_top,
-                              &g->pad_left, &g->dilation_h, &g->dilation_w, &g->groups};
-    const int count = (int)(sizeof sizes / sizeof *sizes);
-    for (int i = 0; i < count; i++) /* paddings may be negative: a crop */
-        *sizes[i] = fc_integer(b, i, i == 11 || i == 12 ? -MOST : 1, MOST);
-    g->padding_mode = code_at(b, count, FC_PAD_REFLECT);
-    if (!fits(g->height, g->kernel_h * g->dilation_h, g->out_h, g->stride_h, g->pad_top) ||
-        !fits(g->width, g->kernel_w * g->dilation_w, g->out_w, g->stride_w, g->pad_left) ||
-        g->groups < 1 || g->channels % g->groups || g->filters % g->groups)
-        b->status = FC_NETWORK_DAMAGED;
-}
-
 fc_op *fc_build_convolution(fc_builder *b)
 {
-    enum { ACTIVATION = 17, POOL, ALGORITHM };
     fc_geometry g;
     read_geometry(b, &g);
-    const int activation = code_at(b, ACTIVATION, FC_CAN_FUSE);
-    const int pool = code_at(b, POOL, FC_POOL_AVERAGE);
-    int algorithm = (int)fc_integer(b, ALGORITHM, -1, FC_ALGORITHMS - 1);
+    const int algorithm = read_algorithm(b, &g, FC_FORWARD);
+    const int activation = code_at(b, AFTER_ALGORITHM, FC_CAN_FUSE);
+    const int pool = code_at(b, AFTER_ALGORITHM + 1, FC_POOL_AVERAGE);
     if (pool && (g.groups != 1 || g.out_h % 2 || g.out_w % 2))
         b->status = FC_NETWORK_DAMAGED;
     if (b->status)
@@ -91,14 +24,6 @@ fc_op *fc_build_convolution(fc_builder *b)
     void *y = fc_written_array(b, 3, BYTES(g.batch, g.out_h / side, g.out_w / side, g.filters));
     if (b->status)
         return NULL;
-    const fc_target *target = &b->table->target;
-    if (algorithm < 0)
-        algorithm =
-            fc_choose_algorithm(target, &g, FC_FORWARD, 1, target->element_size == sizeof(float));
-    if (fc_obstacle(&g, FC_FORWARD, algorithm) != FC_APPLIES) {
-        b->status = FC_NETWORK_DAMAGED;
-        return NULL;
-    }
     if (algorithm == FC_DIRECT) {
         fc_direct_op *d = new_op(b, sizeof *d);
         fc_direct_part *part = fc_take(b, sizeof *part);
@@ -117,8 +42,8 @@ fc_op *fc_build_convolution(fc_builder *b)
     fc_winograd_op *d = new_op(b, sizeof *d);
     if (!d)
         return NULL;
-    fc_describe_winograd(target, &g, FC_FORWARD, algorithm == FC_WINOGRAD4 ? 4 : 2, &d->problem,
-                         &d->view);
+    fc_describe_winograd(&b->table->target, &g, FC_FORWARD, algorithm == FC_WINOGRAD4 ? 4 : 2,
+                         &d->problem, &d->view);
     d->view.w = w;
     d->problem.pool = pool;
     d->problem.activation = activation;
@@ -158,19 +83,10 @@ static fc_op *build_pool(fc_builder *b, void (*prepare)(fc_pool_op *))
     if (!op)
         return NULL;
     fc_pool *p = &op->problem;
-    int64_t *const sizes[] = {&p->batch,  &p->height, &p->width, &p->channels,
-                              &p->pool_h, &p->pool_w, &p->out_h, &p->out_w,
-                              &p->stride_h, &p->stride_w, &p->pad_top, &p->pad_left};
-    for (int i = 0; i < (int)(sizeof sizes / sizeof *sizes); i++)
-        *sizes[i] = i < 10 ? size_at(b, i) : count_at(b, i);
-    if (!fits(p->height, p->pool_h, p->out_h, p->stride_h, p->pad_top) ||
-        !fits(p->width, p->pool_w, p->out_w, p->stride_w, p->pad_left)) {
-        b->status = FC_NETWORK_DAMAGED;
-        return NULL;
-    }
-    p->wide_argmax = p->pool_h * p->pool_w > 256;
+    read_pool(b, p);
     p->x = fc_read_array(b, 0, BYTES(p->batch, p->height, p->width, p->channels));
     p->y = fc_written_array(b, 1, BYTES(p->batch, p->out_h, p->out_w, p->channels));
+    p->argmax = read_argmax(b, 2, p, 1);
     if (!b->status)
         prepare(op);
     return &op->op;
@@ -215,7 +131,7 @@ fc_op *fc_build_softmax(fc_builder *b)
 fc_op *fc_build_merge(fc_builder *b)
 {
     fc_merge_op *op = new_op(b, sizeof *op);
-    const int64_t count = b->array_count - 1;
+    const int64_t count = b->array_count - 2; /* after them: y, the output of an activation */
     const void **x = fc_take(b, (count > 0 ? count : 0) * (int64_t)sizeof *x);
     if (b->status || count < 1) {
         b->status = FC_NETWORK_DAMAGED;
@@ -229,6 +145,8 @@ fc_op *fc_build_merge(fc_builder *b)
     for (int64_t i = 0; i < count; i++)
         x[i] = fc_read_array(b, i, BYTES(op->stretch.size));
     op->problem.y = fc_written_array(b, count, BYTES(op->stretch.size));
+    read_activation_gradient(b, &op->problem.activation_gradient, count + 1,
+                             BYTES(op->stretch.size), 3, 0);
     if (!b->status)
         fc_prepare_merge(op);
     return &op->stretch.op;
@@ -270,16 +188,10 @@ fc_op *fc_build_repeat(fc_builder *b)
     if (!op)
         return NULL;
     fc_broadcast *p = &op->problem;
-    p->axes = (int)fc_integer(b, 0, 1, FC_BROADCAST_AXES);
-    int64_t elements = 1, last = 1; /* of x */
-    for (int axis = 0; axis < p->axes; axis++) {
-        p->size[axis] = size_at(b, 1 + 2 * axis);
-        p->stride[axis] = count_at(b, 2 + 2 * axis);
-        elements = fc_product(b, (const int64_t[]){elements, p->size[axis]}, 2);
-        last += (p->size[axis] - 1) * p->stride[axis];
-    }
-    p->x = (void *)(intptr_t)fc_read_array(b, 0, BYTES(last));
-    p->y = fc_written_array(b, 1, BYTES(elements));
+    int64_t x, y; /* elements */
+    read_broadcast(b, p, &x, &y);
+    p->x = (void *)(intptr_t)fc_read_array(b, 0, BYTES(x));
+    p->y = fc_written_array(b, 1, BYTES(y));
     if (!b->status)
         fc_prepare_repeat(op);
     return &op->op;
@@ -291,18 +203,34 @@ fc_op *fc_build_repeat(fc_builder *b)
 static int is_map(const int64_t *begin, const int64_t *offset, int64_t size, int64_t entries,
                   int64_t *furthest)
 {
-    int64_t most = 0;
     if (!begin || (entries && !offset) || begin[0] != 0 || begin[size] != entries)
         return 0;
     for (int64_t i = 0; i < size; i++)
         if (begin[i] > begin[i + 1])
             return 0;
+    *furthest = 0;
     for (int64_t i = 0; i < entries; i++) {
         if (offset[i] < 0 || offset[i] > MOST)
             return 0;
-        most = offset[i] > most ? offset[i] : most;
+        *furthest = fc_max64(*furthest, offset[i]);
     }
-    *furthest += most;
+    return 1;
+}
+
+/* Whether the stretches of an axis (kernels/resample.inc) end within it, and copies read elements
+ * up to offset *furthest, which they may raise. */
+static int are_stretches(const int64_t *stretch, const int64_t *begin, const int64_t *offset,
+                         int64_t size, int64_t run, int64_t *furthest)
+{
+    for (int64_t i = 0; i < size; i++) {
+        if (stretch[i] > size - i || stretch[i] < i - size)
+            return 0;
+        if (stretch[i] > 0) {
+            if (begin[i] == begin[i + 1])
+                return 0;
+            *furthest = fc_max64(*furthest, offset[begin[i]] + (stretch[i] - 1) * run);
+        }
+    }
     return 1;
 }
 
@@ -318,22 +246,30 @@ fc_op *fc_build_resample(fc_builder *b)
     p->run = fc_integer(b, 1, 1, MOST);
     p->fill = fc_real(b, 0);
     const int64_t elements = size_at(b, 2);
-    int64_t written = p->run, furthest = 0;
+    int64_t written = p->run, furthest = 0, last = 0; /* offsets: in all axes, in the last one */
     for (int axis = 0; axis < p->rank; axis++) {
         const int64_t entries = count_at(b, 4 + 2 * axis), bytes = (int64_t)sizeof(int64_t);
         p->size[axis] = size_at(b, 3 + 2 * axis);
         written = fc_product(b, (const int64_t[]){written, p->size[axis]}, 2);
-        p->begin[axis] = fc_read_array(b, 2 + 3 * axis, (p->size[axis] + 1) * bytes);
-        p->offset[axis] = fc_read_array(b, 3 + 3 * axis, entries * bytes);
+        p->begin[axis] = fc_constant_array(b, 2 + 3 * axis, (p->size[axis] + 1) * bytes);
+        p->offset[axis] = fc_constant_array(b, 3 + 3 * axis, entries * bytes);
         p->weight[axis] = optional(b, 4 + 3 * axis, entries * bytes);
+        furthest += last;
         if (b->status ||
-            !is_map(p->begin[axis], p->offset[axis], p->size[axis], entries, &furthest)) {
+            !is_map(p->begin[axis], p->offset[axis], p->size[axis], entries, &last)) {
             b->status = FC_NETWORK_DAMAGED;
             return NULL;
         }
     }
+    const int end = p->rank - 1; /* the last axis */
+    p->stretch = fc_constant_array(b, 1, p->size[end] * (int64_t)sizeof(int64_t));
+    if (b->status || !are_stretches(p->stretch, p->begin[end], p->offset[end], p->size[end],
+                                    p->run, &last)) {
+        b->status = FC_NETWORK_DAMAGED;
+        return NULL;
+    }
+    furthest += last;
     p->x = fc_read_array(b, 0, BYTES(elements));
-    p->stretch = fc_read_array(b, 1, p->size[p->rank - 1] * (int64_t)sizeof(int64_t));
     p->y = fc_written_array(b, 2 + 3 * p->rank, BYTES(written));
     if (written && furthest + p->run > elements)
         b->status = FC_NETWORK_DAMAGED;
@@ -385,19 +321,22 @@ fc_op *fc_build_scale_shift(fc_builder *b)
     return &op->op;
 }
 
+/* Rows are reduced in at most 2^24 at a time, because their indices are elements of the type. */
+enum { MOST_REDUCED = 1 << 24 };
+
 static fc_op *build_reduce(fc_builder *b, void (*prepare)(fc_reduce_op *), double scale)
 {
-    fc_reduce_op *op = new_op(b, sizeof *op);
+    fc_reduce_op *op = new_reduce(b, scale);
     if (!op)
         return NULL;
-    op->batch = size_at(b, 0);
-    op->rows = fc_integer(b, 1, 1, MOST);
-    op->channels = size_at(b, 2);
-    op->scale = scale;
+    const int64_t outputs = fc_product(b, (const int64_t[]){op->batch, op->channels}, 2);
     op->x = fc_read_array(b, 0, BYTES(op->batch, op->rows, op->channels));
-    op->y = fc_written_array(b, 1, BYTES(op->batch, op->channels));
+    op->y = fc_written_array(b, 1, BYTES(outputs));
+    op->argmax = optional_written(b, 2, outputs * (int64_t)sizeof(int32_t));
     if (!b->status)
         prepare(op);
+    if (op->argmax && op->block >= MOST_REDUCED)
+        b->status = FC_NETWORK_DAMAGED;
     return &op->op;
 }
 
@@ -409,22 +348,6 @@ fc_op *fc_build_column_sums(fc_builder *b)
 fc_op *fc_build_column_max(fc_builder *b) { return build_reduce(b, fc_prepare_column_max, 1.0); }
 
 /* ---- normalization ---- */
-
-/* Sizes and statistics that both kinds with given statistics have, from array `first` on. */
-static void read_norm(fc_builder *b, fc_channel_norm *p, int64_t first)
-{
-    p->segments = 1;
-    p->width = 1;
-    p->rows = size_at(b, 0);
-    p->channels = size_at(b, 1);
-    p->epsilon = fc_real(b, 0);
-    const int64_t bytes = BYTES(p->channels);
-    p->gamma = optional(b, first, bytes);
-    p->beta = optional(b, first + 1, bytes);
-    p->mean = (void *)(intptr_t)fc_read_array(b, first + 2, bytes);
-    p->variance = (void *)(intptr_t)fc_read_array(b, first + 3, bytes);
-    p->x = fc_read_array(b, 0, BYTES(p->rows, p->channels));
-}
 
 fc_op *fc_build_frozen_norm(fc_builder *b)
 {

@@ -153,8 +153,9 @@ static void max_backward_item(const fc_op *op, int phase, int64_t item, char *wo
     }
     char *dx = r->y + item * r->rows * r->row_bytes;
     for (int64_t c = item * r->channels; c < (item + 1) * r->channels; c++)
-        memcpy(dx + r->argmax[c] * r->row_bytes + c % r->channels * size, r->x + c * size,
-               (size_t)size);
+        if (r->argmax[c] >= 0 && r->argmax[c] < r->rows) /* a file may hold others */
+            memcpy(dx + r->argmax[c] * r->row_bytes + c % r->channels * size, r->x + c * size,
+                   (size_t)size);
 }
 
 static const fc_op_kind sums = {.phase_items = reduce_items, .phase_item = sums_item};

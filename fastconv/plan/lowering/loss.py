@@ -15,6 +15,8 @@ from fastconv.plan.tape import Tape, Tensor
 class _CustomLoss:
     """A loss in NumPy (`fastconv.losses.CustomLoss`) on fixed arrays."""
 
+    name = "the loss"
+
     def __init__(self, loss: operations.Loss, prediction, targets, gradient, values, weight):
         self._loss = loss
         self._prediction, self._targets = read_only(prediction), read_only(targets)
@@ -44,6 +46,8 @@ class Targets:
 
 class _TracedLoss:
     """A loss with a network of its own (`fastconv.losses.traced`) on fixed arrays."""
+
+    name = "the loss"
 
     def __init__(self, loss: operations.Loss, targets, prediction, weight, values, gradient):
         self._loss, self._targets = loss, targets

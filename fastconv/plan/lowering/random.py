@@ -161,6 +161,8 @@ class Drawn(Random):
 class _DrawnStep:
     """A Python op (`plan.program`)."""
 
+    name = "random numbers"
+
     def __init__(self, lowering: Drawn):
         self.run_python = lowering.run_python
 
@@ -226,6 +228,8 @@ class Augmentation(Random):
 
 class _AugmentationStep:
     """A Python op (`plan.program`)."""
+
+    name = "image augmentation"
 
     def __init__(self, lowering: Augmentation, x: np.ndarray, y: np.ndarray):
         self._lowering, self._x, self._y = lowering, read_only(x), y

@@ -1,5 +1,5 @@
-"""Additions to MkDocs: formulas as MathML, which browsers draw without a script, the order of
-search results, and the version."""
+"""Additions to MkDocs: notebooks as pages, formulas as MathML, which needs no script in a browser,
+the order of search results, and the version."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from latex2mathml.converter import convert
+from mkdocs.structure.files import File, Files
+
+from docs import notebooks
 
 FORMULA = re.compile(
     r'<(?P<tag>span|div) class="arithmatex">\\[(\[](?P<latex>.*?)\\[)\]]</(?P=tag)>', re.DOTALL
@@ -24,6 +27,17 @@ def on_config(config: Any) -> None:
     if not config["repo_url"]:
         config["edit_uri"] = None  # without a repository it would be a link into the guide
     config["copyright"] = f"fastconv {version[1]} · {config['copyright']}"
+
+
+def on_files(files: Files, config: Any) -> None:
+    """Add a page for every notebook, and its pictures."""
+    for path in notebooks.notebooks():
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        page, pictures = notebooks.as_page(path.stem, notebook)
+        folder = path.parent.name
+        files.append(File.generated(config, f"{folder}/{path.stem}.md", content=page))
+        for name, content in pictures.items():
+            files.append(File.generated(config, f"{folder}/{name}", content=content))
 
 
 def on_page_content(html: str, **_: Any) -> str:

@@ -151,13 +151,18 @@ def soft_shrink(x: np.ndarray, threshold: float = 0.5) -> np.ndarray:
 
 def sparse_plus(x: np.ndarray) -> np.ndarray:
     """0 where x <= -1, x where x >= 1, (x + 1)^2 / 4 in between."""
-    inner = _ops().square(_ops().clip(_ops().add(x, 1.0), 0.0, 2.0))
-    return _ops().add(_ops().multiply(inner, 0.25), _ops().relu(_ops().subtract(x, 1.0)))
+    return _ops().sparse_plus(x)
 
 
 def sparse_sigmoid(x: np.ndarray) -> np.ndarray:
     """min(max((x + 1) / 2, 0), 1)."""
-    return _ops().clip(_ops().multiply(_ops().add(x, 1.0), 0.5), 0.0, 1.0)
+    return _ops().sparse_sigmoid(x)
+
+
+def sparsemax(x: np.ndarray, axis: int = -1) -> np.ndarray:
+    """max(x - t, 0), with the t for which the elements along `axis` add up to 1: a softmax with
+    zeros (Martins & Astudillo 2016, arXiv 1602.02068)."""
+    return _ops().sparsemax(x, axis=axis)
 
 
 def squareplus(x: np.ndarray, b: float = 4) -> np.ndarray:
@@ -251,7 +256,7 @@ _CHAINS: dict[Callable[..., Any], Callable[[Any], Any] | None] = {
     tanh_shrink: lambda x: x - x.activation("tanh"),
 }
 
-FUNCTIONS = {function.__name__: function for function in (*_OPERATIONS, *_CHAINS)}
+FUNCTIONS = {function.__name__: function for function in (*_OPERATIONS, *_CHAINS, sparsemax)}
 # Keras's other names.
 swish: Callable[[np.ndarray], np.ndarray] = silu
 hard_swish: Callable[[np.ndarray], np.ndarray] = hard_silu
@@ -261,11 +266,13 @@ _ALIASES = {"swish": swish, "hard_swish": hard_swish}
 def operation(function: Callable[..., Any], shape: Shape) -> operations.Operation | None:
     """Return the operation of one of these functions with default arguments, on values of `shape`;
     None for linear."""
-    if function not in _CHAINS:
+    if function in _OPERATIONS:
         return _OPERATIONS[function]
     from fastconv.plan.chain import build
-    from fastconv.plan.functions import Elementwise, Slot
+    from fastconv.plan.functions import Elementwise, FunctionCall, Slot
 
+    if function is sparsemax:
+        return FunctionCall(_ops().sparsemax.function, {"x": Slot(0), "axis": -1})
     define = _CHAINS[function]
     if define is None:
         record = getattr(_ops(), function.__name__).function

@@ -207,6 +207,16 @@ def soft_shrunk(x):
     return np.sign(x) * np.maximum(np.abs(x) - 0.5, 0)
 
 
+def sparsemax(x):
+    """The projection on the simplex, by bisection for t."""
+    least, most = x.max(-1, keepdims=True) - 1, x.max(-1, keepdims=True)
+    for _ in range(60):
+        middle = (least + most) / 2
+        large = np.maximum(x - middle, 0).sum(-1, keepdims=True) > 1
+        least, most = np.where(large, middle, least), np.where(large, most, middle)
+    return np.maximum(x - least, 0)
+
+
 # Those that `reference` does not have.
 DEFINITIONS = {
     "linear": lambda x: x,
@@ -217,6 +227,7 @@ DEFINITIONS = {
     "soft_shrink": soft_shrunk,
     "sparse_plus": lambda x: np.where(x <= -1, 0, np.where(x < 1, (x + 1) ** 2 / 4, x)),
     "sparse_sigmoid": lambda x: np.where(x <= -1, 0, np.where(x >= 1, 1, (x + 1) / 2)),
+    "sparsemax": sparsemax,
     "squareplus": lambda x: (x + np.sqrt(x**2 + 4)) / 2,
     "tanh_shrink": lambda x: x - np.tanh(x),
 }

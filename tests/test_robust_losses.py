@@ -42,6 +42,29 @@ def test_gradients_are_differences(make, reduction):
         assert gradient[index] == pytest.approx((ends[0] - ends[1]) / (2 * step), rel=1e-3)
 
 
+def test_sums_over_some_axes_are_those_of_keras():
+    """Computed by Keras 3.15 for Y and P."""
+    assert losses.Dice(axis=(1, 2, 3))(Y, P) == pytest.approx(0.48766065, rel=1e-6)
+    assert losses.Dice(axis=[1, 2, 3])(Y, P, [1, 2, 0, 3]) == pytest.approx(0.66090894, rel=1e-6)
+    assert losses.Tversky(0.3, 0.9, axis=(1, 2))(Y, P) == pytest.approx(0.58331811, rel=1e-6)
+    values = losses.Dice(axis=(1, 2, 3), reduction="none")(Y, P)
+    np.testing.assert_allclose(values, [0.506346, 0.48867846, 0.5689739, 0.3866443], rtol=1e-6)
+
+
+@pytest.mark.parametrize("loss", [losses.Dice(axis=(1, 2)), losses.Tversky(0.3, 0.9, axis=1)])
+def test_a_model_learns_by_sums_over_some_axes(loss, tmp_path):
+    set_random_seed(3)
+    model = models.Sequential([layers.Input((3, 3, 2)), layers.Conv2D(2, 1, activation="sigmoid")])
+    model.compile("sgd", loss)
+    expected = loss(Y, model.predict(P, verbose=0))
+    assert model.evaluate(P, Y, verbose=0) == pytest.approx(expected, rel=1e-5)
+    history = model.fit(P, Y, epochs=30, verbose=0).history["loss"]
+    assert history[-1] < history[0]
+    model.save(tmp_path / "model.keras")
+    again = models.load_model(tmp_path / "model.keras")
+    assert again.evaluate(P, Y, verbose=0) == model.evaluate(P, Y, verbose=0)
+
+
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 @pytest.mark.parametrize("name", ["Dice", "Tversky"])
 def test_a_model_learns_by_the_loss_of_whole_batches(name, reduction):
@@ -60,7 +83,11 @@ def test_a_model_learns_by_the_loss_of_whole_batches(name, reduction):
 
 @pytest.mark.parametrize(
     "loss",
-    [losses.Dice(), losses.Tversky(0.2, 0.8), losses.CategoricalGeneralizedCrossEntropy(0.3)],
+    [
+        losses.Dice(),
+        losses.Tversky(0.2, 0.8, axis=(1, 2)),
+        losses.CategoricalGeneralizedCrossEntropy(0.3),
+    ],
     ids=lambda loss: loss.name,
 )
 def test_configurations(loss):
@@ -88,7 +115,6 @@ def test_a_probability_of_zero_has_a_finite_gradient():
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: losses.Dice(axis=(1, 2)), ValueError, "`axis` of Dice must be None"),
         (lambda: losses.Dice()(Y, P, np.ones(4)), ValueError, "takes no sample weights"),
         (lambda: losses.Tversky("a"), TypeError, "`alpha` must be a number"),
         (lambda: losses.CategoricalGeneralizedCrossEntropy(1), ValueError, "`q` must be"),

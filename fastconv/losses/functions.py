@@ -12,8 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from fastconv import ops
-from fastconv.common.defaults import EPSILON
 from fastconv.common.naming import snake_case
 from fastconv.losses import hinge as _hinge
 from fastconv.losses import probabilistic as _probabilistic
@@ -61,43 +59,7 @@ categorical_generalized_cross_entropy: LossFunction = _function(
 )
 
 
-def dice(y_true: Any, y_pred: Any, axis: Any = None) -> Any:
-    """1 - 2 sum(y_true y_pred) / (sum(y_true) + sum(y_pred) + 1e-7), with sums over `axis`.
-
-    Args:
-        y_true, y_pred: arrays or tensors of one shape.
-        axis: one axis or several; None for all, with one number as the result.
-
-    >>> from fastconv import losses
-    >>> losses.dice([[1.0, 1.0], [0.0, 1.0]], [[1.0, 0.0], [0.0, 1.0]], axis=1).round(4)
-    array([0.3333, 0.    ], dtype=float32)
-    """
-    y_pred, y_true = _as_floats(y_pred, y_true)
-    whole = ops.sum(y_true, axis) + ops.sum(y_pred, axis) + EPSILON
-    return 1 - 2 * ops.sum(y_true * y_pred, axis) / whole
-
-
-def tversky(
-    y_true: Any, y_pred: Any, alpha: float = 0.5, beta: float = 0.5, axis: Any = None
-) -> Any:
-    """1 - t / (t + alpha f + beta g + 1e-7) with t = sum(y_true y_pred), f = sum(y_true (1 -
-    y_pred)) and g = sum((1 - y_true) y_pred) over `axis`; the other arguments are those of `dice`.
-
-    >>> from fastconv import losses
-    >>> round(float(losses.tversky([1.0, 1.0, 0.0], [1.0, 0.0, 0.0])), 4)
-    0.3333
-    """
-    y_pred, y_true = _as_floats(y_pred, y_true)
-    common = ops.sum(y_true * y_pred, axis)
-    missing = ops.sum((1 - y_pred) * y_true, axis)
-    excess = ops.sum(y_pred * (1 - y_true), axis)
-    return 1 - common / (common + missing * alpha + excess * beta + EPSILON)
-
-
-def _as_floats(y_pred: Any, y_true: Any) -> tuple[Any, Any]:
-    y_pred = ops.convert_to_tensor(y_pred)
-    return y_pred, ops.cast(y_true, y_pred.dtype)
-
+dice, tversky = _robust.dice, _robust.tversky
 
 __all__ = [
     "binary_crossentropy",

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from fastconv import ops
 from fastconv.common.arguments import number
 from fastconv.common.defaults import EPSILON
 from fastconv.losses.base import Loss
@@ -63,14 +64,13 @@ def _of_labels(y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
 
 
 class _WholeBatch(Loss):
-    """A loss with one number per batch, which is the value of every row."""
+    """A loss with one number per batch, which is the value of every row; traced for an `axis`, over
+    which it takes the sums instead."""
 
-    def __init__(self, axis: None, reduction: str | None, name: str | None, dtype: str | None):
+    def __init__(self, axis: Any, reduction: str | None, name: str | None, dtype: str | None):
         super().__init__(reduction, name, dtype)
-        if axis is not None:
-            raise ValueError(
-                f"`axis` of {type(self).__name__} must be None, the whole batch, received {axis!r}"
-            )
+        self.sum_axes: Any = tuple(axis) if isinstance(axis, list) else axis
+        self.has_call = axis is not None
 
     def _operation(self, after_softmax, summed):
         # The mean and the sum of one number are this number.
@@ -86,7 +86,7 @@ class _WholeBatch(Loss):
         raise ValueError(f"{self.name!r} has one value per batch, so it takes no sample weights")
 
     def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"axis": None}
+        return super().get_config() | {"axis": self.sum_axes}
 
 
 class Tversky(_WholeBatch):
@@ -96,10 +96,10 @@ class Tversky(_WholeBatch):
     Args:
         alpha, beta: weights of what is missing in the predictions, and of what is too much.
         reduction, name, dtype: see `Loss`; all means and sums are the same.
-        axis: must be None.
+        axis: one axis or several that the sums are over; None for all.
 
-    Without sample weights. Raises ValueError for an `axis`, TypeError for weights that are not
-    numbers.
+    Without sample weights, unless `axis` leaves the samples apart. Raises TypeError for weights
+    that are not numbers.
 
     >>> from fastconv import losses
     >>> round(losses.Tversky()([[1.0, 1.0, 0.0]], [[1.0, 0.0, 0.0]]), 4)
@@ -117,11 +117,14 @@ class Tversky(_WholeBatch):
         beta: float = 0.5,
         reduction: str | None = "sum_over_batch_size",
         name: str | None = None,
-        axis: None = None,
+        axis: Any = None,
         dtype: str | None = None,
     ):
         super().__init__(axis, reduction, name, dtype)
         self.alpha, self.beta = number(alpha, "alpha"), number(beta, "beta")
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        return tversky(y_true, y_pred, self.alpha, self.beta, self.sum_axes)
 
     def _parts(self, y_true: np.ndarray, y_pred: np.ndarray) -> tuple[float, float]:
         """Return t and the divisor, t + alpha f + beta g + `smallest`."""
@@ -143,7 +146,7 @@ class Tversky(_WholeBatch):
 
 class Dice(Tversky):
     """1 - 2 sum(y_true y_pred) / (sum(y_true) + sum(y_pred)) over the batch: `Tversky` with both
-    weights 1/2. Arguments: reduction, name, axis (None), dtype.
+    weights 1/2. Arguments: reduction, name, axis, dtype.
     """
 
     settings: tuple[str, ...] = ()
@@ -153,7 +156,48 @@ class Dice(Tversky):
         self,
         reduction: str | None = "sum_over_batch_size",
         name: str | None = None,
-        axis: None = None,
+        axis: Any = None,
         dtype: str | None = None,
     ):
         super().__init__(0.5, 0.5, reduction, name, axis, dtype)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        return dice(y_true, y_pred, self.sum_axes)
+
+
+def dice(y_true: Any, y_pred: Any, axis: Any = None) -> Any:
+    """1 - 2 sum(y_true y_pred) / (sum(y_true) + sum(y_pred) + 1e-7), with sums over `axis`.
+
+    Args:
+        y_true, y_pred: arrays or tensors of one shape.
+        axis: one axis or several; None for all, with one number as the result.
+
+    >>> from fastconv import losses
+    >>> losses.dice([[1.0, 1.0], [0.0, 1.0]], [[1.0, 0.0], [0.0, 1.0]], axis=1).round(4)
+    array([0.3333, 0.    ], dtype=float32)
+    """
+    y_pred, y_true = _as_floats(y_pred, y_true)
+    whole = ops.sum(y_true, axis) + ops.sum(y_pred, axis) + EPSILON
+    return 1 - 2 * ops.sum(y_true * y_pred, axis) / whole
+
+
+def tversky(
+    y_true: Any, y_pred: Any, alpha: float = 0.5, beta: float = 0.5, axis: Any = None
+) -> Any:
+    """1 - t / (t + alpha f + beta g + 1e-7) with t = sum(y_true y_pred), f = sum(y_true (1 -
+    y_pred)) and g = sum((1 - y_true) y_pred) over `axis`; the other arguments are those of `dice`.
+
+    >>> from fastconv import losses
+    >>> round(float(losses.tversky([1.0, 1.0, 0.0], [1.0, 0.0, 0.0])), 4)
+    0.3333
+    """
+    y_pred, y_true = _as_floats(y_pred, y_true)
+    common = ops.sum(y_true * y_pred, axis)
+    missing = ops.sum((1 - y_pred) * y_true, axis)
+    excess = ops.sum(y_pred * (1 - y_true), axis)
+    return 1 - common / (common + missing * alpha + excess * beta + EPSILON)
+
+
+def _as_floats(y_pred: Any, y_true: Any) -> tuple[Any, Any]:
+    y_pred = ops.convert_to_tensor(y_pred)
+    return y_pred, ops.cast(y_true, y_pred.dtype)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.ops import activations, arithmetic, gates, reductions, transcendental
-from fastconv.ops._function import composite, elementwise
+from fastconv.ops._function import composite, elementwise, function
 from fastconv.ops.core import as_float, cast
 from fastconv.ops.indexing import one_hot
 from fastconv.ops.shaping import axes_of, reshape, split
@@ -70,6 +70,55 @@ def hard_tanh(x: Any) -> np.ndarray:
     [-1.0, 0.5]
     """
     return arithmetic.clip(x, -1, 1)
+
+
+@composite("nn", "SparsePlus")
+def sparse_plus(x: Any) -> np.ndarray:
+    """0 where x <= -1, x where x >= 1, (x + 1)^2 / 4 in between.
+
+    >>> from fastconv import ops
+    >>> ops.sparse_plus([-2.0, 0.0, 2.0]).tolist()
+    [0.0, 0.25, 2.0]
+    """
+    x = as_float(x)
+    inner = arithmetic.square(arithmetic.clip(x + 1.0, 0.0, 2.0))
+    return inner * 0.25 + activations.relu(x - 1.0)
+
+
+@composite("nn", "SparseSigmoid")
+def sparse_sigmoid(x: Any) -> np.ndarray:
+    """min(max((x + 1) / 2, 0), 1)
+
+    >>> from fastconv import ops
+    >>> ops.sparse_sigmoid([-2.0, 0.0, 2.0]).tolist()
+    [0.0, 0.5, 1.0]
+    """
+    return arithmetic.clip((as_float(x) + 1.0) * 0.5, 0.0, 1.0)
+
+
+def _sparsemax_gradient(dy, y, x, axis):
+    support = y > 0
+    mean = (dy * support).sum(axis, keepdims=True) / support.sum(axis, keepdims=True)
+    return (dy - mean) * support
+
+
+@function("nn", "Sparsemax", gradient=_sparsemax_gradient, shape=lambda x, axis: x.shape, real=True)
+def sparsemax(x: Any, axis: int = -1) -> np.ndarray:
+    """max(x - t, 0), with the t for which the elements along `axis` add up to 1: a softmax with
+    zeros (Martins & Astudillo 2016, arXiv 1602.02068).
+
+    >>> from fastconv import ops
+    >>> ops.sparsemax([1.0, 1.5, -1.0]).tolist()
+    [0.25, 0.75, 0.0]
+    """
+    shape = [1] * x.ndim
+    shape[axis] = x.shape[axis]
+    count = np.arange(1, x.shape[axis] + 1, dtype=x.dtype).reshape(shape)
+    descending = -np.sort(-x, axis=axis)
+    excess = np.cumsum(descending, axis=axis) - 1
+    inside = np.count_nonzero(count * descending > excess, axis=axis, keepdims=True)
+    inside = np.maximum(inside, 1)  # of NaN, no comparison is true
+    return np.maximum(x - np.take_along_axis(excess, inside - 1, axis) / inside, 0).astype(x.dtype)
 
 
 @elementwise(

@@ -18,7 +18,8 @@ _NAMES = """
     conv_transpose depthwise_conv elu gelu glu hard_shrink hard_sigmoid hard_silu hard_swish
     hard_tanh layer_normalization leaky_relu log_sigmoid log_softmax max_pool moments
     multi_hot normalize one_hot relu relu6 rms_normalization selu separable_conv sigmoid silu
-    soft_shrink softmax softplus softsign sparse_categorical_crossentropy squareplus swish
+    soft_shrink softmax softplus softsign sparse_categorical_crossentropy sparse_plus sparse_sigmoid
+    sparsemax squareplus swish
     tanh_shrink threshold
 """
 __all__ = _NAMES.split()

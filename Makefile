@@ -6,7 +6,7 @@
 #   make bench    measures speed
 #   make bench-peers     measures PyTorch and others beside it, into docs/benchmarks.md (takes long)
 #   make docs     draws the pictures of the guide (make pictures) and builds it into build/guide
-#   make lint     checks style with ruff, types with pyright, and the wording of comments
+#   make lint     checks style with ruff, types with pyright and mypy, and the wording of comments
 #   make wheel    builds dist/*.whl       make sdist    builds dist/*.tar.gz
 #   make wheels   builds the wheels of a release, for several platforms (Debian only)
 #   make check-wheels   audits them, and runs each with every Python that is here
@@ -69,6 +69,7 @@ lint: $(VENV)/.linters
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(VENV)/bin/basedpyright --level error --pythonpath $(PY)
+	$(PY) -m mypy
 	$(PY) -m tests.support.lint_prose
 
 build: $(VENV)/.installed $(VENV)/.built

@@ -8,6 +8,7 @@ finite differences first, then trained within a network.
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 import numpy as np
 
@@ -19,17 +20,17 @@ from fastconv.utils import set_random_seed
 class ChannelGate(layers.CustomLayer):
     """y = x * sigmoid(mean of x over its places * gain + bias), channel by channel."""
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         self.gain = self.add_weight("gain", input_shape[-1:], "ones")
         self.bias = self.add_weight("bias", input_shape[-1:], "zeros")
         super().build(input_shape)
 
-    def forward(self, x, training):
+    def forward(self, x: np.ndarray, training: bool) -> tuple[np.ndarray, Any]:
         mean = x.mean(axis=(1, 2), keepdims=True)
         gate = 1 / (1 + np.exp(-(mean * self.gain.numpy() + self.bias.numpy())))
         return x * gate, (x, mean, gate)
 
-    def backward(self, dy, saved):
+    def backward(self, dy: np.ndarray, saved: Any) -> tuple[np.ndarray, list[np.ndarray]]:
         x, mean, gate = saved
         # dy * x, summed over places, is the gradient of the gate; its slope is gate * (1 - gate).
         inner = (dy * x).sum(axis=(1, 2), keepdims=True) * gate * (1 - gate)
@@ -38,7 +39,7 @@ class ChannelGate(layers.CustomLayer):
         return dx, [(inner * mean).sum(axis=(0, 1, 2)), inner.sum(axis=(0, 1, 2))]
 
 
-def build_model():
+def build_model() -> models.Sequential:
     return models.Sequential(
         [
             layers.Input((8, 8, 1)),
@@ -68,7 +69,7 @@ def main(arguments: list[str] | None = None) -> float:
     model.fit(x_train[..., None] / 16, y_train, epochs=options.epochs, verbose=0)
     _, accuracy = model.evaluate(x_test[..., None] / 16, y_test, verbose=0)
     print(f"{len(x_test)} test images: accuracy {accuracy:.4f}")
-    return accuracy
+    return float(accuracy)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ def disc_on_a_ramp(size: int = 256) -> np.ndarray:
     y, x = np.mgrid[:size, :size] / (size - 1)
     picture = 60 + 100 * x
     picture[(x - 0.5) ** 2 + (y - 0.5) ** 2 < 0.09] = 230
-    return picture[..., None]
+    return np.asarray(picture[..., None])
 
 
 def edges(picture: np.ndarray) -> np.ndarray:
@@ -28,7 +28,7 @@ def edges(picture: np.ndarray) -> np.ndarray:
     across = filters.apply(picture, filters.sobel_x())
     down = filters.apply(picture, filters.sobel_y())
     strength = np.hypot(across, down)
-    return strength * (255 / max(strength.max(), 1))
+    return np.asarray(strength * (255 / max(strength.max(), 1)))
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from fastconv import layers, models
+from fastconv import layers, models, optimizers
 from fastconv.datasets import digits
 from fastconv.utils import set_random_seed
 
@@ -27,7 +27,7 @@ def stream(lots: int, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         yield images[rows, :, :, None].astype("float32") / 16, labels[rows]
 
 
-def build_model():
+def build_model() -> models.Sequential:
     return models.Sequential(
         [
             layers.Input((8, 8, 1)),
@@ -47,7 +47,8 @@ def main(arguments: list[str] | None = None) -> list[float]:
 
     set_random_seed(1)
     model = build_model()
-    model.compile("adam", "sparse_categorical_crossentropy")
+    optimizer = optimizers.Adam()
+    model.compile(optimizer, "sparse_categorical_crossentropy")
     right: list[float] = []
     accuracies: list[float] = []
     for lot, (x, y) in enumerate(stream(options.lots, size=16), start=1):
@@ -58,7 +59,7 @@ def main(arguments: list[str] | None = None) -> list[float]:
             right.clear()
             print(f"lot {lot}: accuracy of the last hundred {accuracies[-1]:.4f}, loss {loss:.4f}")
             if len(accuracies) > 1 and accuracies[-1] - accuracies[-2] < 0.01:
-                model.optimizer.learning_rate /= 2
+                optimizer.learning_rate /= 2
     return accuracies
 
 

@@ -9,12 +9,16 @@ from __future__ import annotations
 import argparse
 import os
 
+import numpy as np
+
 from fastconv import layers, models
 from fastconv.datasets import mnist
 from fastconv.utils import set_random_seed, to_categorical
 
+Images = tuple[np.ndarray, np.ndarray]  # images and labels
 
-def build_model():
+
+def build_model() -> models.Sequential:
     model = models.Sequential()
     # Features: 3x3 filters look for strokes, then, on a coarser and coarser grid, for their parts
     # in relation to each other.
@@ -30,7 +34,7 @@ def build_model():
     return model
 
 
-def load_images(limit: int | None):
+def load_images(limit: int | None) -> tuple[Images, Images]:
     """Images (N, 28, 28, 1) from 0 to 1 and one-hot labels (N, 10), to train and to test with."""
     (train_images, train_labels), (test_images, test_labels) = mnist.load_data()
     train_images, train_labels = train_images[:limit], train_labels[:limit]

@@ -33,7 +33,7 @@ def windows(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return x, values[WINDOW:, None]
 
 
-def build_model():
+def build_model() -> models.Sequential:
     return models.Sequential(
         [
             layers.Input((WINDOW, 1)),

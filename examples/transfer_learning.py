@@ -9,6 +9,7 @@ below the last layer.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -18,8 +19,10 @@ from fastconv.utils import set_random_seed
 
 FIRST, LATER, PER_CLASS = range(7), range(7, 10), 5
 
+Images = tuple[np.ndarray, np.ndarray]  # and their labels
 
-def load(classes: range, per_class: int | None = None):
+
+def load(classes: range, per_class: int | None = None) -> Iterator[Images]:
     """Training and test images (N, 8, 8, 1) of some digits; the labels are counted from 0."""
     for (images, labels), limit in zip(digits.load_data(), (per_class, None), strict=True):
         rows = [np.flatnonzero(labels == digit)[:limit] for digit in classes]
@@ -27,7 +30,7 @@ def load(classes: range, per_class: int | None = None):
         yield images[chosen, :, :, None].astype("float32") / 16, labels[chosen] - classes.start
 
 
-def feature_layers():
+def feature_layers() -> list[layers.Layer]:
     return [
         layers.Conv2D(32, 3, padding="same", activation="relu"),
         layers.Conv2D(32, 3, activation="relu"),
@@ -36,17 +39,17 @@ def feature_layers():
     ]
 
 
-def chain(features, *head):
+def chain(features: list[layers.Layer], *head: layers.Layer) -> models.Sequential:
     return models.Sequential([layers.Input((8, 8, 1)), *features, *head])
 
 
-def train(model, data, epochs: int, learning_rate: float) -> float:
+def train(model: models.Sequential, data: list[Images], epochs: int, learning_rate: float) -> float:
     """The accuracy on the test images after training."""
     (x_train, y_train), (x_test, y_test) = data
     optimizer = optimizers.Adam(learning_rate)
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     model.fit(x_train, y_train, batch_size=16, epochs=epochs, verbose=0)
-    return model.evaluate(x_test, y_test, verbose=0)[1]
+    return float(model.evaluate(x_test, y_test, verbose=0)[1])
 
 
 def main(arguments: list[str] | None = None) -> dict[str, float]:

@@ -46,7 +46,7 @@ from fastconv import (
 )
 from fastconv.errors import FormatError
 from fastconv.initializers import Initializer
-from fastconv.inspect import explain
+from fastconv.inspect.explain import explain
 from fastconv.layers import Input, InputSpec, Layer
 from fastconv.layers.symbolic import KerasTensor
 from fastconv.losses import Loss

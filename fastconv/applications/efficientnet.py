@@ -21,6 +21,7 @@ from fastconv.applications.building import (
     padding_before_stride,
 )
 from fastconv.applications.imagenet_utils import decode_predictions
+from fastconv.common.literals import ActivationName, Padding
 from fastconv.initializers import VarianceScaling
 from fastconv.layers import (
     Activation,
@@ -175,7 +176,7 @@ def conv(
     kernel_size: int,
     name: str,
     strides: Any = 1,
-    padding: str = "same",
+    padding: Padding = "same",
 ) -> SymbolicTensor:
     """Apply a convolution without a bias."""
     return Conv2D(
@@ -195,7 +196,9 @@ def squeezed(x: SymbolicTensor, filters: int, name: str) -> SymbolicTensor:
     channels = channels_of(x.shape)
     se = GlobalAveragePooling2D(name=f"{name}se_squeeze")(x)
     se = Reshape((1, 1, channels), name=f"{name}se_reshape")(se)
-    for count, activation, part in ((filters, "swish", "reduce"), (channels, "sigmoid", "expand")):
+    steps: tuple[tuple[int, ActivationName, str], ...]
+    steps = (filters, "swish", "reduce"), (channels, "sigmoid", "expand")
+    for count, activation, part in steps:
         se = Conv2D(
             count,
             1,

@@ -14,6 +14,7 @@ from typing import Any
 from fastconv.applications import imagenet_utils
 from fastconv.applications.building import Arguments, application, build, pooled_classifier
 from fastconv.applications.imagenet_utils import decode_predictions
+from fastconv.common.literals import Padding
 from fastconv.layers import (
     Activation,
     AveragePooling2D,
@@ -126,7 +127,12 @@ def _chain(x: SymbolicTensor, branch: Branch) -> SymbolicTensor:
 
 
 def _convolution(
-    x: SymbolicTensor, filters: int, height: int, width: int, strides: int = 1, padding="same"
+    x: SymbolicTensor,
+    filters: int,
+    height: int,
+    width: int,
+    strides: int = 1,
+    padding: Padding = "same",
 ) -> SymbolicTensor:
     x = Conv2D(filters, (height, width), strides=strides, padding=padding, use_bias=False)(x)
     return Activation("relu")(BatchNormalization(scale=False)(x))

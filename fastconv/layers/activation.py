@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastconv.common.arguments import number
+from fastconv.common.literals import (
+    ActivationLike,
+    ConstraintLike,
+    InitializerLike,
+    RegularizerLike,
+)
 from fastconv.constraints import Constraint
 from fastconv.initializers import Initializer
 from fastconv.layers.activated import Activated
@@ -17,6 +23,11 @@ from fastconv.plan import operations
 from fastconv.plan.operations import Operation
 from fastconv.regularizers import Regularizer
 from fastconv.shapes import Shape, sample_sizes, shared_slopes
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from fastconv.layers.options import LayerOptions
 
 
 class Activation(Activated):
@@ -31,7 +42,7 @@ class Activation(Activated):
 
     is_activation = True
 
-    def __init__(self, activation: Any, **common: Any):
+    def __init__(self, activation: ActivationLike, **common: Unpack[LayerOptions]):
         super().__init__(**common)
         self.activation = activation
 
@@ -57,7 +68,7 @@ class ReLU(Layer):
         max_value: float | None = None,
         negative_slope: float = 0.0,
         threshold: float = 0.0,
-        **common: Any,
+        **common: Unpack[LayerOptions],
     ):
         super().__init__(**common)
         self.max_value: float | None = (
@@ -99,7 +110,13 @@ class LeakyReLU(Layer):
 
     is_activation = True
 
-    def __init__(self, negative_slope: float = 0.3, *, alpha: float | None = None, **common: Any):
+    def __init__(
+        self,
+        negative_slope: float = 0.3,
+        *,
+        alpha: float | None = None,
+        **common: Unpack[LayerOptions],
+    ):
         super().__init__(**common)
         if alpha is not None:
             if negative_slope != 0.3:
@@ -128,7 +145,7 @@ class ELU(Layer):
 
     is_activation = True
 
-    def __init__(self, alpha: float = 1.0, **common: Any):
+    def __init__(self, alpha: float = 1.0, **common: Unpack[LayerOptions]):
         super().__init__(**common)
         self.alpha: float = number(alpha, "alpha", 0)
 
@@ -160,11 +177,11 @@ class PReLU(Layer):
 
     def __init__(
         self,
-        alpha_initializer: Any = "zeros",
-        alpha_regularizer: Any = None,
-        alpha_constraint: Any = None,
+        alpha_initializer: InitializerLike = "zeros",
+        alpha_regularizer: RegularizerLike = None,
+        alpha_constraint: ConstraintLike = None,
         shared_axes: int | list[int] | None = None,
-        **common: Any,
+        **common: Unpack[LayerOptions],
     ):
         super().__init__(**common)
         self.alpha_spec: WeightSpec = WeightSpec.of(
@@ -213,7 +230,7 @@ class Softmax(OnAxes):
 
     is_activation = True
 
-    def __init__(self, axis: int | list[int] = -1, **common: Any):
+    def __init__(self, axis: int | list[int] = -1, **common: Unpack[LayerOptions]):
         super().__init__(axis, **common)
 
     def operations(self, input_shape: Shape) -> list[Operation]:

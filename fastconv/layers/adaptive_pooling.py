@@ -7,18 +7,27 @@ another with one size, the last element of shorter ones repeated, and then poole
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from fastconv.common.literals import DataFormat
 from fastconv.layers.pooling import pooling_operations
 from fastconv.layers.spatial import Image, Spatial, normalize_sizes
 from fastconv.plan import operations
 from fastconv.plan.operations import Operation
 from fastconv.resampling import mean_axis, windows_axis
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from fastconv.layers.options import LayerOptions
+
 
 class _AdaptivePooling(Spatial):
     def __init__(
-        self, output_size: int | tuple[int, ...], data_format: str | None = None, **common: Any
+        self,
+        output_size: int | tuple[int, ...],
+        data_format: DataFormat | None = None,
+        **common: Unpack[LayerOptions],
     ):
         super().__init__(data_format, **common)
         self.output_size: tuple[int, ...] = normalize_sizes(output_size, self.rank, "output_size")

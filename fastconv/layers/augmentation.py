@@ -10,11 +10,12 @@ gives the input position, (column, row), of an output position, as in Keras:
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastconv.common.arguments import normalize_int, number, one_of
+from fastconv.common.literals import DataFormat, FillMode, Interpolation, Resampling
 from fastconv.layers.augmenting import ImageDicts, factor_range
 from fastconv.layers.base import Layer
 from fastconv.layers.regularization import Seeded
@@ -25,6 +26,11 @@ from fastconv.plan import operations
 from fastconv.plan.operations import Operation
 from fastconv.resampling import FILL_MODES, RESIZINGS, AxisMap, crop_axis, pad_axis, resize_axis
 from fastconv.shapes import Shape, sample_sizes
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from fastconv.layers.options import LayerOptions
 
 
 class Rescaling(Layer):
@@ -44,7 +50,7 @@ class Rescaling(Layer):
     scale: float | list[float]
     offset: float | list[float]
 
-    def __init__(self, scale: Any, offset: Any = 0.0, **common: Any):
+    def __init__(self, scale: Any, offset: Any = 0.0, **common: Unpack[LayerOptions]):
         super().__init__(**common)
         self.scale, self.offset = _numbers(scale, "scale"), _numbers(offset, "offset")
 
@@ -76,7 +82,13 @@ class _OneSize(Spatial):
     height: int
     width: int
 
-    def __init__(self, height: int, width: int, data_format: str | None, **common: Any):
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        data_format: DataFormat | None,
+        **common: Any,
+    ):
         super().__init__(data_format, **common)
         self.height, self.width = normalize_int(height, "height"), normalize_int(width, "width")
 
@@ -113,14 +125,14 @@ class Resizing(_OneSize):
         self,
         height: int,
         width: int,
-        interpolation: str = "bilinear",
+        interpolation: Resampling = "bilinear",
         crop_to_aspect_ratio: bool = False,
         pad_to_aspect_ratio: bool = False,
-        fill_mode: str = "constant",
+        fill_mode: FillMode = "constant",
         fill_value: float = 0.0,
         antialias: bool = False,
-        data_format: str | None = None,
-        **common: Any,
+        data_format: DataFormat | None = None,
+        **common: Unpack[LayerOptions],
     ):
         super().__init__(height, width, data_format, **common)
         self.interpolation: str = check_interpolation(interpolation, RESIZINGS)
@@ -175,7 +187,13 @@ class CenterCrop(_OneSize):
     (None, 24, 24, 1)
     """
 
-    def __init__(self, height: int, width: int, data_format: str | None = None, **common: Any):
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        data_format: DataFormat | None = None,
+        **common: Unpack[LayerOptions],
+    ):
         super().__init__(height, width, data_format, **common)
 
     def image_operations(self, image: Image) -> list[Operation]:
@@ -190,12 +208,12 @@ class _Random(ImageDicts):
 
     def __init__(
         self,
-        fill_mode: str = "constant",
-        interpolation: str = "nearest",
+        fill_mode: FillMode = "constant",
+        interpolation: Interpolation = "nearest",
         seed: int | None = None,
         fill_value: float = 0.0,
-        data_format: str | None = None,
-        **common: Any,
+        data_format: DataFormat | None = None,
+        **common: Unpack[LayerOptions],
     ):
         super().__init__(data_format, seed=seed, **common)
         one_of(fill_mode, "fill_mode", FILL_MODES)
@@ -270,7 +288,7 @@ class RandomFlip(_Random):
         self,
         mode: str = "horizontal_and_vertical",
         seed: int | None = None,
-        data_format: str | None = None,
+        data_format: DataFormat | None = None,
         **common: Any,
     ):
         super().__init__(seed=seed, data_format=data_format, **common)
@@ -317,12 +335,12 @@ class RandomTranslation(_RandomFilled):
         self,
         height_factor: float | tuple[float, float],
         width_factor: float | tuple[float, float],
-        fill_mode: str = "reflect",
-        interpolation: str = "bilinear",
+        fill_mode: FillMode = "reflect",
+        interpolation: Interpolation = "bilinear",
         seed: int | None = None,
         fill_value: float = 0.0,
-        data_format: str | None = None,
-        **common: Any,
+        data_format: DataFormat | None = None,
+        **common: Unpack[LayerOptions],
     ):
         super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **common)
         self.height_factor, self.width_factor = height_factor, width_factor
@@ -360,12 +378,12 @@ class RandomRotation(_RandomFilled):
     def __init__(
         self,
         factor: float | tuple[float, float],
-        fill_mode: str = "reflect",
-        interpolation: str = "bilinear",
+        fill_mode: FillMode = "reflect",
+        interpolation: Interpolation = "bilinear",
         seed: int | None = None,
         fill_value: float = 0.0,
-        data_format: str | None = None,
-        **common: Any,
+        data_format: DataFormat | None = None,
+        **common: Unpack[LayerOptions],
     ):
         super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **common)
         self.factor: tuple[float, float] = _range(factor, "factor")
@@ -403,12 +421,12 @@ class RandomZoom(_RandomFilled):
         self,
         height_factor: float | tuple[float, float],
         width_factor: float | tuple[float, float] | None = None,
-        fill_mode: str = "reflect",
-        interpolation: str = "bilinear",
+        fill_mode: FillMode = "reflect",
+        interpolation: Interpolation = "bilinear",
         seed: int | None = None,
         fill_value: float = 0.0,
-        data_format: str | None = None,
-        **common: Any,
+        data_format: DataFormat | None = None,
+        **common: Unpack[LayerOptions],
     ):
         super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **common)
         self.height_factor, self.width_factor = height_factor, width_factor
@@ -451,12 +469,12 @@ class RandomShear(_RandomFilled):
         self,
         x_factor: float | tuple[float, float] = 0.0,
         y_factor: float | tuple[float, float] = 0.0,
-        interpolation: str = "bilinear",
-        fill_mode: str = "reflect",
+        interpolation: Interpolation = "bilinear",
+        fill_mode: FillMode = "reflect",
         fill_value: float = 0.0,
-        data_format: str | None = None,
+        data_format: DataFormat | None = None,
         seed: int | None = None,
-        **common: Any,
+        **common: Unpack[LayerOptions],
     ):
         super().__init__(fill_mode, interpolation, seed, fill_value, data_format, **common)
         self.x_factor: tuple[float, float] = factor_range(x_factor, "x_factor", (-1, 1))
@@ -502,8 +520,8 @@ class RandomCrop(_OneSize, Seeded):
         height: int,
         width: int,
         seed: int | None = None,
-        data_format: str | None = None,
-        **common: Any,
+        data_format: DataFormat | None = None,
+        **common: Unpack[LayerOptions],
     ):
         super().__init__(height, width, data_format, seed=seed, **common)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastconv.common.arguments import as_integer, normalize_int
 from fastconv.layers.base import Layer
@@ -11,11 +11,16 @@ from fastconv.plan import operations
 from fastconv.plan.operations import Operation
 from fastconv.shapes import Shape
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from fastconv.layers.options import LayerOptions
+
 
 class OnAxes(Layer):
     """Base class of layers that operate along `axis`, an integer or a list, and keep the shape."""
 
-    def __init__(self, axis: Any, **common: Any):
+    def __init__(self, axis: Any, **common: Unpack[LayerOptions]):
         super().__init__(**common)
         self.axis: Any = list(axis) if isinstance(axis, (list, tuple)) else axis
 

@@ -30,6 +30,7 @@ from fastconv.common.arguments import is_name
 from fastconv.common.arrays import real_array
 from fastconv.common.changeable import plans_are_stale
 from fastconv.common.keywords import NamedArguments, accepted_by, check_keywords
+from fastconv.common.literals import ConstraintLike, InitializerLike, RegularizerLike
 from fastconv.common.naming import is_builtin, unique_name
 from fastconv.common.overriding import Overridable, definer
 from fastconv.common.tree import flatten, is_several, mapped
@@ -124,7 +125,7 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
         dtype: Any = None,
         input_shape: Sequence[int | None] | None = None,
         input_dim: int | None = None,
-        activity_regularizer: Any = None,
+        activity_regularizer: RegularizerLike = None,
     ):
         if name is not None and (not is_name(name) or "/" in name):
             raise ValueError(
@@ -468,10 +469,10 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
         self,
         name: Any = None,
         shape: Any = None,
-        initializer: Any = None,
+        initializer: InitializerLike = None,
         trainable: bool = True,
-        regularizer: Any = None,
-        constraint: Any = None,
+        regularizer: RegularizerLike = None,
+        constraint: ConstraintLike = None,
         dtype: Any = None,
         autocast: bool = True,
     ) -> Variable:

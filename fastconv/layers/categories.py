@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastconv.common.arguments import normalize_int, one_of
 from fastconv.layers.custom import CustomLayer
 from fastconv.shapes import Shape, sample_sizes
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from fastconv.layers.options import LayerOptions
 
 
 class CategoryEncoding(CustomLayer):
@@ -38,7 +43,7 @@ class CategoryEncoding(CustomLayer):
         num_tokens: int | None = None,
         output_mode: str = "multi_hot",
         sparse: bool = False,
-        **common: Any,
+        **common: Unpack[LayerOptions],
     ):
         super().__init__(**common)
         if sparse:

@@ -6,11 +6,12 @@ these numbers in NumPy. Every image has its own numbers.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastconv.common.arguments import normalize_int, number
+from fastconv.common.literals import DataFormat
 from fastconv.layers import colors
 from fastconv.layers.augmenting import (
     Augmenting,
@@ -22,6 +23,11 @@ from fastconv.layers.augmenting import (
 )
 from fastconv.layers.custom import CustomLayer
 from fastconv.layers.spatial import Image
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from fastconv.layers.options import LayerOptions
 
 EPSILON = 1e-7
 
@@ -41,9 +47,9 @@ class _Valued(Augmenting):
         self,
         factor: Any,
         value_range: tuple[float, float] = (0, 255),
-        data_format: str | None = None,
+        data_format: DataFormat | None = None,
         seed: int | None = None,
-        **common: Any,
+        **common: Unpack[LayerOptions],
     ):
         super().__init__(data_format, seed=seed, **common)
         self.factor: tuple[float, float] = factor_range(factor, "factor", self.bounds)
@@ -84,8 +90,8 @@ class RandomBrightness(_Valued):
         factor: Any,
         value_range: tuple[float, float] = (0, 255),
         seed: int | None = None,
-        data_format: str | None = None,
-        **common: Any,
+        data_format: DataFormat | None = None,
+        **common: Unpack[LayerOptions],
     ):
         super().__init__(factor, value_range, data_format, seed, **common)
 
@@ -114,8 +120,8 @@ class RandomContrast(_Valued):
         factor: Any,
         value_range: tuple[float, float] = (0, 255),
         seed: int | None = None,
-        data_format: str | None = None,
-        **common: Any,
+        data_format: DataFormat | None = None,
+        **common: Unpack[LayerOptions],
     ):
         super().__init__(factor, value_range, data_format, seed, **common)
         if not isinstance(factor, (tuple, list)):
@@ -247,8 +253,8 @@ class RandomInvert(_Valued):
         factor: Any = 1.0,
         value_range: tuple[float, float] = (0, 255),
         seed: int | None = None,
-        data_format: str | None = None,
-        **common: Any,
+        data_format: DataFormat | None = None,
+        **common: Unpack[LayerOptions],
     ):
         super().__init__(factor, value_range, data_format, seed, **common)
 
@@ -272,9 +278,9 @@ class RandomGrayscale(Augmenting):
     def __init__(
         self,
         factor: float = 0.5,
-        data_format: str | None = None,
+        data_format: DataFormat | None = None,
         seed: int | None = None,
-        **common: Any,
+        **common: Unpack[LayerOptions],
     ):
         super().__init__(data_format, seed=seed, **common)
         self.factor: float = number(factor, "factor", 0, 1)
@@ -309,8 +315,8 @@ class Solarization(Augmenting):
         threshold_factor: Any = 0.0,
         value_range: tuple[float, float] = (0, 255),
         seed: int | None = None,
-        data_format: str | None = None,
-        **common: Any,
+        data_format: DataFormat | None = None,
+        **common: Unpack[LayerOptions],
     ):
         super().__init__(data_format, seed=seed, **common)
         self.addition_factor: tuple[float, float] = factor_range(addition_factor, "addition_factor")
@@ -365,8 +371,8 @@ class RandomColorJitter(Augmenting):
         saturation_factor: Any = None,
         hue_factor: Any = None,
         seed: int | None = None,
-        data_format: str | None = None,
-        **common: Any,
+        data_format: DataFormat | None = None,
+        **common: Unpack[LayerOptions],
     ):
         super().__init__(data_format, seed=seed, **common)
         self.value_range: tuple[float, float] = value_pair(value_range)
@@ -429,9 +435,9 @@ class RandomGaussianBlur(_Valued):
         kernel_size: int | tuple[int, int] = 3,
         sigma: Any = 1.0,
         value_range: tuple[float, float] = (0, 255),
-        data_format: str | None = None,
+        data_format: DataFormat | None = None,
         seed: int | None = None,
-        **common: Any,
+        **common: Unpack[LayerOptions],
     ):
         super().__init__(factor, value_range, data_format, seed, **common)
         sizes = kernel_size if isinstance(kernel_size, (tuple, list)) else (kernel_size,) * 2
@@ -477,7 +483,7 @@ class AutoContrast(CustomLayer):
     Raises the errors of `RandomBrightness`; the layer has no gradient.
     """
 
-    def __init__(self, value_range: tuple[float, float] = (0, 255), **common: Any):
+    def __init__(self, value_range: tuple[float, float] = (0, 255), **common: Unpack[LayerOptions]):
         super().__init__(**common)
         self.value_range: tuple[float, float] = value_pair(value_range)
 
@@ -522,7 +528,7 @@ class Equalization(Augmenting):
         self,
         value_range: tuple[float, float] = (0, 255),
         bins: int = 256,
-        data_format: str | None = None,
+        data_format: DataFormat | None = None,
         **common: Any,
     ):
         super().__init__(data_format, **common)

@@ -8,9 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastconv.common.arguments import normalize_int, one_of
+from fastconv.common.literals import (
+    ActivationLike,
+    CausalPadding,
+    ConstraintLike,
+    DataFormat,
+    InitializerLike,
+    PaddingMode,
+    RegularizerLike,
+)
 from fastconv.constraints import Constraint
 from fastconv.initializers import Initializer
 from fastconv.layers.activated import Activated
@@ -23,6 +32,11 @@ from fastconv.regularizers import Regularizer
 from fastconv.resampling import AxisMap, pad_axis
 from fastconv.serialization import serialize
 from fastconv.shapes import PADDING_MODES, Conv2DGeometry, Shape, conv2d_geometry
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from fastconv.layers.options import BaseOptions, LayerOptions
 
 
 class Convolutional(Spatial, Activated):
@@ -41,11 +55,11 @@ class Convolutional(Spatial, Activated):
         kernel_size: Any,
         strides: Any,
         padding: str,
-        data_format: str | None,
+        data_format: DataFormat | None,
         dilation_rate: Any,
-        activation: Any,
+        activation: ActivationLike,
         use_bias: bool,
-        **common: Any,
+        **common: Unpack[LayerOptions],
     ):
         super().__init__(data_format, **common)
         self.kernel_size: tuple[int, ...] = normalize_sizes(kernel_size, self.rank, "kernel_size")
@@ -141,22 +155,22 @@ class Conv(Convolutional):
         filters: int,
         kernel_size: int | tuple[int, ...],
         strides: int | tuple[int, ...] = 1,
-        padding: str = "valid",
-        data_format: str | None = None,
+        padding: CausalPadding = "valid",
+        data_format: DataFormat | None = None,
         dilation_rate: int | tuple[int, ...] = 1,
         groups: int = 1,
-        activation: Any = None,
+        activation: ActivationLike = None,
         use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
+        kernel_initializer: InitializerLike = "glorot_uniform",
+        bias_initializer: InitializerLike = "zeros",
+        kernel_regularizer: RegularizerLike = None,
+        bias_regularizer: RegularizerLike = None,
+        activity_regularizer: RegularizerLike = None,
+        kernel_constraint: ConstraintLike = None,
+        bias_constraint: ConstraintLike = None,
         *,
-        padding_mode: str = "zeros",
-        **common: Any,
+        padding_mode: PaddingMode = "zeros",
+        **common: Unpack[BaseOptions],
     ):
         super().__init__(
             kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias,

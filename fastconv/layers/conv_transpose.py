@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastconv.common.arguments import normalize_int
+from fastconv.common.literals import (
+    ActivationLike,
+    ConstraintLike,
+    DataFormat,
+    InitializerLike,
+    Padding,
+    RegularizerLike,
+)
 from fastconv.constraints import Constraint
 from fastconv.initializers import Initializer
 from fastconv.layers.conv import Convolutional
@@ -15,6 +23,11 @@ from fastconv.plan import operations
 from fastconv.plan.operations import Operation
 from fastconv.regularizers import Regularizer
 from fastconv.shapes import Shape, checked_product, effective_kernel
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from fastconv.layers.options import BaseOptions
 
 
 class ConvTranspose(Convolutional):
@@ -30,20 +43,20 @@ class ConvTranspose(Convolutional):
         filters: int,
         kernel_size: int | tuple[int, ...],
         strides: int | tuple[int, ...] = 1,
-        padding: str = "valid",
+        padding: Padding = "valid",
         output_padding: int | tuple[int, ...] | None = None,
-        data_format: str | None = None,
+        data_format: DataFormat | None = None,
         dilation_rate: int | tuple[int, ...] = 1,
-        activation: Any = None,
+        activation: ActivationLike = None,
         use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
-        **common: Any,
+        kernel_initializer: InitializerLike = "glorot_uniform",
+        bias_initializer: InitializerLike = "zeros",
+        kernel_regularizer: RegularizerLike = None,
+        bias_regularizer: RegularizerLike = None,
+        activity_regularizer: RegularizerLike = None,
+        kernel_constraint: ConstraintLike = None,
+        bias_constraint: ConstraintLike = None,
+        **common: Unpack[BaseOptions],
     ):
         super().__init__(
             kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias,

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastconv.common.arguments import normalize_int
+from fastconv.common.literals import (
+    ActivationLike,
+    ConstraintLike,
+    InitializerLike,
+    RegularizerLike,
+)
 from fastconv.constraints import Constraint
 from fastconv.initializers import Initializer
 from fastconv.layers.activated import Activated
@@ -15,6 +21,11 @@ from fastconv.plan import operations
 from fastconv.plan.operations import Operation
 from fastconv.regularizers import Regularizer
 from fastconv.shapes import Shape, sample_sizes
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from fastconv.layers.options import BaseOptions
 
 
 class Dense(Activated):
@@ -54,18 +65,18 @@ class Dense(Activated):
     def __init__(
         self,
         units: int,
-        activation: Any = None,
+        activation: ActivationLike = None,
         use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
+        kernel_initializer: InitializerLike = "glorot_uniform",
+        bias_initializer: InitializerLike = "zeros",
+        kernel_regularizer: RegularizerLike = None,
+        bias_regularizer: RegularizerLike = None,
+        activity_regularizer: RegularizerLike = None,
+        kernel_constraint: ConstraintLike = None,
+        bias_constraint: ConstraintLike = None,
         lora_rank: None = None,
         quantization_config: None = None,
-        **common: Any,
+        **common: Unpack[BaseOptions],
     ):
         super().__init__(activity_regularizer=activity_regularizer, **common)
         check_options(

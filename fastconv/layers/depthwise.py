@@ -6,9 +6,17 @@ the memory layout of the kernel (KH, KW, 1, C M) of C groups with M filters each
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastconv.common.arguments import normalize_int
+from fastconv.common.literals import (
+    ActivationLike,
+    ConstraintLike,
+    DataFormat,
+    InitializerLike,
+    Padding,
+    RegularizerLike,
+)
 from fastconv.constraints import Constraint
 from fastconv.initializers import Initializer
 from fastconv.layers.conv import Convolutional
@@ -19,6 +27,11 @@ from fastconv.plan import operations
 from fastconv.plan.operations import Operation
 from fastconv.regularizers import Regularizer
 from fastconv.shapes import Conv2DGeometry, Shape, conv2d_geometry
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from fastconv.layers.options import BaseOptions
 
 
 class _Depthwise(Convolutional):
@@ -56,20 +69,20 @@ class _DepthwiseConv(_Depthwise):
         self,
         kernel_size: int | tuple[int, ...],
         strides: int | tuple[int, ...] = 1,
-        padding: str = "valid",
+        padding: Padding = "valid",
         depth_multiplier: int = 1,
-        data_format: str | None = None,
+        data_format: DataFormat | None = None,
         dilation_rate: int | tuple[int, ...] = 1,
-        activation: Any = None,
+        activation: ActivationLike = None,
         use_bias: bool = True,
-        depthwise_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        depthwise_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        depthwise_constraint: Any = None,
-        bias_constraint: Any = None,
-        **common: Any,
+        depthwise_initializer: InitializerLike = "glorot_uniform",
+        bias_initializer: InitializerLike = "zeros",
+        depthwise_regularizer: RegularizerLike = None,
+        bias_regularizer: RegularizerLike = None,
+        activity_regularizer: RegularizerLike = None,
+        depthwise_constraint: ConstraintLike = None,
+        bias_constraint: ConstraintLike = None,
+        **common: Unpack[BaseOptions],
     ):
         super().__init__(
             kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias,
@@ -148,23 +161,23 @@ class _SeparableConv(_Depthwise):
         filters: int,
         kernel_size: int | tuple[int, ...],
         strides: int | tuple[int, ...] = 1,
-        padding: str = "valid",
-        data_format: str | None = None,
+        padding: Padding = "valid",
+        data_format: DataFormat | None = None,
         dilation_rate: int | tuple[int, ...] = 1,
         depth_multiplier: int = 1,
-        activation: Any = None,
+        activation: ActivationLike = None,
         use_bias: bool = True,
-        depthwise_initializer: Any = "glorot_uniform",
-        pointwise_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        depthwise_regularizer: Any = None,
-        pointwise_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        depthwise_constraint: Any = None,
-        pointwise_constraint: Any = None,
-        bias_constraint: Any = None,
-        **common: Any,
+        depthwise_initializer: InitializerLike = "glorot_uniform",
+        pointwise_initializer: InitializerLike = "glorot_uniform",
+        bias_initializer: InitializerLike = "zeros",
+        depthwise_regularizer: RegularizerLike = None,
+        pointwise_regularizer: RegularizerLike = None,
+        bias_regularizer: RegularizerLike = None,
+        activity_regularizer: RegularizerLike = None,
+        depthwise_constraint: ConstraintLike = None,
+        pointwise_constraint: ConstraintLike = None,
+        bias_constraint: ConstraintLike = None,
+        **common: Unpack[BaseOptions],
     ):
         super().__init__(
             kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias,

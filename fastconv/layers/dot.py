@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastconv.common.arguments import normalize_int
 from fastconv.layers.axes import positive_axes, with_axes_last
@@ -15,6 +15,11 @@ from fastconv.plan import operations
 from fastconv.plan.graph import Graph
 from fastconv.plan.operations import Operation
 from fastconv.shapes import Shape, sample_sizes
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from fastconv.layers.options import LayerOptions
 
 
 class Dot(Layer):
@@ -40,7 +45,9 @@ class Dot(Layer):
 
     merges = True
 
-    def __init__(self, axes: int | tuple[int, int], normalize: bool = False, **common: Any):
+    def __init__(
+        self, axes: int | tuple[int, int], normalize: bool = False, **common: Unpack[LayerOptions]
+    ):
         super().__init__(**common)
         pair = axes if isinstance(axes, (tuple, list)) else (axes, axes)
         if len(pair) != 2:

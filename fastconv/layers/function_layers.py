@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastconv.layers.base import Layer, check_options
 from fastconv.layers.tracing import Tracer
 from fastconv.plan.operations import Operation
 from fastconv.serialization import describe_function, named_object
 from fastconv.shapes import Shape
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from fastconv.layers.options import LayerOptions
 
 
 class Lambda(Layer):
@@ -41,7 +46,7 @@ class Lambda(Layer):
         output_shape: Any = None,
         mask: Any = None,
         arguments: dict[str, Any] | None = None,
-        **common: Any,
+        **common: Unpack[LayerOptions],
     ):
         super().__init__(**common)
         if not callable(function):

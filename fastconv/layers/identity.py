@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastconv.common.arguments import number
 from fastconv.layers.base import Layer
 from fastconv.plan.operations import ActivityPenalty, Operation
 from fastconv.regularizers import L1L2
 from fastconv.shapes import Shape
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from fastconv.layers.options import LayerOptions
 
 
 class Identity(Layer):
@@ -41,7 +46,7 @@ class ActivityRegularization(Layer):
     l1: float
     l2: float
 
-    def __init__(self, l1: float = 0.0, l2: float = 0.0, **common: Any):
+    def __init__(self, l1: float = 0.0, l2: float = 0.0, **common: Unpack[LayerOptions]):
         super().__init__(**common)
         self.l1, self.l2 = number(l1, "l1", 0), number(l2, "l2", 0)
 

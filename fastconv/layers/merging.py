@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import zip_longest
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastconv.common.arguments import normalize_int
 from fastconv.layers.base import Layer
@@ -15,6 +15,11 @@ from fastconv.layers.symbolic import SymbolicTensor
 from fastconv.plan import operations
 from fastconv.plan.operations import Operation
 from fastconv.shapes import Shape, sample_sizes
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from fastconv.layers.options import LayerOptions
 
 
 class _Merge(Layer):
@@ -112,7 +117,7 @@ class Concatenate(Layer):
 
     merges = True
 
-    def __init__(self, axis: int = -1, **common: Any):
+    def __init__(self, axis: int = -1, **common: Unpack[LayerOptions]):
         super().__init__(**common)
         self.axis: int = normalize_int(axis, "axis", minimum=-64)
 

@@ -7,11 +7,12 @@ RandAugment         some of eleven augmentations in a row
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastconv.common.arguments import normalize_int, number
+from fastconv.common.literals import DataFormat, Interpolation
 from fastconv.layers.augmentation import RandomRotation, RandomShear, RandomTranslation
 from fastconv.layers.augmenting import (
     Augmenting,
@@ -33,6 +34,11 @@ from fastconv.layers.color import (
 )
 from fastconv.layers.reshaping import check_interpolation
 from fastconv.layers.spatial import Image
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from fastconv.layers.options import LayerOptions
 
 
 class RandomErasing(Augmenting):
@@ -61,8 +67,8 @@ class RandomErasing(Augmenting):
         fill_value: Any = None,
         value_range: tuple[float, float] = (0, 255),
         seed: int | None = None,
-        data_format: str | None = None,
-        **common: Any,
+        data_format: DataFormat | None = None,
+        **common: Unpack[LayerOptions],
     ):
         super().__init__(data_format, seed=seed, **common)
         self.factor, self.scale = factor_range(factor, "factor"), factor_range(scale, "scale")
@@ -123,9 +129,9 @@ class MixUp(Augmenting):
     def __init__(
         self,
         alpha: float = 0.2,
-        data_format: str | None = None,
+        data_format: DataFormat | None = None,
         seed: int | None = None,
-        **common: Any,
+        **common: Unpack[LayerOptions],
     ):
         super().__init__(data_format, seed=seed, **common)
         self.alpha: float = number(alpha, "alpha", 0, above=True)
@@ -164,8 +170,8 @@ class CutMix(Augmenting):
         self,
         factor: Any = 1.0,
         seed: int | None = None,
-        data_format: str | None = None,
-        **common: Any,
+        data_format: DataFormat | None = None,
+        **common: Unpack[LayerOptions],
     ):
         super().__init__(data_format, seed=seed, **common)
         self.factor: tuple[float, float] = factor_range(factor, "factor")
@@ -219,10 +225,10 @@ class RandAugment(Augmenting):
         value_range: tuple[float, float] = (0, 255),
         num_ops: int = 2,
         factor: Any = 0.5,
-        interpolation: str = "bilinear",
+        interpolation: Interpolation = "bilinear",
         seed: int | None = None,
-        data_format: str | None = None,
-        **common: Any,
+        data_format: DataFormat | None = None,
+        **common: Unpack[LayerOptions],
     ):
         super().__init__(data_format, seed=seed, **common)
         self.value_range, self.factor = value_pair(value_range), factor_range(factor, "factor")

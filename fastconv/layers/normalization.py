@@ -14,9 +14,10 @@ with the same transposition the plan removes both (`fastconv.plan.simplify`).
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastconv.common.arguments import normalize_int, number
+from fastconv.common.literals import ConstraintLike, InitializerLike, RegularizerLike
 from fastconv.constraints import Constraint
 from fastconv.initializers import Initializer
 from fastconv.layers.axes import OnAxes, one_axis, with_axes_last
@@ -29,6 +30,11 @@ from fastconv.regularizers import Regularizer
 from fastconv.resampling import crop_axis, pad_axis
 from fastconv.serialization import serialize
 from fastconv.shapes import Shape, conv2d_geometry, sample_sizes
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from fastconv.layers.options import LayerOptions
 
 
 class _Scaling(OnAxes):
@@ -53,7 +59,7 @@ class _Scaling(OnAxes):
         epsilon: float,
         center: bool,
         scale: bool,
-        **common: Any,
+        **common: Unpack[LayerOptions],
     ):
         super().__init__(axis, **common)
         self.epsilon: float = number(epsilon, "epsilon", 0, above=True)
@@ -123,19 +129,19 @@ class BatchNormalization(_Scaling):
         epsilon: float = 1e-3,
         center: bool = True,
         scale: bool = True,
-        beta_initializer: Any = "zeros",
-        gamma_initializer: Any = "ones",
-        moving_mean_initializer: Any = "zeros",
-        moving_variance_initializer: Any = "ones",
-        beta_regularizer: Any = None,
-        gamma_regularizer: Any = None,
-        beta_constraint: Any = None,
-        gamma_constraint: Any = None,
+        beta_initializer: InitializerLike = "zeros",
+        gamma_initializer: InitializerLike = "ones",
+        moving_mean_initializer: InitializerLike = "zeros",
+        moving_variance_initializer: InitializerLike = "ones",
+        beta_regularizer: RegularizerLike = None,
+        gamma_regularizer: RegularizerLike = None,
+        beta_constraint: ConstraintLike = None,
+        gamma_constraint: ConstraintLike = None,
         renorm: bool = False,
         renorm_clipping: None = None,
         renorm_momentum: float = 0.99,
         synchronized: bool = False,
-        **common: Any,
+        **common: Unpack[LayerOptions],
     ):
         check_options(
             "BatchNormalization",
@@ -219,14 +225,14 @@ class LayerNormalization(_Scaling):
         epsilon: float = 1e-3,
         center: bool = True,
         scale: bool = True,
-        beta_initializer: Any = "zeros",
-        gamma_initializer: Any = "ones",
-        beta_regularizer: Any = None,
-        gamma_regularizer: Any = None,
-        beta_constraint: Any = None,
-        gamma_constraint: Any = None,
+        beta_initializer: InitializerLike = "zeros",
+        gamma_initializer: InitializerLike = "ones",
+        beta_regularizer: RegularizerLike = None,
+        gamma_regularizer: RegularizerLike = None,
+        beta_constraint: ConstraintLike = None,
+        gamma_constraint: ConstraintLike = None,
         rms_scaling: bool = False,
-        **common: Any,
+        **common: Unpack[LayerOptions],
     ):
         check_options("LayerNormalization", rms_scaling=rms_scaling or None)
         super().__init__(
@@ -277,13 +283,13 @@ class GroupNormalization(_Scaling):
         epsilon: float = 1e-3,
         center: bool = True,
         scale: bool = True,
-        beta_initializer: Any = "zeros",
-        gamma_initializer: Any = "ones",
-        beta_regularizer: Any = None,
-        gamma_regularizer: Any = None,
-        beta_constraint: Any = None,
-        gamma_constraint: Any = None,
-        **common: Any,
+        beta_initializer: InitializerLike = "zeros",
+        gamma_initializer: InitializerLike = "ones",
+        beta_regularizer: RegularizerLike = None,
+        gamma_regularizer: RegularizerLike = None,
+        beta_constraint: ConstraintLike = None,
+        gamma_constraint: ConstraintLike = None,
+        **common: Unpack[LayerOptions],
     ):
         super().__init__(
             one_axis(axis),
@@ -339,7 +345,7 @@ class UnitNormalization(OnAxes):
 
     EPSILON = 1e-12
 
-    def __init__(self, axis: int | list[int] = -1, **common: Any):
+    def __init__(self, axis: int | list[int] = -1, **common: Unpack[LayerOptions]):
         super().__init__(axis, **common)
 
     def operations(self, input_shape: Shape) -> list[Operation]:
@@ -365,7 +371,9 @@ class RMSNormalization(OnAxes):
     TypeError for a non-integer axis.
     """
 
-    def __init__(self, axis: int | list[int] = -1, epsilon: float = 1e-6, **common: Any):
+    def __init__(
+        self, axis: int | list[int] = -1, epsilon: float = 1e-6, **common: Unpack[LayerOptions]
+    ):
         super().__init__(axis, **common)
         self.epsilon: float = number(epsilon, "epsilon", 0, above=True)
         self.scale: Variable | None = None
@@ -433,7 +441,7 @@ class LocalResponseNormalization(Layer):
         bias: float = 1.0,
         alpha: float = 1.0,
         beta: float = 0.5,
-        **common: Any,
+        **common: Unpack[LayerOptions],
     ):
         super().__init__(**common)
         self.depth_radius: int = normalize_int(depth_radius, "depth_radius", minimum=0)

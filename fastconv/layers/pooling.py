@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from fastconv.common.literals import DataFormat, Padding
 from fastconv.layers.spatial import Image, Spatial, check_padding, normalize_sizes
 from fastconv.plan import operations
 from fastconv.plan.operations import Operation
 from fastconv.shapes import Pool2DGeometry, Shape, pool2d_geometry, sample_sizes
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from fastconv.layers.options import LayerOptions
 
 
 class _Pooling(Spatial):
@@ -20,9 +26,9 @@ class _Pooling(Spatial):
         self,
         pool_size: int | tuple[int, ...],
         strides: int | tuple[int, ...] | None = None,
-        padding: str = "valid",
-        data_format: str | None = None,
-        **common: Any,
+        padding: Padding = "valid",
+        data_format: DataFormat | None = None,
+        **common: Unpack[LayerOptions],
     ):
         super().__init__(data_format, **common)
         self.pool_size: tuple[int, ...] = normalize_sizes(pool_size, self.rank, "pool_size")
@@ -115,9 +121,9 @@ class MaxPooling2D(_Pooling):
         self,
         pool_size: int | tuple[int, int] = (2, 2),
         strides: int | tuple[int, int] | None = None,
-        padding: str = "valid",
-        data_format: str | None = None,
-        **common: Any,
+        padding: Padding = "valid",
+        data_format: DataFormat | None = None,
+        **common: Unpack[LayerOptions],
     ):
         super().__init__(pool_size, strides, padding, data_format, **common)
 
@@ -139,9 +145,9 @@ class MaxPooling1D(_Pooling):
         self,
         pool_size: int | tuple[int] = 2,
         strides: int | tuple[int] | None = None,
-        padding: str = "valid",
-        data_format: str | None = None,
-        **common: Any,
+        padding: Padding = "valid",
+        data_format: DataFormat | None = None,
+        **common: Unpack[LayerOptions],
     ):
         super().__init__(pool_size, strides, padding, data_format, **common)
 
@@ -163,9 +169,9 @@ class MaxPooling3D(_Pooling):
         self,
         pool_size: int | tuple[int, int, int] = (2, 2, 2),
         strides: int | tuple[int, int, int] | None = None,
-        padding: str = "valid",
-        data_format: str | None = None,
-        **common: Any,
+        padding: Padding = "valid",
+        data_format: DataFormat | None = None,
+        **common: Unpack[LayerOptions],
     ):
         super().__init__(pool_size, strides, padding, data_format, **common)
 
@@ -217,7 +223,12 @@ class _GlobalPooling(Spatial):
 
     kind = ""
 
-    def __init__(self, data_format: str | None = None, keepdims: bool = False, **common: Any):
+    def __init__(
+        self,
+        data_format: DataFormat | None = None,
+        keepdims: bool = False,
+        **common: Unpack[LayerOptions],
+    ):
         super().__init__(data_format, **common)
         self.keepdims: bool = bool(keepdims)
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from fastconv.common import randomness
 from fastconv.common.arguments import normalize_int, number
+from fastconv.common.literals import DataFormat
 from fastconv.layers.base import Layer
 from fastconv.layers.spatial import Image, Spatial
 from fastconv.plan import operations
@@ -21,13 +22,18 @@ from fastconv.shapes import Shape
 from fastconv.state import Kind
 from fastconv.state import seed as any_seed
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from fastconv.layers.options import LayerOptions
+
 
 class Seeded(Layer):
     """A layer with a stream of random numbers."""
 
     stateful: ClassVar[Mapping[str, Kind]] = MappingProxyType({"_stream": any_seed})
 
-    def __init__(self, seed: int | None = None, **common: Any):
+    def __init__(self, seed: int | None = None, **common: Unpack[LayerOptions]):
         super().__init__(**common)
         self.seed: int | None = None if seed is None else normalize_int(seed, "seed", minimum=0)
         self._stream = randomness.draw_seed() if self.seed is None else self.seed
@@ -59,7 +65,7 @@ class Dropout(Seeded):
         rate: float,
         noise_shape: tuple[int | None, ...] | None = None,
         seed: int | None = None,
-        **common: Any,
+        **common: Unpack[LayerOptions],
     ):
         super().__init__(seed, **common)
         self.rate: float = number(rate, "rate", 0, 1, below=True)
@@ -126,7 +132,11 @@ class AlphaDropout(Dropout):
 
 class _SpatialDropout(Spatial, Seeded):
     def __init__(
-        self, rate: float, data_format: str | None = None, seed: int | None = None, **common: Any
+        self,
+        rate: float,
+        data_format: DataFormat | None = None,
+        seed: int | None = None,
+        **common: Unpack[LayerOptions],
     ):
         super().__init__(data_format, seed=seed, **common)
         self.rate: float = number(rate, "rate", 0, 1, below=True)
@@ -158,7 +168,11 @@ class SpatialDropout2D(_SpatialDropout):
     """
 
     def __init__(
-        self, rate: float, data_format: str | None = None, seed: int | None = None, **common: Any
+        self,
+        rate: float,
+        data_format: DataFormat | None = None,
+        seed: int | None = None,
+        **common: Unpack[LayerOptions],
     ):
         super().__init__(rate, data_format, seed, **common)
 
@@ -197,7 +211,7 @@ class GaussianNoise(Seeded):
     Raises ValueError if `stddev` is out of range, TypeError if it is not a number.
     """
 
-    def __init__(self, stddev: float, seed: int | None = None, **common: Any):
+    def __init__(self, stddev: float, seed: int | None = None, **common: Unpack[LayerOptions]):
         super().__init__(seed, **common)
         self.stddev: float = number(stddev, "stddev", 0, 1)
 
@@ -219,7 +233,7 @@ class GaussianDropout(Seeded):
     Raises the errors of `Dropout`.
     """
 
-    def __init__(self, rate: float, seed: int | None = None, **common: Any):
+    def __init__(self, rate: float, seed: int | None = None, **common: Unpack[LayerOptions]):
         super().__init__(seed, **common)
         self.rate: float = number(rate, "rate", 0, 1, below=True)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastconv.common.arguments import normalize_int, one_of
+from fastconv.common.literals import DataFormat, PaddingMode, Resampling
 from fastconv.common.suggestions import did_you_mean
 from fastconv.layers.base import Layer
 from fastconv.layers.spatial import (
@@ -30,6 +31,11 @@ from fastconv.resampling import (
 )
 from fastconv.shapes import PADDING_MODES, Shape, sample_sizes
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from fastconv.layers.options import LayerOptions
+
 
 class Flatten(Layer):
     """Flattens each sample, row-major: (batch, h, w, c) becomes (batch, h * w * c).
@@ -43,7 +49,7 @@ class Flatten(Layer):
     (None, 576)
     """
 
-    def __init__(self, data_format: str | None = None, **common: Any):
+    def __init__(self, data_format: DataFormat | None = None, **common: Unpack[LayerOptions]):
         super().__init__(**common)
         self.data_format: str = check_data_format(data_format)
 
@@ -76,7 +82,7 @@ class Reshape(Layer):
 
     takes_unknown_sizes = True
 
-    def __init__(self, target_shape: tuple[int, ...], **common: Any):
+    def __init__(self, target_shape: tuple[int, ...], **common: Unpack[LayerOptions]):
         super().__init__(**common)
         if not isinstance(target_shape, (tuple, list)):
             raise TypeError(
@@ -122,7 +128,7 @@ class Permute(Layer):
     (None, 3, 10, 20)
     """
 
-    def __init__(self, dims: tuple[int, ...], **common: Any):
+    def __init__(self, dims: tuple[int, ...], **common: Unpack[LayerOptions]):
         super().__init__(**common)
         if not isinstance(dims, (tuple, list)) or not dims:
             raise TypeError(f"`dims` must be a tuple of integers, received {dims!r}")
@@ -158,7 +164,7 @@ class RepeatVector(Layer):
     (None, 3, 8)
     """
 
-    def __init__(self, n: int, **common: Any):
+    def __init__(self, n: int, **common: Unpack[LayerOptions]):
         super().__init__(**common)
         self.n: int = normalize_int(n, "n")
 
@@ -193,7 +199,13 @@ class _Mapped(Spatial):
 class _Padding(_Mapped):
     unwritten: tuple[str, ...] = ("padding_mode",)
 
-    def __init__(self, padding: Any, data_format: str | None, padding_mode: str, **common: Any):
+    def __init__(
+        self,
+        padding: Any,
+        data_format: DataFormat | None,
+        padding_mode: PaddingMode,
+        **common: Unpack[LayerOptions],
+    ):
         super().__init__(data_format, **common)
         self.padding: tuple[tuple[int, int], ...] = _sides(padding, self.rank, "padding")
         one_of(padding_mode, "padding_mode", PADDING_MODES)
@@ -246,9 +258,9 @@ class ZeroPadding2D(_Padding):
     def __init__(
         self,
         padding: int | tuple[Any, Any] = (1, 1),
-        data_format: str | None = None,
-        padding_mode: str = "zeros",
-        **common: Any,
+        data_format: DataFormat | None = None,
+        padding_mode: PaddingMode = "zeros",
+        **common: Unpack[LayerOptions],
     ):
         super().__init__(padding, data_format, padding_mode, **common)
 
@@ -270,9 +282,9 @@ class ZeroPadding1D(_Padding):
     def __init__(
         self,
         padding: int | tuple[int, int] = 1,
-        data_format: str | None = None,
-        padding_mode: str = "zeros",
-        **common: Any,
+        data_format: DataFormat | None = None,
+        padding_mode: PaddingMode = "zeros",
+        **common: Unpack[LayerOptions],
     ):
         super().__init__(padding, data_format, padding_mode, **common)
 
@@ -295,15 +307,17 @@ class ZeroPadding3D(_Padding):
     def __init__(
         self,
         padding: int | tuple[Any, Any, Any] = ((1, 1), (1, 1), (1, 1)),
-        data_format: str | None = None,
-        padding_mode: str = "zeros",
-        **common: Any,
+        data_format: DataFormat | None = None,
+        padding_mode: PaddingMode = "zeros",
+        **common: Unpack[LayerOptions],
     ):
         super().__init__(padding, data_format, padding_mode, **common)
 
 
 class _Cropping(_Mapped):
-    def __init__(self, cropping: Any, data_format: str | None, **common: Any):
+    def __init__(
+        self, cropping: Any, data_format: DataFormat | None, **common: Unpack[LayerOptions]
+    ):
         super().__init__(data_format, **common)
         self.cropping: tuple[tuple[int, int], ...] = _sides(cropping, self.rank, "cropping")
 
@@ -342,8 +356,8 @@ class Cropping2D(_Cropping):
     def __init__(
         self,
         cropping: int | tuple[Any, Any] = ((0, 0), (0, 0)),
-        data_format: str | None = None,
-        **common: Any,
+        data_format: DataFormat | None = None,
+        **common: Unpack[LayerOptions],
     ):
         super().__init__(cropping, data_format, **common)
 
@@ -388,8 +402,8 @@ class Cropping3D(_Cropping):
     def __init__(
         self,
         cropping: int | tuple[Any, Any, Any] = ((1, 1), (1, 1), (1, 1)),
-        data_format: str | None = None,
-        **common: Any,
+        data_format: DataFormat | None = None,
+        **common: Unpack[LayerOptions],
     ):
         super().__init__(cropping, data_format, **common)
 
@@ -397,7 +411,7 @@ class Cropping3D(_Cropping):
 class _UpSampling(_Mapped):
     interpolation = "nearest"
 
-    def __init__(self, size: Any, data_format: str | None, **common: Any):
+    def __init__(self, size: Any, data_format: DataFormat | None, **common: Unpack[LayerOptions]):
         super().__init__(data_format, **common)
         self._factors = normalize_sizes(size, self.rank, "size")
 
@@ -435,9 +449,9 @@ class UpSampling2D(_UpSampling):
     def __init__(
         self,
         size: int | tuple[int, int] = (2, 2),
-        data_format: str | None = None,
-        interpolation: str = "nearest",
-        **common: Any,
+        data_format: DataFormat | None = None,
+        interpolation: Resampling = "nearest",
+        **common: Unpack[LayerOptions],
     ):
         super().__init__(size, data_format, **common)
         self.interpolation: str = check_interpolation(interpolation, RESIZINGS[:-1])
@@ -490,8 +504,8 @@ class UpSampling3D(_UpSampling):
     def __init__(
         self,
         size: int | tuple[int, int, int] = (2, 2, 2),
-        data_format: str | None = None,
-        **common: Any,
+        data_format: DataFormat | None = None,
+        **common: Unpack[LayerOptions],
     ):
         super().__init__(size, data_format, **common)
         self.size: tuple[int, ...] = self._factors

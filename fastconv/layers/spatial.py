@@ -19,6 +19,7 @@ from abc import abstractmethod
 from typing import Any
 
 from fastconv.common.arguments import normalize_int
+from fastconv.common.literals import DataFormat
 from fastconv.common.suggestions import did_you_mean
 from fastconv.layers.base import Layer
 from fastconv.plan import operations
@@ -43,7 +44,7 @@ class Spatial(Layer):
 
     rank = 2
 
-    def __init__(self, data_format: str | None = None, **common: Any):
+    def __init__(self, data_format: DataFormat | None = None, **common: Any):
         super().__init__(**common)
         self.data_format: str = check_data_format(data_format)
 

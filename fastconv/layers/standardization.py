@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,11 @@ from fastconv.parameters import Variable
 from fastconv.plan import operations
 from fastconv.plan.operations import Operation
 from fastconv.shapes import Shape, sample_sizes
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from fastconv.layers.options import LayerOptions
 
 _SMALLEST_DEVIATION = 1e-7  # smaller ones are replaced by it
 
@@ -54,7 +59,7 @@ class Normalization(Layer):
         mean: Any = None,
         variance: Any = None,
         invert: bool = False,
-        **common: Any,
+        **common: Unpack[LayerOptions],
     ):
         super().__init__(**common)
         if axis is None:

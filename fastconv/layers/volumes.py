@@ -6,8 +6,16 @@ steps in the reverse order.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from fastconv.common.literals import (
+    ActivationLike,
+    ConstraintLike,
+    DataFormat,
+    InitializerLike,
+    Padding,
+    RegularizerLike,
+)
 from fastconv.layers.conv import Conv
 from fastconv.layers.conv_transpose import ConvTranspose
 from fastconv.layers.spatial import Image
@@ -18,6 +26,11 @@ from fastconv.plan.functions import Elementwise, Slot
 from fastconv.plan.operations import Operation
 from fastconv.resampling import pad_axis
 from fastconv.shapes import Folding, folding, same_padding
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from fastconv.layers.options import BaseOptions
 
 
 def _to_image(folded: Folding) -> list[Operation]:
@@ -116,20 +129,20 @@ class Conv3DTranspose(ConvTranspose):
         filters: int,
         kernel_size: int | tuple[int, ...],
         strides: int | tuple[int, ...] = 1,
-        padding: str = "valid",
-        data_format: str | None = None,
+        padding: Padding = "valid",
+        data_format: DataFormat | None = None,
         output_padding: int | tuple[int, ...] | None = None,
         dilation_rate: int | tuple[int, ...] = 1,
-        activation: Any = None,
+        activation: ActivationLike = None,
         use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
-        **common: Any,
+        kernel_initializer: InitializerLike = "glorot_uniform",
+        bias_initializer: InitializerLike = "zeros",
+        kernel_regularizer: RegularizerLike = None,
+        bias_regularizer: RegularizerLike = None,
+        activity_regularizer: RegularizerLike = None,
+        kernel_constraint: ConstraintLike = None,
+        bias_constraint: ConstraintLike = None,
+        **common: Unpack[BaseOptions],
     ):
         super().__init__(
             filters, kernel_size, strides, padding, output_padding, data_format, dilation_rate,

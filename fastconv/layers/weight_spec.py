@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from fastconv import constraints, initializers, regularizers
+from fastconv.common.literals import ConstraintLike, RegularizerLike
 from fastconv.serialization import serialize
 
 if TYPE_CHECKING:
@@ -51,8 +52,8 @@ class WeightSpec:
         cls,
         name: str,
         initializer: Any,
-        regularizer: Any = None,
-        constraint: Any = None,
+        regularizer: RegularizerLike = None,
+        constraint: ConstraintLike = None,
         *,
         trainable: bool = True,
     ) -> WeightSpec:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastconv import ops
 from fastconv.layers.base import Layer
@@ -10,6 +10,11 @@ from fastconv.layers.tracing import Tracer
 from fastconv.plan.operations import Operation
 from fastconv.serialization import deserialize, model_class, serialize
 from fastconv.shapes import Shape
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from fastconv.layers.options import LayerOptions
 
 
 class Wrapper(Layer):
@@ -22,7 +27,7 @@ class Wrapper(Layer):
     Raises TypeError for anything but a layer.
     """
 
-    def __init__(self, layer: Layer, **common: Any):
+    def __init__(self, layer: Layer, **common: Unpack[LayerOptions]):
         super().__init__(**common)
         if not isinstance(layer, Layer):
             raise TypeError(f"`layer` must be a layer, received {str(layer)[:200]!r}")
@@ -68,7 +73,7 @@ class TimeDistributed(Wrapper):
     (None, 10, 30, 30, 8)
     """
 
-    def __init__(self, layer: Layer, **common: Any):
+    def __init__(self, layer: Layer, **common: Unpack[LayerOptions]):
         super().__init__(layer, **common)
         self._tracer = Tracer(self)
 

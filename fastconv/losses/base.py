@@ -12,6 +12,7 @@ from fastconv.common.arguments import as_integer, name_or, one_of
 from fastconv.common.arrays import real_array
 from fastconv.common.changeable import Changeable
 from fastconv.common.keywords import NamedArguments
+from fastconv.common.literals import Reduction
 from fastconv.common.naming import snake_case
 from fastconv.common.overriding import Overridable, definer
 from fastconv.losses.symbolic import loss_values, reduced
@@ -64,14 +65,14 @@ class Loss(Changeable, NamedArguments, Overridable):
 
     def __init__(
         self,
-        reduction: str | None = "sum_over_batch_size",
+        reduction: Reduction | None = "sum_over_batch_size",
         name: str | None = None,
         dtype: str | None = None,
     ):
         one_of(reduction, "reduction", _REDUCTIONS)
         if dtype not in (None, "float32"):
             raise ValueError(f"`dtype` must be None or 'float32', received {dtype!r}")
-        self.reduction = reduction
+        self.reduction: Reduction | None = reduction
         self.name: str = name_or(name, self.default_name or snake_case(type(self).__name__))
 
     # In a plan ------------------------------------------------------------------------------------

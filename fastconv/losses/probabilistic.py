@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.common.arguments import normalize_int, number
+from fastconv.common.literals import Reduction
 from fastconv.losses.base import Loss, axis_number, check_labels, fitting_rank, target_array
 from fastconv.plan import operations
 from fastconv.shapes import sample_sizes
@@ -49,7 +50,7 @@ class _CrossEntropy(Loss):
         from_logits: bool = False,
         label_smoothing: float = 0.0,
         axis: int = -1,
-        reduction: str | None = "sum_over_batch_size",
+        reduction: Reduction | None = "sum_over_batch_size",
         name: str | None = None,
         dtype: str | None = None,
     ):
@@ -108,7 +109,7 @@ class SparseCategoricalCrossentropy(Loss):
         self,
         from_logits: bool = False,
         ignore_class: int | None = None,
-        reduction: str | None = "sum_over_batch_size",
+        reduction: Reduction | None = "sum_over_batch_size",
         axis: int = -1,
         name: str | None = None,
         dtype: str | None = None,
@@ -186,7 +187,7 @@ class BinaryFocalCrossentropy(_CrossEntropy):
         from_logits: bool = False,
         label_smoothing: float = 0.0,
         axis: int = -1,
-        reduction: str | None = "sum_over_batch_size",
+        reduction: Reduction | None = "sum_over_batch_size",
         name: str | None = None,
         dtype: str | None = None,
     ):
@@ -220,7 +221,7 @@ class CategoricalFocalCrossentropy(_Categorical):
         from_logits: bool = False,
         label_smoothing: float = 0.0,
         axis: int = -1,
-        reduction: str | None = "sum_over_batch_size",
+        reduction: Reduction | None = "sum_over_batch_size",
         name: str | None = None,
         dtype: str | None = None,
     ):

@@ -17,6 +17,7 @@ import numpy as np
 from fastconv import ops
 from fastconv.common.arguments import number
 from fastconv.common.defaults import EPSILON
+from fastconv.common.literals import Reduction
 from fastconv.losses.base import Loss
 from fastconv.losses.probabilistic import SparseCategoricalCrossentropy
 from fastconv.plan import operations
@@ -39,7 +40,7 @@ class CategoricalGeneralizedCrossEntropy(SparseCategoricalCrossentropy):
     def __init__(
         self,
         q: float = 0.5,
-        reduction: str | None = "sum_over_batch_size",
+        reduction: Reduction | None = "sum_over_batch_size",
         name: str | None = None,
         dtype: str | None = None,
     ):
@@ -67,7 +68,9 @@ class _WholeBatch(Loss):
     """A loss with one number per batch, which is the value of every row; traced for an `axis`, over
     which it takes the sums instead."""
 
-    def __init__(self, axis: Any, reduction: str | None, name: str | None, dtype: str | None):
+    def __init__(
+        self, axis: Any, reduction: Reduction | None, name: str | None, dtype: str | None
+    ):
         super().__init__(reduction, name, dtype)
         self.sum_axes: Any = tuple(axis) if isinstance(axis, list) else axis
         self.has_call = axis is not None
@@ -115,7 +118,7 @@ class Tversky(_WholeBatch):
         self,
         alpha: float = 0.5,
         beta: float = 0.5,
-        reduction: str | None = "sum_over_batch_size",
+        reduction: Reduction | None = "sum_over_batch_size",
         name: str | None = None,
         axis: Any = None,
         dtype: str | None = None,
@@ -154,7 +157,7 @@ class Dice(Tversky):
 
     def __init__(
         self,
-        reduction: str | None = "sum_over_batch_size",
+        reduction: Reduction | None = "sum_over_batch_size",
         name: str | None = None,
         axis: Any = None,
         dtype: str | None = None,

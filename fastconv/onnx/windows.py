@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from fastconv import ops
+from fastconv.common.literals import Padding
 from fastconv.onnx.nodes import Node
 from fastconv.onnx.tensor import Tensor
 
@@ -43,7 +44,7 @@ class Window:
         return any(n for pair in self.pads for n in pair)
 
     @property
-    def keras_padding(self) -> str | None:
+    def keras_padding(self) -> Padding | None:
         """The equal `padding` of a layer for images of every size, None without one."""
         if self.same:
             return "same"

@@ -72,4 +72,23 @@ def get(identifier: Any) -> Optimizer:
     return find(identifier, "optimizers", Optimizer, aliases=aliases)
 
 
-__all__ = ["CLASSES", "Optimizer", "deserialize", "get", "schedules", "serialize", *CLASSES]
+__all__ = [
+    "CLASSES",
+    "SGD",
+    "Adadelta",
+    "Adafactor",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "Ftrl",
+    "Lamb",
+    "Lion",
+    "Nadam",
+    "Optimizer",
+    "RMSprop",
+    "deserialize",
+    "get",
+    "schedules",
+    "serialize",
+]

@@ -16,12 +16,17 @@ weight decay decoupled from the gradient: Loshchilov & Hutter, arXiv 1711.05101;
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastconv.common.arguments import number
 from fastconv.optimizers.base import Optimizer
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from fastconv.optimizers.options import OptimizerOptions
 
 
 class Moments(Optimizer):
@@ -36,7 +41,7 @@ class Moments(Optimizer):
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
         weight_decay: float | None = None,
-        **common: Any,
+        **common: Unpack[OptimizerOptions],
     ):
         self.beta_1: float = number(beta_1, "beta_1", 0, 1, below=True)
         self.beta_2: float = number(beta_2, "beta_2", 0, 1, below=True)
@@ -69,7 +74,7 @@ class Adam(Moments):
         epsilon: float = 1e-7,
         amsgrad: bool = False,
         weight_decay: float | None = None,
-        **common: Any,
+        **common: Unpack[OptimizerOptions],
     ):
         self.amsgrad: bool = bool(amsgrad)
         super().__init__(learning_rate, beta_1, beta_2, epsilon, weight_decay, **common)
@@ -93,7 +98,7 @@ class AdamW(Adam):
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
         amsgrad: bool = False,
-        **common: Any,
+        **common: Unpack[OptimizerOptions],
     ):
         if weight_decay is None:
             raise ValueError("`weight_decay` of AdamW must be a number, received None")

@@ -15,10 +15,15 @@ arXiv 1212.5701; Ftrl: McMahan et al., KDD 2013.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastconv.common.arguments import number
 from fastconv.optimizers.base import Optimizer
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from fastconv.optimizers.options import OptimizerOptions
 
 
 class RMSprop(Optimizer):
@@ -43,7 +48,7 @@ class RMSprop(Optimizer):
         epsilon: float = 1e-7,
         centered: bool = False,
         weight_decay: float | None = None,
-        **common: Any,
+        **common: Unpack[OptimizerOptions],
     ):
         self.rho: float = number(rho, "rho", 0, 1)
         self.momentum: float = number(momentum, "momentum", 0, 1)
@@ -76,7 +81,7 @@ class Adagrad(Optimizer):
         initial_accumulator_value: float = 0.1,
         epsilon: float = 1e-7,
         weight_decay: float | None = None,
-        **common: Any,
+        **common: Unpack[OptimizerOptions],
     ):
         self.initial_accumulator_value: float = number(
             initial_accumulator_value, "initial_accumulator_value", 0
@@ -111,7 +116,7 @@ class Adadelta(Optimizer):
         rho: float = 0.95,
         epsilon: float = 1e-7,
         weight_decay: float | None = None,
-        **common: Any,
+        **common: Unpack[OptimizerOptions],
     ):
         self.rho: float = number(rho, "rho", 0, 1)
         self.epsilon: float = number(epsilon, "epsilon", 0)
@@ -160,7 +165,7 @@ class Ftrl(Optimizer):
         l2_shrinkage_regularization_strength: float = 0.0,
         beta: float = 0.0,
         weight_decay: float | None = None,
-        **common: Any,
+        **common: Unpack[OptimizerOptions],
     ):
         self.learning_rate_power: float = number(learning_rate_power, "learning_rate_power", high=0)
         values = (

@@ -13,7 +13,7 @@ Lamb: You et al., arXiv 1904.00962; Adafactor: Shazeer & Stern, arXiv 1804.04235
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,11 @@ from fastconv.optimizers.adam import Moments
 from fastconv.optimizers.base import Optimizer
 from fastconv.optimizers.slots import State
 from fastconv.parameters import Variable
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from fastconv.optimizers.options import OptimizerOptions
 
 
 class Lamb(Moments):
@@ -79,7 +84,7 @@ class Adafactor(Optimizer):
         clip_threshold: float = 1.0,
         relative_step: bool = True,
         weight_decay: float | None = None,
-        **common: Any,
+        **common: Unpack[OptimizerOptions],
     ):
         self.beta_2_decay: float = number(beta_2_decay, "beta_2_decay", high=0)
         self.epsilon_1: float = number(epsilon_1, "epsilon_1", 0)

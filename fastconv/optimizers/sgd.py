@@ -8,10 +8,15 @@ Lion: Chen et al., arXiv 2302.06675.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastconv.common.arguments import number
 from fastconv.optimizers.base import Optimizer
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from fastconv.optimizers.options import OptimizerOptions
 
 
 class SGD(Optimizer):
@@ -31,7 +36,7 @@ class SGD(Optimizer):
         momentum: float = 0.0,
         nesterov: bool = False,
         weight_decay: float | None = None,
-        **common: Any,
+        **common: Unpack[OptimizerOptions],
     ):
         self.momentum: float = number(momentum, "momentum", 0, 1)
         self.nesterov: bool = bool(nesterov)
@@ -61,7 +66,7 @@ class Lion(Optimizer):
         beta_1: float = 0.9,
         beta_2: float = 0.99,
         weight_decay: float | None = None,
-        **common: Any,
+        **common: Unpack[OptimizerOptions],
     ):
         self.beta_1: float = number(beta_1, "beta_1", 0, 1)
         if not self.beta_1:

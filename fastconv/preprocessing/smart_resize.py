@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastconv.common.keywords import explain_keywords
+from fastconv.common.literals import DataFormat, Resampling
 from fastconv.layers import Resizing
 from fastconv.utils.images import checked_size
 
@@ -14,8 +15,8 @@ from fastconv.utils.images import checked_size
 def smart_resize(
     x: ArrayLike,
     size: tuple[int, int],
-    interpolation: str = "bilinear",
-    data_format: str | None = None,
+    interpolation: Resampling = "bilinear",
+    data_format: DataFormat | None = None,
 ) -> np.ndarray:
     """Images resized to `size` (height, width), after the largest central part with its proportions
     was cut out.

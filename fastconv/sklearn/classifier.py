@@ -11,6 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import column_or_1d, validate_data
 
 from fastconv import losses
+from fastconv.common.literals import ActivationName, Verbose
 from fastconv.sklearn.estimator import _DTYPES, ConvEstimator
 from fastconv.utils import to_categorical
 
@@ -52,7 +53,7 @@ class ConvClassifier(ClassifierMixin, ConvEstimator):
     same bits (weights of 0 and of 2 have the effect they should on the loss).
     """
 
-    _activation = "softmax"
+    _activation: ActivationName = "softmax"
 
     def __init__(
         self,
@@ -67,7 +68,7 @@ class ConvClassifier(ClassifierMixin, ConvEstimator):
         validation_split: float = 0.0,
         warm_start: bool = False,
         random_state: Any = None,
-        verbose: int | str = 0,
+        verbose: Verbose = 0,
         **routed: dict[str, Any] | None,
     ):
         super().__init__(

@@ -15,6 +15,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from fastconv import losses, optimizers
 from fastconv.common import randomness
 from fastconv.common.arguments import normalize_int
+from fastconv.common.literals import ActivationName, Verbose
 from fastconv.models import Model
 from fastconv.sklearn.network import default_network
 
@@ -30,12 +31,12 @@ _ROUTED = ("model__", "optimizer__")
 class ConvEstimator(BaseEstimator):
     """Base class; parameters are those of `ConvClassifier`."""
 
-    _activation = "linear"  # of the default network's last layer
+    _activation: ActivationName = "linear"  # of the default network's last layer
 
     def __init__(
         self, model: Any, image_shape: Any, epochs: int, batch_size: int, optimizer: Any, loss: Any,
         callbacks: Any, validation_split: float, warm_start: bool, random_state: Any,
-        verbose: int | str, routed: dict[str, Any],
+        verbose: Verbose, routed: dict[str, Any],
     ):  # fmt: skip
         self.model = model
         self.image_shape = image_shape

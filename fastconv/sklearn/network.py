@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from fastconv import layers
+from fastconv.common.literals import ActivationName
 from fastconv.models import Sequential
 
 __all__ = ["default_network"]
 
 
-def default_network(input_shape: tuple[int, ...], outputs: int, activation: str) -> Sequential:
+def default_network(
+    input_shape: tuple[int, ...], outputs: int, activation: ActivationName
+) -> Sequential:
     """A small network: for pictures (H, W, C) two convolutions of 3x3, each halved by max-pooling
     as long as there are four pixels to halve; then, or for tables, one dense layer of 64."""
     network = Sequential([layers.Input(input_shape)])

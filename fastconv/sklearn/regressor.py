@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import validate_data
 
+from fastconv.common.literals import Verbose
 from fastconv.sklearn.estimator import _DTYPES, ConvEstimator
 
 __all__ = ["ConvRegressor"]
@@ -35,7 +36,7 @@ class ConvRegressor(RegressorMixin, ConvEstimator):
         validation_split: float = 0.0,
         warm_start: bool = False,
         random_state: Any = None,
-        verbose: int | str = 0,
+        verbose: Verbose = 0,
         **routed: dict[str, Any] | None,
     ):
         super().__init__(

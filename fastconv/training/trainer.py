@@ -20,6 +20,7 @@ from fastconv.callbacks.progress import Progress
 from fastconv.common.arguments import normalize_int
 from fastconv.common.arrays import aligned_zeros, read_only
 from fastconv.common.keywords import explain_keywords
+from fastconv.common.literals import LossLike, OptimizerName, Verbose
 from fastconv.common.tree import Names, flatten, pack
 from fastconv.common.user_warnings import warn_user
 from fastconv.distribution import DataParallel
@@ -92,8 +93,8 @@ class Trainer(OwnLoops, OwnSteps):
     @explain_keywords
     def compile(
         self,
-        optimizer: Any = "rmsprop",
-        loss: Any = None,
+        optimizer: OptimizerName | optimizers.Optimizer | dict[str, Any] = "rmsprop",
+        loss: LossLike = None,
         loss_weights: Any = None,
         metrics: Iterable[Any] | None = None,
         weighted_metrics: Iterable[Any] | None = None,
@@ -235,7 +236,7 @@ class Trainer(OwnLoops, OwnSteps):
         y: Any = None,
         batch_size: int | None = None,
         epochs: int = 1,
-        verbose: int | str = "auto",
+        verbose: Verbose = "auto",
         callbacks: Callback | Iterable[Callback] | None = None,
         validation_split: float = 0.0,
         validation_data: Any = None,
@@ -458,12 +459,12 @@ class Trainer(OwnLoops, OwnSteps):
         x: Any = None,
         y: Any = None,
         batch_size: int | None = None,
-        verbose: int | str = "auto",
+        verbose: Verbose = "auto",
         sample_weight: Any = None,
         steps: int | None = None,
         callbacks: Callback | Iterable[Callback] | None = None,
         return_dict: bool = False,
-    ) -> float | list[float] | dict[str, float]:
+    ) -> Any:  # float | list[float] | dict[str, float], by metrics and `return_dict`
         """Compute loss and metrics on data; other arguments as for `fit`.
 
         Args:
@@ -497,7 +498,7 @@ class Trainer(OwnLoops, OwnSteps):
         self,
         x: Any,
         batch_size: int | None = None,
-        verbose: int | str = "auto",
+        verbose: Verbose = "auto",
         steps: int | None = None,
         callbacks: Callback | Iterable[Callback] | None = None,
     ) -> Any:
@@ -587,7 +588,7 @@ class Trainer(OwnLoops, OwnSteps):
         sample_weight: Any = None,
         class_weight: dict[int, float] | None = None,
         return_dict: bool = False,
-    ) -> float | list[float] | dict[str, float]:
+    ) -> Any:  # float | list[float] | dict[str, float], by metrics and `return_dict`
         """Run one training step on one batch.
 
         Returns the values of `evaluate` for this batch: loss and metrics before the update.
@@ -603,7 +604,7 @@ class Trainer(OwnLoops, OwnSteps):
     @explain_keywords
     def test_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
-    ) -> float | list[float] | dict[str, float]:
+    ) -> Any:  # float | list[float] | dict[str, float], by metrics and `return_dict`
         """Return loss and metrics of one batch; returns and raises as `train_on_batch`."""
         self._check_compiled("test_on_batch", "test")
         source = ArraySource(x, y, sample_weight)

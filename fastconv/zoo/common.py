@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastconv.common.arguments import normalize_int
+from fastconv.common.literals import ActivationName
 from fastconv.layers import Dense, Dropout, Flatten, Input, Layer
 from fastconv.layers.base import known_shape
 from fastconv.models import Sequential
@@ -30,7 +31,7 @@ def dense_top(
     classes: Any,
     units: Sequence[int],
     *,
-    activation: str = "relu",
+    activation: ActivationName = "relu",
     dropout: float = 0.0,
     names: Sequence[str] = (),
 ) -> list[Layer]:

@@ -17,7 +17,7 @@ from fastconv.onnx.registry import operator
 from fastconv.onnx.tensor import Tensor
 
 
-def _activated(node: Node, x: Tensor, function: Any, layer: str = "") -> Tensor:
+def _activated(node: Node, x: Tensor, function: Any, layer: Any = "") -> Tensor:
     """Return an activation: the layer of that name in a graph, a function elsewhere."""
     if layer and is_batch(x):
         return x.mapped(Activation(layer, name=layer_name(node)))

@@ -70,6 +70,7 @@ lint: $(VENV)/.linters
 	$(PY) -m ruff format --check .
 	$(VENV)/bin/basedpyright --level error --pythonpath $(PY)
 	$(PY) -m mypy
+	$(PY) -m tests.support.lint_types
 	$(PY) -m tests.support.lint_prose
 
 build: $(VENV)/.installed $(VENV)/.built

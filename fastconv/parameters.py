@@ -100,7 +100,7 @@ class Variable(Operators):
     ):
         if dtype not in (None, "float32", np.float32):
             raise ValueError(f"`dtype` must be None or 'float32', received {dtype!r}")
-        self.name = name or "variable"
+        self.name: str = name or "variable"
         self.path: str = f"{owner}/{self.name}" if owner else self.name
         if callable(initializer) or isinstance(initializer, str):
             if shape is None:

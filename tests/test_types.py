@@ -15,6 +15,7 @@ import pytest
 from fastconv import activations, constraints, initializers, losses, optimizers, regularizers
 from fastconv.common import literals
 from fastconv.common.naming import snake_case
+from tests.support import lint_types
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -83,18 +84,8 @@ def test_pyright_reports_every_mistake_and_nothing_else(tmp_path):
 def test_nearly_all_of_the_public_interface_has_known_types():
     if find_spec("basedpyright") is None:
         pytest.skip("basedpyright is not installed: make lint")
-    done = subprocess.run(
-        [sys.executable, "-m", "basedpyright", "--pythonpath", sys.executable]
-        + ["--verifytypes", "fastconv", "--ignoreexternal"],
-        cwd=CHECKOUT / "tests",
-        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    score = re.search(r"Type completeness score: ([\d.]+)%", done.stdout)
-    assert score is not None, done.stdout[-2000:] + done.stderr
-    assert float(score[1]) >= 95
+    score, lines = lint_types.completeness()
+    assert score >= lint_types.LEAST, "\n".join(lines)
 
 
 def names(module, aliases=()) -> set[str]:

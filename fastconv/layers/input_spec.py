@@ -35,6 +35,11 @@ class InputSpec:
     dtype.
     """
 
+    max_ndim: int | None
+    min_ndim: int | None
+    name: str | None
+    optional: bool
+
     def __init__(
         self,
         dtype: Any = None,
@@ -50,10 +55,10 @@ class InputSpec:
         if dtype is not None and np.dtype(dtype).name != "float32":
             raise ValueError(f"`dtype` must be None or 'float32', received {dtype!r}")
         self.dtype = None if dtype is None else "float32"
-        self.shape = None if shape is None else tuple(shape)
-        self.ndim = ndim if shape is None else len(tuple(shape))
+        self.shape: tuple[int | None, ...] | None = None if shape is None else tuple(shape)
+        self.ndim: int | None = ndim if shape is None else len(tuple(shape))
         self.max_ndim, self.min_ndim = max_ndim, min_ndim
-        self.axes = {int(axis): size for axis, size in (axes or {}).items()}
+        self.axes: dict[int, int | None] = {int(axis): size for axis, size in (axes or {}).items()}
         self.allow_last_axis_squeeze = allow_last_axis_squeeze
         self.name, self.optional = name, optional
         most = self.max_ndim if self.ndim is None else self.ndim

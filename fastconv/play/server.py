@@ -104,7 +104,7 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "fastconv", ""
-    timeout = 60  # seconds, of a connection that is silent
+    timeout: int = 60  # seconds, of a connection that is silent
 
     def do_GET(self) -> None:
         with self._refusals():

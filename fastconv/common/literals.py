@@ -47,6 +47,7 @@ ActivationName = Literal[
     "softsign",
     "sparse_plus",
     "sparse_sigmoid",
+    "sparsemax",
     "squareplus",
     "swish",
     "tanh",

@@ -68,9 +68,7 @@ class _WholeBatch(Loss):
     """A loss with one number per batch, which is the value of every row; traced for an `axis`, over
     which it takes the sums instead."""
 
-    def __init__(
-        self, axis: Any, reduction: Reduction | None, name: str | None, dtype: str | None
-    ):
+    def __init__(self, axis: Any, reduction: Reduction | None, name: str | None, dtype: str | None):
         super().__init__(reduction, name, dtype)
         self.sum_axes: Any = tuple(axis) if isinstance(axis, list) else axis
         self.has_call = axis is not None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fastconv import KerasTensor, Variable, layers, models, ops, optimizers
+from fastconv import KerasTensor, Variable, data, layers, models, ops, optimizers
+from fastconv.utils import set_random_seed
 
 X = np.linspace(-1, 1, 8, dtype=np.float32).reshape(2, 4)
 
@@ -100,3 +101,56 @@ def test_input_spec_is_checked_on_arrays_and_symbols(spec, shape, message):
     for value in (np.ones(shape), layers.Input(shape[1:])):
         with pytest.raises(ValueError, match=message):
             Own()(value)
+
+
+class Compressed(layers.Layer):
+    """An autoencoder in one layer, which adds its own loss."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder, self.decoder = layers.Dense(2), layers.Dense(4)
+
+    def call(self, x):
+        y = self.decoder(self.encoder(x))
+        self.add_loss(ops.mean(ops.square(y - x)))
+        return y
+
+
+class Autoencoder(models.Model):
+    def __init__(self):
+        super().__init__()
+        self.inner = Compressed()
+
+    def call(self, x):
+        return self.inner(x)
+
+
+@pytest.mark.parametrize("make", [lambda: models.Sequential([Compressed()]), Autoencoder])
+def test_a_model_learns_by_add_loss_alone(make):
+    set_random_seed(0)
+    model = make()
+    model.compile(optimizers.SGD(0.5))
+    before = np.mean(np.square(model(X) - X))
+    assert model.evaluate(X, verbose=0) == pytest.approx(before, rel=1e-5)
+    history = model.fit(X, epochs=60, batch_size=2, verbose=0).history
+    assert list(history) == ["loss"] and history["loss"][-1] < 0.1 * before
+    assert model.train_on_batch(X) < before
+    batches = data.Dataset.from_tensor_slices(X).batch(1)
+    assert model.fit(batches, verbose=0, validation_data=batches).history["val_loss"]
+
+
+def test_add_loss_alone_has_the_gradients_of_an_equal_loss():
+    set_random_seed(0)
+    layer = Compressed()
+    alone, other = models.Sequential([layer]), Autoencoder()
+    alone.build((None, 4))
+    plain = models.Sequential([layers.Input((4,)), layers.Dense(2), layers.Dense(4)])
+    plain.set_weights(alone.get_weights())
+    for model, y in ((alone, None), (plain, X)):
+        model.compile(optimizers.SGD(0.5), None if y is None else "mse")
+        model.fit(X, y, epochs=3, batch_size=2, verbose=0)
+    for own, expected in zip(alone.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_allclose(own, expected, rtol=1e-5, atol=1e-6)
+    other.compile("sgd", metrics=["mae"])
+    with pytest.raises(ValueError, match="has no labels for metrics"):
+        other.fit(X, verbose=0)

@@ -339,7 +339,13 @@ def test_mode_and_loss_belong_together():
     with pytest.raises(ValueError, match="`mode` must be one of .*received 'learn'"):
         Plan(model.graph(), 1, model.parameters, mode="learn")
     with pytest.raises(ValueError, match="a loss belongs to the modes"):
-        Plan(model.graph(), 1, model.parameters, mode="train")
+        Plan(
+            model.graph(),
+            1,
+            model.parameters,
+            mode="infer",
+            losses=[losses.get("mse").operation(False)],
+        )
 
 
 def test_the_geometry_of_a_layer_is_worked_out_once(monkeypatch):

@@ -352,6 +352,12 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
             self._tracer.losses.append(each)
 
     @property
+    def adds_losses(self) -> bool:
+        """Whether calls so far add to the loss, by `add_loss` or `activity_regularizer`."""
+        added = self._tracer is not None and self._tracer.adds_losses
+        return added or self.activity_regularizer is not None
+
+    @property
     def losses(self) -> list[float]:
         """The terms that the layer adds to the loss, as numbers: those of its last call on arrays
         (`add_loss`, `activity_regularizer`), then the penalties on its trainable weights."""

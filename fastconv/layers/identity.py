@@ -50,6 +50,10 @@ class ActivityRegularization(Layer):
         super().__init__(**common)
         self.l1, self.l2 = number(l1, "l1", 0), number(l2, "l2", 0)
 
+    @property
+    def adds_losses(self) -> bool:
+        return True
+
     def operations(self, input_shape: Shape) -> list[Operation]:
         return []
 

@@ -147,6 +147,10 @@ class Trace:
         return outputs
 
     @property
+    def adds_losses(self) -> bool:
+        return len(self.network.outputs) > self._outputs
+
+    @property
     def specs(self) -> tuple[Any, list[Any], list[str]]:
         """The structure, shapes and dtypes of the outputs."""
         outputs = self.network.outputs[: self._outputs]
@@ -166,6 +170,11 @@ class Tracer:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Tracer, (self._layer,)  # a copy traces again
+
+    @property
+    def adds_losses(self) -> bool:
+        """Whether `add_loss` was called in a trace."""
+        return any(trace.adds_losses for trace in self._traces.values())
 
     def call(self, arguments: Arguments) -> Call:
         """Record a call of the layer on the symbolic tensors in `arguments`."""

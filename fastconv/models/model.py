@@ -503,6 +503,13 @@ class Model(Trainer, OpenSizes, Layer):
             )
         return self._differs
 
+    @property
+    def adds_losses(self) -> bool:
+        """Whether the model or its layers add to the loss: by `add_loss` or by regularizers."""
+        if any(variable.regularizer is not None for variable in self.trainable_weights):
+            return True
+        return super().adds_losses or any(layer.adds_losses for layer in self.leaf_layers())
+
     def _build_on(self, x: Any) -> None:
         """Build the model for a batch `x`, unless it is built."""
         if not self.built:

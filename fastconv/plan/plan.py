@@ -39,7 +39,8 @@ class Plan:
         mode: "infer" (forward), "augment" (forward with random image augmentation), "forward"
             (forward as in training), "test" (forward and loss) or "train" (forward, loss, backward
             and update).
-        losses: in "test" and "train", the loss of every output, None for one without; at least one.
+        losses: in "test" and "train", the loss of every output, None for one without; at least one,
+            unless operations of the graph add to the loss.
         loss_weights: factors of the gradients of the losses; by default 1.
         weighted: whether every row of the losses has its own weight.
         updates: the updates of the weights at the end of "train" (after those of the nodes,
@@ -82,7 +83,7 @@ class Plan:
     ):
         if mode not in MODES:
             raise ValueError(f"`mode` must be one of {MODES}, received {mode!r}")
-        if any(losses) == (mode in _WITHOUT_LOSS):
+        if any(losses) and mode in _WITHOUT_LOSS:
             raise ValueError(f"a loss belongs to the modes 'test' and 'train', received {mode!r}")
         self.mode, training = mode, mode == "train"
         self._parameters, self._version = parameters, parameters.version

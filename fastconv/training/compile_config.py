@@ -53,8 +53,11 @@ class CompileConfig:
     def losses(self, outputs: Names) -> list[Loss | None]:
         """Return the loss of every output, None for one without.
 
-        Raises ValueError if no output has a loss, or if names or counts do not match the outputs.
+        All are None without `loss`, in a model that calls `add_loss`. Raises ValueError if no other
+        output has a loss, or if names or counts do not match the outputs.
         """
+        if self._losses is None:
+            return [None] * len(outputs)
         found = [_one(loss, outputs) for loss in _by_output(self._losses, outputs, "loss")]
         if not any(found):
             raise ValueError(f"at least one of the outputs {list(outputs)} must have a loss")
@@ -63,6 +66,10 @@ class CompileConfig:
     @property
     def has_loss(self) -> bool:
         return self._losses is not None
+
+    @property
+    def has_metrics(self) -> bool:
+        return any(self._given_metrics.values())
 
     def use_loss(self, loss: Loss) -> None:
         """Train by the `call` of `loss`, which belongs to the model, instead of that in `loss`."""

@@ -57,6 +57,7 @@ class Trainer(OwnLoops, OwnSteps):
         name: str
         layers: Sequence[Any]
         built: bool
+        adds_losses: bool
         inputs: list[Any]
         trainable_weights: list[Variable]
         parameters: AnyParameters
@@ -109,7 +110,8 @@ class Trainer(OwnLoops, OwnSteps):
             optimizer: a name ("sgd", "rmsprop", "adam") or an `Optimizer`.
             loss: a name ("categorical_crossentropy", "sparse_categorical_crossentropy", "mse") or
                 a `Loss`. With several outputs: one for all of them, a list in their order, or a
-                dict by their names; None for an output that is not trained.
+                dict by their names; None for an output that is not trained, or for a model that is
+                trained by `add_loss` and regularizers alone, without labels.
             loss_weights: list or dict of factors of the losses in the total loss; by default 1.
             metrics: names ("accuracy"), metrics or functions of (y_true, y_pred), computed without
                 sample weights. With several outputs: a list of lists, one per output, or a dict of
@@ -138,14 +140,28 @@ class Trainer(OwnLoops, OwnSteps):
         self._plans.clear()
 
     def _check_compiled(self, what: str, mode: str = "") -> optimizers.Optimizer:
-        """Return the optimizer; RuntimeError before `compile`, ValueError without a loss, unless
-        the class defines the step of `mode`."""
+        """Return the optimizer; RuntimeError before `compile`, ValueError if it is known that there
+        is no loss, unless the class defines the step of `mode`."""
         optimizer = self._compile_config.optimizer
         if optimizer is None:
             raise RuntimeError(f"call compile() before {what}()")
-        if not self._owns(mode) and not self._compile_config.has_loss:
-            raise ValueError(f"{what}() needs a loss; give `loss` to compile()")
+        if not self._owns(mode) and self.built:
+            self._check_loss(what)
         return optimizer
+
+    def _check_loss(self, what: str) -> None:
+        """Raise ValueError if neither `compile` nor a layer of the built model gives a loss."""
+        config = self._compile_config
+        if config.has_loss:
+            return
+        if not self.adds_losses:
+            raise ValueError(
+                f"{what}() needs a loss; give `loss` to compile(), or call `add_loss` in a layer"
+            )
+        if config.has_metrics:
+            raise ValueError(
+                f"{what}() without `loss` has no labels for metrics; give them none in compile()"
+            )
 
     def get_compile_config(self) -> dict[str, Any] | None:
         """Return the arguments of `compile` as plain data; None before `compile`."""
@@ -635,10 +651,13 @@ class Trainer(OwnLoops, OwnSteps):
                 self._spec_for(source)
             source.prepare(RawSpec())
             return StepLogs(self)
-        return self._prepare_for_plan(source, label)
+        return self._prepare_for_plan(source, label, mode)
 
-    def _prepare_for_plan(self, source: Source, label: str = "x") -> MetricsTracker:
+    def _prepare_for_plan(
+        self, source: Source, label: str = "x", mode: str = "test"
+    ) -> MetricsTracker:
         config, spec = self._compile_config, self._spec_for(source)
+        self._check_loss("fit" if mode == "train" else "evaluate")
         source.prepare(spec.with_losses(config.losses(spec.output_names)))
         if source.count == 0:
             raise ValueError(f"`{label}` must hold at least one sample, received none")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fastconv import ops, reference, resampling, shapes
+from fastconv import layers, ops, reference, resampling, shapes
 from fastconv.ops import compiled
 
 SHAPES = [(2, 5, 6, 3), (1, 1, 1, 1), (3, 4, 7, 17), (2, 9, 3, 64), (1, 13, 2, 33)]
@@ -83,6 +83,19 @@ def test_resizing_matches_the_definition(isa, dtype, size, interpolation):
     options = {"input_shape": x.shape, "interpolation": interpolation}
     dx = ops.resize2d_backward(dy, **options)
     assert_equal(dx, reference.resize2d_backward(dy, **options), dtype, exact=False)
+
+
+@pytest.mark.parametrize("antialias", [False, True])
+@pytest.mark.parametrize("interpolation", resampling.RESIZINGS)
+def test_resizing_is_that_of_the_layer(interpolation, antialias):
+    """`test_augmentation` compares the layer with Keras."""
+    x = numbers((2, 5, 6, 3), np.float32)
+    options = {"interpolation": interpolation, "antialias": antialias}
+    y = ops.image.resize(x, (3, 11), **options)
+    np.testing.assert_array_equal(y, layers.Resizing(3, 11, **options)(x))
+    dy = numbers(y.shape, np.float32, 1)
+    dx = ops.resize2d_backward(dy, input_shape=x.shape, **options)
+    assert np.vdot(y, dy) == pytest.approx(np.vdot(x, dx), rel=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -244,6 +244,7 @@ def resize2d(
     size: Any,
     *,
     interpolation: str = "bilinear",
+    antialias: bool = False,
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> np.ndarray:
@@ -252,7 +253,8 @@ def resize2d(
     Args:
         x: (N, H, W, C), float32 or float64. N may be 0.
         size: size of the output, an int or (rows, columns).
-        interpolation: "nearest" or "bilinear"; without antialiasing when an image shrinks.
+        interpolation: "nearest", "bilinear", "bicubic", "lanczos3", "lanczos5" or "area".
+        antialias: whether an image that shrinks is smoothed first.
         out, num_threads: as for `pad2d`.
 
     Returns:
@@ -269,7 +271,7 @@ def resize2d(
     batch, height, width, channels = shapes.normalize_shape(x.shape, "x", "N, H, W, C")
     outputs = shapes.normalize_pair(size, "size")
     _check_bytes(batch, *outputs, channels)
-    maps = _resizing((height, width), outputs, interpolation)
+    maps = _resizing((height, width), outputs, interpolation, antialias)
     return _mapped(x, "x", maps, out, num_threads)
 
 
@@ -278,6 +280,7 @@ def resize2d_backward(
     *,
     input_shape: Any,
     interpolation: str = "bilinear",
+    antialias: bool = False,
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> np.ndarray:
@@ -286,7 +289,7 @@ def resize2d_backward(
     Args:
         dy: (N, rows, columns, C).
         input_shape: (N, H, W, C) of the forward pass.
-        interpolation: as in the forward pass.
+        interpolation, antialias: as in the forward pass.
         out, num_threads: as for `pad2d`.
 
     Returns:
@@ -303,7 +306,7 @@ def resize2d_backward(
     _, rows, columns, _ = shapes.normalize_shape(dy.shape, "dy", "N, H, W, C")
     inputs = shapes.normalize_shape(input_shape, "input_shape", "N, H, W, C")
     _check_ends(dy, inputs)
-    maps = _resizing(inputs[1:3], (rows, columns), interpolation)
+    maps = _resizing(inputs[1:3], (rows, columns), interpolation, antialias)
     return _mapped(dy, "dy", tuple(m.transposed for m in maps), out, num_threads)
 
 
@@ -501,10 +504,11 @@ def _check_reflection(mode: str, sides: shapes.Sides, size: tuple[int, int]) -> 
         )
 
 
-def _resizing(inputs, outputs, interpolation):
-    choice(interpolation, "interpolation", resampling.INTERPOLATIONS)
+def _resizing(inputs, outputs, interpolation, antialias):
+    choice(interpolation, "interpolation", resampling.RESIZINGS)
     return tuple(
-        resampling.resize_axis(n, m, interpolation) for n, m in zip(inputs, outputs, strict=True)
+        resampling.resize_axis(n, m, interpolation, antialias)
+        for n, m in zip(inputs, outputs, strict=True)
     )
 
 

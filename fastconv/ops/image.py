@@ -17,6 +17,7 @@ from fastconv.ops import linear, shaping
 from fastconv.ops._function import Spec, composite, function
 from fastconv.ops.arrangement import resize2d, resize2d_backward, warp, warp_backward
 from fastconv.ops.indexing import get_item
+from fastconv.resampling import RESIZINGS
 from fastconv.shapes import normalize_int, normalize_pair
 
 __all__ = ["affine_transform", "crop_images", "pad_images", "resize", "rgb_to_grayscale"]
@@ -54,16 +55,19 @@ def _unbatch(batch: np.ndarray, rank: int, data_format: str | None) -> np.ndarra
 # ----------------------------------------------------------------------------------------- resizing
 
 
-def _resized_shape(images: Spec, size: Any, interpolation: str, data_format: Any) -> tuple:
+def _resized_shape(
+    images: Spec, size: Any, interpolation: str, antialias: bool, data_format: Any
+) -> tuple:
     axes, sizes = _rows_and_columns(images, data_format), iter(normalize_pair(size, "size"))
     return tuple(next(sizes) if a in axes else n for a, n in enumerate(images.shape))
 
 
-def _resized_gradient(dy, y, images, size, interpolation, data_format):
+def _resized_gradient(dy, y, images, size, interpolation, antialias, data_format):
     dx = resize2d_backward(
         _batch(dy, data_format),
         input_shape=_batch(images, data_format).shape,
         interpolation=interpolation,
+        antialias=antialias,
     )
     return _unbatch(dx, images.ndim, data_format)
 
@@ -71,8 +75,11 @@ def _resized_gradient(dy, y, images, size, interpolation, data_format):
 @function(
     "fastconv", "Resized", "images", gradient=_resized_gradient, shape=_resized_shape, real=True
 )
-def _resized(images: Any, size: Any, interpolation: str, data_format: str | None) -> np.ndarray:
-    resized = resize2d(_batch(images, data_format), size, interpolation=interpolation)
+def _resized(
+    images: Any, size: Any, interpolation: str, antialias: bool, data_format: str | None
+) -> np.ndarray:
+    batch = _batch(images, data_format)
+    resized = resize2d(batch, size, interpolation=interpolation, antialias=antialias)
     return _unbatch(resized, images.ndim, data_format)
 
 
@@ -93,8 +100,8 @@ def resize(
     Args:
         images: integers become float32.
         size: (rows, columns).
-        interpolation: "bilinear" or "nearest".
-        antialias: must be False.
+        interpolation: "bilinear", "nearest", "bicubic", "lanczos3", "lanczos5" or "area".
+        antialias: whether pictures that shrink are smoothed first.
         crop_to_aspect_ratio: cut the longer side first, so that nothing is distorted.
         pad_to_aspect_ratio: pad the shorter side first, with `fill_value`.
         fill_mode: must be "constant".
@@ -107,9 +114,7 @@ def resize(
     >>> ops.image.resize(np.ones((4, 4, 3)), (2, 2)).shape
     (2, 2, 3)
     """
-    choice(interpolation, "interpolation", ("bilinear", "nearest"))
-    if antialias:
-        raise ValueError(f"`antialias` is not supported and must be False, received {antialias!r}")
+    choice(interpolation, "interpolation", RESIZINGS)
     if fill_mode != "constant":
         raise ValueError(f"`fill_mode` must be 'constant', received {fill_mode!r}")
     if crop_to_aspect_ratio and pad_to_aspect_ratio:
@@ -132,7 +137,7 @@ def resize(
                 before = int((max(n, whole) - n) / 2)
                 widths[axis] = before, max(n, whole) - n - before
             images = shaping.pad(images, widths, constant_values=fill_value)
-    return _resized(images, list(target), interpolation, data_format)
+    return _resized(images, list(target), interpolation, bool(antialias), data_format)
 
 
 # -------------------------------------------------------------------------------------- affine maps

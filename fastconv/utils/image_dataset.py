@@ -19,17 +19,16 @@ from typing import Any
 
 import numpy as np
 
-from fastconv import runtime
+from fastconv import ops, runtime
 from fastconv.common import randomness
 from fastconv.common.arguments import normalize_int
 from fastconv.common.keywords import explain_keywords
 from fastconv.data import Dataset
+from fastconv.resampling import RESIZINGS
 from fastconv.utils.images import (
     COLOR_MODES,
-    INTERPOLATIONS,
     check_option,
     checked_size,
-    fit_size,
     is_channels_first,
     load_img,
     pillow,
@@ -160,9 +159,8 @@ def image_dataset_from_directory(
         validation_split: the part of the pictures, below 1, that is for validation.
         subset: "training", "validation" or "both", with `validation_split`. Shuffling needs a
             `seed` then, so that two calls make the same parts.
-        interpolation: "nearest", "bilinear", "bicubic", "hamming", "box" (called "area" too) or
-            "lanczos" ("lanczos3"). Pillow averages over all pixels when it makes a picture
-            smaller, which TensorFlow does not, and rounds to whole numbers.
+        interpolation: "nearest", "bilinear", "bicubic", "lanczos3", "lanczos5" or "area", with the
+            values of Keras: a picture that shrinks is not smoothed first, except by "area".
         follow_links: also visit folders that are symbolic links.
         crop_to_aspect_ratio: keep the proportions by cutting the middle out before resizing.
         pad_to_aspect_ratio: keep the proportions by black borders.
@@ -185,7 +183,7 @@ def image_dataset_from_directory(
     pillow()
     labels, label_mode = _checked_labels(labels, label_mode, class_names)
     check_option(color_mode, "color_mode", COLOR_MODES)
-    check_option(interpolation, "interpolation", INTERPOLATIONS)
+    check_option(interpolation, "interpolation", RESIZINGS)
     check_option(format, "format", ("tf",))
     size = checked_size(image_size, "image_size")
     if batch_size is not None:
@@ -258,10 +256,36 @@ class _Decoder:
 
     def __call__(self, path: str) -> np.ndarray:
         image = to_8_bits(load_img(path, self.color_mode))
-        pixels = np.asarray(fit_size(image, self.size, self.interpolation, self.how), np.float32)
+        pixels = np.asarray(image, np.float32)
         if pixels.ndim == 2:
             pixels = pixels[..., None]
+        pixels = _fitted(pixels, self.size, self.interpolation, self.how)
         return pixels.transpose(2, 0, 1) if self.channels_first else pixels
+
+
+def _fitted(pixels: np.ndarray, size: tuple[int, int], interpolation: str, how: str) -> np.ndarray:
+    """Return a picture (H, W, C) in another size, as Keras and TensorFlow compute it: stretched,
+    after a cut of the largest central part with the proportions of `size` ("crop"), or within a
+    black border ("pad")."""
+    sizes = np.array(pixels.shape[:2])
+    inner, begin = size, (0, 0)
+    if how == "crop":
+        largest = sizes[1] * size[0] // size[1], sizes[0] * size[1] // size[0]
+        kept = np.maximum(np.minimum(sizes, largest), 1)
+        (top, left), (height, width) = (sizes - kept) // 2, kept
+        pixels = pixels[top : top + height, left : left + width]
+    elif how == "pad":  # in float32, as TensorFlow's resize_with_pad
+        present, wanted = np.array([sizes, size], np.float32)
+        exact = present / np.max(present / wanted)
+        inner = tuple(int(n) for n in np.maximum(np.floor(exact), 1))
+        begin = tuple(int(n) for n in np.floor((size - exact) / 2))
+    # One thread: other threads decode other pictures.
+    resized = ops.resize2d(pixels[None], inner, interpolation=interpolation, num_threads=1)[0]
+    if how != "pad":
+        return resized
+    padded = np.zeros((*size, pixels.shape[2]), np.float32)
+    padded[begin[0] : begin[0] + inner[0], begin[1] : begin[1] + inner[1]] = resized
+    return padded
 
 
 def _checked_labels(labels: Any, label_mode: Any, class_names: Any) -> tuple[Any, str | None]:

@@ -400,12 +400,12 @@ def test_wheel_holds_the_package_and_the_sources_of_exported_networks(wheel):
     sources = {name for name in names if Path(name).suffix in (".c", ".h", ".inc")}
     assert {Path(name).parts[:2] for name in sources} == {("fastconv", "_ext")}
     assert {"fastconv/_ext/network/records.c", "fastconv/_ext/kernels/conv.inc"} <= sources
-    modules_and_data = {".py", ".pyi", ".pxd", ".so", ".typed", ".gz", ".txt"}
+    modules_and_data = {".py", ".pyi", ".pxd", ".so", ".typed", ".gz"}
     page = {".html", ".css", ".js"}  # of `fastconv play`
     assert kinds == modules_and_data | page | {".c", ".h", ".inc"}
     assert len([name for name in names if name.endswith(".so")]) == len(modules())
-    assert "fastconv/_ext/_core.pxd" in names
-    assert wheel.stat().st_size < 3_000_000
+    assert [name for name in names if name.endswith(".pxd")] == ["fastconv/__init__.pxd"]
+    assert wheel.stat().st_size < 2_600_000
 
 
 def test_wheel_runs_away_from_the_checkout(wheel, tmp_path):

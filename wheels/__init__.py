@@ -12,6 +12,7 @@
     musl          loads the musllinux wheels without a Python
     cpython       a Python for musl, compiled
     interpreters  the Pythons that a wheel can be run with here, emulated ones included
+    exported      a network as C, exported by an installed wheel
     prove         installs a wheel, trains a network and runs tests
 
 `make wheels` builds, `make check-wheels` audits and proves.  Cross compilation needs no

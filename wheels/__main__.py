@@ -15,6 +15,7 @@ def main() -> None:
     parser.add_argument("action", choices=["build", "check"])
     parser.add_argument("--platform", action="append", choices=PLATFORMS, help="default: all")
     parser.add_argument("--abi", action="append", choices=ABIS, help="default: all")
+    parser.add_argument("--python", action="append", help="of `check`, as 3.14t; default: all")
     arguments = parser.parse_args()
     chosen = [
         (PLATFORMS[platform], ABIS[abi])
@@ -24,7 +25,7 @@ def main() -> None:
     if arguments.action == "build":
         make(chosen)
     else:
-        check(chosen)
+        check(chosen, arguments.python)
 
 
 def make(chosen: list[tuple[Platform, ABI]]) -> None:
@@ -35,8 +36,8 @@ def make(chosen: list[tuple[Platform, ABI]]) -> None:
         print(f"{made.stat().st_size:>9,}  {made.relative_to(DIST.parent)}", flush=True)
 
 
-def check(chosen: list[tuple[Platform, ABI]]) -> None:
-    """Audit the files in `dist`, and run each wheel with every Python that is here."""
+def check(chosen: list[tuple[Platform, ABI]], versions: list[str] | None) -> None:
+    """Audit the files in `dist`, and run each wheel with every Python, or those of `versions`."""
     run(tool("twine", "twine"), "check", "--strict", newest("fastconv-*.tar.gz"))
     unproved = []
     for platform, abi in chosen:
@@ -46,14 +47,15 @@ def check(chosen: list[tuple[Platform, ABI]]) -> None:
             musl.loaded(wheel, platform)
         if abi.name == "stable" and platform.name != "manylinux_x86_64":
             print(f"{platform.name}: {kernels.compared(platform)}", flush=True)
-        first = True
+        thorough = True  # for the first Python that is here
         for version in abi.pythons:
             python = interpreters.found(version, platform)
-            if python is None:
+            wanted = versions is None or version in versions
+            if python is not None and wanted:
+                prove.proved(wheel, platform, python, thorough=thorough)
+            elif wanted:
                 unproved.append(f"{platform.name} on CPython {version}")
-            else:
-                prove.proved(wheel, platform, python, thorough=first)
-                first = False
+            thorough = thorough and python is None
     for case in unproved:
         print(f"NOT RUN, because this Python is not to be had here: {case}")
 

@@ -13,6 +13,8 @@ from elftools.elf.relocation import RelocationSection
 from wheels.commands import run, say, stop, tool
 from wheels.platforms import ABI, LARGEST_WHEEL, WORK, Platform
 
+DF_STATIC_TLS = 0x10  # the linker's mark of a library that needs the static block
+
 # Relocations against the static block of thread-local variables: R_X86_64_TPOFF64 and
 # R_AARCH64_TLS_TPREL64.
 STATIC = {"EM_X86_64": 18, "EM_AARCH64": 1030}
@@ -78,6 +80,9 @@ def uses_static_tls(path: Path) -> bool:
     """Whether a library's thread-local variables need room in the block of fixed size."""
     with path.open("rb") as file:
         elf = ELFFile(file)
+        dynamic = elf.get_section_by_name(".dynamic")
+        if any(tag["d_val"] & DF_STATIC_TLS for tag in dynamic.iter_tags("DT_FLAGS")):
+            return True
         kind = STATIC[elf["e_machine"]]
         return any(
             relocation["r_info_type"] == kind

@@ -16,6 +16,12 @@ from wheels.platforms import ABI, CHECKOUT, DIST, WORK, Platform
 # The release that has CPython 3.14: the headers with which free-threaded modules are compiled.
 HEADERS_RELEASE = "testing"
 
+# Cython's shortcuts into CPython's own structures, which make modules larger. The stable ABI offers
+# none of them.
+WITHOUT_SHORTCUTS = [
+    "-DCYTHON_USE_PYLONG_INTERNALS=0", "-DCYTHON_USE_TYPE_SLOTS=0", "-DCYTHON_UNPACK_METHODS=0",
+]  # fmt: skip
+
 
 def sdist() -> Path:
     """The source archive in `dist`."""
@@ -57,7 +63,7 @@ def environment(platform: Platform, abi: ABI) -> dict[str, str]:
     else:
         root = headers(platform) / "usr/include"
         # The headers are those of the other build of CPython; this macro is all that differs.
-        flags += ["-DPy_GIL_DISABLED=1", f"-I{root}/python3.14", f"-I{root}"]
+        flags += ["-DPy_GIL_DISABLED=1", f"-I{root}/python3.14", f"-I{root}", *WITHOUT_SHORTCUTS]
         libc = "musl" if platform.libc == "musl" else "gnu"
         suffix = f".cpython-314t-{platform.machine}-linux-{libc}.so"
         result |= {"FASTCONV_LIMITED_API": "0", "SETUPTOOLS_EXT_SUFFIX": suffix}

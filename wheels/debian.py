@@ -60,13 +60,13 @@ def options(release: str, architecture: str, kind: str = "deb") -> list[str]:
 
 
 def sources(release: str, package: str) -> Path:
-    """A folder with the files of a source package."""
+    """A folder with the original archive of a source package."""
     folder = WORK / "sources" / package
     if not (folder / ".complete").exists():
         folder.mkdir(parents=True, exist_ok=True)
         say(f"downloading the source of {package} of {release}")
         words = options(release, "amd64", "deb-src")
-        run("apt-get", *words, "-q", "source", "--download-only", package, cwd=folder)
+        run("apt-get", *words, "-q", "source", "--download-only", "--tar-only", package, cwd=folder)
         (folder / ".complete").touch()
     return folder
 

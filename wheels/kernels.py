@@ -13,6 +13,8 @@ from wheels.platforms import CHECKOUT, WORK, Platform
 
 FEATURES = {"avx2": "avx2", "avx512": "avx512vl"}  # target: what the processor must list
 
+LIBRARY = ("kernels", "schedule", "operations", "network", "interface")  # folders of objects
+
 LIBC = Path("/usr/aarch64-linux-gnu")  # what Debian's cross compiler links with
 
 
@@ -20,7 +22,7 @@ def compared(platform: Platform) -> str:
     """How many results of each target were compared; ends the program where one differs."""
     objects = [
         path
-        for folder in ("kernels", "schedule")
+        for folder in LIBRARY
         for path in sorted((WORK / platform.name / "stable").glob(f"*/build/*/{folder}/*.o"))
     ]
     if not objects:

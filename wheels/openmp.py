@@ -5,11 +5,15 @@ keeps its thread-local variables in the static block of a thread, of which a pro
 surplus: on aarch64, where other libraries use it up quickly, a late import then fails with "cannot
 allocate memory in static TLS block".  The library is therefore compiled from GCC's source, which a
 Debian package carries, against an old glibc and with the dynamic model of thread-local variables.
+
+Only the modules of one wheel use the library: `auditwheel` gives it a name of its own.  It exports
+EXPORTED alone, and the linker drops what these functions do not reach, such as OpenACC.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -20,8 +24,15 @@ from wheels.platforms import WORK, Platform
 
 RELEASE, SOURCE = "bullseye", "gcc-10-source"
 DYNAMIC = "-ftls-model=global-dynamic -UUSING_INITIAL_EXEC_TLS"
+SMALL = "-ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables"
 NEEDED = ("libgomp", "config", "include", "contrib")
 LICENCES = ("COPYING3", "COPYING.RUNTIME")
+
+# Called by the modules; and omp_set_num_threads by threadpoolctl.
+EXPORTED = {
+    "GOMP_barrier", "GOMP_parallel", "omp_get_max_threads", "omp_get_num_threads",
+    "omp_get_thread_limit", "omp_get_thread_num", "omp_pause_resource_all", "omp_set_num_threads",
+}  # fmt: skip
 
 
 def library(platform: Platform) -> Path:
@@ -46,10 +57,28 @@ def library(platform: Platform) -> Path:
     paths = " ".join(f"-L{path}" for path in folders)
     run(
         configure, f"--host={host}", "--disable-multilib", "FC=no", f"CC={compiler}",
-        f"CFLAGS=-O2 -g0 -Wno-error {DYNAMIC}", f"LDFLAGS=-Wl,-s {paths}", cwd=folder,
+        f"CFLAGS=-O2 -g0 -Wno-error {SMALL} {DYNAMIC}", f"LDFLAGS=-Wl,-s,--gc-sections {paths}",
+        cwd=folder,
     )  # fmt: skip
-    run("make", f"-j{os.cpu_count()}", "libgomp.la", cwd=folder)
+    run("make", "libgomp.ver", cwd=folder)
+    script = folder / "exported.ver"
+    script.write_text(reduced((folder / "libgomp.ver").read_text()))
+    run(
+        "make", f"-j{os.cpu_count()}", "libgomp.la",
+        f"libgomp_version_script=-Wl,--version-script,{script}", cwd=folder,
+    )  # fmt: skip
     return built
+
+
+def reduced(script: str) -> str:
+    """A version script of the linker with all of its versions and, of its names, EXPORTED."""
+    text = re.sub(
+        r"^[ \t]*(\w+);$",
+        lambda line: line[0] if line[1] in EXPORTED else "",
+        script,
+        flags=re.MULTILINE,
+    )
+    return re.sub(r"global:(?=\s*(local:|}))", "", text)  # a list without names is an error
 
 
 def source() -> Path:

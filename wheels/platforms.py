@@ -44,9 +44,6 @@ class Platform:
         return f"{self.machine}-linux-gnu"
 
 
-# No exception passes through C: the tables that unwind its frames would be for debuggers only.
-SMALL = ("-fno-asynchronous-unwind-tables",)
-
 # exp, log, pow and others have new symbol versions since glibc 2.27 and 2.29.
 OLD_SYMBOLS = ("-include", str(HERE / "old_glibc.h"))
 
@@ -55,15 +52,15 @@ PLATFORMS = {
     for platform in [
         Platform(
             "manylinux_x86_64", "x86_64-linux-gnu-gcc", "gcc",
-            "x86_64", "amd64", "manylinux_2_17_x86_64", "glibc", (*SMALL, *OLD_SYMBOLS),
+            "x86_64", "amd64", "manylinux_2_17_x86_64", "glibc", OLD_SYMBOLS,
         ),
         Platform(
             "manylinux_aarch64", "aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu",
-            "aarch64", "arm64", "manylinux_2_17_aarch64", "glibc", (*SMALL, *OLD_SYMBOLS),
+            "aarch64", "arm64", "manylinux_2_17_aarch64", "glibc", OLD_SYMBOLS,
         ),
         Platform(
             "musllinux_x86_64", "musl-gcc", "musl-tools",
-            "x86_64", "amd64", "musllinux_1_2_x86_64", "musl", SMALL,
+            "x86_64", "amd64", "musllinux_1_2_x86_64", "musl", (),
         ),
     ]
 }  # fmt: skip

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from wheels.commands import run, say, stop
+from wheels.exported import exported
 from wheels.interpreters import Interpreter
 from wheels.platforms import CHECKOUT, WORK, Platform
 
@@ -28,7 +29,8 @@ SHORT = ("golden", "ops_dense", "saving", "free_threading")
 EMULATED = ("reference_gradients", "winograd_gradient", "activation_functions", "ops_dense")
 EMULATED_SHORT = ("ops_dense", "winograd_gradient")
 
-# A network on the embedded digits: what it has learned, and its weights as a digest.
+# A network on the embedded digits: what it has learned, and its weights as a digest. It leaves the
+# network and a prediction for wheels/exported.py.
 DEMO = """
 import hashlib, sys
 import numpy as np
@@ -54,6 +56,9 @@ model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
 model.fit(x, y[:count], epochs=8, batch_size=32, verbose=0)
 accuracy = model.evaluate(test_x[:count], test_y[:count], verbose=0)[1]
 digest = hashlib.sha256(b"".join(w.tobytes() for w in model.get_weights())).hexdigest()[:16]
+model.save("net.keras")
+test_x[:1].tofile("x.bin")
+model.predict(test_x[:1], verbose=0).tofile("expected.bin")
 print(runtime.isa(), runtime.openmp_enabled(), f"{accuracy:.3f}", digest)
 """
 
@@ -74,6 +79,9 @@ def proved(wheel: Path, platform: Platform, python: Interpreter, *, thorough: bo
     isa, openmp, accuracy, _ = said.split()
     if openmp != "True" or isa == "scalar" or float(accuracy) < (0 if python.is_emulated else 0.8):
         stop(f"{wheel.name} on {python.version}: the demo printed {said!r}")
+    if thorough:
+        emulator = python.command[:1] if python.is_emulated else ()
+        said += f"; C program on {exported(command, env, platform, emulator, suite)}: same bits"
     if python.is_emulated:
         chosen = EMULATED if thorough else EMULATED_SHORT
     else:
@@ -113,9 +121,11 @@ def installed(
     if platform.libc == "glibc":
         names = [f"manylinux_2_{minor}_{platform.machine}" for minor in range(5, 36)]
         names += [f"manylinux2014_{platform.machine}"]
+    # pip knows the ABI from the version, but not whether there is a GIL.
+    abi = ("--abi", f"cp{python.version.replace('.', '')}") if python.version.endswith("t") else ()
     run(
         sys.executable, *pip, "--target", site, "--only-binary=:all:", "--implementation", "cp",
-        "--python-version", python.version,
+        "--python-version", python.version.rstrip("t"), *abi,
         *(word for name in names for word in ("--platform", name)), wheel, *BESIDE,
     )  # fmt: skip
     env = clean | python.environment | {"PYTHONPATH": str(site), "PYTHONNOUSERSITE": "1"}

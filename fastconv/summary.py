@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, Literal, Protocol
 
+from fastconv.common import html
 from fastconv.layers.base import Layer
 from fastconv.layers.symbolic import Call
 from fastconv.parameters import Variable
@@ -95,6 +96,42 @@ def print_summary(
     """
     from rich.console import Console
     from rich.markup import escape
+
+    table = _table(model, line_length, positions, expand_nested, show_trainable, layer_range)
+    console = Console(highlight=False)
+    if print_fn:  # the text is wanted; in a notebook the console would display it as well
+        console = Console(
+            highlight=False, force_terminal=False, force_jupyter=False, color_system=None
+        )
+    if print_fn:
+        console.begin_capture()
+    console.print(f'[bold]Model: "{escape(model.name)}"[/]')
+    console.print(table)
+    for line in _totals(model):
+        console.print(line)
+    if print_fn:
+        print_fn(console.end_capture())
+
+
+def html_summary(model: Summarized) -> str:
+    """Return the summary of `model` as HTML, for notebooks."""
+    from rich.markup import escape, render
+
+    table = _table(model, _GRAPH_LENGTH)
+    table.title = f'[bold]Model: "{escape(model.name)}"[/]'
+    return html.of_table(table) + "<br>".join(render(line).plain for line in _totals(model))
+
+
+def _table(
+    model: Summarized,
+    line_length: int | None = None,
+    positions: tuple[float, ...] | None = None,
+    expand_nested: bool = False,
+    show_trainable: bool = False,
+    layer_range: Sequence[str] | None = None,
+) -> Any:
+    """Return the table of layers."""
+    from rich.markup import escape
     from rich.table import Column, Table
 
     graph = model.network if model.built and not _is_chain(model.network) else None
@@ -139,12 +176,11 @@ def print_summary(
 
     add_rows(_in_range(model.all_layers, layer_range), graph, "")
 
-    plain = {"force_terminal": False, "color_system": None} if print_fn else {}
-    console = Console(highlight=False, **plain)
-    if print_fn:
-        console.begin_capture()
-    console.print(f'[bold]Model: "{escape(model.name)}"[/]')
-    console.print(table)
+    return table
+
+
+def _totals(model: Summarized) -> list[str]:
+    """Return the lines below the table, in rich's markup."""
     optimizer = model.optimizer
     slots = 0
     if optimizer is not None and optimizer.built:
@@ -156,10 +192,10 @@ def print_summary(
     }
     if slots:
         totals["Optimizer"] = slots
-    for what, total in totals.items():
-        console.print(f"[bold] {what} params: [/]{_color(f'{total:,}')} ({_memory(4 * total)})")
-    if print_fn:
-        print_fn(console.end_capture())
+    return [
+        f"[bold] {what} params: [/]{_color(f'{total:,}')} ({_memory(4 * total)})"
+        for what, total in totals.items()
+    ]
 
 
 def _in_range(layers: list[Layer], layer_range: Sequence[str] | None) -> list[Layer]:

@@ -87,7 +87,7 @@ def words(figure) -> str:
 def test_every_picture_is_legible(model, name, monkeypatch):
     """A column wide, no text below 8 points, none cut off, none over another."""
     figure = PICTURES[name](model)
-    assert type(figure) is Figure
+    assert isinstance(figure, Figure)
     assert figure.get_figwidth() == pytest.approx(4.6)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()  # arranges the axes

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from html import escape
 from types import MappingProxyType
 from typing import Any, ClassVar
 
+import numpy as np
+
 from fastconv.callbacks.callback import Callback
+from fastconv.common import html
 from fastconv.state import Kind, dict_of, list_of, plain, whole
 
 
@@ -33,6 +38,17 @@ class History(Callback):
         self.epoch.append(epoch)
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)
+
+    def _repr_html_(self) -> str:
+        """A row per metric with its curve."""
+        rows = []
+        for name, values in self.history.items():
+            numbers = [float(np.mean(value)) for value in values]
+            finite = [number for number in numbers if math.isfinite(number)]
+            ends = [f"{numbers[0]:.4g}", f"{numbers[-1]:.4g}"]
+            rows.append([escape(name), *ends, html.of_curve(finite)])
+        heads = ("metric", "first epoch", "last epoch", "curve")
+        return html.of_rows(f"History of {len(self.epoch)} epochs", heads, rows)
 
     def set_model(self, model: Any) -> None:
         super().set_model(model)

@@ -4,9 +4,10 @@
     938/938 ━━━━━━━━━━━━━━━━━━━━ 4s 4ms/step - accuracy: 0.9012 - loss: 0.3456
 
 On a terminal the line is redrawn during the epoch, at most every 0.05 s. Otherwise (a file, a pipe)
-it is written once, at the end of the epoch, without colours. Where the terminal is narrower than
-the line, the bar is shorter, and the metrics continue on the next line. `NO_COLOR` in the
-environment (no-color.org) leaves out the colours.
+it is written once, at the end of the epoch, without colours. In a notebook the line, with the
+number of the epoch, is an output of its own that is updated: a saved notebook has one line per
+epoch. Where the terminal is narrower than the line, the bar is shorter, and the metrics continue on
+the next line. `NO_COLOR` in the environment (no-color.org) leaves out the colours.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ import time
 from typing import Any
 
 import numpy as np
+
+from fastconv.callbacks.notebook_line import NotebookLine
+from fastconv.common.html import in_notebook
 
 _WIDTH = 20
 _INTERVAL = 0.05  # seconds between two drawings
@@ -58,7 +62,8 @@ class Progress:
         self._width, self._interval, self._unit = width, interval, unit
         self._out = sys.stdout
         self._terminal = getattr(self._out, "isatty", lambda: False)()
-        self._live = self.verbose == 1 and (self._terminal or "ipykernel" in sys.modules)
+        self._notebook = NotebookLine() if self.verbose == 1 and in_notebook() else None
+        self._live = self.verbose == 1 and (self._terminal or self._notebook is not None)
         self._coloured = not os.environ.get("NO_COLOR")
         self._line_open = False
         self._begin()
@@ -72,7 +77,10 @@ class Progress:
     def epoch(self, epoch: int) -> None:
         """Start the epoch with this index (from 0)."""
         self._begin()
-        if self.verbose and self._epochs > 1:
+        if self._notebook is not None:
+            prefix = f"Epoch {epoch + 1}/{self._epochs} " if self._epochs > 1 else ""
+            self._notebook.begin(prefix)
+        elif self.verbose and self._epochs > 1:
             self._write(f"Epoch {epoch + 1}/{self._epochs}\n")
 
     def due(self, done: int) -> bool:
@@ -166,6 +174,9 @@ class Progress:
         return f"{_BOLD}{count}{_OFF} {_GREEN}{mark * full}{_WHITE}{mark * (width - full)}{_OFF}"
 
     def _redraw(self, line: str) -> None:
+        if self._notebook is not None:
+            self._notebook.show(_CODES.sub("", line))
+            return
         width = _visible(line)
         padding = " " * max(0, self._drawn_width - width)
         self._write("\r" + line + padding)

@@ -62,6 +62,6 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 
 def new_figure(height: float, width: float = WIDTH) -> Figure:
     """An empty figure that arranges its axes so that nothing overlaps."""
-    from matplotlib.figure import Figure
+    from fastconv.common.notebook_figure import NotebookFigure
 
-    return Figure(figsize=(width, height), layout="constrained")
+    return NotebookFigure(figsize=(width, height), layout="constrained")

@@ -7,10 +7,10 @@ from typing import Any
 
 from fastconv.inspect.picture import draw
 from fastconv.inspect.report import ModelReport
-from fastconv.inspect.table import plain_text, print_tables, renderables
+from fastconv.inspect.table import html_text, plain_text, print_tables, renderables
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Explanation(ModelReport):
     """A model, layer by layer; see `fastconv.explain`.
 
@@ -22,8 +22,17 @@ class Explanation(ModelReport):
         """Print the tables."""
         print_tables(self)
 
+    def __repr__(self) -> str:
+        return (
+            f"<Explanation of {self.model_name}: {len(self.layers)} layers, "
+            f"{self.parameters:,} parameters, {self.multiply_adds:,} multiply-adds>"
+        )
+
     def __str__(self) -> str:
         return plain_text(self)
+
+    def _repr_html_(self) -> str:
+        return html_text(self)
 
     def __rich__(self) -> Any:
         return renderables(self)

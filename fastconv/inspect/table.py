@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from html import escape as escaped
 from typing import Any
 
+from fastconv.common import html
 from fastconv.inspect.report import LayerReport, ModelReport
 from fastconv.inspect.units import human_bytes
 
 _WIDTH = 150  # of text that goes to no terminal
+# Of a console whose text is wanted; in a notebook it would display it as well.
+_PLAIN = {"force_terminal": False, "force_jupyter": False, "color_system": None}
 _NARROW = 110  # below this width, formulas and names do not fit into five columns
 
 
@@ -21,8 +25,18 @@ def plain_text(report: ModelReport) -> str:
     """The tables as plain text."""
     console = _console(plain=True)
     with console.capture() as capture:
-        console.print(renderables(report))
+        console.print(renderables(report, narrow=html.in_notebook()))
     return capture.get().rstrip("\n")
+
+
+def html_text(report: ModelReport) -> str:
+    """The tables as HTML."""
+    tables = [_layers(report), _memory(report)]
+    if report.peak_gflops is not None:
+        tables.append(_timings(report))
+    notes = _notes(report)
+    text = "" if notes is None else f"<p>{escaped(notes.plain)}</p>".replace("\n", "<br>")
+    return html.of_table(tables[0]) + text + "".join(map(html.of_table, tables[1:]))
 
 
 def renderables(report: ModelReport, narrow: bool = False) -> Any:
@@ -169,6 +183,6 @@ def _console(plain: bool = False) -> Any:
 
     console = Console(highlight=False)
     if plain or not console.is_terminal:  # a file or a pipe has no width to fit
-        options = {"force_terminal": False, "color_system": None} if plain else {}
+        options: dict[str, Any] = _PLAIN if plain else {}
         console = Console(highlight=False, width=_WIDTH, **options)
     return console

@@ -26,6 +26,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fastconv import constraints, initializers, regularizers
+from fastconv.common import html
 from fastconv.common.arguments import is_name
 from fastconv.common.arrays import real_array
 from fastconv.common.changeable import plans_are_stale
@@ -625,6 +626,23 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+    def _repr_html_(self) -> str:
+        """Shapes and parameters, if it is built, and its configuration."""
+        facts: dict[str, Any] = {}
+        if self.built:
+            facts |= {"input": self.input_shape, "output": self.output_shape}
+            facts["parameters"] = f"{self.count_params():,}"
+        title = f"{class_name(self)} {self.name!r}"
+        return html.of_pairs(title, facts | self._described())
+
+    def _described(self) -> dict[str, Any]:
+        """Return the configuration in short: an object by the name of its class."""
+        return {
+            key: value["class_name"] if isinstance(value, dict) and "class_name" in value else value
+            for key, value in self.get_config().items()
+            if value is not None and key not in ("name", "dtype", "trainable")
+        }
 
 
 class _Operations:

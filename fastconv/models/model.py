@@ -45,7 +45,7 @@ from fastconv.serialization import named_objects
 from fastconv.serialization import plain as plain_json
 from fastconv.shapes import Shape, sample_sizes
 from fastconv.state import arrays_of, check_record, equal_to, list_of, plain, whole
-from fastconv.summary import print_summary
+from fastconv.summary import html_summary, print_summary
 from fastconv.training import Trainer
 from fastconv.training.data import batch_shape
 from fastconv.training.io_spec import IOSpec
@@ -659,6 +659,9 @@ class Model(Trainer, OpenSizes, Layer):
         self.set_weights(state["weights"])
         self._draws = state["draws"]
         self._plans.clear()  # they use the layers' old random streams
+
+    def _repr_html_(self) -> str:
+        return html_summary(self)
 
     # Files and configuration ----------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from fastconv.common import html
 from fastconv.common.arguments import name_or, normalize_int, number
 from fastconv.common.changeable import with_argument
 from fastconv.common.keywords import NamedArguments
@@ -249,6 +250,10 @@ class Optimizer(Applying, NamedArguments, Overridable):
         return self._state.parameters.view(self._state.buffers[AVERAGE], variable)
 
     # Configuration --------------------------------------------------------------------------------
+
+    def _repr_html_(self) -> str:
+        given = {name: value for name, value in self.get_config().items() if value is not None}
+        return html.of_pairs(type(self).__name__, given)
 
     def get_config(self) -> dict[str, Any]:
         rate = self._learning_rate

@@ -28,9 +28,11 @@ cdef extern from "fastconv.h" nogil:
     ctypedef enum fastconv_status:
         FASTCONV_OK, FASTCONV_NULL_POINTER, FASTCONV_WRONG_STRUCT, FASTCONV_WRONG_SIZE
         FASTCONV_WRONG_OPTION, FASTCONV_TOO_LARGE, FASTCONV_NO_MEMORY, FASTCONV_SMALL_WORKSPACE
-        FASTCONV_UNALIGNED, FASTCONV_NO_THREADS, FASTCONV_NO_FILTERS
+        FASTCONV_UNALIGNED, FASTCONV_NO_THREADS, FASTCONV_NO_FILTERS, FASTCONV_NO_FILE
+        FASTCONV_DAMAGED, FASTCONV_NO_TRAINING
     enum:
-        FASTCONV_FLOAT32, FASTCONV_FLOAT64
+        FASTCONV_FLOAT32, FASTCONV_FLOAT64, FASTCONV_INT64
+        FASTCONV_INPUT, FASTCONV_OUTPUT, FASTCONV_LABELS
         FASTCONV_FORWARD, FASTCONV_BACKWARD_INPUT, FASTCONV_BACKWARD_KERNEL
         FASTCONV_LINEAR, FASTCONV_RELU, FASTCONV_LEAKY_RELU, FASTCONV_SIGMOID, FASTCONV_TANH
         FASTCONV_CLIPPED_RELU, FASTCONV_ELU, FASTCONV_SELU, FASTCONV_EXPONENTIAL
@@ -130,6 +132,25 @@ cdef extern from "fastconv.h" nogil:
     ctypedef void (*fastconv_task)(int64_t, void *) noexcept nogil
     ctypedef void (*fastconv_parallel_for)(fastconv_task, int64_t, void *, void *) noexcept nogil
 
+    ctypedef struct fastconv_network:
+        pass
+
+    ctypedef struct fastconv_network_options:
+        size_t size
+        int32_t threads
+        fastconv_parallel_for parallel_for
+        void *context
+
+    ctypedef struct fastconv_network_info:
+        size_t size
+        int32_t inputs, outputs, labels
+        int64_t batch, train_batch, memory_bytes
+
+    ctypedef struct fastconv_array_info:
+        size_t size
+        int32_t dtype, rank
+        int64_t shape[8]
+
     ctypedef struct fastconv_api:
         const char *(*isa)() noexcept nogil
         const char *(*message)(fastconv_status) noexcept nogil
@@ -157,6 +178,32 @@ cdef extern from "fastconv.h" nogil:
             fastconv_parallel_for, void *
         ) noexcept nogil
         void (*destroy)(fastconv_op *) noexcept nogil
+        fastconv_status (*network_open)(
+            const char *, const fastconv_network_options *, fastconv_network **
+        ) noexcept nogil
+        fastconv_status (*network_open_bytes)(
+            const void *, int64_t, const fastconv_network_options *, fastconv_network
+            **
+        ) noexcept nogil
+        fastconv_status (*network_query)(
+            const fastconv_network *, fastconv_network_info *
+        ) noexcept nogil
+        fastconv_status (*network_array)(
+            const fastconv_network *, int32_t, int32_t, fastconv_array_info *
+        ) noexcept nogil
+        fastconv_status (*network_forward)(
+            fastconv_network *, const void **, void **, int64_t
+        ) noexcept nogil
+        fastconv_status (*network_train_step)(
+            fastconv_network *, const void **, const void **, int64_t, double *
+        ) noexcept nogil
+        fastconv_status (*network_set_learning_rate)(
+            fastconv_network *, double
+        ) noexcept nogil
+        fastconv_status (*network_save)(
+            const fastconv_network *, const char *
+        ) noexcept nogil
+        void (*network_close)(fastconv_network *) noexcept nogil
 
     const fastconv_api *fastconv_functions
 
@@ -268,3 +315,73 @@ cdef inline const char *message(fastconv_status status) noexcept nogil:
     if fastconv_functions == NULL:
         return "call import_fastconv() first"
     return fastconv_functions.message(status)
+
+
+cdef inline fastconv_status network_open(
+    const char *path, const fastconv_network_options *options, fastconv_network **network
+) noexcept nogil:
+    if fastconv_functions == NULL:
+        return FASTCONV_NULL_POINTER
+    return fastconv_functions.network_open(path, options, network)
+
+
+cdef inline fastconv_status network_open_bytes(
+    const void *bytes, int64_t count, const fastconv_network_options *options,
+    fastconv_network **network
+) noexcept nogil:
+    if fastconv_functions == NULL:
+        return FASTCONV_NULL_POINTER
+    return fastconv_functions.network_open_bytes(bytes, count, options, network)
+
+
+cdef inline fastconv_status network_query(
+    const fastconv_network *network, fastconv_network_info *info
+) noexcept nogil:
+    if fastconv_functions == NULL:
+        return FASTCONV_NULL_POINTER
+    return fastconv_functions.network_query(network, info)
+
+
+cdef inline fastconv_status network_array(
+    const fastconv_network *network, int32_t which, int32_t index, fastconv_array_info *info
+) noexcept nogil:
+    if fastconv_functions == NULL:
+        return FASTCONV_NULL_POINTER
+    return fastconv_functions.network_array(network, which, index, info)
+
+
+cdef inline fastconv_status network_forward(
+    fastconv_network *network, const void **x, void **y, int64_t n
+) noexcept nogil:
+    if fastconv_functions == NULL:
+        return FASTCONV_NULL_POINTER
+    return fastconv_functions.network_forward(network, x, y, n)
+
+
+cdef inline fastconv_status network_train_step(
+    fastconv_network *network, const void **x, const void **labels, int64_t n, double *loss
+) noexcept nogil:
+    if fastconv_functions == NULL:
+        return FASTCONV_NULL_POINTER
+    return fastconv_functions.network_train_step(network, x, labels, n, loss)
+
+
+cdef inline fastconv_status network_set_learning_rate(
+    fastconv_network *network, double rate
+) noexcept nogil:
+    if fastconv_functions == NULL:
+        return FASTCONV_NULL_POINTER
+    return fastconv_functions.network_set_learning_rate(network, rate)
+
+
+cdef inline fastconv_status network_save(
+    const fastconv_network *network, const char *path
+) noexcept nogil:
+    if fastconv_functions == NULL:
+        return FASTCONV_NULL_POINTER
+    return fastconv_functions.network_save(network, path)
+
+
+cdef inline void network_close(fastconv_network *network) noexcept nogil:
+    if fastconv_functions != NULL:
+        fastconv_functions.network_close(network)

@@ -34,6 +34,7 @@ TYPES = {
     "uint32_t": ctypes.c_uint32,
     "int64_t": ctypes.c_int64,
     "double": ctypes.c_double,
+    "fastconv_parallel_for": ctypes.c_void_p,
 }
 
 
@@ -372,7 +373,7 @@ needs_objects = pytest.mark.skipif(
 
 def linked(source: Path, program: Path, *compiler: str) -> Path:
     """The program, made of `source` and the objects of the C library, without Python."""
-    folders = ("interface", "operations", "schedule", "kernels")
+    folders = ("interface", "network", "operations", "schedule", "kernels")
     objects = [path for name in folders for path in sorted((OBJECTS / name).glob("*.o"))]
     run(*compiler, "-Wall", "-Wextra", "-Werror", f"-I{HEADER.parent}", source, *objects, "-lm",
         "-o", program)  # fmt: skip
@@ -429,5 +430,5 @@ def test_the_cython_example_computes_what_python_computes(tmp_path):
 
 
 def test_the_table_has_the_version_and_size_of_the_header():
-    assert api().abi == 1
+    assert api().abi == 2
     assert api().size == ctypes.sizeof(STRUCTS["api"])

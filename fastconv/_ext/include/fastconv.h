@@ -1,4 +1,4 @@
-/* fastconv.h: the operations of fastconv for C and C++.
+/* fastconv.h: the operations and networks of fastconv for C and C++.
  *
  * An operation is described once, by a struct of its sizes, and can then be run any number of
  * times, by any number of threads at the same time:
@@ -40,7 +40,7 @@
 extern "C" {
 #endif
 
-#define FASTCONV_ABI 1
+#define FASTCONV_ABI 2
 
 typedef enum {
     FASTCONV_OK = 0,
@@ -53,10 +53,13 @@ typedef enum {
     FASTCONV_SMALL_WORKSPACE,/* the workspace is smaller than `query` has said */
     FASTCONV_UNALIGNED,      /* workspace or packed filters are not aligned to 64 bytes */
     FASTCONV_NO_THREADS,     /* several threads, but the program provides none */
-    FASTCONV_NO_FILTERS      /* `pack` of an operation that packs nothing */
+    FASTCONV_NO_FILTERS,     /* `pack` of an operation that packs nothing */
+    FASTCONV_NO_FILE,        /* a file cannot be read or written */
+    FASTCONV_DAMAGED,        /* not a network, or one of another version of fastconv */
+    FASTCONV_NO_TRAINING     /* the network was exported without a training step */
 } fastconv_status;
 
-enum { FASTCONV_FLOAT32 = 0, FASTCONV_FLOAT64 = 1 };
+enum { FASTCONV_FLOAT32 = 0, FASTCONV_FLOAT64 = 1, FASTCONV_INT64 = 2 };
 enum { FASTCONV_FORWARD = 0, FASTCONV_BACKWARD_INPUT = 1, FASTCONV_BACKWARD_KERNEL = 2 };
 
 /* Those up to CLIPPED_RELU can be fused into a convolution or dense product.  Gradients of those
@@ -205,6 +208,36 @@ typedef void (*fastconv_task)(int64_t i, void *task_context);
 typedef void (*fastconv_parallel_for)(fastconv_task task, int64_t count, void *task_context,
                                       void *context);
 
+/* A whole network, as `fastconv export --to network` writes it.  A network serves one call at a
+ * time; several networks may be used at the same time. */
+typedef struct fastconv_network fastconv_network;
+
+/* How a network is run.  threads: the largest number, 0 for one: those of OpenMP in a process with
+ * Python, or those of `parallel_for`, unless it is NULL. */
+typedef struct {
+    size_t size;
+    int32_t threads;
+    fastconv_parallel_for parallel_for;
+    void *context;
+} fastconv_network_options;
+
+typedef struct {
+    size_t size;
+    int32_t inputs, outputs, labels; /* numbers of arrays; labels: 0 without a training step */
+    int64_t batch;                   /* samples that `forward` computes at a time */
+    int64_t train_batch;             /* samples of a training step; 0 without */
+    int64_t memory_bytes;            /* that the network has allocated */
+} fastconv_network_info;
+
+enum { FASTCONV_INPUT = 0, FASTCONV_OUTPUT = 1, FASTCONV_LABELS = 2 };
+
+/* An array of a network: the shape of one sample. */
+typedef struct {
+    size_t size;
+    int32_t dtype, rank;
+    int64_t shape[8];
+} fastconv_array_info;
+
 /* The functions.  The table only grows: `size` is its size in the library, and a member beyond it
  * does not exist. */
 typedef struct {
@@ -238,6 +271,35 @@ typedef struct {
     fastconv_status (*run_with)(const fastconv_op *, const fastconv_arrays *, void *workspace,
                                 int64_t workspace_bytes, int32_t threads,
                                 fastconv_parallel_for parallel_for, void *context);
+
+    /* ---- since interface 2: networks ---- */
+
+    /* Open a network from a file, or from its bytes, which are copied.  A file that is not one, or
+     * that is damaged, is refused (NO_FILE, DAMAGED).  options: NULL for one thread.  *network must
+     * be given to `network_close` in the end. */
+    fastconv_status (*network_open)(const char *path, const fastconv_network_options *options,
+                                    fastconv_network **network);
+    fastconv_status (*network_open_bytes)(const void *bytes, int64_t count,
+                                          const fastconv_network_options *options,
+                                          fastconv_network **network);
+    void (*network_close)(fastconv_network *); /* NULL: does nothing */
+    fastconv_status (*network_query)(const fastconv_network *, fastconv_network_info *);
+    /* which: FASTCONV_INPUT, OUTPUT or LABELS; index: from 0. */
+    fastconv_status (*network_array)(const fastconv_network *, int32_t which, int32_t index,
+                                     fastconv_array_info *);
+    /* The outputs y of n >= 1 samples x, one array per output and input; allocates nothing.  They
+     * are computed `batch` at a time, with the bits of `predict` for such batches. */
+    fastconv_status (*network_forward)(fastconv_network *, const void *const *x, void *const *y,
+                                       int64_t n);
+    /* One step of training on n samples, which must be `train_batch`: forward, loss, backward,
+     * update, with the bits of `train_on_batch`.  *loss is that before the update. */
+    fastconv_status (*network_train_step)(fastconv_network *, const void *const *x,
+                                          const void *const *labels, int64_t n, double *loss);
+    /* The learning rate of the following steps. */
+    fastconv_status (*network_set_learning_rate)(fastconv_network *, double rate);
+    /* Writes the network with its present weights and the state of its optimizer; replaces the
+     * file in one step. */
+    fastconv_status (*network_save)(const fastconv_network *, const char *path);
 } fastconv_api;
 
 #if defined(FASTCONV_PYTHON)

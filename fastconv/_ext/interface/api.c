@@ -44,6 +44,12 @@ static const char *message(fastconv_status status)
         return "this program has one thread: use `run_with`, or 1 thread";
     case FASTCONV_NO_FILTERS:
         return "this operation does not pack filters";
+    case FASTCONV_NO_FILE:
+        return "a file cannot be read or written";
+    case FASTCONV_DAMAGED:
+        return "this is not a network that this version of fastconv can run, or it is damaged";
+    case FASTCONV_NO_TRAINING:
+        return "the network was exported without a training step";
     }
     return "an unknown status";
 }
@@ -51,7 +57,7 @@ static const char *message(fastconv_status status)
 static const fastconv_api table = {
     .abi = FASTCONV_ABI,
     .size = sizeof table,
-    .version = "1",
+    .version = "2",
     .isa = isa,
     .message = message,
     .create_conv2d = fc_create_conv2d,
@@ -67,6 +73,15 @@ static const fastconv_api table = {
     .pack = fc_pack,
     .run = fc_run_op,
     .run_with = fc_run_with,
+    .network_open = fc_network_open,
+    .network_open_bytes = fc_network_open_bytes,
+    .network_close = fc_network_close,
+    .network_query = fc_network_query,
+    .network_array = fc_network_array,
+    .network_forward = fc_network_forward,
+    .network_train_step = fc_network_train_step,
+    .network_set_learning_rate = fc_network_set_learning_rate,
+    .network_save = fc_network_save,
 };
 
 const fastconv_api *fc_interface(void) { return &table; }

@@ -145,22 +145,23 @@ static fastconv_op *make_conv(const fastconv_conv2d *p, const fc_geometry *g, in
     return op;
 }
 
-/* What every create_ function checks first. */
-#define BEGIN(p, to) \
-    do { \
-        if (!(p) || !(to)) \
-            return FASTCONV_NULL_POINTER; \
-        *(to) = NULL; \
-        if ((p)->size != sizeof *(p)) \
-            return FASTCONV_WRONG_STRUCT; \
-        if (!is_type((p)->dtype)) \
-            return FASTCONV_WRONG_OPTION; \
-    } while (0)
+/* What every create_ function does first: p becomes a copy of the description, of which
+ * `least` bytes must be there. */
+#define BEGIN(type, given, to, least) \
+    type known; \
+    const type *const p = &known; \
+    if (!(given) || !(to)) \
+        return FASTCONV_NULL_POINTER; \
+    *(to) = NULL; \
+    if (!fc_read_struct(&known, sizeof known, least, given)) \
+        return FASTCONV_WRONG_STRUCT; \
+    if (!is_type(p->dtype)) \
+        return FASTCONV_WRONG_OPTION
 
-fastconv_status fc_create_conv2d(const fastconv_conv2d *p, fastconv_op **to)
+fastconv_status fc_create_conv2d(const fastconv_conv2d *given, fastconv_op **to)
 {
+    BEGIN(fastconv_conv2d, given, to, offsetof(fastconv_conv2d, has_bias));
     fc_geometry g;
-    BEGIN(p, to);
     if (p->pass < FASTCONV_FORWARD || p->pass > FASTCONV_BACKWARD_KERNEL ||
         p->activation < FASTCONV_LINEAR || p->activation > FASTCONV_CLIPPED_RELU ||
         (p->pass != FASTCONV_FORWARD && p->activation != FASTCONV_LINEAR) ||
@@ -188,9 +189,9 @@ fastconv_status fc_create_conv2d(const fastconv_conv2d *p, fastconv_op **to)
     return FASTCONV_OK;
 }
 
-fastconv_status fc_create_dense(const fastconv_dense *p, fastconv_op **to)
+fastconv_status fc_create_dense(const fastconv_dense *given, fastconv_op **to)
 {
-    BEGIN(p, to);
+    BEGIN(fastconv_dense, given, to, offsetof(fastconv_dense, has_bias));
     if (p->pass < FASTCONV_FORWARD || p->pass > FASTCONV_BACKWARD_KERNEL ||
         p->activation < FASTCONV_LINEAR || p->activation > FASTCONV_CLIPPED_RELU ||
         (p->pass != FASTCONV_FORWARD && p->activation != FASTCONV_LINEAR) ||
@@ -225,9 +226,9 @@ fastconv_status fc_create_dense(const fastconv_dense *p, fastconv_op **to)
     return FASTCONV_OK;
 }
 
-fastconv_status fc_create_pool2d(const fastconv_pool2d *p, fastconv_op **to)
+fastconv_status fc_create_pool2d(const fastconv_pool2d *given, fastconv_op **to)
 {
-    BEGIN(p, to);
+    BEGIN(fastconv_pool2d, given, to, offsetof(fastconv_pool2d, kind));
     if ((p->pass != FASTCONV_FORWARD && p->pass != FASTCONV_BACKWARD_INPUT) ||
         (p->kind != FASTCONV_MAX && p->kind != FASTCONV_AVERAGE))
         return FASTCONV_WRONG_OPTION;
@@ -279,9 +280,9 @@ fastconv_status fc_create_pool2d(const fastconv_pool2d *p, fastconv_op **to)
     return FASTCONV_OK;
 }
 
-fastconv_status fc_create_activation(const fastconv_activation *p, fastconv_op **to)
+fastconv_status fc_create_activation(const fastconv_activation *given, fastconv_op **to)
 {
-    BEGIN(p, to);
+    BEGIN(fastconv_activation, given, to, offsetof(fastconv_activation, slope));
     if ((p->pass != FASTCONV_FORWARD && p->pass != FASTCONV_BACKWARD_INPUT) ||
         p->activation < FASTCONV_LINEAR || p->activation > FASTCONV_MISH)
         return FASTCONV_WRONG_OPTION;
@@ -302,9 +303,9 @@ fastconv_status fc_create_activation(const fastconv_activation *p, fastconv_op *
     return FASTCONV_OK;
 }
 
-fastconv_status fc_create_softmax(const fastconv_softmax *p, fastconv_op **to)
+fastconv_status fc_create_softmax(const fastconv_softmax *given, fastconv_op **to)
 {
-    BEGIN(p, to);
+    BEGIN(fastconv_softmax, given, to, sizeof(fastconv_softmax));
     if (p->pass != FASTCONV_FORWARD && p->pass != FASTCONV_BACKWARD_INPUT)
         return FASTCONV_WRONG_OPTION;
     if (!is_size(p->rows) || !is_size(p->classes))
@@ -323,9 +324,9 @@ fastconv_status fc_create_softmax(const fastconv_softmax *p, fastconv_op **to)
     return FASTCONV_OK;
 }
 
-fastconv_status fc_create_cross_entropy(const fastconv_cross_entropy *p, fastconv_op **to)
+fastconv_status fc_create_cross_entropy(const fastconv_cross_entropy *given, fastconv_op **to)
 {
-    BEGIN(p, to);
+    BEGIN(fastconv_cross_entropy, given, to, sizeof(fastconv_cross_entropy));
     if (!is_size(p->rows) || !is_size(p->classes))
         return FASTCONV_WRONG_SIZE;
     if (!fits(p->rows, p->classes, 1, 1))
@@ -341,9 +342,9 @@ fastconv_status fc_create_cross_entropy(const fastconv_cross_entropy *p, fastcon
     return FASTCONV_OK;
 }
 
-fastconv_status fc_create_batch_norm(const fastconv_batch_norm *p, fastconv_op **to)
+fastconv_status fc_create_batch_norm(const fastconv_batch_norm *given, fastconv_op **to)
 {
-    BEGIN(p, to);
+    BEGIN(fastconv_batch_norm, given, to, offsetof(fastconv_batch_norm, fixed_statistics));
     const int forward = p->pass == FASTCONV_FORWARD;
     if ((!forward && p->pass != FASTCONV_BACKWARD_INPUT) || p->activation < FASTCONV_LINEAR ||
         p->activation > FASTCONV_CLIPPED_RELU ||
@@ -375,9 +376,9 @@ fastconv_status fc_create_batch_norm(const fastconv_batch_norm *p, fastconv_op *
     return FASTCONV_OK;
 }
 
-fastconv_status fc_create_update(const fastconv_update *p, fastconv_op **to)
+fastconv_status fc_create_update(const fastconv_update *given, fastconv_op **to)
 {
-    BEGIN(p, to);
+    BEGIN(fastconv_update, given, to, sizeof(fastconv_update));
     if (p->rule < FASTCONV_SGD || p->rule > FASTCONV_FTRL)
         return FASTCONV_WRONG_OPTION;
     if (p->count < 1)

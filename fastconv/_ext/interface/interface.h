@@ -2,13 +2,17 @@
  *
  * describe.c checks a description and makes an op of it (operations/); run.c copies the op into the
  * workspace of a run and sets its arrays there, so the description never changes and any number of
- * threads may run it; api.c holds the table of functions.  The host, which is the module _core in a
- * process with Python, provides threads and settings. */
+ * threads may run it; network_file.c opens and runs whole networks; api.c holds the table of
+ * functions.  The host, which is the module _core in a process with Python, provides threads and
+ * settings. */
 #ifndef FASTCONV_INTERFACE_H
 #define FASTCONV_INTERFACE_H
 
 #include "../include/fastconv.h"
 #include "../operations/operations.h"
+
+#include <stddef.h>
+#include <string.h>
 
 enum { FC_MOST_INPUTS = 4 }; /* required arrays of one op */
 
@@ -55,6 +59,31 @@ typedef struct {
     void (*team)(const fc_run *);   /* calls fc_run_member on `threads` threads */
 } fc_host;
 
+/* Copies a struct of the caller's, which begins with its size.  It may be that of an older header,
+ * which lacks members: they become zero.  `least` bytes must be there; 0: it has fewer, or members
+ * that this version does not have. */
+static inline int fc_read_struct(void *to, size_t size, size_t least, const void *from)
+{
+    size_t given;
+    memcpy(&given, from, sizeof given);
+    if (given < least || given > size)
+        return 0;
+    memset(to, 0, size);
+    memcpy(to, from, given);
+    return 1;
+}
+
+/* Copies a result to a struct of the caller's, but for members that its header lacks. */
+static inline int fc_write_struct(void *to, const void *from, size_t size, size_t least)
+{
+    size_t given;
+    memcpy(&given, to, sizeof given);
+    if (given < least || given > size)
+        return 0;
+    memcpy((char *)to + sizeof given, (const char *)from + sizeof given, given - sizeof given);
+    return 1;
+}
+
 /* Must be called before the first use; without it there is one thread. */
 void fc_set_host(const fc_host *);
 const fc_host *fc_get_host(void);
@@ -69,6 +98,21 @@ fastconv_status fc_create_cross_entropy(const fastconv_cross_entropy *, fastconv
 fastconv_status fc_create_batch_norm(const fastconv_batch_norm *, fastconv_op **);
 fastconv_status fc_create_update(const fastconv_update *, fastconv_op **);
 void fc_destroy(fastconv_op *);
+
+fastconv_status fc_network_open(const char *path, const fastconv_network_options *,
+                                fastconv_network **);
+fastconv_status fc_network_open_bytes(const void *bytes, int64_t count,
+                                      const fastconv_network_options *, fastconv_network **);
+void fc_network_close(fastconv_network *);
+fastconv_status fc_network_query(const fastconv_network *, fastconv_network_info *);
+fastconv_status fc_network_array(const fastconv_network *, int32_t which, int32_t index,
+                                 fastconv_array_info *);
+fastconv_status fc_network_forward(fastconv_network *, const void *const *x, void *const *y,
+                                   int64_t n);
+fastconv_status fc_network_train_step(fastconv_network *, const void *const *x,
+                                      const void *const *labels, int64_t n, double *loss);
+fastconv_status fc_network_set_learning_rate(fastconv_network *, double rate);
+fastconv_status fc_network_save(const fastconv_network *, const char *path);
 
 fastconv_status fc_query(const fastconv_op *, int32_t threads, fastconv_info *);
 fastconv_status fc_pack(const fastconv_op *, const void *w, void *packed);

@@ -209,8 +209,6 @@ fastconv_status fc_query(const fastconv_op *op, int32_t threads, fastconv_info *
 {
     if (!op || !info)
         return FASTCONV_NULL_POINTER;
-    if (info->size != sizeof *info)
-        return FASTCONV_WRONG_STRUCT;
     if (threads < 1)
         return FASTCONV_WRONG_SIZE;
     void *memory = malloc((size_t)copy_bytes(op));
@@ -222,12 +220,16 @@ fastconv_status fc_query(const fastconv_op *op, int32_t threads, fastconv_info *
     for (int fewer = 1; fewer < used; fewer++) /* a smaller team may pack apart */
         bytes = fc_max64(bytes, run_bytes(op, memory, (char *)64 + 8, fewer, &same));
     free(memory);
-    info->output_rank = op->output_rank;
-    memcpy(info->output_shape, op->output_shape, sizeof op->output_shape);
-    info->packed_bytes = op->packs ? op->any.filters.filter_bytes : 0;
-    info->workspace_bytes = copy_bytes(op) + bytes;
-    info->threads = used;
-    return FASTCONV_OK;
+    fastconv_info known = {
+        .output_rank = op->output_rank,
+        .packed_bytes = op->packs ? op->any.filters.filter_bytes : 0,
+        .workspace_bytes = copy_bytes(op) + bytes,
+        .threads = used,
+    };
+    memcpy(known.output_shape, op->output_shape, sizeof op->output_shape);
+    return fc_write_struct(info, &known, sizeof known, offsetof(fastconv_info, threads))
+               ? FASTCONV_OK
+               : FASTCONV_WRONG_STRUCT;
 }
 
 fastconv_status fc_pack(const fastconv_op *op, const void *w, void *packed)
@@ -260,12 +262,13 @@ fastconv_status fc_pack(const fastconv_op *op, const void *w, void *packed)
 }
 
 /* Makes a run ready in `workspace`. */
-static fastconv_status start(const fastconv_op *op, const fastconv_arrays *a, char *workspace,
+static fastconv_status start(const fastconv_op *op, const fastconv_arrays *given, char *workspace,
                              int64_t bytes, int32_t threads, fc_run *run)
 {
-    if (!op || !a || !workspace)
+    fastconv_arrays arrays, *const a = &arrays;
+    if (!op || !given || !workspace)
         return FASTCONV_NULL_POINTER;
-    if (a->size != sizeof *a)
+    if (!fc_read_struct(a, sizeof *a, offsetof(fastconv_arrays, labels), given))
         return FASTCONV_WRONG_STRUCT;
     if (threads < 1)
         return FASTCONV_WRONG_SIZE;

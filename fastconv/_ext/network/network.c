@@ -241,8 +241,7 @@ int fc_network_build(void *memory, const int64_t *program, int64_t words, const 
 
 static void run_member(void *run, int rank, int size) { fc_run_member(run, rank, size); }
 
-void fc_network_run(fc_network *n, const void *const *x, void *const *y, fc_parallel parallel,
-                    void *context)
+void fc_network_begin(fc_network *n, const void *const *x, int threads)
 {
     const int64_t *end = n->ends;
     memset(n->values, 0, (size_t)n->unclear);
@@ -251,14 +250,26 @@ void fc_network_run(fc_network *n, const void *const *x, void *const *y, fc_para
         memcpy(n->values + end[0] / FC_BLOCKS, x[i], (size_t)end[1]);
     for (fc_random *each = n->random; each; each = each->next)
         *each->draws = fc_count_of(n->settings[FC_SETTING_DRAWS]) + each->ahead;
-    fc_size_run(&n->run, n->ops, n->count, parallel ? n->threads : 1);
+    fc_size_run(&n->run, n->ops, n->count, threads < n->threads ? threads : n->threads);
     fc_begin_run(&n->run, n->workspace);
+}
+
+void fc_network_end(fc_network *n, void *const *y)
+{
+    const int64_t *end = n->ends + 2 * n->inputs;
+    for (int i = 0; i < n->outputs; i++, end += 2)
+        memcpy(y[i], n->values + end[0] / FC_BLOCKS, (size_t)end[1]);
+}
+
+void fc_network_run(fc_network *n, const void *const *x, void *const *y, fc_parallel parallel,
+                    void *context)
+{
+    fc_network_begin(n, x, parallel ? n->threads : 1);
     if (parallel && n->run.threads > 1)
         parallel(context, run_member, &n->run, n->run.threads);
     else
         fc_run_member(&n->run, 0, 1);
-    for (int i = 0; i < n->outputs; i++, end += 2)
-        memcpy(y[i], n->values + end[0] / FC_BLOCKS, (size_t)end[1]);
+    fc_network_end(n, y);
 }
 
 void fc_network_invalidate(fc_network *n)

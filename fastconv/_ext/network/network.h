@@ -137,6 +137,11 @@ int fc_network_build(void *memory, const int64_t *program, int64_t words, const 
 void fc_network_run(fc_network *, const void *const *x, void *const *y, fc_parallel parallel,
                     void *context);
 
+/* The parts of a run around its ops, for callers with threads of another kind, which then run
+ * n->run: copy the inputs and size the run for at most `threads`; copy the outputs. */
+void fc_network_begin(fc_network *, const void *const *x, int threads);
+void fc_network_end(fc_network *, void *const *y);
+
 /* Packs the filters again at the next run, because the state has changed. */
 void fc_network_invalidate(fc_network *);
 

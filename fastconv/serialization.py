@@ -279,6 +279,8 @@ def deserialize(config: Any, kind: str) -> Any:
         return own.from_config(settings)
     # Classes that Keras does not have are listed under a module of fastconv's. Dicts that programs
     # write by hand, and those of Keras 2, have no module.
+    if kind == "optimizers":  # of which Keras takes names in any case: "sgd"
+        name = {each.lower(): each for each in classes}.get(name.lower(), name)
     modules = (f"keras.{kind}", getattr(classes.get(name), "module", None), None)
     if config.get("module") not in modules or name not in classes:
         raise ValueError(

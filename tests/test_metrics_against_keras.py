@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from fastconv import callbacks, layers, metrics, models
+from fastconv import callbacks, layers, metrics, models, optimizers
 from fastconv.serialization import deserialize, serialize
 from tests.golden.golden_file import load
 
@@ -257,3 +257,32 @@ def test_operating_points_and_correlations_in_a_model():
 def test_arguments_of_operating_points_and_correlations(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+def test_counts_by_threshold():
+    y, p = [0, 0, 1, 1, 1], [0.2, 0.6, 0.4, 0.8, 0.9]
+    precision = metrics.Precision(thresholds=[0.5, 0.7])
+    assert precision.true_positives.tolist() == [0, 0]
+    precision.update_state(y, p, sample_weight=[1, 1, 1, 2, 1])
+    assert precision.true_positives.tolist() == [3, 3]
+    assert precision.false_positives.tolist() == [1, 0]
+    assert precision.true_negatives.tolist() == [1, 2]
+    assert precision.false_negatives.tolist() == [1, 1]
+    area = metrics.AUC(num_thresholds=3)
+    np.testing.assert_allclose(area.thresholds, [-1e-7, 0.5, 1 + 1e-7])
+    area.update_state(y, p)
+    assert area.true_positives.tolist() == [3, 2, 0]
+    many = metrics.AUC(num_thresholds=3, multi_label=True)
+    many.update_state([[0, 1], [1, 1]], [[0.3, 0.6], [0.7, 0.2]])
+    assert many.true_positives.tolist() == [[1, 2], [1, 1], [0, 0]]
+    assert many.false_negatives.tolist() == [[0, 0], [0, 1], [1, 2]]
+    assert metrics.SensitivityAtSpecificity(0.5, num_thresholds=3).thresholds == [0, 0.5, 1]
+    assert area.dtype == "float32"
+
+
+def test_a_configuration_may_name_an_optimizer_in_any_case():
+    config = {"class_name": "sgd", "config": {"learning_rate": 0.25}}
+    assert optimizers.get(config).learning_rate == 0.25
+    assert (
+        type(optimizers.deserialize({"class_name": "RMSPROP", "config": {}})).__name__ == "RMSprop"
+    )

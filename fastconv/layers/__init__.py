@@ -283,10 +283,11 @@ __all__ = [
 ]
 
 # Classes that a file may refer to by name (`fastconv.serialization`).
+_NOT_BUILT = ("CustomLayer", "InputSpec", "Layer", "Wrapper")
 CLASSES = {
     name: globals()[name]
     for name in __all__
-    if isinstance(globals()[name], type) and name not in ("CustomLayer", "Layer", "Wrapper")
+    if isinstance(globals()[name], type) and name not in _NOT_BUILT
 }
 
 # Keras's other names

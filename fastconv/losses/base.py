@@ -62,6 +62,7 @@ class Loss(Changeable, NamedArguments, Overridable):
     default_name: str | None = None
     settings: tuple[str, ...] = ()  # the arguments that the class has of its own
     axis = -1  # that of the prediction vectors
+    dtype = "float32"
 
     def __init__(
         self,

@@ -44,6 +44,7 @@ class Metric(NamedArguments, Overridable, Stateful, ABC):
         )
         | {"reset_states": "define `reset_state`"}
     )
+    dtype = "float32"
     direction = "max"  # whether larger ("max") or smaller ("min") is better
     default_name: str | None = None
     settings: tuple[str, ...] = ()  # the arguments that the class has of its own

@@ -68,6 +68,31 @@ class _Counts(Metric):
         self._true_positives = self._false_positives = 0.0
         self._positives = self._negatives = 0.0
 
+    def _by_threshold(self, count: Any) -> np.ndarray:
+        shape = (len(self._at.values), *np.shape(self._positives))
+        return np.broadcast_to(np.asarray(count, np.float32), shape).copy()
+
+    @property
+    def true_positives(self) -> np.ndarray:
+        """How much label 1 is above each threshold so far, float32 (thresholds,); with
+        `multi_label` (thresholds, labels)."""
+        return self._by_threshold(self._true_positives)
+
+    @property
+    def false_positives(self) -> np.ndarray:
+        """How much label 0 is above each threshold so far; see `true_positives`."""
+        return self._by_threshold(self._false_positives)
+
+    @property
+    def true_negatives(self) -> np.ndarray:
+        """How much label 0 is not above each threshold so far; see `true_positives`."""
+        return self._by_threshold(self._negatives - self._false_positives)
+
+    @property
+    def false_negatives(self) -> np.ndarray:
+        """How much label 1 is not above each threshold so far; see `true_positives`."""
+        return self._by_threshold(self._positives - self._true_positives)
+
     outputs_axis: int = 1  # with `multi_label`
 
     def check_state(self, state: Any) -> None:
@@ -288,6 +313,11 @@ class AUC(_Counts):
         )
         self.from_logits: bool = bool(from_logits)
         super().__init__(name, dtype)
+
+    @property
+    def thresholds(self) -> list[float]:
+        """The thresholds of the curve, with both ends."""
+        return self._at.values.tolist()
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         if self.from_logits:

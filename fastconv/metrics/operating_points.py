@@ -45,6 +45,10 @@ class _AtLeast(_Counts):
         self._prepare(_Thresholds(even))
         super().__init__(name, dtype)
 
+    @property
+    def thresholds(self) -> list[float]:
+        return self._at.values.tolist()
+
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         batch = self._batch(y_true, y_pred, sample_weight, None, self.class_id)
         self._count(*(array.reshape(-1) for array in batch))

@@ -244,7 +244,6 @@ def resize2d(
     size: Any,
     *,
     interpolation: str = "bilinear",
-    antialias: bool = False,
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> np.ndarray:
@@ -253,8 +252,7 @@ def resize2d(
     Args:
         x: (N, H, W, C), float32 or float64. N may be 0.
         size: size of the output, an int or (rows, columns).
-        interpolation: "nearest", "bilinear", "bicubic", "lanczos3", "lanczos5" or "area".
-        antialias: whether an image that shrinks is smoothed first.
+        interpolation: "nearest" or "bilinear"; without antialiasing when an image shrinks.
         out, num_threads: as for `pad2d`.
 
     Returns:
@@ -267,12 +265,8 @@ def resize2d(
     >>> ops.resize2d(np.array([0.0, 3, 6]).reshape(1, 1, 3, 1), (1, 2)).ravel()
     array([0.75, 5.25])
     """
-    x = check.check_float(x, "x")
-    batch, height, width, channels = shapes.normalize_shape(x.shape, "x", "N, H, W, C")
-    outputs = shapes.normalize_pair(size, "size")
-    _check_bytes(batch, *outputs, channels)
-    maps = _resizing((height, width), outputs, interpolation, antialias)
-    return _mapped(x, "x", maps, out, num_threads)
+    choice(interpolation, "interpolation", resampling.INTERPOLATIONS)
+    return resample2d(x, size, interpolation, False, out, num_threads)
 
 
 def resize2d_backward(
@@ -280,7 +274,6 @@ def resize2d_backward(
     *,
     input_shape: Any,
     interpolation: str = "bilinear",
-    antialias: bool = False,
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> np.ndarray:
@@ -289,7 +282,7 @@ def resize2d_backward(
     Args:
         dy: (N, rows, columns, C).
         input_shape: (N, H, W, C) of the forward pass.
-        interpolation, antialias: as in the forward pass.
+        interpolation: as in the forward pass.
         out, num_threads: as for `pad2d`.
 
     Returns:
@@ -302,6 +295,36 @@ def resize2d_backward(
     >>> ops.resize2d_backward(np.ones((1, 1, 2, 1)), input_shape=(1, 1, 3, 1)).ravel()
     array([0.75, 0.5 , 0.75])
     """
+    choice(interpolation, "interpolation", resampling.INTERPOLATIONS)
+    return resample2d_backward(dy, input_shape, interpolation, False, out, num_threads)
+
+
+def resample2d(
+    x: np.ndarray,
+    size: Any,
+    interpolation: str,
+    antialias: bool,
+    out: np.ndarray | None = None,
+    num_threads: int | None = None,
+) -> np.ndarray:
+    """As `resize2d`, with all interpolations of `fastconv.resampling.resize_axis`."""
+    x = check.check_float(x, "x")
+    batch, height, width, channels = shapes.normalize_shape(x.shape, "x", "N, H, W, C")
+    outputs = shapes.normalize_pair(size, "size")
+    _check_bytes(batch, *outputs, channels)
+    maps = _resizing((height, width), outputs, interpolation, antialias)
+    return _mapped(x, "x", maps, out, num_threads)
+
+
+def resample2d_backward(
+    dy: np.ndarray,
+    input_shape: Any,
+    interpolation: str,
+    antialias: bool,
+    out: np.ndarray | None = None,
+    num_threads: int | None = None,
+) -> np.ndarray:
+    """The gradient of `resample2d` with respect to its input."""
     dy = check.check_float(dy, "dy")
     _, rows, columns, _ = shapes.normalize_shape(dy.shape, "dy", "N, H, W, C")
     inputs = shapes.normalize_shape(input_shape, "input_shape", "N, H, W, C")
@@ -505,7 +528,6 @@ def _check_reflection(mode: str, sides: shapes.Sides, size: tuple[int, int]) -> 
 
 
 def _resizing(inputs, outputs, interpolation, antialias):
-    choice(interpolation, "interpolation", resampling.RESIZINGS)
     return tuple(
         resampling.resize_axis(n, m, interpolation, antialias)
         for n, m in zip(inputs, outputs, strict=True)

@@ -15,7 +15,7 @@ import numpy as np
 from fastconv.common.arguments import choice
 from fastconv.ops import linear, shaping
 from fastconv.ops._function import Spec, composite, function
-from fastconv.ops.arrangement import resize2d, resize2d_backward, warp, warp_backward
+from fastconv.ops.arrangement import resample2d, resample2d_backward, warp, warp_backward
 from fastconv.ops.indexing import get_item
 from fastconv.resampling import RESIZINGS
 from fastconv.shapes import normalize_int, normalize_pair
@@ -63,12 +63,8 @@ def _resized_shape(
 
 
 def _resized_gradient(dy, y, images, size, interpolation, antialias, data_format):
-    dx = resize2d_backward(
-        _batch(dy, data_format),
-        input_shape=_batch(images, data_format).shape,
-        interpolation=interpolation,
-        antialias=antialias,
-    )
+    shape = _batch(images, data_format).shape
+    dx = resample2d_backward(_batch(dy, data_format), shape, interpolation, antialias)
     return _unbatch(dx, images.ndim, data_format)
 
 
@@ -79,7 +75,7 @@ def _resized(
     images: Any, size: Any, interpolation: str, antialias: bool, data_format: str | None
 ) -> np.ndarray:
     batch = _batch(images, data_format)
-    resized = resize2d(batch, size, interpolation=interpolation, antialias=antialias)
+    resized = resample2d(batch, size, interpolation, antialias)
     return _unbatch(resized, images.ndim, data_format)
 
 

@@ -19,11 +19,12 @@ from typing import Any
 
 import numpy as np
 
-from fastconv import ops, runtime
+from fastconv import runtime
 from fastconv.common import randomness
 from fastconv.common.arguments import normalize_int
 from fastconv.common.keywords import explain_keywords
 from fastconv.data import Dataset
+from fastconv.ops.arrangement import resample2d
 from fastconv.resampling import RESIZINGS
 from fastconv.utils.images import (
     COLOR_MODES,
@@ -280,7 +281,7 @@ def _fitted(pixels: np.ndarray, size: tuple[int, int], interpolation: str, how: 
         inner = tuple(int(n) for n in np.maximum(np.floor(exact), 1))
         begin = tuple(int(n) for n in np.floor((size - exact) / 2))
     # One thread: other threads decode other pictures.
-    resized = ops.resize2d(pixels[None], inner, interpolation=interpolation, num_threads=1)[0]
+    resized = resample2d(pixels[None], inner, interpolation, False, num_threads=1)[0]
     if how != "pad":
         return resized
     padded = np.zeros((*size, pixels.shape[2]), np.float32)

@@ -4,7 +4,8 @@
 #   make test     builds and runs the whole test suite
 #   make test-sanitizers runs every kernel under GCC's sanitizers (some minutes; before a release)
 #   make bench    measures speed
-#   make bench-peers     measures PyTorch and others beside it, into docs/benchmarks.md (takes long)
+#   make bench-peers     measures PyTorch and others beside it, into benchmarks/results (takes long)
+#                        and docs/benchmarks.md
 #   make docs     draws the pictures of the guide (make pictures) and builds it into build/guide
 #   make lint     checks style with ruff, types with pyright and mypy, and the wording of comments
 #   make wheel    builds dist/*.whl       make sdist    builds dist/*.tar.gz
@@ -54,8 +55,7 @@ bench: build
 	$(PY) -m pytest benchmarks --benchmark-only
 
 bench-peers: build $(PEERS)/.installed
-	$(PEERS)/bin/python -m benchmarks.report
-	$(PY) docs/chart.py
+	$(PEERS)/bin/python -m benchmarks.report $(OPTIONS)
 
 # --strict: warnings are errors.  The variable silences an advertisement for another program.
 docs: pictures $(DOCS)/.installed

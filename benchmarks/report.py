@@ -1,28 +1,26 @@
-"""Run every benchmark and write the results into docs/benchmarks.md.
+"""Run every benchmark, write the results as JSON, and make the page from all results.
 
     python -m benchmarks.report
-    python -m benchmarks.report --output elsewhere.md --parts convolutions,networks
+    python -m benchmarks.report --machine amd-epyc-zen4 --parts convolutions,networks
+    python -m benchmarks.report --parts none      only makes docs/benchmarks.md and its chart
 
-The page explains how it was measured; the results go between two marker lines and replace those of
-the last run. Machine, date and all versions are written beside them.
+The results of a run are in benchmarks/results/<machine>/peers.json, with the machine, the date and
+all versions (`fastconv.bench.results`); a part that is measured again replaces its tables. The page
+has the results of all machines (`page`).
 """
 
 from __future__ import annotations
 
-import datetime
+import json
 import multiprocessing
 import os
-import platform
+import re
 import sys
 from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
-from benchmarks import command, peers
+from benchmarks import command, page, peers
 from fastconv.bench.tables import Table
-
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
-BEGIN = "<!-- results: begin (written by python -m benchmarks.report) -->"
-END = "<!-- results: end -->"
 
 PARTS = ("convolutions", "avx2", "pooling", "networks", "scaling", "work_split", "epoch", "memory")
 
@@ -89,50 +87,33 @@ def _convolutions_on_avx2(torch: str | None, common: dict) -> Table:
     )
 
 
-def machine(options) -> list[str]:
-    """What the numbers depend on, as Markdown list items."""
-    from fastconv import runtime
-
-    versions = [peers.version(name) for name in (peers.OURS, *options.peer)]
-    return [
-        f"- date: {datetime.date.today().isoformat()}",
-        f"- processor: {processor()}, {os.cpu_count()} CPUs, {options.threads} used",
-        f"- system: {platform.system()} {platform.release()}, Python {platform.python_version()}",
-        f"- instruction set: {runtime.isa()}",
-        f"- libraries: {'; '.join(versions)}",
-        f"- protocol: {options.rounds} rounds of {options.block} s blocks, "
-        f"{options.pause} s pause before each",
-    ]
+def merged(old: dict[str, Any] | None, new: dict[str, Any]) -> dict[str, Any]:
+    """``new`` with those tables of ``old`` whose parts it does not have."""
+    if old is None:
+        return new
+    parts = {table["part"] for table in new["tables"]}
+    kept = [table for table in old["tables"] if table["part"] not in parts]
+    tables = sorted([*kept, *new["tables"]], key=lambda table: PARTS.index(table["part"]))
+    return new | {"versions": old["versions"] | new["versions"], "tables": tables}
 
 
-def processor() -> str:
-    """The processor's own name where the system tells it, else the architecture."""
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
-
-
-def replace_results(page: str, results: str) -> str:
-    """``page`` with ``results`` between its markers; ValueError unless it has both, once each."""
-    if page.count(BEGIN) != 1 or page.count(END) != 1 or page.index(BEGIN) > page.index(END):
-        raise ValueError(f"the page must hold the lines {BEGIN!r} and {END!r}, in this order")
-    head, rest = page.split(BEGIN)
-    _, tail = rest.split(END)
-    return f"{head}{BEGIN}\n\n{results.strip()}\n\n{END}{tail}"
+def folder_name(processor: str) -> str:
+    """The folder of a processor's results: "Intel(R) Xeon(R) CPU" -> "intel-xeon-cpu"."""
+    bare = re.sub(r"\((?:r|tm)\)|@.*", " ", processor.lower())
+    return re.sub(r"[^a-z0-9]+", "-", bare).strip("-")
 
 
 def main(arguments: list[str] | None = None) -> None:
     parser = command.parser(__doc__)
-    parser.add_argument("--output", type=Path, default=PAGE, help="the page to write into")
+    parser.add_argument(
+        "--machine", metavar="NAME", help="folder of the results (default: from the processor)"
+    )
     parser.add_argument(
         "--parts",
-        type=lambda text: text.split(","),
+        type=lambda text: [] if text == "none" else text.split(","),
         default=list(PARTS),
         metavar="PART,...",
-        help=f"among {', '.join(PARTS)}",
+        help=f"among {', '.join(PARTS)}; or none",
     )
     for name, what in (("shapes", "files of convolutions"), ("nets", "networks")):
         parser.add_argument(
@@ -147,19 +128,32 @@ def main(arguments: list[str] | None = None) -> None:
         parser.error(f"no part named {', '.join(sorted(unknown))}; there are: {', '.join(PARTS)}")
     try:
         options.peer = peers.choose(options.peer, isa=options.isa)
-        replace_results(options.output.read_text(encoding="utf-8"), "")
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         parser.error(str(error))
-    results = ["## Results", "", *machine(options), ""]
+    if options.parts:
+        _measure(options)
+    for path in page.write():
+        print(f"wrote {path}", file=sys.stderr)
+
+
+def _measure(options: Any) -> None:
+    """Measure the parts; write the results after each, since the whole takes long."""
+    from fastconv.bench import results
+
+    path = page.RESULTS / (options.machine or folder_name(results.processor())) / "peers.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    old = results.checked(json.loads(path.read_text()), str(path)) if path.exists() else None
+    libraries = {name: peers.version(name) for name in options.peer}
+    made: list[tuple[str, int, Table]] = []
     for part in options.parts:
         print(f"measuring {part}", file=sys.stderr)
         for table in run(part, options):
             table.show()
-            results += [table.markdown()]
-        # After each part, since the whole takes long and may be stopped.
-        page = replace_results(options.output.read_text(encoding="utf-8"), "\n".join(results))
-        options.output.write_text(page, encoding="utf-8")
-    print(f"wrote {options.output}", file=sys.stderr)
+            made.append((part, options.threads, table))
+        new = results.document("peers", made, libraries)
+        protocol = f"{options.rounds} rounds of {options.block} s blocks, {options.pause} s pauses"
+        text = json.dumps(merged(old, new | {"protocol": protocol}), indent=1)
+        path.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from benchmarks import (
     fit_cost,
     memory,
     nets,
+    page,
     peers,
     report,
     scaling,
@@ -22,7 +24,8 @@ from benchmarks import (
     timing,
     work_split,
 )
-from fastconv.bench import operations
+from fastconv.bench import operations, results
+from fastconv.bench.tables import Table
 
 
 @pytest.mark.parametrize("name", shape_files.names())
@@ -163,14 +166,68 @@ def test_thread_counts_are_powers_of_two_and_the_most():
 
 
 def test_results_replace_those_of_the_last_run():
-    page = report.PAGE.read_text(encoding="utf-8")
-    once = report.replace_results(page, "<one run>")
-    twice = report.replace_results(once, "<another run>")
+    whole = page.PAGE.read_text(encoding="utf-8")
+    once = page.replaced(whole, page.BODY, "<one run>")
+    twice = page.replaced(once, page.BODY, "<another run>")
     assert "<another run>" in twice
     assert "<one run>" not in twice
-    assert twice.split(report.BEGIN)[0] == page.split(report.BEGIN)[0]
+    assert twice.split(page.BODY[0])[0] == whole.split(page.BODY[0])[0]
     with pytest.raises(ValueError, match="the page must hold the lines"):
-        report.replace_results("no markers", "results")
+        page.replaced("no markers", page.BODY, "results")
+
+
+def result(title: str, part: str, rows: list[list[object]], **versions: str) -> dict:
+    """A document with one table of the times of two libraries."""
+    table = Table(
+        title, ["network, batch", "fastconv ms", "torch ms", "ratio to the fastest"], rows
+    )
+    return results.document("peers", [(part, 2, table)], versions)
+
+
+def test_a_part_that_is_measured_again_replaces_its_tables():
+    first = result("One training step", "networks", [["A, 1", 1.0, 2.0, 2.0]], torch="1")
+    second = result("Pooling", "pooling", [["B", 1.0, 1.0, 1.0]], torch="2")
+    both = report.merged(first, second)
+    assert [table["part"] for table in both["tables"]] == ["pooling", "networks"]
+    assert both["versions"]["torch"] == "2"
+    again = result("One training step", "networks", [["A, 1", 1.0, 3.0, 3.0]])
+    assert report.merged(both, again)["tables"][1]["rows"] == [["A, 1", 1.0, 3.0, 3.0]]
+    assert report.merged(None, first) == first
+
+
+def test_the_page_shows_machines_side_by_side():
+    one = result("One training step, median", "networks", [["A, 1", 1.0, 2.0, 2.0]])
+    two = result("One training step, median", "networks", [["A, 1", 4.0, 20.0, 5.0]])
+    one["machine"]["processor"], two["machine"]["processor"] = "X", "Y"
+    found = {"x": one, "y": two}
+    assert "2.0 to 2.0 times as long as fastconv on" in page.sentence(found)
+    assert "5.0 to 5.0 times" in page.sentence(found)
+    assert "| A, 1 | 1.00 | 2.00 | 4.00 | 5.00 |" in page.body(found)
+    assert page.body(found).count("<details") == 2
+    drawn = page.chart(found)
+    assert drawn.count("5.0 ×") == 1 and "X, " in drawn and "Y, " in drawn
+
+
+@pytest.mark.parametrize("path", sorted(page.RESULTS.glob("*/*.json")), ids=lambda p: p.parent.name)
+def test_results_have_the_format_of_the_schema(path):
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = json.loads((page.RESULTS / "schema.json").read_text())
+    document = json.loads(path.read_text())
+    jsonschema.validate(document, schema)
+    results.checked(document, path.name)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(document | {"tables": [{"title": 1}]}, schema)
+
+
+def test_a_new_result_has_the_format_of_the_schema():
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = json.loads((page.RESULTS / "schema.json").read_text())
+    jsonschema.validate(result("a", "networks", [["A, 1", 1.0, None, 2.0]]), schema)
+
+
+def test_the_folder_of_a_processor():
+    assert report.folder_name("Intel(R) Xeon(R) CPU @ 2.80GHz") == "intel-xeon-cpu"
+    assert report.folder_name("AMD EPYC") == "amd-epyc"
 
 
 # ---- the work split ----

@@ -15,7 +15,7 @@ import pytest
 
 import fastconv
 from fastconv import cli, runtime
-from fastconv.bench import operations, suite, tables
+from fastconv.bench import operations, results, suite, tables
 from fastconv.bench.peak import Peak
 from fastconv.bench.timing import Protocol
 from fastconv.cli import doctor
@@ -273,8 +273,63 @@ def test_bench_prints_every_part(small, capsys):
 
 def test_bench_as_json(small, capsys):
     assert cli.main(["bench", "--quick", "--json"]) == 0
-    tables = json.loads(capsys.readouterr().out)
-    assert [row["layer"] for row in tables[0]["rows"]] == ["tiny"] * 3
+    document = results.checked(json.loads(capsys.readouterr().out), "the output")
+    assert [row[0] for row in document["tables"][0]["rows"]] == ["tiny"] * 3
+    assert [table["part"] for table in document["tables"]] == list(suite.PARTS)
+    assert document["machine"]["instruction_set"] == runtime.isa()
+    assert document["versions"]["fastconv"] == fastconv.__version__
+
+
+def test_bench_on_several_numbers_of_threads(small, capsys):
+    assert cli.main(["bench", "--quick", "--json", "--threads", "1,2"]) == 0
+    tables = json.loads(capsys.readouterr().out)["tables"]
+    assert [table["threads"] for table in tables] == [1, 1, 1, 2, 2, 2]
+
+
+def test_bench_compares_with_an_earlier_result(small, capsys, tmp_path):
+    path = tmp_path / "old.json"
+    cli.main(["bench", "--quick", "--json", "--threads", "1"])
+    document = json.loads(capsys.readouterr().out)
+    arguments = ["bench", "--quick", "--threads", "1", "--compare", str(path), "--tolerance", "50"]
+
+    def compared(factor):
+        """(exit code, report) after all old times are multiplied by `factor`."""
+        changed = json.loads(json.dumps(document))
+        for table in changed["tables"]:
+            for row in table["rows"]:
+                row[table["columns"].index("ms")] *= factor
+        path.write_text(json.dumps(changed))
+        return cli.main(arguments), capsys.readouterr().err
+
+    assert compared(1e6)[0] == 0
+    code, report = compared(1e-6)
+    assert code == cli.bench.SLOWER == 3
+    count = len(results.times(document))
+    assert f"{count} measurements take" in report
+    assert f"{count} are slower by more than 50 %" in report
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "--compare: "),
+        ("[]", 'must be an object with "format": 1'),
+        ('{"format": 1, "kind": "bench"}', "'date' must be of type str"),
+    ],
+)
+def test_bench_refuses_a_file_that_is_no_result(small, capsys, tmp_path, text, message):
+    path = tmp_path / "old.json"
+    path.write_text(text)
+    assert cli.main(["bench", "--quick", "--compare", str(path)]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_results_of_other_measurements_cannot_be_compared():
+    old = {"tables": [{"title": "a", "columns": ["layer", "ms"], "rows": [["x", 1.0]]}]}
+    new = {"tables": [{"title": "b", "columns": ["layer", "ms"], "rows": [["x", 2.0]]}]}
+    assert results.compared(old, old)[0].ratio == 1
+    with pytest.raises(ValueError, match="no measurement in common"):
+        results.compared(old, new)
 
 
 def test_bench_uses_the_default_number_of_threads(small, capsys):

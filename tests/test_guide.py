@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from docs import chart
+from benchmarks import page as benchmark_page
 from fastconv import runtime
 from fastconv.models import Model, Sequential
 from fastconv.utils import set_random_seed
@@ -87,7 +87,14 @@ def test_links_and_pictures_exist(page):
         assert found, f"{page.name} links to {link}"
 
 
-def test_the_chart_of_the_first_page_shows_the_table_of_the_benchmarks():
-    table = chart.training_steps((CHECKOUT / "docs" / "benchmarks.md").read_text(encoding="utf-8"))
-    assert len(table) >= 5
-    assert chart.PICTURE.read_text(encoding="utf-8") == chart.chart(table)
+def test_page_and_chart_of_the_benchmarks_show_the_results_of_all_machines():
+    found = benchmark_page.machines()
+    assert found
+    text = benchmark_page.PAGE.read_text(encoding="utf-8")
+    written = {
+        benchmark_page.TOP: benchmark_page.sentence,
+        benchmark_page.BODY: benchmark_page.body,
+    }
+    for markers, content in written.items():
+        assert benchmark_page.replaced(text, markers, content(found)) == text
+    assert benchmark_page.PICTURE.read_text(encoding="utf-8") == benchmark_page.chart(found)

@@ -2,6 +2,7 @@
 
     suite                      the fixed list of things to measure, as tables
     operations                 one pass of a convolution or pooling, bound to arrays, as a call
+    results                    measurements as JSON, and their comparison
     timing    peak    tables   clocks; the processor's multiply-add peak; output
 
 Together with `fastconv.ops` and `fastconv.plan` this package uses the compiled operations

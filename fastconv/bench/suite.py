@@ -30,6 +30,8 @@ CONVOLUTIONS = (
 # Inputs (N, H, W, C) of 2x2 pools with stride 2: the MNIST network's first, VGG16's second.
 POOLS = ((64, 26, 26, 32), (4, 112, 112, 128))
 
+PARTS = ("convolutions", "pooling", "networks")  # of `measure`, in order
+
 _BATCH = 64
 # A rate so small that the weights stay where they are however often the step is timed.
 _LEARNING_RATE = 1e-6

@@ -92,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(words)
     name = f"{_PROGRAM} {options.command}"
     try:
-        options.run(options)
+        code = options.run(options)
         sys.stdout.flush()  # raises here if the reader has closed the pipe
     except BrokenPipeError:
         _forget_output()
@@ -107,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.traceback:
             raise
         return _failed(name, f"failed: {as_options(one_line(error), options)}", 1)
-    return 0
+    return code or 0
 
 
 def _parser() -> argparse.ArgumentParser:

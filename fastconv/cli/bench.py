@@ -3,46 +3,121 @@
 from __future__ import annotations
 
 import argparse
+import json
+import math
+import sys
+from typing import Any
 
-from fastconv.cli.threads import add_threads, chosen_threads
+from fastconv.cli.errors import InputError
 
 HELP = "measure convolutions, pooling and small networks on this machine"
 DESCRIPTION = (
     "Measures a fixed list of convolutions, pooling, a training step and inference on this\n"
-    "machine, against the multiply-add peak of its processor."
+    "machine, against the multiply-add peak of its processor. With --compare the exit code\n"
+    "is 3 if a measurement is slower than the tolerance."
 )
-EXAMPLES = ["fastconv bench", "fastconv bench --quick --threads 1"]
+EXAMPLES = [
+    "fastconv bench",
+    "fastconv bench --quick --threads 1",
+    "fastconv bench --json --threads 1,2 > before.json",
+    "fastconv bench --threads 1,2 --compare before.json",
+]
+SLOWER = 3  # exit code
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_threads(parser)
+    parser.add_argument(
+        "--threads",
+        metavar="N,...",
+        help="threads to use, or several numbers of them (default: what `info` shows)",
+    )
     parser.add_argument(
         "--quick", action="store_true", help="measure each entry once, for a hundredth of a second"
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object, with machine and versions"
+    )
+    parser.add_argument(
+        "--compare", metavar="OLD.json", help="compare with what --json printed before"
+    )
+    parser.add_argument(
+        "--tolerance",
+        type=float,
+        default=25.0,
+        metavar="PERCENT",
+        help="how much slower a measurement may be in --compare (default: 25)",
+    )
 
 
-def run(options: argparse.Namespace) -> None:
-    with chosen_threads(options):
-        from fastconv import runtime
-        from fastconv.bench import suite
+def run(options: argparse.Namespace) -> int:
+    from fastconv import runtime
+    from fastconv.bench import results, suite
 
-        tables = suite.measure(runtime.get_num_threads(), quick=options.quick)
-        if not options.json:
-            for table in tables:
-                table.show()
-            return
-        import json
+    old = None if options.compare is None else _read(options.compare)
+    if not options.tolerance >= 0:
+        raise InputError(f"--tolerance must be at least 0, received {options.tolerance:g}")
+    made = []
+    for threads in _counts(options.threads) or [runtime.get_num_threads()]:
+        with runtime.num_threads(threads):
+            for part, table in zip(
+                suite.PARTS, suite.measure(threads, quick=options.quick), strict=True
+            ):
+                made.append((part, threads, table))
+                if not options.json and old is None:
+                    table.show()
+    new = results.document("bench", made)
+    if options.json:
+        print(json.dumps(new, indent=1))
+    return 0 if old is None else _compare(old, new, options)
 
+
+def _compare(old: dict[str, Any], new: dict[str, Any], options: argparse.Namespace) -> int:
+    """Report slower rows on standard error; return the exit code."""
+    from fastconv.bench import results
+
+    for key in ("processor", "instruction_set"):
+        then, now = old["machine"].get(key), new["machine"][key]
+        if then != now:
+            print(f"note: {options.compare} was measured on {then}, this is {now}", file=sys.stderr)
+    try:
+        rows = results.compared(old, new)
+    except ValueError as error:
+        raise InputError(f"{options.compare}: {error}") from None
+    mean = math.exp(sum(math.log(row.ratio) for row in rows) / len(rows))
+    slower = [row for row in rows if row.ratio > 1 + options.tolerance / 100]
+    for row in slower:
         print(
-            json.dumps(
-                [
-                    {
-                        "title": table.title,
-                        "rows": [dict(zip(table.columns, row, strict=True)) for row in table.rows],
-                    }
-                    for table in tables
-                ],
-                indent=2,
-            )
+            f"{row.ratio:.2f} times: {row.name}: {row.old:.3g} -> {row.new:.3g} ms", file=sys.stderr
         )
+    print(
+        f"{len(rows)} measurements take {mean:.3f} times as long in the geometric mean; "
+        f"{len(slower)} are slower by more than {options.tolerance:g} %",
+        file=sys.stderr,
+    )
+    return SLOWER if slower else 0
+
+
+def _read(path: str) -> dict[str, Any]:
+    from fastconv.bench import results
+    from fastconv.errors import FormatError
+
+    try:
+        with open(path, encoding="utf-8") as file:
+            return results.checked(json.load(file), path)
+    except (OSError, ValueError, FormatError) as error:
+        raise InputError(f"--compare: {error}") from None
+
+
+def _counts(text: str | None) -> list[int]:
+    """Return the numbers of threads in `text`, "2" or "1,2,4"."""
+    from fastconv import runtime
+
+    counts = []
+    for word in text.split(",") if text is not None else ():
+        try:
+            counts.append(runtime.resolve_num_threads(int(word)))
+        except ValueError as error:
+            if not word.strip().lstrip("-").isdigit():
+                raise InputError(f"--threads: must be a whole number, received {word!r}") from None
+            raise InputError(str(error).replace("`num_threads`", "--threads")) from None
+    return counts

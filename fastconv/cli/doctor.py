@@ -45,6 +45,8 @@ def facts() -> Iterator[tuple[str, str]]:
     config = runtime.config()
     yield "fastconv", f"{config['fastconv']}, Python {config['python']}"
     yield "system", config["platform"]
+    from fastconv.bench.results import processor
+
     yield "processor", processor()
     for isa in runtime.compiled_isas():
         yield f"  {isa}", _why(isa, config["instruction set"])
@@ -67,20 +69,6 @@ def _why(isa: str, chosen: str) -> str:
     if isa not in runtime.available_isas():
         return "not used: the processor or the system does not support it"
     return f"not used: {chosen.split()[0]} is used instead; FASTCONV_ISA={isa} chooses it"
-
-
-def processor() -> str:
-    """Return the processor's name, or its architecture where the system does not tell the name."""
-    import platform
-
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
-            for line in file:
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
 
 
 def _version(name: str) -> str:

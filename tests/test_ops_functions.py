@@ -255,3 +255,26 @@ def test_a_function_is_a_layer_of_the_summary_but_not_of_the_layers(capsys):
     assert [layer.function.name for layer in functions] == ["square", "add"]
     model.summary()
     assert "(Square)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("axis", [(1, 2), (2, 1), (-1, 0)])
+@pytest.mark.parametrize("ord", [1, -1, np.inf, -np.inf, 2, -2, "nuc", "fro"])
+def test_norms_of_matrices(ord, axis):
+    x = np.random.default_rng(0).normal(size=(3, 4, 2)).astype(np.float32)
+    y = ops.norm(x, ord, axis)
+    np.testing.assert_allclose(y, np.linalg.norm(x, ord, axis), rtol=1e-5)
+    kept = ops.norm(x, ord, axis, keepdims=True)
+    np.testing.assert_allclose(kept, np.linalg.norm(x, ord, axis, keepdims=True), rtol=1e-5)
+    if 0 in axis:
+        return  # the batch of a model
+    start = layers.Input((4, 2))
+    graph = Network([start], [ops.norm(start, ord, axis)]).graph()
+    plan = Differential(graph, 3, parameters_of([]), mode="infer")
+    plan.inputs[0][...], plan.output_gradients[0][...] = x, 1
+    plan.run()
+    for index in np.ndindex(x.shape):
+        step = np.zeros(x.shape)
+        step[index] = 1e-6
+        ends = [ops.norm(x + sign * step, ord, axis).sum() for sign in (1, -1)]
+        slope = (ends[0] - ends[1]) / 2e-6
+        assert plan.input_gradients[0][index] == pytest.approx(slope, abs=1e-4)

@@ -317,14 +317,54 @@ def cumprod(x: Any, axis: int | None = None, dtype: Any = None) -> np.ndarray:
     return np.cumprod(x, axis=axis, dtype=_prod_dtype(x, dtype))
 
 
+def _singular_shape(x: Spec, axes: tuple[int, int]) -> tuple:
+    known = sorted(size for axis in axes if (size := x.shape[axis]) is not None)
+    count = known[0] if len(known) == len(axes) else None
+    of_axis = dict(zip(axes, (1, count), strict=True))
+    return tuple(of_axis.get(axis, n) for axis, n in enumerate(x.shape))
+
+
+def _singular_gradient(dy, y, x, axes):
+    left, _, right = np.linalg.svd(np.moveaxis(x, axes, (-2, -1)), full_matrices=False)
+    return np.moveaxis(left * np.moveaxis(dy, axes, (-2, -1)) @ right, (-2, -1), axes)
+
+
+@function(
+    "fastconv", "SingularValues", gradient=_singular_gradient, shape=_singular_shape, real=True
+)
+def _singular_values(x: Any, axes: tuple[int, int]) -> np.ndarray:
+    """The singular values of matrices along the second of two axes; the first one has size 1."""
+    values = np.linalg.svd(np.moveaxis(x, axes, (-2, -1)), compute_uv=False)
+    return np.moveaxis(values[..., None, :], (-2, -1), axes)
+
+
+# ord of a matrix -> the axis of the sums of |x|, of which the norm is an extreme, or "svd" for its
+# singular values; and their extreme or sum
+_MATRIX_NORMS: dict[Any, tuple[Any, str]] = {
+    1: (0, "max"), -1: (0, "min"), math.inf: (1, "max"), -math.inf: (1, "min"),
+    2: ("svd", "max"), -2: ("svd", "min"), "nuc": ("svd", "sum"),
+}  # fmt: skip
+
+
+def _matrix_norm(x: Any, ord: Any, axes: tuple[int, int], keepdims: bool) -> Any:
+    along, reduce = _MATRIX_NORMS[ord]
+    if along == "svd":
+        values = _singular_values(x, axes)
+    else:
+        values = sum(arithmetic.absolute(x), axes[along], True)
+    return {"max": max, "min": min, "sum": sum}[reduce](values, axes, keepdims)
+
+
 @composite("linalg", "Norm")
 def norm(x: Any, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> np.ndarray:
     """The norm of vectors along one axis, or of matrices along two.
 
     Args:
         x: any shape.
-        ord: of vectors, a number p for (sum of |x|^p)^(1/p), infinity or -infinity; of matrices,
-            "fro". None for the root of the sum of squares.
+        ord: of vectors, a number p for (sum of |x|^p)^(1/p), infinity or -infinity. Of matrices,
+            "fro"; 1, -1, infinity or -infinity for the extreme sum of a column or a row; 2, -2 or
+            "nuc" for the extreme singular value or the sum of all. None for the root of the sum of
+            squares.
         axis: one axis, two axes, or None for all.
         keepdims: whether the axes stay with size 1.
 
@@ -338,10 +378,12 @@ def norm(x: Any, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> 
     axes = axes_of(axis, len(x.shape))
     if ord is None or (ord == "fro" and len(axes) == 2) or (ord == 2 and len(axes) == 1):
         return arithmetic.sqrt(sum(arithmetic.square(x), axis, keepdims))
+    if len(axes) == 2 and ord in _MATRIX_NORMS:
+        return _matrix_norm(x, ord, axes, keepdims)
     if len(axes) != 1 or isinstance(ord, str):
         raise ValueError(
-            f"`ord` must be None, a number for one axis, or 'fro' for two, received {ord!r} for "
-            f"{axis!r}"
+            "`ord` must be None, a number for one axis, or for two axes 'fro' or one of "
+            f"{[*_MATRIX_NORMS]}, received {ord!r} for {axis!r}"
         )
     size = arithmetic.absolute(x)
     if ord == math.inf:

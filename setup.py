@@ -22,16 +22,19 @@ import shlex
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext as setuptools_build_ext
+from setuptools.command.build_py import build_py as setuptools_build_py
 
 EXTENSIONS = Path("fastconv/_ext")
 KERNELS = EXTENSIONS / "kernels"
 PLAIN_C = [EXTENSIONS / part for part in ("schedule", "operations", "network", "interface")]
+EXPORTED = [KERNELS, *(EXTENSIONS / part for part in ("schedule", "operations", "network"))]
 GENERATED = Path("build/cython")  # Cython's C files: beside no source, in no sdist
 # The module of what Cython would write into each module again: types of functions and generators,
 # conversions. Its memoryviews, which no module uses, do not compile for the limited API of 3.10.
@@ -349,6 +352,28 @@ def kernel_units(compiler: Compiler, folder: Path) -> dict[Path, tuple[Path, lis
     return units
 
 
+class build_py(setuptools_build_py):
+    """Adds sources.tar: the C sources that `fastconv.export` copies beside a network.
+
+    Together they compress better than one by one, and the archive has no compression of its own,
+    so the wheel's applies.  In a checkout, `fastconv.export` reads the folders.
+    """
+
+    def run(self) -> None:
+        super().run()
+        if self.editable_mode:
+            return
+        with tarfile.open(Path(self.build_lib) / EXTENSIONS / "sources.tar", "w") as archive:
+            for source in (path for folder in EXPORTED for path in sorted(folder.iterdir())):
+                if source.suffix in (".c", ".h", ".inc"):
+                    member = tarfile.TarInfo(
+                        str(source.relative_to(EXTENSIONS))
+                    )  # no owner, no time
+                    member.size = source.stat().st_size
+                    with source.open("rb") as file:
+                        archive.addfile(member, file)
+
+
 def extensions() -> list[Extension]:
     sources = {f"fastconv._ext.{path.stem}": [str(path)] for path in EXTENSIONS.glob("*.pyx")}
     sources[UTILITY] = []  # Cython writes it
@@ -404,6 +429,6 @@ if __name__ == "__main__":
         long_description_content_type="text/markdown",
         project_urls=project_urls(REPOSITORY),
         ext_modules=extensions(),
-        cmdclass={"build_ext": build_ext},
+        cmdclass={"build_ext": build_ext, "build_py": build_py},
         options={"bdist_wheel": tag},
     )

@@ -7,6 +7,7 @@ pieces of `setup.py` on toy sources; the third packs the project as it is.
 from __future__ import annotations
 
 import ast
+import filecmp
 import importlib.util
 import os
 import pkgutil
@@ -24,6 +25,7 @@ import pytest
 
 import fastconv
 from fastconv import runtime
+from fastconv.export import library
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 TAG = f"{sysconfig.get_platform()}-{sys.implementation.cache_tag}"
@@ -392,20 +394,29 @@ def wheel(tmp_path_factory) -> Path:
     return next(folder.glob("*.whl"))
 
 
-def test_wheel_holds_the_package_and_the_sources_of_exported_networks(wheel):
+def test_wheel_holds_the_package(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = [name for name in archive.namelist() if ".dist-info/" not in name]
     assert {name.split("/")[0] for name in names} == {"fastconv"}
     kinds = {"".join(Path(name).suffixes[-1:]) for name in names}
-    sources = {name for name in names if Path(name).suffix in (".c", ".h", ".inc")}
-    assert {Path(name).parts[:2] for name in sources} == {("fastconv", "_ext")}
-    assert {"fastconv/_ext/network/records.c", "fastconv/_ext/kernels/conv.inc"} <= sources
-    modules_and_data = {".py", ".pyi", ".pxd", ".so", ".typed", ".gz"}
+    modules_and_data = {".py", ".pyi", ".pxd", ".so", ".typed", ".gz", ".tar"}
     page = {".html", ".css", ".js"}  # of `fastconv play`
-    assert kinds == modules_and_data | page | {".c", ".h", ".inc"}
+    assert kinds == modules_and_data | page | {".h"}
     assert len([name for name in names if name.endswith(".so")]) == len(modules())
     assert [name for name in names if name.endswith(".pxd")] == ["fastconv/__init__.pxd"]
     assert wheel.stat().st_size < 2_600_000
+
+
+def test_a_wheel_exports_the_sources_of_the_checkout(wheel, tmp_path, monkeypatch):
+    with zipfile.ZipFile(wheel) as archive:
+        packed = Path(archive.extract("fastconv/_ext/sources.tar", tmp_path))
+    compiled_files = library.copy_sources(tmp_path / "checkout")
+    monkeypatch.setattr(library, "ARCHIVE", packed)
+    assert library.copy_sources(tmp_path / "wheel") == compiled_files
+    compared = filecmp.dircmp(tmp_path / "checkout", tmp_path / "wheel")
+    assert set(compared.subdirs) == {"kernels", "schedule", "operations", "network"}
+    for part, files in compared.subdirs.items():
+        assert not files.left_only + files.right_only + files.diff_files, part
 
 
 def test_wheel_runs_away_from_the_checkout(wheel, tmp_path):

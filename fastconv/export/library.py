@@ -7,14 +7,15 @@ the kernels that no record of the network needs.
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterable
+import tarfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from fastconv.export.program import Record
 from fastconv.ops import compiled
 
 SOURCES = Path(compiled.__file__).parents[1] / "_ext"
+ARCHIVE = SOURCES / "sources.tar"  # the folders below, in an installed package: setup.py
 _FOLDERS = ("kernels", "schedule", "operations", "network")
 _SUFFIXES = (".h", ".inc", ".c")
 
@@ -107,14 +108,28 @@ _KERNELS = {
 def copy_sources(folder: Path) -> list[str]:
     """Copy the C sources to `folder`; return the names of those to compile, relative to it."""
     compiled_files = []
-    for part in _FOLDERS:
-        (folder / part).mkdir(parents=True, exist_ok=True)
-        for source in sorted((SOURCES / part).iterdir()):
-            if source.suffix in _SUFFIXES:
-                shutil.copyfile(source, folder / part / source.name)
-            if source.suffix == ".c" and not source.name.startswith("target_"):
-                compiled_files.append(f"{part}/{source.name}")
+    for name, content in _sources():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        if path.suffix == ".c" and not path.name.startswith("target_"):
+            compiled_files.append(name)
     return compiled_files
+
+
+def _sources() -> Iterator[tuple[str, bytes]]:
+    """Name, relative to `_ext`, and content of every C file, by folder and then by name."""
+    if ARCHIVE.exists():
+        with tarfile.open(ARCHIVE) as archive:
+            for member in archive:
+                file = archive.extractfile(member)
+                assert file is not None  # the archive holds files only
+                yield member.name, file.read()
+        return
+    for part in _FOLDERS:
+        for path in sorted((SOURCES / part).iterdir()):
+            if path.suffix in _SUFFIXES:
+                yield f"{part}/{path.name}", path.read_bytes()
 
 
 def used_kernels(records: Iterable[Record]) -> dict[str, set[str]]:

@@ -10,6 +10,7 @@ Run from a checkout, with fastconv installed; a peer is measured if it can be im
     python -m benchmarks.work_split                    how evenly threads share the work, up to 128
     python -m benchmarks.epoch                         one epoch of MNIST training
     python -m benchmarks.memory                        peak memory of a training process
+    python -m benchmarks.weight                        installed size and import time
     python -m benchmarks.report                        all of these, into benchmarks/results/,
                                                        and docs/benchmarks.md from all results
     python -m benchmarks.fit_cost                      the algorithms, and the estimate that chooses
@@ -26,7 +27,7 @@ Dependencies point downwards; `fastconv.bench` is part of the package, because `
 bench` measures the user's machine with it:
 
     report -> page                                    all commands, as JSON; the page of all results
-    convolutions pooling | networks scaling busy epoch memory work_split    the commands
+    convolutions pooling | networks scaling busy epoch memory weight work_split    the commands
     fit_cost -> cost_table -> cost_model -> cost_samples    the choice of algorithms, fitted
     single_ops           | peers                      an operation, a network, as a call to be timed
     shape_files          | nets, worker               what is measured; a library in its own process

@@ -22,7 +22,17 @@ from typing import Any
 from benchmarks import command, page, peers
 from fastconv.bench.tables import Table
 
-PARTS = ("convolutions", "avx2", "pooling", "networks", "scaling", "work_split", "epoch", "memory")
+PARTS = (
+    "convolutions",
+    "avx2",
+    "pooling",
+    "networks",
+    "scaling",
+    "work_split",
+    "epoch",
+    "memory",
+    "weight",
+)
 
 
 def run(part: str, options) -> Iterator[Table]:
@@ -35,6 +45,7 @@ def run(part: str, options) -> Iterator[Table]:
         networks,
         pooling,
         scaling,
+        weight,
         work_split,
     )
     from benchmarks.shape_files import names, read
@@ -74,6 +85,8 @@ def run(part: str, options) -> Iterator[Table]:
         yield from memory.measure(
             everything, names=networks.names_for("training", chosen), threads=options.threads
         )
+    elif part == "weight":
+        yield weight.measure(names=chosen, rounds=options.rounds)
 
 
 def _convolutions_on_avx2(torch: str | None, common: dict) -> Table:

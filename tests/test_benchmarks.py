@@ -22,6 +22,7 @@ from benchmarks import (
     scaling,
     shape_files,
     timing,
+    weight,
     work_split,
 )
 from fastconv.bench import operations, results
@@ -146,6 +147,7 @@ def test_protocol_refuses_nonsense():
 
 COMMANDS = (
     "convolutions", "pooling", "networks", "scaling", "busy", "epoch", "memory", "report", "peak",
+    "weight",
     "subclasses",
 )  # fmt: skip
 
@@ -223,6 +225,22 @@ def test_a_new_result_has_the_format_of_the_schema():
     jsonschema = pytest.importorskip("jsonschema")
     schema = json.loads((page.RESULTS / "schema.json").read_text())
     jsonschema.validate(result("a", "networks", [["A, 1", 1.0, None, 2.0]]), schema)
+
+
+def test_sizes_count_a_library_and_all_that_it_requires():
+    own, required = weight.sizes("fastconv")
+    assert own > 5e6  # the compiled core alone
+    assert required > 20e6  # NumPy alone
+    closure = weight._closure({"matplotlib"})
+    assert {"matplotlib", "numpy", "pillow"} <= closure
+    assert "pytest" not in closure
+
+
+def test_imports_run_in_turns_and_once_more_for_the_cache(tmp_path):
+    path = tmp_path / "runs"
+    programs = [f"open({str(path)!r}, 'a').write({letter!r})" for letter in "ab"]
+    assert len(weight.import_seconds(programs, 2)) == 2
+    assert path.read_text() == "ababab"
 
 
 def test_the_folder_of_a_processor():

@@ -110,3 +110,23 @@ def test_a_type_of_16_bits_is_refused_by_name():
 def test_fastconv_alone_does_not_import_onnx():
     code = "import sys, fastconv.models, fastconv.cli; assert 'onnx' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_loading_needs_little_more_than_twice_the_size_of_the_file(tmp_path):
+    g = Graph(["N", 3, 8, 8])
+    g.add("Conv", g.random(16, 3, 3, 3), pads=[1, 1, 1, 1])
+    g.add("Flatten")
+    g.add("Gemm", g.random(10_000, 1024), transB=1)
+    (tmp_path / "large.onnx").write_bytes(g.model().SerializeToString())
+    small = RECORDED["classifier/file"].tobytes()
+    (tmp_path / "small.onnx").write_bytes(small)
+    code = (
+        "import os, re, sys; from pathlib import Path; from fastconv import onnx\n"
+        "def peak():\n"
+        "    status = Path('/proc/self/status').read_text()\n"
+        "    return 1024 * int(re.search(r'VmHWM:\\s+(\\d+)', status)[1])\n"
+        "onnx.load('small.onnx'); before = peak(); onnx.load('large.onnx')\n"
+        "sys.exit(peak() - before > 2.2 * os.path.getsize('large.onnx'))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fastconv import ops
+from fastconv import Input, ops
 
 RNG = np.random.default_rng(3)
 
@@ -14,9 +14,9 @@ def _arrays(*shapes):
     return [RNG.uniform(-0.8, 0.8, shape) for shape in shapes]
 
 
-GRU = [(4, 2, 3), (3, 3, 2), (3, 2, 2), (3, 2), (3, 2), (2, 2)]
+GRU = [(4, 2, 3), (3, 6), (2, 6), (6,), (6,), (2, 2)]
 CASES = {
-    "lstm": (ops.lstm, {}, [(4, 2, 3), (4, 3, 2), (4, 2, 2), (4, 2), (2, 2), (2, 2)]),
+    "lstm": (ops.lstm, {}, [(4, 2, 3), (3, 8), (2, 8), (8,), (2, 2), (2, 2)]),
     "gru": (ops.gru, {"reset_after": True}, GRU),
     "gru, reset before": (ops.gru, {"reset_after": False}, GRU),
 }  # fmt: skip
@@ -46,3 +46,20 @@ def test_gradients_equal_finite_differences(name):
                 moved.append(value(given))
             slope = (moved[0] - moved[1]) / 2e-6
             np.testing.assert_allclose(gradient[place], slope, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("function", "shapes", "message"),
+    [
+        (ops.lstm, [(4, 2, 3), (3, 6), (2, 8), (8,), (2, 2), (2, 2)], r"`w` must have .*\(3, 8\)"),
+        (ops.lstm, [(4, 2, 3), (3, 8), (2, 8), (8,), (3, 2), (2, 2)], r"`h` must have .*\(2, 2\)"),
+        (ops.gru, [(4, 2, 3), (3, 6), (2, 6), (6,), (5,), (2, 2)], r"`rb` must have .*\(6,\)"),
+        (ops.gru, [(4, 3), (3, 6), (2, 6), (6,), (6,), (2, 2)], "`x` must have"),
+    ],
+)
+def test_shapes_that_do_not_fit_are_refused(function, shapes, message):
+    with pytest.raises(ValueError, match=message):
+        function(*_arrays(*shapes))
+    first = Input(batch_shape=shapes[0]) if len(shapes[0]) == 3 else Input(shapes[0][1:])
+    with pytest.raises(ValueError, match=message):
+        function(first, *_arrays(*shapes[1:]))

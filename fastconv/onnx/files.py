@@ -68,7 +68,8 @@ def read(source: Any) -> GraphFile:
         return _graph(model, where, folder)
     except FormatError:
         raise
-    except (ValueError, TypeError, KeyError, OverflowError, MemoryError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError, MemoryError, RecursionError,
+            OSError) as error:  # fmt: skip
         raise FormatError(f"{where}: {str(error)[:500]}") from error
 
 

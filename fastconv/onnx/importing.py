@@ -42,12 +42,15 @@ class Imported:
         named = {each.name: x for each, x in zip(file.inputs, self.inputs, strict=True)}
         names = list(file.outputs)
         with undrawn_weights():
-            self.outputs: list[Tensor] = [_output(file.where, x) for x in run(file, named)]
+            results = run(file, named)
         try:
+            self.outputs: list[Tensor] = [_output(file.where, x) for x in results]
             self.model: Model = Model(
                 _one_or_list([x.value for x in self.inputs]),
                 _one_or_list([x.value for x in self.outputs]),
             )
+        except FormatError:
+            raise
         except (ValueError, TypeError) as error:
             raise FormatError(f"{file.where}: {names}: {error}") from error
 

@@ -6,6 +6,7 @@ padding "same" of an image of unknown size stays a word: layers resolve it for e
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,6 +17,8 @@ from fastconv import ops
 from fastconv.common.literals import Padding
 from fastconv.onnx.nodes import Node
 from fastconv.onnx.tensor import Tensor
+
+_MOST_POSITIONS = 2**16  # of a window that is computed element by element
 
 Pads = tuple[tuple[int, int], ...]
 
@@ -132,6 +135,10 @@ def elements(x: Any, window: Window) -> list[Any]:
     `x` is padded already, and its sizes are known.
     """
     sizes = window.unpadded().output_sizes(x.shape[1:-1])
+    if math.prod(window.kernel) > _MOST_POSITIONS:
+        raise ValueError(
+            f"a window of {window.kernel} is too large: at most {_MOST_POSITIONS} elements"
+        )
     found = []
     for position in np.ndindex(*window.kernel):
         key = [slice(None)]

@@ -109,7 +109,14 @@ def argsort(x: Any, axis: int = -1) -> np.ndarray:
     return np.argsort(x, axis, kind="stable").astype(np.int32)
 
 
+def _check_count(x: Any, k: int) -> None:
+    size = x.shape[-1]
+    if k < 1 or (size is not None and k > size):
+        raise ValueError(f"`k` must be from 1 to {size}, the last size, received {k!r}")
+
+
 def _top_shape(x: Spec, k: int, sorted: bool = True) -> list[tuple]:
+    _check_count(x, k)
     return [(*x.shape[:-1], k)] * 2
 
 
@@ -133,8 +140,7 @@ def top_k(x: Any, k: int, sorted: bool = True) -> tuple[np.ndarray, np.ndarray]:
     >>> [part.tolist() for part in ops.top_k([3, 1, 2], 2)]
     [[3, 2], [0, 2]]
     """
-    if not 0 < k <= x.shape[-1]:
-        raise ValueError(f"`k` must be from 1 to {x.shape[-1]}, the last size, received {k!r}")
+    _check_count(x, k)
     order = np.argsort(-x if x.dtype.kind == "f" else -x.astype(np.int64), -1, kind="stable")
     indices = order[..., :k]
     return np.take_along_axis(x, indices, -1), indices.astype(np.int32)
@@ -157,7 +163,27 @@ def _check_sparse(sparse: bool) -> None:
         raise ValueError(f"`sparse` must be False: there are no sparse arrays, received {sparse!r}")
 
 
-@function("nn", "OneHot", promoted="")
+def _hot_shape(
+    x: Spec, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False
+) -> tuple:
+    _check_hot(x, sparse)
+    (place,) = axes_of(axis, len(x.shape) + 1)
+    return (*x.shape[:place], num_classes, *x.shape[place:])
+
+
+def _check_hot(x: Any, sparse: bool) -> None:
+    _check_sparse(sparse)
+    if x.dtype.kind not in "iu":
+        raise TypeError(f"`x` must hold integers, received {x.dtype}")
+
+
+@function(
+    "nn",
+    "OneHot",
+    promoted="",
+    shape=_hot_shape,
+    dtype=lambda x, num_classes, axis=-1, dtype=None, sparse=False: dtype_of(dtype),
+)
 def one_hot(
     x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False
 ) -> np.ndarray:
@@ -167,9 +193,7 @@ def one_hot(
     >>> ops.one_hot([1, -1], 3).tolist()
     [[0.0, 1.0, 0.0], [0.0, 0.0, 0.0]]
     """
-    _check_sparse(sparse)
-    if x.dtype.kind not in "iu":
-        raise TypeError(f"`x` must hold integers, received {x.dtype}")
+    _check_hot(x, sparse)
     hot = x[..., None] == np.arange(num_classes)
     return np.moveaxis(hot, -1, axis).astype(dtype_of(dtype))
 

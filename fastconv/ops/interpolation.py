@@ -58,7 +58,16 @@ def axis_maps(
     return maps
 
 
-def _shape(x: Spec, sizes: Any, scales: Any, **_: Any) -> tuple:
+def _check_names(mode: str, coordinates: str, rounding: str) -> None:
+    one_of(mode, "mode", MODES)
+    one_of(coordinates, "coordinates", COORDINATES)
+    one_of(rounding, "rounding", ROUNDINGS)
+
+
+def _shape(
+    x: Spec, sizes: Any, scales: Any, mode: str, coordinates: str, rounding: str, **_: Any
+) -> tuple:
+    _check_names(mode, coordinates, rounding)
     return _sizes(x.shape, sizes, scales)
 
 
@@ -114,9 +123,7 @@ def interpolate(
     >>> ops.interpolate([0.0, 4.0], (4,), (None,)).tolist()
     [0.0, 1.0, 3.0, 4.0]
     """
-    one_of(mode, "mode", MODES)
-    one_of(coordinates, "coordinates", COORDINATES)
-    one_of(rounding, "rounding", ROUNDINGS)
+    _check_names(mode, coordinates, rounding)
     shape = tuple(n or 1 for n in _sizes(x.shape, sizes, scales))
     checked_product((*shape, 8), "the output (in bytes, 8 per element)")
     maps = axis_maps(

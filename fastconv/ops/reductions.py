@@ -276,13 +276,21 @@ def average(x: Any, axis: Axis = None, weights: Any = None) -> np.ndarray:
     return sum(x * weights, axis) / sum(weights, axis)
 
 
+def _cumulated(x: Spec, axis: int | None = None, dtype: Any = None) -> tuple:
+    if axis is not None:
+        axes_of(axis, x.ndim)
+        return x.shape
+    known = [n for n in x.shape if n is not None]
+    return (math.prod(known) if len(known) == x.ndim else None,)
+
+
 def _cumsum_gradient(dy, y, x, axis, dtype=None):
     if axis is None:
         return np.cumsum(dy[::-1])[::-1].reshape(x.shape)
     return np.flip(np.cumsum(np.flip(dy, axis), axis), axis)
 
 
-@function("numpy", "Cumsum", gradient=_cumsum_gradient)
+@function("numpy", "Cumsum", gradient=_cumsum_gradient, shape=_cumulated, dtype=_prod_dtype)
 def cumsum(x: Any, axis: int | None = None, dtype: Any = None) -> np.ndarray:
     """The sums of all elements up to each one along `axis`; of None, in the flat array.
 
@@ -306,7 +314,7 @@ def _cumprod_gradient(dy, y, x, axis, dtype=None):
     return np.moveaxis(dx, -1, axis).reshape(shape)
 
 
-@function("numpy", "Cumprod", gradient=_cumprod_gradient)
+@function("numpy", "Cumprod", gradient=_cumprod_gradient, shape=_cumulated, dtype=_prod_dtype)
 def cumprod(x: Any, axis: int | None = None, dtype: Any = None) -> np.ndarray:
     """The products of all elements up to each one along `axis`; of None, in the flat array.
 

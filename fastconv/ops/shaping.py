@@ -201,7 +201,7 @@ def _rolled_back(dy, y, x, shift, axis):
     return np.roll(dy, negative, axis)
 
 
-@function("numpy", "Roll", gradient=_rolled_back)
+@function("numpy", "Roll", gradient=_rolled_back, shape=lambda x, shift, axis=None: x.shape)
 def roll(x: Any, shift: Any, axis: Any = None) -> np.ndarray:
     """The elements moved by `shift` positions along `axis`; the last ones become the first.
 
@@ -379,7 +379,15 @@ def _tile_gradient(dy, y, x, repeats):
     return dy.reshape(pairs).sum(axis=tuple(range(0, 2 * rank, 2))).reshape(x.shape)
 
 
-@function("numpy", "Tile", gradient=_tile_gradient)
+def _tiled(x: Spec, repeats: Any) -> tuple:
+    counts = repeats if isinstance(repeats, (tuple, list)) else [repeats]
+    rank = max(x.ndim, len(counts))
+    sizes = (*(1,) * (rank - x.ndim), *x.shape)
+    times = [normalize_int(n, "repeats", minimum=0) for n in (*[1] * (rank - len(counts)), *counts)]
+    return tuple((None if n is None else n * k) for n, k in zip(sizes, times, strict=True))
+
+
+@function("numpy", "Tile", gradient=_tile_gradient, shape=_tiled)
 def tile(x: Any, repeats: Any) -> np.ndarray:
     """The whole array several times along each axis.
 

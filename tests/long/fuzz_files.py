@@ -69,6 +69,12 @@ from tests.long.mutations import (
     zipped,
 )
 
+try:
+    from fastconv import onnx
+    from tests.long import onnx_mutations
+except ImportError:  # the package onnx is an extra
+    onnx = None  # type: ignore[assignment]
+
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 SECONDS = 10
 MEMORY = 3 << 30  # bytes that a process may have more than at its start
@@ -159,6 +165,8 @@ class Files:
         self.descriptions = [json.loads(model.to_json()) for model in own[:2]]
         self.objects = self._objects()
         self.pictures = self._pictures()
+        with np.load(GOLDEN / "onnx.npz") as arrays:
+            self.graphs = [arrays[name].tobytes() for name in arrays if name.endswith("/file")]
         self.own = {"rmse": _rmse, "golden>largest": _rmse, "twos": _twos}
 
     def targets(self) -> dict[str, Target]:
@@ -173,6 +181,7 @@ class Files:
             "idx": Target(self.mutated_idx, self.load_idx, (FormatError,)),
             "cifar": Target(self.mutated_cifar, self.load_cifar, (FormatError,)),
             "load_img": Target(self.mutated_picture, self.load_img, (FormatError,)),
+            "load_onnx": Target(self.mutated_graph, self.load_graph, (FormatError,)),
         }
 
     # Whole models -----------------------------------------------------------------------------
@@ -341,6 +350,22 @@ class Files:
         if self.pictures:
             load_img(self.path)
 
+    # Networks of other programs ---------------------------------------------------------------
+
+    def mutated_graph(self, rng: random.Random) -> bytes:
+        if onnx is None:
+            return b""
+        return onnx_mutations.mutated_onnx(rng, rng.choice(self.graphs))
+
+    def load_graph(self, data: bytes) -> None:
+        if onnx is None:
+            return
+        self.path.write_bytes(data)
+        model = onnx.load(self.path)
+        if _is_small(model):
+            with contextlib.suppress(ValueError):  # some networks take one size of batch alone
+                model.predict_on_batch(_zeros(model))
+
 
 def _rmse(y_true, y_pred):
     return np.sqrt(np.square(y_true - y_pred).mean(-1))
@@ -425,7 +450,11 @@ def _reset(model: models.Model) -> None:
 
 def _is_small(model: models.Model) -> bool:
     shapes = [layer.output_shape for layer in model.leaf_layers()]
-    sizes = [np.prod([float(n) for n in shape[1:]]) for shape in shapes if isinstance(shape, tuple)]
+    sizes = [
+        np.prod([float(n or 1e6) for n in shape[1:]])
+        for shape in shapes
+        if isinstance(shape, tuple)
+    ]
     return sum(sizes) < 1e5 and sum(variable.size for variable in model.weights) < 1e5
 
 

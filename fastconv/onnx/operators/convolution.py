@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import reduce
 from typing import Any
 
-import numpy as np
-
 from fastconv import layers, ops
 from fastconv.onnx.layering import are_weights, called, is_batch, layer_name
 from fastconv.onnx.nodes import Node
@@ -48,7 +46,7 @@ def _last_axes(rank: int) -> tuple[int, ...]:
 
 
 def _conv_layer(node: Node, x: Any, w: Tensor, b: Tensor | None, window: Window, groups: int):
-    kernel = np.ascontiguousarray(permuted(w.array, _last_axes(w.rank)))
+    kernel = permuted(w.array, _last_axes(w.rank))
     padding, name = window.keras_padding, layer_name(node)
     if padding is None:
         pad = (layers.ZeroPadding1D, layers.ZeroPadding2D)[window.rank - 1]
@@ -133,7 +131,7 @@ def _for_output_shape(
 def _transposed_layer(
     node: Node, x: Any, w: Tensor, b: Tensor | None, window: Window, more: list[int]
 ) -> Any:
-    kernel = np.ascontiguousarray(permuted(w.array, _last_axes(w.rank)))
+    kernel = permuted(w.array, _last_axes(w.rank))
     name, padding, added = layer_name(node), "valid", list(more)
     cropped = tuple(zip((p[0] for p in window.pads), (p[1] for p in window.pads), strict=True))
     halves = tuple(

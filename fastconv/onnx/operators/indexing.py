@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from fastconv import ops
 from fastconv.onnx.nodes import Node
+from fastconv.onnx.operators.constants import check_bytes
 from fastconv.onnx.registry import operator
 from fastconv.onnx.tensor import Tensor, permuted
 
@@ -53,6 +56,8 @@ def one_hot(node: Node, indices: Tensor, depth: Tensor, values: Tensor) -> Tenso
     off, on = values.array
     rank = indices.rank + 1
     axis = node["axis"] % rank
+    if indices.is_constant:
+        check_bytes((*indices.sizes(), count), np.int64)
     number = ops.mod(ops.cast(indices.plain, "int64"), count)
     inside = ops.logical_and(indices.plain >= -count, indices.plain < count)
     number = ops.where(inside, number, -1)

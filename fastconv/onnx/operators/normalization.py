@@ -128,11 +128,11 @@ def lrn(node: Node, x: Tensor) -> Tensor:
     squares, channels = ops.square(x.value), x.shape[1]
     if channels is None or size < 1:
         raise ValueError(f"`size` must be at least 1, and the channels known, received {x.shape}")
-    before, after = (size - 1) // 2, size // 2
+    before, after = (min(n, channels - 1) for n in ((size - 1) // 2, size // 2))
     widths = [(before, after) if a == axis else (0, 0) for a in range(x.rank)]
     wide = ops.pad(squares, widths)
-    window = (slice(None),) * axis
-    total = sum(ops.get_item(wide, (*window, slice(k, k + channels))) for k in range(size))
+    window, count = (slice(None),) * axis, before + 1 + after
+    total = sum(ops.get_item(wide, (*window, slice(k, k + channels))) for k in range(count))
     return x.mapped(lambda value: value / ops.power(bias + alpha / size * total, beta))
 
 

@@ -12,6 +12,8 @@ from fastconv.onnx.nodes import Node
 from fastconv.onnx.registry import operator
 from fastconv.onnx.tensor import Tensor, plain_order
 
+_BLOCK = 64  # columns that are moved at once
+
 
 @operator("Gemm", 6, 7, 9, 11, 13)
 def gemm(node: Node, a: Tensor, b: Tensor, c: Tensor | None = None) -> Tensor:
@@ -39,14 +41,22 @@ def _is_bias(c: Tensor | None, b: Tensor, node: Node) -> bool:
 
 def _dense(node: Node, x: Tensor, kernel: np.ndarray, bias: np.ndarray | None) -> Tensor:
     """The layer; its rows follow the order of flattened images in memory."""
-    if x.columns is not None:
-        if len(x.columns) != len(kernel):
-            raise ValueError(f"expected {len(x.columns)} rows, received {kernel.shape}")
-        kernel = kernel[x.columns]
-    value = x.value if x.columns is not None else x.plain
+    columns = x.columns
+    if columns is not None and len(columns) != len(kernel):
+        raise ValueError(f"expected {len(columns)} rows, received {kernel.shape}")
+    value = x.value if columns is not None else x.plain
     layer = layers.Dense(kernel.shape[1], use_bias=bias is not None, name=layer_name(node))
-    weights = [np.ascontiguousarray(kernel)] + ([] if bias is None else [bias])
-    return Tensor.of(called(layer, value, weights))
+    y = called(layer, value, [kernel] if bias is None else [kernel, bias])
+    if columns is not None:
+        _move_rows(layer.weights[0]._live, columns)
+    return Tensor.of(y)
+
+
+def _move_rows(kernel: np.ndarray, columns: np.ndarray) -> None:
+    """Make row columns[j] row j, in place: the first matrix is often most of a network."""
+    for start in range(0, kernel.shape[1], _BLOCK):
+        block = kernel[:, start : start + _BLOCK]
+        block[...] = block[columns]
 
 
 @operator("MatMul", 1, 9, 13)

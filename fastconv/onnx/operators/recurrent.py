@@ -32,19 +32,15 @@ def _directions(node: Node, lengths: Tensor | None, usual: list[str]) -> list[bo
 
 def _parameters(
     w: Tensor, r: Tensor, b: Tensor | None, number: int, gates: int
-) -> tuple[Any, Any, Any, Any]:
-    """Return w (G, I, H), r (G, H, H) and both biases (G, H) of one direction."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return w (I, G H), r (H, G H) and both biases (G H) of one direction."""
     if not (w.is_constant and r.is_constant and (b is None or b.is_constant)):
         raise ValueError("the weights must be constants")
-    units = r.sizes(2)[0]
-    kernel, recurrent = (
-        np.ascontiguousarray(each.array[number].reshape(gates, units, -1).transpose(0, 2, 1))
-        for each in (w, r)
-    )
+    kernel, recurrent = (np.ascontiguousarray(each.array[number].T) for each in (w, r))
     if b is None:
-        biases = np.zeros((2, gates, units), w.dtype)
+        biases = np.zeros((2, gates * recurrent.shape[0]), w.dtype)
     else:
-        biases = b.array[number].reshape(2, gates, units)
+        biases = b.array[number].reshape(2, -1)
     return kernel, recurrent, biases[0], biases[1]
 
 
@@ -80,7 +76,7 @@ def lstm(
     parts, last_h, last_c = [], [], []
     for number, backwards in enumerate(_directions(node, lengths, ["Sigmoid", "Tanh", "Tanh"])):
         kernel, recurrent, bias, more = _parameters(w, r, b, number, 4)
-        starts = (_start(s, number, kernel.shape[-1], x, node) for s in (h0, c0))
+        starts = (_start(s, number, len(recurrent), x, node) for s in (h0, c0))
         steps = _steps_first(node, x)
         steps = ops.flip(steps, 0) if backwards else steps
         y, h, c = ops.lstm(steps, kernel, recurrent, bias + more, *starts)
@@ -98,7 +94,7 @@ def gru(
     parts, last_h = [], []
     for number, backwards in enumerate(_directions(node, lengths, ["Sigmoid", "Tanh"])):
         kernel, recurrent, bias, more = _parameters(w, r, b, number, 3)
-        start = _start(h0, number, kernel.shape[-1], x, node)
+        start = _start(h0, number, len(recurrent), x, node)
         steps = _steps_first(node, x)
         steps = ops.flip(steps, 0) if backwards else steps
         after = bool(node["linear_before_reset"])

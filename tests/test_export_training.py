@@ -261,6 +261,10 @@ def test_what_cannot_be_trained_in_c_is_refused_by_name(tmp_path):
     refused(classifier(optimizers.Lamb()), "only Python computes the update of conv2d")
     with pytest.raises(ValueError, match="`train_batch_size` must be positive, received 0"):
         export.c_network(classifier(), tmp_path, train_batch_size=0)
+    without = models.Sequential([layers.Input((3,)), layers.Dense(2, kernel_regularizer="l2")])
+    without.compile("sgd")
+    with pytest.raises(ValueError, match="the export of a training step needs a loss"):
+        export.c_network(without, tmp_path, train_batch_size=4)
 
 
 def test_the_command(tmp_path, capsys):

@@ -103,7 +103,9 @@ def _optimizer_of(model: Model) -> Optimizer:
         raise ValueError(
             f"{type(model).__name__} defines train_step(), so there is no training step to export"
         )
-    return model._check_compiled("the export of a training step")
+    if not model._compile_config.has_loss:
+        raise ValueError("the export of a training step needs a loss; give `loss` to compile()")
+    return model.optimizer
 
 
 def _settings(optimizer: Optimizer, state: State, draws: int) -> np.ndarray:

@@ -365,3 +365,31 @@ def test_threads_do_not_change_the_bits_of_a_fit():
 
     for one, two in zip(weights(1), weights(2), strict=True):
         np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize(
+    ("size", "shift", "stride"),
+    [(3, None, 1), (3, 1, 1), (2, 4, 1), (2, 5, 2), (3, 2, 3), (9, 1, 1)],
+)
+def test_windows(size, shift, stride, whole):
+    data = Dataset.range(8)
+    found = data.window(size, shift, stride, whole)
+    expected = [
+        list(range(begin, 8, stride))[:size]
+        for begin in range(0, 8, size if shift is None else shift)
+    ]
+    expected = [window for window in expected if not whole or len(window) == size]
+    assert [[int(n) for n in window] for window in found] == expected
+    assert found.cardinality() == len(expected)
+
+
+def test_windows_of_tuples_are_tuples_of_data_sets():
+    data = Dataset.from_tensor_slices((np.arange(4), np.arange(4) * 2.0)).window(2)
+    pairs = [(x.batch(2), y.batch(2)) for x, y in data]
+    assert [(next(iter(x)).tolist(), next(iter(y)).tolist()) for x, y in pairs] == [
+        ([0, 1], [0.0, 2.0]),
+        ([2, 3], [4.0, 6.0]),
+    ]
+    with pytest.raises(ValueError, match="`shift` must be positive, received 0"):
+        Dataset.range(3).window(2, shift=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain, islice, takewhile
 from typing import Any
@@ -283,6 +283,39 @@ class Dataset(NumberedPasses):
             )
         return self._derived(partial(passes.batched, size, whole), count)
 
+    def window(
+        self,
+        size: int,
+        shift: int | None = None,
+        stride: int = 1,
+        drop_remainder: bool = False,
+    ) -> Dataset:
+        """Return windows of the elements, each a data set: of `size` elements, every `stride`-th
+        one; the next window begins `shift` elements later.
+
+        `shift` is `size` by default. The last windows may be smaller, or are left out with
+        `drop_remainder`. Of tuples, a window is a tuple of data sets.
+
+        >>> from fastconv.data import Dataset
+        >>> windows = Dataset.range(4).window(3, shift=1, drop_remainder=True)
+        >>> [batch.tolist() for batch in windows.flat_map(lambda window: window.batch(3))]
+        [[0, 1, 2], [1, 2, 3]]
+        """
+        size, stride = normalize_int(size, "size"), normalize_int(stride, "stride")
+        shift = size if shift is None else normalize_int(shift, "shift")
+        count, whole = self.cardinality(), bool(drop_remainder)
+        if count > 0:
+            last = max(0, count - (size - 1) * stride) if whole else count
+            count = -(-last // shift)
+        make = partial(passes.windows, size, shift, stride, whole)
+
+        def data_sets(source: passes.Source, key: Key) -> Iterator[Any]:
+            for elements in make(source, key):
+                columns = zip(*map(leaves, elements), strict=True)
+                yield with_leaves(lambda _, of=columns: _of_list(next(of)), elements[0])
+
+        return self._derived(data_sets, count)
+
     def unbatch(self) -> Dataset:
         """Return the rows of every element."""
         return self._derived(passes.unbatched, UNKNOWN_CARDINALITY)
@@ -474,3 +507,7 @@ def _threads(number: int | None) -> int | None:
     if number == AUTOTUNE:
         return runtime.get_num_threads()
     return normalize_int(number, "num_parallel_calls")
+
+
+def _of_list(elements: Sequence[Any]) -> Dataset:
+    return _Derived((), lambda key: iter(elements), len(elements))

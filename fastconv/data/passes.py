@@ -51,6 +51,25 @@ def shuffled(size: int, stream: Stream, source: Source, key: Key) -> Iterator[An
         yield buffer[place]
 
 
+def windows(
+    size: int, shift: int, stride: int, whole: bool, source: Source, key: Key
+) -> Iterator[list[Any]]:
+    """Yield windows of `size` elements at distances of `stride`, beginning every `shift` elements;
+    smaller ones at the end unless `whole`."""
+    elements = source(key)
+    buffer: deque[Any] = deque()
+    span = (size - 1) * stride + 1
+    while True:
+        buffer.extend(islice(elements, max(0, span - len(buffer))))
+        window = list(islice(buffer, 0, span, stride))
+        if not window or (whole and len(window) < size):
+            return
+        yield window
+        for _ in range(min(shift, len(buffer))):
+            buffer.popleft()
+        deque(islice(elements, max(0, shift - span)), maxlen=0)
+
+
 def repeated(times: int | None, source: Source, key: Key) -> Iterator[Any]:
     """Yield `times` passes, each with a key of its own; endlessly for None."""
     for number in count() if times is None else range(times):

@@ -24,7 +24,6 @@ KNOWN_SIZE = {
     "mean": (lambda x: ops.mean(x), ()),
     "sum": (lambda x: ops.sum(x, axis=0, keepdims=True), (1, 4, 4, 3)),
     "einsum": (lambda x: ops.einsum("nhwc,nhwk->ck", x, x), (3, 3)),
-    "broadcast_to": (lambda x: ops.broadcast_to(x, (6, 4, 4, 3)), (6, 4, 4, 3)),
 }
 
 # Shapes for a batch of 5.
@@ -96,6 +95,18 @@ def test_functions_may_move_the_batch_axis_inside_of_a_model(name):
     for y in (function(x), Wrapped(function)(x)):
         y = models.Model(x, y).predict(X, batch_size=6, verbose=0)
         np.testing.assert_allclose(y, function(X), rtol=1e-5, atol=1e-6)
+
+
+def test_a_graph_may_take_batches_of_one_size():
+    rows = np.arange(6, dtype=np.float32)[:, None, None, None]
+    x = layers.Input((4, 4, 3))
+    for y in (x + rows, ops.broadcast_to(x, (6, 4, 4, 3)) + rows, Wrapped(lambda x: x + rows)(x)):
+        model = models.Model(x, y)
+        np.testing.assert_allclose(model.predict(X, batch_size=6, verbose=0), X + rows, rtol=1e-6)
+        with pytest.raises(ValueError, match="broadcast"):
+            model.predict(X[:4], verbose=0)
+    with pytest.raises(ValueError, match=message("transpose", (4, 6, 4, 3))):
+        models.Model(x, ops.transpose(x + rows, (1, 0, 2, 3)))
 
 
 def test_layers_compute_on_merged_axes():

@@ -70,6 +70,8 @@ def test_elements_are_read_only_views_of_the_arrays():
         (TEN.batch(4, drop_remainder=True), [[0, 1, 2, 3], [4, 5, 6, 7]]),
         (TEN.map(lambda n: n + 1).batch(4).skip(2), [[9, 10]]),
         (TEN.batch(4).unbatch().take(5), [0, 1, 2, 3, 4]),
+        (TEN.batch(4).rebatch(5), [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]]),
+        (TEN.batch(2).rebatch(4, drop_remainder=True), [[0, 1, 2, 3], [4, 5, 6, 7]]),
         (TEN.enumerate(5).take(2), [(5, 0), (6, 1)]),
         (Dataset.zip(TEN, TEN.skip(8)), [(0, 8), (1, 9)]),
         (Dataset.zip((TEN, TEN.skip(9))), [(0, 9)]),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -19,6 +21,7 @@ from fastconv import (
     saving,
 )
 from fastconv.errors import FormatError
+from fastconv.utils import set_random_seed
 
 X = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
 Y = np.random.default_rng(1).normal(size=(20, 2)).astype(np.float32)
@@ -160,6 +163,134 @@ def test_compute_loss_of_its_own_is_traced():
     np.testing.assert_allclose(logs[0], logs[1], rtol=1e-5)
     np.testing.assert_allclose(mine.get_weights()[0], other.get_weights()[0], rtol=1e-5)
     assert mine.compute_loss(y=Y, y_pred=Y) == pytest.approx(0.1 * np.mean(Y**2), rel=1e-5)
+
+
+# ------------------------------------------------------------------------ losses of whole models
+
+
+class Pair(models.Model):
+    """Two outputs, whose loss also depends on the samples, and on weights of samples."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.first, self.second = layers.Dense(2), layers.Dense(2)
+        self.distance = metrics.Mean(name="distance")
+        self.loss = losses.MeanSquaredError()
+
+    def call(self, x):
+        return {"a": self.first(x), "b": self.second(x)}
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        distance = ops.abs(y_pred["a"] - y_pred["b"])
+        self.distance.update_state(distance, sample_weight=sample_weight)
+        size = ops.mean(ops.square(x)) * ops.mean(ops.square(y_pred["b"]))
+        return self.loss(y, y_pred["a"]) + 0.1 * size + (0.5 if training else 0.0)
+
+
+def pair(**options):
+    set_random_seed(0)
+    model = Pair(**options)
+    model.compile(optimizers.SGD(0.1))
+    return model
+
+
+def expected_loss(model, training):
+    y = model.predict(X, verbose=0)
+    size = np.mean(np.square(X)) * np.mean(np.square(y["b"]))
+    return np.mean(np.square(y["a"] - Y)) + 0.1 * size + (0.5 if training else 0.0)
+
+
+def test_a_loss_of_samples_labels_and_all_outputs():
+    model = pair()
+    model.build(X.shape)
+    before = expected_loss(model, training=True)
+    weights = model.get_weights()
+    logs = model.train_on_batch(X, Y, return_dict=True)
+    assert list(logs) == ["distance", "loss"]
+    assert logs["loss"] == pytest.approx(before, rel=1e-5)
+    evaluated = model.evaluate(X, Y, batch_size=3, verbose=0, return_dict=True)
+    y = model.predict(X, verbose=0)
+    assert evaluated["distance"] == pytest.approx(np.mean(np.abs(y["a"] - y["b"])), rel=1e-5)
+    assert model.test_on_batch(X, Y) == pytest.approx(
+        [expected_loss(model, training=False), evaluated["distance"]], rel=1e-5
+    )
+    # Gradients: of the error with respect to the first bias, and of the size to the second one.
+    model.set_weights(weights)
+    y = model.predict(X, verbose=0)
+    slopes = [y["a"] - Y, 0.1 * np.mean(np.square(X)) * y["b"]]
+    model.train_on_batch(X, Y)
+    for place, slope in zip((1, 3), slopes, strict=True):
+        moved = weights[place] - model.get_weights()[place]
+        np.testing.assert_allclose(moved, 0.1 * slope.mean(axis=0), rtol=1e-4)
+
+
+def test_a_loss_of_a_whole_model_gets_weights_of_samples():
+    model = pair()
+    weight = np.arange(len(X), dtype=np.float32)
+    y = model.predict(X, verbose=0)
+    distance = model.test_on_batch(X, Y, sample_weight=weight)[1]
+    expected = np.average(np.abs(y["a"] - y["b"]).mean(axis=1), weights=weight)
+    assert distance == pytest.approx(expected, rel=1e-5)
+
+
+def test_history_validation_copies_and_files_with_a_computed_loss(tmp_path):
+    fit = {"epochs": 2, "batch_size": 4, "shuffle": False, "verbose": 0}
+    model = pair()
+    history = model.fit(X, Y, validation_data=(X, Y), **fit).history
+    assert sorted(history) == ["distance", "loss", "val_distance", "val_loss"]
+    assert history["val_loss"][0] != history["val_loss"][1]
+    other = copy.deepcopy(model)
+    model.save_weights(tmp_path / "pair.weights.h5")
+    saved = model.evaluate(X, Y, verbose=0)
+    logs = [each.fit(X, Y, **fit).history for each in (model, other)]
+    assert logs[0] == logs[1]
+    loaded = pair()
+    loaded.build(X.shape)
+    loaded.load_weights(tmp_path / "pair.weights.h5")
+    assert loaded.evaluate(X, Y, verbose=0) == saved
+
+
+def test_a_loss_may_call_layers_that_are_built_for_it():
+    class Decoded(Pair):
+        def __init__(self):
+            super().__init__()
+            self.decode = layers.Dense(X.shape[1])
+
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+            return ops.mean(ops.square(self.decode(y_pred["a"]) - x))
+
+    model = Decoded()
+    model.compile("sgd")
+    model.predict(X, verbose=0)
+    assert len(model.weights) == 4
+    history = model.fit(X, epochs=3, verbose=0).history["loss"]
+    assert history[2] < history[0]
+    assert len(model.weights) == 6
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        (lambda y_pred: 1.0, "`compute_loss` must return a tensor .* received float"),
+        (lambda y_pred: None, "`compute_loss` must return a tensor .* received NoneType"),
+        (lambda y_pred: y_pred, "`compute_loss` must return a tensor .* received dict"),
+    ],
+)
+def test_a_loss_must_be_computed_from_its_arguments(returned, message):
+    class Wrong(Pair):
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+            return returned(y_pred)
+
+    model = Wrong()
+    model.compile("sgd")
+    with pytest.raises(TypeError, match=message):
+        model.fit(X, Y, verbose=0)
+
+
+def test_only_a_class_with_compute_loss_may_assign_a_loss():
+    assert isinstance(Pair().loss, losses.MeanSquaredError)
+    with pytest.raises(AttributeError, match="give it to compile"):
+        Dense().loss = "mse"
 
 
 def test_backup_goes_on_with_own_steps(tmp_path):

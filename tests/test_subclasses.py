@@ -507,3 +507,41 @@ def test_losses_that_cannot_be_traced(loss, error, message):
     loss.__name__ = "mine"
     with pytest.raises(error, match=message):
         regression(loss)
+
+
+def test_a_layer_that_is_built_by_its_own_word_leaves_build_out():
+    class Lazy(layers.Layer):
+        def __init__(self, built):
+            super().__init__()
+            self.builds, self.built = 0, built
+
+        def build(self, input_shape):
+            self.builds += 1
+            self.built = True  # as Keras's layers do
+
+        def call(self, x):
+            return x * 2.0
+
+    for built in (False, True):
+        layer = Lazy(built)
+        np.testing.assert_array_equal(layer(np.ones((2, 3))), np.full((2, 3), 2.0))
+        layer(np.ones((4, 3)))
+        assert (layer.builds, layer.built) == (1 - built, True)
+        with pytest.raises(AttributeError, match="`built` must stay True"):
+            layer.built = False
+
+
+def test_a_model_may_say_that_it_is_built():
+    class Net(models.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = layers.Dense(2)
+            self.built = True
+
+        def call(self, x):
+            return self.dense(x)
+
+    model = Net()
+    assert not model.built  # its shapes are not known
+    assert model.predict(np.ones((3, 4)), verbose=0).shape == (3, 2)
+    assert model.built

@@ -320,6 +320,10 @@ class Dataset(NumberedPasses):
         """Return the rows of every element."""
         return self._derived(passes.unbatched, UNKNOWN_CARDINALITY)
 
+    def rebatch(self, batch_size: int, drop_remainder: bool = False) -> Dataset:
+        """Return the rows of every element in batches of another size; arguments as for `batch`."""
+        return self.unbatch().batch(batch_size, drop_remainder)
+
     def shuffle(
         self,
         buffer_size: int,

@@ -582,8 +582,20 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
 
     @property
     def built(self) -> bool:
-        """Whether the layer has an input shape and its weights."""
+        """Whether the layer has an input shape and its weights.
+
+        A class that defines `call` may set it to True: before the first call, its `build` is then
+        left out; at the end of `build` it changes nothing. A built layer refuses False with an
+        AttributeError.
+        """
         return self._input_shape is not None
+
+    @built.setter
+    def built(self, value: bool) -> None:
+        if bool(value) < self.built:
+            raise AttributeError(f"layer {self.name!r} is built, and `built` must stay True")
+        if self._tracer is not None:
+            self._tracer.leaves_build_out = bool(value)
 
     @property
     def input_shape(self) -> Any:

@@ -21,22 +21,26 @@ from fastconv.layers.network import Network
 from fastconv.layers.symbolic import Call, SymbolicTensor
 from fastconv.shapes import Shape
 
-_TRIED = 5  # small, since some functions compute with arrays of this size
+_TRIED = 5  # samples; few, since some functions compute with arrays of this size
 
 
 def check_batch_axis(network: Network) -> None:
     """Raise ValueError unless every output of `network` has the batch axis first, and no other axis
     whose size depends on the batch."""
+    batch = _TRIED
+    for size in {tensor.shape[0] for tensor in network.outputs if tensor.shape} - {None}:
+        if _takes_only(network, size):
+            batch = size
     for tensor in network.outputs:
-        if tensor.shape[:1] != (None,):
+        if tensor.shape[:1] not in ((None,), (batch,)):
             raise _error(tensor)
     if not any(_has_functions(call) for call in network.calls):
         return
-    shapes = _output_shapes(network, [(_TRIED, *tensor.shape[1:]) for tensor in network.inputs])
+    shapes = _output_shapes(network, batch)
     for tensor, shape in zip(network.outputs, shapes, strict=True):
         # An unknown first size depends on the sizes of images, too.
-        if shape[0] not in (None, _TRIED) or shape[1:] != tensor.shape[1:]:
-            raise _error(tensor, f", for a batch of {_TRIED} samples {shape}")
+        if shape[0] not in (None, batch) or shape[1:] != tensor.shape[1:]:
+            raise _error(tensor, f", for a batch of {batch} samples {shape}")
 
 
 def check_batch_size(shapes: Sequence[Shape], size: int) -> None:
@@ -47,6 +51,16 @@ def check_batch_size(shapes: Sequence[Shape], size: int) -> None:
                 "outputs of a model must have the batch axis first, with one entry per sample; "
                 f"received shape {tuple(shape)} for a batch of {size} samples"
             )
+
+
+def _takes_only(network: Network, size: int) -> bool:
+    """Return whether the graph takes batches of `size` and no others, as if it adds an array with
+    that many rows to its input."""
+    try:
+        _output_shapes(network, _TRIED if size != _TRIED else _TRIED + 1)
+    except ValueError:
+        return True
+    return False
 
 
 def _has_functions(call: Call) -> bool:
@@ -61,8 +75,12 @@ def _error(tensor: SymbolicTensor, more: str = "") -> ValueError:
     )
 
 
-def _output_shapes(network: Network, shapes: Sequence[Shape]) -> list[Shape]:
-    """Return the shapes of the outputs for inputs of these shapes, which include the batch."""
+def _output_shapes(network: Network, batch: int) -> list[Shape]:
+    """Return the shapes of the outputs for a batch of this size."""
+    return _shapes_for(network, [(batch, *tensor.shape[1:]) for tensor in network.inputs])
+
+
+def _shapes_for(network: Network, shapes: Sequence[Shape]) -> list[Shape]:
     of = dict(zip(network.inputs, shapes, strict=True))
     for call in network.calls:
         if call.outputs[0] not in of:
@@ -78,7 +96,7 @@ def _of_call(call: Call, shapes: list[Shape]) -> list[Shape]:
     if isinstance(layer, Layer):
         inner = layer.inner_network(call, call.training or False)
         if inner is not None:
-            return _output_shapes(inner, shapes)[: len(call.outputs)]
+            return _shapes_for(inner, shapes)[: len(call.outputs)]
         shape: Any = shapes if layer.merges else shapes[0]
         return [tuple(layer.compute_output_shape(shape))]
     # A weight, random numbers, or the operations of a class of fastconv in a user's `call`.

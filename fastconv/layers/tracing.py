@@ -167,6 +167,7 @@ class Tracer:
         self.losses: list[SymbolicTensor] | None = None  # that `call` adds, while it runs
         self.specs: tuple[Any, list[Any], list[str]] | None = None  # of the last call
         self.takes_training: bool = "training" in parameters(layer.call)
+        self.leaves_build_out = False  # because the class has said that it is built
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Tracer, (self._layer,)  # a copy traces again
@@ -235,10 +236,11 @@ class Tracer:
     def build(self, arguments: Arguments) -> None:
         """Build the layer for the shapes of the inputs in `arguments`, as its `build` takes them:
         the shape of the first argument, or `x_shape` for each argument `x`."""
-        if is_builtin(definer(type(self._layer), "build")) and hasattr(
-            type(self._layer), "network"
+        if self.leaves_build_out or (
+            is_builtin(definer(type(self._layer), "build"))
+            and hasattr(type(self._layer), "network")
         ):
-            return  # a model
+            return  # by its own word, or a model
         shapes = {
             name: mapped(lambda x: x.shape if _is_tensor(x) else None, value)
             for name, value in ((None, arguments.first), *arguments.keywords.items())

@@ -254,9 +254,9 @@ class Model(Trainer, OpenSizes, Layer):
             check_batch_axis(self._network)
         return self._network
 
-    @property
+    @Layer.built.getter
     def built(self) -> bool:
-        """Whether the input shapes are known and the weights exist."""
+        """Whether the input shapes are known and the weights exist; set as that of `Layer`."""
         return self._ends is not None
 
     def check_built(self) -> None:
@@ -570,6 +570,12 @@ class Model(Trainer, OpenSizes, Layer):
                     self._plans.clear()  # they point to the old buffer
                     known = self._parameters = parameters_of(self.weights)
         return known
+
+    def take_in_weights(self) -> None:
+        """Let `parameters` be renewed if a layer has got weights that it does not hold."""
+        known = self._parameters
+        if known is not None and not set(self.weights) <= set(known.variables):
+            self._parameters = None
 
     @property
     def weights(self) -> list[Variable]:

@@ -164,6 +164,10 @@ class Source(ABC):
         """Fill the inputs of `plan`; return labels and sample weights."""
 
     @abstractmethod
+    def first_item(self) -> Any:
+        """Return the first sample or batch as an item, which remains to be taken."""
+
+    @abstractmethod
     def arrays(self, item: Any) -> tuple[Arrays, Arrays, Arrays]:
         """Return the samples, labels and sample weights of a batch."""
 
@@ -257,6 +261,9 @@ class ArraySource(Source):
                 np.copyto(into, x[item], casting="unsafe")
         return self.labels(item)
 
+    def first_item(self) -> Any:
+        return slice(0, 1)
+
     def arrays(self, item: Any) -> tuple[Arrays, Arrays, Arrays]:
         return [x[item] for x in self.xs], *self.labels(item)
 
@@ -312,6 +319,9 @@ class IterableSource(Source):
     def batches(self, order: tuple[int, int], first: int = 0) -> Iterator[Any]:
         for batch in self._raw_batches(order, first):
             yield self._checked(batch)
+
+    def first_item(self) -> Any:
+        return self._checked(self._peek())
 
     def _raw_batches(self, order: tuple[int, int], first: int) -> Iterable[Any]:
         return islice(iter(self._iterable), first, None)

@@ -8,7 +8,7 @@
 
 A step is called with the arrays of a batch, as the data give them, and returns the logs. Its
 metrics are those of `self.metrics`, which are reset before every epoch. `compute_loss` is traced
-into the plan instead, as the `call` of a loss is.
+into the plan instead: see `fastconv.training.computed_loss`.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ class OwnSteps:
         name: str
         _compile_config: Any
         _tracker: Any
+        _computed_loss: Any
 
         def __call__(self, *args: Any, **keywords: Any) -> Any: ...
         def _prepare_for_plan(self, source: Source) -> Any: ...
@@ -71,13 +72,18 @@ class OwnSteps:
         """Return the loss that `compile` was given, for labels and predictions: arrays, or symbolic
         tensors in a class that defines it.
 
-        Such a class computes the loss of its only output in functions of `fastconv.ops`; `x` is
-        None there. Raises ValueError without a loss, and for several outputs.
+        Such a class computes it in functions of `fastconv.ops`. If `compile` was given neither loss
+        nor metrics, the method receives all arguments, with the outputs in the structure of the
+        model, and may update metrics; otherwise those of the only output, without `x`.
+
+        Raises ValueError without a loss, and for several outputs.
         """
         loss = self._compile_config.given_loss()
         return loss(y, y_pred, sample_weight=sample_weight)
 
     def _step_of_plan(self, mode: str, data: Any) -> dict[str, Any]:
+        if self._computed_loss is not None:
+            return self._computed_loss.step(mode, data)
         source = ArraySource(*unpack_batch(data))
         tracker = self._prepare_for_plan(source)
         self._plan_step(mode, source, slice(0, source.count), tracker, self._trained_parts())
@@ -88,8 +94,8 @@ class OwnSteps:
         return [value for value in vars(self).values() if isinstance(value, Metric)]
 
 
-class ComputedLoss(Loss):
-    """`compute_loss` of a model as a loss."""
+class LossOfOutput(Loss):
+    """`compute_loss` of a model as the loss of its only output."""
 
     def __init__(self, model: Any):
         super().__init__(name="compute_loss")

@@ -33,12 +33,13 @@ from fastconv.serialization import SameName
 from fastconv.shapes import Shape
 from fastconv.training.chunked import ChunkedSteps
 from fastconv.training.compile_config import CompileConfig
+from fastconv.training.computed_loss import ComputedLoss
 from fastconv.training.data import ArraySource, Source, split_validation
 from fastconv.training.epoch_iterator import EpochIterator
 from fastconv.training.io_spec import IOSpec, joined_outputs
 from fastconv.training.metrics_tracker import MetricsTracker
 from fastconv.training.own_loops import OwnLoops
-from fastconv.training.own_steps import ComputedLoss, OwnSteps, RawSpec, StepLogs, batch_of
+from fastconv.training.own_steps import LossOfOutput, OwnSteps, RawSpec, StepLogs, batch_of
 from fastconv.training.training_run import TrainingRun, validated_epochs
 
 # Mode of a plan -> the argument `training` of its layers; False in all other modes
@@ -79,6 +80,8 @@ class Trainer(OwnLoops, OwnSteps):
         self.history: History | None = None
         self._compile_config = CompileConfig()
         self._tracker: MetricsTracker | None = None  # of the data since `compile`
+        self._computed_loss: ComputedLoss | None = None  # in place of losses of outputs
+        self._loss_of_class: Any = None
         self._draws = 0  # number of training steps, which the random layers count
         self._begin_work()
 
@@ -130,13 +133,18 @@ class Trainer(OwnLoops, OwnSteps):
         config = CompileConfig(
             optimizers.get(optimizer), loss, loss_weights, metrics, weighted_metrics
         )
+        computed = None
         if self._defines("compute_loss"):
-            config.use_loss(ComputedLoss(self))
+            if loss is None and metrics is None and weighted_metrics is None:
+                computed = ComputedLoss(self)
+            else:
+                config.use_loss(LossOfOutput(self))
         try:
             config.check_storable(self)
         except SameName as error:  # such as a loss and a metric made by one function
             warn_user(f"{error}; before that, `save` needs `include_optimizer=False`")
         self._compile_config, self._tracker, self.compiled = config, None, True
+        self._computed_loss = computed
         self._plans.clear()
 
     def _check_compiled(self, what: str, mode: str = "") -> optimizers.Optimizer:
@@ -195,11 +203,18 @@ class Trainer(OwnLoops, OwnSteps):
 
     @property
     def loss(self) -> Any:
-        """The loss as given to `compile`; AttributeError on assignment."""
-        return self._compile_config.loss
+        """The loss as given to `compile`.
+
+        A class that defines `compute_loss` may assign one of its own; AttributeError otherwise.
+        """
+        given = self._compile_config.loss
+        return self._loss_of_class if given is None else given
 
     @loss.setter
     def loss(self, value: Any) -> None:
+        if self._defines("compute_loss"):
+            self._loss_of_class = value
+            return
         raise AttributeError(
             f"`loss` cannot be changed by itself; give it to compile(), received {value!r}"
         )
@@ -208,7 +223,9 @@ class Trainer(OwnLoops, OwnSteps):
     def metrics(self) -> list[Metric]:
         """Loss and metrics; data determine which accuracy "accuracy" stands for. Then the metrics
         in the attributes of the model."""
-        found = list(self._tracker.metrics.values()) if self._tracker else []
+        found: list[Metric] = list(self._tracker.metrics.values()) if self._tracker else []
+        if self._computed_loss is not None:
+            found = [self._computed_loss.mean]
         return [*found, *self.own_metrics()]
 
     @property
@@ -641,8 +658,11 @@ class Trainer(OwnLoops, OwnSteps):
         return self.io_spec
 
     def _owns(self, mode: str) -> bool:
-        """Return whether the class defines the step of this mode."""
-        return mode in ("train", "test", "predict") and self._defines(f"{mode}_step")
+        """Return whether the class defines the step of this mode, or its loss."""
+        if mode not in ("train", "test", "predict"):
+            return False
+        computes = self._computed_loss is not None and mode != "predict"
+        return computes or self._defines(f"{mode}_step")
 
     def _prepare(self, source: Source, label: str = "x", mode: str = "test") -> Any:
         """Check samples and labels against the model; return the tracker of loss and metrics."""
@@ -650,6 +670,8 @@ class Trainer(OwnLoops, OwnSteps):
             if self.builds_for_data:
                 self._spec_for(source)
             source.prepare(RawSpec())
+            if self._computed_loss is not None:
+                self._computed_loss.trace(mode, batch_of(source, source.first_item()))
             return StepLogs(self)
         return self._prepare_for_plan(source, label, mode)
 
@@ -708,7 +730,7 @@ class Trainer(OwnLoops, OwnSteps):
             if self._owns(mode):
                 raise ValueError(
                     f"a distribution divides the batches of plans; {type(self).__name__} defines "
-                    f"{mode}_step() itself, which cannot be divided"
+                    f"{mode}_step() or compute_loss() itself, which cannot be divided"
                 )
         return ChunkedSteps(self, parallel)
 

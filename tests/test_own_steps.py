@@ -174,7 +174,7 @@ class Pair(models.Model):
     def __init__(self, **options):
         super().__init__(**options)
         self.first, self.second = layers.Dense(2), layers.Dense(2)
-        self.distance = metrics.Mean(name="distance")
+        self.trackers = [metrics.Mean(name="distance")]
         self.loss = losses.MeanSquaredError()
 
     def call(self, x):
@@ -182,7 +182,7 @@ class Pair(models.Model):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         distance = ops.abs(y_pred["a"] - y_pred["b"])
-        self.distance.update_state(distance, sample_weight=sample_weight)
+        self.trackers[0].update_state(distance, sample_weight=sample_weight)
         size = ops.mean(ops.square(x)) * ops.mean(ops.square(y_pred["b"]))
         return self.loss(y, y_pred["a"]) + 0.1 * size + (0.5 if training else 0.0)
 

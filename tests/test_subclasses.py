@@ -545,3 +545,30 @@ def test_a_model_may_say_that_it_is_built():
     assert not model.built  # its shapes are not known
     assert model.predict(np.ones((3, 4)), verbose=0).shape == (3, 2)
     assert model.built
+
+
+def test_tensors_and_numbers_may_change_places():
+    class Line(layers.Layer):
+        def call(self, x, slope, offset):
+            return x * slope + offset
+
+    x, y = np.full((2, 3), 5.0, np.float32), np.full((2, 3), 7.0, np.float32)
+    line = Line()
+    np.testing.assert_array_equal(line(x, slope=1, offset=y), x + y)
+    np.testing.assert_array_equal(line(x, slope=y, offset=1), x * y + 1)
+    a, b = layers.Input((3,)), layers.Input((3,))
+    model = models.Model([a, b], [line(a, slope=1, offset=b), line(a, slope=b, offset=1)])
+    for found, expected in zip(model([x, y]), [x + y, x * y + 1], strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_losses_are_added_in_call_alone_also_after_an_error():
+    class Wrong(layers.Layer):
+        def call(self, x):
+            raise ZeroDivisionError
+
+    layer = Wrong()
+    with pytest.raises(ZeroDivisionError):
+        layer(layers.Input((3,)))
+    with pytest.raises(RuntimeError, match="add_loss\\(\\) must be called in the `call`"):
+        layer.add_loss(layers.Input((3,)))

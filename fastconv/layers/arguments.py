@@ -18,6 +18,9 @@ from fastconv.common.tree import flatten, is_several, mapped
 class Slot(int):
     """Stands for an input of a call, by its number."""
 
+    def __repr__(self) -> str:  # unlike a number: structures are told apart by their texts
+        return f"Slot({int(self)})"
+
 
 class Arguments(NamedTuple):
     """The first argument of a call, and all others by name; `Slot`s stand for the inputs."""

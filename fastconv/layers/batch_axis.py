@@ -28,8 +28,9 @@ def check_batch_axis(network: Network) -> None:
     """Raise ValueError unless every output of `network` has the batch axis first, and no other axis
     whose size depends on the batch."""
     batch = _TRIED
-    for size in {tensor.shape[0] for tensor in network.outputs if tensor.shape} - {None}:
-        if _takes_only(network, size):
+    for tensor in network.outputs:
+        size = tensor.shape[0] if tensor.shape else None
+        if size is not None and _takes_only(network, size):
             batch = size
     for tensor in network.outputs:
         if tensor.shape[:1] not in ((None,), (batch,)):
@@ -56,11 +57,16 @@ def check_batch_size(shapes: Sequence[Shape], size: int) -> None:
 def _takes_only(network: Network, size: int) -> bool:
     """Return whether the graph takes batches of `size` and no others, as if it adds an array with
     that many rows to its input."""
+    other = _TRIED if size != _TRIED else _TRIED + 1
+    return _takes(network, size) and not _takes(network, other)
+
+
+def _takes(network: Network, batch: int) -> bool:
     try:
-        _output_shapes(network, _TRIED if size != _TRIED else _TRIED + 1)
+        _output_shapes(network, batch)
     except ValueError:
-        return True
-    return False
+        return False
+    return True
 
 
 def _has_functions(call: Call) -> bool:

@@ -56,26 +56,14 @@ def inside(name: str, traced: bool) -> Iterator[None]:
         weight_tensor.reset(tokens[1])
 
 
-class _Weight:
-    """Makes a tensor of a weight, for functions of weights alone."""
+class _Maker:
+    """Makes a tensor by an operation that belongs to no layer: a weight, or random numbers."""
 
     makes_tensors = True
 
-    def __init__(self, variable: Variable):
-        self.name, self.calls = variable.path, []
-        self._variable = variable
-
-    def apply_to(self, graph, call, values, turn, training) -> list[int]:
-        return [graph.apply([Weight(self._variable)])]
-
-
-class _Draw:
-    """Makes a tensor of random numbers."""
-
-    makes_tensors = False
-
-    def __init__(self, operation: Drawn):
-        self.name, self.calls, self._operation = "random", [], operation
+    def __init__(self, name: str, operation: Weight | Drawn):
+        self.name, self.calls = name, []
+        self._operation = operation
 
     def apply_to(self, graph, call, values, turn, training) -> list[int]:
         return [graph.apply([self._operation], *values)]
@@ -85,8 +73,8 @@ def drawn(operation: Drawn) -> SymbolicTensor:
     """Return the numbers of `operation` in the function that is traced."""
     batch = _batch.get()
     assert batch is not None, "`is_traced` tells whether there is one"
-    call = Call(_Draw(operation), None, [batch], [operation.shape], dtypes=[operation.dtype])
-    return call.outputs[0]
+    maker = _Maker("random", operation)
+    return Call(maker, None, [batch], [operation.shape], dtypes=[operation.dtype]).outputs[0]
 
 
 def is_traced() -> bool:
@@ -95,7 +83,8 @@ def is_traced() -> bool:
 
 
 def _tensor_of(variable: Variable) -> SymbolicTensor:
-    return Call(_Weight(variable), None, [], [variable.shape]).outputs[0]
+    maker = _Maker(variable.path, Weight(variable))
+    return Call(maker, None, [], [variable.shape]).outputs[0]
 
 
 class Trace:
@@ -218,15 +207,17 @@ class Tracer:
             if trace is None:
                 layer = self._layer
                 self.losses = losses = []
-                with inside(layer.name, traced=True):
-                    trace = Trace(
-                        layer.call,
-                        Arguments(first, keywords),
-                        inputs,
-                        f"layer {layer.name!r}: `call`",
-                        losses,
-                    )
-                self.losses = None
+                try:
+                    with inside(layer.name, traced=True):
+                        trace = Trace(
+                            layer.call,
+                            Arguments(first, keywords),
+                            inputs,
+                            f"layer {layer.name!r}: `call`",
+                            losses,
+                        )
+                finally:
+                    self.losses = None
             self._traces[key] = trace
             self._traces.move_to_end(key)
             if len(self._traces) > _MOST_TRACES:
@@ -236,11 +227,9 @@ class Tracer:
     def build(self, arguments: Arguments) -> None:
         """Build the layer for the shapes of the inputs in `arguments`, as its `build` takes them:
         the shape of the first argument, or `x_shape` for each argument `x`."""
-        if self.leaves_build_out or (
-            is_builtin(definer(type(self._layer), "build"))
-            and hasattr(type(self._layer), "network")
-        ):
-            return  # by its own word, or a model
+        defined = not is_builtin(definer(type(self._layer), "build"))
+        if self.leaves_build_out or (self._layer.is_model and not defined):
+            return
         shapes = {
             name: mapped(lambda x: x.shape if _is_tensor(x) else None, value)
             for name, value in ((None, arguments.first), *arguments.keywords.items())

@@ -90,8 +90,9 @@ class OwnSteps:
         return tracker.logs()
 
     def own_metrics(self) -> list[Metric]:
-        """Return the metrics in the attributes of the model."""
-        return [value for value in vars(self).values() if isinstance(value, Metric)]
+        """Return the metrics in the attributes of the model, also in lists, each once."""
+        listed = (v if isinstance(v, (list, tuple)) else [v] for v in vars(self).values())
+        return list(dict.fromkeys(m for values in listed for m in values if isinstance(m, Metric)))
 
 
 class LossOfOutput(Loss):

@@ -52,7 +52,7 @@ def measure(nets: list[Net], *, most_threads: int, protocol: Protocol | None = N
     from fastconv import ops
 
     counts = thread_counts(most_threads)
-    columns = ["network, batch", "", "ms at 1"]
+    columns = ["network, batch", "pass", "ms at 1"]
     for count in counts[1:]:
         columns += [f"at {count}", "fastest calls", "multiply-adds"]
     made = Table("Speed-up over one thread (efficiency)", columns)

@@ -214,7 +214,7 @@ def measure(nets: list[Net], *, batch: int = BATCH, at: int = AT) -> list[Table]
 
     With the usual ``batch``, networks that are trained on another one are shown at that, too.
     """
-    columns = ["network, batch", "", *map(str, THREADS)]
+    columns = ["network, batch", "pass", *map(str, THREADS)]
     shares = Table(
         "Work split: largest share over mean share, by threads", [*columns, f"worst up to {at}"]
     )

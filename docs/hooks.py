@@ -1,5 +1,5 @@
 """Additions to MkDocs: notebooks as pages, formulas as MathML, which needs no script in a browser,
-the order of search results, and the version."""
+names for screen readers, the order of search results, and the version."""
 
 from __future__ import annotations
 
@@ -49,6 +49,11 @@ def on_page_content(html: str, **_: Any) -> str:
         return f'<div class="formula">{formula}</div>' if block else formula
 
     return FORMULA.sub(drawn, html)
+
+
+def on_post_page(output: str, **_: Any) -> str:
+    """Name the dialog of the search for screen readers, which the theme leaves without a name."""
+    return output.replace(' role="dialog">', ' role="dialog" aria-label="Search">')
 
 
 def on_post_build(config: Any) -> None:

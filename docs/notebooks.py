@@ -27,7 +27,9 @@ def executed(path: Path) -> dict[str, Any]:
 
     notebook = nbformat.read(path, as_version=4)
     folder = {"metadata": {"path": str(path.parent)}}
-    NotebookClient(notebook, kernel_name="python3", timeout=120, resources=folder).execute()
+    # What a cell prints is one output, however many messages it arrived in.
+    options = {"kernel_name": "python3", "timeout": 120, "coalesce_streams": True}
+    NotebookClient(notebook, resources=folder, **options).execute()
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)  # times of day, which would change the file
     return json.loads(nbformat.writes(notebook))

@@ -20,7 +20,8 @@ def outputs(notebook: dict) -> list[list[tuple[str, str]]]:
         for output in cell.get("outputs", ()):
             data = {"text/plain": output["text"]} if "text" in output else output["data"]
             text = re.sub(r"[\d.]+", "#", "".join(data["text/plain"]))
-            shown.append(("picture" if "image/png" in data else "text", " ".join(text.split())))
+            drawn = "image/png" in data
+            shown.append(("picture", "") if drawn else ("text", " ".join(text.split())))
         found.append(shown)
     return found
 

@@ -205,6 +205,8 @@ def test_the_receptive_field_of_the_lectures(model):
         [layers.Conv2D(2, 3, input_shape=(28, 28, 1)), layers.Conv2D(2, 3), layers.Conv2D(2, 3)]
     )
     assert "7x7 = 49 of 784 pixels (6.2 %)" in words(viz.receptive_field(plain))
+    whole = models.Sequential([layers.Conv2D(1, 9, padding="same", input_shape=(8, 8, 1))])
+    assert "9x9: all 64 pixels" in words(viz.receptive_field(whole))
 
 
 def test_receptive_fields_are_where_gradients_are(model, residual):

@@ -153,6 +153,7 @@ def receptive_field(model: Any, layer: Any = None) -> Figure:
     first = fields[0]
     seen = first.size[0] * first.size[1]
     whole = first.shape[0] * first.shape[1]
-    share = f"{100 * seen / whole:.1f} %" if seen < whole else "all"
-    figure.suptitle(f"{first.size[0]}x{first.size[1]} = {seen:,} of {whole:,} pixels ({share})")
+    size = f"{first.size[0]}x{first.size[1]}"
+    share = f"{size} = {seen:,} of {whole:,} pixels ({100 * seen / whole:.1f} %)"
+    figure.suptitle(share if seen < whole else f"{size}: all {whole:,} pixels")
     return figure

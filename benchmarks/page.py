@@ -147,7 +147,10 @@ def _side_by_side(found: dict[str, dict[str, Any]], title: str) -> Table:
 
 def _markdown(table: dict[str, Any]) -> str:
     made = Table(table["title"], table["columns"], table["rows"], table.get("notes", []))
-    return made.markdown().replace("### ", "#### ", 1)
+    heading, rest = made.markdown().split("\n", 1)
+    return (
+        f"**{heading.removeprefix('### ')}**\n{rest}"  # a heading would be in the page's contents
+    )
 
 
 def chart(found: dict[str, dict[str, Any]]) -> str:

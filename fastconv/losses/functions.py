@@ -18,6 +18,7 @@ from fastconv.losses import probabilistic as _probabilistic
 from fastconv.losses import regression as _regression
 from fastconv.losses import robust as _robust
 from fastconv.losses.base import Loss
+from fastconv.losses.robust import dice, tversky
 
 LossFunction = Callable[..., np.ndarray]  # (y_true, y_pred, **options) -> values
 
@@ -58,8 +59,6 @@ categorical_generalized_cross_entropy: LossFunction = _function(
     _robust.CategoricalGeneralizedCrossEntropy
 )
 
-
-dice, tversky = _robust.dice, _robust.tversky
 
 __all__ = [
     "binary_crossentropy",

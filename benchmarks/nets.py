@@ -268,12 +268,12 @@ def select(wanted: list[str] | None) -> list[Net]:
     return [NETS[name] for name in wanted]
 
 
-def add_option(parser: argparse.ArgumentParser) -> None:
-    """`--nets NAME,...`, for `select`."""
+def add_option(parser: argparse.ArgumentParser, others: str = "") -> None:
+    """`--nets NAME,...`, for `select`; `others` names networks of the caller's own."""
     parser.add_argument(
         "--nets",
         type=lambda text: text.split(","),
         default=None,
         metavar="NAME,...",
-        help=f"among {', '.join(NETS)}",
+        help=f"among {', '.join(NETS)}{others}",
     )

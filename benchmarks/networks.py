@@ -2,6 +2,7 @@
 
     python -m benchmarks.networks
     python -m benchmarks.networks --nets mnist,lenet5 --kinds inference --peer onnxruntime,torch
+    python -m benchmarks.networks --nets models
 
 A training step is forward, cross-entropy, backward and an RMSprop update. Every library runs in a
 process of its own (`worker`) and is checked to compute the same probabilities, or the same loss,
@@ -18,7 +19,8 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks import command, peers
-from benchmarks.nets import Net, add_option, select
+from benchmarks.model_nets import MODEL_NETS, AnyNet
+from benchmarks.nets import add_option, select
 from benchmarks.timing import Protocol, Timing, alternate_blocks, geometric_mean, ratio
 from benchmarks.worker import Worker, WorkerError
 from fastconv.bench.tables import Table
@@ -31,7 +33,7 @@ _TOLERANCE = 1e-3
 class Row(NamedTuple):
     """``timings`` of every library, fastconv's over all turns; ``ratios`` of each peer's to it."""
 
-    net: Net
+    net: AnyNet
     batch: int
     timings: dict[str, Timing]
     ratios: dict[str, float]
@@ -44,17 +46,23 @@ class Row(NamedTuple):
 
 
 def measure(
-    kind: str, nets: list[Net], *, names: list[str], threads: int, protocol: Protocol | None = None
+    kind: str,
+    nets: list[AnyNet],
+    *,
+    names: list[str],
+    threads: int,
+    protocol: Protocol | None = None,
 ) -> Iterator[Row]:
     """Measure ``kind`` of every network at its batch sizes against the peers ``names``."""
     for net in nets:
-        for batch in net.inference if kind == "inference" else (net.training,):
+        training = () if net.training is None else (net.training,)
+        for batch in net.inference if kind == "inference" else training:
             yield measure_one(kind, net, batch, names=names, threads=threads, protocol=protocol)
 
 
 def measure_one(
     kind: str,
-    net: Net,
+    net: AnyNet,
     batch: int,
     *,
     names: list[str],
@@ -127,9 +135,19 @@ def names_for(kind: str, chosen: list[str]) -> list[str]:
     return [name for name in chosen if kind == "inference" or peers.PEERS[name].trains]
 
 
+def _selected(wanted: list[str] | None) -> list[AnyNet]:
+    """The chains of `nets` for None, the networks of `model_nets` for ["models"], or some of both
+    by name."""
+    if wanted == ["models"]:
+        return list(MODEL_NETS.values())
+    if wanted is None:
+        return [*select(None)]
+    return [MODEL_NETS.get(name) or select([name])[0] for name in wanted]
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = command.parser(__doc__)
-    add_option(parser)
+    add_option(parser, f"; {', '.join(MODEL_NETS)}, or models for all of these")
     parser.add_argument(
         "--kinds",
         type=lambda text: text.split(","),
@@ -139,7 +157,8 @@ def main(arguments: list[str] | None = None) -> None:
     )
     options = command.parse(parser, arguments)
     try:
-        nets, chosen = select(options.nets), peers.choose(options.peer, isa=options.isa)
+        nets = _selected(options.nets)
+        chosen = peers.choose(options.peer, isa=options.isa)
     except ValueError as error:
         parser.error(str(error))
     unknown = set(options.kinds) - set(KINDS)

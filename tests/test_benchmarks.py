@@ -25,6 +25,7 @@ from benchmarks import (
     weight,
     work_split,
 )
+from benchmarks.model_nets import MODEL_NETS
 from fastconv.bench import operations, results
 from fastconv.bench.tables import Table
 
@@ -72,6 +73,35 @@ def test_networks_have_their_published_numbers_of_parameters():
         "alexnet": 62_378_344,
         "vgg16": 138_357_544,
     }
+
+
+def test_models_have_their_known_numbers_of_parameters():
+    parameters = {name: net.model().count_params() for name, net in MODEL_NETS.items()}
+    assert parameters == {
+        "resnet18": 11_699_112,
+        "resnet50": 25_636_712,
+        "mobilenet": 4_253_864,
+        "mobilenet_v2": 3_538_984,
+        "efficientnet": 5_330_571,
+        "densenet": 8_062_504,
+        "squeezenet": 1_235_496,
+        "unet": 1_929_858,
+    }
+
+
+@pytest.mark.parametrize("name", ["squeezenet", "mobilenet"])
+def test_other_libraries_are_given_models_of_channels_first_images(name):
+    onnx_file = pytest.importorskip("benchmarks.peers.onnx_file")
+    graph = onnx_file.build(MODEL_NETS[name], [], 2).graph
+    sizes = [n.dim_value for n in graph.input[0].type.tensor_type.shape.dim]
+    assert (graph.input[0].name, sizes) == (onnx_file.INPUT, [2, 3, 224, 224])
+    assert graph.output[0].name == onnx_file.OUTPUT
+    assert graph.node[0].op_type == "Conv"
+
+
+def test_a_library_of_chains_is_not_given_a_model():
+    with pytest.raises(ValueError, match="ncnn is given chains of layers only, and U-Net is none"):
+        peers.session("ncnn", "inference", "unet", 1, 1)
 
 
 def test_kept_for_backward_counts_outputs_and_one_byte_per_window():

@@ -177,3 +177,11 @@ def test_the_command_reads_and_writes_files(tmp_path, capsys, monkeypatch):
     assert "Conv2D" in capsys.readouterr().out
     assert main(["export", "m.onnx", "--to", "onnx", "--out", "again.onnx"]) == 0
     assert main(["export", "m.keras", "--to", "onnx", "--out", "m.pt"]) == 2
+
+
+def test_bounds_and_fill_values_are_scalars():
+    """ONNX wants tensors without axes there; some readers insist."""
+    proto = exported(Sequential([Input((4, 4, 1)), layers.ReLU(6), layers.ZeroPadding2D(1)]))
+    read = {name for node in proto.graph.node for name in node.input[1:] if "number" in name}
+    assert len(read) >= 2
+    assert all(not i.dims for i in proto.graph.initializer if i.name in read)

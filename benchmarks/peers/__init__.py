@@ -5,7 +5,8 @@
     training(net, weights, x, labels, threads) -> Session     (libraries that train)
 
 ``net`` is a `benchmarks.nets.Net`, ``weights`` its arrays in Keras's layout, ``x`` NHWC float32
-images, ``labels`` integers. Whatever a library needs once (conversion, compilation, moving weights)
+images, ``labels`` integers. Libraries that read ONNX take a `benchmarks.model_nets.ModelNet` as
+well; it brings its weights. Whatever a library needs once (conversion, compilation, moving weights)
 happens in these functions; the session's call is one forward pass of the batch, from an array in
 the library's own layout to probabilities, or one whole training step: forward, cross-entropy,
 backward, RMSprop.
@@ -25,6 +26,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks.model_nets import MODEL_NETS
 from benchmarks.nets import NETS
 
 # Steps are timed many times over on one batch. A rate this small keeps the weights where they are:
@@ -53,19 +55,22 @@ class Library(NamedTuple):
     trains: bool = False
     # Whether its kernels can be held to AVX2, by a switch of its own (`benchmarks.command`).
     restrictable: bool = False
+    takes_models: bool = False
 
 
 OURS = "fastconv"
 PEERS = {
-    "torch": Library("torch_peer", ("torch",), trains=True, restrictable=True),
+    "torch": Library("torch_peer", ("torch", "onnx"), True, restrictable=True, takes_models=True),
     "keras": Library("keras_peer", ("keras", "tensorflow"), trains=True),
-    "onnxruntime": Library("onnxruntime_peer", ("onnxruntime", "onnx")),
-    "openvino": Library("openvino_peer", ("openvino", "onnx"), restrictable=True),
+    "onnxruntime": Library("onnxruntime_peer", ("onnxruntime", "onnx"), takes_models=True),
+    "openvino": Library(
+        "openvino_peer", ("openvino", "onnx"), restrictable=True, takes_models=True
+    ),
     "mnn": Library("mnn_peer", ("MNN", "onnx")),
     "ncnn": Library("ncnn_peer", ("ncnn",)),
 }
 _LIBRARIES = {
-    OURS: Library("fastconv_side", ("fastconv",), trains=True, restrictable=True),
+    OURS: Library("fastconv_side", ("fastconv",), True, restrictable=True, takes_models=True),
     **PEERS,
 }
 
@@ -96,9 +101,12 @@ def choose(wanted: list[str] | None, *, isa: str = "best") -> list[str]:
 def session(name: str, kind: str, net_name: str, batch: int, threads: int) -> Session:
     """``kind`` ("inference" or "training") of a network by the library ``name``, ready to call.
 
-    Every library gets the same weights and images: they are made from the same seeds.
+    Every library gets the same weights and images: they are made from the same seeds. Raises
+    ValueError for a library that takes chains only, and a network that is none.
     """
-    net = NETS[net_name]
+    net = NETS.get(net_name) or MODEL_NETS[net_name]
+    if net_name in MODEL_NETS and not _LIBRARIES[name].takes_models:
+        raise ValueError(f"{name} is given chains of layers only, and {net.title} is none")
     x, labels = net.batch(batch)
     library = module(name)
     if kind == "inference":

@@ -7,21 +7,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import fastconv
+from benchmarks.model_nets import AnyNet, ModelNet
 from benchmarks.nets import Conv, Dense, Net, Pool
 from benchmarks.peers import EPSILON, LEARNING_RATE, RHO, Session
 from fastconv import layers, models, optimizers, runtime
 from fastconv.plan import gradient_bytes
 
 if TYPE_CHECKING:
-    from fastconv.models import Sequential
+    from fastconv.models import Model
 
 
 def version() -> str:
     return f"fastconv {fastconv.__version__} ({runtime.isa()})"
 
 
-def model(net: Net, weights: list[np.ndarray] | None = None) -> Sequential:
+def model(net: AnyNet, weights: list[np.ndarray] | None = None) -> Model:
     """The network with `weights`; without them all are zero, in memory that nothing has touched."""
+    if isinstance(net, ModelNet):
+        return net.model()
     made = models.Sequential()
     made.draw_weights = False
     made.add(layers.Input(net.input_shape))
@@ -74,7 +77,7 @@ def training(
     return Session(call, lambda: np.asarray(latest[0]), lambda: _account(network, len(x)))
 
 
-def _account(network: Sequential, batch: int) -> dict[str, int]:
+def _account(network: Model, batch: int) -> dict[str, int]:
     """The bytes of everything that a training step of `batch` samples uses, by the model's count.
 
     To be asked for after a step, which is when the program's scratch memory has its size.

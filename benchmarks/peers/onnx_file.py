@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 from onnx import ModelProto, TensorProto, checker, helper, numpy_helper
 
+from benchmarks.model_nets import AnyNet, ModelNet
 from benchmarks.nets import Conv, Dense, Net, Pool
 from benchmarks.peers.chain import channels_first
+from fastconv.onnx.exporting import exported
 
 # Old enough for every runtime, new enough for all operators used.
 _OPSET = 13
@@ -16,8 +18,37 @@ INPUT, OUTPUT = "images", "probabilities"
 _ACTIVATIONS = {"relu": "Relu", "tanh": "Tanh", "softmax": "Softmax"}
 
 
-def build(net: Net, weights: list[np.ndarray], batch: int) -> ModelProto:
-    """An NCHW model with a fixed batch, weights inside."""
+def build(net: AnyNet, weights: list[np.ndarray], batch: int) -> ModelProto:
+    """A model of NCHW images with a fixed batch, weights inside."""
+    return _exported(net, batch) if isinstance(net, ModelNet) else _built(net, weights, batch)
+
+
+def _exported(net: ModelNet, batch: int) -> ModelProto:
+    """The export of the model, for NCHW images."""
+    made = exported(net.model())
+    graph, height, width, channels = made.graph, *net.input_shape
+    first, last = graph.input[0].name, graph.output[0].name
+    (reader,) = [node for node in graph.node if first in node.input]
+    if reader.op_type == "Transpose" and list(reader.attribute[0].ints) == [0, 3, 1, 2]:
+        graph.node.remove(reader)
+        renamed = {reader.output[0]: INPUT}
+    else:  # a layer that works on NHWC images comes first
+        turn = helper.make_node("Transpose", [INPUT], [first], perm=[0, 2, 3, 1])
+        graph.node.insert(0, turn)
+        renamed = {}
+    for node in graph.node:
+        node.input[:] = [renamed.get(name, name) for name in node.input]
+        node.output[:] = [OUTPUT if name == last else name for name in node.output]
+    shape = [batch, channels, height, width]
+    graph.input[0].CopyFrom(helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, shape))
+    graph.output[0].name = OUTPUT
+    graph.output[0].type.tensor_type.shape.dim[0].dim_value = batch
+    del graph.value_info[:]
+    checker.check_model(made)
+    return made
+
+
+def _built(net: Net, weights: list[np.ndarray], batch: int) -> ModelProto:
     nodes, constants = [], []
     current = INPUT
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnxruntime
 
-from benchmarks.nets import Net
+from benchmarks.model_nets import AnyNet
 from benchmarks.peers import Session, nchw, onnx_file
 
 
@@ -13,7 +13,7 @@ def version() -> str:
     return f"ONNX Runtime {onnxruntime.__version__}"
 
 
-def inference(net: Net, weights: list[np.ndarray], x: np.ndarray, threads: int) -> Session:
+def inference(net: AnyNet, weights: list[np.ndarray], x: np.ndarray, threads: int) -> Session:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

@@ -7,7 +7,7 @@ import io
 import numpy as np
 import openvino
 
-from benchmarks.nets import Net
+from benchmarks.model_nets import AnyNet
 from benchmarks.peers import Session, nchw, onnx_file
 
 
@@ -15,7 +15,7 @@ def version() -> str:
     return f"OpenVINO {openvino.__version__.split('-')[0]}"
 
 
-def inference(net: Net, weights: list[np.ndarray], x: np.ndarray, threads: int) -> Session:
+def inference(net: AnyNet, weights: list[np.ndarray], x: np.ndarray, threads: int) -> Session:
     core = openvino.Core()
     model = core.read_model(io.BytesIO(onnx_file.build(net, weights, len(x)).SerializeToString()))
     compiled = core.compile_model(

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from benchmarks.nets import Conv, Dense, Net, Pool
+from benchmarks.model_nets import AnyNet, ModelNet
+from benchmarks.nets import Conv, Dense, Pool
 from benchmarks.peers import EPSILON, LEARNING_RATE, RHO, Session
 from benchmarks.peers.chain import channels_first
 
@@ -15,8 +16,13 @@ def version() -> str:
     return f"PyTorch {torch.__version__}"
 
 
-def model(net: Net, weights: list[np.ndarray]) -> nn.Sequential:
+def model(net: AnyNet, weights: list[np.ndarray]) -> nn.Module:
     """The network up to its logits, in channels_last memory format."""
+    if isinstance(net, ModelNet):
+        from benchmarks.peers import onnx_file
+        from benchmarks.peers.onnx_torch import OnnxModule
+
+        return OnnxModule(onnx_file.build(net, weights, 1)).to(memory_format=torch.channels_last)
     modules: list[nn.Module] = []
     for layer, kernel, bias in channels_first(net, weights):
         if isinstance(layer, Conv):
@@ -56,20 +62,20 @@ def optimizer(network: nn.Module, learning_rate: float = LEARNING_RATE) -> torch
     )
 
 
-def inference(net: Net, weights: list[np.ndarray], x: np.ndarray, threads: int) -> Session:
+def inference(net: AnyNet, weights: list[np.ndarray], x: np.ndarray, threads: int) -> Session:
     torch.set_num_threads(threads)
     network, batch = model(net, weights).eval(), images(x)
     latest = [None]
 
     def call():
         with torch.inference_mode():
-            latest[0] = torch.softmax(network(batch), dim=1)
+            latest[0] = torch.softmax(network(batch), dim=-1)
 
     return Session(call, lambda: latest[0].numpy())
 
 
 def training(
-    net: Net, weights: list[np.ndarray], x: np.ndarray, labels: np.ndarray, threads: int
+    net: AnyNet, weights: list[np.ndarray], x: np.ndarray, labels: np.ndarray, threads: int
 ) -> Session:
     torch.set_num_threads(threads)
     network, batch, target = model(net, weights).train(), images(x), torch.from_numpy(labels)
@@ -78,7 +84,8 @@ def training(
 
     def call():
         rmsprop.zero_grad(set_to_none=True)
-        loss = nn.functional.cross_entropy(network(batch), target)
+        logits = network(batch).movedim(-1, 1)  # classes come last, those of pixels, too
+        loss = nn.functional.cross_entropy(logits, target)
         loss.backward()
         rmsprop.step()
         latest[0] = loss.detach()

@@ -44,7 +44,7 @@ class Prepared(BackendRep):
         if set(given) != set(names) or len(given) != len(inputs):
             raise ValueError(f"expected the inputs {names}, received {len(inputs)} arrays")
         outputs = run(file, {name: Tensor.of(np.asarray(array)) for name, array in given.items()})
-        arrays = [np.ascontiguousarray(output.array) for output in outputs]
+        arrays = [np.asarray(output.array, order="C") for output in outputs]
         return namedtupledict("Outputs", file.outputs)(
             *(array.reshape(output.shape) for array, output in zip(arrays, outputs, strict=True))
         )

@@ -98,7 +98,7 @@ class Writer:
         if key is not None and key in self._constants:
             return self._constants[key]
         name = self.fresh(wanted)
-        self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+        self.initializers.append(numpy_helper.from_array(np.asarray(array, order="C"), name))
         if key is not None:
             self._constants[key] = name
         return name

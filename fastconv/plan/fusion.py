@@ -28,21 +28,25 @@ def fuse(graph: Graph, mode: str) -> Graph:
     Random nodes outside of training and penalties without a loss are removed, and so are nodes that
     do not lead to an output and arrangements that cancel each other.
     """
-    graph = _join(_live(simplify(_without_idle(graph, mode))), _with_padding)
+    graph = _simple(graph, mode)
     if mode != "train":
         graph = _join(graph, _with_normalization)
     return join_chains(_join(graph, _with_activation))
 
 
 def inference_graph(graph: Graph) -> Graph:
-    """Return the graph as `predict` runs it, before operations are joined."""
-    return _live(simplify(_without_idle(graph, "predict")))
+    """Return the graph as `predict` runs it, before other operations than padding are joined."""
+    return _simple(graph, "predict")
 
 
 def fuse_forward(graph: Graph) -> Graph:
     """Return the fused graph with poolings inside convolutions, for passes without a backward pass,
     which would need the input of the pooling."""
     return _join(graph, _with_pooling)
+
+
+def _simple(graph: Graph, mode: str) -> Graph:
+    return _join(_live(simplify(_without_idle(graph, mode))), _with_padding)
 
 
 def _without_idle(graph: Graph, mode: str) -> Graph:

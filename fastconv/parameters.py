@@ -237,7 +237,7 @@ class Variable(Operators):
 class TrainingLock:
     """Reserves weights and their gradients: for a `fit`, or for one step of a caller's own loop."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._lock, self._steps = threading.Lock(), threading.Lock()
         self._owner: int | None = None  # thread that holds it
 

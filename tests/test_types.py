@@ -25,7 +25,21 @@ import numpy as np
 
 import fastconv
 from fastconv import layers, losses, metrics, models, optimizers
-from fastconv.callbacks import EarlyStopping
+from fastconv.callbacks import Callback, EarlyStopping
+
+
+class Doubled(models.Model):
+    def __init__(self, units: int) -> None:
+        super().__init__(name="doubled")
+        self.dense = layers.Dense(units)
+
+    def call(self, x: object) -> object:
+        return self.dense(x) * 2
+
+
+class Report(Callback):
+    pass
+
 
 model = fastconv.Sequential([fastconv.layers.Conv2D(8, 3, padding="same", name="first")])
 model.add(layers.Conv2D(8, 3, pading="same"))  # wrong
@@ -40,12 +54,13 @@ model.compile(optimizers.SGD(0.1, momentun=0.9), losses.MeanSquaredError())  # w
 model.compile(optimizers.SGD(0.1, momentum=0.9, clipnorm=1.0), losses.mean_squared_error)
 x = np.zeros((4, 8, 8, 1), np.float32)
 model.fit(x, x, epoch=3)  # wrong
-model.fit(x, x, epochs=3, callbacks=[EarlyStopping(patience=2)], verbose=2)
+model.fit(x, x, epochs=3, callbacks=[EarlyStopping(patience=2), Report()], verbose=2)
 loss, accuracy = model.evaluate(x, x)
 print(fastconv.explain(model).sumary())  # wrong
 fastconv.explain(model, batch_size=2).show()
 print(models.load_model("net.keras").predct(x))  # wrong
 print(models.load_model("net.keras").predict(x), metrics.Precision(), fastconv.zoo.vgg16())
+print(Doubled(3).predict(x), Doubled(units="3"))  # wrong
 print(layers.Convolution2D(4, 3).get_config()["filters"], optimizers.Adam().learning_rate)
 """
 WRONG = {n for n, line in enumerate(PROGRAM.split("\n"), start=1) if line.endswith("# wrong")}

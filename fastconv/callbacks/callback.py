@@ -51,7 +51,7 @@ class Callback(NamedArguments, Overridable, Stateful):
                     f"did you mean `{meant}`?"
                 )
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.model: Any = None
         self.params: dict[str, Any] = {}
 

@@ -26,7 +26,7 @@ class History(Callback):
         {"history": dict_of(list_of(plain)), "epoch": list_of(whole)}
     )
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.history: dict[str, list[float]] = {}
         self.epoch: list[int] = []

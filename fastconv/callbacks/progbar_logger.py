@@ -18,7 +18,7 @@ class ProgbarLogger(Callback):
 
     first_rank_only = True
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self._progress: Progress | None = None
         self._fitting = False

@@ -121,7 +121,7 @@ class NamedArguments(_Checked):
 
     # `object` would ignore all arguments, as it sees a `__new__` and no `__init__`; and
     # `inspect.signature` takes the one of the two that is nearer.
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
 
 

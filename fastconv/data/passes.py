@@ -172,7 +172,7 @@ def numbered(first: int, source: Source, key: Key) -> Iterator[tuple[np.int64, A
 class Cache:
     """Keeps the elements of pass 0, once it was complete."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._elements: list[Any] | None = None
 
     def __call__(self, source: Source, key: Key) -> Iterator[Any]:

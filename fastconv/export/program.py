@@ -195,7 +195,7 @@ def _owner(array: np.ndarray) -> int:
 class _Memory:
     """A block of memory that holds copies of the parts of other blocks that are used."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._used: list[tuple[int, int, np.ndarray]] = []  # (begin, end) as addresses, first first
         self._parts: list[tuple[int, int, int]] = []  # (begin, end, offset), by address
         self.nbytes = 0

@@ -21,7 +21,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -293,12 +293,21 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
         call = self._tracer.call(arguments)
         return fill(call.form, call.outputs)
 
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """Return the symbolic result of the operations of the layer for symbolic `inputs`.
+    if TYPE_CHECKING:  # the `call` of a subclass may take any arguments
 
-        A class that defines it composes layers and functions of `fastconv.ops`; it may call this
-        method of a class of fastconv. It is traced (`fastconv.layers.tracing`).
-        """
+        def call(self, *args: Any, **kwargs: Any) -> Any: ...
+
+    else:
+
+        def call(self, inputs: Any, training: bool | None = None) -> Any:
+            """Return the symbolic result of the operations of the layer for symbolic `inputs`.
+
+            A class that defines it composes layers and functions of `fastconv.ops`; it may call
+            this method of a class of fastconv. It is traced (`fastconv.layers.tracing`).
+            """
+            return self._symbolic_result(inputs, training)
+
+    def _symbolic_result(self, inputs: Any, training: bool | None) -> Any:
         tensors = flatten(inputs)
         if is_several(inputs) != self.merges or isinstance(inputs, dict):
             wanted = "a list of tensors" if self.merges else "one tensor"

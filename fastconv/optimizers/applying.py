@@ -25,7 +25,7 @@ from fastconv.plan.rules import UpdateRule
 class Applying(Storing):
     """An optimizer whose steps may be called one by one."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._updates = PlanCache()  # by the weights that change
 
     @property

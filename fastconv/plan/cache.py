@@ -90,7 +90,7 @@ class PlanCache:
     when it is returned.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.generation: int = 0
         self._lock = threading.Lock()
         self._idle: dict[Hashable, list[_Entry]] = {}  # least recently used first

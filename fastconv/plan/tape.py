@@ -72,7 +72,7 @@ class Tensor:
 class Tape:
     """A list of steps, each a function that makes an op once the arrays exist."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._makers: list[Callable[[], Any]] = []
         self._storages: list[_Storage] = []
         self._outputs: list[_Storage] = []

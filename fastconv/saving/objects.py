@@ -21,7 +21,7 @@ class CustomObjectScope(AbstractContextManager):
 
     >>> from fastconv import initializers, saving
     >>> class Halves(initializers.Constant):
-    ...     def __init__(self):
+    ...     def __init__(self) -> None:
     ...         super().__init__(0.5)
     >>> with saving.custom_object_scope({"Halves": Halves}):
     ...     initializers.get("Halves")((2,)).tolist()

@@ -74,7 +74,7 @@ class Trainer(OwnLoops, OwnSteps):
         def renew_parameters(self) -> AnyParameters: ...
         def _next_draw(self) -> int: ...
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.compiled = False
         self.stop_training = self.stop_evaluating = self.stop_predicting = False
         self.history: History | None = None

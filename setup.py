@@ -16,6 +16,7 @@ FASTCONV_REPOSITORY and FASTCONV_CONTACT are explained below.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -41,6 +42,9 @@ GENERATED = Path("build/cython")  # Cython's C files: beside no source, in no sd
 UTILITY = "fastconv._ext._cython_utility"
 LEFT_OUT_OF_UTILITY = ["MemoryView"]
 
+# The flags that results depend on, which networks exported as C are compiled with, too.
+SHARED = json.loads((KERNELS / "flags.json").read_text())
+
 # Flags after the user's, so that they win: results must be the same bits whatever CFLAGS says.
 # No contraction (a kernel fuses multiply and add where it says so, nowhere else), no value-changing
 # arithmetic, and no link-time optimisation, which would let code move between instruction sets.
@@ -48,8 +52,8 @@ LEFT_OUT_OF_UTILITY = ["MemoryView"]
 # Cython's headers assert unless NDEBUG is defined, which CFLAGS of the user's would leave out. No
 # exception passes through C: the tables that unwind its frames would be for debuggers only.
 FLAGS = [
-    "-O2", "-g0", "-fno-lto", "-fno-fast-math", "-ffp-contract=off", "-fno-math-errno",
-    "-fvisibility=hidden", "-DNDEBUG", "-fno-asynchronous-unwind-tables",
+    "-O2", "-g0", "-fno-lto", *SHARED["arithmetic"], "-fvisibility=hidden", "-DNDEBUG",
+    "-fno-asynchronous-unwind-tables",
 ]  # fmt: skip
 
 # The kernels are vectorized by hand. GCC 12's own vectorizer reads past the end of strided groups
@@ -61,8 +65,8 @@ FLAGS = [
 # warns of a larger frame and lists all of them beside the object, which tests/test_build.py reads.
 LARGEST_FRAME = 12 * 1024
 KERNEL_FLAGS = [
-    "-std=gnu11", "-Wall", "-falign-functions=64", "-falign-loops=32", "-fno-tree-vectorize",
-    "-fno-tree-slp-vectorize", f"-Wframe-larger-than={LARGEST_FRAME}", "-fstack-usage",
+    "-std=gnu11", "-Wall", "-falign-functions=64", "-falign-loops=32", *SHARED["kernels"],
+    f"-Wframe-larger-than={LARGEST_FRAME}", "-fstack-usage",
 ]  # fmt: skip
 
 # For schedules, operations and the C interface, which are ordinary C: integer arithmetic that must
@@ -79,24 +83,7 @@ CYTHON_FLAGS = [
 # instruction set: (preprocessor condition under which it belongs to this machine, flags, probe)
 # Without vector registers the tiles do not fit: optimized for size, the scalar kernels are a third
 # smaller, and convolutions take 3.1 instead of 3.6 ms (float32) and 6.9 instead of 12.2 (float64).
-TARGETS = {
-    "scalar": ("1", ["-Os"], "int probe;"),
-    "avx2": (
-        "defined(__x86_64__)",
-        ["-mavx2", "-mfma"],
-        "#include <immintrin.h>\n__m256 probe(__m256 a) { return _mm256_fmadd_ps(a, a, a); }",
-    ),
-    "avx512": (
-        "defined(__x86_64__)",
-        ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx2", "-mfma"],
-        "#include <immintrin.h>\n__m512 probe(__m512 a) { return _mm512_fmadd_ps(a, a, a); }",
-    ),
-    "neon": (
-        "defined(__aarch64__)",
-        [],
-        "#include <arm_neon.h>\nfloat32x4_t probe(float32x4_t a) { return vfmaq_f32(a, a, a); }",
-    ),
-}
+TARGETS = {isa: tuple(target.values()) for isa, target in SHARED["targets"].items()}
 
 # FASTCONV_SANITIZE=address or =thread makes a build that checks itself, with objects in a folder of
 # their own: AddressSanitizer and UndefinedBehaviorSanitizer, or ThreadSanitizer. tests/sanitizers

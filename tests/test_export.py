@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -12,7 +13,6 @@ import numpy as np
 import pytest
 
 from fastconv import applications, export, layers, models, runtime, zoo
-from fastconv.export import library
 from fastconv.ops import compiled
 
 ROOT = Path(__file__).parents[1]
@@ -251,13 +251,44 @@ def test_a_cmake_project_can_use_it(exported, tmp_path):
     assert "net" in listed and "main" in listed
 
 
-def test_flags_are_those_of_the_build():
-    setup = (ROOT / "setup.py").read_text()
-    for isa, (condition, flags) in library.TARGETS.items():
-        entry = setup[setup.index(f'    "{isa}": (') :]
-        entry = entry[: entry.index("probe")]
-        assert condition in entry
-        assert re.findall(r'"(-m\w+)"', entry) == flags.split()
+CONSUMER = """
+cmake_minimum_required(VERSION 3.13)
+project(user C)
+find_package(net REQUIRED)
+add_executable(main main.c)
+target_link_libraries(main net::net)
+"""
+
+
+@pytest.mark.skipif(
+    not (shutil.which("cmake") and shutil.which("cc") and shutil.which("pkg-config")),
+    reason="needs cmake, cc and pkg-config",
+)
+def test_an_installed_network_is_found_by_cmake_and_pkg_config(exported, tmp_path):
+    folder, model, x = exported
+    prefix, user = tmp_path / "prefix", tmp_path / "user"
+    user.mkdir()
+    sh("cmake", "-S", folder, "-B", "build", f"-DCMAKE_INSTALL_PREFIX={prefix}",
+       "-DCMAKE_INSTALL_LIBDIR=lib", "-DFASTCONV_TARGETS=none", cwd=tmp_path)  # fmt: skip
+    sh("cmake", "--build", "build", "-j2", cwd=tmp_path)
+    sh("cmake", "--install", "build", cwd=tmp_path)
+    (user / "main.c").write_text(MAIN)
+    (user / "CMakeLists.txt").write_text(CONSUMER)
+    x.tofile(user / "x.bin")
+    sh("cmake", "-S", ".", "-B", "build", f"-DCMAKE_PREFIX_PATH={prefix}", cwd=user)
+    sh("cmake", "--build", "build", cwd=user)
+    assert sh("build/main", cwd=user).split() == ["scalar"]
+    y, z = run(export.make_program(model, 1), "scalar", x)
+    expected = np.concatenate([y.ravel(), z.ravel()])
+    np.testing.assert_array_equal(np.fromfile(user / "y.bin", np.float32), expected)
+
+    environment = os.environ | {"PKG_CONFIG_PATH": str(prefix / "lib/pkgconfig")}
+    flags = subprocess.run(
+        ["pkg-config", "--cflags", "--libs", "net"], env=environment, text=True,
+        capture_output=True, check=True,
+    ).stdout.split()  # fmt: skip
+    sh("cc", "main.c", *flags, "-o", "main", cwd=user)
+    assert sh("./main", cwd=user).split() == ["scalar"]
 
 
 def test_large_weights_are_a_file_of_their_own(tmp_path):

@@ -18,10 +18,8 @@ if TYPE_CHECKING:
     from fastconv.models import Model
 
 INLINE_BYTES = 10 * 2**20  # most bytes of weights that are written into NAME.c
-_FLAGS = (
-    "-std=gnu11 -O2 -ffp-contract=off -fno-fast-math -fno-math-errno -fno-tree-vectorize "
-    "-fno-tree-slp-vectorize -ffunction-sections -fdata-sections"
-)
+_FLAGS = " ".join([*library.FLAGS, "-ffunction-sections", "-fdata-sections"])
+_DEFINED = [isa for isa in library.TARGETS if isa != "scalar"]  # always compiled
 
 
 def c_network(
@@ -110,6 +108,8 @@ def network_bytes(program: Program, threads: int) -> int:
 
 def _makefile(name: str, sources: list[str]) -> str:
     objects = " ".join(source[:-2] + ".o" for source in [f"{name}.c", *sources])
+    flags = "\n".join(f"FLAGS_{isa} := {each}" for isa, each in library.TARGETS.items())
+    have = "\n".join(f"HAVE_{isa} := -DFASTCONV_HAVE_{isa.upper()}" for isa in _DEFINED)
     return f"""# Builds lib{name}.a, which a program links with -lm.
 # `make TARGETS=scalar` leaves the other instruction sets out.
 CC ?= cc
@@ -122,11 +122,8 @@ TARGETS ?= scalar neon
 else
 TARGETS ?= scalar
 endif
-FLAGS_avx2 := {library.TARGETS["avx2"][1]}
-FLAGS_avx512 := {library.TARGETS["avx512"][1]}
-HAVE_avx2 := -DFASTCONV_HAVE_AVX2
-HAVE_avx512 := -DFASTCONV_HAVE_AVX512
-HAVE_neon := -DFASTCONV_HAVE_NEON
+{flags}
+{have}
 OBJECTS := {objects} $(TARGETS:%=kernels/target_%.o)
 
 lib{name}.a: $(OBJECTS)
@@ -146,27 +143,55 @@ clean:
 
 
 def _cmake(name: str, sources: list[str]) -> str:
-    listed = "\n  ".join([f"{name}.c", *sources, "kernels/target_scalar.c"])
+    listed = "\n  ".join([f"{name}.c", *sources])
+    properties = "\n".join(
+        f'set_source_files_properties(kernels/target_{isa}.c PROPERTIES COMPILE_FLAGS "{flags}")'
+        for isa, flags in library.TARGETS.items()
+    )
     return f"""# A static library `{name}`: add_subdirectory() of this folder, then link `{name}`.
+# Or install it: find_package({name}) then gives `{name}::{name}`, and pkg-config its flags.
 cmake_minimum_required(VERSION 3.13)
 project({name} C)
+include(GNUInstallDirs)
+
+set(FASTCONV_TARGETS "" CACHE STRING "instruction sets beside scalar; empty: all, none: no other")
+if(NOT FASTCONV_TARGETS STREQUAL "")
+  set(targets ${{FASTCONV_TARGETS}})
+elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  set(targets avx2 avx512)
+elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
+  set(targets neon)
+endif()
+list(REMOVE_ITEM targets none)
 
 add_library({name} STATIC
-  {listed})
-target_include_directories({name} PUBLIC ${{CMAKE_CURRENT_SOURCE_DIR}})
+  {listed}
+  kernels/target_scalar.c)
+foreach(target ${{targets}})
+  string(TOUPPER ${{target}} upper)
+  target_sources({name} PRIVATE kernels/target_${{target}}.c)
+  target_compile_definitions({name} PRIVATE FASTCONV_HAVE_${{upper}})
+endforeach()
+{properties}
 separate_arguments(flags UNIX_COMMAND "{_FLAGS}")
 target_compile_options({name} PRIVATE ${{flags}})
 target_compile_definitions({name} PRIVATE FC_USED="../used.h" FC_FLOAT_ONLY)
-if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-  target_sources({name} PRIVATE kernels/target_avx2.c kernels/target_avx512.c)
-  target_compile_definitions({name} PRIVATE FASTCONV_HAVE_AVX2 FASTCONV_HAVE_AVX512)
-  set_source_files_properties(kernels/target_avx2.c PROPERTIES COMPILE_FLAGS
-    "{library.TARGETS["avx2"][1]}")
-  set_source_files_properties(kernels/target_avx512.c PROPERTIES COMPILE_FLAGS
-    "{library.TARGETS["avx512"][1]}")
-elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
-  target_sources({name} PRIVATE kernels/target_neon.c)
-  target_compile_definitions({name} PRIVATE FASTCONV_HAVE_NEON)
-endif()
+target_include_directories({name} PRIVATE ${{CMAKE_CURRENT_SOURCE_DIR}} INTERFACE
+  $<BUILD_INTERFACE:${{CMAKE_CURRENT_SOURCE_DIR}}>
+  $<INSTALL_INTERFACE:${{CMAKE_INSTALL_INCLUDEDIR}}>)
 target_link_libraries({name} PUBLIC m)
+
+file(WRITE ${{CMAKE_CURRENT_BINARY_DIR}}/{name}.pc "prefix=${{CMAKE_INSTALL_PREFIX}}
+Name: {name}
+Description: a neural network in plain C, written by fastconv
+Version: 1
+Cflags: -I\\${{prefix}}/${{CMAKE_INSTALL_INCLUDEDIR}}
+Libs: -L\\${{prefix}}/${{CMAKE_INSTALL_LIBDIR}} -l{name} -lm
+")
+install(TARGETS {name} EXPORT {name} ARCHIVE DESTINATION ${{CMAKE_INSTALL_LIBDIR}})
+install(FILES {name}.h DESTINATION ${{CMAKE_INSTALL_INCLUDEDIR}})
+install(EXPORT {name} NAMESPACE {name}:: FILE {name}Config.cmake
+  DESTINATION ${{CMAKE_INSTALL_LIBDIR}}/cmake/{name})
+install(FILES ${{CMAKE_CURRENT_BINARY_DIR}}/{name}.pc
+  DESTINATION ${{CMAKE_INSTALL_LIBDIR}}/pkgconfig)
 """

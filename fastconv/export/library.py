@@ -7,6 +7,7 @@ the kernels that no record of the network needs.
 
 from __future__ import annotations
 
+import json
 import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -19,16 +20,11 @@ ARCHIVE = SOURCES / "sources.tar"  # the folders below, in an installed package:
 _FOLDERS = ("kernels", "schedule", "operations", "network")
 _SUFFIXES = (".h", ".inc", ".c")
 
-# Instruction set -> the preprocessor condition of its processors, and the compiler's flags.
-TARGETS = {
-    "scalar": ("1", ""),
-    "avx2": ("defined(__x86_64__)", "-mavx2 -mfma"),
-    "avx512": (
-        "defined(__x86_64__)",
-        "-mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma",
-    ),
-    "neon": ("defined(__aarch64__)", ""),
-}
+_SHARED = json.loads((SOURCES / "kernels/flags.json").read_text())
+# The flags that results depend on, which are those of this build.
+FLAGS = ["-std=gnu11", "-O2", *_SHARED["arithmetic"], *_SHARED["kernels"]]
+# Instruction set -> the compiler's flags
+TARGETS = {isa: " ".join(target["flags"]) for isa, target in _SHARED["targets"].items()}
 
 _ARCHITECTURES = {"x86_64": ("scalar", "avx2", "avx512"), "other": ("scalar", "neon")}
 

@@ -402,7 +402,7 @@ def test_wheel_holds_the_package(wheel):
         names = [name for name in archive.namelist() if ".dist-info/" not in name]
     assert {name.split("/")[0] for name in names} == {"fastconv"}
     kinds = {"".join(Path(name).suffixes[-1:]) for name in names}
-    modules_and_data = {".py", ".pyi", ".pxd", ".so", ".typed", ".gz", ".tar"}
+    modules_and_data = {".py", ".pyi", ".pxd", ".so", ".typed", ".gz", ".tar", ".json"}
     page = {".html", ".css", ".js"}  # of `fastconv play`
     assert kinds == modules_and_data | page | {".h"}
     assert len([name for name in names if name.endswith(".so")]) == len(modules())

@@ -236,6 +236,17 @@ def test_a_step_of_the_class_cannot_be_divided():
         model.fit(*data(), verbose=0, distribute=DataParallel())
 
 
+def test_a_loss_that_the_class_computes_cannot_be_divided():
+    class Own(models.Sequential):
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+            return ops.mean(ops.square(y_pred))
+
+    model = Own([layers.Input((6,)), layers.Dense(CLASSES)])
+    model.compile("sgd")
+    with pytest.raises(ValueError, match=r"Own defines compute_loss\(\) itself"):
+        model.fit(*data(), verbose=0, distribute=DataParallel())
+
+
 def test_statistics_that_change_in_evaluate_are_refused():
     class Always(models.Model):
         def __init__(self):
@@ -255,5 +266,5 @@ def test_statistics_that_change_in_evaluate_are_refused():
 def test_an_mpi_job_without_mpi4py_is_refused(monkeypatch):
     monkeypatch.setenv("PMI_SIZE", "4")
     monkeypatch.setitem(sys.modules, "mpi4py", None)
-    with pytest.raises(ImportError, match=r"pip install fastconv\[mpi\]"):
+    with pytest.raises(ImportError, match=r"pip install 'fastconv\[mpi\]"):
         DataParallel().ranks  # noqa: B018

@@ -728,9 +728,10 @@ class Trainer(OwnLoops, OwnSteps):
             return None
         for mode in modes:
             if self._owns(mode):
+                own = f"{mode}_step" if self._defines(f"{mode}_step") else "compute_loss"
                 raise ValueError(
                     f"a distribution divides the batches of plans; {type(self).__name__} defines "
-                    f"{mode}_step() or compute_loss() itself, which cannot be divided"
+                    f"{own}() itself, which cannot be divided"
                 )
         return ChunkedSteps(self, parallel)
 

@@ -49,8 +49,8 @@ def check(chosen: list[tuple[Platform, ABI]], versions: list[str] | None) -> Non
             print(f"{platform.name}: {kernels.compared(platform)}", flush=True)
         thorough = True  # for the first Python that is here
         for version in abi.pythons:
-            python = interpreters.found(version, platform)
             wanted = versions is None or version in versions
+            python = interpreters.found(version, platform) if wanted or thorough else None
             if python is not None and wanted:
                 prove.proved(wheel, platform, python, thorough=thorough)
             elif wanted:

@@ -40,7 +40,7 @@ def exported(
     place: the folder in which the demo has left net.keras, x.bin and the prediction, expected.bin
     """
     folder = place / "c"
-    words = ("-m", "fastconv", "export", "net.keras", "--to", "c", "--out", "c")
+    words = ("-m", "fastconv", "export", "net.keras", "--to", "c", "--out", "c", "--name", "net")
     run(*command, *words, cwd=place, env=env)
     compiler = tool(platform.compiler, platform.package)
     targets = f"TARGETS={TARGETS[platform.machine]}"

@@ -8,8 +8,9 @@ import sys
 import numpy as np
 import pytest
 
-from fastconv import FormatError, models
+from fastconv import FormatError, export, models, runtime
 from fastconv.layers import Permute
+from fastconv.ops import compiled
 from tests.golden.golden_file import HERE
 
 onnx = pytest.importorskip("onnx")
@@ -67,6 +68,17 @@ def test_a_model_is_saved_and_loaded(name, tmp_path):
 
 def _several(y):
     return y if isinstance(y, list) else [y]
+
+
+@pytest.mark.parametrize("name", ["classifier", "channels_last_file"])
+def test_a_network_without_python_has_the_bits_of_predict(name):
+    model = fastonnx.load(RECORDED[f"{name}/file"].tobytes())
+    x = np.random.default_rng(0).random((2, *model.input_shape[1:]), np.float32)
+    program = export.make_program(model, 2)
+    network = compiled.Network(program.words, program.weights, runtime.isa(), 2)
+    outputs = [np.empty(shape, dtype) for shape, dtype in program.outputs]
+    network.run([x], outputs)
+    np.testing.assert_array_equal(outputs[0], model.predict_on_batch(x))
 
 
 def test_a_model_learns_with_frozen_layers():

@@ -29,9 +29,9 @@ def flattened(x: Tensor) -> Tensor:
         return x
     if x.columns is not None or x.order[0] != 0:
         x = Tensor.of(x.plain)
-    sizes = x.shape[1:]
+    sizes = x.sizes(1)
     value = layers.Flatten()(x.value)
-    places = np.arange(math.prod(sizes)).reshape(sizes)  # type: ignore[arg-type]
+    places = np.arange(math.prod(sizes)).reshape(sizes)
     columns = places.transpose([axis - 1 for axis in x.order[1:]]).reshape(-1)
     moved = not np.array_equal(columns, np.arange(len(columns)))
     return Tensor(value, (0, 1), columns if moved else None)
@@ -77,7 +77,7 @@ def _keeps_samples(x: Tensor, shape: Sequence[int | None]) -> bool:
     """Whether the result is (N, all elements of a sample)."""
     if len(shape) != 2 or not is_batch(x) or None in x.shape[1:] or x.shape[:1] != (None,):
         return False
-    whole = math.prod(x.shape[1:])  # type: ignore[arg-type]
+    whole = math.prod(x.sizes(1))
     return shape[1] == whole or (shape[0] is None and shape[1] == -1)
 
 

@@ -272,7 +272,8 @@ def expand(node: Node, x: Tensor, shape: Tensor) -> Tensor:
             raise ValueError(f"the new size of axis {axis} depends on an open size")
     if x.is_constant:
         check_bytes([n or 1 for n in wanted], x.dtype)
-    return Tensor.of(ops.broadcast_to(x.plain, tuple(wanted)))
+    value = x.plain if rank == x.rank else ops.expand_dims(x.plain, tuple(range(rank - x.rank)))
+    return Tensor.of(ops.broadcast_to(value, tuple(wanted)))
 
 
 @operator("Tile", 6, 13)
@@ -321,10 +322,10 @@ def space_to_depth(node: Node, x: Tensor) -> Tensor:
 
 
 def _image_sizes(x: Tensor) -> tuple[int, int, int]:
-    if x.rank != 4 or None in x.shape[1:]:
-        raise ValueError(f"expected images of known size, received shape {x.shape}")
-    _, channels, height, width = x.shape
-    return height, width, channels  # type: ignore[return-value]
+    if x.rank != 4:
+        raise ValueError(f"expected images (N, C, H, W), received shape {x.shape}")
+    channels, height, width = x.sizes(1)
+    return height, width, channels
 
 
 # ------------------------------------------------------------------------------------------ dropout

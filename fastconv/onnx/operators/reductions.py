@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from fastconv import ops
+from fastconv import layers, ops
+from fastconv.onnx.layering import is_batch, layer_name
 from fastconv.onnx.nodes import Node
 from fastconv.onnx.operators.arrangement import removed
 from fastconv.onnx.registry import operator
@@ -64,12 +65,24 @@ for _name, (_attributes, _inputs, _function) in _REDUCTIONS.items():
     operator(_name, *_inputs)(_by_input(_function))
 
 
+# (operator, rank) -> the layer that reduces all axes between the first and the last
+_POOLS: dict[tuple[str, int], Any] = {
+    ("ReduceMax", 3): layers.GlobalMaxPooling1D, ("ReduceMax", 4): layers.GlobalMaxPooling2D,
+    ("ReduceMean", 3): layers.GlobalAveragePooling1D,
+    ("ReduceMean", 4): layers.GlobalAveragePooling2D,
+}  # fmt: skip
+
+
 def _reduced(
     node: Node, x: Tensor, axes: Sequence[int] | None, function: Callable[..., Any]
 ) -> Tensor:
     x = Tensor.of(x.plain) if x.columns is not None else x
     which = [axis % max(x.rank, 1) for axis in (range(x.rank) if axes is None else axes)]
     places, keep = x.axes(which), bool(node["keepdims"])
+    pool = _POOLS.get((node.op, x.rank))
+    if pool is not None and is_batch(x) and sorted(places) == list(range(1, x.rank - 1)):
+        value = pool(keepdims=keep, name=layer_name(node))(x.value)
+        return Tensor(value, x.order if keep else removed(x, which))
     if x.is_constant and not x.value.size:
         value = _of_nothing(node.op, x.value, places, keep)
     else:

@@ -89,13 +89,16 @@ def _wanted(node: Node, x: Tensor, axes: Sequence[int], sizes: Tensor) -> tuple[
             raise ValueError(f"the new size of axis {axis} is not a multiple of the open one")
     if policy in ("not_larger", "not_smaller"):
         choose = min if policy == "not_larger" else max
-        known = [(wanted[a], x.shape[a]) for a in axes]
-        if any(None in pair for pair in known):
+        ends = {
+            axis: (new, old)
+            for axis in axes
+            if (new := wanted[axis]) is not None and (old := x.shape[axis]) is not None
+        }
+        if len(ends) < len(axes):
             raise ValueError("`keep_aspect_ratio_policy` needs an image of known size")
-        scale = choose(new / old for new, old in known)  # type: ignore[operator]
-        for axis in axes:
-            wanted[axis] = int(x.shape[axis] * scale + 0.5)  # type: ignore[operator]
-            factors[axis] = scale
+        scale = choose(new / old for new, old in ends.values())
+        for axis, (_, old) in ends.items():
+            wanted[axis], factors[axis] = int(old * scale + 0.5), scale
     return wanted, factors
 
 

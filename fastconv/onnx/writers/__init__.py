@@ -4,6 +4,7 @@ layers         convolutions, products, normalizations, poolings, merges, arrange
 activations    activations, softmax
 chains         chains of element-wise instructions
 functions      functions of `fastconv.ops`
+recurrent      LSTM and GRU
 """
 
-from fastconv.onnx.writers import activations, chains, functions, layers  # noqa: F401
+from fastconv.onnx.writers import activations, chains, functions, layers, recurrent  # noqa: F401

@@ -72,7 +72,9 @@ class Call:
         return [one % rank for one in axes]
 
 
-def _writes(*names: str) -> Callable[[Callable[[Call], str]], Callable[[Call], str]]:
+def writes_function(*names: str) -> Callable[[Callable[[Call], str]], Callable[[Call], str]]:
+    """Return a decorator that registers the function which writes these functions."""
+
     def register(function: Callable[[Call], str]) -> Callable[[Call], str]:
         for name in names:
             _FUNCTIONS[name] = function
@@ -103,12 +105,12 @@ def _target(call: Call) -> str:
     return call.writer.integers(sizes)
 
 
-@_writes("reshape", "expand_dims", "squeeze", "ravel")
+@writes_function("reshape", "expand_dims", "squeeze", "ravel")
 def _reshape(call: Call) -> str:
     return call.node("Reshape", call.x, _target(call))
 
 
-@_writes("transpose", "moveaxis", "swapaxes")
+@writes_function("transpose", "moveaxis", "swapaxes")
 def _transpose(call: Call) -> str:
     rank = len(call.shape("x"))
     names = call.operation.function.settings
@@ -124,14 +126,14 @@ _REDUCTIONS = {
 }  # fmt: skip
 
 
-@_writes(*_REDUCTIONS)
+@writes_function(*_REDUCTIONS)
 def _reduce(call: Call) -> str:
     axes = call.writer.integers(call.axes())
     op = _REDUCTIONS[call.operation.function.name]
     return call.node(op, call.x, axes, keepdims=int(bool(call["keepdims"])))
 
 
-@_writes("var")
+@writes_function("var")
 def _variance(call: Call) -> str:
     axes, x = call.writer.integers(call.axes()), call.x
     apart = call.node("Sub", x, call.node("ReduceMean", x, axes, keepdims=1))
@@ -139,7 +141,7 @@ def _variance(call: Call) -> str:
     return call.node("ReduceMean", square, axes, keepdims=int(bool(call["keepdims"])))
 
 
-@_writes("argmax", "argmin")
+@writes_function("argmax", "argmin")
 def _place(call: Call) -> str:
     (axis,) = call.axes()
     op = "ArgMax" if call.operation.function.name == "argmax" else "ArgMin"
@@ -147,35 +149,35 @@ def _place(call: Call) -> str:
     return _as_result(call, name)
 
 
-@_writes("cast")
+@writes_function("cast")
 def _cast(call: Call) -> str:
     return _as_result(call, call.x)
 
 
-@_writes("matmul")
+@writes_function("matmul")
 def _matmul(call: Call) -> str:
     return call.node("MatMul", call.name(call["x1"]), call.name(call["x2"]))
 
 
-@_writes("einsum")
+@writes_function("einsum")
 def _einsum(call: Call) -> str:
     names = (call.name(each) for each in call["operands"])
     return call.node("Einsum", *names, equation=call["subscripts"])
 
 
-@_writes("softmax", "log_softmax")
+@writes_function("softmax", "log_softmax")
 def _softmax(call: Call) -> str:
     (axis,) = call.axes()
     op = "Softmax" if call.operation.function.name == "softmax" else "LogSoftmax"
     return call.node(op, call.x, axis=axis)
 
 
-@_writes("concatenate")
+@writes_function("concatenate")
 def _concatenate(call: Call) -> str:
     return call.node("Concat", *(call.name(each) for each in call["xs"]), axis=call["axis"])
 
 
-@_writes("stack")
+@writes_function("stack")
 def _stack(call: Call) -> str:
     axis = call["axis"] % len(call.result.shape)
     new = call.writer.integers([axis])
@@ -183,7 +185,7 @@ def _stack(call: Call) -> str:
     return call.node("Concat", *names, axis=axis)
 
 
-@_writes("split")
+@writes_function("split")
 def _split(call: Call) -> str:
     (axis,) = call.axes()
     index, given = call.operation.index or 0, call["indices_or_sections"]
@@ -204,7 +206,7 @@ def _sliced(call: Call, name: str, parts: list[tuple[int, int, int, int]]) -> st
     return call.node("Slice", name, starts, ends, axes, steps)
 
 
-@_writes("get_item")
+@writes_function("get_item")
 def _get_item(call: Call) -> str:
     key = call["key"] if isinstance(call["key"], (tuple, list)) else (call["key"],)
     key, rank = list(key), len(call.shape("x"))
@@ -228,7 +230,7 @@ def _get_item(call: Call) -> str:
     return call.node("Squeeze", name, call.writer.integers(gone)) if gone else name
 
 
-@_writes("take")
+@writes_function("take")
 def _take(call: Call) -> str:
     (axis,) = call.axes() if call["axis"] is not None else (0,)
     x = call.x
@@ -240,13 +242,13 @@ def _take(call: Call) -> str:
     return call.node("Gather", x, indices, axis=axis)
 
 
-@_writes("flip")
+@writes_function("flip")
 def _flip(call: Call) -> str:
     most = 2**31 - 1
     return _sliced(call, call.x, [(axis, most, -most, -1) for axis in call.axes()])
 
 
-@_writes("pad")
+@writes_function("pad")
 def _pad(call: Call) -> str:
     width = np.broadcast_to(np.asarray(call["pad_width"]), (len(call.shape("x")), 2))
     pads = call.writer.integers([int(n) for n in width.T.reshape(-1)])
@@ -258,20 +260,20 @@ def _pad(call: Call) -> str:
     return call.node("Pad", call.x, pads, call.writer.constant(np.array(fill, call.result.dtype)))
 
 
-@_writes("tile")
+@writes_function("tile")
 def _tile(call: Call) -> str:
     times = call["repeats"]
     times = list(times) if isinstance(times, (tuple, list)) else [times]
     return call.node("Tile", call.x, call.writer.integers(times))
 
 
-@_writes("broadcast_to")
+@writes_function("broadcast_to")
 def _broadcast(call: Call) -> str:
     sizes = [1 if n is None else n for n in call["shape"]]
     return call.node("Expand", call.x, call.writer.integers(sizes))
 
 
-@_writes("top_k")
+@writes_function("top_k")
 def _top_k(call: Call) -> str:
     writer, count = call.writer, call.writer.integers([call["k"]])
     names = [writer.fresh("values"), writer.fresh("indices")]
@@ -279,7 +281,7 @@ def _top_k(call: Call) -> str:
     return names[0] if call.operation.index == 0 else _as_result(call, names[1])
 
 
-@_writes("max_pool", "average_pool")
+@writes_function("max_pool", "average_pool")
 def _pool(call: Call) -> str:
     rank = len(call.shape("inputs"))
     size, strides = (
@@ -302,7 +304,7 @@ def _pool(call: Call) -> str:
     return name if first else call.node("Transpose", name, perm=back)
 
 
-@_writes("interpolate")
+@writes_function("interpolate")
 def _interpolate(call: Call) -> str:
     shape, sizes, scales = call.shape("x"), call["sizes"], call["scales"]
     if call["coordinates"] == "tf_half_pixel_for_nn" or call["parts"] is not None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import page as benchmark_page
+from docs import check
 from fastconv import runtime
 from fastconv.models import Model, Sequential
 from fastconv.utils import set_random_seed
@@ -98,3 +99,22 @@ def test_page_and_chart_of_the_benchmarks_show_the_results_of_all_machines():
     for markers, content in written.items():
         assert benchmark_page.replaced(text, markers, content(found)) == text
     assert benchmark_page.PICTURE.read_text(encoding="utf-8") == benchmark_page.chart(found)
+
+
+def test_the_check_of_the_built_guide_finds_what_is_wrong(tmp_path):
+    good = '<h1 id="top">a</h1><h2>b</h2><a href="b.html#there">x</a><img src="p.png" alt="p">'
+    (tmp_path / "a.html").write_text(good)
+    (tmp_path / "b.html").write_text('<h1>b</h1><p id="there"><a href="https://x.org">y</a></p>')
+    (tmp_path / "p.png").touch()
+    assert list(check.findings(tmp_path)) == []
+    (tmp_path / "b.html").write_text(
+        '<h1>b</h1><h3>c</h3><img src="p.png"><a href="c.html"></a><script src="https://x.org/y">'
+        "</script>"
+    )
+    assert list(check.findings(tmp_path)) == [
+        "a.html: b.html#there has no such anchor",
+        "b.html: c.html does not exist",
+        "b.html: <script> loads https://x.org/y",
+        "b.html: p.png has no text",
+        "b.html: a heading of level 3 follows one of level 1",
+    ]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from fastconv import explain, layers, models, reference, testing
+from fastconv.inspect.windows import windows_of
 from fastconv.utils import set_random_seed
-from fastconv.viz._windows import geometry_of, output_length_formula, windows
 
 MODES = {"edge": "edge", "reflect": "reflect"}  # ours: NumPy's
 X = np.random.default_rng(0).standard_normal((2, 7, 6, 4)).astype(np.float32)
@@ -69,9 +69,9 @@ def test_pictures_show_the_window_with_its_padding():
     formulas = []
     for mode in ("zeros", *MODES):
         layer = layers.Conv2D(1, 3, padding="same", padding_mode=mode)
-        models.Sequential([layers.Input(X.shape[1:]), layer]).build((None, *X.shape[1:]))
-        geometry = geometry_of(layer.calls[0])
-        formulas.append([output_length_formula(window) for window in windows(geometry)])
+        models.Sequential([layers.Input(X.shape[1:]), layer])
+        geometry = layer.geometry_on(layer.image_of(layer.calls[0].input_shape))
+        formulas.append([window.formula for window in windows_of(geometry)])
     assert formulas[0] == formulas[1] == formulas[2]
 
 

@@ -2,11 +2,11 @@
 
 >>> import numpy as np
 >>> from fastconv import layers
->>> halves = layers.Rescaling(0.5)
+>>> halves = layers.Rescaling(0.5, name="halves")
 >>> halves.input_spec = layers.InputSpec(ndim=4, axes={-1: 3})
 >>> halves(np.ones((1, 2, 2, 1)))
 Traceback (most recent call last):
-ValueError: axis -1 of the input of layer 'rescaling' must have size 3, received shape (1, 2, 2, 1)
+ValueError: axis -1 of the input of layer 'halves' must have size 3, received shape (1, 2, 2, 1)
 """
 
 from __future__ import annotations

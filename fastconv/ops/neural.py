@@ -102,7 +102,13 @@ def _sparsemax_gradient(dy, y, x, axis):
     return (dy - mean) * support
 
 
-@function("nn", "Sparsemax", gradient=_sparsemax_gradient, shape=lambda x, axis: x.shape, real=True)
+def _shape_with(x, axis):
+    """The shape of `x`; ValueError or TypeError if it has no such axis."""
+    axes_of([axis], len(x.shape))
+    return x.shape
+
+
+@function("nn", "Sparsemax", gradient=_sparsemax_gradient, shape=_shape_with, real=True)
 def sparsemax(x: Any, axis: int = -1) -> np.ndarray:
     """max(x - t, 0), with the t for which the elements along `axis` add up to 1: a softmax with
     zeros (Martins & Astudillo 2016, arXiv 1602.02068).
@@ -111,6 +117,7 @@ def sparsemax(x: Any, axis: int = -1) -> np.ndarray:
     >>> ops.sparsemax([1.0, 1.5, -1.0]).tolist()
     [0.25, 0.75, 0.0]
     """
+    (axis,) = axes_of([axis], x.ndim)
     shape = [1] * x.ndim
     shape[axis] = x.shape[axis]
     count = np.arange(1, x.shape[axis] + 1, dtype=x.dtype).reshape(shape)

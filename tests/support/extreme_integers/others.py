@@ -194,6 +194,7 @@ _FITTING = {
 OTHERS = {
     "activations.softmax": [({"axis": -1}, _activation), ({"axis": (1, 2)}, _activation)],
     "activations.glu": [({"axis": -1}, _activation)],
+    "activations.sparsemax": [({"axis": -1}, _activation)],
     "activations.log_softmax": [({"axis": (1, 2)}, _activation)],
     "callbacks.BackupAndRestore": [({"backup_dir": "b", "save_freq": 2}, _callback)],
     "callbacks.EarlyStopping": [
@@ -360,10 +361,10 @@ OTHERS = {
 }
 
 
-# Helpers in these modules, a base class and another name.
+# Helpers in these modules, a base class, another name, and what only functions make.
 NOT_PUBLIC = {
     "compute_fans", "check_labels", "spread_weights", "resolve", "normalize_int", "Optimizer",
-    "Sequence",
+    "Sequence", "ImageDataset",
 }  # fmt: skip
 
 

@@ -113,7 +113,7 @@ def bytes_of(model, tmp=None, **arguments):
         return export.network_file(model, f"{folder}/net", **options).read_bytes()
 
 
-RUNNERS = [(1, None), (2, None), (3, backwards)]
+RUNNERS = [(1, None), (2, None), (3, backwards), (16, backwards)]
 
 
 @pytest.mark.parametrize(("threads", "runner"), RUNNERS)

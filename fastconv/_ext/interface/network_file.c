@@ -365,17 +365,19 @@ typedef struct {
 static void run_share(int64_t i, void *context)
 {
     const shared_phase *s = context;
-    fc_run_share(s->run, s->op, s->phase, (int)i, s->run->threads);
+    fc_run_share(s->run, s->op, s->phase, (int)i, s->run->ops[s->op]->threads);
 }
 
-/* Runs all ops on tasks that need not run at the same time: one loop per phase. */
+/* Runs all ops on tasks that need not run at the same time: one loop per phase.  An op has as many
+ * tasks as it has threads, which may be fewer than the run has: the workspace has scratch memory
+ * for these alone. */
 static void run_phases(const fastconv_network_options *options, const fc_run *run)
 {
     for (int64_t op = 0; op < run->count; op++) {
         fc_op *each = run->ops[op];
         for (int phase = 0; phase < each->phases; phase++) {
             shared_phase s = {run, op, phase};
-            options->parallel_for(run_share, run->threads, &s, options->context);
+            options->parallel_for(run_share, each->threads, &s, options->context);
         }
         if (each->kind->end)
             each->kind->end(each);

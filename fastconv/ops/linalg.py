@@ -1,6 +1,6 @@
 """The functions of `fastconv.ops` of linear algebra.
 
-A second name for those who write `ops.linalg`, as Keras groups them; `fastconv.ops` has all.
+Keras has these functions under `ops.linalg` as well. All of them are in `fastconv.ops`.
 
 >>> from fastconv import ops
 >>> ops.linalg.norm is ops.norm

@@ -1,6 +1,6 @@
 """The functions of `fastconv.ops` for networks: activations, convolutions, pooling, normalization.
 
-A second name for those who write `ops.nn`, as Keras groups them; `fastconv.ops` has all.
+Keras has these functions under `ops.nn` as well. All of them are in `fastconv.ops`.
 
 >>> from fastconv import ops
 >>> ops.nn.relu is ops.relu

@@ -1,6 +1,6 @@
 """The functions of `fastconv.ops` of arrays that NumPy has, too.
 
-A second name for those who write `ops.numpy`, as Keras groups them; `fastconv.ops` has all.
+Keras has these functions under `ops.numpy` as well. All of them are in `fastconv.ops`.
 
 >>> from fastconv import ops
 >>> ops.numpy.sum is ops.sum

@@ -250,7 +250,7 @@ function showChances() {
     row.cells[2].textContent = percent(chance);
   });
   const sure = seen.probabilities[best] >= 0.5 ? "This is" : "Most likely:";
-  const untrained = accuracyNow() < 0.5 ? " (the network has not learnt much yet)" : "";
+  const untrained = accuracyNow() < 0.5 ? " (the network has not learned much yet)" : "";
   const said = `${sure} ${state.classes[best]}${untrained}`;
   if ($("answer").textContent !== said) $("answer").textContent = said; // else it is read again
 }

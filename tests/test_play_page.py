@@ -53,7 +53,7 @@ def draw_seven(page):
 
 def test_a_drawn_seven_is_recognised_after_training(browser, url):
     page = opened(browser, url)
-    assert "not learnt much yet" in page.evaluate("document.querySelector('#answer').textContent")
+    assert "not learned much yet" in page.evaluate("document.querySelector('#answer').textContent")
     trained(page, 300)
     draw_seven(page)
     assert page.evaluate("document.querySelector('#answer').textContent") == "This is 7"

@@ -9,10 +9,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from fastconv import layers, losses, models, ops
+from fastconv import layers, losses, models, ops, random
 from fastconv.distribution import DataParallel, distribution, set_distribution
 from fastconv.distribution.data_parallel import active
 from fastconv.distribution.tree import Tree
+from fastconv.optimizers import SGD
+from fastconv.plan import Part
 from fastconv.training import chunked
 from fastconv.utils import set_random_seed
 
@@ -97,6 +99,81 @@ def test_chunks_train_and_test_as_whole_batches_do(case, weighted):
         results.append((history["loss"], history["accuracy"], tested, *model.get_weights()))
     for whole, divided in zip(*results, strict=True):
         np.testing.assert_allclose(divided, whole, rtol=2e-5, atol=1e-6)
+
+
+class AddsNoise(layers.Layer):
+    def call(self, x):
+        width = x.shape[1]
+        return x + random.normal((None, width), stddev=0.5) + random.normal((1, width))
+
+
+NOISES = {
+    "dropout": lambda: layers.Dropout(0.5),
+    "shared by the batch": lambda: layers.Dropout(0.5, noise_shape=(1, None)),
+    "per sample": lambda: layers.Dropout(0.5, noise_shape=(None, 1)),
+    "alpha": lambda: layers.AlphaDropout(0.3),
+    "noise": lambda: layers.GaussianNoise(0.5),
+    "gaussian dropout": lambda: layers.GaussianDropout(0.3),
+    "numbers of a class": AddsNoise,
+}
+
+
+@pytest.mark.parametrize("width", [8, 7])
+@pytest.mark.parametrize("noise", NOISES)
+def test_a_sample_draws_the_same_numbers_in_any_chunk(noise, width):
+    """Also with rows of odd length, where a part may begin within a pair of normal numbers."""
+    x = np.random.default_rng(3).normal(size=(COUNT, width)).astype(np.float32)
+    y = np.zeros((COUNT, 1), np.float32)
+    results = []
+    for distribute in (None, DataParallel(chunks=3), DataParallel(chunks=7)):
+        set_random_seed(5)
+        model = models.Sequential(
+            [layers.Input((width,)), layers.Dense(width), NOISES[noise](), layers.Dense(1)]
+        )
+        model.compile(SGD(0.01), "mse")
+        model.fit(x, y, 10, 2, 0, distribute=distribute)
+        results.append(model.get_weights())
+    for whole, *divided in zip(*results, strict=True):
+        for each in divided:
+            np.testing.assert_allclose(each, whole, rtol=2e-5, atol=1e-6)
+
+
+AUGMENTATIONS = {
+    "rotation": lambda: layers.RandomRotation(0.2),
+    "crop": lambda: layers.RandomCrop(5, 5),
+    "erasing": lambda: layers.RandomErasing(1.0, fill_value=[1, 2, 3]),
+    "noise": lambda: layers.RandomErasing(1.0, fill_value=None),
+    "blur": lambda: layers.RandomGaussianBlur(1.0),
+    "colours": lambda: layers.RandomColorJitter(brightness_factor=0.5, hue_factor=0.5),
+    "several": lambda: layers.RandAugment(),
+}
+
+
+@pytest.mark.parametrize("augmentation", AUGMENTATIONS)
+def test_an_image_is_augmented_in_the_same_way_in_any_chunk(augmentation):
+    images = np.random.default_rng(3).uniform(0, 255, (8, 6, 6, 3)).astype(np.float32)
+    model = models.Sequential([layers.Input((6, 6, 3)), AUGMENTATIONS[augmentation]()])
+    outputs = []
+    for starts in ([0, 8], [0, 2, 3, 8]):
+        parts = []
+        for first, end in pairwise(starts):
+            with model._plan(end - first, "augment") as plan:
+                plan.inputs[0][...] = images[first:end]
+                plan.run(4, Part(first, end, 8))
+                parts.append(plan.outputs[0].copy())
+        outputs.append(np.concatenate(parts))
+    np.testing.assert_array_equal(*outputs)
+    assert not np.array_equal(outputs[0], images)
+
+
+def test_images_that_are_mixed_over_the_batch_are_refused():
+    model = models.Sequential(
+        [layers.Input((6, 6, 3)), layers.MixUp(), layers.Flatten(), layers.Dense(1)]
+    )
+    model.compile("sgd", "mse")
+    images = np.zeros((8, 6, 6, 3), np.float32)
+    with pytest.raises(ValueError, match="cannot be divided into chunks"):
+        model.fit(images, np.zeros((8, 1)), verbose=0, distribute=DataParallel())
 
 
 def test_predictions_are_those_of_whole_batches():

@@ -4,7 +4,7 @@ operations/channels.c distributes them over threads.
 """
 
 cimport cython
-from libc.stdint cimport int32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 import numpy as np
 
 from fastconv._ext._core cimport operations, pointer
@@ -222,6 +222,6 @@ cdef class Gaussian(Op):
         integers = self.c.stretch.size, self.c.multiply, self.c.seed
         return "gaussian", self.arrays, (1,), integers, (self.c.stddev,)
 
-    def set_state(self, uint64_t draws):
-        """Set the number of the next draw."""
-        self.c.draws = draws
+    def set_state(self, uint64_t draws, int64_t first=0):
+        """Set the number of the next draw; x begins at element `first` of the noise."""
+        self.c.draws, self.c.first = draws, first

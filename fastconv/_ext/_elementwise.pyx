@@ -106,8 +106,9 @@ cdef class Dropout(Op):
         """The number of masks drawn so far."""
         return self.c.draws
 
-    def set_state(self, uint64_t draws):
-        self.c.draws = draws
+    def set_state(self, uint64_t draws, int64_t first=0):
+        """Set the number of masks drawn so far; x begins at element `first` of the mask."""
+        self.c.draws, self.c.first = draws, first
 
 
 @cython.final

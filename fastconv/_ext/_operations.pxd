@@ -137,6 +137,7 @@ cdef extern from "../operations/operations.h" nogil:
         char *y
         double rate
         uint64_t seed, draws
+        int64_t first
         const fc_dropout_op *mask
 
     ctypedef struct fc_softmax_op:
@@ -153,6 +154,7 @@ cdef extern from "../operations/operations.h" nogil:
         char *y
         double stddev
         uint64_t seed, draws
+        int64_t first
         int multiply
 
     ctypedef struct fc_loss_op:

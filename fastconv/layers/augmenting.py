@@ -98,9 +98,12 @@ class ImageDicts(Spatial, Seeded):
 class Augmenting(ImageDicts):
     """Base class of layers that change images by a function in NumPy, in training only."""
 
+    mixes = False  # an image depends on others of its batch
+
     @abstractmethod
     def draw(self, generator: np.random.Generator, count: int, image: Image) -> Any:
-        """Return the random numbers for `count` images of the shape `image`."""
+        """Return the random numbers for `count` images of the shape `image`, as described in
+        `operations.Augmentation`."""
 
     def draw_for(self, generator: np.random.Generator, count: int, image: Image) -> Any:
         return self.draw(generator, count, image)
@@ -114,6 +117,7 @@ class Augmenting(ImageDicts):
                 lambda generator, count: self.draw(generator, count, image),
                 self.apply,
                 self._stream,
+                mixes=self.mixes,
             )
         ]
 

@@ -450,7 +450,7 @@ class RandomGaussianBlur(_Valued):
 
     def draw(self, generator: np.random.Generator, count: int, image: Image) -> Any:
         blurred = chosen(generator, self.factor, count)
-        return blurred, generator.uniform(*self.sigma, 2) + 1e-6
+        return blurred, tuple(generator.uniform(*self.sigma, 2) + 1e-6)
 
     def apply(self, x: np.ndarray, drawn: Any) -> np.ndarray:
         blurred, (across, down) = drawn

@@ -91,7 +91,7 @@ class RandomErasing(Augmenting):
         if fill is None:
             noise = generator.standard_normal((count, *image), np.float32)
             fill = noise * np.float32(self.value_range[1])
-        return erased, boxes, np.clip(np.asarray(fill, np.float32), *self.value_range)
+        return erased, boxes, np.clip(np.array(fill, np.float32, ndmin=4), *self.value_range)
 
     def apply(self, x: np.ndarray, drawn: Any) -> np.ndarray:
         erased, boxes, fill = drawn
@@ -125,6 +125,8 @@ class MixUp(Augmenting):
     >>> layers.MixUp(seed=1)(batch)["labels"].sum(axis=1)
     array([1., 1.])
     """
+
+    mixes = True
 
     def __init__(
         self,
@@ -165,6 +167,8 @@ class CutMix(Augmenting):
 
     Raises ValueError for numbers out of range, TypeError for values that are not numbers.
     """
+
+    mixes = True
 
     def __init__(
         self,

@@ -53,6 +53,7 @@ from fastconv.plan.differential import Differential
 from fastconv.plan.freezing import frozen
 from fastconv.plan.fusion import fuse
 from fastconv.plan.graph import Graph
+from fastconv.plan.lowering import Part
 from fastconv.plan.plan import MODES, Plan
 from fastconv.plan.tape import Arena
 from fastconv.plan.units import BatchEnd, add
@@ -64,6 +65,7 @@ __all__ = [
     "BatchEnd",
     "Differential",
     "Graph",
+    "Part",
     "Plan",
     "PlanCache",
     "Updates",

@@ -274,12 +274,17 @@ class RandomWarp:
 @dataclass(frozen=True)
 class Augmentation:
     """In training: images x (N,H,W,C) -> `apply(x, draw(generator, N))` of the same shape, in
-    NumPy; without a gradient. Otherwise: the identity."""
+    NumPy; without a gradient. Otherwise: the identity.
+
+    `draw` returns, nested in tuples and lists, arrays with one row per image, or with one row for
+    all, and values for all images. With `mixes`, an image depends on others of its batch.
+    """
 
     draw: Callable[[np.random.Generator, int], Any]
     apply: Callable[[np.ndarray, Any], np.ndarray]
     seed: int
     training: bool | None = None
+    mixes: bool = False
 
 
 @dataclass(frozen=True)

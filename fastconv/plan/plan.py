@@ -16,7 +16,7 @@ from fastconv.plan import operations
 from fastconv.plan.autodiff import Autodiff
 from fastconv.plan.fusion import Output, fuse, fuse_forward, fuse_losses
 from fastconv.plan.graph import Graph
-from fastconv.plan.lowering import LossTensors, Lowering, Random, lower_loss
+from fastconv.plan.lowering import LossTensors, Lowering, Part, Random, lower_loss
 from fastconv.plan.lowering.loss import Targets
 from fastconv.plan.operations import Loss
 from fastconv.plan.penalties import weight_penalties
@@ -229,15 +229,16 @@ class Plan:
         ops = [op for op in self._program.ops if isinstance(op, Op)]
         return scratch_bytes(ops, num_threads) + self._program.filter_bytes
 
-    def run(self, draw: int = 0) -> None:
-        """Run all ops once. `draw` numbers the random draws: equal numbers, equal draws.
+    def run(self, draw: int = 0, part: Part | None = None) -> None:
+        """Run all ops once. `draw` numbers the random draws: equal numbers, equal draws. `part` are
+        the samples in their batch, whose draws are divided as it is.
 
         The weights change in one go at the end, so after an exception (Ctrl-C) they are either the
         weights before this step or those after it.
         """
         threads = runtime.get_num_threads()
         for step in self._random:
-            step.set_draw(draw)
+            step.set_draw(draw, part)
         version = self._parameters.version
         if version != self._version:
             for op in self._frozen:

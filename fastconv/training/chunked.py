@@ -6,8 +6,8 @@
     outputs     of all ranks, so every rank computes the metrics of the whole batch, and callbacks
                 decide the same everywhere
 
-Random layers number their draws by step and chunk. The labels of a batch are those of the whole
-batch on every rank.
+Random layers number their draws by step and sample of the batch. The labels of a batch are those of
+the whole batch on every rank.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from fastconv import runtime
 from fastconv.distribution import DataParallel
 from fastconv.distribution.ranks import Ranks
 from fastconv.distribution.tree import Tree
-from fastconv.plan import BatchEnd, Updates
+from fastconv.plan import BatchEnd, Part, Updates
 from fastconv.training.data import ArraySource, Source
 from fastconv.training.epoch_iterator import EpochIterator
 from fastconv.training.training_run import TrainingRun
@@ -228,7 +228,7 @@ class ChunkedBatch:
             for index, losses in enumerate(plan.losses):
                 if losses is not None:
                     self._load_targets(plan, index, begin, end)
-            plan.run(draw * self._steps.chunks + chunk)
+            plan.run(draw, Part(begin, end, self._tree.count))
             for index, losses in enumerate(plan.losses):
                 if losses is not None:
                     rows = self._rows(index, begin, end)

@@ -48,7 +48,7 @@ static void dropout_item(const fc_op *op, int phase, int64_t item, char *workspa
     (void)phase, (void)workspace, (void)scratch;
     const fc_dropout_op *d = (const fc_dropout_op *)op;
     const fc_stretch s = fc_stretch_of(op, item);
-    op->table->dropout(d->x + s.at, d->y + s.at, s.begin, s.n, d->mask->rate,
+    op->table->dropout(d->x + s.at, d->y + s.at, d->mask->first + s.begin, s.n, d->mask->rate,
                        key_of(d->mask->seed, d->mask->draws));
 }
 
@@ -75,7 +75,7 @@ static void gaussian_item(const fc_op *op, int phase, int64_t item, char *worksp
     (void)phase, (void)workspace, (void)scratch;
     const fc_gaussian_op *g = (const fc_gaussian_op *)op;
     const fc_stretch s = fc_stretch_of(op, item);
-    op->table->gaussian(g->x + s.at, g->y + s.at, s.begin, s.n, g->stddev,
+    op->table->gaussian(g->x + s.at, g->y + s.at, g->first + s.begin, s.n, g->stddev,
                         key_of(g->seed, g->draws), g->multiply);
 }
 

@@ -137,13 +137,15 @@ typedef struct {
     char *y;
 } fc_activation_op;
 
-/* y = x under the mask number `draws` of `mask`, which is the op itself or the forward op. */
+/* y = x under the mask number `draws` of `mask`, which is the op itself or the forward op.  In a
+ * part of a batch, x begins at element `first` of the batch. */
 typedef struct fc_dropout_op {
     fc_stretch_op stretch;
     const char *x;
     char *y;
     double rate;
     uint64_t seed, draws;
+    int64_t first;
     const struct fc_dropout_op *mask;
 } fc_dropout_op;
 
@@ -156,13 +158,14 @@ typedef struct {
     int is_log;
 } fc_softmax_op;
 
-/* y = x + z or x * (1 + z), z normal with standard deviation `stddev`. */
+/* y = x + z or x * (1 + z), z normal with standard deviation `stddev`; `first` as for a mask. */
 typedef struct {
     fc_stretch_op stretch;
     const char *x;
     char *y;
     double stddev;
     uint64_t seed, draws;
+    int64_t first;
     int multiply;
 } fc_gaussian_op;
 

@@ -57,6 +57,7 @@ from fastconv.plan.lowering.random import (
     Drawn,
     Dropout,
     GaussianNoise,
+    Part,
     Random,
     RandomWarp,
 )
@@ -98,4 +99,13 @@ LOWERINGS: dict[type, type[Lowering]] = {
     operations.Weight: Weight,
 }
 
-__all__ = ["LOWERINGS", "LossTensors", "Lowering", "Random", "Reshape", "loss_op", "lower_loss"]
+__all__ = [
+    "LOWERINGS",
+    "LossTensors",
+    "Lowering",
+    "Part",
+    "Random",
+    "Reshape",
+    "loss_op",
+    "lower_loss",
+]

@@ -1,13 +1,15 @@
 """Random operations in training: dropout, noise, image augmentation.
 
-The step number of the plan and the seed of the layer determine every draw. The backward pass
-repeats a draw instead of storing it, and a run is reproducible.
+The step number of the plan, the seed of the layer and the place of a sample in its batch determine
+every draw. The backward pass repeats a draw instead of storing it, and a run is reproducible. A
+part of a batch gets its part of the draws for the whole batch.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from math import prod
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,14 +19,40 @@ from fastconv.plan.lowering.base import Lowering
 from fastconv.plan.tape import Tensor
 
 
+class Part(NamedTuple):
+    """The samples from `first` up to `end` of a batch of `count` samples."""
+
+    first: int
+    end: int
+    count: int
+
+    def offset(self, shape: tuple[int, ...]) -> int:
+        """Return the number of elements of the batch that precede an array of this part."""
+        return self.first * prod(shape) // (self.end - self.first)
+
+    def rows(self, drawn: Any) -> Any:
+        """Return what is `drawn` for the batch for this part: see `operations.Augmentation`."""
+        if isinstance(drawn, (tuple, list)):
+            return [self.rows(each) for each in drawn]
+        if isinstance(drawn, np.ndarray) and len(drawn) > 1:
+            return drawn[self.first : self.end]
+        return drawn
+
+
 class Random(Lowering):
     """Runs as in training, otherwise `fuse` removes it; `op` exists once the tape is bound."""
 
     op: Any = None
+    elements: tuple[int, ...] | None = None  # shape of a draw per element; None: one for all
 
-    def set_draw(self, draw: int) -> None:
-        """Set the number of the next draw: equal numbers, equal draws."""
-        self.op.set_state(draw)
+    def set_draw(self, draw: int, part: Part | None = None) -> None:
+        """Set the number of the next draw, of which a part of a batch gets its part: equal numbers,
+        equal draws."""
+        self.op.set_state(draw, self.first(part))
+
+    def first(self, part: Part | None) -> int:
+        """Return the number of the first element of `part` in the draws for its batch."""
+        return part.offset(self.elements) if part and self.elements else 0
 
     def _emit(self, make, *tensors) -> None:
         def remember():
@@ -48,6 +76,7 @@ class Dropout(Random):
         operation = self.operation
         self.mask = None
         y = self.tape.tensor(x.shape)
+        self.elements = x.shape
         if operation.noise_shape is None:
             self._emit(
                 lambda: _elementwise.Dropout(x.array, y.array, operation.rate, operation.seed), x, y
@@ -57,6 +86,7 @@ class Dropout(Random):
             n if m is None else m for m, n in zip(operation.noise_shape, x.shape, strict=True)
         )
         mask = self.mask = self.tape.tensor(shape)
+        self.elements = None if operation.noise_shape[0] == 1 else shape
         ones = np.ones(shape, np.float32)
         self._emit(
             lambda: _elementwise.Dropout(ones, mask.array, operation.rate, operation.seed), mask
@@ -104,6 +134,7 @@ class GaussianNoise(Random):
 
     def forward(self, x: Tensor) -> Tensor:
         operation, y = self.operation, self.tape.tensor(x.shape)
+        self.elements = x.shape
         self._emit(
             lambda: _channels.Gaussian(
                 x.array, y.array, operation.stddev, operation.seed, operation.multiply
@@ -127,10 +158,10 @@ class GaussianNoise(Random):
         self.tape.emit(make, dy)
         return dy
 
-    def set_draw(self, draw: int) -> None:
-        super().set_draw(draw)
+    def set_draw(self, draw: int, part: Part | None = None) -> None:
+        super().set_draw(draw, part)
         if self.again is not None:
-            self.again.set_state(draw)
+            self.again.set_state(draw, self.first(part))
 
 
 class Drawn(Random):
@@ -138,6 +169,7 @@ class Drawn(Random):
 
     overwrites_dy = False
     _number = 0
+    _part: Part | None = None
     y: Tensor
 
     def forward(self, x: Tensor) -> Tensor:
@@ -149,10 +181,14 @@ class Drawn(Random):
     def run_python(self) -> None:
         operation = self.operation
         key = operation.seed if operation.fixed else (operation.seed, self._number)
-        self.y.array[...] = operation.draw(np.random.default_rng(key), self.y.shape)
+        generator, shape, part = np.random.default_rng(key), self.y.shape, self._part
+        if part is None or operation.shape[0] is not None:
+            self.y.array[...] = operation.draw(generator, shape)
+        else:
+            self.y.array[...] = part.rows(operation.draw(generator, (part.count, *shape[1:])))
 
-    def set_draw(self, draw: int) -> None:
-        self._number = draw
+    def set_draw(self, draw: int, part: Part | None = None) -> None:
+        self._number, self._part = draw, part
 
     def input_gradient(self, dy: Tensor) -> None:
         return None
@@ -200,9 +236,8 @@ class RandomWarp(Random):
         )
         return dx
 
-    def set_draw(self, draw: int) -> None:
-        generator = np.random.default_rng((self.operation.seed, draw))
-        self.transforms[...] = self.operation.draw(generator, len(self.transforms))
+    def set_draw(self, draw: int, part: Part | None = None) -> None:
+        self.transforms[...] = _drawn_on_host(self.operation, draw, len(self.transforms), part)
 
 
 class Augmentation(Random):
@@ -221,9 +256,22 @@ class Augmentation(Random):
             "image augmentation has no gradient; it must precede all layers with weights"
         )
 
-    def set_draw(self, draw: int) -> None:
-        generator = np.random.default_rng((self.operation.seed, draw))
-        self.drawn = self.operation.draw(generator, self.count)
+    def set_draw(self, draw: int, part: Part | None = None) -> None:
+        if part and self.operation.mixes:
+            raise ValueError(
+                "a layer that mixes the images of a batch, MixUp or CutMix, cannot be divided into "
+                "chunks; call it in `Dataset.map`"
+            )
+        self.drawn = _drawn_on_host(self.operation, draw, self.count, part)
+
+
+def _drawn_on_host(operation: Any, draw: int, count: int, part: Part | None) -> Any:
+    generator = np.random.default_rng((operation.seed, draw))
+    return (
+        part.rows(operation.draw(generator, part.count))
+        if part
+        else operation.draw(generator, count)
+    )
 
 
 class _AugmentationStep:

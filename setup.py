@@ -42,7 +42,7 @@ GENERATED = Path("build/cython")  # Cython's C files: beside no source, in no sd
 UTILITY = "fastconv._ext._cython_utility"
 LEFT_OUT_OF_UTILITY = ["MemoryView"]
 
-# The flags that results depend on, which networks exported as C are compiled with, too.
+# The flags that results and speed depend on, which networks exported as C are compiled with, too.
 SHARED = json.loads((KERNELS / "flags.json").read_text())
 
 # Flags after the user's, so that they win: results must be the same bits whatever CFLAGS says.
@@ -65,7 +65,7 @@ FLAGS = [
 # warns of a larger frame and lists all of them beside the object, which tests/test_build.py reads.
 LARGEST_FRAME = 12 * 1024
 KERNEL_FLAGS = [
-    "-std=gnu11", "-Wall", "-falign-functions=64", "-falign-loops=32", *SHARED["kernels"],
+    "-std=gnu11", "-Wall", *SHARED["kernels"],
     f"-Wframe-larger-than={LARGEST_FRAME}", "-fstack-usage",
 ]  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from benchmarks import (
     busy,
     convolutions,
+    embedding,
     fit_cost,
     memory,
     nets,
@@ -178,8 +180,27 @@ def test_protocol_refuses_nonsense():
 COMMANDS = (
     "convolutions", "pooling", "networks", "scaling", "busy", "epoch", "memory", "report", "peak",
     "weight",
-    "subclasses",
+    "subclasses", "embedding",
 )  # fmt: skip
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs cc")
+def test_calls_from_cython_compute_what_python_computes():
+    """The measurement compares the results."""
+    pytest.importorskip("Cython")
+    words = ["--only", "call", "tiny", "--rounds", "1", "--block", "0.001", "--pause", "0"]
+    code = f"from benchmarks import embedding; embedding.main({words})"
+    root = Path(__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert all(name in done.stdout for name in ["call", *embedding.TINY])
+
+
+def test_a_bound_is_a_most_or_a_least():
+    assert embedding.Row("size", 401.0, "kB", 400.0).missed
+    assert not embedding.Row("size", 400.0, "kB", 400.0).missed
+    assert embedding.Row("ratio", 2.9, "times", 3.0, at_least=True).missed
+    assert not embedding.Row("import", 1e9, "ms").missed
 
 
 def test_the_instruction_set_is_chosen_before_the_core_is_loaded():

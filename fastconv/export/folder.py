@@ -114,6 +114,7 @@ def _makefile(name: str, sources: list[str]) -> str:
 # `make TARGETS=scalar` leaves the other instruction sets out.
 CC ?= cc
 FLAGS := {_FLAGS} -I. -DFC_USED='"../used.h"' -DFC_FLOAT_ONLY
+KERNEL_FLAGS := {library.KERNEL_FLAGS}
 MACHINE := $(shell $(CC) -dumpmachine)
 ifneq (,$(findstring x86_64,$(MACHINE)))
 TARGETS ?= scalar avx2 avx512
@@ -131,7 +132,7 @@ lib{name}.a: $(OBJECTS)
 	$(AR) rcs $@ $^
 
 kernels/target_%.o: kernels/target_%.c used.h
-	$(CC) $(CFLAGS) $(FLAGS) $(FLAGS_$*) -c $< -o $@
+	$(CC) $(CFLAGS) $(FLAGS) $(KERNEL_FLAGS) $(FLAGS_$*) -c $< -o $@
 
 %.o: %.c {name}.h used.h
 	$(CC) $(CFLAGS) $(FLAGS) $(foreach target,$(TARGETS),$(HAVE_$(target))) -c $< -o $@
@@ -145,7 +146,8 @@ clean:
 def _cmake(name: str, sources: list[str]) -> str:
     listed = "\n  ".join([f"{name}.c", *sources])
     properties = "\n".join(
-        f'set_source_files_properties(kernels/target_{isa}.c PROPERTIES COMPILE_FLAGS "{flags}")'
+        f"set_source_files_properties(kernels/target_{isa}.c PROPERTIES COMPILE_FLAGS\n"
+        f'  "{library.KERNEL_FLAGS} {flags}")'
         for isa, flags in library.TARGETS.items()
     )
     return f"""# A static library `{name}`: add_subdirectory() of this folder, then link `{name}`.

@@ -6,7 +6,8 @@
 #   make bench    measures speed
 #   make bench-peers     measures PyTorch and others beside it, into benchmarks/results (takes long)
 #                        and docs/benchmarks.md
-#   make docs     draws the pictures of the guide (make pictures) and builds it into build/guide
+#   make docs     draws the pictures of the guide (make pictures), builds it into build/guide and
+#                 checks its links
 #   make lint     checks style with ruff, types with pyright and mypy, and the wording of comments
 #   make wheel    builds dist/*.whl       make sdist    builds dist/*.tar.gz
 #   make wheels   builds the wheels of a release, for several platforms (Debian only)
@@ -60,6 +61,7 @@ bench-peers: build $(PEERS)/.installed
 # --strict: warnings are errors.  The variable silences an advertisement for another program.
 docs: pictures $(DOCS)/.installed
 	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m mkdocs build --quiet --strict
+	$(PY) docs/check.py build/guide
 	@echo "build/guide/index.html"
 
 pictures: build

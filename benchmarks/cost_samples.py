@@ -7,7 +7,6 @@ all of them together (`benchmarks.fit_cost`).
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -15,21 +14,6 @@ from typing import NamedTuple
 from fastconv.bench.operations import Convolution
 
 FOLDER = Path(__file__).resolve().parent / "cost"
-
-# Names of microarchitectures: (vendor, family): ((first model, name), ...), models ascending. A
-# server's brand string often does not contain its generation.
-_GENERATIONS = {
-    ("AuthenticAMD", 23): ((0x00, "zen"), (0x30, "zen2")),
-    ("AuthenticAMD", 25): (
-        (0x00, "zen3"), (0x10, "zen4"), (0x20, "zen3"), (0x60, "zen4"), (0x80, "zen3"),
-        (0xA0, "zen4"),
-    ),
-    ("AuthenticAMD", 26): ((0x00, "zen5"),),
-    ("GenuineIntel", 6): (
-        (0x3C, "haswell"), (0x3D, "broadwell"), (0x4E, "skylake"), (0x6A, "ice-lake"),
-        (0x8F, "sapphire-rapids"), (0xAD, "granite-rapids"), (0xCF, "emerald-rapids"),
-    ),
-}  # fmt: skip
 
 
 class Sample(NamedTuple):
@@ -51,29 +35,6 @@ class Sample(NamedTuple):
 
 _SIZES = Convolution._fields[:11]  # none has a dilation, or a padding of its own beside
 _COLUMNS = ("isa", "threads", "direction", "frozen", *_SIZES, "algorithm", "ms")
-
-
-def file_name(cpuinfo: str, machine: str) -> str:
-    """The name of the CSV file of a processor, from the text of ``/proc/cpuinfo``.
-
-    >>> file_name("vendor_id : AuthenticAMD\\ncpu family : 25\\nmodel : 17\\nmodel name : AMD EPYC",
-    ...           "x86_64")
-    'amd-epyc-zen4.csv'
-    """
-    fields: dict[str, str] = {}
-    for line in cpuinfo.splitlines():
-        name, _, value = line.partition(":")
-        fields.setdefault(name.strip(), value.strip())
-    brand = re.sub(
-        r"\((R|TM|C)\)|@.*|\bCPU\b|\bProcessor\b", " ", fields.get("model name", machine)
-    )
-    words = [re.sub(r"[^a-z0-9]+", "-", brand.lower()).strip("-")]
-    if "cpu family" in fields:
-        family, model = int(fields["cpu family"]), int(fields.get("model", 0))
-        known = _GENERATIONS.get((fields.get("vendor_id", ""), family), ())
-        names = [name for first, name in known if model >= first]
-        words.append(names[-1] if names else f"family-{family}-model-{model}")
-    return "-".join(words) + ".csv"
 
 
 def read(path: Path) -> list[Sample]:

@@ -22,7 +22,7 @@ from pathlib import Path
 from benchmarks import cost_model, cost_samples, cost_table, shape_files
 from benchmarks.cost_samples import Sample
 from benchmarks.timing import Protocol, alternate
-from fastconv.bench import operations
+from fastconv.bench import operations, processor
 from fastconv.bench.operations import PASSES, Convolution
 
 ALGORITHMS = ("direct", "scatter", "winograd2", "winograd4")
@@ -114,25 +114,13 @@ def comments(protocol: Protocol) -> list[str]:
     config = runtime.config()
     return [
         "Median milliseconds per call of each algorithm of a convolution pass, float32.",
-        f"processor: {_brand()}, {os.cpu_count()} CPUs",
+        f"processor: {processor.processor()}, {os.cpu_count()} CPUs",
         f"fastconv {fastconv.__version__}, compiler {config['compiler']}, "
         f"Python {platform.python_version()}",
         f"measured from {datetime.date.today()}, {protocol.rounds} alternating blocks of "
         f"{protocol.block} s",
         "written by: python -m benchmarks.fit_cost",
     ]
-
-
-def _brand() -> str:
-    for line in _cpuinfo().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.machine()
-
-
-def _cpuinfo() -> str:
-    path = Path("/proc/cpuinfo")
-    return path.read_text() if path.exists() else ""
 
 
 def show_regret(samples: cost_model.Samples, worst: int = 5) -> None:
@@ -187,7 +175,7 @@ def main(arguments: list[str] | None = None) -> None:
     if options.isa:
         os.environ["FASTCONV_ISA"] = options.isa
     protocol = Protocol(options.rounds, options.block, options.pause)
-    path = cost_samples.FOLDER / cost_samples.file_name(_cpuinfo(), platform.machine())
+    path = cost_samples.FOLDER / f"{processor.file_name()}.csv"
     if not path.exists():
         cost_samples.create(path, comments(protocol))
     left = measure(

@@ -1,9 +1,10 @@
 """Makes docs/benchmarks.md and its chart from the results of all machines.
 
-    results/<machine>/peers.json -> the sentence and the chart at the top of the page,
+    results/<machine>/peers.json -> the chart, and a summary below it: also in the README and on
+                                    the first page of the guide;
                                     the machines side by side, and all tables of each
 
-What is written stands between two pairs of marker lines; the rest of the page is prose.
+The text is written between marker lines; the rest of the pages is prose.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ from fastconv.bench.tables import Table, text
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "benchmarks.md"
+SUMMARIES = [PAGE, ROOT / "docs" / "index.md", ROOT / "README.md"]  # they have the summary
 PICTURE = ROOT / "docs" / "pictures" / "training_step.svg"
-TOP = ("<!-- sentence: begin (written by benchmarks.page) -->", "<!-- sentence: end -->")
+TOP = ("<!-- summary: begin (written by benchmarks.page) -->", "<!-- summary: end -->")
 BODY = ("<!-- results: begin (written by benchmarks.page) -->", "<!-- results: end -->")
 
+PEERS = ("torch", "keras", "onnxruntime", "openvino", "mnn", "ncnn")
 LIBRARIES = {"torch": "PyTorch", "keras": "Keras on TensorFlow", "fastconv": "fastconv"}
 # Blue, orange and grey of different lightness: they differ in grey, too.
 COLOURS = {"fastconv": "#00507a", "torch": "#e69f00", "keras": "#a6a6a6"}
@@ -33,14 +36,20 @@ Steps = dict[str, dict[str, float]]  # network -> library -> milliseconds
 
 
 def write() -> list[Path]:
-    """Write page and chart; return their paths. FormatError for a file that is not a result."""
-    found = machines()
-    page = PAGE.read_text(encoding="utf-8")
-    page = replaced(page, TOP, sentence(found))
-    page = replaced(page, BODY, body(found))
-    PAGE.write_text(page, encoding="utf-8")
-    PICTURE.write_text(chart(found), encoding="utf-8")
-    return [PAGE, PICTURE]
+    """Write pages and chart; return their paths. FormatError for a file that is not a result."""
+    made = files(machines())
+    for path, content in made.items():
+        path.write_text(content, encoding="utf-8")
+    return list(made)
+
+
+def files(found: dict[str, dict[str, Any]]) -> dict[Path, str]:
+    """The pages with the text of these results, and the chart."""
+    pages = {
+        path: replaced(path.read_text(encoding="utf-8"), TOP, summary(found)) for path in SUMMARIES
+    }
+    pages[PAGE] = replaced(pages[PAGE], BODY, body(found))
+    return pages | {PICTURE: chart(found)}
 
 
 def machines() -> dict[str, dict[str, Any]]:
@@ -80,27 +89,40 @@ def training_steps(document: dict[str, Any]) -> Steps:
     }
 
 
-def ratios(steps: Steps) -> list[float]:
-    """The times of the peers over those of fastconv."""
-    return [
-        time / row["fastconv"] for row in steps.values() for name, time in row.items()
-        if name != "fastconv"
-    ]  # fmt: skip
-
-
-def sentence(found: dict[str, dict[str, Any]]) -> str:
-    """The result of the chart in one sentence."""
-    parts = []
+def summary(found: dict[str, dict[str, Any]]) -> str:
+    """The results in one list item per machine."""
+    lines = ["Times divided by those of fastconv:", ""]
     for document in found.values():
-        factors = ratios(training_steps(document))
-        if factors:
-            machine = document["machine"]
-            parts.append(
-                f"{min(factors):.1f} to {max(factors):.1f} times as long as fastconv on "
-                f"{machine['cpus']} cores of {machine['processor']}"
-            )
-    whole = f"For a training step PyTorch and Keras take {', and '.join(parts)}."
-    return textwrap.fill(whole, 100, break_on_hyphens=False)
+        training = [
+            time / row["fastconv"]
+            for row in training_steps(document).values()
+            for library, time in row.items()
+            if library != "fastconv"
+        ]
+        inference = [
+            ratio
+            for row in rows_of(document, INFERENCE).values()
+            if isinstance(ratio := row.get("ratio to the fastest"), (int, float))
+        ]
+        parts = []
+        if training:
+            parts.append(f"a training step of PyTorch and Keras {_span(training)}")
+        if inference:
+            others = sum(name in document["versions"] for name in PEERS)
+            parts.append(f"inference of the fastest of {others} other libraries {_span(inference)}")
+        if parts:
+            item = f"- {_label(document)}: {'; '.join(parts)}"
+            lines += textwrap.wrap(item, 98, subsequent_indent="  ", break_on_hyphens=False)
+    return "\n".join(lines)
+
+
+def _span(numbers: list[float]) -> str:
+    return f"{min(numbers):.1f} to {max(numbers):.1f}"
+
+
+def _label(document: dict[str, Any]) -> str:
+    machine = document["machine"]
+    return f"{machine['cpus']} cores of {machine['processor']}"
 
 
 def body(found: dict[str, dict[str, Any]]) -> str:
@@ -118,7 +140,7 @@ def body(found: dict[str, dict[str, Any]]) -> str:
 
 
 def _machine_table(found: dict[str, dict[str, Any]]) -> Table:
-    table = Table("Machines", ["", *found])
+    table = Table("Machines", ["machine", *found])
     facts = ("processor", "cpus", "instruction_set", "system")
     for fact in facts:
         cells = [document["machine"].get(fact) for document in found.values()]
@@ -171,8 +193,7 @@ def chart(found: dict[str, dict[str, Any]]) -> str:
         parts.append(f'<text x="{x + 15}" y="38">{LIBRARIES[library]}</text>')
         x += 40 + 7 * len(LIBRARIES[library])
     for name, steps in panels.items():
-        machine = found[name]["machine"]
-        label = f"{machine['processor']}, {machine['cpus']} cores"
+        label = _label(found[name])
         parts.append(f'<text x="{LEFT}" y="{y + 14}" font-style="italic">{label}</text>')
         y += 22
         for network, row in steps.items():

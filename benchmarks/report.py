@@ -101,19 +101,28 @@ def _convolutions_on_avx2(torch: str | None, common: dict) -> Table:
 
 
 def merged(old: dict[str, Any] | None, new: dict[str, Any]) -> dict[str, Any]:
-    """``new`` with those tables of ``old`` whose parts it does not have."""
+    """``new`` with those tables of ``old`` whose parts it does not have.
+
+    Raises ValueError if they are of different processors.
+    """
     if old is None:
         return new
+    before, now = (document["machine"]["processor"] for document in (old, new))
+    if before != now:
+        raise ValueError(
+            f"the folder has the results of {before}, this is {now}: name another with --machine"
+        )
     parts = {table["part"] for table in new["tables"]}
     kept = [table for table in old["tables"] if table["part"] not in parts]
     tables = sorted([*kept, *new["tables"]], key=lambda table: PARTS.index(table["part"]))
     return new | {"versions": old["versions"] | new["versions"], "tables": tables}
 
 
-def folder_name(processor: str) -> str:
-    """The folder of a processor's results: "Intel(R) Xeon(R) CPU" -> "intel-xeon-cpu"."""
-    bare = re.sub(r"\((?:r|tm)\)|@.*", " ", processor.lower())
-    return re.sub(r"[^a-z0-9]+", "-", bare).strip("-")
+def as_text(document: dict[str, Any]) -> str:
+    """The document as JSON, with a line for each row of a table."""
+    text = json.dumps(document, indent=1)
+    row = re.compile(r"\[\n\s+([^\[\]{}]*?)\n\s+\]")  # no list or object in it
+    return row.sub(lambda found: "[" + re.sub(r",\n +", ", ", found[1]) + "]", text) + "\n"
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -151,9 +160,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _measure(options: Any) -> None:
     """Measure the parts; write the results after each, since the whole takes long."""
-    from fastconv.bench import results
+    from fastconv.bench import processor, results
 
-    path = page.RESULTS / (options.machine or folder_name(results.processor())) / "peers.json"
+    path = page.RESULTS / (options.machine or processor.file_name()) / "peers.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     old = results.checked(json.loads(path.read_text()), str(path)) if path.exists() else None
     libraries = {name: peers.version(name) for name in options.peer}
@@ -165,8 +174,8 @@ def _measure(options: Any) -> None:
             made.append((part, options.threads, table))
         new = results.document("peers", made, libraries)
         protocol = f"{options.rounds} rounds of {options.block} s blocks, {options.pause} s pauses"
-        text = json.dumps(merged(old, new | {"protocol": protocol}), indent=1)
-        path.write_text(text + "\n", encoding="utf-8")
+        text = as_text(merged(old, new | {"protocol": protocol}))
+        path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

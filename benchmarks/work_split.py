@@ -224,7 +224,15 @@ def measure(nets: list[Net], *, batch: int = BATCH, at: int = AT) -> list[Table]
     )
     worst = Table(
         f"Work split at {at} threads: operations that lose more than {_LISTED} % of a step's time",
-        ["network, batch", "", "operation", "array", "items/threads", "largest / mean", "lost, %"],
+        [
+            "network, batch",
+            "pass",
+            "operation",
+            "array",
+            "items/threads",
+            "largest / mean",
+            "lost, %",
+        ],
     )
     above = []
     for net in nets:

@@ -1,7 +1,8 @@
 """Checks the built guide without a network: `python docs/check.py build/guide`.
 
-Every link and anchor leads somewhere, nothing is loaded from elsewhere, pictures have a text, and
-each page has one title and skips no level of headings. Prints what is wrong; exit code 1 if any.
+Every link and anchor exists, and nothing is loaded from elsewhere. Pictures, links, buttons and
+heads of tables have a text for screen readers; each page names its language, has one title, skips
+no level of headings and uses an id once. Prints the faults; exit code 1 if there are any.
 """
 
 from __future__ import annotations
@@ -9,31 +10,59 @@ from __future__ import annotations
 import itertools
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+NAMED = {"a", "button", "th"}  # elements that are read out by their text
+
 
 class Page(HTMLParser):
-    """The anchors, links, pictures and headings of a page."""
+    """The anchors, links, texts and headings of a page."""
 
     def __init__(self, text: str):
         super().__init__()
-        self.anchors: set[str | None] = {"", "__top"}
+        self.ids: Counter[str] = Counter()
+        self.anchors = {"", "__top"}
         self.links: list[tuple[str, str]] = []  # tag, address
         self.levels: list[int] = []  # of headings
-        self.silent: list[str] = []  # pictures without a text
+        self.silent: list[str] = []  # elements without a text
+        self.language: str | None = None
+        self._open: list[tuple[str, str, bool]] = []  # tag, name in a report, has a text
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = dict(attrs)
-        self.anchors |= {values.get("id"), values.get("name")}
+        ids = [value for key in ("id", "name") if (value := values.get(key))]
+        self.anchors |= set(ids)
+        self.ids.update(filter(None, [values.get("id")]))
         self.links += [(tag, link) for key in ("href", "src") if (link := values.get(key))]
-        if re.fullmatch("h[1-6]", tag):
+        label = any((values.get(key) or "").strip() for key in ("alt", "aria-label", "title"))
+        if tag == "html":
+            self.language = values.get("lang")
+        elif re.fullmatch("h[1-6]", tag):
             self.levels.append(int(tag[1]))
-        if tag == "img" and not (values.get("alt") or "").strip():
-            self.silent.append(values.get("src") or "")
+        elif tag == "img" and not label:
+            self.silent.append(values.get("src") or tag)
+        elif tag in NAMED and (tag != "a" or "href" in values):
+            self._open.append((tag, values.get("href") or f"<{tag}>", label))
+        if label and tag in ("img", "svg"):
+            self._has_text()
+
+    def handle_data(self, data: str) -> None:
+        if data.strip():
+            self._has_text()
+
+    def handle_endtag(self, tag: str) -> None:
+        if self._open and self._open[-1][0] == tag:
+            _, name, text = self._open.pop()
+            if not text:
+                self.silent.append(name)
+
+    def _has_text(self) -> None:
+        self._open = [(tag, name, True) for tag, name, _ in self._open]
 
 
 def findings(root: Path) -> Iterator[str]:
@@ -56,7 +85,10 @@ def findings(root: Path) -> Iterator[str]:
                 yield f"{name}: {link} does not exist"
             elif target in pages and unquote(parts.fragment) not in pages[target].anchors:
                 yield f"{name}: {link} has no such anchor"
-        yield from (f"{name}: {picture[:60]} has no text" for picture in page.silent)
+        yield from (f"{name}: {element[:60]} has no text" for element in page.silent)
+        yield from (f"{name}: id {key!r} occurs {n} times" for key, n in page.ids.items() if n > 1)
+        if not page.language:
+            yield f"{name}: no language"
         if page.levels.count(1) != 1:
             yield f"{name}: {page.levels.count(1)} titles"
         for above, below in itertools.pairwise(page.levels):
@@ -66,7 +98,7 @@ def findings(root: Path) -> Iterator[str]:
 
 def main() -> int:
     wrong = list(findings(Path(sys.argv[1])))
-    print("\n".join(wrong) or "links, anchors, texts of pictures and headings are right")
+    print("\n".join(wrong) or "links, anchors, texts and headings are right")
     return 1 if wrong else 0
 
 

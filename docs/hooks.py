@@ -56,6 +56,9 @@ def on_post_page(output: str, **_: Any) -> str:
     return output.replace(' role="dialog">', ' role="dialog" aria-label="Search">')
 
 
+on_post_template = on_post_page  # of the page for addresses that do not exist
+
+
 def on_post_build(config: Any) -> None:
     """Let a short name of the reference precede longer ones: "predict" before "predict_step"."""
     path = Path(config["site_dir"], "search", "search_index.json")

@@ -28,7 +28,7 @@ from benchmarks import (
     work_split,
 )
 from benchmarks.model_nets import MODEL_NETS
-from fastconv.bench import operations, results
+from fastconv.bench import operations, processor, results
 from fastconv.bench.tables import Table
 
 
@@ -246,6 +246,16 @@ def test_a_part_that_is_measured_again_replaces_its_tables():
     again = result("One training step", "networks", [["A, 1", 1.0, 3.0, 3.0]])
     assert report.merged(both, again)["tables"][1]["rows"] == [["A, 1", 1.0, 3.0, 3.0]]
     assert report.merged(None, first) == first
+    first["machine"]["processor"] = "another"
+    with pytest.raises(ValueError, match="the results of another, this is"):
+        report.merged(first, second)
+
+
+def test_a_document_is_written_with_a_line_for_each_row():
+    document = result("One training step", "networks", [["A, 1", 1.0, 2.0, 2.0], ["B", 3, 4, 1]])
+    text = report.as_text(document)
+    assert json.loads(text) == document
+    assert '["A, 1", 1.0, 2.0, 2.0]' in text
 
 
 def test_the_page_shows_machines_side_by_side():
@@ -253,12 +263,13 @@ def test_the_page_shows_machines_side_by_side():
     two = result("One training step, median", "networks", [["A, 1", 4.0, 20.0, 5.0]])
     one["machine"]["processor"], two["machine"]["processor"] = "X", "Y"
     found = {"x": one, "y": two}
-    assert "2.0 to 2.0 times as long as fastconv on" in page.sentence(found)
-    assert "5.0 to 5.0 times" in page.sentence(found)
+    _, x, y = filter(None, page.summary(found).splitlines())
+    assert x.endswith("cores of X: a training step of PyTorch and Keras 2.0 to 2.0")
+    assert y.endswith("cores of Y: a training step of PyTorch and Keras 5.0 to 5.0")
     assert "| A, 1 | 1.00 | 2.00 | 4.00 | 5.00 |" in page.body(found)
     assert page.body(found).count("<details") == 2
     drawn = page.chart(found)
-    assert drawn.count("5.0 ×") == 1 and "X, " in drawn and "Y, " in drawn
+    assert drawn.count("5.0 ×") == 1 and "of X<" in drawn and "of Y<" in drawn
 
 
 @pytest.mark.parametrize("path", sorted(page.RESULTS.glob("*/*.json")), ids=lambda p: p.parent.name)
@@ -294,9 +305,38 @@ def test_imports_run_in_turns_and_once_more_for_the_cache(tmp_path):
     assert path.read_text() == "ababab"
 
 
-def test_the_folder_of_a_processor():
-    assert report.folder_name("Intel(R) Xeon(R) CPU @ 2.80GHz") == "intel-xeon-cpu"
-    assert report.folder_name("AMD EPYC") == "amd-epyc"
+SERVER = (
+    "vendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 143\n"
+    "model name\t: Intel(R) Xeon(R) Platinum 8488C CPU @ 2.40GHz\n\nmodel\t\t: 1"
+)
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "name", "file"),
+    [
+        (
+            SERVER,
+            "Intel(R) Xeon(R) Platinum 8488C CPU @ 2.40GHz (Sapphire Rapids)",
+            "intel-xeon-platinum-8488c-sapphire-rapids",
+        ),
+        (
+            "vendor_id : AuthenticAMD\ncpu family : 26\nmodel : 2\nmodel name : AMD EPYC",
+            "AMD EPYC (Zen 5)",
+            "amd-epyc-zen5",
+        ),
+        (
+            "vendor_id : AuthenticAMD\ncpu family : 99\nmodel : 5\nmodel name : AMD Next",
+            "AMD Next (family 99 model 5)",
+            "amd-next-family-99-model-5",
+        ),
+        ("processor : 0\nCPU implementer : 0x41", "aarch64", "aarch64"),
+    ],
+)
+def test_a_processor_is_named_with_its_microarchitecture(cpuinfo, name, file, monkeypatch):
+    monkeypatch.setattr("platform.processor", lambda: "")
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    assert processor.processor(cpuinfo) == name
+    assert processor.file_name(cpuinfo) == file
 
 
 # ---- the work split ----

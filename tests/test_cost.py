@@ -133,29 +133,6 @@ def test_measuring_resumes_where_it_stopped(tmp_path):
     ]
 
 
-@pytest.mark.parametrize(
-    ("cpuinfo", "expected"),
-    [
-        (
-            "vendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 143\n"
-            "model name\t: Intel(R) Xeon(R) Platinum 8488C CPU @ 2.40GHz\n\nmodel\t\t: 1",
-            "intel-xeon-platinum-8488c-sapphire-rapids.csv",
-        ),
-        (
-            "vendor_id : AuthenticAMD\ncpu family : 25\nmodel : 17\nmodel name : AMD EPYC",
-            "amd-epyc-zen4.csv",
-        ),
-        (
-            "vendor_id : AuthenticAMD\ncpu family : 99\nmodel : 5\nmodel name : AMD Next",
-            "amd-next-family-99-model-5.csv",
-        ),
-        ("processor : 0\nCPU implementer : 0x41", "aarch64.csv"),
-    ],
-)
-def test_a_file_is_named_for_its_processor(cpuinfo, expected):
-    assert cost_samples.file_name(cpuinfo, "aarch64") == expected
-
-
 def test_a_file_with_other_columns_is_refused(tmp_path):
     path = tmp_path / "other.csv"
     path.write_text("# comment\na,b\n1,2\n")

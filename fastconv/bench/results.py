@@ -17,12 +17,12 @@ import datetime
 import os
 import platform
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 import fastconv
+from fastconv.bench.processor import processor
 from fastconv.bench.tables import Table
 from fastconv.errors import FormatError
 
@@ -76,16 +76,6 @@ def machine() -> dict[str, Any]:
         "instruction_set": runtime.isa(),
         "system": f"{platform.system()} {platform.release().split('-')[0]}",
     }
-
-
-def processor() -> str:
-    """Return the name of the processor where the system tells it, else the architecture."""
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
 
 
 def checked(found: Any, name: str) -> dict[str, Any]:

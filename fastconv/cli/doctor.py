@@ -45,7 +45,7 @@ def facts() -> Iterator[tuple[str, str]]:
     config = runtime.config()
     yield "fastconv", f"{config['fastconv']}, Python {config['python']}"
     yield "system", config["platform"]
-    from fastconv.bench.results import processor
+    from fastconv.bench.processor import processor
 
     yield "processor", processor()
     for isa in runtime.compiled_isas():

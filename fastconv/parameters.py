@@ -32,6 +32,7 @@ from fastconv.ops.operators import Operators
 from fastconv.shapes import checked_product
 
 _ELEMENTS = ALIGNMENT // 4
+_GAP = 1 << 14  # elements of other weights that a piece of the buffer may include at a place
 
 
 class PenaltySource(Protocol):
@@ -353,6 +354,26 @@ class Parameters:
             else:
                 slices.append(place)
         return slices
+
+    def pieces_of(self, variables: Set[Variable], least: int) -> list[tuple[slice, list[Variable]]]:
+        """Return the parts of the buffer that hold `variables`, in pieces of at least `least`
+        elements where neighbours suffice, from the last one, each with its variables.
+
+        A piece may include small weights between them.
+        """
+        pieces: list[tuple[slice, list[Variable]]] = []
+        for variable in reversed(self._layout):
+            place = self._places[variable]
+            if variable not in variables:
+                continue
+            if pieces:
+                part, members = pieces[-1]
+                near = part.start - place.stop <= _GAP
+                if near and part.stop - part.start < least:
+                    pieces[-1] = slice(place.start, part.stop), [*members, variable]
+                    continue
+            pieces.append((place, [variable]))
+        return pieces
 
     def touch(self) -> None:
         """Mark the values as changed."""

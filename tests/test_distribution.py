@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from fastconv import layers, losses, models, ops, random
-from fastconv.distribution import DataParallel, distribution, set_distribution
+from fastconv.distribution import DataParallel, bfloat16, distribution, set_distribution
 from fastconv.distribution.data_parallel import active
 from fastconv.distribution.tree import Tree
 from fastconv.optimizers import SGD
-from fastconv.plan import Part
+from fastconv.plan import Part, gradient_pieces
 from fastconv.training import chunked
 from fastconv.utils import set_random_seed
 
@@ -278,6 +278,31 @@ def test_powers_of_two_own_whole_subtrees():
         assert all(len(cover) == 1 for cover in covers)
 
 
+def test_bfloat16_rounds_to_the_nearest_and_ties_to_even():
+    every = np.arange(1 << 16, dtype=np.uint16)
+    values = bfloat16.widen(every)
+    back = bfloat16.narrow(values, np.empty_like(every))
+    is_nan = np.isnan(values)
+    np.testing.assert_array_equal(back[~is_nan], every[~is_nan])
+    assert np.isnan(bfloat16.widen(back[is_nan])).all()
+    low = every[np.isfinite(values)]  # the step after the largest number is infinity
+    middle = (low.astype(np.uint32) << 16) + 0x8000
+    for offset, expected in ((-1, low), (0, low + (low & 1)), (1, low + 1)):
+        between = (middle + np.int64(offset)).astype(np.uint32).view(np.float32)
+        np.testing.assert_array_equal(bfloat16.narrow(between, np.empty_like(low)), expected)
+
+
+def test_pieces_of_the_gradient_begin_with_the_last_weights():
+    model = network(layers.Dense(8), layers.BatchNormalization())
+    parameters, averages = model.parameters, set(model.layers[2].non_trainable_weights)
+    pieces, rest = gradient_pieces(parameters, averages, 40)
+    names = [[weight.path.split("/")[-1] for weight in weights] for _, weights in pieces]
+    assert names == [["bias", "kernel"], ["beta", "gamma", "bias"], ["kernel"], ["bias", "kernel"]]
+    covered = [part for part, _ in reversed(pieces)] + rest
+    assert [part.start for part in covered] == [0, *(part.stop for part in covered[:-1])]
+    assert covered[-1].stop == parameters.size
+
+
 # ------------------------------------------------------------------------------------- arguments
 
 
@@ -287,6 +312,8 @@ def test_powers_of_two_own_whole_subtrees():
         ({"chunks": 0}, ValueError, "`chunks`"),
         ({"chunks": 2.5}, TypeError, "`chunks`"),
         ({"reduction": "slow"}, ValueError, "`reduction` must be one of"),
+        ({"gradient_dtype": "float16"}, ValueError, "`gradient_dtype` must be one of"),
+        ({"gradient_dtype": "bfloat16", "reduction": "fast"}, ValueError, "does not add bfloat16"),
     ],
 )
 def test_wrong_settings_are_refused(arguments, error, text):

@@ -70,9 +70,14 @@ def test_any_number_of_ranks_and_threads_gives_the_same_bits(alone, tmp_path):
     several = found.pop("several")
     assert found == alone
     assert len(found["callbacks"][1]["loss"]) == 2  # stopped early on all ranks
+    assert found["at the end"] == found["resumed"]
+    (checksum, rounded), (exact, history) = found["bfloat16"], found["resumed"]
+    assert checksum != exact
+    assert rounded["loss"] == pytest.approx(history["loss"], rel=0.02)
     assert found["rate"] == pytest.approx(5e-4)
     assert {path.name for path in tmp_path.iterdir()} == {"model0.keras", "log0.csv", "events0"}
     assert several.pop("fast") == pytest.approx(several.pop("ordered"), rel=1e-5)
+    assert several.pop("overlaps")
     begin = "all ranks must have the same"
     expected = {
         "samples": f"ValueError: {begin} shapes of the data: ",

@@ -275,7 +275,8 @@ cdef class FilterOp(Op):
 
 @cython.final
 cdef class Program:
-    """Ops that run in order, in a single call without the GIL, with one shared workspace."""
+    """Ops that run in order, in a single call without the GIL, with one shared workspace: a new
+    one, or that of `neighbour`, which never runs at the same time."""
 
     cdef readonly tuple ops
     cdef fc_op **pointers
@@ -283,10 +284,10 @@ cdef class Program:
     cdef Workspace workspace
     cdef fc_adaptation adaptation  # zero at first
 
-    def __cinit__(self, ops):
+    def __cinit__(self, ops, Program neighbour=None):
         self.ops = tuple(ops)  # keeps the ops alive
         self.count = len(self.ops)
-        self.workspace = Workspace()
+        self.workspace = Workspace() if neighbour is None else neighbour.workspace
         self.pointers = <fc_op **> malloc(max(1, self.count) * sizeof(fc_op *))
         if self.pointers == NULL:
             raise MemoryError(f"cannot allocate a program of {self.count} ops")

@@ -14,6 +14,8 @@ not depend on the number of ranks; so neither do the bits of the result.
 
     tree            the order of the sum
     ranks           the processes: what they exchange
+    exchange        the sum over the ranks, also during the computation
+    bfloat16        a number format of half the size, for the exchange
     data_parallel   `DataParallel`, the settings
 """
 

@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from fastconv.common.arguments import choice, normalize_int
+from fastconv.distribution.exchange import Helper
 from fastconv.distribution.ranks import Ranks
 
 # The number of processes, as launchers announce it: MPICH and Intel MPI, Open MPI, Slurm with PMIx
@@ -27,10 +28,17 @@ class DataParallel:
         reduction: "ordered" sums in the fixed order; "fast" leaves the sum to `MPI_Allreduce`, so
             that the bits depend on the number of ranks and on the MPI.
         communicator: an mpi4py communicator; by default `MPI.COMM_WORLD` in an MPI job.
+        gradient_dtype: "float32"; "bfloat16" halves what the ranks exchange, by rounding the
+            gradient of every chunk, and every sum of two, to 8 bits of mantissa. The bits still
+            do not depend on the number of ranks.
+        overlap: whether gradients of the last layers are exchanged while those of the first ones
+            are computed, by a second thread. Needs an MPI with `MPI_THREAD_MULTIPLE`; with
+            another one they are exchanged at the end.
 
     Raises:
-        ValueError: `chunks` below 1, or an unknown `reduction`.
-        TypeError: `chunks` is not an integer, or `reduction` not a string.
+        ValueError: `chunks` below 1, an unknown `reduction` or `gradient_dtype`, or "fast" with
+            "bfloat16".
+        TypeError: `chunks` is not an integer, or a name not a string.
         ImportError: on first use in an MPI job, if mpi4py is not installed.
         RuntimeError: on first use, if the launcher belongs to another MPI than mpi4py's.
 
@@ -39,11 +47,26 @@ class DataParallel:
     1
     """
 
-    def __init__(self, chunks: int = 8, reduction: str = "ordered", communicator: Any = None):
+    def __init__(
+        self,
+        chunks: int = 8,
+        reduction: str = "ordered",
+        communicator: Any = None,
+        gradient_dtype: str = "float32",
+        overlap: bool = True,
+    ):
         self.chunks: int = normalize_int(chunks, "chunks")
         self.reduction: str = choice(reduction, "reduction", ("ordered", "fast"))
+        self.gradient_dtype: str = choice(gradient_dtype, "gradient_dtype", ("float32", "bfloat16"))
+        if reduction == "fast" and gradient_dtype == "bfloat16":
+            raise ValueError(
+                '`gradient_dtype` must be "float32" with reduction="fast", because MPI does not '
+                'add bfloat16, received "bfloat16"'
+            )
+        self.overlap: bool = bool(overlap)
         self._communicator = communicator
         self._ranks: Ranks | None = None
+        self._helper: Helper | None = None
 
     @property
     def ranks(self) -> Ranks:
@@ -54,6 +77,13 @@ class DataParallel:
                 communicator = _world()
             self._ranks = Ranks(communicator, self.reduction)
         return self._ranks
+
+    @property
+    def helper(self) -> Helper | None:
+        """The thread that exchanges gradients during the computation; None without one."""
+        if self._helper is None and self.overlap and self.ranks.may_overlap:
+            self._helper = Helper()
+        return self._helper
 
     def __repr__(self) -> str:
         return f"<DataParallel chunks={self.chunks} reduction={self.reduction!r}>"

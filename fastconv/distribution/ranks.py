@@ -13,9 +13,7 @@ from typing import Any
 import numpy as np
 
 from fastconv import runtime
-from fastconv.distribution.tree import Node, Tree
-
-_ALIGNED = 16  # elements: the parts of a sum begin at multiples of 64 bytes
+from fastconv.distribution.tree import Tree
 
 
 class Ranks:
@@ -25,10 +23,10 @@ class Ranks:
     """
 
     def __init__(self, communicator: Any = None, reduction: str = "ordered"):
-        self._comm, self._fast = communicator, reduction == "fast"
+        self._comm, self.reduction = communicator, reduction
+        self.mpi: Any = None
         self.size = 1 if communicator is None else communicator.Get_size()
         self.rank = 0 if communicator is None else communicator.Get_rank()
-        self._received = np.empty(0, np.float32)
         self.hosts = [platform.node()]
         if self.size > 1:
             self._set_up()
@@ -36,13 +34,19 @@ class Ranks:
     def _set_up(self) -> None:
         from mpi4py import MPI
 
-        self._mpi: Any = MPI
+        self.mpi = MPI
+        self.transfers: Any = self._comm.Dup()  # for a second thread, if `may_overlap`
         places = self._comm.allgather((platform.node(), _cpus()))
         self.hosts: list[Any] = [host for host, _ in places]
         # Without binding, the ranks of a machine share its CPUs.
         share = len(_cpus()) // places.count(places[self.rank])
         runtime.set_num_threads(max(1, min(runtime.get_num_threads(), share)))
         sys.excepthook = self._end_all
+
+    @property
+    def may_overlap(self) -> bool:
+        """Whether a second thread may exchange data meanwhile."""
+        return self.size > 1 and self.mpi.Query_thread() == self.mpi.THREAD_MULTIPLE
 
     def _end_all(self, *error: Any) -> None:
         """Print an exception that nothing has caught, and end all ranks, which would wait."""
@@ -111,49 +115,7 @@ class Ranks:
         places = [start * row for start in starts]
         counts = np.diff([*places, array.nbytes]).tolist()
         flat = array.reshape(-1).view(np.uint8)
-        self._comm.Allgatherv(self._mpi.IN_PLACE, [flat, counts, places, self._mpi.BYTE])
-
-    def total(self, parts: dict[Node, np.ndarray], tree: Tree, total: np.ndarray) -> None:
-        """Write the sum over all ranks into `total`, flat float32; `parts` are the values of the
-        nodes that this rank has computed, arrays of that size, of which one may be `total`.
-
-        Every rank sums one part of the array, in the order of the tree: Rabenseifner's algorithm
-        (ICCS 2004) with this order in place of its own. For several ranks.
-        """
-        if self._fast:
-            self._fast_total(parts, total)
-            return
-        ends = [total.size * r // self.size // _ALIGNED * _ALIGNED for r in range(1, self.size)]
-        starts = [0, *ends]
-        counts = np.diff([*starts, total.size]).tolist()
-        mine = counts[self.rank]
-        covers = [tree.cover(*self.owned(tree, rank)) for rank in range(self.size)]
-        nodes = [node for cover in covers for node in cover]
-        if self._received.size < mine * len(nodes):
-            self._received = np.empty(mine * len(nodes), np.float32)
-        received = self._received[: mine * len(nodes)].reshape(len(nodes), mine)
-        first = np.cumsum([0, *map(len, covers)]).tolist()  # of the nodes of each rank
-        for number in range(max(map(len, covers))):
-            sends = number < len(covers[self.rank])
-            sent = parts[covers[self.rank][number]] if sends else total
-            have = [mine if number < len(cover) else 0 for cover in covers]
-            at = [min(first[rank] + number, len(nodes)) * mine for rank in range(self.size)]
-            self._comm.Alltoallv(
-                [sent, counts if sends else [0] * self.size, starts, self._mpi.FLOAT],
-                [received.reshape(-1), have, at, self._mpi.FLOAT],
-            )
-        result = tree.total(dict(zip(nodes, received, strict=True)), lambda a, b: np.add(a, b, a))
-        start = starts[self.rank]
-        total[start : start + mine] = result
-        self._comm.Allgatherv(self._mpi.IN_PLACE, [total, counts, starts, self._mpi.FLOAT])
-
-    def _fast_total(self, parts: dict[Node, np.ndarray], total: np.ndarray) -> None:
-        own = list(parts.values())
-        if not own:
-            total[:] = 0
-        elif own[0] is not total or len(own) > 1:
-            total[:] = sum(own[1:], own[0])
-        self._comm.Allreduce(self._mpi.IN_PLACE, total)
+        self._comm.Allgatherv(self.mpi.IN_PLACE, [flat, counts, places, self.mpi.BYTE])
 
 
 def _cpus() -> tuple[int, ...]:

@@ -56,7 +56,7 @@ from fastconv.plan.graph import Graph
 from fastconv.plan.lowering import Part
 from fastconv.plan.plan import MODES, Plan
 from fastconv.plan.tape import Arena
-from fastconv.plan.units import BatchEnd, add
+from fastconv.plan.units import BatchEnd, add, gradient_pieces
 from fastconv.plan.updates import Updates, gradient_bytes
 
 __all__ = [
@@ -73,4 +73,5 @@ __all__ = [
     "frozen",
     "fuse",
     "gradient_bytes",
+    "gradient_pieces",
 ]

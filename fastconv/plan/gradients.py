@@ -136,19 +136,23 @@ class WeightGradients:
     ):
         self._parameters, self._tape, self.joinable = parameters, tape, joinable
         self.joined: dict[Variable, Callable[[Rule], Any]] = {}
+        self._written: set[Variable] = set()  # by the operation being recorded
         self._beside: dict[Variable, np.ndarray | None] = {}  # None: used once so far
         self._to_add: list[tuple[Variable, np.ndarray]] = []
+        self.completed: dict[Variable, int] = {}  # number of steps after which a gradient is final
 
     def of(self, variable: Variable) -> np.ndarray:
         """Return the array for the gradient of `variable` in the operation being recorded."""
         if variable not in self._beside:
             self._beside[variable] = None
+            self._written.add(variable)
             return self._whole(variable)
         part = self._beside[variable]
         if part is None:
             flat = self._tape.lasting(variable.size * 4).view(np.float32)
             part = self._beside[variable] = flat.reshape(variable.shape)
         self._to_add.append((variable, part))
+        self._written.add(variable)
         return part
 
     def end_of_node(self) -> None:
@@ -159,6 +163,8 @@ class WeightGradients:
                 lambda whole=whole, part=part: _merge.Merge("add", [whole, part], whole)
             )
         self._to_add.clear()
+        self.completed.update(dict.fromkeys(self._written, len(self._tape)))
+        self._written.clear()
 
     def clear_others(self) -> None:
         """Record zeros for the gradients of trainable weights on which no loss depends: another

@@ -22,7 +22,7 @@ from fastconv.plan.operations import Loss
 from fastconv.plan.penalties import weight_penalties
 from fastconv.plan.program import make_program
 from fastconv.plan.tape import Arena, Tape, Tensor
-from fastconv.plan.units import unit_statistics
+from fastconv.plan.units import BucketEnds, unit_statistics
 from fastconv.plan.updates import Updates
 
 MODES = ("infer", "augment", "forward", "test", "train")
@@ -49,6 +49,8 @@ class Plan:
         share: for a part of a larger batch, its share of the samples, which multiplies gradients
             and penalties; the run changes no weights and leaves out their penalties
             (`fastconv.plan.units`). None for a whole batch.
+        buckets: in "train", weights whose gradients are complete together: a run calls
+            `bucket_ends.function(i)` when those of `buckets[i]` are, in this order.
 
     After construction these lists of arrays are bound: `inputs` (N, ...) and, per output, `targets`
     and `sample_weights` (one row per prediction vector), which the caller fills before each `run`
@@ -80,6 +82,7 @@ class Plan:
         updates: Updates | None = None,
         arena: Arena = aligned_zeros,
         share: float | None = None,
+        buckets: Sequence[Sequence[Variable]] = (),
     ):
         if mode not in MODES:
             raise ValueError(f"`mode` must be one of {MODES}, received {mode!r}")
@@ -121,6 +124,8 @@ class Plan:
             )
             autodiff.weights.clear_others()
         ops, self.peak_bytes = tape.bind(arena)
+        self.bucket_ends: BucketEnds = BucketEnds()
+        self.bucket_ends.insert_into(ops, buckets, autodiff.weights.completed)
         self._lasting_bytes = tape.lasting_bytes
         self._bind_arrays([autodiff.tensors[value] for value in network.inputs], recorded)
         self.loss_operations = [end.loss for end in ends]

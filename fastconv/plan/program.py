@@ -34,14 +34,18 @@ class MixedProgram:
     def __init__(self, ops: Sequence[Any]):
         self.ops: tuple[Any, ...] = tuple(ops)
         self._parts: list[Any] = []
+        memory: Program | None = None  # a program whose scratch memory all use
         for python, group in groupby(self.ops, key=_is_python):
             part = list(group)
-            self._parts.extend(part if python else [Program(part)])
+            if not python:
+                part = [Program(part, memory)]
+                memory = part[0]
+            self._parts.extend(part)
 
     @property
     def workspace_bytes(self) -> int:
-        """Scratch memory of all programs, in bytes."""
-        return sum(getattr(part, "workspace_bytes", 0) for part in self._parts)
+        """Scratch memory of all programs, which share it, in bytes."""
+        return max(getattr(part, "workspace_bytes", 0) for part in self._parts)
 
     @property
     def filter_bytes(self) -> int:

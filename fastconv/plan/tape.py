@@ -78,6 +78,9 @@ class Tape:
         self._outputs: list[_Storage] = []
         self.lasting_bytes = 0  # of all memory returned by `lasting`
 
+    def __len__(self) -> int:
+        return len(self._makers)
+
     def tensor(self, shape: tuple[int, ...], dtype: Any = np.float32) -> Tensor:
         """Return a new tensor, live from the first step that uses it to the last."""
         dtype = np.dtype(dtype)

@@ -14,7 +14,8 @@ so that one sum over the parts adds up both, and `average = momentum^calls * ave
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from fastconv.parameters import AnyParameters, Variable
 from fastconv.plan.lowering import Lowering
 from fastconv.plan.lowering.normalization import averaging
 from fastconv.plan.penalties import weight_penalties
-from fastconv.plan.program import make_program
+from fastconv.plan.program import PythonOp, make_program
 from fastconv.plan.updates import Updates
 
 
@@ -51,6 +52,29 @@ def _place(parameters: AnyParameters, variable: Variable) -> np.ndarray:
     return parameters.view(parameters.gradient, variable).reshape(-1)
 
 
+class BucketEnds:
+    """Calls `function(i)` during a run of a plan when the gradients of bucket i are complete."""
+
+    function: Callable[[int], None] | None = None
+
+    def insert_into(
+        self,
+        ops: list[Any],
+        buckets: Sequence[Sequence[Variable]],
+        completed: Mapping[Variable, int],
+    ) -> None:
+        """Insert a call for every bucket, in their order; `completed` is the number of ops after
+        which the gradient of a weight is complete."""
+        ends = [max(completed.get(each, len(ops)) for each in bucket) for bucket in buckets]
+        for number in reversed(range(len(ends))):
+            op = PythonOp(partial(self._end, number), "the end of a bucket")
+            ops.insert(max(ends[: number + 1]), op)
+
+    def _end(self, number: int) -> None:
+        if self.function is not None:
+            self.function(number)
+
+
 class BatchEnd:
     """The end of a step whose batch was computed in parts, and what depends on weights alone.
 
@@ -59,7 +83,7 @@ class BatchEnd:
         statistics: the moving averages and their factors (`Plan.statistics`).
         updates: the updates of the weights; None for a test, which has only penalties.
 
-    The caller sums the parts of the gradient buffer that `slices` lists before each `run`.
+    The caller sums the parts of the gradient buffer that `gradient_pieces` lists before each `run`.
     """
 
     def __init__(
@@ -77,7 +101,6 @@ class BatchEnd:
             ops += updates.ops()
         self._parameters, self._changes_weights = parameters, updates is not None
         self._program = make_program(ops)
-        self.slices: list[slice] = summed_slices(parameters, statistics.keys())
 
     @property
     def penalty(self) -> float:
@@ -90,9 +113,14 @@ class BatchEnd:
             self._parameters.touch()
 
 
-def summed_slices(parameters: AnyParameters, averages: Set[Variable]) -> list[slice]:
-    """Return the parts of the gradient buffer that a step sums over the parts of its batch."""
-    return parameters.slices_of({v for v in parameters.variables if v.trainable} | averages)
+def gradient_pieces(
+    parameters: AnyParameters, averages: Set[Variable], least: int
+) -> tuple[list[tuple[slice, list[Variable]]], list[slice]]:
+    """Return the parts of the gradient buffer that a step sums over the parts of its batch: pieces
+    of at least `least` elements with their weights, from the last one, which the backward pass
+    completes first; and the parts of the statistics, complete at the end."""
+    trained = {variable for variable in parameters.variables if variable.trainable}
+    return parameters.pieces_of(trained, least), parameters.slices_of(averages)
 
 
 def add(terms: Sequence[np.ndarray], total: np.ndarray) -> None:

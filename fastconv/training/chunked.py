@@ -13,7 +13,7 @@ the whole batch on every rank.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -23,12 +23,13 @@ from fastconv import runtime
 from fastconv.distribution import DataParallel
 from fastconv.distribution.ranks import Ranks
 from fastconv.distribution.tree import Tree
-from fastconv.plan import BatchEnd, Part, Updates
+from fastconv.plan import BatchEnd, Part, Updates, gradient_pieces
 from fastconv.training.data import ArraySource, Source
 from fastconv.training.epoch_iterator import EpochIterator
 from fastconv.training.training_run import TrainingRun
-from fastconv.training.unit_sum import UnitSum
+from fastconv.training.unit_sum import OnBucket, UnitSum
 
+_BUCKET = 1 << 20  # gradients that are exchanged together, in elements
 _MODES = ("infer", "test", "train", "end")
 _MOST_BATCHES = 16  # batch sizes and modes whose arrays are kept
 _SAMPLES = 64  # of the data, which the ranks compare
@@ -38,12 +39,15 @@ class ChunkedSteps:
     """The steps of a model under a `DataParallel`; the ranks call its methods in the same order."""
 
     model: Any
+    parallel: DataParallel
     ranks: Ranks
     chunks: int
 
     def __init__(self, model: Any, parallel: DataParallel):
-        self.model, self.ranks, self.chunks = model, parallel.ranks, parallel.chunks
-        self._facts = {"chunks": parallel.chunks, "reduction": parallel.reduction}
+        self.model, self.parallel = model, parallel
+        self.ranks, self.chunks = parallel.ranks, parallel.chunks
+        settings = ("chunks", "reduction", "gradient_dtype", "overlap")
+        self._facts = {name: getattr(parallel, name) for name in settings}
         self._batches: dict[Any, ChunkedBatch] = {}
 
     @property
@@ -148,6 +152,7 @@ class ChunkedBatch:
         self._options = mode, weighted, trained, shapes
         self._tree = tree = Tree(count, steps.chunks)
         self._chunks = range(*self._ranks.owned(tree))
+        self._buckets: list[Any] = []  # weights whose gradients are exchanged together
         self._penalties = np.zeros(count)  # of a chunk in the row of its first sample
         largest = max(np.diff(tree.starts).tolist())
         with self._lend(largest) as plan:
@@ -158,9 +163,9 @@ class ChunkedBatch:
         parameters, self._end, self._sum = model.parameters, None, None
         if mode != "infer":
             updates = Updates(model.optimizer, parameters) if mode == "train" else None
-            self._end = end = BatchEnd(parameters, statistics, updates)
+            self._end = BatchEnd(parameters, statistics, updates)
             if mode == "train":
-                self._sum = UnitSum(parameters.gradient, end.slices, tree, self._ranks)
+                self._sum = self._make_sum(statistics.keys())
 
     def __enter__(self) -> ChunkedBatch:
         return self
@@ -174,8 +179,28 @@ class ChunkedBatch:
         share = 1.0 if mode == "infer" else count / self._tree.count
         model = self._steps.model
         return model._plans.lend(
-            (count, mode, weighted, trained, shapes, share),
-            lambda arena: model._make_plan(count, mode, weighted, arena, shapes, share),
+            (count, mode, weighted, trained, shapes, share, len(self._buckets)),
+            lambda arena: model._make_plan(
+                count, mode, weighted, arena, shapes, share, self._buckets
+            ),
+        )
+
+    def _make_sum(self, averages: Set[Any]) -> UnitSum:
+        """Return the sum of the gradients of the chunks; set the buckets of the plans."""
+        parameters, ranks, parallel = (
+            self._steps.model.parameters,
+            self._ranks,
+            self._steps.parallel,
+        )
+        least = _BUCKET if ranks.size > 1 else parameters.size
+        pieces, rest = gradient_pieces(parameters, averages, least)
+        parts = [part for part, _ in pieces]
+        self._buckets = [weights for _, weights in pieces] if len(pieces) > 1 else []
+        if not self._buckets:
+            parts, rest = [], [*parts, *rest]
+        helper = parallel.helper if self._buckets else None
+        return UnitSum(
+            parameters.gradient, parts, rest, self._tree, ranks, parallel.gradient_dtype, helper
         )
 
     def _allocate(self, plan: Any, count: int) -> None:
@@ -203,7 +228,7 @@ class ChunkedBatch:
         ranks, tree = self._ranks, self._tree
         self._steps.check_step(self.mode, tree.count, draw, self.checksum)
         if self._sum is not None:
-            self._sum.run(lambda chunk: self._compute(chunk, draw))
+            self._sum.run(lambda chunk, on_bucket: self._compute(chunk, draw, on_bucket))
         else:
             for chunk in self._chunks:
                 self._compute(chunk, draw)
@@ -218,7 +243,7 @@ class ChunkedBatch:
         if self._end is not None:
             self._end.run()
 
-    def _compute(self, chunk: int, draw: int) -> None:
+    def _compute(self, chunk: int, draw: int, on_bucket: OnBucket | None = None) -> None:
         """Run the plan of a chunk, and copy its results into the arrays of the batch."""
         begin, end = self._tree.starts[chunk : chunk + 2]
         if begin == end:
@@ -228,6 +253,7 @@ class ChunkedBatch:
             for index, losses in enumerate(plan.losses):
                 if losses is not None:
                     self._load_targets(plan, index, begin, end)
+            plan.bucket_ends.function = on_bucket
             plan.run(draw, Part(begin, end, self._tree.count))
             for index, losses in enumerate(plan.losses):
                 if losses is not None:

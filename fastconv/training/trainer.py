@@ -763,10 +763,11 @@ class Trainer(OwnLoops, OwnSteps):
         arena: Arena = aligned_zeros,
         shapes: tuple[Shape, ...] | None = None,
         share: float | None = None,
+        buckets: Sequence[Sequence[Variable]] = (),
     ) -> Plan:
         parameters, config = self.parameters, self._compile_config
         graph = self.graph(_TRAINING.get(mode, False), shapes)
-        options: dict[str, Any] = {"arena": arena, "share": share}
+        options: dict[str, Any] = {"arena": arena, "share": share, "buckets": buckets}
         if mode in ("test", "train"):
             outputs = self.io_spec.output_names
             options["losses"] = config.loss_operations(graph, outputs)

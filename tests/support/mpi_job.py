@@ -20,9 +20,11 @@ import numpy as np
 from fastconv import callbacks, layers, models, runtime
 from fastconv.data import Dataset
 from fastconv.distribution import DataParallel, set_distribution
+from fastconv.training import chunked
 from fastconv.utils import PyDataset, set_random_seed
 
 COUNT = 43  # the last batch of 20 has 3 samples: most chunks are empty
+chunked._BUCKET = 64  # so that the small network has several buckets
 PARALLEL = DataParallel(chunks=6)
 RANK = PARALLEL.ranks.rank
 
@@ -88,6 +90,9 @@ def all_kinds(folder: Path) -> dict[str, object]:
     found: dict[str, object] = {}
     found["resumed"] = trained(x, y)
     found["arrays"] = trained(x, y, sample_weight=weights, validation_split=0.2)
+    found["at the end"] = trained(x, y, distribute=DataParallel(chunks=6, overlap=False))
+    rounded = DataParallel(chunks=6, gradient_dtype="bfloat16")
+    found["bfloat16"] = trained(x, y, distribute=rounded)
     data = Dataset.from_tensor_slices((x, y)).shuffle(COUNT, seed=1).batch(20)
     found["dataset"] = trained(data)
     found["generator"] = trained(((x[i::6], y[i::6]) for i in range(6)), steps_per_epoch=3)
@@ -130,6 +135,8 @@ def refusals() -> dict[str, object]:
     fast = DataParallel(chunks=4, reduction="fast")
     found["fast"] = trained(x, y, distribute=fast)[1]["loss"]
     found["ordered"] = trained(x, y, distribute=DataParallel(chunks=4))[1]["loss"]
+    helper = PARALLEL.helper
+    found["overlaps"] = helper is not None and helper.busy_seconds > 0
     found["again"] = refusal(lambda: trained(x, y, model))
     return found
 

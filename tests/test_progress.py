@@ -88,6 +88,17 @@ def test_lines_fit_into_a_narrow_terminal_and_numbers_stay_whole(monkeypatch):
     assert numbers == [(name, f"{value:.4f}") for name, value in logs.items()]
 
 
+def test_metrics_of_validation_begin_a_line_in_a_terminal_of_80_columns(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", terminal := Terminal())
+    monkeypatch.setenv("COLUMNS", "80")
+    logs = {"accuracy": 0.91, "loss": 0.25, "val_accuracy": 0.9, "val_loss": 0.3}
+    Progress(1, steps=10).end(10, logs)
+    first, second, _ = re.sub(r"\x1b\[\d+m|\r", "", terminal.getvalue()).split("\n")
+    assert first.startswith("10/10 " + "━" * 20)
+    assert first.endswith("accuracy: 0.9100 - loss: 0.2500")
+    assert second == "    val_accuracy: 0.9000 - val_loss: 0.3000"
+
+
 def test_no_color_leaves_out_the_colours(monkeypatch):
     monkeypatch.setattr(sys, "stdout", terminal := Terminal())
     monkeypatch.setenv("NO_COLOR", "1")

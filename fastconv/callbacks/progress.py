@@ -6,8 +6,9 @@
 On a terminal the line is redrawn during the epoch, at most every 0.05 s. Otherwise (a file, a pipe)
 it is written once, at the end of the epoch, without colours. In a notebook the line, with the
 number of the epoch, is an output of its own that is updated: a saved notebook has one line per
-epoch. Where the terminal is narrower than the line, the bar is shorter, and the metrics continue on
-the next line. `NO_COLOR` in the environment (no-color.org) leaves out the colours.
+epoch. Where the terminal is narrower than the line, the metrics of validation begin a line, the bar
+is shorter, and other metrics continue on the next line. `NO_COLOR` in the environment
+(no-color.org) leaves out the colours.
 """
 
 from __future__ import annotations
@@ -111,7 +112,7 @@ class Progress:
         seconds = f"{now - self._start:.0f}s"
         step = f"{_duration(self._per_step(done, now))}/{self._unit}"
         if self.verbose == 2:
-            self._write(f"{self._count(done)} - {seconds} - {step}{_metrics(logs)}\n")
+            self._write(" - ".join([self._count(done), seconds, step, *_metrics(logs)]) + "\n")
             return
         if self._live:
             seconds = f"{_BOLD}{seconds}{_OFF}"
@@ -124,27 +125,22 @@ class Progress:
         for line in others:
             self._write(line + "\n")
 
-    def _fitted(self, done: int, text: str, metrics: str) -> list[str]:
+    def _fitted(self, done: int, text: str, metrics: list[str]) -> list[str]:
         """Return bar, text and metrics as lines that fit into the terminal, if there is one."""
         columns = shutil.get_terminal_size().columns - 1 if self._terminal else None
-        head = f"{self._bar(done, self._width)} {text}"
-        if columns is None or _visible(head + metrics) <= columns:
-            return [head + metrics]
-        excess = _visible(head + metrics) - columns
-        width = max(0, self._width - excess)
-        head = f"{self._bar(done, width)} {text}"
-        first = [part for part in metrics.split(" - ") if part]
-        line = head
-        while first and _visible(f"{line} - {first[0]}") <= columns:
-            line += f" - {first.pop(0)}"
-        rest = textwrap.wrap(
-            # Words that stay together: a wrapped line ends between two metrics.
-            " ".join(part.replace(" ", "\0") for part in first),
-            max(columns - 4, 1),
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        return [line, *("    " + part.replace(" ", " - ").replace("\0", " ") for part in rest)]
+        line = " - ".join([f"{self._bar(done, self._width)} {text}", *metrics])
+        if columns is None or _visible(line) <= columns:
+            return [line]
+        training = [metric for metric in metrics if not metric.startswith("val_")]
+        if 0 < len(training) < len(metrics):  # those of validation begin a line
+            validation = [metric for metric in metrics if metric.startswith("val_")]
+            return [*self._fitted(done, text, training), *_wrapped(validation, columns)]
+        width = max(0, self._width - (_visible(line) - columns))
+        line = f"{self._bar(done, width)} {text}"
+        left = list(metrics)
+        while left and _visible(f"{line} - {left[0]}") <= columns:
+            line += f" - {left.pop(0)}"
+        return [line, *_wrapped(left, columns)]
 
     def close(self) -> None:
         """End an unfinished line, so that later output starts on its own line."""
@@ -193,13 +189,25 @@ def _visible(text: str) -> int:
     return len(_CODES.sub("", text))
 
 
-def _metrics(logs: dict[str, Any]) -> str:
-    """Return the metrics of a line; arrays are shown by their mean, as in Keras."""
-    means = {name: value if np.ndim(value) == 0 else np.mean(value) for name, value in logs.items()}
-    return "".join(
-        f" - {name}: {value:.4f}" if abs(value) > 1e-3 else f" - {name}: {value:.4e}"
-        for name, value in means.items()
+def _wrapped(metrics: list[str], columns: int) -> list[str]:
+    """Return the metrics in indented lines, which end between two metrics."""
+    rest = textwrap.wrap(
+        # Words that stay together.
+        " ".join(metric.replace(" ", "\0") for metric in metrics),
+        max(columns - 4, 1),
+        break_long_words=False,
+        break_on_hyphens=False,
     )
+    return ["    " + part.replace(" ", " - ").replace("\0", " ") for part in rest]
+
+
+def _metrics(logs: dict[str, Any]) -> list[str]:
+    """Return the metrics as text; arrays are shown by their mean, as in Keras."""
+    means = {name: value if np.ndim(value) == 0 else np.mean(value) for name, value in logs.items()}
+    return [
+        f"{name}: {value:.4f}" if abs(value) > 1e-3 else f"{name}: {value:.4e}"
+        for name, value in means.items()
+    ]
 
 
 def _duration(seconds: float) -> str:

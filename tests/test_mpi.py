@@ -31,18 +31,28 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def job(ranks: int, folder: Path, part: str = "", **environment: str):
-    """The finished job of so many ranks; 0: one process without a launcher."""
+def started(ranks: int, folder: Path, part: str = "", **environment: str) -> subprocess.Popen:
+    """A job of so many ranks; 0: one process without a launcher."""
     launcher = [LAUNCHER, "-n", str(ranks)] if ranks else []
     command = [*launcher, sys.executable, "-m", "tests.support.mpi_job", str(folder)]
-    return subprocess.run(
+    return subprocess.Popen(
         command + ([part] if part else []),
         cwd=Path(__file__).parents[1],
         env={**os.environ, **OVERSUBSCRIBED, **environment},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=SECONDS,
     )
+
+
+def job(*arguments, **environment: str) -> subprocess.CompletedProcess:
+    """The finished job; arguments as for `started`."""
+    process = started(*arguments, **environment)
+    try:
+        output, errors = process.communicate(timeout=SECONDS)
+    finally:
+        process.kill()
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
 
 def results(ranks: int, folder: Path, part: str = "", **environment: str) -> list[dict]:
@@ -82,7 +92,11 @@ def test_any_number_of_ranks_and_threads_gives_the_same_bits(alone, tmp_path):
     expected = {
         "samples": f"ValueError: {begin} shapes of the data: ",
         "labels": f"ValueError: {begin} checksum of the labels: ",
-        "batches": f"RuntimeError: {begin} checksum of the labels ",
+        "batches": f"RuntimeError: {begin} checksum of the batch: ",
+        "augmented": f"RuntimeError: {begin} checksum of the batch: ",
+        "version": f"ValueError: {begin} version of fastconv: ",
+        "network": f"ValueError: {begin} network: ",
+        "shape": f"ValueError: {begin} shapes of the data: ",
         "isa": f"ValueError: {begin} instruction set ",
         "stopped alone": f"RuntimeError: {begin} kind of step: ",
         "again": "none",

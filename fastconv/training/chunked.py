@@ -82,7 +82,7 @@ class ChunkedSteps:
         """Raise RuntimeError unless all ranks are in the same step."""
         if not self.ranks.agree([_MODES.index(mode), count, number, checksum]):
             facts = {"kind of step": mode, "batch size": count, "number of the step": number}
-            facts["checksum of the labels of a batch"] = checksum
+            facts["checksum of the batch"] = checksum
             self.ranks.check_equal(facts, RuntimeError)
 
     def __call__(self, mode: str, source: Source, item: Any, tracker: Any, trained: tuple) -> None:
@@ -117,10 +117,11 @@ class ChunkedSteps:
     def load(self, source: Source, item: Any, batch: ChunkedBatch) -> tuple[Any, Any]:
         """Set the data of `batch`; return labels and sample weights of all its samples."""
         batch.source, batch.item = source, item
-        labels = source.labels(item)
         # Arrays were compared before the first step; what yields batches may differ in any of them.
-        batch.checksum = 0 if isinstance(source, ArraySource) else _checksum(labels[0])
-        return labels
+        if not isinstance(source, ArraySource):
+            xs, ys, weights = source.arrays(item)
+            batch.checksum = _checksum([*(x[[0, -1]] for x in xs if x is not None), *ys, *weights])
+        return source.labels(item)
 
 
 class ChunkedBatch:
@@ -293,11 +294,12 @@ class ChunkedBatch:
 
 
 def _facts_of(model: Any) -> dict[str, Any]:
-    """Return what must be equal on all ranks for equal results."""
+    """Return what must be equal on all ranks for equal results; NumPy draws random numbers."""
     weights = [(v.shape, v.trainable) for v in model.parameters.variables]
     config = model.get_compile_config() if model.compiled else None
     return {
         "version of fastconv": fastconv.__version__,
+        "version of NumPy": np.__version__,
         "instruction set (FASTCONV_ISA)": runtime.isa(),
         "kernel variants": runtime.kernel_variants(),
         "algorithm policy": runtime.algorithm_policy(),
@@ -322,5 +324,6 @@ def _checksum(arrays: Sequence[Any]) -> int:
     result = 0
     for array in arrays:
         if array is not None:
+            result = zlib.crc32(repr((array.shape, array.dtype.str)).encode(), result)
             result = zlib.crc32(np.ascontiguousarray(array).view(np.uint8).reshape(-1).data, result)
     return result

@@ -3,7 +3,8 @@
 Every rank prints one line of JSON, whose values must be equal on all ranks and at any number of
 them, but for "several", what several ranks refuse. FOLDER is for files. Without PART it trains on
 data of every kind; "kill" ends rank 1 in the second epoch by SIGKILL; "resume" goes on from there;
-"raise" raises an exception on rank 1 alone.
+"raise" raises an exception on rank 1 alone; "slow" pauses after every batch, and writes the numbers
+of the processes into files.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ import json
 import os
 import signal
 import sys
+import time
 import zlib
 from pathlib import Path
 
 import numpy as np
 
+import fastconv
 from fastconv import callbacks, layers, models, runtime
 from fastconv.data import Dataset
 from fastconv.distribution import DataParallel, set_distribution
@@ -123,8 +126,18 @@ def refusals() -> dict[str, object]:
     fewer = slice(COUNT - RANK)
     found: dict[str, object] = {"samples": refusal(lambda: trained(x[fewer], y[fewer], model))}
     found["labels"] = refusal(lambda: trained(x, (y + RANK) % 3, model))
-    batches = [(x[:9], (y[:9] + RANK) % 3)]
-    found["batches"] = refusal(lambda: trained(Dataset.from_tensor_slices(batches[0]).batch(3)))
+    batches = {"batches": (x[:9], (y[:9] + RANK) % 3), "augmented": (x[:9] + RANK, y[:9])}
+    for name, batch in batches.items():
+        data = Dataset.from_tensor_slices(batch).batch(3)
+        found[name] = refusal(lambda data=data: trained(data))
+    version, fastconv.__version__ = fastconv.__version__, f"0.{RANK}"
+    found["version"] = refusal(lambda: trained(x, y, model))
+    fastconv.__version__ = version
+    other = models.Sequential([layers.Input((8, 8, 2)), layers.Flatten(), layers.Dense(3 + RANK)])
+    other.compile("sgd", "sparse_categorical_crossentropy")
+    found["network"] = refusal(lambda: trained(x, y, other))
+    narrow = x[:, : 8 - RANK]
+    found["shape"] = refusal(lambda: trained(narrow, y, any_height()))
     isa = runtime.isa()
     others = [name for name in runtime.available_isas() if name != isa]
     if others and RANK:
@@ -139,6 +152,14 @@ def refusals() -> dict[str, object]:
     found["overlaps"] = helper is not None and helper.busy_seconds > 0
     found["again"] = refusal(lambda: trained(x, y, model))
     return found
+
+
+def any_height() -> models.Model:
+    model = models.Sequential(
+        [layers.Input((None, 8, 2)), layers.GlobalAveragePooling2D(), layers.Dense(3)]
+    )
+    model.compile("sgd", "mse")
+    return model
 
 
 class Fault(callbacks.Callback):
@@ -164,7 +185,10 @@ def main(folder: Path, part: str = "") -> None:
             found["several"] = refusals()
     else:
         hooks = [callbacks.BackupAndRestore(folder / "backup", save_freq=1)]
-        if part != "resume":
+        if part == "slow":
+            (folder / f"process{RANK}").write_text(str(os.getpid()))
+            hooks.append(callbacks.LambdaCallback(on_train_batch_end=lambda *_: time.sleep(0.05)))
+        elif part != "resume":
             hooks.append(Fault(part))
         found = {"resumed": trained(*samples(), callbacks=hooks)}
     print(json.dumps(found | {"rank": RANK}), flush=True)

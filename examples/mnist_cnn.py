@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 
 import numpy as np
 
@@ -75,7 +76,10 @@ def main() -> None:
     print(f"{len(test_images)} test images: loss {test_loss:.4f}, accuracy {test_acc:.4f}")
 
     model.save(options.save)
-    print(f"\nSaved to {options.save}. This line loads it and reads the first test image:\n")
+    program = os.path.join(os.path.relpath(os.path.dirname(sys.executable)), "fastconv")
+    print(f"\nSaved to {options.save}. The class of a picture of your own, light on dark:\n")
+    print(f"    {program} predict {options.save} PICTURE\n")
+    print("In Python, this line loads the network and reads the first test image:\n")
     print(
         "from fastconv import models; from fastconv.datasets import mnist; "
         f"print(models.load_model({os.path.abspath(options.save)!r})"

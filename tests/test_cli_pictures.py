@@ -67,6 +67,20 @@ def test_predict_prints_the_likeliest_classes_first(trained, capsys):
     assert line == f"{path}  {best['class']} {100 * best['probability']:5.1f} %\n"
 
 
+def test_inverted_ink_on_paper_is_the_same_picture(trained, tmp_path, capsys):
+    path = trained / "png" / "6" / "0.png"
+    paper = tmp_path / "paper.png"
+    Image.fromarray(255 - np.asarray(Image.open(path))).save(paper)
+    light, dark = (
+        json.loads(done(capsys, "predict", trained / "m.keras", *more, "--json"))[0]["predictions"]
+        for more in ([path], [paper, "--invert"])
+    )
+    assert light == dark
+    wide = tmp_path / "wide.png"  # the border that is added is black, not inverted black
+    Image.new("L", (8, 4), 255).save(wide)
+    assert pictures.read(wide, (8, 8, 1), invert=True).max() == 0
+
+
 def test_predict_as_csv_from_a_list_on_standard_input(trained, capsys, monkeypatch):
     paths = [str(trained / "png" / digit / "1.png") for digit in "073"]
     monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(paths) + "\n"))

@@ -9,6 +9,7 @@ the model requires. Values are from 0 to 1.
 
 from __future__ import annotations
 
+import argparse
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -24,14 +25,29 @@ SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow weighs red, green and blue
 
 
-def read(path: str | os.PathLike[str], shape: tuple[int, int, int]) -> np.ndarray:
-    """The picture in a file as float32 of `shape`, from 0 to 1; errors are those of `load_img`."""
+def add_invert(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--invert",
+        action="store_true",
+        help="turn dark into light, for ink on paper and a model of light digits on black",
+    )
+
+
+def read(
+    path: str | os.PathLike[str], shape: tuple[int, int, int], invert: bool = False
+) -> np.ndarray:
+    """The picture in a file as float32 of `shape`, from 0 to 1; errors are those of `load_img`.
+
+    `invert` replaces each value v by 1 - v before the picture is fitted.
+    """
     import numpy as np
 
     from fastconv.utils.images import load_img, to_8_bits
 
     image = to_8_bits(load_img(path, "grayscale" if shape[2] == 1 else "rgb"))
     pixels = np.asarray(image)
+    if invert:
+        pixels = 255 - pixels
     return fitted(pixels.reshape(1, *pixels.shape[:2], -1), shape)[0].astype(np.float32) / 255
 
 

@@ -19,7 +19,7 @@ DESCRIPTION = (
     "larger ones shrunk, and the rest is black."
 )
 EXAMPLES = [
-    "fastconv predict digits.keras seven.png",
+    "fastconv predict lenet5.keras photo.jpg --invert",
     "fastconv predict pets.keras photos/ --top 1 --csv > pets.csv",
     "find photos -name '*.jpg' | fastconv predict pets.keras - --json",
 ]
@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--keep-going", action="store_true", help="report unreadable pictures and go on"
     )
+    pictures.add_invert(parser)
     add_threads(parser)
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print a JSON array")
@@ -74,7 +75,7 @@ def _predictions(model, shape, names, paths, options, bad: list[str]) -> Iterato
         for path in batch:
             try:
                 with checked_input(path):
-                    images.append(pictures.read(path, shape))
+                    images.append(pictures.read(path, shape, options.invert))
             except InputError as error:
                 if not options.keep_going:
                     raise

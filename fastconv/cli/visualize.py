@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     models.add_model(parser)
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for the drawings")
     parser.add_argument("--picture", metavar="FILE", help="a picture to look at with the model")
+    pictures.add_invert(parser)
     data.add_data(parser, default=None)
     add_threads(parser)
 
@@ -78,7 +79,7 @@ def _of_a_picture(viz: Any, model: Any, options: argparse.Namespace) -> Iterator
     if not Path(options.picture).is_file():
         raise InputError(f"{options.picture}: no such file")
     with checked_input(options.picture):
-        image = pictures.read(options.picture, shape)
+        image = pictures.read(options.picture, shape, options.invert)
     predicted = int(model.predict_on_batch(image[None])[0].argmax())
     first = next((layer for layer in model.layers if _gives_maps(layer)), None)
     if first is not None:

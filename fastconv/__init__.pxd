@@ -38,6 +38,8 @@ cdef extern from "fastconv.h" nogil:
         FASTCONV_CLIPPED_RELU, FASTCONV_ELU, FASTCONV_SELU, FASTCONV_EXPONENTIAL
         FASTCONV_SOFTPLUS, FASTCONV_SOFTSIGN, FASTCONV_HARD_SIGMOID, FASTCONV_GELU
         FASTCONV_GELU_TANH, FASTCONV_SILU, FASTCONV_HARD_SILU, FASTCONV_MISH
+        FASTCONV_AUTO, FASTCONV_NO_WINOGRAD, FASTCONV_DIRECT, FASTCONV_SCATTER
+        FASTCONV_WINOGRAD2, FASTCONV_WINOGRAD4
         FASTCONV_MAX, FASTCONV_AVERAGE
         FASTCONV_SGD, FASTCONV_RMSPROP, FASTCONV_ADAM, FASTCONV_NADAM, FASTCONV_ADAMAX
         FASTCONV_ADAGRAD, FASTCONV_ADADELTA, FASTCONV_LION, FASTCONV_FTRL
@@ -51,7 +53,16 @@ cdef extern from "fastconv.h" nogil:
         int32_t pass_ "pass"
         int64_t batch, height, width, channels, filters
         int64_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, groups
-        int64_t pad_top, pad_bottom, pad_left, pad_right
+        int64_t pad_top, pad_bottom, pad_left, pad_right, algorithm
+        double slope
+
+    ctypedef struct fastconv_conv2d_transpose:
+        size_t size
+        int32_t dtype, has_bias, activation
+        int32_t pass_ "pass"
+        int64_t batch, height, width, channels, out_height, out_width, filters
+        int64_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, groups
+        int64_t pad_top, pad_bottom, pad_left, pad_right, algorithm
         double slope
 
     ctypedef struct fastconv_dense:
@@ -155,6 +166,9 @@ cdef extern from "fastconv.h" nogil:
         const char *(*isa)() noexcept nogil
         const char *(*message)(fastconv_status) noexcept nogil
         fastconv_status (*create_conv2d)(const fastconv_conv2d *, fastconv_op **) noexcept nogil
+        fastconv_status (*create_conv2d_transpose)(
+            const fastconv_conv2d_transpose *, fastconv_op **
+        ) noexcept nogil
         fastconv_status (*create_dense)(const fastconv_dense *, fastconv_op **) noexcept nogil
         fastconv_status (*create_pool2d)(const fastconv_pool2d *, fastconv_op **) noexcept nogil
         fastconv_status (*create_activation)(
@@ -214,6 +228,14 @@ cdef inline fastconv_status create_conv2d(
     if fastconv_functions == NULL:
         return FASTCONV_NULL_POINTER
     return fastconv_functions.create_conv2d(description, op)
+
+
+cdef inline fastconv_status create_conv2d_transpose(
+    const fastconv_conv2d_transpose *description, fastconv_op **op
+) noexcept nogil:
+    if fastconv_functions == NULL:
+        return FASTCONV_NULL_POINTER
+    return fastconv_functions.create_conv2d_transpose(description, op)
 
 
 cdef inline fastconv_status create_dense(

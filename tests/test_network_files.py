@@ -12,8 +12,7 @@ import pytest
 
 import fastconv
 from fastconv import cli, export
-from tests.test_embedding import (
-    CHECKOUT,
+from tests.support.c_interface import (
     NUMBERS,
     STRUCTS,
     P,
@@ -23,6 +22,7 @@ from tests.test_embedding import (
     function,
     message,
 )
+from tests.test_embedding import CHECKOUT
 from tests.test_export import needs_make
 from tests.test_export_training import classifier, every_kind
 

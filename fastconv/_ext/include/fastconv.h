@@ -40,7 +40,7 @@
 extern "C" {
 #endif
 
-#define FASTCONV_ABI 2
+#define FASTCONV_ABI 3
 
 typedef enum {
     FASTCONV_OK = 0,
@@ -71,13 +71,23 @@ enum {
     FASTCONV_HARD_SILU, FASTCONV_MISH
 };
 
+/* The algorithm of a convolution; others than AUTO have the names of fastconv.ops.
+ *
+ * AUTO is the fastest, and has the bits of fastconv.ops.conv2d.  NO_WINOGRAD is the fastest without
+ * Winograd's algorithms, whose relative error is 1e-6 instead of 1e-7: in Python,
+ * `runtime.set_algorithm_policy("direct")`, which is a setting of Python alone.  The others are
+ * refused (WRONG_OPTION) where they do not apply. */
+enum {
+    FASTCONV_AUTO, FASTCONV_NO_WINOGRAD, FASTCONV_DIRECT, FASTCONV_SCATTER, FASTCONV_WINOGRAD2,
+    FASTCONV_WINOGRAD4
+};
+
 /* Every struct begins with `size`, its sizeof.
  *
  * y[n,i,j,k] = act(bias[k] + sum of x[n, i*stride_h - pad_top + p*dilation_h, ..., c] *
  *                            w[p,q,c,k]),
- * with zeros outside of the image; and its gradients.  Depthwise: groups == channels.  A transposed
- * convolution is the pass BACKWARD_INPUT: its input is dy, its output dx.  Zero stands for 1 in
- * strides, dilations and groups. */
+ * with zeros outside of the image; and its gradients.  Depthwise: groups == channels.  Zero stands
+ * for 1 in strides, dilations and groups. */
 typedef struct {
     size_t size;
     int32_t dtype, pass;
@@ -90,7 +100,29 @@ typedef struct {
     /* Choose the algorithm for filters that are packed once.  Otherwise the algorithm, and so the
      * bits, are those of fastconv.ops.conv2d, which packs them in every call. */
     int32_t constant_filters;
+    /* Since interface 3; of 64 bits because the struct of interface 2 ends in padding. */
+    int64_t algorithm;
 } fastconv_conv2d;
+
+/* Transposed convolution: y = act(bias + transpose of a convolution (x)), and its gradients.
+ *
+ * The convolution that it transposes maps images of out_height x out_width pixels and `filters`
+ * channels to images of height x width pixels and `channels` channels; kernel, strides, dilations,
+ * paddings and groups are those of that convolution, and its windows must be height x width in
+ * number.  w (kernel_h, kernel_w, filters / groups, channels), bias (filters,).  Since interface
+ * 3. */
+typedef struct {
+    size_t size;
+    int32_t dtype, pass;
+    int64_t batch, height, width, channels;  /* of x */
+    int64_t out_height, out_width, filters;  /* of y */
+    int64_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, groups;
+    int64_t pad_top, pad_bottom, pad_left, pad_right;
+    int32_t has_bias;   /* as in fastconv_conv2d */
+    int32_t activation;
+    double slope;
+    int64_t algorithm;
+} fastconv_conv2d_transpose;
 
 /* y (rows, outputs) = act(x (rows, inputs) w (inputs, outputs) + bias), and its gradients. */
 typedef struct {
@@ -300,6 +332,10 @@ typedef struct {
     /* Writes the network with its present weights and the state of its optimizer; replaces the
      * file in one step. */
     fastconv_status (*network_save)(const fastconv_network *, const char *path);
+
+    /* ---- since interface 3 ---- */
+
+    fastconv_status (*create_conv2d_transpose)(const fastconv_conv2d_transpose *, fastconv_op **op);
 } fastconv_api;
 
 #if defined(FASTCONV_PYTHON)

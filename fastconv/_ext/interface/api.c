@@ -57,7 +57,7 @@ static const char *message(fastconv_status status)
 static const fastconv_api table = {
     .abi = FASTCONV_ABI,
     .size = sizeof table,
-    .version = "2",
+    .version = "3",
     .isa = isa,
     .message = message,
     .create_conv2d = fc_create_conv2d,
@@ -82,6 +82,7 @@ static const fastconv_api table = {
     .network_train_step = fc_network_train_step,
     .network_set_learning_rate = fc_network_set_learning_rate,
     .network_save = fc_network_save,
+    .create_conv2d_transpose = fc_create_conv2d_transpose,
 };
 
 const fastconv_api *fc_interface(void) { return &table; }

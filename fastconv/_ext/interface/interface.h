@@ -1,10 +1,10 @@
 /* interface.h: what the files of the C interface (_ext/include/fastconv.h) share.
  *
- * describe.c checks a description and makes an op of it (operations/); run.c copies the op into the
- * workspace of a run and sets its arrays there, so the description never changes and any number of
- * threads may run it; network_file.c opens and runs whole networks; api.c holds the table of
- * functions.  The host, which is the module _core in a process with Python, provides threads and
- * settings. */
+ * describe.c and describe_conv.c check a description and make an op of it (operations/); place.c
+ * copies the op into the workspace of a run and sets its arrays there, so the description never
+ * changes and any number of threads may run it; run.c provides memory and runs; network_file.c
+ * opens and runs whole networks; api.c holds the table of functions.  The host, which is the module
+ * _core in a process with Python, provides threads and settings. */
 #ifndef FASTCONV_INTERFACE_H
 #define FASTCONV_INTERFACE_H
 
@@ -41,6 +41,16 @@ typedef union {
     fc_update_op update;
 } fc_any_op;
 
+/* The ops that a transposed convolution runs after the convolution that it transposes; those whose
+ * `kind` is NULL do not occur. */
+typedef struct {
+    int pass;                    /* of the transposed convolution: that of `any` is another one */
+    int64_t repeated_bytes;      /* of the bias, repeated */
+    fc_scale_shift_op shift;     /* FORWARD: adds the bias to y */
+    fc_activation_op activation; /* FORWARD: of y */
+    fc_reduce_op sums;           /* BACKWARD_KERNEL: the gradient of the bias */
+} fc_transposed;
+
 struct fastconv_op {
     fc_interface_kind kind;
     int pass, has_bias;
@@ -49,6 +59,8 @@ struct fastconv_op {
     int output_rank;
     int64_t output_shape[4];
     fc_rule rule;          /* of an update */
+    int is_transposed;
+    fc_transposed transposed;
     fc_any_op any;
     fc_direct_part parts[]; /* of FC_KIND_DIRECT */
 };
@@ -84,12 +96,33 @@ static inline int fc_write_struct(void *to, const void *from, size_t size, size_
     return 1;
 }
 
+/* The copy of an op that a run works on, at the start of its workspace. */
+typedef struct {
+    fc_any_op any;
+    fc_rule rule;
+    int count;
+    fc_op *list[3]; /* `count` ops: `any`, then those of `transposed` */
+    fc_transposed transposed; /* undefined unless the op is one */
+    fc_direct_part parts[];
+} fc_copy;
+
+/* Bytes of a copy, with the memory of its own, and the copy in `memory`. */
+int64_t fc_copy_bytes(const fastconv_op *);
+fc_copy *fc_copy_op(const fastconv_op *, void *memory);
+
+/* Sets the arrays of a copy; NULL_POINTER or UNALIGNED if they do not suffice. */
+fastconv_status fc_place(const fastconv_op *, const fastconv_arrays *, fc_copy *);
+
+/* Runs all ops as tasks of the caller's, which need not run at the same time. */
+void fc_run_tasks(const fc_run *, fastconv_parallel_for, void *context);
+
 /* Must be called before the first use; without it there is one thread. */
 void fc_set_host(const fc_host *);
 const fc_host *fc_get_host(void);
 const fastconv_api *fc_interface(void);
 
 fastconv_status fc_create_conv2d(const fastconv_conv2d *, fastconv_op **);
+fastconv_status fc_create_conv2d_transpose(const fastconv_conv2d_transpose *, fastconv_op **);
 fastconv_status fc_create_dense(const fastconv_dense *, fastconv_op **);
 fastconv_status fc_create_pool2d(const fastconv_pool2d *, fastconv_op **);
 fastconv_status fc_create_activation(const fastconv_activation *, fastconv_op **);

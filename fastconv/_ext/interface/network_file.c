@@ -356,34 +356,6 @@ fastconv_status fc_network_array(const fastconv_network *net, int32_t which, int
 
 /* ---- running ---- */
 
-typedef struct {
-    const fc_run *run;
-    int64_t op;
-    int phase;
-} shared_phase;
-
-static void run_share(int64_t i, void *context)
-{
-    const shared_phase *s = context;
-    fc_run_share(s->run, s->op, s->phase, (int)i, s->run->ops[s->op]->threads);
-}
-
-/* Runs all ops on tasks that need not run at the same time: one loop per phase.  An op has as many
- * tasks as it has threads, which may be fewer than the run has: the workspace has scratch memory
- * for these alone. */
-static void run_phases(const fastconv_network_options *options, const fc_run *run)
-{
-    for (int64_t op = 0; op < run->count; op++) {
-        fc_op *each = run->ops[op];
-        for (int phase = 0; phase < each->phases; phase++) {
-            shared_phase s = {run, op, phase};
-            options->parallel_for(run_share, each->threads, &s, options->context);
-        }
-        if (each->kind->end)
-            each->kind->end(each);
-    }
-}
-
 static void run(fastconv_network *net, fc_network *n, void *const *outputs)
 {
     n->run.flushes_denormals = fc_get_host()->flushes_denormals();
@@ -391,7 +363,7 @@ static void run(fastconv_network *net, fc_network *n, void *const *outputs)
     if (n->run.threads == 1)
         fc_run_member(&n->run, 0, 1);
     else if (net->options.parallel_for)
-        run_phases(&net->options, &n->run);
+        fc_run_tasks(&n->run, net->options.parallel_for, net->options.context);
     else
         fc_get_host()->team(&n->run);
     fc_network_end(n, outputs);

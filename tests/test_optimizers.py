@@ -67,6 +67,18 @@ def adam(lr=0.001, b1=0.9, b2=0.999, eps=1e-7, decay=0.0):
     return update
 
 
+def lars(lr, mu=0.9, nesterov=False, trust=0.001, decay=0.0):
+    def update(t, w, g, s):
+        ratio = 1.0
+        if w.ndim > 1:
+            size, length = np.linalg.norm(w), np.linalg.norm(g)
+            ratio, g = trust * size / (length + decay * size), g + decay * w
+        s["m"] = m = mu * s.get("m", 0) - lr * ratio * g
+        return w + (mu * m - lr * ratio * g if nesterov else m)
+
+    return update
+
+
 def clipped(rule, clip):
     def update(t, w, g, s):
         return rule(t, w, clip(g), s)
@@ -107,6 +119,11 @@ CASES = {
         optimizers.Adam(0.1, 0.8, 0.9, 0.01, weight_decay=0.2),
         adam(0.1, 0.8, 0.9, 0.01, 0.2),
     ),
+    "lars": (optimizers.Lars(2.0), lars(2.0)),
+    "lars nesterov decay": (
+        optimizers.Lars(3.0, 0.8, True, 0.01, weight_decay=0.1),
+        lars(3.0, 0.8, True, 0.01, 0.1),
+    ),
     "clipvalue": (
         optimizers.SGD(0.1, clipvalue=0.5),
         clipped(sgd(0.1), lambda g: np.clip(g, -0.5, 0.5)),
@@ -129,6 +146,13 @@ def test_steps_follow_the_formula(name):
     for actual, expected in zip(model.get_weights(), simulated(update), strict=True):
         np.testing.assert_allclose(actual, expected, rtol=2e-5, atol=2e-6)
     assert model.optimizer.iterations == 4
+
+
+def test_the_ratio_of_lars_is_1_where_a_norm_is_0():
+    model = models.Sequential([layers.Input((3,)), layers.Dense(2, kernel_initializer="zeros")])
+    model.compile(optimizers.Lars(0.1, momentum=0.0), "mse")
+    model.fit(X, Y, batch_size=6, verbose=0)
+    np.testing.assert_allclose(model.get_weights()[0], 0.1 * X.T @ Y / len(X), rtol=1e-5)
 
 
 def test_global_clipping_makes_a_gradient_that_is_not_finite_visible():

@@ -214,7 +214,7 @@ def test_arguments_out_of_range_are_refused(make, error, message):
         make()
 
 
-@pytest.mark.parametrize("name", ["Lamb", "Adafactor"])
+@pytest.mark.parametrize("name", ["Lamb", "Lars", "Adafactor"])
 def test_a_saved_model_goes_on_with_an_optimizer_in_numpy(name, tmp_path):
     x = RNG.standard_normal((12, 5, 5, 2)).astype(np.float32)
     y = RNG.integers(0, 3, 12)

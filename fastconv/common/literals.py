@@ -170,6 +170,8 @@ OptimizerName = Literal[
     "ftrl",
     "Lamb",
     "lamb",
+    "Lars",
+    "lars",
     "Lion",
     "lion",
     "Nadam",

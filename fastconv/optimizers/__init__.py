@@ -1,9 +1,9 @@
-"""Optimizers: Keras's, with its arguments, formulas and defaults.
+"""Optimizers: Keras's, with its arguments, formulas and defaults; and Lars.
 
     sgd        SGD (momentum, Nesterov), Lion
     adaptive   RMSprop, Adagrad, Adadelta, Ftrl: steps relative to the size of past gradients
     adam       Adam, AdamW, Nadam, Adamax: that and momentum
-    layerwise  Lamb, Adafactor: steps relative to the size of each weight
+    layerwise  Lamb, Lars, Adafactor: steps relative to the size of each weight
     schedules  learning rates that change from step to step
     base       Optimizer: the arguments that all share, and the description for the plan
     stepping   rate, count and rule of the next step
@@ -33,7 +33,7 @@ from fastconv.optimizers import schedules
 from fastconv.optimizers.adam import Adam, Adamax, AdamW, Nadam
 from fastconv.optimizers.adaptive import Adadelta, Adagrad, Ftrl, RMSprop
 from fastconv.optimizers.base import Optimizer
-from fastconv.optimizers.layerwise import Adafactor, Lamb
+from fastconv.optimizers.layerwise import Adafactor, Lamb, Lars
 from fastconv.optimizers.sgd import SGD, Lion
 from fastconv.serialization import find, serializers
 
@@ -51,6 +51,7 @@ CLASSES = {
         Lion,
         Ftrl,
         Lamb,
+        Lars,
         Adafactor,
     )
 }
@@ -83,6 +84,7 @@ __all__ = [
     "Adamax",
     "Ftrl",
     "Lamb",
+    "Lars",
     "Lion",
     "Nadam",
     "Optimizer",

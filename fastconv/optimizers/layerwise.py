@@ -2,17 +2,21 @@
 
     Lamb       u = m^ / (sqrt(v^) + eps), with the moments m^ and v^ of Adam,
                w -= lr |w| / |u| u             (without the ratio if one of the norms is 0)
+    Lars       g = g + decay w,  r = trust |w| / (|g before| + decay |w|) for kernels, 1 for biases,
+               m = mu m - lr r g,  w += m      (Nesterov: w += mu m - lr r g)
     Adafactor  v = r c / mean(r), where r and c are the moving averages of the means of
                g^2 + eps_1 over the last axis and over the one before (for fewer than two axes: v
                is the moving average itself), with the decay 1 - t^beta_2_decay,
                u = g / sqrt(v),  w -= max(eps_2, rms(w)) min(lr, 1 / sqrt(t)) u / max(1, rms(u) / d)
 
-Lamb: You et al., arXiv 1904.00962; Adafactor: Shazeer & Stern, arXiv 1804.04235.
+Lamb: You et al., arXiv 1904.00962; Lars: You, Gitman & Ginsburg, arXiv 1708.03888; Adafactor:
+Shazeer & Stern, arXiv 1804.04235.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +25,8 @@ from fastconv.common.arguments import number
 from fastconv.optimizers.adam import Moments
 from fastconv.optimizers.base import Optimizer
 from fastconv.optimizers.slots import State
-from fastconv.parameters import Variable
+from fastconv.parameters import AnyParameters, Variable
+from fastconv.plan.rules import UpdateRule
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -51,6 +56,65 @@ class Lamb(Moments):
         size, length = _norm(w), _norm(update)
         ratio = np.float32(size / length if size and length else 1.0)
         w -= ratio * rate * update
+
+
+class Lars(Optimizer):
+    """SGD with steps relative to the norm of each weight, for large batches. As `Optimizer`, and:
+
+    Args:
+        momentum: from 0 (none) to 1.
+        nesterov: whether to use Nesterov momentum.
+        trust_coefficient: length of a step relative to the weight, at a learning rate of 1;
+            above 0.
+        weight_decay: added to the gradient, times the weight. Weights with fewer than two axes
+            (biases, gamma and beta of normalizations) have neither decay nor ratio.
+
+    >>> from fastconv import optimizers
+    >>> optimizers.Lars(2.0, weight_decay=1e-4).learning_rate
+    2.0
+    """
+
+    in_numpy = True
+    settings: tuple[str, ...] = ("momentum", "nesterov", "trust_coefficient")
+
+    def __init__(
+        self,
+        learning_rate: Any = 1.0,
+        momentum: float = 0.9,
+        nesterov: bool = False,
+        trust_coefficient: float = 0.001,
+        weight_decay: float | None = None,
+        **common: Unpack[OptimizerOptions],
+    ):
+        self.momentum: float = number(momentum, "momentum", 0, 1)
+        self.nesterov: bool = bool(nesterov)
+        self.trust_coefficient: float = number(
+            trust_coefficient, "trust_coefficient", 0, above=True
+        )
+        super().__init__(learning_rate, weight_decay, **common)
+
+    def slots(self) -> list[tuple[str, ...]]:
+        return [("momentum",)]
+
+    def hyper(self, rate: float, step: int) -> list[float]:
+        return [rate]
+
+    def for_plan(self, parameters: AnyParameters) -> UpdateRule:
+        return replace(super().for_plan(parameters), decay=None)  # `step` includes it
+
+    def step(self, state: State, variable: Variable, w: np.ndarray, gradient: np.ndarray) -> None:
+        rate, m = float(state.hyper[0]), state.slot("momentum", variable)
+        if w.ndim > 1:
+            decay = (self.weight_decay or 0.0) if self.decays(variable) else 0.0
+            size = _norm(w)
+            length = _norm(gradient) + decay * size
+            if size and length:
+                rate *= self.trust_coefficient * size / length
+            gradient = gradient + np.float32(decay) * w
+        change = np.float32(rate) * gradient
+        m *= np.float32(self.momentum)
+        m -= change
+        w += np.float32(self.momentum) * m - change if self.nesterov else m
 
 
 class Adafactor(Optimizer):

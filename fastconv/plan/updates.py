@@ -21,6 +21,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from fastconv import runtime
+from fastconv._ext._chain import Chain
+from fastconv._ext._merge import Merge, Repeat
 from fastconv._ext._optim import Rule, Update
 from fastconv.parameters import AnyParameters, Variable
 from fastconv.plan import operations
@@ -74,22 +76,24 @@ class _AccumulatedUpdate:
     name = "the accumulation of gradients"
 
     def __init__(self, accumulation: Accumulation, parameters: AnyParameters, update: list[Any]):
-        self._accumulation, self._gradient = accumulation, parameters.gradient
-        self._parts = parameters.trainable_slices()
-        self._update = make_program(update)
+        self._is_due, total = accumulation.is_due, accumulation.total
+        parts = [(total[p], parameters.gradient[p]) for p in parameters.trainable_slices()]
+        self._add = make_program([Merge("add", [sums, part], sums) for sums, part in parts])
+        # The gradient becomes (total + gradient) / steps: slots 0 to 2 are total, gradient and
+        # steps, 3 is the result, 4 the sum.
+        mean = [("add", 4, (0, 1), "", ()), ("divide", 3, (4, 2), "", ())]
+        steps = float(accumulation.steps)
+        self._update = make_program(
+            [
+                *(Chain(mean, (sums, part, steps), (part,), 1) for sums, part in parts),
+                *update,
+                Repeat(np.zeros(1, np.float32), total),
+            ]
+        )
 
     def run_python(self) -> None:
-        accumulation, due = self._accumulation, self._accumulation.is_due()
-        for part in self._parts:
-            gradient, total = self._gradient[part], accumulation.total[part]
-            if not due:
-                np.add(total, gradient, out=total)
-                continue
-            np.add(total, gradient, out=gradient)
-            gradient /= np.float32(accumulation.steps)
-        if due:
-            self._update.run(runtime.get_num_threads())
-            accumulation.total[:] = 0
+        program = self._update if self._is_due() else self._add
+        program.run(runtime.get_num_threads())
 
 
 def joinable_weights(graph: Graph, optimizer: Updater) -> set[Variable]:

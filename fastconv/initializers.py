@@ -30,10 +30,10 @@ from typing import Any
 
 import numpy as np
 
-from fastconv.common import randomness
 from fastconv.common.arguments import normalize_int, one_of
 from fastconv.common.arrays import real_array
 from fastconv.common.keywords import NamedArguments
+from fastconv.common.randomness import SeedGenerator, generator_of
 from fastconv.serialization import describe_function, find, named_object, plain, serializers
 
 # The standard deviation of a standard normal distribution that is cut at -2 and 2.
@@ -104,16 +104,22 @@ class Constant(Initializer):
 
 
 class _Random(Initializer):
-    """Base class of random initializers; with `seed` None, draws from the common stream."""
+    """Base class of random initializers; with `seed` None, draws from the common stream, and with a
+    `SeedGenerator` from that."""
 
-    def __init__(self, seed: int | None = None):
-        self.seed: int | None = None if seed is None else normalize_int(seed, "seed", minimum=0)
+    def __init__(self, seed: int | SeedGenerator | dict[str, Any] | None = None):
+        if isinstance(seed, dict):  # the form of a SeedGenerator in files
+            seed = SeedGenerator.from_config(seed.get("config", {}))
+        if seed is not None and not isinstance(seed, SeedGenerator):
+            seed = normalize_int(seed, "seed", minimum=0)
+        self.seed: int | SeedGenerator | None = seed
 
     def _generator(self) -> np.random.Generator:
-        return randomness.generator() if self.seed is None else np.random.default_rng(self.seed)
+        return generator_of(self.seed)
 
     def get_config(self) -> dict[str, Any]:
-        return {"seed": self.seed}
+        seed = self.seed
+        return {"seed": seed.described() if isinstance(seed, SeedGenerator) else seed}
 
 
 class RandomNormal(_Random):
@@ -122,7 +128,9 @@ class RandomNormal(_Random):
     mean: float
     stddev: float
 
-    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None):
+    def __init__(
+        self, mean: float = 0.0, stddev: float = 0.05, seed: int | SeedGenerator | None = None
+    ):
         super().__init__(seed)
         self.mean, self.stddev = float(mean), float(stddev)
 
@@ -131,7 +139,7 @@ class RandomNormal(_Random):
         return draws * np.float32(self.stddev) + np.float32(self.mean)
 
     def get_config(self) -> dict[str, Any]:
-        return {"mean": self.mean, "stddev": self.stddev, "seed": self.seed}
+        return {"mean": self.mean, "stddev": self.stddev} | super().get_config()
 
 
 class TruncatedNormal(RandomNormal):
@@ -148,7 +156,9 @@ class RandomUniform(_Random):
     minval: float
     maxval: float
 
-    def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: int | None = None):
+    def __init__(
+        self, minval: float = -0.05, maxval: float = 0.05, seed: int | SeedGenerator | None = None
+    ):
         super().__init__(seed)
         self.minval, self.maxval = float(minval), float(maxval)
 
@@ -156,7 +166,7 @@ class RandomUniform(_Random):
         return _uniform(self._generator(), shape, self.minval, self.maxval)
 
     def get_config(self) -> dict[str, Any]:
-        return {"minval": self.minval, "maxval": self.maxval, "seed": self.seed}
+        return {"minval": self.minval, "maxval": self.maxval} | super().get_config()
 
 
 class VarianceScaling(_Random):
@@ -174,7 +184,7 @@ class VarianceScaling(_Random):
         scale: float = 1.0,
         mode: str = "fan_in",
         distribution: str = "truncated_normal",
-        seed: int | None = None,
+        seed: int | SeedGenerator | None = None,
     ):
         super().__init__(seed)
         if not scale > 0:
@@ -203,8 +213,7 @@ class VarianceScaling(_Random):
             "scale": self.scale,
             "mode": self.mode,
             "distribution": self.distribution,
-            "seed": self.seed,
-        }
+        } | super().get_config()
 
 
 class _NamedScaling(VarianceScaling):
@@ -212,7 +221,7 @@ class _NamedScaling(VarianceScaling):
 
     _settings: tuple[float, str, str]
 
-    def __init__(self, seed: int | None = None):
+    def __init__(self, seed: int | SeedGenerator | None = None):
         super().__init__(*self._settings, seed=seed)
 
     def get_config(self) -> dict[str, Any]:
@@ -288,7 +297,7 @@ class FromFunction(Initializer):
 class Orthogonal(_Random):
     """Orthonormal rows or columns, whichever are fewer, times `gain`; at least two dimensions."""
 
-    def __init__(self, gain: float = 1.0, seed: int | None = None):
+    def __init__(self, gain: float = 1.0, seed: int | SeedGenerator | None = None):
         super().__init__(seed)
         self.gain: float = float(gain)
 
@@ -303,7 +312,7 @@ class Orthogonal(_Random):
         return (self.gain * matrix).reshape(shape).astype(np.float32)
 
     def get_config(self) -> dict[str, Any]:
-        return {"gain": self.gain, "seed": self.seed}
+        return {"gain": self.gain} | super().get_config()
 
 
 def compute_fans(shape: tuple[int, ...]) -> tuple[int, int]:

@@ -22,43 +22,10 @@ from fastconv import ops
 from fastconv.common import randomness
 from fastconv.common.arguments import normalize_int, number
 from fastconv.common.arrays import real_array
+from fastconv.common.randomness import SeedGenerator, generator_of
 from fastconv.layers.tracing import drawn, is_traced
 from fastconv.ops._function import find_symbolic
 from fastconv.plan.operations import Drawn
-
-
-class SeedGenerator:
-    """A stream of random numbers.
-
-    Args:
-        seed: integer of at least 0 that determines the numbers; None for one that is drawn.
-        name: shown by `repr`.
-
-    Raises TypeError for a seed that is not an integer, ValueError for a negative one.
-    """
-
-    initial_seed: int
-    name: str
-
-    def __init__(self, seed: int | None = None, name: str | None = None):
-        drawn = randomness.draw_seed() if seed is None else normalize_int(seed, "seed", minimum=0)
-        self.initial_seed, self.name = drawn, name or "seed_generator"
-        self._generator = np.random.default_rng(drawn)
-
-    def next(self) -> int:
-        """Return a seed that no earlier call returned."""
-        return int(self._generator.integers(2**63))
-
-    def get_config(self) -> dict[str, Any]:
-        return {"seed": self.initial_seed}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> SeedGenerator:
-        return cls(**config)
-
-    def __repr__(self) -> str:
-        return f"<SeedGenerator {self.name} seed={self.initial_seed}>"
-
 
 Seed = int | SeedGenerator | None
 
@@ -92,16 +59,6 @@ def _in_graphs(function: _Function) -> _Function:
     return cast(_Function, public)
 
 
-def _generator(seed: Any) -> np.random.Generator:
-    if isinstance(seed, np.random.Generator):
-        return seed
-    if seed is None:
-        return randomness.generator()
-    if isinstance(seed, SeedGenerator):
-        return seed._generator
-    return np.random.default_rng(normalize_int(seed, "seed", minimum=0))
-
-
 def _shape(shape: Any) -> tuple[int, ...]:
     sizes = shape if isinstance(shape, (tuple, list)) else (shape,)
     return tuple(normalize_int(size, "shape", minimum=0) for size in sizes)
@@ -127,7 +84,7 @@ def normal(
     Raises ValueError for a negative size or `stddev`, TypeError for what is not a number.
     """
     kind = _type(dtype, "f", "float32")
-    draws = _generator(seed).standard_normal(_shape(shape))
+    draws = generator_of(seed).standard_normal(_shape(shape))
     return (number(mean, "mean") + number(stddev, "stddev", 0) * draws).astype(kind)
 
 
@@ -140,7 +97,7 @@ def truncated_normal(
     seed: Seed = None,
 ) -> np.ndarray:
     """Return normal draws, of which those beyond two deviations from the mean are drawn again."""
-    kind, generator = _type(dtype, "f", "float32"), _generator(seed)
+    kind, generator = _type(dtype, "f", "float32"), generator_of(seed)
     draws = generator.standard_normal(_shape(shape)).reshape(-1)
     while (outside := np.flatnonzero(np.abs(draws) > 2)).size:
         draws[outside] = generator.standard_normal(outside.size)
@@ -160,7 +117,7 @@ def uniform(
     default."""
     kind = _type(dtype, "f", "float32")
     low, high = number(minval, "minval"), number(maxval, "maxval")
-    draws = _generator(seed).random(_shape(shape), dtype=np.float32)
+    draws = generator_of(seed).random(_shape(shape), dtype=np.float32)
     return (low + (high - low) * draws).astype(kind)
 
 
@@ -177,7 +134,7 @@ def randint(
     high = normalize_int(maxval, "maxval", minimum=-(2**63))
     if low >= high:
         raise ValueError(f"`minval` must be below `maxval`, received {minval} and {maxval}")
-    return _generator(seed).integers(low, high, _shape(shape)).astype(kind)
+    return generator_of(seed).integers(low, high, _shape(shape)).astype(kind)
 
 
 def categorical(
@@ -196,7 +153,7 @@ def categorical(
         raise ValueError(f"`logits` must have shape (batch, classes), received {logits.shape}")
     count = normalize_int(num_samples, "num_samples")
     # The largest of logit + Gumbel noise has the probability of the softmax.
-    noise = _generator(seed).gumbel(size=(len(logits), count, logits.shape[1]))
+    noise = generator_of(seed).gumbel(size=(len(logits), count, logits.shape[1]))
     return (logits[:, None, :] + noise).argmax(axis=-1).astype(kind)
 
 
@@ -206,7 +163,7 @@ def shuffle(x: Any, axis: int = 0, seed: Seed = None) -> np.ndarray:
     axis = normalize_int(axis, "axis", minimum=-64)
     if not -x.ndim <= axis < x.ndim:
         raise ValueError(f"`axis` must be one of `x`, of shape {x.shape}, received {axis}")
-    return _generator(seed).permutation(x, axis=axis)
+    return generator_of(seed).permutation(x, axis=axis)
 
 
 def dropout(
@@ -229,7 +186,7 @@ def dropout(
     if len(sizes) != x.ndim:
         raise ValueError(f"`noise_shape` must have {x.ndim} sizes, received {noise_shape!r}")
     sizes = tuple(own if size is None else size for size, own in zip(sizes, x.shape, strict=True))
-    kept = _generator(seed).random(_shape(sizes)) >= rate
+    kept = generator_of(seed).random(_shape(sizes)) >= rate
     return np.where(kept, x / x.dtype.type(1 - rate), x.dtype.type(0))
 
 
@@ -237,7 +194,7 @@ def dropout(
 def gamma(shape: Sequence[int], alpha: Any, dtype: Any = None, seed: Seed = None) -> np.ndarray:
     """Return draws of the gamma distribution with shape parameter `alpha` and scale 1."""
     kind = _type(dtype, "f", "float32")
-    return _generator(seed).gamma(_positive(alpha, "alpha"), size=_shape(shape)).astype(kind)
+    return generator_of(seed).gamma(_positive(alpha, "alpha"), size=_shape(shape)).astype(kind)
 
 
 @_in_graphs
@@ -247,7 +204,7 @@ def beta(
     """Return draws of the beta distribution with parameters `alpha` and `beta`."""
     kind = _type(dtype, "f", "float32")
     parameters = _positive(alpha, "alpha"), _positive(beta, "beta")
-    return _generator(seed).beta(*parameters, size=_shape(shape)).astype(kind)
+    return generator_of(seed).beta(*parameters, size=_shape(shape)).astype(kind)
 
 
 @_in_graphs
@@ -263,7 +220,7 @@ def binomial(
             "`counts` must not be negative and `probabilities` from 0 to 1, received "
             f"{counts.tolist()!r:.100} and {chances.tolist()!r:.100}"
         )
-    return _generator(seed).binomial(counts, chances, size=_shape(shape)).astype(kind)
+    return generator_of(seed).binomial(counts, chances, size=_shape(shape)).astype(kind)
 
 
 def _positive(values: Any, name: str) -> np.ndarray:

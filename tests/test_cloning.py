@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fastconv import layers, models, ops
+from fastconv import layers, models, ops, optimizers
 
 X = np.random.default_rng(0).standard_normal((5, 4)).astype(np.float32)
 
@@ -137,3 +137,16 @@ def test_functions_of_tensors_are_cloned_and_never_given_to_the_function():
         found, expected = clone({"a": X, "b": X}), model({"a": X, "b": X})
         for key in expected:
             np.testing.assert_array_equal(found[key], expected[key])
+
+
+def test_clones_are_compiled_as_the_model_is():
+    model = models.Sequential([layers.Input((3,)), layers.Dense(1)])
+    assert not models.clone_model(model).compiled
+    model.compile(optimizers.SGD(0.25), "mse", metrics=["mae"], steps_per_execution=3)
+    for clone in (models.clone_model(model), models.clone_model(model, clone_function=_again)):
+        assert clone.get_compile_config() == model.get_compile_config()
+        assert clone.optimizer is not model.optimizer
+
+
+def _again(layer):
+    return type(layer).from_config(layer.get_config())

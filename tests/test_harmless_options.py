@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fastconv import layers, models
+from fastconv import callbacks, layers, models
 from fastconv.common.naming import reset
 from fastconv.utils import set_random_seed
 
@@ -34,6 +34,55 @@ def test_options_of_execution_change_no_bit(options):
         trained.append(model.get_weights())
     for a, b in zip(*trained, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+class Calls(callbacks.Callback):
+    """The numbers of batches of all calls, and those of samples that a batch of predict holds."""
+
+    def __init__(self):
+        super().__init__()
+        self.begun, self.ended, self.samples = [], [], []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.begun.append(batch)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.ended.append(batch)
+        assert logs["loss"] > 0
+
+    on_test_batch_begin, on_predict_batch_begin = on_train_batch_begin, on_train_batch_begin
+    on_test_batch_end = on_train_batch_end
+
+    def on_predict_batch_end(self, batch, logs=None):
+        self.ended.append(batch)
+        self.samples.append(len(logs["outputs"]))
+
+
+@pytest.mark.parametrize(
+    "every, begun, ended, samples",
+    [(1, [0, 1, 2], [0, 1, 2], [3, 3, 2]), (2, [0, 2], [1, 3], [6, 2]), (5, [0], [4], [8])],
+)
+@pytest.mark.parametrize("mode", ["fit", "evaluate", "predict", "predict of batches"])
+def test_callbacks_run_once_per_execution(mode, every, begun, ended, samples):
+    model, calls = network(steps_per_execution=every), Calls()
+    if mode == "fit":
+        model.fit(X, Y, batch_size=3, callbacks=calls, verbose=0)
+    elif mode == "evaluate":
+        model.evaluate(X, Y, batch_size=3, callbacks=calls, verbose=0)
+    else:
+        batches = (X[i : i + 3] for i in (0, 3, 6))
+        x = (X,) if mode == "predict" else (batches,)
+        size = {"batch_size": 3} if mode == "predict" else {}
+        model.predict(*x, **size, callbacks=calls, verbose=0)
+        assert calls.samples == samples
+    assert (calls.begun, calls.ended) == (begun, ended)
+
+
+def test_files_hold_the_steps_per_execution(tmp_path):
+    model, calls = network(steps_per_execution=4), Calls()
+    model.save(tmp_path / "model.keras")
+    models.load_model(tmp_path / "model.keras").fit(X, Y, batch_size=1, callbacks=calls, verbose=0)
+    assert calls.ended == [3, 7]
 
 
 def test_steps_per_execution_must_be_positive():

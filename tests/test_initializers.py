@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
-from fastconv import initializers, layers
+from fastconv import initializers, layers, random
 from fastconv.serialization import deserialize, serialize
 from fastconv.utils import set_random_seed
 
@@ -136,3 +138,13 @@ def test_the_common_seed_restarts_the_stream():
 def test_arguments_out_of_range_are_refused(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+@pytest.mark.parametrize("cls", [initializers.RandomNormal, initializers.Orthogonal])
+def test_a_seed_generator_gives_other_numbers_at_every_call(cls):
+    one, other = (cls(seed=random.SeedGenerator(3)) for _ in range(2))
+    first, second = one((3, 4)), one((3, 4))
+    assert not np.array_equal(first, second)
+    np.testing.assert_array_equal(first, other((3, 4)))
+    restored = deserialize(json.loads(json.dumps(serialize(one))), "initializers")
+    np.testing.assert_array_equal(restored((3, 4)), first)  # a file holds where it begins

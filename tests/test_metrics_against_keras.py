@@ -286,3 +286,28 @@ def test_a_configuration_may_name_an_optimizer_in_any_case():
     assert (
         type(optimizers.deserialize({"class_name": "RMSPROP", "config": {}})).__name__ == "RMSprop"
     )
+
+
+@pytest.mark.parametrize(
+    "summation, unweighted, weighted",
+    [("interpolation", 0.75, 0.3), ("minoring", 0.6111111, 0.2666667),
+     ("majoring", 0.8888889, 0.3333333)],
+)  # fmt: skip
+def test_the_area_of_gains_is_that_of_keras(summation, unweighted, weighted):
+    labels = [0, 0, 1, 1, 0, 1, 1, 0]
+    scores = [0.1, 0.4, 0.35, 0.8, 0.6, 0.7, 0.95, 0.2]
+    for weights, expected in ((None, unweighted), ([1, 2, 3, 1, 2, 1, 0.5, 1], weighted)):
+        area = metrics.AUC(5, curve="prgain", summation_method=summation)
+        area.update_state(labels, scores, weights)
+        assert area.result() == pytest.approx(expected, rel=1e-6)
+        assert metrics.AUC.from_config(area.get_config()).curve == "PRGAIN"
+
+
+def test_gains_of_several_labels_and_without_true_positives():
+    several = metrics.AUC(4, curve="PRGAIN", multi_label=True)
+    several.update_state([[0, 1], [1, 0], [1, 1], [0, 0]],
+                         [[0.3, 0.6], [0.6, 0.1], [0.2, 0.9], [0.4, 0.45]])  # fmt: skip
+    assert several.result() == pytest.approx(0.375)
+    none = metrics.AUC(4, curve="PRGAIN")
+    none.update_state([1, 0], [0.0, 0.0])
+    assert none.result() == pytest.approx(0.5)

@@ -8,6 +8,7 @@ import pytest
 from fastconv import layers, models, optimizers, parameters
 from fastconv.plan import Plan
 from fastconv.plan.fusion import fuse
+from fastconv.testing import check_layer
 from fastconv.utils import set_random_seed
 from tests.golden.golden_file import load
 from tests.support.layer_passes import build, passes
@@ -308,7 +309,6 @@ def test_saving_and_loading(tmp_path):
         (lambda: layers.BatchNormalization([1, 2]), TypeError, "`axis` must be an integer"),
         (lambda: build(layers.BatchNormalization(4), (5, 5, 3)), ValueError, "must be from 1 to 3"),
         (lambda: build(layers.BatchNormalization(0), (5, 5, 3)), ValueError, "received 0"),
-        (lambda: layers.LayerNormalization(rms_scaling=True), ValueError, "`rms_scaling` of Layer"),
         (lambda: build(layers.LayerNormalization([1, -1]), (3,)), ValueError, "name axes once"),
         (lambda: build(layers.LayerNormalization("x"), (3,)), TypeError, "must be integers"),
         (lambda: layers.GroupNormalization(0), ValueError, "positive or -1, received 0"),
@@ -323,3 +323,18 @@ def test_saving_and_loading(tmp_path):
 def test_arguments_and_inputs_that_do_not_fit_are_refused(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+@pytest.mark.parametrize("axis", [-1, [1, 2]])
+def test_rms_scaling_divides_by_the_deviation_alone(axis):
+    """Keras subtracts no mean, though the variance is that around it, and has gamma alone."""
+    x = ((np.arange(24) % 7) / 4 - 1).astype(np.float32).reshape(2, 3, 4)
+    layer = layers.LayerNormalization(axis, rms_scaling=True, scale=False)
+    model = models.Sequential([layers.Input(x.shape[1:]), layer])
+    axes = (1, 2) if axis != -1 else (-1,)
+    expected = x / np.sqrt(x.var(axes, keepdims=True) + 1e-3)
+    np.testing.assert_allclose(model.predict(x, verbose=0), expected, rtol=1e-5, atol=1e-5)
+    assert [weight.shape for weight in layer.weights] == [(3, 4) if axis != -1 else (4,)]
+    again = type(layer).from_config(layer.get_config())
+    assert again.rms_scaling and not again.scale
+    check_layer(layer, x.shape[1:])

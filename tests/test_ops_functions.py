@@ -278,3 +278,59 @@ def test_norms_of_matrices(ord, axis):
         ends = [ops.norm(x + sign * step, ord, axis).sum() for sign in (1, -1)]
         slope = (ends[0] - ends[1]) / 2e-6
         assert plan.input_gradients[0][index] == pytest.approx(slope, abs=1e-4)
+
+
+FLAT = {
+    "sort": lambda x: ops.sort(x, axis=None),
+    "concatenate": lambda x: ops.concatenate([x, x * 2.0], axis=None),
+}
+
+
+@pytest.mark.parametrize("name", FLAT)
+def test_axis_none_is_the_flat_array(name):
+    x = np.random.default_rng(0).standard_normal((2, 3)).astype(np.float32)
+    flat = x.reshape(-1)
+    expected = np.sort(flat) if name == "sort" else np.concatenate([flat, flat * 2])
+    np.testing.assert_array_equal(FLAT[name](x), expected)
+    start = layers.Input(x.shape)
+    y = FLAT[name](start[0])
+    assert y.shape == expected.shape
+    differential = Differential(Network([start], [y[None]]).graph(), 1, parameters_of([]))
+    differential.inputs[0][...] = x
+    dy = np.arange(len(expected), dtype=np.float32)
+    differential.output_gradients[0][...] = dy
+    differential.run()
+    np.testing.assert_array_equal(differential.outputs[0][0], expected)
+    back = dy[np.argsort(np.argsort(flat))] if name == "sort" else dy[:6] + 2 * dy[6:]
+    np.testing.assert_allclose(differential.input_gradients[0][0], back.reshape(x.shape))
+
+
+def test_axes_from_the_end_and_of_the_flat_array():
+    x = np.arange(6.0).reshape(1, 2, 3)
+    np.testing.assert_array_equal(ops.transpose(x, (0, -1, -2)), x.transpose(0, 2, 1))
+    assert ops.transpose(layers.Input((None, 3)), (0, -1, 1)).shape == (None, 3, None)
+    assert ops.argsort([[3, 1], [2, 0]], axis=None).tolist() == [3, 1, 2, 0]
+    assert ops.multi_hot([[[0], [2]]], 3).tolist() == [[[1, 0, 1]]]  # as Keras
+
+
+def test_images_of_unknown_size_are_cropped_by_margins():
+    images = layers.Input((None, None, 3))
+    cropped = ops.image.crop_images(images, 1, 0, 2, 3)
+    model = models.Model(images, cropped)
+    x = np.random.default_rng(0).random((2, 6, 7, 3), np.float32)
+    np.testing.assert_array_equal(model.predict(x, verbose=0), x[:, 1:-2, :-3])
+    with pytest.raises(ValueError, match="images of unknown size have margins"):
+        ops.image.crop_images(images, 1, 0, target_height=2, target_width=2)
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [(lambda x: ops.sort(x, axis=10), "`axis` must be axes from -4 to 3"),
+     (lambda x: ops.roll(x, 1, axis=4), "`axis` must be axes from -4 to 3"),
+     (lambda x: ops.transpose(x, (0, 1, 2, -5)), "`axes`"),
+     (lambda x: ops.conv_transpose(x, np.ones((2, 2, 4, 5)), 2), "input channels must match"),
+     (lambda x: ops.image.rgb_to_grayscale(x[0, 0]), "`images` must have 3 or 4 axes")],
+)  # fmt: skip
+def test_shapes_that_do_not_fit_are_refused_before_they_run(call, message):
+    with pytest.raises(ValueError, match=message):
+        call(layers.Input((4, 4, 3)))

@@ -62,6 +62,17 @@ def test_a_constant_becomes_zero():
     np.testing.assert_allclose(y, [[0, 1e7]], rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "axis, given, shape", [([1, 3], (2, 4), (1, 2, 1, 4)), (None, (), (1, 1, 1, 1)),
+                           (-1, (), (1, 1, 1, 4))])  # fmt: skip
+def test_given_statistics_have_the_axes_of_the_input_once_built(axis, given, shape):
+    layer = layers.Normalization(axis, np.full(given, 2.0), np.ones(given))
+    assert np.shape(layer.mean) == given
+    layer.build((None, 2, 3, 4))
+    assert layer.mean.shape == layer.variance.shape == shape
+    np.testing.assert_array_equal(layer.mean, np.full(shape, 2))
+
+
 def test_large_means_cost_no_digits_of_given_statistics():
     x = np.float32(1e6) + np.arange(8, dtype=np.float32).reshape(-1, 1)
     y = run(layers.Normalization(mean=1e6, variance=4.0), x)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import collections
 import copy
+import io
 import pickle
+import zipfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -572,3 +576,89 @@ def test_losses_are_added_in_call_alone_also_after_an_error():
         layer(layers.Input((3,)))
     with pytest.raises(RuntimeError, match="add_loss\\(\\) must be called in the `call`"):
         layer.add_loss(layers.Input((3,)))
+
+
+@saving.register_keras_serializable("tests")
+class Nested(models.Model):
+    """Layers in lists of lists, and a list that contains itself."""
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        self.blocks = [[layers.Dense(3), (layers.Dense(3),)], {"last": [[layers.Dense(2)]]}]
+        self.blocks.append(self.blocks)
+
+    def call(self, x):
+        (first, (second,)), last = self.blocks[:2]
+        return last["last"][0][0](second(first(x)))
+
+
+def test_layers_in_lists_of_lists_belong_to_the_model(tmp_path):
+    model = Nested()
+    x = np.linspace(-1, 1, 8, dtype=np.float32).reshape(2, 4)
+    expected = model(x)
+    assert [len(part) for part in (model.layers, model.trainable_weights)] == [3, 6]
+    model.save(tmp_path / "nested.keras")
+    np.testing.assert_array_equal(models.load_model(tmp_path / "nested.keras")(x), expected)
+    with zipfile.ZipFile(tmp_path / "nested.keras") as archive:
+        weights = h5py.File(io.BytesIO(archive.read("model.weights.h5")))
+    assert sorted(weights["blocks"]) == ["container", "container_1"]  # as Keras calls them
+    assert sorted(weights["blocks/container"]) == ["container", "dense"]
+
+
+def test_models_are_saved_before_they_are_built(tmp_path):
+    model = Nested()
+    model.save(tmp_path / "nested.keras")
+    assert not models.load_model(tmp_path / "nested.keras").built
+    with pytest.raises(ValueError, match="has no shapes and weights before it is built"):
+        model.input_shape  # noqa: B018
+
+
+def test_layers_without_call_hold_weights():
+    class Store(layers.Layer):
+        pass
+
+    store = Store()
+    assert store.add_weight("scale", (2,)).shape == (2,)
+    with pytest.raises(NotImplementedError, match="Store must define `call`"):
+        Store()(np.ones((1, 2)))
+
+    class Scaled(Store):
+        def call(self, x):
+            return x * 2.0
+
+    np.testing.assert_array_equal(Scaled()(np.ones((1, 2))), [[2, 2]])
+
+
+def test_composite_functions_train_the_weights_that_they_are_given():
+    class Scale(layers.Layer):
+        def build(self, input_shape):
+            self.scale = self.add_weight("scale", input_shape[-1:], "ones")
+
+        def call(self, x):
+            return ops.rms_normalization(x, self.scale)
+
+    model = models.Sequential([layers.Input((3,)), Scale()])
+    model.compile(optimizers.SGD(1.0), "mse")
+    model.fit(np.eye(3), np.zeros((3, 3)), verbose=0)
+    assert (model.get_weights()[0] < 1).all()
+
+
+def test_compute_loss_need_not_take_training():
+    class Own(models.Model):
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):
+            return ops.mean(ops.square(y - y_pred))
+
+    x = layers.Input((2,))
+    model = Own(x, layers.Dense(1)(x))
+    for loss in ({}, {"loss": "mse"}):
+        model.compile("sgd", **loss)
+        assert model.evaluate(np.ones((2, 2)), np.zeros((2, 1)), verbose=0) >= 0
+
+
+@pytest.mark.parametrize("several", [tuple, list, collections.namedtuple("Pair", "a b")._make])
+def test_outputs_have_the_form_that_the_model_was_given(several):
+    x = layers.Input((2,))
+    outputs = several([layers.Dense(1)(x), layers.Dense(1)(x)])
+    model = models.Model(x, outputs)
+    for result in (model(np.ones((1, 2))), model.predict(np.ones((1, 2)), verbose=0)):
+        assert type(result) is type(outputs) and len(result) == 2

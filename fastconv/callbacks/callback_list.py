@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from fastconv.callbacks.callback import HOOKS, Callback
@@ -80,6 +80,36 @@ class CallbackList:
         """Call `hook` of every callback that defines it, with the number of the epoch or batch."""
         for function in self._hooks.get(hook, ()):
             function(*index, {} if logs is None else logs)
+
+    def of_batches(self, mode: str, every: int, done: int = 0) -> BatchHooks:
+        """Return the hooks that are called once per `every` batches of "train", "test" or
+        "predict", of which `done` are over."""
+        return BatchHooks(self, mode, every, done)
+
+
+class BatchHooks:
+    """`on_{mode}_batch_begin` before, and `on_{mode}_batch_end` after every `every` batches and the
+    last one: `steps_per_execution` of `compile`.
+
+    They get the number of the first and the last batch of a group, as if all were whole.
+    """
+
+    def __init__(self, hooks: CallbackList, mode: str, every: int, done: int):
+        self._call, self._every = hooks.call, every
+        self._begin, self._end = f"on_{mode}_batch_begin", f"on_{mode}_batch_end"
+        self._wants_begin, self.wants_end = hooks.wants(self._begin), hooks.wants(self._end)
+        self._done = done  # number of batches up to the last call of the second hook
+
+    def begin(self, batch: int) -> None:
+        """Call the first hook if `batch` begins a group."""
+        if self._wants_begin and batch % self._every == 0:
+            self._call(self._begin, batch)
+
+    def end(self, done: int, logs: Callable[[], dict[str, Any]], last: bool = False) -> None:
+        """Call the second hook if `done` batches, or the `last` ones, end a group."""
+        if self.wants_end and done > self._done and (last or done % self._every == 0):
+            self._done = done
+            self._call(self._end, -(-done // self._every) * self._every - 1, logs=logs())
 
 
 def _overrides(callback: Callback, hook: str) -> bool:

@@ -12,6 +12,12 @@ import numpy as np
 from fastconv.common.suggestions import did_you_mean
 
 INT64_MAX = 2**63 - 1
+
+
+class WrongType(TypeError, ValueError):
+    """An argument of the wrong type: a `TypeError`, and the `ValueError` that Keras raises."""
+
+
 _INT_OR_PAIR = "an integer or a pair of integers"
 
 
@@ -42,7 +48,7 @@ def integer_part(part: Any, name: str, received: Any, minimum: int, wanted: str)
     result = as_integer(part)
     if result is None:
         kind = type(part).__name__
-        raise TypeError(f"`{name}` must be {wanted}, received {received!r} ({kind})")
+        raise WrongType(f"`{name}` must be {wanted}, received {received!r} ({kind})")
     if result < minimum:
         bound = {0: "not be negative", 1: "be positive"}.get(minimum, f"be at least {minimum}")
         raise ValueError(f"`{name}` must {bound}, received {received!r}")
@@ -109,7 +115,7 @@ def number(
     if isinstance(value, np.ndarray) and value.shape == ():
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"`{name}` must be a number, received {value!r}")
+        raise WrongType(f"`{name}` must be a number, received {value!r}")
     try:
         result = float(value)
     except OverflowError:  # an integer beyond 1e308
@@ -135,7 +141,7 @@ def choice(value: Any, name: str, options: tuple[str, ...]) -> str:
     ValueError: `padding_mode` must be one of "zeros", "edge", received 'adge'; did you mean 'edge'?
     """
     if not isinstance(value, str):
-        raise TypeError(f"`{name}` must be a string, received {value!r}")
+        raise WrongType(f"`{name}` must be a string, received {value!r}")
     if value not in options:
         listed = ", ".join(f'"{option}"' for option in options)
         raise ValueError(

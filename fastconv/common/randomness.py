@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.common.arguments import normalize_int
+
 
 class _State:
     generator = np.random.default_rng()
@@ -84,6 +86,56 @@ def seeded(seed: int) -> Iterator[None]:
 def draw_seed() -> int:
     """A fresh seed for something with a stream of its own, from the common stream."""
     return int(_State.generator.integers(2**63))
+
+
+class SeedGenerator:
+    """A stream of random numbers.
+
+    Args:
+        seed: integer of at least 0 that determines the numbers; None for one that is drawn.
+        name: shown by `repr`.
+
+    Raises TypeError for a seed that is not an integer, ValueError for a negative one.
+    """
+
+    initial_seed: int
+    name: str
+    generator: np.random.Generator
+
+    def __init__(self, seed: int | None = None, name: str | None = None):
+        drawn = draw_seed() if seed is None else normalize_int(seed, "seed", minimum=0)
+        self.initial_seed, self.name = drawn, name or "seed_generator"
+        self.generator = np.random.default_rng(drawn)
+
+    def next(self) -> int:
+        """Return a seed that no earlier call returned."""
+        return int(self.generator.integers(2**63))
+
+    def get_config(self) -> dict[str, Any]:
+        return {"seed": self.initial_seed}
+
+    def described(self) -> dict[str, Any]:
+        """Return the generator as part of a configuration in Keras's files."""
+        names = {"module": "keras.random", "class_name": "SeedGenerator", "registered_name": None}
+        return names | {"config": self.get_config()}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> SeedGenerator:
+        return cls(**config)
+
+    def __repr__(self) -> str:
+        return f"<SeedGenerator {self.name} seed={self.initial_seed}>"
+
+
+def generator_of(seed: Any) -> np.random.Generator:
+    """The generator of a `SeedGenerator`, one that begins at an integer, or the common one."""
+    if isinstance(seed, np.random.Generator):
+        return seed
+    if seed is None:
+        return generator()
+    if isinstance(seed, SeedGenerator):
+        return seed.generator
+    return np.random.default_rng(normalize_int(seed, "seed", minimum=0))
 
 
 _ELEMENT: ContextVar[list[int] | None] = ContextVar("element", default=None)

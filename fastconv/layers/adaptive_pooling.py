@@ -36,7 +36,7 @@ class _AdaptivePooling(Spatial):
         return (*self.pair(self.output_size), image[-1])
 
     def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"output_size": list(self.output_size)}
+        return super().get_config() | {"output_size": self.output_size}
 
 
 class _AdaptiveAveragePooling(_AdaptivePooling):

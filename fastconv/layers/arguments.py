@@ -80,11 +80,13 @@ def given_arguments(
     named: dict[str, Any] = {}
     for name, value in given.arguments.items():
         kind = signature.parameters[name].kind
-        if kind is inspect.Parameter.VAR_POSITIONAL and value:
-            raise TypeError(
-                f"`{function.__name__}` must name its arguments, received {len(value)} more than "
-                "it names"
-            )
+        if kind is inspect.Parameter.VAR_POSITIONAL:
+            if value:
+                raise TypeError(
+                    f"`{function.__name__}` must name its arguments, received {len(value)} more "
+                    "than it names"
+                )
+            continue
         named.update(value if kind is inspect.Parameter.VAR_KEYWORD else {name: value})
     named.pop("self", None)
     return named

@@ -27,7 +27,7 @@ import numpy as np
 
 from fastconv import constraints, initializers, regularizers
 from fastconv.common import html
-from fastconv.common.arguments import is_name
+from fastconv.common.arguments import WrongType, is_name
 from fastconv.common.arrays import real_array
 from fastconv.common.changeable import plans_are_stale
 from fastconv.common.keywords import NamedArguments, accepted_by, check_keywords
@@ -145,6 +145,8 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
         )
         self._input_shape: Any = None
         self.activity_regularizer: Regularizer | None = regularizers.get(activity_regularizer)
+        if not isinstance(trainable, (bool, np.bool_)):
+            raise WrongType(f"`trainable` must be a boolean, received {trainable!r:.100}")
         self._trainable = bool(trainable)
         self._variables: list[Variable] = []
         self.calls: list[Call] = []
@@ -153,9 +155,10 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
         self._tracer = Tracer(self) if own_call else None
 
     def __init_subclass__(cls, **options: Any) -> None:
-        traced = not is_builtin(cls) and not is_builtin(definer(cls, "call"))
-        if traced and getattr(cls.operations, "__isabstractmethod__", False):
-            cls.operations = _operations_of_traced
+        abstract = getattr(cls.operations, "__isabstractmethod__", False)
+        if not is_builtin(cls) and (abstract or cls.operations is _operations_not_defined):
+            traced = not is_builtin(definer(cls, "call"))
+            cls.operations = _operations_of_traced if traced else _operations_not_defined
         super().__init_subclass__(**options)
         if not cls.takes_unknown_sizes:
             accept_unknown_sizes(cls)
@@ -680,6 +683,12 @@ class _Operations:
 
 def _operations_of_traced(self: Layer, input_shape: Any) -> list[Operation]:
     raise TypeError(f"layer {self.name!r} is traced: see `inner_network`")
+
+
+def _operations_not_defined(self: Layer, input_shape: Any) -> list[Operation]:
+    raise NotImplementedError(
+        f"layer {self.name!r} computes nothing: {type(self).__name__} must define `call`"
+    )
 
 
 def sample_shape(shape: Any, name: str = "input_shape") -> tuple[int | None, ...]:

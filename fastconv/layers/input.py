@@ -37,8 +37,10 @@ class InputLayer(Layer):
             shape = input_shape
         sizes: Sequence[int | None] | None = shape
         if batch_shape is not None:
-            if shape is not None:
-                raise ValueError("only one of `shape` and `batch_shape` may be given")
+            given = {"shape": shape, "batch_size": batch_size}
+            for argument, value in given.items():
+                if value is not None:
+                    raise ValueError(f"only one of `{argument}` and `batch_shape` may be given")
             batch_size, *sizes = batch_shape
         if sizes is None:
             raise ValueError("`shape` must be given, received None")
@@ -64,6 +66,11 @@ class InputLayer(Layer):
 
     def operations(self, input_shape: Shape) -> list[Operation]:
         return []
+
+    @property
+    def batch_shape(self) -> Shape:
+        """The shape with the batch, whose size is None."""
+        return self.input_shape
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -22,7 +22,9 @@ from fastconv.constraints import Constraint
 from fastconv.initializers import Initializer
 from fastconv.layers.axes import OnAxes, one_axis, with_axes_last
 from fastconv.layers.base import Layer, check_options
+from fastconv.layers.tracing import Tracer
 from fastconv.layers.weight_spec import SpecField, WeightSpec, built, spec_fields
+from fastconv.ops.neural import layer_normalization
 from fastconv.parameters import Variable
 from fastconv.plan import operations
 from fastconv.plan.operations import Operation
@@ -52,6 +54,7 @@ class _Scaling(OnAxes):
     beta_initializer, beta_regularizer, beta_constraint = spec_fields("beta_spec")
     center: bool
     scale: bool
+    rms_scaling: bool = False  # gamma alone, whatever the two are
 
     def __init__(
         self,
@@ -70,9 +73,9 @@ class _Scaling(OnAxes):
     def build(self, input_shape: Shape) -> None:
         sizes = sample_sizes(input_shape)
         shape = tuple(sizes[axis - 1] for axis in self.axes_of(input_shape))
-        if self.scale:
+        if self.scale or self.rms_scaling:
             self.gamma = self.gamma_spec.create(self, shape)
-        if self.center:
+        if self.center and not self.rms_scaling:
             self.beta = self.beta_spec.create(self, shape)
         super().build(input_shape)
 
@@ -211,7 +214,8 @@ class LayerNormalization(_Scaling):
         center, scale: whether to use beta and gamma.
         beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer, beta_constraint,
         gamma_constraint: as for `BatchNormalization`.
-        rms_scaling: must be False.
+        rms_scaling: whether to compute gamma * x / sqrt(variance + epsilon), without the mean and
+            without beta, whatever `center` and `scale` are.
         name, trainable, dtype, input_shape: see `Layer`.
 
     Weights: gamma, beta, each with the sizes of the axes.
@@ -234,14 +238,10 @@ class LayerNormalization(_Scaling):
         rms_scaling: bool = False,
         **common: Unpack[LayerOptions],
     ):
-        check_options("LayerNormalization", rms_scaling=rms_scaling or None)
-        super().__init__(
-            axis,
-            epsilon,
-            center,
-            scale,
-            **common,
-        )
+        super().__init__(axis, epsilon, center, scale, **common)
+        self.rms_scaling: bool = bool(rms_scaling)
+        if self.rms_scaling:
+            self._tracer = Tracer(self)
         self.gamma_spec: WeightSpec = WeightSpec.of(
             "gamma", gamma_initializer, gamma_regularizer, gamma_constraint
         )
@@ -256,8 +256,16 @@ class LayerNormalization(_Scaling):
         )
         return with_axes_last(axes, len(input_shape), [normalization])
 
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        if not self.rms_scaling:
+            return super().call(inputs, training)
+        axes = self.axes_of(inputs.shape)
+        return layer_normalization(
+            inputs, self.gamma, axis=axes, epsilon=self.epsilon, rms_scaling=True
+        )
+
     def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"rms_scaling": False}
+        return super().get_config() | {"rms_scaling": self.rms_scaling}
 
 
 class GroupNormalization(_Scaling):

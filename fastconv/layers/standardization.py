@@ -87,8 +87,8 @@ class Normalization(Layer):
 
     @property
     def mean(self) -> Any:
-        """The mean of every index of `axis`: as given, or float32 with all axes of the input, whose
-        other sizes are 1; None before the layer is built."""
+        """The mean of every index of `axis`: as given before the layer is built, or None; then
+        float32 with all axes of the input, whose other sizes are 1."""
         return self._spread(self._mean, self.adapt_mean)
 
     @property
@@ -97,11 +97,12 @@ class Normalization(Layer):
         return self._spread(self._variance, self.adapt_variance)
 
     def _spread(self, given: Any, weight: Variable | None) -> Any:
-        if given is not None or weight is None:
+        if not self.built:
             return given
         kept, rank = self._axes(self._input_shape), len(self._input_shape)
         others = [axis for axis in range(rank) if axis not in kept]
-        return np.expand_dims(weight.numpy(), others)
+        values = given if weight is None else weight.numpy()
+        return np.expand_dims(self._broadcast(values, self._sizes(self._input_shape)), others)
 
     def _axes(self, input_shape) -> list[int]:
         return positive_axes(self, self.axis, len(input_shape)) if self.axis else []

@@ -246,17 +246,26 @@ class Tracer:
 
 def children(layer: Any) -> dict[str, Any]:
     """Return the layers in the attributes of `layer`, in the order of assignment, by their paths in
-    Keras's files: the name of the attribute, and in a list or dict that of the class, numbered."""
+    Keras's files: the name of the attribute, and in a list or dict that of the class, numbered, or
+    "container" for a list or dict in it."""
     found: dict[str, Any] = {}
     for name, value in vars(layer).items():
         if hasattr(value, "all_operations"):
             found[name] = value
         elif is_several(value) and name not in _NOT_CHILDREN:
-            counter: Counter[str] = Counter()
-            for each in value.values() if isinstance(value, dict) else value:
-                if hasattr(each, "all_operations"):
-                    found[f"{name}/{numbered(snake_case(class_name(each)), counter)}"] = each
+            _find_in(value, name, found, ())
     return {path: each for path, each in found.items() if each is not layer}
+
+
+def _find_in(several: Any, path: str, found: dict[str, Any], outer: tuple[int, ...]) -> None:
+    """Add the layers in a list or dict to `found`; `outer` are the ids of those that contain it."""
+    counter: Counter[str] = Counter()
+    for each in several.values() if isinstance(several, dict) else several:
+        if hasattr(each, "all_operations"):
+            found[f"{path}/{numbered(snake_case(class_name(each)), counter)}"] = each
+        elif is_several(each) and id(each) not in (*outer, id(several)):
+            inner = f"{path}/{numbered('container', counter)}"
+            _find_in(each, inner, found, (*outer, id(several)))
 
 
 # Attributes of all layers, which may be long.

@@ -252,7 +252,8 @@ class AUC(_Counts):
 
     Args:
         num_thresholds: how many thresholds the curve is made of, evenly spaced; at most 2^24.
-        curve: "ROC", or "PR" for precision and recall.
+        curve: "ROC"; "PR" for precision and recall; "PRGAIN" for their gains over a classifier
+            that always predicts 1 (Flach & Kull, NeurIPS 2015).
         summation_method: "interpolation", or rectangles of the smaller ("minoring") or larger
             ("majoring") height. For "PR" the interpolation is that of Davis & Goadrich, ICML 2006.
         name, dtype: see `Metric`.
@@ -285,7 +286,7 @@ class AUC(_Counts):
         label_weights: Sequence[float] | None = None,
         from_logits: bool = False,
     ):
-        one_of(str(curve).upper(), "curve", ("ROC", "PR"))
+        one_of(str(curve).upper(), "curve", ("ROC", "PR", "PRGAIN"))
         one_of(summation_method, "summation_method", ("interpolation", "minoring", "majoring"))
         if num_labels is not None and not multi_label:
             raise ValueError("`num_labels` is for `multi_label` only")
@@ -359,12 +360,23 @@ class AUC(_Counts):
         x, y = _ratio(false, self._negatives), recall
         if self.curve == "PR":
             x, y = recall, _ratio(true, true + false)
+        elif self.curve == "PRGAIN":
+            x, y = self._gains(true, false)
         heights = {
             "interpolation": (y[:-1] + y[1:]) / 2,
             "minoring": np.minimum(y[:-1], y[1:]),
             "majoring": np.maximum(y[:-1], y[1:]),
         }
         return (x[:-1] - x[1:]) * heights[self.summation_method]
+
+    def _gains(self, true: np.ndarray, false: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The gains of recall, at least 0, and of precision; 0 and 1 without true positives."""
+        odds = _ratio(self._positives, self._negatives)
+        of_recall = 1 - odds * _ratio(np.asarray(self._positives) - true, true)
+        of_precision = 1 - odds * _ratio(false, true)
+        return np.maximum(np.where(true == 0, 0, of_recall), 0), np.where(
+            true == 0, 1, of_precision
+        )
 
     def _interpolated_precision(self, true: np.ndarray, positive: np.ndarray) -> np.ndarray:
         """Between two points true positives are linear in all positives; precision is not."""

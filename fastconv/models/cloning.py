@@ -23,7 +23,7 @@ def clone_model(
     call_function: Callable[..., Any] | None = None,
     recursive: bool = False,
 ) -> Model:
-    """Return a model with the same layers and new weights, not compiled.
+    """Return a model with the same layers and new weights, compiled as `model` is.
 
     A layer that occurs several times in `model` is one layer in the clone, too.
 
@@ -59,6 +59,18 @@ def clone_model(
     for name, function in (("clone_function", clone_function), ("call_function", call_function)):
         if function is not None and not callable(function):
             raise TypeError(f"`{name}` must be a function, received {function!r}")
+    clone = _clone(model, input_tensors, clone_function, call_function, recursive)
+    with named_objects() as own:
+        given = model.get_compile_config()
+    if given is not None:
+        with custom_classes(own):
+            clone.compile_from_config(given)
+    return clone
+
+
+def _clone(
+    model: Model, input_tensors: Any, clone_function: Any, call_function: Any, recursive: bool
+) -> Model:
     if input_tensors is None and clone_function is None and call_function is None and not recursive:
         with named_objects() as own:
             config = model.get_config()

@@ -57,7 +57,7 @@ def layer_config(layer: Layer) -> dict[str, Any]:
     if isinstance(layer, (InputLayer, FunctionLayer)):
         return description
     if layer.is_traced:
-        if layer.input_shape is not None:
+        if layer.built:
             description["build_config"] = {"input_shape": layer.input_shape}
     elif _is_graph(layer):  # the shapes are those of its inputs
         description["build_config"] = {"input_shape": None}

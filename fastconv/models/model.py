@@ -127,7 +127,7 @@ class Model(Trainer, OpenSizes, Layer):
             "loss": "give `loss` to compile()",
             "run_eagerly": "there is no graph to leave",
             "jit_compile": "there is nothing to compile",
-            "steps_per_execution": "a step is one batch",
+            "steps_per_execution": "give it to compile()",
         }
     )
     class_name = registered_name = "Functional"
@@ -248,8 +248,8 @@ class Model(Trainer, OpenSizes, Layer):
     def network(self) -> Network:
         """The graph of the layers; ValueError before the model is built."""
         if self._network is None:
-            self.check_built()
-            assert self._ends is not None
+            if self._ends is None:
+                raise ValueError(self._why_not_built())
             self._network = Network(*self._ends)
             check_batch_axis(self._network)
         return self._network
@@ -261,6 +261,14 @@ class Model(Trainer, OpenSizes, Layer):
 
     def check_built(self) -> None:
         """Raise ValueError if the input shapes are not known yet."""
+        if not self.built:
+            raise ValueError(self._why_not_built())
+
+    def _why_not_built(self) -> str:
+        return (
+            f"{self.name!r} has no shapes and weights before it is built; call it on data, or call "
+            "build(input_shape)"
+        )
 
     def build_for(self, input_shape: Any) -> None:
         """Build the model for inputs of this shape, or list or dict of shapes, unless it is."""
@@ -399,7 +407,10 @@ class Model(Trainer, OpenSizes, Layer):
 
     def pack_outputs(self, flat: Sequence[Any]) -> Any:
         """Return one item per output in the structure of the model's outputs."""
-        return pack(_single(self._forms[1]), flat)
+        form = _single(self._forms[1])
+        packed = pack(form, flat)
+        # A named tuple is made by `_make`, another one by its class.
+        return getattr(form, "_make", type(form))(packed) if isinstance(form, tuple) else packed
 
     @property
     def input_shape(self) -> Any:

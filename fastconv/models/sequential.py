@@ -155,12 +155,11 @@ class Sequential(Model):
         """The layers, preceded by the `Input` if there is one."""
         return [*([self._ends[0][0].call.layer] if self._ends is not None else []), *self._layers]
 
-    def check_built(self) -> None:
-        if not self.built:
-            raise ValueError(
-                f"{self.name!r} has no shapes and weights before it is built; give the first "
-                "layer an `input_shape`, begin with an Input, or call build(input_shape)"
-            )
+    def _why_not_built(self) -> str:
+        return (
+            f"{self.name!r} has no shapes and weights before it is built; give the first layer an "
+            "`input_shape`, begin with an Input, or call build(input_shape)"
+        )
 
     def get_config(self) -> dict[str, Any]:
         """Return the configuration of the model without its weights, in Keras's format."""

@@ -256,7 +256,8 @@ def function(
         @functools.wraps(compute)
         def public(*arguments: Any, **keywords: Any) -> Any:
             symbolic = find_symbolic((*arguments, *keywords.values()))
-            convert = weight_tensor.get() if symbolic is None else None
+            # A composite function computes with its operands, so its weights are tensors, too.
+            convert = weight_tensor.get() if symbolic is None or composite else None
             if convert is not None:
                 arguments, keywords = _with_tensors((arguments, keywords), convert)
                 symbolic = find_symbolic((*arguments, *keywords.values()))

@@ -339,8 +339,10 @@ def _order(axes: Any, shape: tuple[int | None, ...]) -> tuple[int, ...]:
         return tuple(reversed(range(len(shape))))
     if not isinstance(axes, (tuple, list)):
         raise TypeError(f"`axes` must be a tuple of integers, received {axes!r}")
-    order = tuple(shapes.normalize_int(axis, "axes", minimum=0) for axis in axes)
-    if sorted(order) != list(range(len(shape))) or len(shape) > _MOST_AXES:
+    rank = len(shape)
+    numbers = [shapes.normalize_int(axis, "axes", minimum=-rank) for axis in axes]
+    order = tuple(number + rank if number < 0 else number for number in numbers)
+    if sorted(order) != list(range(rank)) or rank > _MOST_AXES:
         raise ValueError(
             f"`axes` must hold each axis of `x` once, at most {_MOST_AXES}, received {axes!r} for "
             f"shape {shape}"
@@ -370,7 +372,8 @@ def transpose(
 
     Args:
         x: of any shape with at most 8 axes, float32 or float64.
-        axes: axis i of the output is axis axes[i] of `x`; by default in reverse order.
+        axes: axis i of the output is axis axes[i] of `x`, negative ones from the end; by default
+            in reverse order.
         out, num_threads: as for `pad2d`.
 
     Returns:

@@ -214,14 +214,20 @@ def affine_transform(
 # ----------------------------------------------------------------------------- padding and cropping
 
 
-def _margins(size: int, before: Any, after: Any, target: int | None, sign: int) -> tuple[int, int]:
+def _margins(
+    size: int | None, before: Any, after: Any, target: int | None, sign: int
+) -> tuple[int, int]:
     """Return what is added (sign 1) or cut (-1) on two sides: two of the three numbers decide."""
     if (before, after, target).count(None) != 1:
         raise ValueError(
             "exactly two of the margins on both sides and the target size must be given, received "
             f"{before}, {after} and {target}"
         )
-    whole: Any = None if target is None else sign * (normalize_int(target, "target") - size)
+    whole: Any = None
+    if target is not None:
+        if size is None:
+            raise ValueError("images of unknown size have margins on both sides, and no target")
+        whole = sign * (normalize_int(target, "target") - size)
     before = whole - after if before is None else normalize_int(before, "margin", minimum=0)
     after = whole - before if after is None else normalize_int(after, "margin", minimum=0)
     if before < 0 or after < 0:
@@ -280,8 +286,8 @@ def crop_images(
     key = [slice(None)] * len(images.shape)
     top, bottom = _margins(images.shape[rows], top_cropping, bottom_cropping, target_height, -1)
     left, right = _margins(images.shape[columns], left_cropping, right_cropping, target_width, -1)
-    key[rows] = slice(top, images.shape[rows] - bottom)
-    key[columns] = slice(left, images.shape[columns] - right)
+    for axis, before, after in ((rows, top, bottom), (columns, left, right)):
+        key[axis] = slice(before, -after or None)
     return get_item(images, tuple(key))
 
 
@@ -294,6 +300,7 @@ def rgb_to_grayscale(images: Any, data_format: str | None = None) -> np.ndarray:
     >>> ops.image.rgb_to_grayscale(np.ones((2, 2, 3))).shape
     (2, 2, 1)
     """
+    _rows_and_columns(images, data_format)
     weights = np.array([0.2989, 0.587, 0.114], np.dtype(images.dtype))
     axis = len(images.shape) - (3 if _check_format(data_format) else 1)
     gray = linear.tensordot(images, weights, ([axis], [0]))

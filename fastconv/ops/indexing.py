@@ -8,7 +8,7 @@ import numpy as np
 
 from fastconv.ops._function import Spec, function
 from fastconv.ops.core import dtype_of
-from fastconv.ops.shaping import axes_of
+from fastconv.ops.shaping import axes_of, count
 
 
 def _scattered(dy, y, x, key):
@@ -78,29 +78,38 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> np.ndarray
 
 def _permuted_back(dy, y, x, axis):
     order = np.argsort(x, axis, kind="stable")
+    if axis is None:
+        dx = np.empty_like(dy)
+        dx[order] = dy
+        return dx.reshape(x.shape)
     dx = np.empty_like(dy)
     np.put_along_axis(dx, order, dy, axis)
     return dx
 
 
-def _same(x: Spec, axis: Any = None) -> tuple:
+def _sorted(x: Spec, axis: int | None = -1) -> tuple:
+    if axis is None:
+        return (count(x.shape),)
+    axes_of(axis, x.ndim)
     return x.shape
 
 
-@function("numpy", "Sort", gradient=_permuted_back, shape=_same)
-def sort(x: Any, axis: int = -1) -> np.ndarray:
-    """The elements along `axis` in ascending order.
+@function("numpy", "Sort", gradient=_permuted_back, shape=_sorted)
+def sort(x: Any, axis: int | None = -1) -> np.ndarray:
+    """The elements along `axis` in ascending order; of None, of the flat array.
 
     >>> from fastconv import ops
     >>> ops.sort([3, 1, 2]).tolist()
     [1, 2, 3]
     """
-    return np.take_along_axis(x, np.argsort(x, axis, kind="stable"), axis)
+    order = np.argsort(x, axis, kind="stable")
+    return x.reshape(-1)[order] if axis is None else np.take_along_axis(x, order, axis)
 
 
-@function("numpy", "Argsort", shape=_same, dtype="int32")
-def argsort(x: Any, axis: int = -1) -> np.ndarray:
-    """The indices that sort the elements along `axis`, int32; equal ones stay in order.
+@function("numpy", "Argsort", shape=_sorted, dtype="int32")
+def argsort(x: Any, axis: int | None = -1) -> np.ndarray:
+    """The indices that sort the elements along `axis`, int32; equal ones stay in order. None is
+    the flat array.
 
     >>> from fastconv import ops
     >>> ops.argsort([3, 1, 2]).tolist()
@@ -206,7 +215,8 @@ def multi_hot(
     dtype: Any = None,
     sparse: bool = False,
 ) -> np.ndarray:
-    """Vectors with 1 at each of the class numbers along the last axis of `inputs`.
+    """Vectors with 1 at each of the class numbers along the second axis of `inputs`, or the only
+    one.
 
     >>> from fastconv import ops
     >>> ops.multi_hot([[0, 2]], 3).tolist()
@@ -215,7 +225,7 @@ def multi_hot(
     _check_sparse(sparse)
     if num_classes is None:
         raise ValueError("`num_classes` must be given, received None")
-    hot = (inputs[..., None] == np.arange(num_classes)).any(-2 if inputs.ndim > 1 else 0)
+    hot = (inputs[..., None] == np.arange(num_classes)).any(1 if inputs.ndim > 1 else 0)
     return np.moveaxis(hot, -1, axis).astype(dtype_of(dtype))
 
 

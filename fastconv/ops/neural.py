@@ -242,17 +242,16 @@ def layer_normalization(
 ) -> np.ndarray:
     """(x - mean) / sqrt(variance + epsilon) * gamma + beta, with the moments along `axis`.
 
-    `epsilon` is 1e-7 by default. Raises ValueError for `rms_scaling`: see `rms_normalization`.
+    `epsilon` is 1e-7 by default. With `rms_scaling`, x / sqrt(variance + epsilon) * gamma: Keras
+    subtracts no mean and adds no `beta` then, though the variance is that around the mean.
 
     >>> from fastconv import ops
     >>> ops.layer_normalization([[1.0, 3.0]], epsilon=0.0).tolist()
     [[-1.0, 1.0]]
     """
-    if rms_scaling:
-        raise ValueError("`rms_scaling` must be False; use rms_normalization, received True")
     mean, variance = reductions.moments(as_float(x), axis, keepdims=True)
     inverse = arithmetic.rsqrt(variance + (EPSILON if epsilon is None else epsilon))
-    y = (x - mean) * inverse
+    y, beta = (x * inverse, None) if rms_scaling else ((x - mean) * inverse, beta)
     axes = axes_of(axis, len(x.shape))
     return _scaled(y, gamma, beta, [n if a in axes else 1 for a, n in enumerate(x.shape)])
 

@@ -39,6 +39,11 @@ def _axis(axis: Any, rank: int, name: str = "axis") -> int:
     return one
 
 
+def count(shape: Any) -> Any:
+    """Return the number of elements of an array of `shape`; None if a size is unknown."""
+    return None if None in shape else math.prod(shape)
+
+
 def _back(dy, y, x, *_, **__):
     """The gradient of functions that only change the shape."""
     return dy.reshape(x.shape)
@@ -201,7 +206,12 @@ def _rolled_back(dy, y, x, shift, axis):
     return np.roll(dy, negative, axis)
 
 
-@function("numpy", "Roll", gradient=_rolled_back, shape=lambda x, shift, axis=None: x.shape)
+def _rolled(x: Spec, shift: Any, axis: Any = None) -> tuple:
+    axes_of(axis, x.ndim)
+    return x.shape
+
+
+@function("numpy", "Roll", gradient=_rolled_back, shape=_rolled)
 def roll(x: Any, shift: Any, axis: Any = None) -> np.ndarray:
     """The elements moved by `shift` positions along `axis`; the last ones become the first.
 
@@ -216,11 +226,17 @@ def roll(x: Any, shift: Any, axis: Any = None) -> np.ndarray:
 
 
 def _split_back(dy, y, xs, axis):
+    if axis is None:
+        parts = np.split(dy, np.cumsum([x.size for x in xs])[:-1])
+        return ([part.reshape(x.shape) for part, x in zip(parts, xs, strict=True)],)
     ends = np.cumsum([x.shape[axis] for x in xs])[:-1]
     return (np.split(dy, ends, axis),)
 
 
-def _joined(xs: Any, axis: int = 0) -> tuple:
+def _joined(xs: Any, axis: int | None = 0) -> tuple:
+    if axis is None:
+        counts: list[Any] = [count(x.shape) for x in xs]
+        return (None if None in counts else sum(counts),)
     rank = xs[0].ndim
     axis = _axis(axis, rank)
     for x in xs:
@@ -232,14 +248,13 @@ def _joined(xs: Any, axis: int = 0) -> tuple:
                 f"`xs` must have equal sizes except along axis {axis}, received "
                 f"{[x.shape for x in xs]}"
             )
-    sizes = [x.shape[axis] for x in xs]
-    whole = None if None in sizes else sum(sizes)
+    whole = None if any(x.shape[axis] is None for x in xs) else sum(x.shape[axis] for x in xs)
     return (*xs[0].shape[:axis], whole, *xs[0].shape[axis + 1 :])
 
 
 @function("numpy", "Concatenate", "*xs", gradient=_split_back, shape=_joined)
-def concatenate(xs: Any, axis: int = 0) -> np.ndarray:
-    """Arrays joined along an axis.
+def concatenate(xs: Any, axis: int | None = 0) -> np.ndarray:
+    """Arrays joined along an axis; along None, all of their elements.
 
     >>> from fastconv import ops
     >>> ops.concatenate([[1, 2], [3]], axis=0).tolist()

@@ -261,7 +261,13 @@ def _enlarged(images, size, kernel_size, strides, padding, output_padding, dilat
 
 
 def _transposed_window(x_shape, w_shape, images, strides, padding, output_padding, dilation_rate):
-    """Return (shape of the output as images, arguments of the convolution that it transposes)."""
+    """Return (shape of the output as images, arguments of the convolution that it transposes);
+    ValueError if the channels of the input are not those of the kernel."""
+    if x_shape[-1] != w_shape[-1]:
+        raise ValueError(
+            f"the input channels must match the kernel (..., filters, {w_shape[-1]}), received "
+            f"{x_shape[-1]}"
+        )
     window = _window(images, strides, padding, dilation_rate)
     sizes, padding = (x_shape[1:-1], w_shape[:-2]), window["padding"]
     size = _enlarged(images, *sizes, strides, padding, output_padding, dilation_rate)

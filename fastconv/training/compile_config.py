@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from fastconv.common.arguments import number
+from fastconv.common.arguments import normalize_int, number
 from fastconv.common.tree import Names, check_keys, mapped
 from fastconv.common.user_warnings import warn_user
 from fastconv.losses import Loss
@@ -17,7 +17,7 @@ from fastconv.plan import Graph, operations
 from fastconv.serialization import describe_function, named_objects, plain, serialize
 
 # How Keras runs a model: part of the configuration, without effect on results.
-_EXECUTION = {"run_eagerly": False, "steps_per_execution": 1, "jit_compile": "auto"}
+_EXECUTION = {"run_eagerly": False, "jit_compile": "auto"}
 
 
 class CompileConfig:
@@ -40,7 +40,11 @@ class CompileConfig:
         loss_weights: Any = None,
         metrics: Any = None,
         weighted_metrics: Any = None,
+        steps_per_execution: int | str = 1,
     ):
+        if steps_per_execution == "auto":
+            steps_per_execution = 1
+        self.steps_per_execution: int = normalize_int(steps_per_execution, "steps_per_execution")
         for argument, given in {"metrics": metrics, "weighted_metrics": weighted_metrics}.items():
             if given is not None and not isinstance(given, (list, tuple, dict)):
                 raise ValueError(f"`{argument}` must be a list or a dict, received {given!r}")
@@ -125,6 +129,7 @@ class CompileConfig:
             "loss": mapped(_described, self.loss) or None,
             "loss_weights": self._loss_weights,
             **metrics,
+            "steps_per_execution": self.steps_per_execution,
             **_EXECUTION,
         }
 

@@ -35,6 +35,7 @@ from fastconv.metrics import Mean, Metric
 from fastconv.plan import Arena, Plan, Updates
 from fastconv.shapes import sample_sizes
 from fastconv.training.data import unpack_batch
+from fastconv.training.own_steps import loss_of_model
 
 _MOST_TRACES = 32  # structures and shapes of batches that a model remembers
 
@@ -118,8 +119,8 @@ class _TracedLoss:
             x, y, weight = data
             y_pred = model(x, training=training)
             with _recorded(model.own_metrics()) as updates:
-                loss = model.compute_loss(
-                    x=x, y=y, y_pred=y_pred, sample_weight=weight, training=training
+                loss = loss_of_model(
+                    model, x=x, y=y, y_pred=y_pred, sample_weight=weight, training=training
                 )
             if not isinstance(loss, SymbolicTensor):
                 raise TypeError(

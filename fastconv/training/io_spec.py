@@ -278,4 +278,4 @@ def joined_outputs(parts: Sequence[np.ndarray]) -> np.ndarray:
             "predict() returns one array, so the outputs of all batches must have one size, "
             f"received {sorted(sizes)}; call predict_on_batch() for each batch"
         )
-    return np.concatenate(parts)
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -13,6 +13,7 @@ into the plan instead: see `fastconv.training.computed_loss`.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ import numpy as np
 from fastconv.common.naming import is_builtin
 from fastconv.common.overriding import definer
 from fastconv.common.tree import Names, flatten, is_several, pack
+from fastconv.layers.arguments import parameters
 from fastconv.losses import Loss
 from fastconv.metrics import Metric
 from fastconv.training.data import ArraySource, Source, unpack_batch
@@ -103,9 +105,17 @@ class LossOfOutput(Loss):
         self._model = model
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        return self._model.compute_loss(
-            x=None, y=y_true, y_pred=y_pred, sample_weight=None, training=True
-        )
+        return loss_of_model(self._model, y=y_true, y_pred=y_pred, training=True)
+
+
+def loss_of_model(model: Any, *, training: bool, **arguments: Any) -> Any:
+    """Return `model.compute_loss(**arguments)`, with `training` unless its class, as in older
+    programs, does not take it."""
+    given = {"x": None, "sample_weight": None, **arguments}
+    kinds = parameters(model.compute_loss)
+    if "training" in kinds or inspect.Parameter.VAR_KEYWORD in kinds.values():
+        given["training"] = training
+    return model.compute_loss(**given)
 
 
 class RawSpec(IOSpec):

@@ -103,7 +103,7 @@ class Trainer(OwnLoops, OwnSteps):
         metrics: Iterable[Any] | None = None,
         weighted_metrics: Iterable[Any] | None = None,
         run_eagerly: bool = False,
-        steps_per_execution: int = 1,
+        steps_per_execution: int | str = 1,
         jit_compile: bool | str | None = "auto",
         auto_scale_loss: bool = True,
     ) -> None:
@@ -120,18 +120,23 @@ class Trainer(OwnLoops, OwnSteps):
                 sample weights. With several outputs: a list of lists, one per output, or a dict of
                 lists.
             weighted_metrics: the same, computed with sample weights.
-            run_eagerly, steps_per_execution, jit_compile, auto_scale_loss: accepted without effect,
-                since they do not change results: fastconv compiles no graphs, runs one step at a
-                time, and does not use reduced precision, for which the loss would be scaled.
+            steps_per_execution: number of batches per call of `on_train_batch_begin` and
+                `on_train_batch_end`, and of those of "test" and "predict"; "auto" is 1.
+            run_eagerly, jit_compile, auto_scale_loss: accepted without effect, since they do not
+                change results: fastconv compiles no graphs, and does not use reduced precision, for
+                which the loss would be scaled.
 
         Raises ValueError or TypeError for an unknown or unsupported argument, and for one that
         cannot be saved to a file: an unnamed function, or a custom class (also of a layer) whose
         `get_config` returns more than plain data. Two functions of one name give a warning.
         """
-        if steps_per_execution != "auto":
-            normalize_int(steps_per_execution, "steps_per_execution")
         config = CompileConfig(
-            optimizers.get(optimizer), loss, loss_weights, metrics, weighted_metrics
+            optimizers.get(optimizer),
+            loss,
+            loss_weights,
+            metrics,
+            weighted_metrics,
+            steps_per_execution,
         )
         computed = None
         if self._defines("compute_loss"):
@@ -178,11 +183,10 @@ class Trainer(OwnLoops, OwnSteps):
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compile with the arguments in `get_compile_config`'s format, with a new optimizer state.
 
-        Ignores how Keras ran the model (`run_eagerly`, `steps_per_execution`), which does not
-        affect results. Raises ValueError or TypeError for an unsupported value.
+        Ignores how Keras ran the model (`run_eagerly`), which does not affect results. Raises
+        ValueError or TypeError for an unsupported value.
         """
-        left_out = ("run_eagerly", "steps_per_execution")
-        config = {key: value for key, value in config.items() if key not in left_out}
+        config = {key: value for key, value in config.items() if key != "run_eagerly"}
         arguments: dict[str, Any] = config | {"optimizer": optimizers.get(config.get("optimizer"))}
         self.compile(**arguments)
 
@@ -435,27 +439,25 @@ class Trainer(OwnLoops, OwnSteps):
         steps: ChunkedSteps | None = None,
     ) -> int:
         """Run one epoch in "train" or "test" mode from the position of `run`; return the steps."""
-        begin, end = f"on_{mode}_batch_begin", f"on_{mode}_batch_end"
-        wants_begin, wants_end = hooks.wants(begin), hooks.wants(end)
         trained = () if self._owns(mode) else self._trained_parts()
         step = steps or self._step
         done = run.batch if run else 0
+        around = hooks.of_batches(mode, self._compile_config.steps_per_execution, done)
         if done and self.stop_training:  # saved between request and stop
             return done
         with closing(batches.epoch(done)) as items:
             for item in items:
-                if wants_begin:
-                    hooks.call(begin, done)
+                around.begin(done)
                 step(mode, batches.source, item, tracker, trained)
                 done += 1
                 if run is not None:
                     run.batch = done
-                if wants_end:
-                    hooks.call(end, done - 1, logs=tracker.logs())
+                around.end(done, tracker.logs)
                 if progress is not None and progress.due(done):
                     progress.draw(done, tracker.logs())
                 if self.stop_training if mode == "train" else self.stop_evaluating:
                     break
+        around.end(done, tracker.logs, last=True)
         return done
 
     def _step(
@@ -557,8 +559,14 @@ class Trainer(OwnLoops, OwnSteps):
         if chunked is not None:
             chunked.begin(batches)
             lend, load = chunked.plan, partial(chunked.load, source)
-        wants_begin = hooks.wants("on_predict_batch_begin")
-        wants_end = hooks.wants("on_predict_batch_end")
+        around = hooks.of_batches("predict", self._compile_config.steps_per_execution)
+        ended: list[list[Any]] = []  # outputs of batches since the last call of a hook
+
+        def last_outputs() -> dict[str, Any]:
+            outputs = [read_only(joined_outputs(parts)) for parts in zip(*ended, strict=True)]
+            ended.clear()
+            return {"outputs": self.pack_outputs(outputs)}
+
         count = source.count if steps is None else None
         # The outputs of all samples, filled batch by batch; if their number is not known, empty
         # arrays, followed by copies of the batches.
@@ -571,8 +579,7 @@ class Trainer(OwnLoops, OwnSteps):
         with closing(hooks.progress) as progress, closing(batches.epoch()) as items:
             hooks.call("on_predict_begin")
             for item in items:
-                if wants_begin:
-                    hooks.call("on_predict_batch_begin", done)
+                around.begin(done)
                 size, _ = source.size(item)
                 with lend(size, "infer", shapes=source.shapes(item)) as plan:
                     load(item, plan)
@@ -585,14 +592,15 @@ class Trainer(OwnLoops, OwnSteps):
                         for part, output in zip(parts, plan.outputs, strict=True):
                             part[...] = output
                         filled += size
-                if wants_end:
-                    outputs = self.pack_outputs([read_only(part) for part in parts])
-                    hooks.call("on_predict_batch_end", done, logs={"outputs": outputs})
                 done += 1
+                if around.wants_end:
+                    ended.append(parts)
+                    around.end(done, last_outputs)
                 if progress.due(done):
                     progress.draw(done, {})
                 if self.stop_predicting:
                     break
+            around.end(done, last_outputs, last=True)
             hooks.call("on_predict_end")
             progress.end(done, {})
         if count is None:

@@ -30,14 +30,16 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.common import randomness
 from fastconv.common.arguments import normalize_int, one_of
 from fastconv.common.arrays import real_array
 from fastconv.common.keywords import NamedArguments
-from fastconv.common.randomness import SeedGenerator, generator_of
 from fastconv.serialization import describe_function, find, named_object, plain, serializers
 
 # The standard deviation of a standard normal distribution that is cut at -2 and 2.
 _TRUNCATED_STDDEV = 0.87962566103423978
+
+_Seed = int | randomness.SeedGenerator | None
 
 _MODES = ("fan_in", "fan_out", "fan_avg")
 _DISTRIBUTIONS = ("truncated_normal", "untruncated_normal", "uniform")
@@ -107,19 +109,19 @@ class _Random(Initializer):
     """Base class of random initializers; with `seed` None, draws from the common stream, and with a
     `SeedGenerator` from that."""
 
-    def __init__(self, seed: int | SeedGenerator | dict[str, Any] | None = None):
+    def __init__(self, seed: _Seed | dict[str, Any] = None):
         if isinstance(seed, dict):  # the form of a SeedGenerator in files
-            seed = SeedGenerator.from_config(seed.get("config", {}))
-        if seed is not None and not isinstance(seed, SeedGenerator):
+            seed = randomness.SeedGenerator.from_config(seed.get("config", {}))
+        if seed is not None and not isinstance(seed, randomness.SeedGenerator):
             seed = normalize_int(seed, "seed", minimum=0)
-        self.seed: int | SeedGenerator | None = seed
+        self.seed: _Seed = seed
 
     def _generator(self) -> np.random.Generator:
-        return generator_of(self.seed)
+        return randomness.generator_of(self.seed)
 
     def get_config(self) -> dict[str, Any]:
         seed = self.seed
-        return {"seed": seed.described() if isinstance(seed, SeedGenerator) else seed}
+        return {"seed": seed.described() if isinstance(seed, randomness.SeedGenerator) else seed}
 
 
 class RandomNormal(_Random):
@@ -129,7 +131,10 @@ class RandomNormal(_Random):
     stddev: float
 
     def __init__(
-        self, mean: float = 0.0, stddev: float = 0.05, seed: int | SeedGenerator | None = None
+        self,
+        mean: float = 0.0,
+        stddev: float = 0.05,
+        seed: _Seed = None,
     ):
         super().__init__(seed)
         self.mean, self.stddev = float(mean), float(stddev)
@@ -157,7 +162,10 @@ class RandomUniform(_Random):
     maxval: float
 
     def __init__(
-        self, minval: float = -0.05, maxval: float = 0.05, seed: int | SeedGenerator | None = None
+        self,
+        minval: float = -0.05,
+        maxval: float = 0.05,
+        seed: _Seed = None,
     ):
         super().__init__(seed)
         self.minval, self.maxval = float(minval), float(maxval)
@@ -184,7 +192,7 @@ class VarianceScaling(_Random):
         scale: float = 1.0,
         mode: str = "fan_in",
         distribution: str = "truncated_normal",
-        seed: int | SeedGenerator | None = None,
+        seed: _Seed = None,
     ):
         super().__init__(seed)
         if not scale > 0:
@@ -221,7 +229,7 @@ class _NamedScaling(VarianceScaling):
 
     _settings: tuple[float, str, str]
 
-    def __init__(self, seed: int | SeedGenerator | None = None):
+    def __init__(self, seed: _Seed = None):
         super().__init__(*self._settings, seed=seed)
 
     def get_config(self) -> dict[str, Any]:
@@ -297,7 +305,7 @@ class FromFunction(Initializer):
 class Orthogonal(_Random):
     """Orthonormal rows or columns, whichever are fewer, times `gain`; at least two dimensions."""
 
-    def __init__(self, gain: float = 1.0, seed: int | SeedGenerator | None = None):
+    def __init__(self, gain: float = 1.0, seed: _Seed = None):
         super().__init__(seed)
         self.gain: float = float(gain)
 

@@ -89,6 +89,32 @@ def test_an_output_of_winograd_bypasses_caches_from_24_mib_on(rows, store, vecto
     assert found["store"] == expected
 
 
+@pytest.mark.parametrize(("rows", "outermost"), [(4, "pixels"), (5, "panels")])
+def test_less_is_read_again_with_panels_outermost(rows, outermost, vectors):
+    """Items are a row and one of two panels; all filters are 1.28 times as large as a row."""
+    filters = 2 * PANEL[vectors]
+    found = described("forward", (1, rows, filters * 25 // 32, 1024), (1, 1, 1024, filters))
+    assert found["items"] == {
+        "rows": rows, "columns": 1, "panels": 2, "groups": 1, "outermost": outermost
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("factor", "rows"), [(1, 3), (2, 1)])
+def test_items_have_more_pixels_beside_filters_above_a_mib(factor, rows, vectors):
+    filters = 8 * PANEL[vectors]
+    channels = MIB // (4 * 9 * filters) * factor
+    found = described("forward", (1, 7, 7, channels), (3, 3, channels, filters), padding="same")
+    assert found["items"]["rows"] == rows
+
+
+@pytest.mark.parametrize(("panels", "rows"), [(1, 32), (2, 16)])
+def test_items_have_more_pixels_where_they_are_many(panels, rows, vectors):
+    """16 chunks of 48 pixels and two panels are 32 items."""
+    filters = panels * PANEL[vectors]
+    found = described("forward", (1, 32, 24, 1024), (1, 1, 1024, filters))
+    assert found["items"]["rows"] == rows
+
+
 # -------------------------------------------------------------------------- direct, filter gradient
 
 

@@ -188,7 +188,7 @@ cdef class _Problems(FilterOp):
             "reduction_block": (p.tap_block, p.run_block),
             "items": {
                 "rows": p.row_items, "columns": p.col_items, "panels": p.panel_items,
-                "groups": p.groups,
+                "groups": p.groups, "outermost": "panels" if p.panels_outermost else "pixels",
             },
         }
 

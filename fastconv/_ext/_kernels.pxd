@@ -39,7 +39,7 @@ cdef extern from "fastconv_kernels.h" nogil:
         double slope
         int depthwise, pool
         int64_t items, packed_size, scratch_bytes
-        int copies_rows, streams, few_filters, pools_registers
+        int copies_rows, streams, few_filters, pools_registers, panels_outermost
         int64_t taps, run, tap_block, run_block, row_items, col_items, panel_items
 
     ctypedef struct fc_filter_view:

@@ -75,6 +75,24 @@ static int64_t input_row_bytes(const fc_target *t, const fc_conv *p)
     return in_cols * p->channels * t->element_size;
 }
 
+/* Pixels of an item, at least.  Smaller items would show ragged tiles and the cost of gathering,
+ * and read filters more often; but the items must suffice for the threads, and even a single panel
+ * of few pixels must be shared by all of them. */
+static int64_t fewest_pixels(const fc_conv *p, int64_t filter_bytes)
+{
+    const int64_t panels = p->panels * p->groups, pixels = p->batch * p->out_h * p->out_w;
+    int64_t fewest = 2 * FC_MAX_ROWS;
+    if (p->threads > FC_FEW_ITEMS)
+        fewest = FC_FEWEST_ROWS;
+    else if (filter_bytes > FC_LARGE_FILTER_BYTES && panels >= FC_FEW_ITEMS)
+        fewest = FC_LARGE_FILTER_PIXELS;
+    else if (panels * (pixels / FC_WHOLE_TILE_PIXELS) >= 4 * FC_FEW_ITEMS)
+        fewest = FC_WHOLE_TILE_PIXELS;
+    if (p->threads > panels)
+        fewest = fc_clamp64(pixels / (4 * p->threads), FC_FEWEST_ROWS, fewest);
+    return fewest;
+}
+
 /* Items: chunks of pixels, and panels where chunks are too few. */
 static void cut_items(const fc_target *t, fc_conv *p)
 {
@@ -90,12 +108,9 @@ static void cut_items(const fc_target *t, fc_conv *p)
     if (p->pool) /* whole windows */
         p->cols_per_item += p->cols_per_item % 2;
     p->col_items = fc_ceil_div(p->out_w, p->cols_per_item);
-    /* Fewest pixels of an item.  Smaller items would show ragged tiles and the cost of gathering,
-     * but even a single panel of few pixels must be shared by all threads. */
-    int64_t smallest = p->threads > FC_FEW_ITEMS ? FC_FEWEST_ROWS : 2 * FC_MAX_ROWS;
-    if (p->threads > p->panels * p->groups)
-        smallest = fc_clamp64(rows * p->out_w / (4 * p->threads), FC_FEWEST_ROWS, smallest);
-    const int64_t pixels = fc_clamp64(rows * p->out_w / rows_wanted, smallest, FC_MAX_PIXELS);
+    const int64_t filter_bytes = fc_packed_group_size(t, p) * t->element_size;
+    const int64_t pixels = fc_clamp64(rows * p->out_w / rows_wanted,
+                                      fewest_pixels(p, filter_bytes), FC_MAX_PIXELS);
     p->rows_per_item = fc_clamp64(pixels / p->cols_per_item, 1, rows);
     const int64_t row_bytes = input_row_bytes(t, p);
     if (p->copies_rows && row_bytes > 0)
@@ -117,6 +132,11 @@ static void cut_items(const fc_target *t, fc_conv *p)
         p->rows_per_item = 2 * fc_ceil_div(rows / 2, p->row_items);
     }
     p->items = p->groups * p->row_items * p->col_items * p->panel_items;
+    /* What is innermost is read once for every item of the other, from memory if it is large. */
+    const int64_t input_bytes = p->batch * p->in_h * p->in_w * p->channels * t->element_size;
+    p->panels_outermost =
+        (p->row_items * p->col_items - 1) * filter_bytes > (p->panel_items - 1) * input_bytes;
+    p->fetches_filters = filter_bytes > FC_FAR_FILTER_BYTES;
 }
 
 /* Scratch of one thread: pixel tables and taps, then what the variant adds. */

@@ -59,6 +59,22 @@ static inline int64_t fc_first_row(const fc_conv *p, int64_t i)
     return p->batch * p->out_h / together * i / p->row_items * together;
 }
 
+/* The part of a convolution that an item computes. */
+typedef struct {
+    int64_t group, row, col, panel; /* numbers of its chunk of rows, of columns, of panels */
+} fc_conv_part;
+
+static inline fc_conv_part fc_part_of_item(const fc_conv *p, int64_t item)
+{
+    const int64_t pixels = p->row_items * p->col_items, all = pixels * p->panel_items;
+    const int64_t at = item % all;
+    const int64_t chunk = p->panels_outermost ? at % pixels : at / p->panel_items;
+    return (fc_conv_part){.group = item / all,
+                          .row = chunk / p->col_items,
+                          .col = chunk % p->col_items,
+                          .panel = p->panels_outermost ? at / pixels : at % p->panel_items};
+}
+
 /* Row of a plane of few_filters.inc: reads of whole vectors stay within it. */
 static inline int64_t fc_plane_row(const fc_target *t, const fc_conv *p)
 {

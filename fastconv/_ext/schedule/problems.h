@@ -65,6 +65,8 @@ typedef struct {
     int streams;             /* write the output with non-temporal stores */
     int few_filters;         /* pixels in lanes instead of filters */
     int pools_registers;     /* the micro-kernel pools; pixels are listed window by window */
+    int panels_outermost;    /* all pixels with a panel, then the next panel; else the reverse */
+    int fetches_filters;     /* prefetch the next filters during the computation */
     int64_t taps, run;       /* the reduction: `taps` stretches of `run` contiguous elements */
     int64_t tap_block, run_block; /* part of the reduction in one pass over a chunk of pixels */
     int64_t rows_per_item, row_items, cols_per_item, col_items, panels, panels_per_item,
@@ -147,6 +149,7 @@ typedef struct {
     int64_t tiles, tiles_per_item, tile_items, panels, panels_per_item, panel_items, items;
     int64_t packed_size, pack_channels, pack_chunks, pack_items, scratch_bytes;
     int nontemporal;          /* y is written with non-temporal stores */
+    int fetches_filters;      /* prefetch the next filters during the products */
     int fetches_y;            /* prefetch y during the products, before it is written */
     int streams;              /* few tiles, many filters: an item transforms its own filters */
     void *v;                  /* if `streams`: the transformed input, `v_size` elements */

@@ -39,6 +39,16 @@ enum {
     FC_STREAM_BYTES = 24 * 1024 * 1024,
     /* Products per output element up to which bypassing the caches pays. [conv] */
     FC_STREAM_REDUCTION = 256,
+    /* Bytes of packed filters above which the next ones are prefetched: half of L2. [L2] */
+    FC_FAR_FILTER_BYTES = 512 * 1024,
+    /* Bytes of packed filters above which they come from memory. [L2] */
+    FC_LARGE_FILTER_BYTES = 1024 * 1024,
+    /* Pixels of an item beside such filters, at least: their reading then hides behind the
+     * arithmetic. [nets] */
+    FC_LARGE_FILTER_PIXELS = 64,
+    /* Pixels of an item where items are many, at least: most calls of the micro-kernel then have
+     * all of its rows. [conv] */
+    FC_WHOLE_TILE_PIXELS = 48,
     /* Pixels of an item, at most: its pointer tables stay in L1. [L1] */
     FC_MAX_PIXELS = 384,
     /* Rows of a micro-kernel call, at least, where items are cut for many threads. [kernel] */

@@ -71,6 +71,7 @@ void fc_plan_winograd(const fc_target *t, fc_winograd *p)
     p->panels = fc_ceil_div(p->filters, fc_panel(t));
     p->packed_size = matrices * fc_filter_plane(t, p);
     p->nontemporal = writes_past_caches(t, p);
+    p->fetches_filters = p->packed_size * t->element_size > FC_FAR_FILTER_BYTES;
     p->streams = fc_decide(t, FC_VARIANT_streamed_filters, 1,
                            p->packed_size * t->element_size > FC_WINO_RESIDENT_BYTES &&
                                tiles <= FC_WINO_STREAM_TILES);

@@ -1,11 +1,11 @@
 """Compiles fastconv's extension modules; everything declarative is in pyproject.toml.
 
 Each `fastconv/_ext/*.pyx` becomes one extension module; one more holds what Cython writes for all
-of them.  `_core` alone links the C kernels: the file `kernels/target_<isa>.c` is compiled once per
-instruction set, with that set's flags and no others.  `kernels/dispatch.c`, which decides *before*
-any of the targets may run which of them the CPU supports, `schedule/*.c`, which cut the passes into
-items for all of them, `operations/*.c`, which run the items, and `interface/*.c`, which offer them
-to C programs, are compiled with the baseline flags.
+of them.  `_core` alone links the C kernels: the files `kernels/target_<isa>.c` and `dot_<isa>.c`
+are compiled once per instruction set, with that set's flags and no others.  `kernels/dispatch.c`,
+which decides *before* any of the targets may run which of them the CPU supports, `schedule/*.c`,
+which cut the passes into items for all of them, `operations/*.c`, which run the items, and
+`interface/*.c`, which offer them to C programs, are compiled with the baseline flags.
 
 setuptools gives one set of flags to a whole extension and recompiles nothing when a header
 changes, so `build_ext` below compiles every unit itself: in parallel, and only when the command
@@ -84,6 +84,8 @@ CYTHON_FLAGS = [
 # Without vector registers the tiles do not fit: optimized for size, the scalar kernels are a third
 # smaller, and convolutions take 3.1 instead of 3.6 ms (float32) and 6.9 instead of 12.2 (float64).
 TARGETS = {isa: tuple(target.values()) for isa, target in SHARED["targets"].items()}
+# instruction set: (the one that it adds to, flags beside that one's, probe)
+ADDED = {isa: tuple(target.values()) for isa, target in SHARED["extensions"].items()}
 
 # FASTCONV_SANITIZE=address or =thread makes a build that checks itself, with objects in a folder of
 # their own: AddressSanitizer and UndefinedBehaviorSanitizer, or ThreadSanitizer. tests/sanitizers
@@ -324,9 +326,10 @@ def cythonized(extensions: list[Extension], jobs: int) -> list[Path]:
 
 
 def kernel_units(compiler: Compiler, folder: Path) -> dict[Path, tuple[Path, list[str]]]:
-    """The kernels' object files with their source and flags: one per target, and the dispatcher."""
+    """The kernels' object files with their source and flags: up to two per target, for float and
+    narrow elements, and the dispatcher."""
     flags = [*FLAGS, *KERNEL_FLAGS]
-    units, have = {}, []
+    units, have, compiled = {}, [], {}
     for isa, (condition, isa_flags, probe) in TARGETS.items():
         if not compiler.accepts(f"#if !({condition})\n#error\n#endif", []):
             continue
@@ -335,6 +338,17 @@ def kernel_units(compiler: Compiler, folder: Path) -> dict[Path, tuple[Path, lis
             continue
         units[folder / f"target_{isa}.o"] = (KERNELS / f"target_{isa}.c", [*flags, *isa_flags])
         have.append(f"-DFASTCONV_HAVE_{isa.upper()}=1")
+        compiled[isa] = isa_flags
+    for isa, (base, isa_flags, probe) in ADDED.items():
+        if base not in compiled:
+            continue
+        if not compiler.accepts(probe, [*compiled[base], *isa_flags]):
+            say(f"note: `{compiler.command[0]}` cannot compile for {isa}; that target is left out.")
+            continue
+        compiled[isa] = [*compiled[base], *isa_flags]
+    for isa, isa_flags in compiled.items():
+        units[folder / f"dot_{isa}.o"] = (KERNELS / f"dot_{isa}.c", [*flags, *isa_flags])
+        have.append(f"-DFASTCONV_HAVE_DOT_{isa.upper()}=1")
     units[folder / "dispatch.o"] = (KERNELS / "dispatch.c", [*flags, *have])
     return units
 

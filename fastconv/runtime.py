@@ -37,7 +37,7 @@ from pathlib import Path
 from threading import get_ident
 from typing import Any, ClassVar, NamedTuple
 
-from fastconv.common.arguments import as_integer
+from fastconv.common.arguments import as_integer, choice
 
 __all__ = [
     "MAX_THREADS",
@@ -46,6 +46,8 @@ __all__ = [
     "c_interface",
     "compiled_isas",
     "config",
+    "dot_isa",
+    "dot_isas",
     "flush_denormals",
     "get_num_threads",
     "isa",
@@ -55,6 +57,7 @@ __all__ = [
     "peak_gflops",
     "plan_cache_bytes",
     "set_algorithm_policy",
+    "set_dot_isa",
     "set_flush_denormals",
     "set_isa",
     "set_kernel_variants",
@@ -373,6 +376,50 @@ def set_isa(name: str) -> None:
     _core().set_isa(name)
 
 
+def dot_isa() -> str:
+    """Return the instruction set of the kernels of 8-bit integers: an element of `dot_isas()`.
+
+    >>> from fastconv import runtime
+    >>> runtime.dot_isa() in runtime.dot_isas()
+    True
+    """
+    return _core().dot_isa()
+
+
+def dot_isas() -> tuple[str, ...]:
+    """Return the instruction sets of kernels of 8-bit integers that are compiled in and supported
+    by this machine, best first.
+
+    They are those of `available_isas()`, and those that add dot products of bytes to one of them:
+    "avx512_vnni" to "avx512", "avx_vnni" to "avx2", "neon_dotprod" to "neon". `FASTCONV_ISA` and
+    `set_isa` accept their names, too; the name of one of `available_isas()` selects the best that
+    adds to it.
+
+    >>> from fastconv import runtime
+    >>> runtime.dot_isas()[-1]
+    'scalar'
+    """
+    return _core().dot_isas()
+
+
+def set_dot_isa(name: str) -> None:
+    """Use the kernels of 8-bit integers of another instruction set for the whole process.
+
+    The setting applies to every operation that begins later, and does not change a bit of a result:
+    it is for tests and measurements.
+
+    Raises:
+        ValueError: `name` is not the name of an instruction set.
+        RuntimeError: this build or this machine does not support it.
+
+    >>> from fastconv import runtime
+    >>> before = runtime.dot_isa()
+    >>> runtime.set_dot_isa("scalar")
+    >>> runtime.set_dot_isa(before)
+    """
+    _core().set_dot_isa(name)
+
+
 def kernel_variants() -> tuple[str, ...]:
     """Return the names of the variants of kernels that `set_kernel_variants` accepts.
 
@@ -409,27 +456,33 @@ def openmp_enabled() -> bool:
     return _core().openmp_enabled()
 
 
-def peak_gflops(num_threads: int | None = None, seconds: float = 0.05) -> float:
+def peak_gflops(
+    num_threads: int | None = None, seconds: float = 0.05, dtype: str = "float32"
+) -> float:
     """Measure the multiply-add peak of the machine: the upper bound of every direct kernel.
 
     Independent fused multiply-adds in registers run for at least `seconds` with the instruction set
-    in use, two operations each, in float32.
+    in use, two operations each, in float32, or dot products of four 8-bit integers, eight each.
 
     Args:
         num_threads: number of threads; None for `get_num_threads()`.
         seconds: duration of the measurement.
+        dtype: "float32" or "uint8".
 
     Returns:
         10^9 operations per second.
 
     Raises:
-        TypeError, ValueError: as `set_num_threads`, naming `num_threads`.
+        TypeError, ValueError: as `set_num_threads`, naming `num_threads`, or `dtype` is neither of
+            the two.
 
     >>> from fastconv import runtime
     >>> runtime.peak_gflops(1, seconds=0.001) > 0
     True
     """
-    return _core().fma_peak(resolve_num_threads(num_threads), seconds)
+    of_type = {"float32": _core().fma_peak, "uint8": _core().dot_peak}
+    measure = of_type[choice(dtype, "dtype", tuple(of_type))]
+    return measure(resolve_num_threads(num_threads), seconds)
 
 
 def algorithm_policy() -> str:
@@ -583,6 +636,7 @@ def config() -> dict[str, Any]:
     return {
         "fastconv": fastconv.__version__,
         "instruction set": core.isa() + (f" (FASTCONV_ISA={forced})" if forced else ""),
+        "for 8-bit integers": core.dot_isa(),
         "available": ", ".join(core.available_isas()),
         "compiled": ", ".join(core.compiled_isas()),
         "compiler": core.compiler(),

@@ -4,10 +4,13 @@ from fastconv._ext._kernels cimport fc_target
 from fastconv._ext._network cimport fc_network_functions
 from fastconv._ext._operation_table cimport fc_operation_table
 from fastconv._ext._operations cimport fc_run
-from fastconv._ext._tables cimport fc_schedule, fc_table
+from fastconv._ext._tables cimport fc_dot_table, fc_schedule, fc_table
 
 # The table for float32 or float64 of the selected instruction set.
 cdef const fc_table *current_table(bint is_double) noexcept
+
+# The table for narrow elements, FC_U8, of the selected instruction set.
+cdef const fc_dot_table *current_dot_table(int type) noexcept
 
 # The table for float32 of an instruction set of this build, which the machine may lack;
 # raises for any other name.

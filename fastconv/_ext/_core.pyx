@@ -36,6 +36,8 @@ from fastconv._ext._kernels cimport (
     FC_SOFTPLUS,
     FC_SOFTSIGN,
     FC_TANH,
+    FC_U8,
+    fc_isa_base,
     fc_isa_compiled,
     fc_isa_name,
     fc_isa_supported,
@@ -43,7 +45,13 @@ from fastconv._ext._kernels cimport (
 )
 from fastconv._ext._network cimport fc_networks
 from fastconv._ext._operation_table cimport fc_operations
-from fastconv._ext._tables cimport fc_get_table, fc_schedules, fc_table
+from fastconv._ext._tables cimport (
+    fc_dot_table,
+    fc_get_dot_table,
+    fc_get_table,
+    fc_schedules,
+    fc_table,
+)
 
 cdef extern from *:
     """
@@ -75,9 +83,13 @@ operations = &fc_operations
 
 networks = &fc_networks
 
-cdef int selected = 0
+cdef int selected = 0, selected_dot = 0
 
 _PREFERENCE = ("avx512", "avx2", "neon", "scalar")
+# With these, the targets of narrow elements, best first.
+_DOT_PREFERENCE = (
+    "avx512_vnni", "avx512", "avx_vnni", "avx2", "neon_dotprod", "neon", "scalar"
+)
 
 
 def _number(name):
@@ -97,31 +109,71 @@ def available_isas():
     return tuple(name for name in compiled_isas() if fc_isa_supported(_number(name)))
 
 
+def dot_isas():
+    """The targets of narrow elements in this build that this machine can run, best first."""
+    numbers = map(_number, _DOT_PREFERENCE)
+    return tuple(
+        fc_isa_name(n).decode() for n in numbers if fc_isa_compiled(n) and fc_isa_supported(n)
+    )
+
+
 def isa():
     """The name of the target in use."""
     return fc_isa_name(selected).decode()
 
 
+def dot_isa():
+    """The name of the target in use for narrow elements."""
+    return fc_isa_name(selected_dot).decode()
+
+
 def set_isa(name):
     """Use target `name` for every op constructed from now on.
 
+    For narrow elements: the best target that adds to `name`; a name of such a target sets both.
     Raises ValueError for an unknown name, and RuntimeError for a target that this build or this
     machine does not have.
     """
-    global selected
-    valid = ", ".join(available_isas())
-    if name not in _PREFERENCE:
+    global selected, selected_dot
+    _check_isa(name)
+    selected_dot = _number(name)
+    if name in _PREFERENCE:
+        selected = selected_dot
+        selected_dot = next(n for n in map(_number, dot_isas()) if _base(n) == selected)
+    else:
+        selected = _base(selected_dot)
+
+
+def set_dot_isa(name):
+    """Use target `name` for every op on narrow elements constructed from now on.
+
+    Raises as `set_isa`.
+    """
+    global selected_dot
+    _check_isa(name)
+    selected_dot = _number(name)
+
+
+cdef int _base(int isa) noexcept:
+    """The target of the float kernels beside those of `isa`."""
+    while fc_isa_base(isa) >= 0:
+        isa = fc_isa_base(isa)
+    return isa
+
+
+def _check_isa(name):
+    valid = ", ".join(dict.fromkeys(available_isas() + dot_isas()))
+    if name not in _DOT_PREFERENCE:
         raise ValueError(f"unknown instruction set {name!r}; this machine has: {valid}")
-    if name not in compiled_isas():
+    if not fc_isa_compiled(_number(name)):
         raise RuntimeError(
             f"instruction set {name!r} is not in this build; this machine has: {valid}"
         )
-    if name not in available_isas():
+    if not fc_isa_supported(_number(name)):
         raise RuntimeError(
             f"instruction set {name!r} is not supported by this CPU or operating system; "
             f"it supports: {valid}"
         )
-    selected = _number(name)
 
 
 def lanes():
@@ -179,6 +231,27 @@ def fma_peak(int num_threads, double seconds=0.05):
         iterations *= 2
 
 
+def dot_peak(int num_threads, double seconds=0.05):
+    """The rate of independent dot products of uint8 and int8 in registers, in 10^9 additions and
+    multiplications per second on `num_threads` threads."""
+    import time
+
+    cdef const fc_dot_table *table = current_dot_table(FC_U8)
+    cdef int64_t iterations = 20000, i, chunks = num_threads
+    cdef double count
+    while True:
+        start = time.perf_counter()
+        count = 0
+        for i in prange(
+            chunks, nogil=True, num_threads=num_threads, schedule="static", chunksize=1
+        ):
+            count += table.dot_loop(iterations)
+        elapsed = time.perf_counter() - start
+        if elapsed >= seconds:
+            return count / elapsed / 1e9
+        iterations *= 2
+
+
 _forced = os.environ.get("FASTCONV_ISA")
 if _forced:
     try:
@@ -208,6 +281,10 @@ def c_interface():
 
 cdef const fc_table *current_table(bint is_double) noexcept:
     return fc_get_table(selected, is_double)
+
+
+cdef const fc_dot_table *current_dot_table(int type) noexcept:
+    return fc_get_dot_table(selected_dot, type)
 
 
 cdef const fc_table *compiled_table(str name) except NULL:

@@ -42,6 +42,13 @@ cdef extern from "fastconv_kernels.h" nogil:
         int copies_rows, streams, few_filters, pools_registers, panels_outermost
         int64_t taps, run, tap_block, run_block, row_items, col_items, panel_items
 
+    ctypedef struct fc_dot:
+        fc_conv conv
+        const float *scale
+        const void *residual
+        float residual_scale, low, high
+        int zero_point, wide
+
     ctypedef struct fc_filter_view:
         const void *w
         int64_t base, sg, skh, skw, sc, sk
@@ -282,10 +289,13 @@ cdef extern from "fastconv_kernels.h" nogil:
         FC_VARIANT_COUNT
 
     ctypedef struct fc_target:
-        int element_size, lanes, panel_vectors
+        int element_size, lanes, panel_vectors, dot
         unsigned forced, forbidden
 
+    enum:
+        FC_U8
     const char *fc_isa_name(int)
+    int fc_isa_base(int)
     int fc_isa_compiled(int)
     int fc_isa_supported(int)
 

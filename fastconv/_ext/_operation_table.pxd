@@ -10,6 +10,8 @@ from fastconv._ext._operations cimport (
     fc_columns_op,
     fc_dense_op,
     fc_direct_op,
+    fc_dot_op,
+    fc_dot_table,
     fc_dropout_op,
     fc_filter_gradient_op,
     fc_filter_op,
@@ -24,6 +26,7 @@ from fastconv._ext._operations cimport (
     fc_pieces_op,
     fc_pool_op,
     fc_prelu_op,
+    fc_quantize_op,
     fc_reduce_op,
     fc_resample_op,
     fc_response_norm_op,
@@ -68,6 +71,10 @@ cdef extern from "../operations/operations.h" nogil:
         void (*prepare_scatter)(fc_scatter_op *) noexcept nogil
         void (*prepare_winograd)(fc_winograd_op *) noexcept nogil
         void (*prepare_filter_gradient)(fc_filter_gradient_op *) noexcept nogil
+        void (*prepare_dot)(fc_dot_op *) noexcept nogil
+        void (*prepare_quantize)(fc_quantize_op *) noexcept nogil
+        void (*prepare_dequantize)(fc_quantize_op *) noexcept nogil
+        void (*prepare_quantized_max_pool)(fc_pool_op *, const fc_dot_table *) noexcept nogil
         void (*prepare_winograd_gradient)(fc_winograd_gradient_op *) noexcept nogil
         void (*prepare_dense_forward)(fc_dense_op *) noexcept nogil
         void (*prepare_dense_backward_input)(fc_dense_op *) noexcept nogil

@@ -8,6 +8,7 @@ from fastconv._ext._kernels cimport (
     fc_channel_norm,
     fc_conv,
     fc_dense,
+    fc_dot,
     fc_filter_gradient,
     fc_filter_view,
     fc_geometry,
@@ -28,7 +29,7 @@ from fastconv._ext._kernels cimport (
     fc_winograd,
     fc_winograd_gradient,
 )
-from fastconv._ext._tables cimport fc_table
+from fastconv._ext._tables cimport fc_dot_table, fc_table
 
 cdef extern from "../operations/operations.h" nogil:
     ctypedef struct fc_op
@@ -95,6 +96,20 @@ cdef extern from "../operations/operations.h" nogil:
     ctypedef struct fc_stretch_op:
         fc_op op
         int64_t size
+
+    ctypedef struct fc_dot_op:
+        fc_filter_op filters
+        fc_dot problem
+        fc_filter_view view
+        const fc_dot_table *kernels
+
+    ctypedef struct fc_quantize_op:
+        fc_stretch_op stretch
+        const char *x
+        char *y
+        double scale
+        int zero_point
+        const fc_dot_table *kernels
 
     ctypedef struct fc_update_op:
         fc_stretch_op stretch

@@ -8,6 +8,7 @@ from fastconv._ext._kernels cimport (
     fc_channel_norm,
     fc_conv,
     fc_dense,
+    fc_dot,
     fc_filter_gradient,
     fc_filter_view,
     fc_geometry,
@@ -34,6 +35,7 @@ cdef extern from "../schedule/schedule.h" nogil:
     ctypedef struct fc_schedule:
         void (*plan_conv)(const fc_target *, fc_conv *) noexcept nogil
         int64_t (*pack_items)(const fc_conv *) noexcept nogil
+        void (*plan_dot)(const fc_target *, fc_conv *) noexcept nogil
         void (*plan_filter_gradient)(const fc_target *, fc_filter_gradient *) noexcept nogil
         void (*plan_winograd)(const fc_target *, fc_winograd *) noexcept nogil
         void (*plan_winograd_gradient)(const fc_target *, fc_winograd_gradient *) noexcept nogil
@@ -235,4 +237,20 @@ cdef extern from "fastconv_kernels.h" nogil:
             const fc_norms *, int64_t outer, int64_t begin, int64_t n
         ) noexcept nogil
         double (*fma_loop)(int64_t iterations) noexcept nogil
+    ctypedef struct fc_dot_table:
+        const char *isa
+        fc_target target
+        void (*dot_pack_item)(
+            const fc_dot *, const fc_filter_view *, void *packed, int64_t item
+        ) noexcept nogil
+        void (*dot_item)(const fc_dot *, int64_t item, void *scratch) noexcept nogil
+        void (*quantize)(
+            const void *x, void *y, int64_t n, double scale, int zero_point
+        ) noexcept nogil
+        void (*dequantize)(
+            const void *x, void *y, int64_t n, double scale, int zero_point
+        ) noexcept nogil
+        void (*quantized_max_pool_item)(const fc_pool *, int64_t item) noexcept nogil
+        double (*dot_loop)(int64_t iterations) noexcept nogil
     const fc_table *fc_get_table(int, int)
+    const fc_dot_table *fc_get_dot_table(int, int)

@@ -36,20 +36,105 @@ static const fc_table *const tables[FC_ISA_COUNT][2] = {
 #endif
 };
 
+#define FC_DECLARE_DOT(isa) extern const fc_dot_table fc_dot_table_u8_##isa;
+#define FC_DOT_TABLES(isa) {&fc_dot_table_u8_##isa}
+#ifdef FASTCONV_HAVE_DOT_SCALAR
+FC_DECLARE_DOT(scalar)
+#endif
+#ifdef FASTCONV_HAVE_DOT_AVX2
+FC_DECLARE_DOT(avx2)
+#endif
+#ifdef FASTCONV_HAVE_DOT_AVX512
+FC_DECLARE_DOT(avx512)
+#endif
+#ifdef FASTCONV_HAVE_DOT_NEON
+FC_DECLARE_DOT(neon)
+#endif
+#ifdef FASTCONV_HAVE_DOT_AVX_VNNI
+FC_DECLARE_DOT(avx_vnni)
+#endif
+#ifdef FASTCONV_HAVE_DOT_AVX512_VNNI
+FC_DECLARE_DOT(avx512_vnni)
+#endif
+#ifdef FASTCONV_HAVE_DOT_NEON_DOTPROD
+FC_DECLARE_DOT(neon_dotprod)
+#endif
+
+static const fc_dot_table *const dot_tables[FC_ISA_COUNT][FC_NARROW_TYPES] = {
+#ifdef FASTCONV_HAVE_DOT_SCALAR
+    [FC_ISA_SCALAR] = FC_DOT_TABLES(scalar),
+#endif
+#ifdef FASTCONV_HAVE_DOT_AVX2
+    [FC_ISA_AVX2] = FC_DOT_TABLES(avx2),
+#endif
+#ifdef FASTCONV_HAVE_DOT_AVX512
+    [FC_ISA_AVX512] = FC_DOT_TABLES(avx512),
+#endif
+#ifdef FASTCONV_HAVE_DOT_NEON
+    [FC_ISA_NEON] = FC_DOT_TABLES(neon),
+#endif
+#ifdef FASTCONV_HAVE_DOT_AVX_VNNI
+    [FC_ISA_AVX_VNNI] = FC_DOT_TABLES(avx_vnni),
+#endif
+#ifdef FASTCONV_HAVE_DOT_AVX512_VNNI
+    [FC_ISA_AVX512_VNNI] = FC_DOT_TABLES(avx512_vnni),
+#endif
+#ifdef FASTCONV_HAVE_DOT_NEON_DOTPROD
+    [FC_ISA_NEON_DOTPROD] = FC_DOT_TABLES(neon_dotprod),
+#endif
+};
+
 const char *fc_isa_name(int isa)
 {
     static const char *const names[FC_ISA_COUNT] = {
-        [FC_ISA_SCALAR] = "scalar", [FC_ISA_AVX2] = "avx2", [FC_ISA_AVX512] = "avx512",
-        [FC_ISA_NEON] = "neon"};
+        [FC_ISA_SCALAR] = "scalar",
+        [FC_ISA_AVX2] = "avx2",
+        [FC_ISA_AVX512] = "avx512",
+        [FC_ISA_NEON] = "neon",
+        [FC_ISA_AVX_VNNI] = "avx_vnni",
+        [FC_ISA_AVX512_VNNI] = "avx512_vnni",
+        [FC_ISA_NEON_DOTPROD] = "neon_dotprod",
+    };
     return isa >= 0 && isa < FC_ISA_COUNT ? names[isa] : NULL;
+}
+
+int fc_isa_base(int isa)
+{
+    switch (isa) {
+    case FC_ISA_AVX_VNNI:
+        return FC_ISA_AVX2;
+    case FC_ISA_AVX512_VNNI:
+        return FC_ISA_AVX512;
+    case FC_ISA_NEON_DOTPROD:
+        return FC_ISA_NEON;
+    default:
+        return -1;
+    }
 }
 
 const fc_table *fc_get_table(int isa, int is_double)
 {
+    while (fc_isa_base(isa) >= 0)
+        isa = fc_isa_base(isa);
     return isa >= 0 && isa < FC_ISA_COUNT ? tables[isa][is_double != 0] : NULL;
 }
 
-int fc_isa_compiled(int isa) { return fc_get_table(isa, 0) != NULL; }
+const fc_dot_table *fc_get_dot_table(int isa, int type)
+{
+    if (type < 0 || type >= FC_NARROW_TYPES)
+        return NULL;
+    for (; isa >= 0 && isa < FC_ISA_COUNT; isa = fc_isa_base(isa))
+        if (dot_tables[isa][type])
+            return dot_tables[isa][type];
+    return NULL;
+}
+
+int fc_isa_compiled(int isa)
+{
+    if (isa < 0 || isa >= FC_ISA_COUNT)
+        return 0;
+    return tables[isa][0] != NULL || dot_tables[isa][FC_U8] != NULL;
+}
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -72,8 +157,34 @@ static int x86_supports(int isa)
         return 0;
     if (isa == FC_ISA_AVX2)
         return 1;
-    return (xcr0 & zmm_state) == zmm_state && (b & (f | dq | bw | vl)) == (f | dq | bw | vl);
+    const unsigned vnni = 1u << 11, avx_vnni = 1u << 4; /* of ecx; of eax of subleaf 1 */
+    const unsigned has_vnni = c & vnni;
+    if (isa == FC_ISA_AVX_VNNI)
+        return a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & avx_vnni);
+    if ((xcr0 & zmm_state) != zmm_state || (b & (f | dq | bw | vl)) != (f | dq | bw | vl))
+        return 0;
+    return isa == FC_ISA_AVX512 || has_vnni;
 }
+#endif
+
+#if defined(__aarch64__)
+#if defined(__linux__)
+#include <sys/auxv.h>
+#ifndef HWCAP_ASIMDDP
+#define HWCAP_ASIMDDP (1 << 20)
+#endif
+static int arm_supports_dotprod(void) { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }
+#elif defined(__APPLE__)
+#include <sys/sysctl.h>
+static int arm_supports_dotprod(void)
+{
+    int has = 0;
+    size_t size = sizeof has;
+    return sysctlbyname("hw.optional.arm.FEAT_DotProd", &has, &size, NULL, 0) == 0 && has;
+}
+#else
+static int arm_supports_dotprod(void) { return 0; }
+#endif
 #endif
 
 int fc_isa_supported(int isa)
@@ -84,11 +195,15 @@ int fc_isa_supported(int isa)
 #if defined(__x86_64__)
     case FC_ISA_AVX2:
     case FC_ISA_AVX512:
+    case FC_ISA_AVX_VNNI:
+    case FC_ISA_AVX512_VNNI:
         return x86_supports(isa);
 #endif
 #if defined(__aarch64__)
     case FC_ISA_NEON:
         return 1; /* part of the architecture */
+    case FC_ISA_NEON_DOTPROD:
+        return arm_supports_dotprod();
 #endif
     default:
         return 0;

@@ -126,13 +126,41 @@ typedef struct {
 } fc_table;
 #undef FC_MEMBER
 
+/* The kernels of narrow elements (dot.inc), of every target that has its own. */
+#define FC_DOT_KERNELS(X) \
+    X(void, dot_pack_item, \
+      (const fc_dot *, const fc_filter_view *, void *packed, int64_t item)) \
+    X(void, dot_item, (const fc_dot *, int64_t item, void *scratch)) \
+    X(void, quantize, (const void *x, void *y, int64_t n, double scale, int zero_point)) \
+    X(void, dequantize, (const void *x, void *y, int64_t n, double scale, int zero_point)) \
+    X(void, quantized_max_pool_item, (const fc_pool *, int64_t item)) \
+    /* Runs independent dot products; returns the number of additions and multiplications. */ \
+    X(double, dot_loop, (int64_t iterations))
+
+#define FC_MEMBER(type, name, arguments) type(*name) arguments;
+typedef struct {
+    const char *isa;
+    fc_target target;
+    FC_DOT_KERNELS(FC_MEMBER)
+} fc_dot_table;
+#undef FC_MEMBER
+
 /* ---- dispatch.c ---- */
 
-enum { FC_ISA_SCALAR = 0, FC_ISA_AVX2 = 1, FC_ISA_AVX512 = 2, FC_ISA_NEON = 3, FC_ISA_COUNT = 4 };
+/* Levels: those up to FC_ISA_NEON have tables of float32 and float64 kernels; the others add
+ * instructions to one of them, their base, for narrow elements. */
+enum {
+    FC_ISA_SCALAR, FC_ISA_AVX2, FC_ISA_AVX512, FC_ISA_NEON,
+    FC_ISA_AVX_VNNI, FC_ISA_AVX512_VNNI, FC_ISA_NEON_DOTPROD, FC_ISA_COUNT
+};
+enum { FC_U8, FC_NARROW_TYPES };
 
 const char *fc_isa_name(int isa);
+int fc_isa_base(int isa);      /* the level that `isa` adds to, or -1 */
 int fc_isa_compiled(int isa);  /* the target is part of this build */
 int fc_isa_supported(int isa); /* this CPU and this operating system can run it */
-const fc_table *fc_get_table(int isa, int is_double); /* NULL if not compiled */
+/* The kernels of a level, or of its base; NULL if not compiled. */
+const fc_table *fc_get_table(int isa, int is_double);
+const fc_dot_table *fc_get_dot_table(int isa, int type);
 
 #endif

@@ -1,7 +1,8 @@
 """Writes the function tables of three C headers for Cython, from the lists in them:
 
     schedule/schedule.h           FC_SCHEDULES, the table fc_schedule, in `_tables.pxd`
-    kernels/fastconv_kernels.h    FC_KERNELS, the table fc_table of every instruction set, too
+    kernels/fastconv_kernels.h    FC_KERNELS and FC_DOT_KERNELS, the tables fc_table and
+                                  fc_dot_table of every instruction set, too
     operations/operations.h       FC_OPERATIONS, fc_operation_table, in `_operation_table.pxd`
 
 Run it when one of the lists has changed:
@@ -59,6 +60,7 @@ def tables() -> str:
     """The content of `_tables.pxd`."""
     schedules = entries("schedule/schedule.h", "FC_SCHEDULES")
     kernels = entries("kernels/fastconv_kernels.h", "FC_KERNELS")
+    dots = entries("kernels/fastconv_kernels.h", "FC_DOT_KERNELS")
     return "\n".join(
         [
             HEADER.format("lists in schedule.h and fastconv_kernels.h"),
@@ -66,7 +68,7 @@ def tables() -> str:
             "",
             "from fastconv._ext._kernels cimport (",
             "    FC_UPDATES,",
-            *imported(schedules + kernels, "fc_target", "fc_update_rule"),
+            *imported(schedules + kernels + dots, "fc_target", "fc_update_rule"),
             ")",
             "",
             'cdef extern from "../schedule/schedule.h" nogil:',
@@ -79,7 +81,9 @@ def tables() -> str:
                 ["const char *isa", "fc_target target", "fc_update_rule update[FC_UPDATES]"],
                 kernels,
             ),
+            *struct("fc_dot_table", ["const char *isa", "fc_target target"], dots),
             "    const fc_table *fc_get_table(int, int)",
+            "    const fc_dot_table *fc_get_dot_table(int, int)",
             "",
         ]
     )

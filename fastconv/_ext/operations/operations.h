@@ -30,6 +30,12 @@ typedef struct {
     int frozen, is_packed, packs_apart;
 } fc_filter_op;
 
+/* Single passes over `size` elements, in items of FC_STRETCH. */
+typedef struct {
+    fc_op op;
+    int64_t size;
+} fc_stretch_op;
+
 /* ---- conv.c, conv_gradient.c ---- */
 
 /* One of the forward-like problems of an op by direct sums. */
@@ -69,6 +75,25 @@ typedef struct {
     fc_winograd_gradient problem;
 } fc_winograd_gradient_op;
 
+/* ---- dot.c: ops on narrow elements, whose kernels are in `kernels` instead of `op.table` ---- */
+
+typedef struct {
+    fc_filter_op filters;
+    fc_dot problem;
+    fc_filter_view view;
+    const fc_dot_table *kernels;
+} fc_dot_op;
+
+/* Between uint8 and float32: y = x / scale + zero_point, or y = (x - zero_point) * scale. */
+typedef struct {
+    fc_stretch_op stretch;
+    const char *x;
+    char *y;
+    double scale;
+    int zero_point;
+    const fc_dot_table *kernels;
+} fc_quantize_op;
+
 /* ---- update.c ---- */
 
 /* The update of some weights by an optimizer, without the gradient. */
@@ -78,12 +103,6 @@ typedef struct {
     const double *hyper; /* every run reads them again */
     int64_t hyper_size;
 } fc_rule;
-
-/* Single passes over `size` elements, in items of FC_STRETCH. */
-typedef struct {
-    fc_op op;
-    int64_t size;
-} fc_stretch_op;
 
 typedef struct {
     fc_stretch_op stretch;
@@ -345,6 +364,10 @@ typedef struct {
     X(void, prepare_scatter, (fc_scatter_op *)) \
     X(void, prepare_winograd, (fc_winograd_op *)) \
     X(void, prepare_filter_gradient, (fc_filter_gradient_op *)) \
+    X(void, prepare_dot, (fc_dot_op *)) \
+    X(void, prepare_quantize, (fc_quantize_op *)) \
+    X(void, prepare_dequantize, (fc_quantize_op *)) \
+    X(void, prepare_quantized_max_pool, (fc_pool_op *, const fc_dot_table *)) \
     X(void, prepare_winograd_gradient, (fc_winograd_gradient_op *)) \
     X(void, prepare_dense_forward, (fc_dense_op *)) \
     X(void, prepare_dense_backward_input, (fc_dense_op *)) \

@@ -97,10 +97,11 @@ static int64_t fewest_pixels(const fc_conv *p, int64_t filter_bytes)
 static void cut_items(const fc_target *t, fc_conv *p)
 {
     const int64_t rows = p->batch * p->out_h;
-    /* With few pixels, the time goes into reading the filters: at least 4 pixels count. */
+    /* With few pixels, the time goes into reading the filters: at least 4 pixels count.
+     * A dot product takes the time of one multiply-add. */
     const double flops = 2.0 * (double)fc_max64(rows * p->out_w, 4) *
                          (double)(p->kernel_h * p->kernel_w) * (double)p->channels *
-                         (double)p->filters;
+                         (double)p->filters / (double)fc_max64(t->dot, 1);
     const int64_t wanted = fc_items_wanted(flops * (double)p->groups, p->threads);
     const int64_t rows_wanted = fc_clamp64(wanted / p->groups, 1, wanted);
     p->col_items = fc_ceil_div(p->out_w, FC_MAX_PIXELS);
@@ -142,13 +143,14 @@ static void cut_items(const fc_target *t, fc_conv *p)
 /* Scratch of one thread: pixel tables and taps, then what the variant adds. */
 static int64_t scratch_bytes(const fc_target *t, const fc_conv *p)
 {
+    const int64_t dot_bytes = t->dot * t->element_size; /* that a last dot product reads too many */
     int64_t bytes = 64 + (int64_t)sizeof(void *) * 2 * p->rows_per_item * p->cols_per_item +
                     (int64_t)sizeof(int64_t) * (p->taps + 1) + 3 * FC_RED_ZONE;
     if (p->copies_rows) {
         const int64_t images = p->rows_per_item / p->out_h + 2;
         const int64_t in_rows = p->rows_per_item * p->stride_h +
                                 images * (fc_extent(p->kernel_h, p->dilation_h) + p->stride_h);
-        bytes += 64 + in_rows * input_row_bytes(t, p) + images * FC_RED_ZONE;
+        bytes += 64 + in_rows * input_row_bytes(t, p) + images * (FC_RED_ZONE + dot_bytes);
     }
     if (p->few_filters)
         bytes += fc_few_scratch_bytes(t, p);
@@ -169,6 +171,59 @@ void fc_plan_conv(const fc_target *t, fc_conv *p)
     cut_items(t, p);
     p->few_filters = uses_few_filters(t, p);
     p->pools_registers = pools_in_registers(t, p);
+    p->scratch_bytes = scratch_bytes(t, p);
+}
+
+/* A run of whole dot products: its last one may read past the elements of the window, up to the end
+ * of the copied rows, and multiplies them by zero. */
+static void cut_dots(const fc_target *t, fc_conv *p)
+{
+    const int64_t kernel = p->kernel_h * p->kernel_w;
+    p->copies_rows =
+        fc_leaves_image(p->in_h, p->out_h, p->kernel_h, p->stride_h, p->dilation_h, p->pad_top) ||
+        fc_leaves_image(p->in_w, p->out_w, p->kernel_w, p->stride_w, p->dilation_w, p->pad_left);
+    const int in_a_row = p->dilation_w == 1 && (p->copies_rows || p->x_sw == p->channels);
+    p->copies_rows |= (in_a_row ? p->kernel_w * p->channels : p->channels) % t->dot != 0;
+    const int one_run = p->dilation_w == 1 && (p->copies_rows || p->x_sw == p->channels);
+    p->taps = one_run ? p->kernel_h : kernel;
+    p->run = fc_round_up(one_run ? p->kernel_w * p->channels : p->channels, t->dot);
+    p->tap_block = p->taps;
+    p->run_block = p->run;
+    p->panels = fc_ceil_div(p->filters, fc_panel(t));
+    p->packed_size = p->groups * fc_packed_dot_size(t, p);
+}
+
+/* Depthwise: an item is some rows of y; channels are in lanes, and not cut. */
+static void cut_depthwise_dots(const fc_target *t, fc_conv *p)
+{
+    p->copies_rows =
+        fc_leaves_image(p->in_h, p->out_h, p->kernel_h, p->stride_h, p->dilation_h, p->pad_top) ||
+        fc_leaves_image(p->in_w, p->out_w, p->kernel_w, p->stride_w, p->dilation_w, p->pad_left);
+    p->taps = p->kernel_h * p->kernel_w;
+    p->run = p->channels;
+    p->panels = p->panels_per_item = p->panel_items = p->col_items = 1;
+    p->cols_per_item = p->out_w;
+    p->packed_size = (p->taps + 1) * t->dot * fc_round_vectors(t, p->channels);
+    const int64_t rows = p->batch * p->out_h;
+    const double flops = 2.0 * (double)(rows * p->out_w * p->taps) * (double)p->channels;
+    p->rows_per_item = fc_clamp64(rows / fc_items_wanted(flops, p->threads), 1, rows);
+    p->rows_per_item =
+        fc_clamp64(FC_INPUT_BLOCK_BYTES / fc_max64(input_row_bytes(t, p) * p->stride_h, 1), 1,
+                   p->rows_per_item);
+    p->rows_per_item = fc_even_size(rows, p->rows_per_item, 1, p->threads);
+    p->row_items = fc_ceil_div(rows, p->rows_per_item);
+    p->items = p->row_items;
+}
+
+void fc_plan_dot(const fc_target *t, fc_conv *p)
+{
+    p->streams = p->few_filters = p->pools_registers = p->prefetches = 0;
+    if (p->depthwise) {
+        cut_depthwise_dots(t, p);
+    } else {
+        cut_dots(t, p);
+        cut_items(t, p);
+    }
     p->scratch_bytes = scratch_bytes(t, p);
 }
 

@@ -51,6 +51,12 @@ static inline int64_t fc_packed_group_size(const fc_target *t, const fc_conv *p)
     return p->taps * p->run * (full * fc_panel(t) + fc_round_vectors(t, rest));
 }
 
+/* The same for dot products: every panel begins with a row of initial sums. */
+static inline int64_t fc_packed_dot_size(const fc_target *t, const fc_conv *p)
+{
+    return (p->taps * p->run + t->dot) * fc_round_vectors(t, p->filters);
+}
+
 /* First row of chunk number i of y, counted over all images: chunks are as equal as possible,
  * and of whole pooling windows. */
 static inline int64_t fc_first_row(const fc_conv *p, int64_t i)

@@ -75,6 +75,22 @@ typedef struct {
     int64_t scratch_bytes;   /* per thread */
 } fc_conv;
 
+/* A convolution of narrow elements (uint8, bfloat16) by dot products of 4 bytes:
+ *
+ *   y = narrow(limit(scale[k] * sum + bias[k] + residual_scale * residual))
+ *
+ * `conv` is the convolution with its x, y and bias, in elements of these arrays, without activation
+ * and pooling.  limit(v) is v within [low, high].  uint8: the filters are int8, the
+ * sum is that of (x - zero_point) * w, padding is zero_point, and narrow() rounds to even. */
+typedef struct {
+    fc_conv conv;
+    const float *scale;    /* (filters,); NULL: 1 */
+    const void *residual;  /* narrow, of the shape of y; may be NULL */
+    float residual_scale, low, high;
+    int zero_point;        /* of x */
+    int wide;              /* y is float32 instead of narrow */
+} fc_dot;
+
 /* Layout of the filters of one convolution problem before packing: element
  * (kh, kw, c, k) of group g is
  *   w[base + g*sg + kh*skh + kw*skw + c*sc + k*sk]. */

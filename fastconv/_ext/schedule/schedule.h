@@ -26,6 +26,7 @@
 #define FC_SCHEDULES(X) \
     X(void, plan_conv, (const fc_target *, fc_conv *)) \
     X(int64_t, pack_items, (const fc_conv *)) \
+    X(void, plan_dot, (const fc_target *, fc_conv *)) \
     X(void, plan_filter_gradient, (const fc_target *, fc_filter_gradient *)) \
     X(void, plan_winograd, (const fc_target *, fc_winograd *)) \
     X(void, plan_winograd_gradient, (const fc_target *, fc_winograd_gradient *)) \

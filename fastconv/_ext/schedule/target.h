@@ -27,12 +27,13 @@ enum { FC_VARIANTS(FC_BIT) FC_ALL_VARIANTS = (1u << FC_VARIANT_COUNT) - 1 };
 #undef FC_BIT
 
 typedef struct {
-    int element_size;     /* bytes of an element: 4 or 8 */
+    int element_size;     /* bytes of an element of x: 4 or 8, less in dot products */
     int lanes;            /* elements of a vector */
     int panel_vectors;    /* vectors of a full panel of filters: 2 or 4 */
     int rows[4];          /* rows of the forward micro-kernel, panel of 1, 2, 3, 4 vectors */
     int gradient_rows[4]; /* rows of the transposed micro-kernel beside the same panels */
     int lists_pixels;     /* the transposed micro-kernel reads a list of pixels, not of rows */
+    int dot;              /* elements in a product of the micro-kernel (dot.inc); 0: single ones */
     /* Variants, as bits, that tests force or forbid where they are possible; 0 in kernel tables. */
     unsigned forced, forbidden;
 } fc_target;

@@ -1,0 +1,5 @@
+/* dot_neon.c: the kernels of narrow elements of this target, compiled with its flags. */
+#define FC_ISA neon
+#define FC_ISA_HEADER "simd_neon.h"
+#define FC_DOT_HEADER "simd_dot_neon.h"
+#include "dot_target.inc"

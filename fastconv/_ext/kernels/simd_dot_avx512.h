@@ -1,0 +1,81 @@
+/* simd_dot_avx512.h: dot products of 4 bytes on AVX-512, by vpdpbusd where the flags allow it, else
+ * by products of 16 bits.  See simd_dot_scalar.h for the conventions. */
+typedef uint8_t narrow;
+typedef __m512i sums;
+typedef __m512i bytes;
+
+#define FC_DOT_SHIFT 0
+#define FC_BYTES 64
+
+#ifdef __AVX512VNNI__
+#define FC_TILE_ROWS_1 11
+#define FC_TILE_ROWS_2 11
+#define FC_TILE_ROWS_3 8
+#define FC_TILE_ROWS_4 6
+typedef __m512i factor;
+static inline factor d_broadcast(const narrow *x)
+{
+    int32_t four;
+    __builtin_memcpy(&four, x, 4);
+    return _mm512_set1_epi32(four);
+}
+static inline factor d_filters(const void *w) { return _mm512_loadu_si512(w); }
+/* In assembly language, because GCC 12 copies and spills the sums of the intrinsic. */
+static inline sums d_dot(sums a, factor x, factor w)
+{
+    __asm__("vpdpbusd %2, %1, %0" : "+v"(a) : "v"(x), "v"(w));
+    return a;
+}
+static inline sums d_add_products(sums a, sums x, sums w) { return _mm512_dpwssd_epi32(a, x, w); }
+#else
+#define FC_TILE_ROWS_1 8
+#define FC_TILE_ROWS_2 8
+#define FC_TILE_ROWS_3 6
+#define FC_TILE_ROWS_4 4
+typedef struct {
+    __m512i even, odd; /* 16-bit lanes */
+} factor;
+static inline factor d_broadcast(const narrow *x)
+{
+    int32_t four;
+    __builtin_memcpy(&four, x, 4);
+    const uint32_t low = 0x00FF00FF;
+    return (factor){_mm512_set1_epi32((int32_t)((uint32_t)four & low)),
+                    _mm512_set1_epi32((int32_t)((uint32_t)four >> 8 & low))};
+}
+static inline factor d_filters(const void *w)
+{
+    const __m512i four = _mm512_loadu_si512(w);
+    return (factor){_mm512_srai_epi16(_mm512_slli_epi16(four, 8), 8), _mm512_srai_epi16(four, 8)};
+}
+static inline sums d_dot(sums a, factor x, factor w)
+{
+    a = _mm512_add_epi32(a, _mm512_madd_epi16(x.even, w.even));
+    return _mm512_add_epi32(a, _mm512_madd_epi16(x.odd, w.odd));
+}
+static inline sums d_add_products(sums a, sums x, sums w)
+{
+    return _mm512_add_epi32(a, _mm512_madd_epi16(x, w));
+}
+#endif
+static inline sums d_load(const void *w) { return _mm512_loadu_si512(w); }
+static inline sums d_zero(void) { return _mm512_setzero_si512(); }
+static inline vec d_real(sums a) { return _mm512_cvtepi32_ps(a); }
+static inline __mmask16 FC(first_lanes)(int64_t n) { return (__mmask16)((1u << n) - 1); }
+static inline sums d_elements(const narrow *x, int64_t n)
+{
+    return _mm512_cvtepu8_epi32(n == VL ? _mm_loadu_si128((const __m128i *)x)
+                                        : _mm_maskz_loadu_epi8(FC(first_lanes)(n), x));
+}
+static inline vec d_widen(const narrow *x, int64_t n) { return d_real(d_elements(x, n)); }
+static inline void d_narrow(narrow *x, vec a, int64_t n)
+{
+    const __m128i elements = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(a));
+    if (n == VL)
+        _mm_storeu_si128((__m128i *)x, elements);
+    else
+        _mm_mask_storeu_epi8(x, FC(first_lanes)(n), elements);
+}
+static inline bytes d_load_bytes(const void *p) { return _mm512_loadu_si512(p); }
+static inline void d_store_bytes(void *p, bytes a) { _mm512_storeu_si512(p, a); }
+static inline bytes d_max_bytes(bytes a, bytes b) { return _mm512_max_epu8(a, b); }

@@ -23,7 +23,8 @@ from fastconv.distribution.ranks import Ranks
 from fastconv.distribution.tree import Tree
 
 _ALIGNED = 16  # elements: the parts of a sum begin at multiples of 64 bytes
-_PAUSE = 1e-4  # seconds between two looks at a transfer while the rank computes
+_PAUSE = 2e-4  # seconds between two looks at a transfer while the rank computes
+_TESTS = 50  # calls of MPI in such a look
 
 Wait = Callable[[Any], None]  # waits for an MPI request
 
@@ -150,5 +151,9 @@ class Helper:
             self._done.put(error)
 
     def _wait(self, request: Any) -> None:
-        while not request.Test():
-            time.sleep(0 if self._awaited else _PAUSE)
+        while not self._awaited:
+            for _ in range(_TESTS):  # each moves a piece of a large message
+                if request.Test():
+                    return
+            time.sleep(_PAUSE)
+        request.Wait()

@@ -29,7 +29,7 @@ from fastconv.training.epoch_iterator import EpochIterator
 from fastconv.training.training_run import TrainingRun
 from fastconv.training.unit_sum import OnBucket, UnitSum
 
-_BUCKET = 1 << 20  # gradients that are exchanged together, in elements
+_BUCKET = 1 << 18  # gradients that are exchanged together, in elements
 _MODES = ("infer", "test", "train", "end")
 _MOST_BATCHES = 16  # batch sizes and modes whose arrays are kept
 _SAMPLES = 64  # of the data, which the ranks compare

@@ -67,6 +67,8 @@ def test_pages_are_found():
 
 @pytest.mark.parametrize("page", PROGRAMS, ids=lambda page: page.stem)
 def test_the_programs_of_a_page_print_what_it_says(page, briefly, tmp_path, monkeypatch):
+    if page.stem == "searches":
+        pytest.importorskip("distributed", reason="needs Dask: pip install dask distributed")
     monkeypatch.chdir(tmp_path)
     set_random_seed(1)
     namespace: dict[str, object] = {"__name__": "guide"}

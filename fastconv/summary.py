@@ -192,10 +192,14 @@ def _totals(model: Summarized) -> list[str]:
     }
     if slots:
         totals["Optimizer"] = slots
-    return [
+    lines = [
         f"[bold] {what} params: [/]{_color(f'{total:,}')} ({_memory(4 * total)})"
         for what, total in totals.items()
     ]
+    quantization = getattr(model, "quantization", None)
+    if quantization is not None:
+        lines.append(f"[bold] Quantized to int8: [/]{len(quantization)} kernels")
+    return lines
 
 
 def _in_range(layers: list[Layer], layer_range: Sequence[str] | None) -> list[Layer]:

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -8,6 +9,8 @@ from fastconv.shapes import Conv2DGeometry, Pool2DGeometry
 MAX_PRODUCTS: int
 
 class QuantizedConvolution(FilterOp):
+    renew: Callable[[], None] | None
+    def invalidate(self) -> None: ...
     def __init__(
         self,
         geometry: Conv2DGeometry,

@@ -59,6 +59,12 @@ cdef class QuantizedConvolution(FilterOp):
 
     cdef fc_dot_op c
     cdef ConvPass chosen
+    cdef public object renew  # computes w, scale and bias again; None if they never change
+
+    def invalidate(self):
+        if self.renew is not None:
+            self.renew()
+        FilterOp.invalidate(self)
 
     def __init__(
         self, geometry, x, w, scale, bias, y, int zero_point=0, float low=0.0, float high=255.0,

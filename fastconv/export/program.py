@@ -85,6 +85,11 @@ def make_program(model: Model, batch_size: int) -> Program:
 
 def inference(model: Model, batch_size: int) -> Listing:
     """Return the operations of `model.predict`; raises as `make_program`."""
+    if model.quantization is not None:
+        raise ValueError(
+            f"{model.name!r} is quantized, which is not exported as C: export the float32 model "
+            "before `quantize`"
+        )
     plan = Plan(model.graph(), batch_size, model.parameters)
     return Listing(batch_size, records_of(plan), plan.inputs, plan.outputs)
 

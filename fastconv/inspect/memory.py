@@ -11,7 +11,7 @@ volume has a gradient; and the parameters. It is what one does on paper, and it 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from fastconv import runtime
 from fastconv.models import Model
@@ -81,6 +81,7 @@ def memory_of(model: Model, batch_size: int, activations: int) -> Memory:
     scratch = predicting.scratch_bytes_on(threads)
     arena = predicting.peak_bytes
     del predicting
+    graph = replace(graph, quantization=None)  # training needs float32
     training = Plan(graph, batch_size, parameters, mode="train", losses=_losses(graph))
     weights = parameters.values.nbytes
     trained = bool(parameters.trainable_slices())

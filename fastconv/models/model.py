@@ -11,6 +11,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -29,7 +30,7 @@ from fastconv.layers.function import FunctionLayer
 from fastconv.layers.network import Network
 from fastconv.layers.symbolic import Call, SymbolicTensor
 from fastconv.layers.tracing import Tracer
-from fastconv.models import sharing
+from fastconv.models import quantizing, sharing
 from fastconv.models.configuration import (
     functional_config,
     functional_from_config,
@@ -41,6 +42,7 @@ from fastconv.models.open_sizes import OpenSizes, sizes_match
 from fastconv.models.subclassed import traced
 from fastconv.parameters import AnyParameters, Variable, parameters_of
 from fastconv.plan import Graph, operations
+from fastconv.plan.operations import Quantization
 from fastconv.serialization import named_objects
 from fastconv.serialization import plain as plain_json
 from fastconv.shapes import Shape, sample_sizes
@@ -204,6 +206,7 @@ class Model(Trainer, OpenSizes, Layer):
         Layer.__init__(self, name=name)
         Trainer.__init__(self)
         self._outside_draws = 0  # number of batches outside of training
+        self._quantization: Quantization | None = None
         # Input and output tensors; None before the model is built.
         self._ends: tuple[list[SymbolicTensor], list[SymbolicTensor]] | None = None
 
@@ -439,7 +442,7 @@ class Model(Trainer, OpenSizes, Layer):
         the plan. `input_shapes` are those of the inputs, if the model leaves sizes open.
         """
         network = self.network if input_shapes is None else self.network_for(input_shapes)
-        return network.graph(training)
+        return replace(network.graph(training), quantization=self._quantization)
 
     def inner_network(self, call: Call, training: bool | None) -> Network | None:
         if self._tracer is not None:
@@ -677,6 +680,81 @@ class Model(Trainer, OpenSizes, Layer):
         self._draws = state["draws"]
         self._plans.clear()  # they use the layers' old random streams
 
+    # Quantization ---------------------------------------------------------------------------------
+
+    @property
+    def quantization(self) -> Quantization | None:
+        """The ranges of a quantized model, by the paths of its kernels; None in float32."""
+        return self._quantization
+
+    def set_quantization(self, quantization: Quantization | None) -> None:
+        """Compute on integers in the given ranges, or in float32."""
+        self._quantization = quantization
+        self._plans.clear()
+
+    def restore_quantization(self, config: Any) -> None:
+        """Take the ranges from a file; ValueError or TypeError for those that do not match."""
+        ranges = quantizing.from_config(config)
+        sizes = {variable.path: variable.size for variable in self.weights}
+        for path, each in ranges.items():
+            if sizes.get(path, 1) % each.filters:
+                raise ValueError(f"{path} of {sizes[path]} weights has no {each.filters} filters")
+        self.set_quantization(ranges)
+
+    @explain_keywords
+    def quantize(
+        self,
+        mode: str = "int8",
+        calibration: Any = None,
+        method: str = "minmax",
+        percentile: float = 99.99,
+        exclude: Sequence[str] = (),
+        batch_size: int = 8,
+    ) -> quantizing.QuantizationReport:
+        """Let `predict` and `evaluate` compute on 8-bit integers, and store the model so.
+
+        Convolutions and dense layers read and multiply 8-bit integers: int8 kernels with one scale
+        per output channel, uint8 values with one scale and zero point per layer. Batch
+        normalization is part of their scales; ReLU, ReLU6, additions and max-pooling after them
+        stay on integers. All other layers compute in float32. Results are the same bits on every
+        instruction set and number of threads, as far as the float32 layers' are.
+
+        The weights of the model are rounded. A quantized model cannot be trained.
+
+        Args:
+            mode: "int8".
+            calibration: samples like those of the training data, as `predict` takes them; a few
+                hundred suffice. They set the ranges of the values of all layers.
+            method: "minmax" takes the smallest and the largest value, "percentile" leaves out the
+                rarest of both ends.
+            percentile: the percentage of the values below the upper end, in (50, 100], and above
+                the lower one, of method "percentile".
+            exclude: names of layers that stay in float32.
+            batch_size: number of samples that are computed at a time.
+
+        Returns:
+            A report with one row per kernel (`fastconv.models.quantizing.QuantizedLayer`): scale,
+            zero point, share of clipped outputs and relative error; printing it gives a table.
+
+        Raises:
+            ValueError: an argument is out of range, samples do not match, a name in `exclude` is
+                unknown, no layer can be quantized, or the model is quantized already.
+
+        >>> import numpy as np
+        >>> from fastconv import layers, models
+        >>> x = np.random.default_rng(1).normal(size=(16, 8, 8, 3)).astype("float32")
+        >>> model = models.Sequential(
+        ...     [layers.Input((8, 8, 3)), layers.Conv2D(8, 3, activation="relu", name="first")]
+        ... )
+        >>> exact = model.predict(x, verbose=0)
+        >>> report = model.quantize("int8", calibration=x)
+        >>> report[0].name, report[0].error < 0.02
+        ('first/kernel', True)
+        >>> bool(np.abs(model.predict(x, verbose=0) - exact).max() < 0.1)
+        True
+        """
+        return quantizing.quantize(self, mode, calibration, method, percentile, exclude, batch_size)
+
     def _repr_html_(self) -> str:
         return html_summary(self)
 
@@ -765,7 +843,10 @@ class Model(Trainer, OpenSizes, Layer):
         with sharing.writing(self, continued):
             described = layer_config(self)
         given = self.get_compile_config() if compiled else None
-        return described | {"compile_config": given or {}}
+        described = described | {"compile_config": given or {}}
+        if self._quantization is not None:
+            described["quantization"] = quantizing.to_config(self._quantization)
+        return described
 
     def get_config(self) -> dict[str, Any]:
         """Return the configuration of the model without its weights, in Keras's format."""

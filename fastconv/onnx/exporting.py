@@ -38,8 +38,9 @@ def save(model: Model, path: str | os.PathLike[str], opset: int | None = None) -
 
     Raises:
         TypeError: `model` is not a model.
-        ValueError: the opset is out of range, a size is open, or a layer cannot be written: one in
-            NumPy, or a function without an equivalent in ONNX. The message names it.
+        ValueError: the opset is out of range, a size is open, the model is quantized, or a layer
+            cannot be written: one in NumPy, or a function without an equivalent in ONNX. The
+            message names it.
     """
     proto = exported(model, opset)
     with open(path, "wb") as file:
@@ -55,6 +56,11 @@ def exported(model: Model, opset: int | None = None) -> ModelProto:
     if not OLDEST_OPSET <= opset <= newest:
         raise ValueError(f"`opset` must be from {OLDEST_OPSET} to {newest}, received {opset}")
     model.check_built()
+    if model.quantization is not None:
+        raise ValueError(
+            f"{model.name!r} is quantized, which is not written as ONNX: write the float32 model "
+            "before `quantize`"
+        )
     if any(None in tensor.shape[1:] for tensor in model.inputs):
         shapes = [tensor.shape for tensor in model.inputs]
         raise ValueError(f"`model` must have inputs of known sizes, received {shapes}")

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from fastconv.plan.operations import Operation
+from fastconv.plan.operations import Operation, Quantization
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,8 @@ class Graph:
     input_shapes: list[tuple[int, ...]] = field(default_factory=list)  # of one sample
     nodes: list[Node] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
+    # Of a quantized model, `fastconv.plan.quantization`; plans for training refuse it.
+    quantization: Quantization | None = None
     _calls: Counter[Any] = field(default_factory=Counter)
 
     def input(self, shape: Sequence[int]) -> int:

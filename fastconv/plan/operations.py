@@ -7,7 +7,7 @@ sizes, buffers, passes or fusion: the plan does.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol
 
@@ -364,6 +364,58 @@ class ActivityPenalty:
 
 
 @dataclass(frozen=True)
+class Steps:
+    """The real numbers that uint8 stands for: q for (q - zero_point) * scale."""
+
+    scale: float
+    zero_point: int
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """Of an operation with weights in a quantized network: the number of its filters, and the real
+    numbers of its input, of its output, and of the sum with another value that follows, if one
+    does."""
+
+    filters: int
+    input: Steps
+    output: Steps
+    sum: Steps | None = None
+
+
+# By the path of the kernel, which has one scale per output channel: see `quantized_kernel`.
+Quantization = Mapping[str, Ranges]
+
+
+@dataclass(frozen=True)
+class Quantize:
+    """float32 -> uint8."""
+
+    steps: Steps
+
+
+@dataclass(frozen=True)
+class Dequantize:
+    """uint8 -> float32."""
+
+    steps: Steps
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """`operation`, without activation and pooling, on uint8; then the sum with a second input, if
+    there is a `residual`, and the limits `low` and `high`. The output is uint8, or float32 without
+    `output`."""
+
+    operation: Convolution | Dense
+    input: Steps
+    output: Steps | None
+    residual: Steps | None = None
+    low: float = -math.inf
+    high: float = math.inf
+
+
+@dataclass(frozen=True)
 class Loss:
     """The end of a training or test plan: predictions and targets -> one number per row.
 
@@ -405,6 +457,9 @@ Operation = (
     | PReLU
     | Pooling
     | Dense
+    | Dequantize
+    | Quantize
+    | Quantized
     | RandomWarp
     | Reshape
     | ResponseNormalization
@@ -462,6 +517,8 @@ def variables_of(operation: Operation) -> list[Variable]:
     """Return the weights of an operation, trainable or not."""
     if isinstance(operation, Custom):
         return list(operation.layer.weights)
+    if isinstance(operation, Quantized):
+        return variables_of(operation.operation)
     if isinstance(operation, (Elementwise, FunctionCall)):
         return operation.variables
     values = (getattr(operation, field.name) for field in fields(operation))

@@ -21,6 +21,7 @@ from fastconv.plan.lowering.loss import Targets
 from fastconv.plan.operations import Loss
 from fastconv.plan.penalties import weight_penalties
 from fastconv.plan.program import make_program
+from fastconv.plan.quantization import quantize
 from fastconv.plan.tape import Arena, Tape, Tensor
 from fastconv.plan.units import BucketEnds, unit_statistics
 from fastconv.plan.updates import Updates
@@ -269,6 +270,13 @@ def _fused(
 ) -> tuple[Graph, list[Output]]:
     """Return the graph for `mode` with as few nodes as possible, and its outputs."""
     network = fuse(graph, mode)
+    if graph.quantization is not None:
+        if mode in ("forward", "train"):
+            raise ValueError(
+                "a quantized model cannot be trained or called as in training: train the float32 "
+                "model, and quantize it again"
+            )
+        network = quantize(network, graph.quantization)
     if mode != "train":
         network = fuse_forward(network)
     return fuse_losses(network, losses or [None] * len(graph.outputs))

@@ -130,6 +130,21 @@ class Dataset:
         return array if dtype is None else array.astype(dtype)
 
 
+class Scaled(Dataset):
+    """A dataset of integers times a dataset of scales, which are those of its last axis or, of a
+    depthwise kernel, of its last two."""
+
+    def __init__(self, integers: Dataset, scales: Dataset):
+        self._integers, self._scales = integers, scales
+        self.shape: Any = integers.shape
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        scale = np.asarray(self._scales).astype(np.float32)
+        rows = np.asarray(self._integers).reshape(-1, scale.size)
+        array = (rows.astype(np.float32) * scale).reshape(self.shape)
+        return array if dtype is None else array.astype(dtype)
+
+
 def same_elements(one: Dataset, other: Dataset) -> bool:
     """Return whether two datasets have the same bits, NaN included."""
     a, b = np.asarray(one), np.asarray(other)

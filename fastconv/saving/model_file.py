@@ -56,6 +56,9 @@ def load(file: ReadableFile, path: Path, compile: bool) -> Any:
     check_version(parsed(sections[_METADATA].read(), path, _METADATA).get("keras_version"), path)
     description = parsed(sections[_CONFIG].read(), path, _CONFIG)
     with made(description, path, compile) as model:
+        if "quantization" in description:
+            with parsing(f"{path}: cannot read the quantization"):
+                model.restore_quantization(description["quantization"])
         weights_file.read(model, sections[_WEIGHTS], path, new_model=True)
     return model
 

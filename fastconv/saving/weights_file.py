@@ -9,6 +9,8 @@
     /optimizer/vars/2 ...        slots, if training has begun; attribute `trained`: their weights
     /vars                                       empty, for the model itself
 
+    /layers/dense/scales/0       of a quantized kernel, which is int8: one scale per output channel
+
 Every `vars` has an attribute `name`. Weights are little-endian float32. A layer that occurs several
 times is numbered each time; its weights are stored at the first occurrence.
 
@@ -18,6 +20,7 @@ position, except where their names give another order in the file (`fastconv.sav
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,6 +30,8 @@ import numpy as np
 
 from fastconv.common.naming import numbered
 from fastconv.common.regular_file import ReadableFile
+from fastconv.errors import FormatError
+from fastconv.plan.quantization import quantized_kernel
 from fastconv.saving import global_heap
 from fastconv.saving.assigning import (
     add_sources,
@@ -40,10 +45,12 @@ from fastconv.saving.assigning import (
 from fastconv.saving.hdf5 import (
     Dataset,
     Mismatch,
+    Scaled,
     child,
     dataset_at,
     group_at,
     opened,
+    shape_at,
     text_attribute,
     write_dataset,
 )
@@ -66,7 +73,12 @@ def write(model: Any, file: BinaryIO, include_optimizer: bool = True) -> None:
             group = h5.create_group(f"{path}/vars" if path else "vars")
             group.attrs["name"] = name
             for index, array in enumerate(arrays):
-                write_dataset(group, str(index), np.asarray(array))
+                if isinstance(array, _Integers):
+                    write_dataset(group, str(index), array.values)
+                    scales = h5.require_group(f"{path}/scales")
+                    write_dataset(scales, str(index), array.scale)
+                else:
+                    write_dataset(group, str(index), np.asarray(array))
         if with_training:
             stored = [
                 v for place in _places(model, list) if not place.again for v in place.variables
@@ -108,13 +120,27 @@ def read(
             restore()
 
 
-def _groups(model: Any, with_training: bool) -> Iterator[tuple[str, str, list[np.ndarray]]]:
+class _Integers(NamedTuple):
+    """A kernel of a quantized model: int8, and a float32 scale per element of its last axis."""
+
+    values: np.ndarray
+    scale: np.ndarray
+
+
+def _groups(model: Any, with_training: bool) -> Iterator[tuple[str, str, list[Any]]]:
     """Yield (path, attribute "name", arrays) of every group of variables."""
+    quantization = getattr(model, "quantization", None) or {}
+
+    def stored(variable: Variable) -> Any:
+        if variable.path not in quantization:
+            return variable._live
+        return _Integers(*quantized_kernel(variable._live, quantization[variable.path].filters))
+
     if not model.is_traced:
         yield "", model.name, []
     for place in _places(model, list):
         if not place.again:
-            yield place.path, place.name, [variable._live for variable in place.variables]
+            yield place.path, place.name, [stored(variable) for variable in place.variables]
     if with_training:
         yield (
             "optimizer",
@@ -232,4 +258,19 @@ def _datasets(
         raise Mismatch(
             f"{path}: /{group_path} must hold {len(shapes)} variables, received {len(group)}"
         )
-    return [dataset_at(group, str(index), shape, path) for index, shape in enumerate(shapes)]
+    scales = child(h5, f"{group_path}/scales".lstrip("/"), path) if group_path else None
+    found: list[Any] = []
+    for index, shape in enumerate(shapes):
+        dataset = dataset_at(group, str(index), shape, path)
+        if scales is not None and str(index) in scales:
+            dataset = _scaled(h5, f"{group_path}/scales/{index}".lstrip("/"), dataset, path)
+        found.append(dataset)
+    return found
+
+
+def _scaled(h5: h5py.File, name: str, integers: Dataset, path: Path) -> Scaled:
+    """Return the kernel of `integers` times the scales in dataset `name`, which repeat."""
+    (count,) = shape = shape_at(h5, name, path)[:1] or (0,)
+    if count < 1 or math.prod(integers.shape) % count:
+        raise FormatError(f"{path}: /{name} must have one scale per output channel")
+    return Scaled(integers, dataset_at(h5, name, shape, path))

@@ -23,6 +23,7 @@ with `run_python()`, which the plan calls in order (`plan.program`).
     random       dropout, noise, image augmentation
     pooling, activation, normalization, reshape
     merging      several inputs, one output
+    quantized    convolution and dense on 8-bit integers
     custom       layers in NumPy
     elementwise  chains of element-wise functions
     function_call  functions in NumPy
@@ -51,6 +52,7 @@ from fastconv.plan.lowering.normalization import (
 )
 from fastconv.plan.lowering.penalty import ActivityPenalty, AddedLoss
 from fastconv.plan.lowering.pooling import GlobalPooling, Pooling
+from fastconv.plan.lowering.quantized import Dequantize, Quantize, Quantized
 from fastconv.plan.lowering.random import (
     AlphaDropout,
     Augmentation,
@@ -88,6 +90,9 @@ LOWERINGS: dict[type, type[Lowering]] = {
     operations.Merge: Merge,
     operations.Pooling: Pooling,
     operations.Dense: Dense,
+    operations.Dequantize: Dequantize,
+    operations.Quantize: Quantize,
+    operations.Quantized: Quantized,
     operations.RandomWarp: RandomWarp,
     operations.Reshape: Reshape,
     operations.ScaleShift: ScaleShift,

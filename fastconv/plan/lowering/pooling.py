@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastconv._ext import _channels, _pool, _resample
+from fastconv._ext import _channels, _pool, _quantized, _resample
 from fastconv.plan.lowering.base import Lowering
 from fastconv.plan.tape import Tensor
 from fastconv.resampling import repeat_axis
@@ -29,7 +29,10 @@ class Pooling(Lowering):
         operation = self.operation
         geometry = operation.geometry.of_batch(x.shape[0])
         self.geometry, self.x_shape = geometry, x.shape
-        y = self.y = self.tape.tensor(geometry.output_shape)
+        y = self.y = self.tape.tensor(geometry.output_shape, x.dtype)
+        if x.dtype == np.uint8:
+            self.tape.emit(lambda: _quantized.QuantizedMaxPool(geometry, x.array, y.array), x, y)
+            return y
         if operation.kind == "average":
             self.tape.emit(lambda: _pool.AveragePoolForward(geometry, x.array, y.array), x, y)
             return y

@@ -35,7 +35,7 @@ from setuptools.command.build_py import build_py as setuptools_build_py
 EXTENSIONS = Path("fastconv/_ext")
 KERNELS = EXTENSIONS / "kernels"
 PLAIN_C = [EXTENSIONS / part for part in ("schedule", "operations", "network", "interface")]
-EXPORTED = [KERNELS, *(EXTENSIONS / part for part in ("schedule", "operations", "network"))]
+SHIPPED = [KERNELS, *PLAIN_C]  # their C sources are in the wheel
 GENERATED = Path("build/cython")  # Cython's C files: beside no source, in no sdist
 # The module of what Cython would write into each module again: types of functions and generators,
 # conversions. Its memoryviews, which no module uses, do not compile for the limited API of 3.10.
@@ -354,10 +354,11 @@ def kernel_units(compiler: Compiler, folder: Path) -> dict[Path, tuple[Path, lis
 
 
 class build_py(setuptools_build_py):
-    """Adds sources.tar: the C sources that `fastconv.export` copies beside a network.
+    """Adds sources.tar: the C sources, some of which `fastconv.export` copies beside a network, and
+    which the package for CMake compiles.
 
     Together they compress better than one by one, and the archive has no compression of its own,
-    so the wheel's applies.  In a checkout, `fastconv.export` reads the folders.
+    so the wheel's applies.  In a checkout, both read the folders.
     """
 
     def run(self) -> None:
@@ -365,7 +366,7 @@ class build_py(setuptools_build_py):
         if self.editable_mode:
             return
         with tarfile.open(Path(self.build_lib) / EXTENSIONS / "sources.tar", "w") as archive:
-            for source in (path for folder in EXPORTED for path in sorted(folder.iterdir())):
+            for source in (path for folder in SHIPPED for path in sorted(folder.iterdir())):
                 if source.suffix in (".c", ".h", ".inc"):
                     member = tarfile.TarInfo(
                         str(source.relative_to(EXTENSIONS))

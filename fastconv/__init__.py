@@ -47,6 +47,7 @@ __all__ = [
     "errors",
     "explain",
     "filters",
+    "get_cmake_dir",
     "get_include",
     "initializers",
     "inspect",
@@ -113,6 +114,20 @@ def get_include() -> str:
     ['fastconv.h']
     """
     return f"{__path__[0]}/_ext/include"
+
+
+def get_cmake_dir() -> str:
+    """Return the folder of the package `fastconv` for CMake, and of a file for pkg-config.
+
+    In a project of CMake that is configured with `-Dfastconv_DIR=` this folder,
+    `find_package(fastconv)` gives the target `fastconv::fastconv`: the C library without Python,
+    compiled with the project, and `fastconv.h`.
+
+    >>> import os, fastconv
+    >>> sorted(os.listdir(fastconv.get_cmake_dir()))
+    ['CMakeLists.txt', 'fastconv.pc', 'fastconvConfig.cmake', 'fastconvConfigVersion.cmake']
+    """
+    return f"{__path__[0]}/_ext/cmake"
 
 
 def __getattr__(name: str) -> Any:

@@ -59,6 +59,7 @@ from fastconv.regularizers import Regularizer
 
 __version__: str
 
+def get_cmake_dir() -> str: ...
 def get_include() -> str: ...
 def version() -> str: ...
 
@@ -92,6 +93,7 @@ __all__ = [
     "errors",
     "explain",
     "filters",
+    "get_cmake_dir",
     "get_include",
     "initializers",
     "inspect",

@@ -415,7 +415,8 @@ def test_wheel_holds_the_package(wheel):
     kinds = {"".join(Path(name).suffixes[-1:]) for name in names}
     modules_and_data = {".py", ".pyi", ".pxd", ".so", ".typed", ".gz", ".tar", ".json"}
     page = {".html", ".css", ".js"}  # of `fastconv play`
-    assert kinds == modules_and_data | page | {".h"}
+    c_library = {".h", ".cmake", ".txt", ".pc"}
+    assert kinds == modules_and_data | page | c_library
     assert len([name for name in names if name.endswith(".so")]) == len(modules())
     assert [name for name in names if name.endswith(".pxd")] == ["fastconv/__init__.pxd"]
     assert wheel.stat().st_size < 3_000_000
@@ -431,6 +432,23 @@ def test_a_wheel_exports_the_sources_of_the_checkout(wheel, tmp_path, monkeypatc
     assert set(compared.subdirs) == {"kernels", "schedule", "operations", "network"}
     for part, files in compared.subdirs.items():
         assert not files.left_only + files.right_only + files.diff_files, part
+
+
+@pytest.mark.skipif(not (shutil.which("cmake") and shutil.which("cc")), reason="needs cmake and cc")
+def test_cmake_unpacks_the_c_library_of_a_wheel(wheel, tmp_path):
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+    package = tmp_path / "site/fastconv/_ext/cmake"
+    output("cmake", "-S", package, "-B", tmp_path / "build")
+
+    def sources(root: Path) -> set[str]:
+        folders = ("kernels", "schedule", "operations", "network", "interface", "include")
+        paths = (path for folder in folders for path in (root / folder).iterdir())
+        return {
+            str(path.relative_to(root)) for path in paths if path.suffix in (".c", ".h", ".inc")
+        }
+
+    assert sources(tmp_path / "build/sources") == sources(CHECKOUT / "fastconv/_ext")
 
 
 def test_wheel_runs_away_from_the_checkout(wheel, tmp_path):

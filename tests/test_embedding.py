@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastconv import ops
+import fastconv
+from fastconv import ops, runtime
 from tests.support.c_interface import (
     HEADER,
     NUMBERS,
@@ -136,10 +137,7 @@ def linked(source: Path, program: Path, *compiler: str) -> Path:
     return program
 
 
-@needs_objects
-def test_the_c_example_prints_what_python_computes(tmp_path):
-    program = linked(EXAMPLES / "edges.c", tmp_path / "edges", "gcc", "-std=c99",
-                     "-Wno-missing-field-initializers")  # fmt: skip
+def check_edges(program: Path, tmp_path: Path) -> None:
     picture = generator("picture").integers(0, 256, (21, 34)).astype(np.uint8)
     (tmp_path / "picture.pgm").write_bytes(b"P5 34 21 255\n" + picture.tobytes())
     values = [float.fromhex(line) for line in run(program, tmp_path / "picture.pgm").split()]
@@ -154,13 +152,67 @@ def test_the_c_example_prints_what_python_computes(tmp_path):
 
 
 @needs_objects
-@pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not here")
-def test_the_cpp_example_prints_what_python_computes(tmp_path):
-    program = linked(EXAMPLES / "dense.cpp", tmp_path / "dense", "g++", "-std=c++11")
+def test_the_c_example_prints_what_python_computes(tmp_path):
+    program = linked(EXAMPLES / "edges.c", tmp_path / "edges", "gcc", "-std=c99",
+                     "-Wno-missing-field-initializers")  # fmt: skip
+    check_edges(program, tmp_path)
+
+
+def check_dense(program: Path) -> None:
     x = np.array([[0.5, -1, 2], [3, 0.25, -0.125]], np.float32)
     w = np.array([[1, -1], [0.5, 0.75], [-2, 0.3]], np.float32)
     expected = ops.softmax(ops.dense(x, w, np.array([0.1, -0.2], np.float32)))
     assert [float.fromhex(word) for word in run(program).split()] == expected.ravel().tolist()
+
+
+@needs_objects
+@pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not here")
+def test_the_cpp_example_prints_what_python_computes(tmp_path):
+    check_dense(linked(EXAMPLES / "dense.cpp", tmp_path / "dense", "g++", "-std=c++11"))
+
+
+needs_cmake = pytest.mark.skipif(
+    not all(map(shutil.which, ("cmake", "cc", "c++", "pkg-config"))),
+    reason="needs cmake, cc, c++ and pkg-config",
+)
+
+
+@needs_cmake
+def test_cmake_finds_the_package_of_the_wheel(tmp_path):
+    folder = fastconv.get_cmake_dir()
+    run("cmake", "-S", EXAMPLES / "cmake", "-B", tmp_path, f"-Dfastconv_DIR={folder}")
+    listed = run("cmake", "--build", tmp_path, "--target", "help")
+    assert "edges" in listed and "fastconv" in listed
+    flags = run("pkg-config", "--cflags", "fastconv", PKG_CONFIG_PATH=folder).strip()
+    assert Path(flags.removeprefix("-I")).resolve() == HEADER.parent.resolve()
+    assert run("pkg-config", "--modversion", "fastconv", PKG_CONFIG_PATH=folder).strip() == (
+        fastconv.__version__
+    )
+    version = Path(folder, "fastconvConfigVersion.cmake").read_text()
+    assert f"set(PACKAGE_VERSION {fastconv.__version__})" in version
+
+
+@needs_cmake
+def test_the_c_library_is_installed_for_cmake_and_pkg_config(tmp_path):
+    """Without instruction sets beyond plain C, which compile quickly."""
+    prefix, library, program = (tmp_path / name for name in ("prefix", "library", "program"))
+    run("cmake", "-S", fastconv.get_cmake_dir(), "-B", library, "-DFASTCONV_TARGETS=none",
+        "-DCMAKE_INSTALL_LIBDIR=lib")  # fmt: skip
+    run("cmake", "--build", library, "-j2")
+    run("cmake", "--install", library, "--prefix", prefix)
+    run("cmake", "-S", EXAMPLES / "cmake", "-B", program, f"-DCMAKE_PREFIX_PATH={prefix}")
+    run("cmake", "--build", program)
+    flags = run("pkg-config", "--cflags", "--libs", "fastconv",
+                PKG_CONFIG_PATH=str(prefix / "lib/pkgconfig")).split()  # fmt: skip
+    run("cc", EXAMPLES / "edges.c", *flags, "-o", tmp_path / "edges")
+    before = runtime.isa()
+    runtime.set_isa("scalar")
+    try:
+        check_edges(program / "edges", tmp_path)
+        check_edges(tmp_path / "edges", tmp_path)
+        check_dense(program / "dense")
+    finally:
+        runtime.set_isa(before)
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not here")

@@ -268,10 +268,10 @@ def test_an_installed_network_is_found_by_cmake_and_pkg_config(exported, tmp_pat
     folder, model, x = exported
     prefix, user = tmp_path / "prefix", tmp_path / "user"
     user.mkdir()
-    sh("cmake", "-S", folder, "-B", "build", f"-DCMAKE_INSTALL_PREFIX={prefix}",
-       "-DCMAKE_INSTALL_LIBDIR=lib", "-DFASTCONV_TARGETS=none", cwd=tmp_path)  # fmt: skip
+    sh("cmake", "-S", folder, "-B", "build", "-DCMAKE_INSTALL_LIBDIR=lib",
+       "-DFASTCONV_TARGETS=none", cwd=tmp_path)  # fmt: skip
     sh("cmake", "--build", "build", "-j2", cwd=tmp_path)
-    sh("cmake", "--install", "build", cwd=tmp_path)
+    sh("cmake", "--install", "build", "--prefix", prefix, cwd=tmp_path)
     (user / "main.c").write_text(MAIN)
     (user / "CMakeLists.txt").write_text(CONSUMER)
     x.tofile(user / "x.bin")

@@ -183,7 +183,8 @@ target_include_directories({name} PRIVATE ${{CMAKE_CURRENT_SOURCE_DIR}} INTERFAC
   $<INSTALL_INTERFACE:${{CMAKE_INSTALL_INCLUDEDIR}}>)
 target_link_libraries({name} PUBLIC m)
 
-file(WRITE ${{CMAKE_CURRENT_BINARY_DIR}}/{name}.pc "prefix=${{CMAKE_INSTALL_PREFIX}}
+file(RELATIVE_PATH up ${{CMAKE_INSTALL_FULL_LIBDIR}}/pkgconfig ${{CMAKE_INSTALL_PREFIX}})
+file(WRITE ${{CMAKE_CURRENT_BINARY_DIR}}/{name}.pc "prefix=\\${{pcfiledir}}/${{up}}
 Name: {name}
 Description: a neural network in plain C, written by fastconv
 Version: 1

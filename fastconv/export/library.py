@@ -16,7 +16,7 @@ from fastconv.export.program import Record
 from fastconv.ops import compiled
 
 SOURCES = Path(compiled.__file__).parents[1] / "_ext"
-ARCHIVE = SOURCES / "sources.tar"  # the folders below, in an installed package: setup.py
+ARCHIVE = SOURCES / "sources.tar"  # these folders and more, in an installed package: setup.py
 _FOLDERS = ("kernels", "schedule", "operations", "network")
 _SUFFIXES = (".h", ".inc", ".c")
 
@@ -119,6 +119,8 @@ def _sources() -> Iterator[tuple[str, bytes]]:
     if ARCHIVE.exists():
         with tarfile.open(ARCHIVE) as archive:
             for member in archive:
+                if member.name.split("/")[0] not in _FOLDERS:
+                    continue
                 file = archive.extractfile(member)
                 assert file is not None  # the archive holds files only
                 yield member.name, file.read()

@@ -119,7 +119,7 @@ def _sources() -> Iterator[tuple[str, bytes]]:
     if ARCHIVE.exists():
         with tarfile.open(ARCHIVE) as archive:
             for member in archive:
-                if member.name.split("/")[0] not in _FOLDERS:
+                if not _is_needed(member.name):
                     continue
                 file = archive.extractfile(member)
                 assert file is not None  # the archive holds files only
@@ -127,8 +127,14 @@ def _sources() -> Iterator[tuple[str, bytes]]:
         return
     for part in _FOLDERS:
         for path in sorted((SOURCES / part).iterdir()):
-            if path.suffix in _SUFFIXES:
+            if path.suffix in _SUFFIXES and _is_needed(f"{part}/{path.name}"):
                 yield f"{part}/{path.name}", path.read_bytes()
+
+
+def _is_needed(name: str) -> bool:
+    """Whether a network may need the file: none needs the kernels of narrow elements."""
+    folder, _, file = name.partition("/")
+    return folder in _FOLDERS and not file.startswith(("dot", "simd_dot"))
 
 
 def used_kernels(records: Iterable[Record]) -> dict[str, set[str]]:

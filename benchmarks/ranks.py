@@ -2,11 +2,16 @@
 
     python -m benchmarks.ranks --nets cifar resnet --ranks 2
     python -m benchmarks.ranks --digests --ranks 1 2 4
+    python -m benchmarks.ranks --nets cifar --ranks 2 4 --links 1 10
 
 Speed: N ranks of one thread each, one process of N threads, and PyTorch's DistributedDataParallel
 (gloo) with N processes of one thread take turns, each in new processes; a time is the median over
 the rounds of the time of a step, itself the median of the epochs after the first one. "hidden" is
 the share of the exchange that no rank had to wait for. The batch is that of all ranks together.
+
+Links: the time of a step with a link that is throttled to so many Gbit/s, beside the prediction of
+`fastconv.explain(model, ranks=..., network=...)`, for which every rank measures its step while the
+others do.
 
 Digests: checksums of the weights after three epochs, with dropout and augmentation.
 """
@@ -29,6 +34,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.model_nets import AnyNet, ModelNet
 from benchmarks.nets import NETS
+from benchmarks.throttled import Throttled
 
 if TYPE_CHECKING:
     from fastconv.models import Model
@@ -70,19 +76,32 @@ def network(net: AnyNet, augmented: bool = False) -> Model:
 
 
 def run_fastconv(net: AnyNet, options: argparse.Namespace) -> dict[str, Any]:
-    from fastconv import callbacks, runtime
+    from fastconv import callbacks, inspect, runtime
     from fastconv.distribution import DataParallel
 
     runtime.set_num_threads(options.threads)
     model, (x, y) = network(net), net.batch(options.batch * options.steps)
     parallel = None
     if options.job == "ranks":
+        ranks, communicator = DataParallel().ranks.size, None
+        if options.links:
+            from mpi4py import MPI
+
+            link = inspect.Link(options.links[0])
+            communicator = Throttled(MPI.COMM_WORLD, link)
         parallel = DataParallel(
-            chunks=options.chunks or DataParallel().ranks.size,
+            chunks=options.chunks or ranks,
+            communicator=communicator,
             gradient_dtype=options.gradients,
             overlap=not options.at_end,
         )
         assert parallel.ranks.size > 1
+    predicted = 0.0
+    if options.links:
+        runtime.set_num_threads(options.threads)
+        size = options.batch // ranks
+        scaling = inspect.explain(model, size, ranks=ranks, network=link).scaling
+        predicted = scaling.seconds(ranks, link) if scaling else 0.0
     seconds: list[float] = []
     begin = [0.0]
 
@@ -101,6 +120,7 @@ def run_fastconv(net: AnyNet, options: argparse.Namespace) -> dict[str, Any]:
     return {
         "seconds": statistics.median(seconds[1:]),
         "hidden": hidden,
+        "predicted": predicted,
         "rank": parallel.ranks.rank if parallel else 0,
     }
 
@@ -143,7 +163,9 @@ def run_digest(net: AnyNet, options: argparse.Namespace) -> dict[str, Any]:
 # ------------------------------------------------------------------------------------------- jobs
 
 
-def start(job: str, name: str, ranks: int, options: argparse.Namespace) -> dict[str, Any]:
+def start(
+    job: str, name: str, ranks: int, options: argparse.Namespace, link: float = 0
+) -> dict[str, Any]:
     """Run the processes of a side; return what rank 0 has printed."""
     python = options.peers if job == "torch" else options.python
     threads = options.ranks[0] if job == "process" else 1
@@ -152,6 +174,7 @@ def start(job: str, name: str, ranks: int, options: argparse.Namespace) -> dict[
     command += ["--steps", str(options.steps)]
     command += ["--chunks", str(options.chunks), "--gradients", options.gradients]
     command += ["--at-end"] * options.at_end
+    command += ["--links", str(link)] if link else []
     environments = [dict(os.environ, OMP_NUM_THREADS=str(threads))]
     if job == "torch":
         with socket.socket() as free:
@@ -195,6 +218,22 @@ def compare_speed(options: argparse.Namespace) -> None:
             print(f"    PyTorch DDP {1e3 * median['torch']:.1f} ms ({median['torch'] / mine:.2f})")
 
 
+def compare_predictions(options: argparse.Namespace) -> None:
+    for name in options.nets:
+        for ranks in options.ranks:
+            for link in options.links:
+                runs = [start("ranks", name, ranks, options, link) for _ in range(options.rounds)]
+                measured, predicted, hidden = (
+                    statistics.median(run[key] for run in runs)
+                    for key in ("seconds", "predicted", "hidden")
+                )
+                print(
+                    f"{MODELS[name].title}, {ranks} ranks, {link:g} Gbit/s: {1e3 * measured:.1f} "
+                    f"ms, predicted {1e3 * predicted:.1f} ms ({measured / predicted:.2f}), hidden "
+                    f"{100 * hidden:.0f} %"
+                )
+
+
 def compare_digests(options: argparse.Namespace) -> None:
     for name in options.nets:
         alone = start("digest", name, 0, options)["digest"]
@@ -212,6 +251,7 @@ def main() -> None:
     parser.add_argument("--chunks", type=int, default=0, help="0: the number of ranks, or 8")
     parser.add_argument("--gradients", default="float32")
     parser.add_argument("--at-end", action="store_true", help="exchange without overlap")
+    parser.add_argument("--links", nargs="+", type=float, help="bandwidths in Gbit/s")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--digests", action="store_true")
     beside = Path(sys.executable).with_name("mpirun")
@@ -228,6 +268,8 @@ def main() -> None:
         found = run(MODELS[options.nets[0]], options)
         if not found.pop("rank"):
             print(json.dumps(found), flush=True)
+    elif options.links:
+        compare_predictions(options)
     elif options.digests:
         compare_digests(options)
     else:

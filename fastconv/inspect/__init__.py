@@ -8,6 +8,7 @@
     layer_calls    the calls of a model's layers, followed from the inputs to the outputs
     memory         bytes: the recipe on paper, and the plan's allocations
     measurement    seconds and GFLOP/s of every layer
+    scaling        the time of a training step on several ranks, from `step_times`
     report         all of it as data
     table  picture  units    the report for terminals and as a picture
     explanation    the report that prints and draws itself
@@ -31,6 +32,7 @@ from fastconv.inspect.gradients import Derivative, Gradients, gradients
 from fastconv.inspect.layer_outputs import layer_outputs
 from fastconv.inspect.memory import Memory
 from fastconv.inspect.report import LayerReport, ModelReport, Receptive, Timing
+from fastconv.inspect.scaling import Link, Scaling, StepTimes
 from fastconv.inspect.windows import Window
 
 __all__ = [
@@ -39,9 +41,12 @@ __all__ = [
     "Explanation",
     "Gradients",
     "LayerReport",
+    "Link",
     "Memory",
     "ModelReport",
     "Receptive",
+    "Scaling",
+    "StepTimes",
     "Timing",
     "Window",
     "compare_with_dense",

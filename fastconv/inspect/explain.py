@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 
 from fastconv import runtime
@@ -11,13 +12,21 @@ from fastconv.inspect.layer_calls import layer_calls
 from fastconv.inspect.measurement import measured
 from fastconv.inspect.memory import FLOAT, memory_of
 from fastconv.inspect.report import LayerReport, Receptive
+from fastconv.inspect.scaling import Link, Scaling, checked_links, checked_ranks
+from fastconv.inspect.step_times import measured_step
 from fastconv.inspect.steps import Value
 from fastconv.layers.base import Layer
 from fastconv.models import Model
 from fastconv.shapes import sample_sizes
 
 
-def explain(model: Model, batch_size: int = 1, measure: bool = False) -> Explanation:
+def explain(
+    model: Model,
+    batch_size: int = 1,
+    measure: bool = False,
+    ranks: int | Sequence[int] | None = None,
+    network: float | Link | Sequence[float | Link] | None = None,
+) -> Explanation:
     """The formula behind every number of a network, and its work, memory and time.
 
     For every layer: how its output size follows from window, stride and padding; how its parameters
@@ -32,16 +41,24 @@ def explain(model: Model, batch_size: int = 1, measure: bool = False) -> Explana
         measure: also time the forward and the backward pass of every layer by itself, as GFLOP/s
             and as percent of the machine's multiply-add peak. Winograd's algorithm needs fewer
             multiplications than are counted here, so percentages may exceed 100.
+        ranks: numbers of ranks, such as 2 or (2, 4, 8), for which to predict the time of a training
+            step of `batch_size` samples each (`Scaling`, with its formulas), from a step that is
+            measured here. The model must be compiled.
+        network: with `ranks`, the bandwidth of a rank in Gbit/s, or a `Link`, or several; by
+            default 10, 25 and 100.
 
     Returns:
-        an `Explanation`: print it, `show()` it, or take `to_dict()` or `figure()`.
+        an `Explanation`: print it, `show()` it, or take `to_dict()` or `figure()`. With `ranks`,
+        `scaling` is a `Scaling`, which prints and draws itself, too.
 
     Raises:
         TypeError: `model` is not a model, or `batch_size` not an integer.
-        ValueError: the model is not built, or `batch_size` is less than 1.
+        ValueError: the model is not built, or `batch_size` is less than 1; with `ranks`, the model
+            is not compiled, or a number of ranks or a bandwidth is too small.
 
-    Without `measure` nothing is computed. Weights that are not drawn yet would be; under
-    `fastconv.parameters.undrawn_weights()` they are not, and the largest networks cost nothing.
+    Without `measure` and `ranks` nothing is computed. Weights that are not drawn yet would be;
+    under `fastconv.parameters.undrawn_weights()` they are not, and the largest networks cost
+    nothing.
 
     >>> import fastconv
     >>> from fastconv import zoo
@@ -57,6 +74,14 @@ def explain(model: Model, batch_size: int = 1, measure: bool = False) -> Explana
     batch_size = normalize_int(batch_size, "batch_size")
     inputs = {tensor.name: sample_sizes(tensor.shape) for tensor in model.network.inputs}
     first = _channel_axis(model)
+    scaling = None
+    if ranks is not None:
+        if not model.compiled:
+            raise ValueError("`ranks` needs a compiled model: call compile() first")
+        numbers, links = checked_ranks(ranks), checked_links(network)
+        scaling = Scaling(model.name, batch_size, measured_step(model, batch_size), numbers, links)
+    elif network is not None:
+        raise ValueError(f"`network` needs `ranks`, received {network!r} without it")
     reports, known = [], set()
     volumes = sum(prod(shape) for shape in inputs.values())
     calls = layer_calls(model)
@@ -94,6 +119,7 @@ def explain(model: Model, batch_size: int = 1, measure: bool = False) -> Explana
         memory=memory,
         threads=runtime.get_num_threads(),
         peak_gflops=peak,
+        scaling=scaling,
     )
 
 

@@ -7,6 +7,7 @@ from math import prod
 from typing import Any
 
 from fastconv.inspect.memory import FLOAT, Memory
+from fastconv.inspect.scaling import Scaling
 from fastconv.inspect.windows import Window
 
 
@@ -149,6 +150,7 @@ class ModelReport:
     memory: Memory
     threads: int
     peak_gflops: float | None = None  # measured; None without `measure`
+    scaling: Scaling | None = None  # None without `ranks`
 
     @property
     def parameters(self) -> int:
@@ -178,4 +180,4 @@ class ModelReport:
             "multiply_adds": self.multiply_adds,
             "memory": self.memory.to_dict(),
             "peak_gflops": self.peak_gflops,
-        }
+        } | ({"scaling": self.scaling.to_dict()} if self.scaling else {})

@@ -47,6 +47,8 @@ def renderables(report: ModelReport, narrow: bool = False) -> Any:
     parts = [layers, _notes(report), _memory(report)]
     if report.peak_gflops is not None:
         parts.append(_timings(report))
+    if report.scaling is not None:
+        parts.append(f"\n{report.scaling}")
     return Group(*(part for part in parts if part is not None))
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -173,7 +172,7 @@ def _check_configuration(layer, x, parameters, where) -> None:
         raise AssertionError(
             f"{where}: from_config does not take what get_config returns: {error}"
         ) from error
-    again: dict[str, Any] = copy.get_config()
+    config, again = json.loads(text), json.loads(json.dumps(copy.get_config()))
     differing = [key for key in {*config, *again} if config.get(key) != again.get(key)]
     assert not differing, (
         f"{where}: from_config(get_config()) has another configuration: "

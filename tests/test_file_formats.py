@@ -289,7 +289,7 @@ def test_json_and_clones():
     assert again.get_config() == model.get_config()
     assert again.get_compile_config() == model.get_compile_config()
     clone = models.clone_model(model)
-    assert clone.get_config() == model.get_config() and not clone.compiled
+    assert clone.get_config() == model.get_config() and clone.compiled
     assert not np.array_equal(clone.get_weights()[0], model.get_weights()[0])
     with pytest.raises(TypeError, match="`model` must be a model"):
         models.clone_model(layers.ReLU())

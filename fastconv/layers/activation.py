@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastconv.common.arguments import number
 from fastconv.common.literals import (
@@ -17,7 +17,7 @@ from fastconv.initializers import Initializer
 from fastconv.layers.activated import Activated
 from fastconv.layers.axes import OnAxes, positive_axes, with_axes_last
 from fastconv.layers.base import Layer
-from fastconv.layers.weight_spec import SpecField, WeightSpec, built, spec_fields
+from fastconv.layers.weight_spec import SpecField, WeightSpec, built, of_weight, spec_fields
 from fastconv.parameters import Variable
 from fastconv.plan import operations
 from fastconv.plan.operations import Operation
@@ -61,6 +61,8 @@ class ReLU(Layer):
     Raises ValueError for a value out of range, TypeError for a value that is not a number.
     """
 
+    settings: tuple[str, ...] = ("max_value", "negative_slope", "threshold")
+
     is_activation = True
 
     def __init__(
@@ -89,13 +91,6 @@ class ReLU(Layer):
             )
         ]
 
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {
-            "max_value": self.max_value,
-            "negative_slope": self.negative_slope,
-            "threshold": self.threshold,
-        }
-
 
 class LeakyReLU(Layer):
     """x where x > 0, else negative_slope * x.
@@ -107,6 +102,8 @@ class LeakyReLU(Layer):
     Raises ValueError for a negative slope, for which y would not determine the sign of x, and for
     both names; TypeError for a value that is not a number.
     """
+
+    settings: tuple[str, ...] = ("negative_slope",)
 
     is_activation = True
 
@@ -130,9 +127,6 @@ class LeakyReLU(Layer):
     def operations(self, input_shape: Shape) -> list[Operation]:
         return _leaky(self.negative_slope)
 
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"negative_slope": self.negative_slope}
-
 
 class ELU(Layer):
     """x where x > 0, else alpha * (exp(x) - 1) (Clevert et al. 2016, arXiv 1511.07289).
@@ -143,6 +137,8 @@ class ELU(Layer):
     Raises ValueError for a negative value, TypeError for a value that is not a number.
     """
 
+    settings: tuple[str, ...] = ("alpha",)
+
     is_activation = True
 
     def __init__(self, alpha: float = 1.0, **common: Unpack[LayerOptions]):
@@ -151,9 +147,6 @@ class ELU(Layer):
 
     def operations(self, input_shape: Shape) -> list[Operation]:
         return [operations.Activation("elu", self.alpha)]
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"alpha": self.alpha}
 
 
 class PReLU(Layer):
@@ -169,6 +162,8 @@ class PReLU(Layer):
 
     Raises ValueError for axes that the input does not have, or that separate the others.
     """
+
+    settings: tuple[str, ...] = (*of_weight("alpha"), "shared_axes")
 
     alpha_initializer: SpecField[Initializer]
     alpha_regularizer: SpecField[Regularizer | None]
@@ -211,12 +206,6 @@ class PReLU(Layer):
     def operations(self, input_shape: Shape) -> list[Operation]:
         alpha = built(self.alpha)
         return [operations.PReLU(alpha, shared_slopes(sample_sizes(input_shape), alpha.shape))]
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {
-            **self.alpha_spec.config("alpha"),
-            "shared_axes": self.shared_axes,
-        }
 
 
 class Softmax(OnAxes):

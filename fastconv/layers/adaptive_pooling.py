@@ -7,7 +7,7 @@ another with one size, the last element of shorter ones repeated, and then poole
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastconv.common.literals import DataFormat
 from fastconv.layers.pooling import pooling_operations
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 
 class _AdaptivePooling(Spatial):
+    settings: tuple[str, ...] = ("output_size",)
+
     def __init__(
         self,
         output_size: int | tuple[int, ...],
@@ -34,9 +36,6 @@ class _AdaptivePooling(Spatial):
 
     def image_output(self, image: Image) -> Image:
         return (*self.pair(self.output_size), image[-1])
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"output_size": self.output_size}
 
 
 class _AdaptiveAveragePooling(_AdaptivePooling):

@@ -47,6 +47,8 @@ class Rescaling(Layer):
     (None, 28, 28, 1)
     """
 
+    settings: tuple[str, ...] = ("scale", "offset")
+
     scale: float | list[float]
     offset: float | list[float]
 
@@ -71,12 +73,11 @@ class Rescaling(Layer):
         )
         return [operations.ScaleShift(scale, offset)]
 
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"scale": self.scale, "offset": self.offset}
-
 
 class _OneSize(Spatial):
     """Base class of layers whose output has a size that does not depend on the input."""
+
+    settings: tuple[str, ...] = ("height", "width")
 
     takes_one_image = True
     height: int
@@ -94,9 +95,6 @@ class _OneSize(Spatial):
 
     def image_output(self, image: Image) -> Image:
         return (self.height, self.width, image[2])
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"height": self.height, "width": self.width}
 
 
 class Resizing(_OneSize):
@@ -262,12 +260,7 @@ class _Random(ImageDicts):
 class _RandomFilled(_Random):
     """Base class of augmentations with a fill mode for output positions outside of the image."""
 
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {
-            "fill_mode": self.fill_mode,
-            "interpolation": self.interpolation,
-            "fill_value": self.fill_value,
-        }
+    settings: tuple[str, ...] = ("fill_mode", "interpolation", "fill_value")
 
 
 class RandomFlip(_Random):
@@ -281,6 +274,8 @@ class RandomFlip(_Random):
 
     Raises ValueError for an unknown mode.
     """
+
+    settings: tuple[str, ...] = ("mode",)
 
     MODES = ("horizontal", "vertical", "horizontal_and_vertical")
 
@@ -307,9 +302,6 @@ class RandomFlip(_Random):
             maps[flips, 4], maps[flips, 5] = -1, height - 1
         return maps
 
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"mode": self.mode}
-
 
 class RandomTranslation(_RandomFilled):
     """In training, shifts every image by a random fraction of its size.
@@ -327,6 +319,8 @@ class RandomTranslation(_RandomFilled):
     Raises ValueError for factors out of range and unknown options, TypeError for factors that are
     not numbers.
     """
+
+    settings: tuple[str, ...] = ("height_factor", "width_factor")
 
     height_factor: float | tuple[float, float]
     width_factor: float | tuple[float, float]
@@ -357,12 +351,6 @@ class RandomTranslation(_RandomFilled):
         one, zero = np.ones(len(rows)), np.zeros(len(rows))
         return np.stack([one, zero, -columns, zero, one, -rows], axis=1)
 
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {
-            "height_factor": _as_list(self.height_factor),
-            "width_factor": _as_list(self.width_factor),
-        }
-
 
 class RandomRotation(_RandomFilled):
     """In training, rotates every image about its centre by a random angle.
@@ -374,6 +362,8 @@ class RandomRotation(_RandomFilled):
 
     Raises the errors of `RandomTranslation`.
     """
+
+    settings: tuple[str, ...] = ("factor",)
 
     def __init__(
         self,
@@ -398,9 +388,6 @@ class RandomRotation(_RandomFilled):
         x, y = (width - 1) / 2, (height - 1) / 2  # the fixed point
         return np.stack([cos, -sin, x - x * cos + y * sin, sin, cos, y - x * sin - y * cos], axis=1)
 
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"factor": list(self.factor)}
-
 
 class RandomZoom(_RandomFilled):
     """In training, shrinks or enlarges every image about its centre.
@@ -413,6 +400,8 @@ class RandomZoom(_RandomFilled):
 
     Raises the errors of `RandomTranslation`.
     """
+
+    settings: tuple[str, ...] = ("height_factor", "width_factor")
 
     height_factor: float | tuple[float, float]
     width_factor: float | tuple[float, float] | None
@@ -446,12 +435,6 @@ class RandomZoom(_RandomFilled):
         x, y = (width - 1) / 2 * (1 - columns), (height - 1) / 2 * (1 - rows)
         return np.stack([columns, zero, x, zero, rows, y], axis=1)
 
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {
-            "height_factor": _as_list(self.height_factor),
-            "width_factor": _as_list(self.width_factor),
-        }
-
 
 class RandomShear(_RandomFilled):
     """In training, shears every image: rows move in proportion to their number, or columns.
@@ -464,6 +447,8 @@ class RandomShear(_RandomFilled):
 
     Raises the errors of `RandomTranslation`.
     """
+
+    settings: tuple[str, ...] = ("x_factor", "y_factor")
 
     def __init__(
         self,
@@ -489,12 +474,6 @@ class RandomShear(_RandomFilled):
         """Return the maps that read `across` columns further per row, `down` rows per column."""
         one, zero = np.ones(len(across)), np.zeros(len(across))
         return np.stack([one, across, zero, down, one, zero], axis=1)
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {
-            "x_factor": list(self.x_factor),
-            "y_factor": list(self.y_factor),
-        }
 
 
 class RandomCrop(_OneSize, Seeded):
@@ -587,7 +566,3 @@ def _range(factor: Any, name: str, open_below: bool = False) -> tuple[float, flo
     if len(ends) == 1:
         return -abs(ends[0]), abs(ends[0])
     return min(ends), max(ends)
-
-
-def _as_list(factor: Any) -> Any:
-    return list(factor) if isinstance(factor, tuple) else factor

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 class OnAxes(Layer):
     """Base class of layers that operate along `axis`, an integer or a list, and keep the shape."""
 
+    settings: tuple[str, ...] = ("axis",)
+
     def __init__(self, axis: Any, **common: Unpack[LayerOptions]):
         super().__init__(**common)
         self.axis: Any = list(axis) if isinstance(axis, (list, tuple)) else axis
@@ -31,9 +33,6 @@ class OnAxes(Layer):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         self.axes_of(input_shape)
         return tuple(input_shape)
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"axis": self.axis}
 
 
 def one_axis(axis: Any) -> int:

@@ -20,6 +20,7 @@ import json
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -87,6 +88,7 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
     takes_unknown_sizes = False  # `compute_output_shape` takes None for sizes besides the batch
     takes_one_image = False  # takes (H, W, C) as well as batches of it, when called on arrays
     call_keywords: tuple[str, ...] = ("training",)  # arguments of a call besides the inputs
+    settings: tuple[str, ...] = ()  # arguments that a class adds, for `get_config`
     unwritten: tuple[str, ...] = ()  # arguments that `get_config` omits at their defaults
     is_model = False
     makes_tensors = False  # needs no inputs
@@ -219,7 +221,7 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
         config |= self._given_arguments()
         if self.activity_regularizer is not None:
             config["activity_regularizer"] = serialize(self.activity_regularizer)
-        return config
+        return config | {name: _described(getattr(self, name)) for name in _settings(type(self))}
 
     def _given_arguments(self) -> dict[str, Any]:
         """Return the arguments of the constructor of a user's class without a `get_config`.
@@ -668,6 +670,20 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
             for key, value in self.get_config().items()
             if value is not None and key not in ("name", "dtype", "trainable")
         }
+
+
+@cache
+def _settings(cls: type) -> list[str]:
+    """Return the `settings` of all classes of fastconv from which `cls` inherits, base first."""
+    own = [base for base in reversed(cls.__mro__) if is_builtin(base)]
+    return [name for base in own for name in vars(base).get("settings", ())]
+
+
+def _described(value: Any) -> Any:
+    """Return an argument as plain data."""
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_described, value))
+    return serialize(value) if hasattr(value, "get_config") else value
 
 
 class _Operations:

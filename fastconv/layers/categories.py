@@ -38,6 +38,8 @@ class CategoryEncoding(CustomLayer):
     [[1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]]
     """
 
+    settings: tuple[str, ...] = ("num_tokens", "output_mode")
+
     def __init__(
         self,
         num_tokens: int | None = None,
@@ -75,9 +77,3 @@ class CategoryEncoding(CustomLayer):
 
     def backward(self, dy: np.ndarray, saved: Any) -> tuple[np.ndarray, list[np.ndarray]]:
         return np.zeros((len(dy), *self.input_shape[1:]), np.float32), []
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {
-            "num_tokens": self.num_tokens,
-            "output_mode": self.output_mode,
-        }

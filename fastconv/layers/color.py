@@ -40,6 +40,8 @@ class _Valued(Augmenting):
     `bounds` are those of `factor`; a single number is (-factor, factor) cut to them.
     """
 
+    settings: tuple[str, ...] = ("factor", "value_range")
+
     bounds: tuple[float, float] = (0.0, 1.0)
     colours = False  # needs images with three channels
 
@@ -63,12 +65,6 @@ class _Valued(Augmenting):
 
     def clipped(self, x: np.ndarray) -> np.ndarray:
         return np.clip(x, *self.value_range)
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {
-            "factor": list(self.factor),
-            "value_range": list(self.value_range),
-        }
 
 
 class RandomBrightness(_Valued):
@@ -275,6 +271,8 @@ class RandomGrayscale(Augmenting):
     Raises the errors of `RandomHue`.
     """
 
+    settings: tuple[str, ...] = ("factor",)
+
     def __init__(
         self,
         factor: float = 0.5,
@@ -294,9 +292,6 @@ class RandomGrayscale(Augmenting):
     def apply(self, x: np.ndarray, drawn: Any) -> np.ndarray:
         return np.where(drawn, colors.grey(x), x)
 
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"factor": self.factor}
-
 
 class Solarization(Augmenting):
     """In training, adds a random number to the values and inverts those above a threshold.
@@ -308,6 +303,8 @@ class Solarization(Augmenting):
 
     Raises the errors of `RandomBrightness`.
     """
+
+    settings: tuple[str, ...] = ("addition_factor", "threshold_factor", "value_range")
 
     def __init__(
         self,
@@ -337,13 +334,6 @@ class Solarization(Augmenting):
         x = np.clip(colors.to_range(x, self.value_range, (0, 255)) + addition, 0, 255)
         return colors.to_range(np.where(x < threshold, x, 255 - x), (0, 255), self.value_range)
 
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {
-            "addition_factor": list(self.addition_factor),
-            "threshold_factor": list(self.threshold_factor),
-            "value_range": list(self.value_range),
-        }
-
 
 class RandomColorJitter(Augmenting):
     """In training, changes brightness, contrast, saturation and hue, in this order.
@@ -357,6 +347,10 @@ class RandomColorJitter(Augmenting):
 
     Raises the errors of these layers.
     """
+
+    settings: tuple[str, ...] = (
+        "value_range", "brightness_factor", "contrast_factor", "saturation_factor", "hue_factor",
+    )  # fmt: skip
 
     brightness_factor: Any
     contrast_factor: Any
@@ -403,15 +397,6 @@ class RandomColorJitter(Augmenting):
             x = part.apply(x, numbers)
         return x
 
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {
-            "value_range": list(self.value_range),
-            "brightness_factor": self.brightness_factor,
-            "contrast_factor": self.contrast_factor,
-            "saturation_factor": self.saturation_factor,
-            "hue_factor": self.hue_factor,
-        }
-
 
 class RandomGaussianBlur(_Valued):
     """In training, smooths an image with a random probability.
@@ -425,6 +410,8 @@ class RandomGaussianBlur(_Valued):
 
     Raises the errors of `RandomBrightness`, and ValueError for even sizes.
     """
+
+    settings: tuple[str, ...] = ("kernel_size", "sigma")
 
     kernel_size: tuple[int, int]
     sigma: tuple[float, float]
@@ -459,12 +446,6 @@ class RandomGaussianBlur(_Valued):
         kernel = np.outer(bells[1], bells[0]).reshape(self.kernel_size)
         return self.clipped(np.where(blurred, colors.smoothed(x, kernel), x))
 
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {
-            "kernel_size": list(self.kernel_size),
-            "sigma": list(self.sigma),
-        }
-
 
 def _bell(size: int, sigma: float) -> np.ndarray:
     places = np.arange(size) - (size - 1) / 2
@@ -482,6 +463,8 @@ class AutoContrast(CustomLayer):
 
     Raises the errors of `RandomBrightness`; the layer has no gradient.
     """
+
+    settings: tuple[str, ...] = ("value_range",)
 
     def __init__(self, value_range: tuple[float, float] = (0, 255), **common: Unpack[LayerOptions]):
         super().__init__(**common)
@@ -506,9 +489,6 @@ class AutoContrast(CustomLayer):
 
     def apply_to_masks(self, masks: np.ndarray, drawn: None) -> np.ndarray:
         return masks
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"value_range": list(self.value_range)}
 
 
 class Equalization(Augmenting):

@@ -20,17 +20,13 @@ from fastconv.common.literals import (
     PaddingMode,
     RegularizerLike,
 )
-from fastconv.constraints import Constraint
-from fastconv.initializers import Initializer
 from fastconv.layers.activated import Activated
 from fastconv.layers.spatial import Image, Spatial, check_padding, normalize_sizes
-from fastconv.layers.weight_spec import SpecField, WeightSpec, built, spec_fields
+from fastconv.layers.weight_spec import BiasFields, KernelFields, WeightSpec, built, of_weight
 from fastconv.parameters import Variable
 from fastconv.plan import operations
 from fastconv.plan.operations import Operation
-from fastconv.regularizers import Regularizer
 from fastconv.resampling import AxisMap, pad_axis
-from fastconv.serialization import serialize
 from fastconv.shapes import PADDING_MODES, Conv2DGeometry, Shape, conv2d_geometry
 
 if TYPE_CHECKING:
@@ -39,14 +35,13 @@ if TYPE_CHECKING:
     from fastconv.layers.options import BaseOptions, LayerOptions
 
 
-class Convolutional(Spatial, Activated):
-    """Base class of all convolutions. A subclass sets `bias_spec` and the specs of its kernels."""
+class Convolutional(BiasFields, Spatial, Activated):
+    """Base class of all convolutions. A subclass sets the specs of its kernels."""
 
-    bias_spec: WeightSpec
-    bias_initializer: SpecField[Initializer]
-    bias_regularizer: SpecField[Regularizer | None]
-    bias_constraint: SpecField[Constraint | None]
-    bias_initializer, bias_regularizer, bias_constraint = spec_fields("bias_spec")
+    settings: tuple[str, ...] = (
+        "kernel_size", "strides", "padding", "dilation_rate", "use_bias", "activity_regularizer",
+        *of_weight("bias"),
+    )  # fmt: skip
 
     paddings: tuple[str, ...] = ()  # in addition to "valid" and "same"
 
@@ -59,6 +54,8 @@ class Convolutional(Spatial, Activated):
         dilation_rate: Any,
         activation: ActivationLike,
         use_bias: bool,
+        bias: tuple[InitializerLike, RegularizerLike, ConstraintLike],
+        /,
         **common: Unpack[LayerOptions],
     ):
         super().__init__(data_format, **common)
@@ -70,6 +67,7 @@ class Convolutional(Spatial, Activated):
         )
         self.activation = activation
         self.use_bias: bool = bool(use_bias)
+        self.bias_spec: WeightSpec = WeightSpec.of("bias", *bias)
         self.bias: Variable | None = None
 
     def add_bias(self, size: int) -> None:
@@ -107,17 +105,6 @@ class Convolutional(Spatial, Activated):
         inside = self.activation_operations(image)
         return [] if inside else self.following_operations(self.shape_of(image))
 
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {
-            "kernel_size": list(self.kernel_size),
-            "strides": list(self.strides),
-            "padding": self.padding,
-            "dilation_rate": list(self.dilation_rate),
-            "use_bias": self.use_bias,
-            "activity_regularizer": serialize(self.activity_regularizer),
-            **self.bias_spec.config("bias"),
-        }
-
 
 @lru_cache(maxsize=1024)
 def _geometry(
@@ -140,13 +127,10 @@ def _geometry(
     )
 
 
-class Conv(Convolutional):
+class Conv(KernelFields, Convolutional):
     """Base class of Conv1D, Conv2D and Conv3D."""
 
-    kernel_initializer: SpecField[Initializer]
-    kernel_regularizer: SpecField[Regularizer | None]
-    kernel_constraint: SpecField[Constraint | None]
-    kernel_initializer, kernel_regularizer, kernel_constraint = spec_fields("kernel_spec")
+    settings: tuple[str, ...] = ("filters", "groups", *of_weight("kernel"))
 
     unwritten: tuple[str, ...] = ("padding_mode",)
 
@@ -174,6 +158,7 @@ class Conv(Convolutional):
     ):
         super().__init__(
             kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias,
+            (bias_initializer, bias_regularizer, bias_constraint),
             activity_regularizer=activity_regularizer, **common,
         )  # fmt: skip
         one_of(padding_mode, "padding_mode", PADDING_MODES)
@@ -185,9 +170,6 @@ class Conv(Convolutional):
             )
         self.kernel_spec: WeightSpec = WeightSpec.of(
             "kernel", kernel_initializer, kernel_regularizer, kernel_constraint
-        )
-        self.bias_spec: WeightSpec = WeightSpec.of(
-            "bias", bias_initializer, bias_regularizer, bias_constraint
         )
         self.filters: int = normalize_int(filters, "filters")
         self.groups: int = normalize_int(groups, "groups")
@@ -258,15 +240,9 @@ class Conv(Convolutional):
             )
 
     def get_config(self) -> dict[str, Any]:
-        config = super().get_config() | {
-            "filters": self.filters,
-            "groups": self.groups,
-            **self.kernel_spec.config("kernel"),
-        }
         # Keras does not have the other modes, so it is not written for "zeros".
-        return (
-            config if self.padding_mode == "zeros" else config | {"padding_mode": self.padding_mode}
-        )
+        mode = {} if self.padding_mode == "zeros" else {"padding_mode": self.padding_mode}
+        return super().get_config() | mode
 
 
 def _exceeds(side: tuple[int, int], size: int) -> bool:

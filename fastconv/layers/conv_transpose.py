@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastconv.common.arguments import normalize_int
 from fastconv.common.literals import (
@@ -13,15 +13,12 @@ from fastconv.common.literals import (
     Padding,
     RegularizerLike,
 )
-from fastconv.constraints import Constraint
-from fastconv.initializers import Initializer
 from fastconv.layers.conv import Convolutional
 from fastconv.layers.spatial import Image, normalize_sizes
-from fastconv.layers.weight_spec import SpecField, WeightSpec, built, spec_fields
+from fastconv.layers.weight_spec import KernelFields, WeightSpec, built, of_weight
 from fastconv.parameters import Variable
 from fastconv.plan import operations
 from fastconv.plan.operations import Operation
-from fastconv.regularizers import Regularizer
 from fastconv.shapes import Shape, checked_product, effective_kernel
 
 if TYPE_CHECKING:
@@ -30,13 +27,10 @@ if TYPE_CHECKING:
     from fastconv.layers.options import BaseOptions
 
 
-class ConvTranspose(Convolutional):
+class ConvTranspose(KernelFields, Convolutional):
     """Base class of Conv1DTranspose, Conv2DTranspose and Conv3DTranspose."""
 
-    kernel_initializer: SpecField[Initializer]
-    kernel_regularizer: SpecField[Regularizer | None]
-    kernel_constraint: SpecField[Constraint | None]
-    kernel_initializer, kernel_regularizer, kernel_constraint = spec_fields("kernel_spec")
+    settings: tuple[str, ...] = ("filters", "output_padding", *of_weight("kernel"))
 
     def __init__(
         self,
@@ -60,13 +54,11 @@ class ConvTranspose(Convolutional):
     ):
         super().__init__(
             kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias,
+            (bias_initializer, bias_regularizer, bias_constraint),
             activity_regularizer=activity_regularizer, **common,
         )  # fmt: skip
         self.kernel_spec: WeightSpec = WeightSpec.of(
             "kernel", kernel_initializer, kernel_regularizer, kernel_constraint
-        )
-        self.bias_spec: WeightSpec = WeightSpec.of(
-            "bias", bias_initializer, bias_regularizer, bias_constraint
         )
         self.filters: int = normalize_int(filters, "filters")
         self.output_padding: tuple[int, ...] | None = None
@@ -127,14 +119,6 @@ class ConvTranspose(Convolutional):
         geometry = self.geometry_of(output, self.kernel_shape(image[-1]))
         convolution = operations.TransposedConvolution(built(self.kernel), self.bias, geometry)
         return [convolution, *self.activation_operations(output)]
-
-    def get_config(self) -> dict[str, Any]:
-        padding = None if self.output_padding is None else list(self.output_padding)
-        return super().get_config() | {
-            "filters": self.filters,
-            "output_padding": padding,
-            **self.kernel_spec.config("kernel"),
-        }
 
 
 class Conv2DTranspose(ConvTranspose):

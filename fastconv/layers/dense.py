@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastconv.common.arguments import normalize_int
 from fastconv.common.literals import (
@@ -11,15 +11,12 @@ from fastconv.common.literals import (
     InitializerLike,
     RegularizerLike,
 )
-from fastconv.constraints import Constraint
-from fastconv.initializers import Initializer
 from fastconv.layers.activated import Activated
 from fastconv.layers.base import check_options
-from fastconv.layers.weight_spec import SpecField, WeightSpec, built, spec_fields
+from fastconv.layers.weight_spec import BiasFields, KernelFields, WeightSpec, built, of_weight
 from fastconv.parameters import Variable
 from fastconv.plan import operations
 from fastconv.plan.operations import Operation
-from fastconv.regularizers import Regularizer
 from fastconv.shapes import Shape, sample_sizes
 
 if TYPE_CHECKING:
@@ -28,7 +25,7 @@ if TYPE_CHECKING:
     from fastconv.layers.options import BaseOptions
 
 
-class Dense(Activated):
+class Dense(KernelFields, BiasFields, Activated):
     """y = activation(x w + b) over the last axis of an input of rank 2 or higher.
 
     Args:
@@ -53,14 +50,7 @@ class Dense(Activated):
     (None, 7, 10)
     """
 
-    kernel_initializer: SpecField[Initializer]
-    kernel_regularizer: SpecField[Regularizer | None]
-    kernel_constraint: SpecField[Constraint | None]
-    kernel_initializer, kernel_regularizer, kernel_constraint = spec_fields("kernel_spec")
-    bias_initializer: SpecField[Initializer]
-    bias_regularizer: SpecField[Regularizer | None]
-    bias_constraint: SpecField[Constraint | None]
-    bias_initializer, bias_regularizer, bias_constraint = spec_fields("bias_spec")
+    settings: tuple[str, ...] = ("units", "use_bias", *of_weight("kernel"), *of_weight("bias"))
 
     def __init__(
         self,
@@ -79,11 +69,7 @@ class Dense(Activated):
         **common: Unpack[BaseOptions],
     ):
         super().__init__(activity_regularizer=activity_regularizer, **common)
-        check_options(
-            "Dense",
-            lora_rank=lora_rank,
-            quantization_config=quantization_config,
-        )
+        check_options("Dense", lora_rank=lora_rank, quantization_config=quantization_config)
         self.units: int = normalize_int(units, "units")
         self.activation = activation
         self.use_bias: bool = bool(use_bias)
@@ -113,11 +99,3 @@ class Dense(Activated):
     def operations(self, input_shape: Shape) -> list[Operation]:
         following = self.following_operations(self.compute_output_shape(input_shape))
         return [operations.Dense(built(self.kernel), self.bias), *following]
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {
-            "units": self.units,
-            "use_bias": self.use_bias,
-            **self.kernel_spec.config("kernel"),
-            **self.bias_spec.config("bias"),
-        }

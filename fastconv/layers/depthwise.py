@@ -6,7 +6,7 @@ the memory layout of the kernel (KH, KW, 1, C M) of C groups with M filters each
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastconv.common.arguments import normalize_int
 from fastconv.common.literals import (
@@ -21,7 +21,7 @@ from fastconv.constraints import Constraint
 from fastconv.initializers import Initializer
 from fastconv.layers.conv import Convolutional
 from fastconv.layers.spatial import Image
-from fastconv.layers.weight_spec import SpecField, WeightSpec, built, spec_fields
+from fastconv.layers.weight_spec import SpecField, WeightSpec, built, of_weight, spec_fields
 from fastconv.parameters import Variable
 from fastconv.plan import operations
 from fastconv.plan.operations import Operation
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 class _Depthwise(Convolutional):
     """Base class of this file's layers: the depthwise part."""
+
+    settings: tuple[str, ...] = ("depth_multiplier", *of_weight("depthwise"))
 
     depth_multiplier: int
     kernel: Variable | None = None
@@ -54,12 +56,6 @@ class _Depthwise(Convolutional):
     def depthwise_geometry(self, image: Image) -> Conv2DGeometry:
         """Return the depthwise convolution of one `image`; ValueError if it does not match."""
         return self.geometry_of(image, self.depthwise_shape(image[-1]), groups=image[-1])
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {
-            "depth_multiplier": self.depth_multiplier,
-            **self.depthwise_spec.config("depthwise"),
-        }
 
 
 class _DepthwiseConv(_Depthwise):
@@ -86,13 +82,11 @@ class _DepthwiseConv(_Depthwise):
     ):
         super().__init__(
             kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias,
+            (bias_initializer, bias_regularizer, bias_constraint),
             activity_regularizer=activity_regularizer, **common,
         )  # fmt: skip
         self.depthwise_spec: WeightSpec = WeightSpec.of(
             "kernel", depthwise_initializer, depthwise_regularizer, depthwise_constraint
-        )
-        self.bias_spec: WeightSpec = WeightSpec.of(
-            "bias", bias_initializer, bias_regularizer, bias_constraint
         )
         self.depth_multiplier: int = normalize_int(depth_multiplier, "depth_multiplier")
 
@@ -149,6 +143,8 @@ class DepthwiseConv1D(_DepthwiseConv):
 class _SeparableConv(_Depthwise):
     """Base class of SeparableConv1D and SeparableConv2D."""
 
+    settings: tuple[str, ...] = ("filters", *of_weight("pointwise"))
+
     pointwise_initializer: SpecField[Initializer]
     pointwise_regularizer: SpecField[Regularizer | None]
     pointwise_constraint: SpecField[Constraint | None]
@@ -181,6 +177,7 @@ class _SeparableConv(_Depthwise):
     ):
         super().__init__(
             kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias,
+            (bias_initializer, bias_regularizer, bias_constraint),
             activity_regularizer=activity_regularizer, **common,
         )  # fmt: skip
         self.depthwise_spec: WeightSpec = WeightSpec.of(
@@ -188,9 +185,6 @@ class _SeparableConv(_Depthwise):
         )
         self.pointwise_spec: WeightSpec = WeightSpec.of(
             "pointwise_kernel", pointwise_initializer, pointwise_regularizer, pointwise_constraint
-        )
-        self.bias_spec: WeightSpec = WeightSpec.of(
-            "bias", bias_initializer, bias_regularizer, bias_constraint
         )
         self.filters: int = normalize_int(filters, "filters")
         self.depth_multiplier: int = normalize_int(depth_multiplier, "depth_multiplier")
@@ -219,12 +213,6 @@ class _SeparableConv(_Depthwise):
             operations.Convolution(built(self.pointwise_kernel), self.bias, pointwise),
             *self.activation_operations(pointwise.output_shape[1:]),
         ]
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {
-            "filters": self.filters,
-            **self.pointwise_spec.config("pointwise"),
-        }
 
 
 class SeparableConv2D(_SeparableConv):

@@ -43,6 +43,8 @@ class Dot(Layer):
     (None, 5, 10)
     """
 
+    settings: tuple[str, ...] = ("axes", "normalize")
+
     merges = True
 
     def __init__(
@@ -118,9 +120,6 @@ class Dot(Layer):
             operations.ScaleShift((float(size),) * count, (0.0,) * count),
             operations.Reshape(sample_sizes(self.compute_output_shape(input_shape))),
         ]
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"axes": self.axes, "normalize": self.normalize}
 
 
 def dot(inputs: Sequence[SymbolicTensor], axes: int = -1, **options: Any) -> SymbolicTensor:

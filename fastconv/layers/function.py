@@ -52,7 +52,7 @@ class FunctionLayer(Layer):
     def __init__(self, function: Function, settings: dict[str, Any], name: str | None = None):
         self.function = function  # before the name, which is that of the function's class
         super().__init__(name=name)
-        self.settings = settings
+        self.options = settings
         self.given: Any = None  # the arguments of the call, `Slot`s for tensors
 
     @property
@@ -66,7 +66,7 @@ class FunctionLayer(Layer):
         return self.function.module
 
     def get_config(self) -> dict[str, Any]:
-        return {"name": self.name, **{n: _plain(v) for n, v in self.settings.items()}}
+        return {"name": self.name, **{n: _plain(v) for n, v in self.options.items()}}
 
     def operations(self, input_shape: Any) -> list[Any]:
         raise TypeError("a function is traced: see apply_to")
@@ -83,7 +83,7 @@ class FunctionLayer(Layer):
 
     def again(self) -> FunctionLayer:
         """Return a layer of the same function, with the same constants."""
-        layer = FunctionLayer(self.function, self.settings, self.name)
+        layer = FunctionLayer(self.function, self.options, self.name)
         layer.given = self.given
         return layer
 
@@ -128,7 +128,7 @@ class FunctionLayer(Layer):
             return values[value.number] if isinstance(value, Slot) else value
 
         given = self.function.mapped(fill, self.given)
-        return {n: given[n] if n in given else self.settings[n] for n in self._names}
+        return {n: given[n] if n in given else self.options[n] for n in self._names}
 
     @property
     def _names(self) -> list[str]:
@@ -172,7 +172,7 @@ class FunctionLayer(Layer):
                 for index in range(len(call.outputs))
             ]
         operation = (
-            _native(self.function, call, self.settings)
+            _native(self.function, call, self.options)
             or self._elementwise(call, arguments)
             or FunctionCall(self.function, arguments)
         )
@@ -196,7 +196,7 @@ class FunctionLayer(Layer):
         if function.name == "cast":
             define = _cast_to_bool if output.dtype == "bool" else _copied
         elif function.chain is not None:
-            define = partial(function.chain, **{n: self.settings[n] for n in function.settings})
+            define = partial(function.chain, **{n: self.options[n] for n in function.settings})
         else:
             return None
         builder = Builder(sum(not isinstance(o, (int, float)) for o in operands))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastconv.common.arguments import number
 from fastconv.layers.base import Layer
@@ -43,6 +43,8 @@ class ActivityRegularization(Layer):
     (None, 10)
     """
 
+    settings: tuple[str, ...] = ("l1", "l2")
+
     l1: float
     l2: float
 
@@ -60,6 +62,3 @@ class ActivityRegularization(Layer):
     def all_operations(self, input_shape: Shape) -> list[Operation]:
         penalty = ActivityPenalty(L1L2(self.l1, self.l2).for_plan())
         return [*super().all_operations(input_shape), penalty]
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"l1": self.l1, "l2": self.l2}

@@ -115,6 +115,8 @@ class Concatenate(Layer):
     (None, 8, 8, 19)
     """
 
+    settings: tuple[str, ...] = ("axis",)
+
     merges = True
 
     def __init__(self, axis: int = -1, **common: Unpack[LayerOptions]):
@@ -146,9 +148,6 @@ class Concatenate(Layer):
     def operations(self, input_shape: Sequence[Shape]) -> list[Operation]:
         shapes = _several_shapes(self, input_shape)
         return [operations.Concatenate(self._positive_axis(shapes))]
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"axis": self.axis}
 
 
 def _several_shapes(layer: Layer, shapes: Any) -> list[Shape]:

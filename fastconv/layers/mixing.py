@@ -57,6 +57,8 @@ class RandomErasing(Augmenting):
     Raises ValueError for numbers out of range, TypeError for values that are not numbers.
     """
 
+    settings: tuple[str, ...] = ("factor", "scale", "fill_value", "value_range")
+
     factor: tuple[float, float]
     scale: tuple[float, float]
 
@@ -97,14 +99,6 @@ class RandomErasing(Augmenting):
         erased, boxes, fill = drawn
         return np.where(erased & inside(boxes, x.shape), fill, x)
 
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {
-            "factor": list(self.factor),
-            "scale": list(self.scale),
-            "fill_value": self.fill_value,
-            "value_range": list(self.value_range),
-        }
-
 
 class MixUp(Augmenting):
     """In training, blends every image of a batch with another one (Zhang et al., arXiv 1710.09412).
@@ -125,6 +119,8 @@ class MixUp(Augmenting):
     >>> layers.MixUp(seed=1)(batch)["labels"].sum(axis=1)
     array([1., 1.])
     """
+
+    settings: tuple[str, ...] = ("alpha",)
 
     mixes = True
 
@@ -152,9 +148,6 @@ class MixUp(Augmenting):
     def apply_to_masks(self, masks: np.ndarray, drawn: Any) -> np.ndarray:
         return self.apply(masks.astype(np.float32), drawn)
 
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"alpha": self.alpha}
-
 
 class CutMix(Augmenting):
     """In training, replaces a box of every image by that of another image of the batch
@@ -167,6 +160,8 @@ class CutMix(Augmenting):
 
     Raises ValueError for numbers out of range, TypeError for values that are not numbers.
     """
+
+    settings: tuple[str, ...] = ("factor",)
 
     mixes = True
 
@@ -198,9 +193,6 @@ class CutMix(Augmenting):
     def apply_to_masks(self, masks: np.ndarray, drawn: Any) -> np.ndarray:
         return self.apply(masks, drawn)
 
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"factor": list(self.factor)}
-
 
 class RandAugment(Augmenting):
     """In training, applies `num_ops` random augmentations in a row (Cubuk et al., arXiv
@@ -220,6 +212,8 @@ class RandAugment(Augmenting):
     Raises ValueError for numbers out of range and images without three channels, TypeError for
     values that are not numbers.
     """
+
+    settings: tuple[str, ...] = ("value_range", "num_ops", "factor", "interpolation")
 
     value_range: tuple[float, float]
     factor: tuple[float, float]
@@ -271,14 +265,6 @@ class RandAugment(Augmenting):
         for layer, numbers in drawn:
             masks = layer.apply_to_masks(masks, numbers)
         return masks
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {
-            "value_range": list(self.value_range),
-            "num_ops": self.num_ops,
-            "factor": list(self.factor),
-            "interpolation": self.interpolation,
-        }
 
 
 def random_boxes(

@@ -23,14 +23,13 @@ from fastconv.initializers import Initializer
 from fastconv.layers.axes import OnAxes, one_axis, with_axes_last
 from fastconv.layers.base import Layer, check_options
 from fastconv.layers.tracing import Tracer
-from fastconv.layers.weight_spec import SpecField, WeightSpec, built, spec_fields
+from fastconv.layers.weight_spec import SpecField, WeightSpec, built, of_weight, spec_fields
 from fastconv.ops.neural import layer_normalization
 from fastconv.parameters import Variable
 from fastconv.plan import operations
 from fastconv.plan.operations import Operation
 from fastconv.regularizers import Regularizer
 from fastconv.resampling import crop_axis, pad_axis
-from fastconv.serialization import serialize
 from fastconv.shapes import Shape, conv2d_geometry, sample_sizes
 
 if TYPE_CHECKING:
@@ -40,10 +39,12 @@ if TYPE_CHECKING:
 
 
 class _Scaling(OnAxes):
-    """Base class with gamma and beta in y = gamma * z + beta. A subclass sets their specs."""
+    """Base class with gamma and beta in y = gamma * z + beta."""
 
-    gamma_spec: WeightSpec
-    beta_spec: WeightSpec
+    settings: tuple[str, ...] = (
+        "epsilon", "center", "scale", *of_weight("gamma"), *of_weight("beta"),
+    )  # fmt: skip
+
     gamma_initializer: SpecField[Initializer]
     gamma_regularizer: SpecField[Regularizer | None]
     gamma_constraint: SpecField[Constraint | None]
@@ -62,9 +63,14 @@ class _Scaling(OnAxes):
         epsilon: float,
         center: bool,
         scale: bool,
+        gamma: tuple[InitializerLike, RegularizerLike, ConstraintLike],
+        beta: tuple[InitializerLike, RegularizerLike, ConstraintLike],
+        /,
         **common: Unpack[LayerOptions],
     ):
         super().__init__(axis, **common)
+        self.gamma_spec: WeightSpec = WeightSpec.of("gamma", *gamma)
+        self.beta_spec: WeightSpec = WeightSpec.of("beta", *beta)
         self.epsilon: float = number(epsilon, "epsilon", 0, above=True)
         self.center, self.scale = bool(center), bool(scale)
         self.gamma: Variable | None = None
@@ -78,15 +84,6 @@ class _Scaling(OnAxes):
         if self.center and not self.rms_scaling:
             self.beta = self.beta_spec.create(self, shape)
         super().build(input_shape)
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {
-            "epsilon": self.epsilon,
-            "center": self.center,
-            "scale": self.scale,
-            **self.gamma_spec.config("gamma"),
-            **self.beta_spec.config("beta"),
-        }
 
 
 class BatchNormalization(_Scaling):
@@ -118,6 +115,13 @@ class BatchNormalization(_Scaling):
         TypeError: a non-integer axis.
     """
 
+    settings: tuple[str, ...] = (
+        "momentum", "moving_mean_initializer", "moving_variance_initializer", "renorm",
+        "renorm_clipping", "renorm_momentum", "synchronized",
+    )  # fmt: skip
+    renorm: bool = False
+    renorm_clipping: None = None
+    synchronized: bool = False
     moving_mean_initializer: SpecField[Initializer] = SpecField[Initializer](
         "moving_mean_spec", "initializer"
     )
@@ -153,18 +157,11 @@ class BatchNormalization(_Scaling):
             synchronized=synchronized or None,
         )
         super().__init__(
-            one_axis(axis),
-            epsilon,
-            center,
-            scale,
+            one_axis(axis), epsilon, center, scale,
+            (gamma_initializer, gamma_regularizer, gamma_constraint),
+            (beta_initializer, beta_regularizer, beta_constraint),
             **common,
-        )
-        self.gamma_spec: WeightSpec = WeightSpec.of(
-            "gamma", gamma_initializer, gamma_regularizer, gamma_constraint
-        )
-        self.beta_spec: WeightSpec = WeightSpec.of(
-            "beta", beta_initializer, beta_regularizer, beta_constraint
-        )
+        )  # fmt: skip
         self.momentum: float = number(momentum, "momentum", 0, 1)
         self.renorm_momentum: float = number(renorm_momentum, "renorm_momentum")
         self.moving_mean_spec: WeightSpec = WeightSpec.of(
@@ -190,17 +187,6 @@ class BatchNormalization(_Scaling):
         )  # fmt: skip
         return with_axes_last(self.axes_of(input_shape), len(input_shape), [normalization])
 
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {
-            "momentum": self.momentum,
-            "moving_mean_initializer": serialize(self.moving_mean_spec.initializer),
-            "moving_variance_initializer": serialize(self.moving_variance_spec.initializer),
-            "renorm": False,
-            "renorm_clipping": None,
-            "renorm_momentum": self.renorm_momentum,
-            "synchronized": False,
-        }
-
 
 class LayerNormalization(_Scaling):
     """y = gamma * (x - mean) / sqrt(variance + epsilon) + beta, with statistics per vector.
@@ -223,6 +209,8 @@ class LayerNormalization(_Scaling):
     Raises the errors of `BatchNormalization`.
     """
 
+    settings: tuple[str, ...] = ("rms_scaling",)
+
     def __init__(
         self,
         axis: int | list[int] = -1,
@@ -238,16 +226,15 @@ class LayerNormalization(_Scaling):
         rms_scaling: bool = False,
         **common: Unpack[LayerOptions],
     ):
-        super().__init__(axis, epsilon, center, scale, **common)
+        super().__init__(
+            axis, epsilon, center, scale,
+            (gamma_initializer, gamma_regularizer, gamma_constraint),
+            (beta_initializer, beta_regularizer, beta_constraint),
+            **common,
+        )  # fmt: skip
         self.rms_scaling: bool = bool(rms_scaling)
         if self.rms_scaling:
             self._tracer = Tracer(self)
-        self.gamma_spec: WeightSpec = WeightSpec.of(
-            "gamma", gamma_initializer, gamma_regularizer, gamma_constraint
-        )
-        self.beta_spec: WeightSpec = WeightSpec.of(
-            "beta", beta_initializer, beta_regularizer, beta_constraint
-        )
 
     def operations(self, input_shape: Shape) -> list[Operation]:
         axes = self.axes_of(input_shape)
@@ -263,9 +250,6 @@ class LayerNormalization(_Scaling):
         return layer_normalization(
             inputs, self.gamma, axis=axes, epsilon=self.epsilon, rms_scaling=True
         )
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"rms_scaling": self.rms_scaling}
 
 
 class GroupNormalization(_Scaling):
@@ -284,6 +268,8 @@ class GroupNormalization(_Scaling):
     Raises the errors of `BatchNormalization`.
     """
 
+    settings: tuple[str, ...] = ("groups",)
+
     def __init__(
         self,
         groups: int = 32,
@@ -300,18 +286,11 @@ class GroupNormalization(_Scaling):
         **common: Unpack[LayerOptions],
     ):
         super().__init__(
-            one_axis(axis),
-            epsilon,
-            center,
-            scale,
+            one_axis(axis), epsilon, center, scale,
+            (gamma_initializer, gamma_regularizer, gamma_constraint),
+            (beta_initializer, beta_regularizer, beta_constraint),
             **common,
-        )
-        self.gamma_spec: WeightSpec = WeightSpec.of(
-            "gamma", gamma_initializer, gamma_regularizer, gamma_constraint
-        )
-        self.beta_spec: WeightSpec = WeightSpec.of(
-            "beta", beta_initializer, beta_regularizer, beta_constraint
-        )
+        )  # fmt: skip
         self.groups: int = normalize_int(groups, "groups", minimum=-1)
         if self.groups == 0:
             raise ValueError("`groups` must be positive or -1, received 0")
@@ -337,9 +316,6 @@ class GroupNormalization(_Scaling):
             self.gamma, self.beta, self.groups_of(input_shape), self.epsilon
         )
         return with_axes_last(self.axes_of(input_shape), len(input_shape), [normalization])
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"groups": self.groups}
 
 
 class UnitNormalization(OnAxes):
@@ -378,6 +354,8 @@ class RMSNormalization(OnAxes):
     Raises ValueError for a number out of range and axes that are not the last of the input,
     TypeError for a non-integer axis.
     """
+
+    settings: tuple[str, ...] = ("epsilon",)
 
     def __init__(
         self, axis: int | list[int] = -1, epsilon: float = 1e-6, **common: Unpack[LayerOptions]
@@ -419,9 +397,6 @@ class RMSNormalization(OnAxes):
             operations.Reshape(sample_sizes(input_shape)),
         ]
 
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"epsilon": self.epsilon}
-
 
 class LocalResponseNormalization(Layer):
     """x / (bias + alpha * s)^beta, where s is the sum of squares over neighbouring channels.
@@ -438,6 +413,8 @@ class LocalResponseNormalization(Layer):
 
     Raises ValueError for a number out of range, TypeError for a value that is not a number.
     """
+
+    settings: tuple[str, ...] = ("depth_radius", "bias", "alpha", "beta")
 
     module = "fastconv.layers"
     alpha: float
@@ -460,11 +437,3 @@ class LocalResponseNormalization(Layer):
         return [
             operations.ResponseNormalization(self.depth_radius, self.bias, self.alpha, self.beta)
         ]
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {
-            "depth_radius": self.depth_radius,
-            "bias": self.bias,
-            "alpha": self.alpha,
-            "beta": self.beta,
-        }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastconv.common.literals import DataFormat, Padding
 from fastconv.layers.spatial import Image, Spatial, check_padding, normalize_sizes
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 class _Pooling(Spatial):
     """Base class of poolings over windows: everything but the kind."""
+
+    settings: tuple[str, ...] = ("pool_size", "padding", "strides")
 
     kind = ""
 
@@ -46,13 +48,6 @@ class _Pooling(Spatial):
 
     def _window(self) -> tuple[tuple[int, ...], tuple[int, ...], str]:
         return self.pair(self.pool_size), self.pair(self.strides), self.padding
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {
-            "pool_size": list(self.pool_size),
-            "padding": self.padding,
-            "strides": list(self.strides),
-        }
 
 
 def pooling_operations(
@@ -221,6 +216,8 @@ class AveragePooling3D(_Pooling):
 class _GlobalPooling(Spatial):
     """Base class of poolings over whole images: everything but the kind."""
 
+    settings: tuple[str, ...] = ("keepdims",)
+
     kind = ""
 
     def __init__(
@@ -246,9 +243,6 @@ class _GlobalPooling(Spatial):
         shape = sample_sizes(self.compute_output_shape(input_shape))
         pooled = self.image_operations(self.image_of(input_shape))
         return [*self.to_last(), *pooled, operations.Reshape(shape)]
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"keepdims": self.keepdims}
 
 
 class GlobalMaxPooling2D(_GlobalPooling):

@@ -31,15 +31,14 @@ if TYPE_CHECKING:
 class Seeded(Layer):
     """A layer with a stream of random numbers."""
 
+    settings: tuple[str, ...] = ("seed",)
+
     stateful: ClassVar[Mapping[str, Kind]] = MappingProxyType({"_stream": any_seed})
 
     def __init__(self, seed: int | None = None, **common: Unpack[LayerOptions]):
         super().__init__(**common)
         self.seed: int | None = None if seed is None else normalize_int(seed, "seed", minimum=0)
         self._stream = randomness.draw_seed() if self.seed is None else self.seed
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"seed": self.seed}
 
 
 class Dropout(Seeded):
@@ -59,6 +58,8 @@ class Dropout(Seeded):
         ValueError: `rate` is out of range, or `noise_shape` does not match the input.
         TypeError: `rate`, `seed` or an entry of `noise_shape` is not a number.
     """
+
+    settings: tuple[str, ...] = ("rate", "noise_shape")
 
     def __init__(
         self,
@@ -106,10 +107,6 @@ class Dropout(Seeded):
         if not self.rate:
             return []
         return [operations.Dropout(self.rate, self._stream, self._noise_shape_for(input_shape))]
-
-    def get_config(self) -> dict[str, Any]:
-        noise = None if self.noise_shape is None else list(self.noise_shape)
-        return super().get_config() | {"rate": self.rate, "noise_shape": noise}
 
 
 _SATURATION = -1.6732632423543772 * 1.0507009873554805  # of `selu`, for x -> -infinity
@@ -211,15 +208,14 @@ class GaussianNoise(Seeded):
     Raises ValueError if `stddev` is out of range, TypeError if it is not a number.
     """
 
+    settings: tuple[str, ...] = ("stddev",)
+
     def __init__(self, stddev: float, seed: int | None = None, **common: Unpack[LayerOptions]):
         super().__init__(seed, **common)
         self.stddev: float = number(stddev, "stddev", 0, 1)
 
     def operations(self, input_shape: Shape) -> list[Operation]:
         return [operations.GaussianNoise(self.stddev, self._stream)] if self.stddev else []
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"stddev": self.stddev}
 
 
 class GaussianDropout(Seeded):
@@ -233,6 +229,8 @@ class GaussianDropout(Seeded):
     Raises the errors of `Dropout`.
     """
 
+    settings: tuple[str, ...] = ("rate",)
+
     def __init__(self, rate: float, seed: int | None = None, **common: Unpack[LayerOptions]):
         super().__init__(seed, **common)
         self.rate: float = number(rate, "rate", 0, 1, below=True)
@@ -240,6 +238,3 @@ class GaussianDropout(Seeded):
     def operations(self, input_shape: Shape) -> list[Operation]:
         stddev = math.sqrt(self.rate / (1 - self.rate))
         return [operations.GaussianNoise(stddev, self._stream, multiply=True)] if stddev else []
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"rate": self.rate}

@@ -49,6 +49,8 @@ class Flatten(Layer):
     (None, 576)
     """
 
+    settings: tuple[str, ...] = ("data_format",)
+
     def __init__(self, data_format: DataFormat | None = None, **common: Unpack[LayerOptions]):
         super().__init__(**common)
         self.data_format: str = check_data_format(data_format)
@@ -61,9 +63,6 @@ class Flatten(Layer):
         if self.data_format == "channels_first" and len(input_shape) > 2:
             return [channels_to_last(len(input_shape)), flat]
         return [flat]
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"data_format": self.data_format}
 
 
 class Reshape(Layer):
@@ -79,6 +78,8 @@ class Reshape(Layer):
     >>> layers.Reshape((4, -1)).compute_output_shape((None, 3, 8))
     (None, 4, 6)
     """
+
+    settings: tuple[str, ...] = ("target_shape",)
 
     takes_unknown_sizes = True
 
@@ -111,9 +112,6 @@ class Reshape(Layer):
     def operations(self, input_shape: Shape) -> list[Operation]:
         return [operations.Reshape(sample_sizes(self.compute_output_shape(input_shape)))]
 
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"target_shape": list(self.target_shape)}
-
 
 class Permute(Layer):
     """Permutes the axes of a sample.
@@ -127,6 +125,8 @@ class Permute(Layer):
     >>> layers.Permute((3, 1, 2)).compute_output_shape((None, 10, 20, 3))
     (None, 3, 10, 20)
     """
+
+    settings: tuple[str, ...] = ("dims",)
 
     def __init__(self, dims: tuple[int, ...], **common: Unpack[LayerOptions]):
         super().__init__(**common)
@@ -149,9 +149,6 @@ class Permute(Layer):
     def operations(self, input_shape: Shape) -> list[Operation]:
         return [operations.Transpose((0, *self.dims))]
 
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"dims": list(self.dims)}
-
 
 class RepeatVector(Layer):
     """Repeats every sample, a vector, `n` times: (batch, features) becomes (batch, n, features).
@@ -163,6 +160,8 @@ class RepeatVector(Layer):
     >>> layers.RepeatVector(3).compute_output_shape((None, 8))
     (None, 3, 8)
     """
+
+    settings: tuple[str, ...] = ("n",)
 
     def __init__(self, n: int, **common: Unpack[LayerOptions]):
         super().__init__(**common)
@@ -180,9 +179,6 @@ class RepeatVector(Layer):
         maps = (repeat_axis(1, self.n), None)
         (features,) = sample_sizes(input_shape)
         return [operations.Reshape((1, features)), operations.AxisMaps(maps)]
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"n": self.n}
 
 
 class _Mapped(Spatial):
@@ -446,6 +442,8 @@ class UpSampling2D(_UpSampling):
     (None, 8, 12, 8)
     """
 
+    settings: tuple[str, ...] = ("size", "interpolation")
+
     def __init__(
         self,
         size: int | tuple[int, int] = (2, 2),
@@ -456,12 +454,6 @@ class UpSampling2D(_UpSampling):
         super().__init__(size, data_format, **common)
         self.interpolation: str = check_interpolation(interpolation, RESIZINGS[:-1])
         self.size: tuple[int, ...] = self._factors
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {
-            "size": list(self.size),
-            "interpolation": self.interpolation,
-        }
 
 
 class UpSampling1D(_UpSampling):
@@ -499,6 +491,8 @@ class UpSampling3D(_UpSampling):
     (None, 4, 10, 10, 8)
     """
 
+    settings: tuple[str, ...] = ("size",)
+
     rank = 3
 
     def __init__(
@@ -509,9 +503,6 @@ class UpSampling3D(_UpSampling):
     ):
         super().__init__(size, data_format, **common)
         self.size: tuple[int, ...] = self._factors
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"size": list(self.size)}
 
 
 def check_interpolation(interpolation: str, known: tuple[str, ...] = INTERPOLATIONS) -> str:
@@ -547,9 +538,8 @@ def _rows_and_columns(sides: tuple[tuple[int, int], ...]) -> tuple[tuple[int, in
     return ((0, 0), *sides) if len(sides) == 1 else sides
 
 
-def _as_keras(sides: tuple[tuple[int, int], ...]) -> list[Any]:
-    lists = [list(side) for side in sides]
-    return lists[0] if len(lists) == 1 else lists
+def _as_keras(sides: tuple[tuple[int, int], ...]) -> tuple[Any, ...]:
+    return sides[0] if len(sides) == 1 else sides
 
 
 def _without_format(config: dict[str, Any]) -> dict[str, Any]:

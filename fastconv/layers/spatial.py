@@ -42,6 +42,8 @@ class Spatial(Layer):
     """Base class; `rank` is the number of spatial axes: 2 for images, 1 for sequences, 3 for
     volumes."""
 
+    settings: tuple[str, ...] = ("data_format",)
+
     rank = 2
 
     def __init__(self, data_format: DataFormat | None = None, **common: Any):
@@ -115,9 +117,6 @@ class Spatial(Layer):
     def pair(self, sizes: tuple[int, ...]) -> tuple[int, ...]:
         """Return one size per spatial axis as (rows, columns), or three for volumes."""
         return (1, *sizes) if self.rank == 1 else tuple(sizes)
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"data_format": self.data_format}
 
 
 def channels_to_last(rank: int) -> operations.Transpose:

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from fastconv import constraints, initializers, regularizers
 from fastconv.common.literals import ConstraintLike, RegularizerLike
-from fastconv.serialization import serialize
 
 if TYPE_CHECKING:
     from fastconv.constraints import Constraint
@@ -83,18 +82,6 @@ class WeightSpec:
             constraint=self.constraint,
         )
 
-    def config(self, role: str) -> dict[str, Any]:
-        """Return the three arguments of the weight, prefixed with `role`, as plain data.
-
-        >>> sorted(WeightSpec.of("kernel", "zeros").config("depthwise"))
-        ['depthwise_constraint', 'depthwise_initializer', 'depthwise_regularizer']
-        """
-        return {
-            f"{role}_initializer": serialize(self.initializer),
-            f"{role}_regularizer": serialize(self.regularizer),
-            f"{role}_constraint": serialize(self.constraint),
-        }
-
 
 class SpecField(Generic[T]):
     """An attribute of a layer that reads and replaces one field of a `WeightSpec` of the layer.
@@ -120,6 +107,15 @@ class SpecField(Generic[T]):
         setattr(layer, self.spec, replace(getattr(layer, self.spec), **{self.field: value}))
 
 
+def of_weight(role: str) -> tuple[str, str, str]:
+    """Return the names of the three arguments of the weight `role`.
+
+    >>> of_weight("bias")
+    ('bias_initializer', 'bias_regularizer', 'bias_constraint')
+    """
+    return f"{role}_initializer", f"{role}_regularizer", f"{role}_constraint"
+
+
 def spec_fields(
     spec: str,
 ) -> tuple[SpecField[Initializer], SpecField[Regularizer | None], SpecField[Constraint | None]]:
@@ -129,3 +125,23 @@ def spec_fields(
         SpecField(spec, "regularizer"),
         SpecField(spec, "constraint"),
     )
+
+
+class KernelFields:
+    """The arguments of the kernel of a layer, as attributes."""
+
+    kernel_spec: WeightSpec
+    kernel_initializer: SpecField[Initializer]
+    kernel_regularizer: SpecField[Regularizer | None]
+    kernel_constraint: SpecField[Constraint | None]
+    kernel_initializer, kernel_regularizer, kernel_constraint = spec_fields("kernel_spec")
+
+
+class BiasFields:
+    """The arguments of the bias of a layer, as attributes."""
+
+    bias_spec: WeightSpec
+    bias_initializer: SpecField[Initializer]
+    bias_regularizer: SpecField[Regularizer | None]
+    bias_constraint: SpecField[Constraint | None]
+    bias_initializer, bias_regularizer, bias_constraint = spec_fields("bias_spec")

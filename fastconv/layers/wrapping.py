@@ -8,7 +8,7 @@ from fastconv import ops
 from fastconv.layers.base import Layer
 from fastconv.layers.tracing import Tracer
 from fastconv.plan.operations import Operation
-from fastconv.serialization import deserialize, model_class, serialize
+from fastconv.serialization import deserialize, model_class
 from fastconv.shapes import Shape
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ class Wrapper(Layer):
     Raises TypeError for anything but a layer.
     """
 
+    settings: tuple[str, ...] = ("layer",)
+
     def __init__(self, layer: Layer, **common: Unpack[LayerOptions]):
         super().__init__(**common)
         if not isinstance(layer, Layer):
@@ -35,9 +37,6 @@ class Wrapper(Layer):
 
     def operations(self, input_shape: Shape) -> list[Operation]:
         raise TypeError(f"layer {self.name!r} is traced")
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"layer": serialize(self.layer)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:

@@ -19,7 +19,7 @@ from fastconv.plan import Differential, Graph, Plan
 # it is enough to agree with one of them.
 _STEPS = (1e-2, 1e-3)
 _DIRECTIONS = 3
-_BEND = 0.1  # by how much of the largest slope a slope may change within a step
+_BEND = 0.02  # by how much of the largest slope a slope may change within a step
 
 
 def check_layer(

@@ -2,7 +2,7 @@
 
 Unlike the chains of `nets`, these networks branch, and have batch normalizations. Each is written
 down once, as a model of fastconv. Their weights are random (from one seed); the moving statistics
-are as a new model has them.
+are those of two images, so that no values vanish or explode.
 
 ==============  ====================================================================================
 resnet18        He et al., arXiv 1512.03385, 224x224
@@ -51,7 +51,9 @@ class ModelNet:
         from fastconv import utils
 
         utils.set_random_seed(1)
-        return self.make()
+        model = self.make()
+        _settle(model, self.batch(2)[0])
+        return model
 
     def weights(self) -> list[np.ndarray]:
         """Nothing: the model brings its weights."""
@@ -62,6 +64,19 @@ class ModelNet:
         rng = np.random.default_rng(seed)
         x = rng.random((size, *self.input_shape), dtype=np.float32)
         return x, rng.integers(0, self.classes, x.shape[:3] if self.dense else size)
+
+
+def _settle(model: Model, x: np.ndarray) -> None:
+    """Set the moving statistics of all batch normalizations to those of the images `x`."""
+    from fastconv import layers
+
+    norms = [layer for layer in model.layers if isinstance(layer, layers.BatchNormalization)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    model(x, training=True)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
 
 
 def squeezenet() -> Model:

@@ -20,6 +20,7 @@ from benchmarks import (
     nets,
     page,
     peers,
+    quantized,
     report,
     scaling,
     shape_files,
@@ -125,6 +126,15 @@ def test_fastconv_builds_the_networks_as_described():
         assert shapes == net.shapes(), name
 
 
+def test_a_comparison_of_quantized_networks_has_a_row_per_batch_size():
+    quick = timing.Protocol(1, 0.001, 0.0)
+    (row,) = quantized.measure(["cifar"], names=[], threads=1, protocol=quick)
+    assert (row.batch, row.ratio) == (64, None)
+    assert 0 < row.errors[peers.OURS] < 0.05
+    with pytest.raises(ValueError, match="'ncnn' (is not installed|does not quantize here)"):
+        peers.choose(["ncnn"], quantizing=True)
+
+
 def test_unknown_peers_and_networks_are_refused():
     with pytest.raises(ValueError, match="no peer named 'caffe'; there are: torch"):
         peers.choose(["caffe"])
@@ -180,7 +190,7 @@ def test_protocol_refuses_nonsense():
 COMMANDS = (
     "convolutions", "pooling", "networks", "scaling", "busy", "epoch", "memory", "report", "peak",
     "weight",
-    "subclasses", "embedding",
+    "subclasses", "embedding", "quantized",
 )  # fmt: skip
 
 

@@ -1,8 +1,9 @@
-"""The same networks in every library: a module per library, all with the same three functions.
+"""The same networks in every library: a module per library, all with the same functions.
 
     version() -> str
     inference(net, weights, x, threads) -> Session
     training(net, weights, x, labels, threads) -> Session     (libraries that train)
+    quantized(net, weights, x, threads) -> Session            (libraries that quantize)
 
 ``net`` is a `benchmarks.nets.Net`, ``weights`` its arrays in Keras's layout, ``x`` NHWC float32
 images, ``labels`` integers. Libraries that read ONNX take a `benchmarks.model_nets.ModelNet` as
@@ -26,7 +27,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.model_nets import MODEL_NETS
+from benchmarks.model_nets import MODEL_NETS, AnyNet
 from benchmarks.nets import NETS
 
 # Steps are timed many times over on one batch. A rate this small keeps the weights where they are:
@@ -34,6 +35,7 @@ from benchmarks.nets import NETS
 LEARNING_RATE = 1e-6
 RHO = 0.9
 EPSILON = 1e-7
+CALIBRATION = 32  # images, at least, that determine the ranges of a quantized network
 
 
 class Session(NamedTuple):
@@ -48,11 +50,13 @@ class Session(NamedTuple):
 
 
 class Library(NamedTuple):
-    """``module`` of this package; ``packages`` that it imports; whether it ``trains`` here."""
+    """``module`` of this package; ``packages`` that it imports; whether it ``trains`` here, and
+    computes on 8-bit integers, with the ``quantizer`` packages."""
 
     module: str
     packages: tuple[str, ...]
     trains: bool = False
+    quantizer: tuple[str, ...] | None = None
     # Whether its kernels can be held to AVX2, by a switch of its own (`benchmarks.command`).
     restrictable: bool = False
     takes_models: bool = False
@@ -62,44 +66,56 @@ OURS = "fastconv"
 PEERS = {
     "torch": Library("torch_peer", ("torch", "onnx"), True, restrictable=True, takes_models=True),
     "keras": Library("keras_peer", ("keras", "tensorflow"), trains=True),
-    "onnxruntime": Library("onnxruntime_peer", ("onnxruntime", "onnx"), takes_models=True),
+    "onnxruntime": Library(
+        "onnxruntime_peer", ("onnxruntime", "onnx"), quantizer=("onnxruntime",), takes_models=True
+    ),
     "openvino": Library(
-        "openvino_peer", ("openvino", "onnx"), restrictable=True, takes_models=True
+        "openvino_peer",
+        ("openvino", "onnx"),
+        quantizer=("nncf",),
+        restrictable=True,
+        takes_models=True,
     ),
     "mnn": Library("mnn_peer", ("MNN", "onnx")),
     "ncnn": Library("ncnn_peer", ("ncnn",)),
 }
 _LIBRARIES = {
-    OURS: Library("fastconv_side", ("fastconv",), True, restrictable=True, takes_models=True),
+    OURS: Library("fastconv_side", ("fastconv",), True, (), restrictable=True, takes_models=True),
     **PEERS,
 }
 
 
-def choose(wanted: list[str] | None, *, isa: str = "best") -> list[str]:
-    """The peers in ``wanted``, or all that are installed, that can be held to ``isa``.
+def choose(wanted: list[str] | None, *, isa: str = "best", quantizing: bool = False) -> list[str]:
+    """The peers in ``wanted``, or all that are installed, that can be held to ``isa`` and, with
+    ``quantizing``, compute on 8-bit integers.
 
     Raises ValueError for a peer that is unknown, and, if asked for by name, for one that is not
-    installed or cannot be held to ``isa``: a peer must not drop out of a table unnoticed.
+    installed or unable to: a peer must not drop out of a table unnoticed.
     """
     if wanted is None:
         return [
             name
-            for name in PEERS
-            if _installed(name) and (isa == "best" or PEERS[name].restrictable)
+            for name, library in PEERS.items()
+            if not _missing(name, quantizing)
+            and (isa == "best" or library.restrictable)
+            and not (quantizing and library.quantizer is None)
         ]
     for name in wanted:
         if name not in PEERS:
             raise ValueError(f"no peer named {name!r}; there are: {', '.join(PEERS)}")
-        if not _installed(name):
-            missing = [p for p in PEERS[name].packages if importlib.util.find_spec(p) is None]
+        missing = _missing(name, quantizing)
+        if missing:
             raise ValueError(f"peer {name!r} is not installed: no {', '.join(missing)}")
         if isa != "best" and not PEERS[name].restrictable:
             raise ValueError(f"peer {name!r} cannot be held to {isa}")
+        if quantizing and PEERS[name].quantizer is None:
+            raise ValueError(f"peer {name!r} does not quantize here")
     return wanted
 
 
 def session(name: str, kind: str, net_name: str, batch: int, threads: int) -> Session:
-    """``kind`` ("inference" or "training") of a network by the library ``name``, ready to call.
+    """``kind`` ("inference", "quantized" or "training") of a network by the library ``name``, ready
+    to call.
 
     Every library gets the same weights and images: they are made from the same seeds. Raises
     ValueError for a library that takes chains only, and a network that is none.
@@ -113,7 +129,9 @@ def session(name: str, kind: str, net_name: str, batch: int, threads: int) -> Se
         return library.inference(net, net.weights(), x, threads)
     if kind == "training":
         return library.training(net, net.weights(), x, labels, threads)
-    raise ValueError(f"`kind` must be 'inference' or 'training', received {kind!r}")
+    if kind == "quantized":
+        return library.quantized(net, net.weights(), x, threads)
+    raise ValueError(f"`kind` must be 'inference', 'quantized' or 'training', received {kind!r}")
 
 
 def version(name: str) -> str:
@@ -128,8 +146,17 @@ def module(name: str) -> ModuleType:
     return importlib.import_module(f"{__name__}.{_LIBRARIES[name].module}")
 
 
-def _installed(name: str) -> bool:
-    return all(importlib.util.find_spec(package) is not None for package in PEERS[name].packages)
+def _missing(name: str, quantizing: bool) -> list[str]:
+    library = PEERS[name]
+    packages = library.packages + ((library.quantizer or ()) if quantizing else ())
+    return [package for package in packages if importlib.util.find_spec(package) is None]
+
+
+def calibration(net: AnyNet, batch: int) -> list[np.ndarray]:
+    """The batches of images (NHWC) that the ranges of a quantized network are taken from."""
+    count = max(CALIBRATION // batch, 1)
+    images, _ = net.batch(count * batch, seed=3)
+    return np.split(images, count)
 
 
 def nchw(x: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 import fastconv
 from benchmarks.model_nets import AnyNet, ModelNet
 from benchmarks.nets import Conv, Dense, Net, Pool
-from benchmarks.peers import EPSILON, LEARNING_RATE, RHO, Session
+from benchmarks.peers import EPSILON, LEARNING_RATE, RHO, Session, calibration
 from fastconv import layers, models, optimizers, runtime
 from fastconv.plan import gradient_bytes
 
@@ -51,9 +51,19 @@ def model(net: AnyNet, weights: list[np.ndarray] | None = None) -> Model:
     return made
 
 
-def inference(net: Net, weights: list[np.ndarray], x: np.ndarray, threads: int) -> Session:
+def inference(net: AnyNet, weights: list[np.ndarray], x: np.ndarray, threads: int) -> Session:
+    runtime.set_num_threads(threads)
+    return _predictions(model(net, weights), x)
+
+
+def quantized(net: AnyNet, weights: list[np.ndarray], x: np.ndarray, threads: int) -> Session:
     runtime.set_num_threads(threads)
     network = model(net, weights)
+    network.quantize("int8", calibration=np.concatenate(calibration(net, len(x))))
+    return _predictions(network, x)
+
+
+def _predictions(network: Model, x: np.ndarray) -> Session:
     latest = [None]
 
     def call():

@@ -8,7 +8,7 @@ import numpy as np
 import openvino
 
 from benchmarks.model_nets import AnyNet
-from benchmarks.peers import Session, nchw, onnx_file
+from benchmarks.peers import Session, calibration, nchw, onnx_file
 
 
 def version() -> str:
@@ -16,9 +16,25 @@ def version() -> str:
 
 
 def inference(net: AnyNet, weights: list[np.ndarray], x: np.ndarray, threads: int) -> Session:
-    core = openvino.Core()
-    model = core.read_model(io.BytesIO(onnx_file.build(net, weights, len(x)).SerializeToString()))
-    compiled = core.compile_model(
+    return _session(_model(net, weights, len(x)), x, threads)
+
+
+def quantized(net: AnyNet, weights: list[np.ndarray], x: np.ndarray, threads: int) -> Session:
+    """By NNCF, OpenVINO's own quantizer, with its defaults."""
+    import nncf
+
+    model = _model(net, weights, len(x))
+    images = nncf.Dataset(calibration(net, len(x)), nchw)
+    return _session(nncf.quantize(model, images, subset_size=images.get_length()), x, threads)
+
+
+def _model(net: AnyNet, weights: list[np.ndarray], batch: int) -> openvino.Model:
+    model = onnx_file.build(net, weights, batch).SerializeToString()
+    return openvino.Core().read_model(io.BytesIO(model))
+
+
+def _session(model: openvino.Model, x: np.ndarray, threads: int) -> Session:
+    compiled = openvino.Core().compile_model(
         model,
         "CPU",
         {

@@ -72,7 +72,7 @@ class AxisMap:
         return replace(self, input_size=size, index=self.index + before)
 
 
-def _selection(size: int, index: np.ndarray) -> AxisMap:
+def select_axis(size: int, index: np.ndarray) -> AxisMap:
     """Return the map of output i to element `index[i]`; to no element if `index[i]` is negative."""
     chosen = index >= 0
     begin = np.concatenate([[0], np.cumsum(chosen)]).astype(np.int64)
@@ -90,17 +90,22 @@ def pad_axis(size: int, before: int, after: int, mode: str = "zeros") -> AxisMap
         index = np.where(index < size, index, 2 * (size - 1) - index)
     else:
         index[index >= size] = -1
-    return _selection(size, index)
+    return select_axis(size, index)
 
 
 def crop_axis(size: int, before: int, after: int) -> AxisMap:
     """Return the map that removes the first `before` and the last `after` elements."""
-    return _selection(size, np.arange(before, size - after))
+    return select_axis(size, np.arange(before, size - after))
+
+
+def flip_axis(size: int) -> AxisMap:
+    """Return the map that reverses the axis."""
+    return select_axis(size, np.arange(size)[::-1])
 
 
 def repeat_axis(size: int, times: int, weight: float = 1.0) -> AxisMap:
     """Return the map that repeats every element `times` times, multiplied by `weight`."""
-    repeated = _selection(size, np.repeat(np.arange(size), times))
+    repeated = select_axis(size, np.repeat(np.arange(size), times))
     return repeated if weight == 1 else replace(repeated, weight=np.full(size * times, weight))
 
 
@@ -123,7 +128,7 @@ def windows_axis(size: int, output_size: int) -> AxisMap:
     shorter ones repeat their last element."""
     begin, end = _windows(size, output_size)
     index = begin[:, None] + np.arange((end - begin).max())
-    return _selection(size, np.minimum(index, end[:, None] - 1).reshape(-1))
+    return select_axis(size, np.minimum(index, end[:, None] - 1).reshape(-1))
 
 
 def taps_axis(
@@ -132,7 +137,7 @@ def taps_axis(
     """Return the map to the taps of `output_size` windows one after another: tap k of window i is
     element i * stride + k * dilation - before, zero outside of the axis."""
     index = np.arange(output_size)[:, None] * stride + np.arange(kernel) * dilation - before
-    return _selection(size, np.where(index < size, index, -1).reshape(-1))
+    return select_axis(size, np.where(index < size, index, -1).reshape(-1))
 
 
 def resize_axis(
@@ -148,7 +153,7 @@ def resize_axis(
     scale = size / output_size
     centre = (np.arange(output_size) + 0.5) * scale
     if interpolation == "nearest":
-        return _selection(size, np.minimum(np.floor(centre).astype(np.int64), size - 1))
+        return select_axis(size, np.minimum(np.floor(centre).astype(np.int64), size - 1))
     if interpolation == "area":
         return _area(size, output_size)
     if interpolation == "bicubic" and not antialias:
@@ -164,7 +169,7 @@ def resize_axis(
     left = np.minimum(np.floor(place).astype(np.int64), max(size - 2, 0))
     part = place - left
     if size == 1:
-        return _selection(1, np.zeros(output_size, np.int64))
+        return select_axis(1, np.zeros(output_size, np.int64))
     index = np.stack([left, left + 1], axis=1)
     return _rows(size, index, np.stack([1 - part, part], axis=1))
 

@@ -39,6 +39,8 @@ def every_kind():
     y = layers.GlobalMaxPooling2D()(y) * 0.25 + 0.5
     hidden = layers.Dense(32, activation="gelu")(y)
     turned = layers.Permute((2, 1))(layers.Reshape((16, 2))(hidden))
+    turned = layers.LSTM(5, return_sequences=True, go_backwards=True)(turned)
+    turned = layers.GRU(16, return_sequences=True)(turned)
     return models.Model(x, [layers.Dense(10, activation="softmax")(hidden), turned])
 
 

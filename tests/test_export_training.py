@@ -56,6 +56,8 @@ def every_kind():
     y = layers.Dropout(0.3)(y)
     hidden = layers.Dense(32, activation="softmax")(y)
     turned = layers.Permute((2, 1))(layers.Reshape((16, 2))(hidden))
+    turned = layers.LSTM(5, return_sequences=True, go_backwards=True)(turned)
+    turned = layers.GRU(16, return_sequences=True)(turned)
     model = models.Model(x, [layers.Dense(10, activation="softmax")(hidden), turned])
     model.compile(
         "adam", ["sparse_categorical_crossentropy", "mean_squared_error"], loss_weights=[1.0, 0.5]

@@ -215,8 +215,8 @@ def test_config_makes_an_equal_model():
         (None, "a list of 'layers'"),
         ({"layers": [3]}, "with 'class_name' and 'config', received 3"),
         (
-            {"layers": [{"module": "keras.layers", "class_name": "LSTM", "config": {}}]},
-            "keras.layers.LSTM is not supported; of layers, there are",
+            {"layers": [{"module": "keras.layers", "class_name": "SimpleRNN", "config": {}}]},
+            "keras.layers.SimpleRNN is not supported; of layers, there are",
         ),
         (
             {"layers": [{"module": "keras.layers", "class_name": "Lambda", "config": {}}]},

@@ -130,11 +130,10 @@ def recurrent_layers(state):
     w, r, b, more = (rng.standard_normal(n).astype(np.float32) for n in ((6, 12), (3, 12), 12, 9))
 
     def compute(x):
-        steps = ops.swapaxes(x, 0, 1)
-        y, h, c = ops.lstm(steps, w, r, b, state, state)
+        y, h, c = ops.lstm(x, w, r, b, state, state)
         z, _ = ops.gru(y, w[:3, :9], r[:, :9], b[:9], more, h, reset_after=False)
         last = ops.gru(y, w[:3, :9], r[:, :9], b[:9], more, state)[1]
-        return ops.concatenate([ops.swapaxes(z, 0, 1)[:, -1], c, last], -1)
+        return ops.concatenate([z[:, -1], c, last], -1)
 
     return layers.Lambda(compute)
 

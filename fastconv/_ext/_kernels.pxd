@@ -268,6 +268,24 @@ cdef extern from "fastconv_kernels.h" nogil:
         int unit
         int64_t items, splits, reduce_items, workspace_bytes, scratch_bytes
 
+    ctypedef struct fc_recurrent:
+        const void *h
+        const void *c
+        const void *bias
+        const void *dy
+        const void *dc_last
+        void *gates
+        void *y
+        void *cells
+        void *before
+        void *part
+        void *inner
+        void *dh
+        void *dc
+        int64_t batch, steps, units
+        int gate_count, reverse
+        int64_t panels, rows_per_item, items, packed_size
+
     ctypedef struct fc_response_norm:
         const void *x
         const void *dy

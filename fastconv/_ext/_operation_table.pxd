@@ -27,6 +27,7 @@ from fastconv._ext._operations cimport (
     fc_pool_op,
     fc_prelu_op,
     fc_quantize_op,
+    fc_recurrent_op,
     fc_reduce_op,
     fc_resample_op,
     fc_response_norm_op,
@@ -80,6 +81,8 @@ cdef extern from "../operations/operations.h" nogil:
         void (*prepare_dense_backward_input)(fc_dense_op *) noexcept nogil
         void (*prepare_dense_backward_kernel)(fc_dense_op *) noexcept nogil
         void (*prepare_dense_update)(fc_dense_op *) noexcept nogil
+        void (*prepare_recurrent)(fc_recurrent_op *) noexcept nogil
+        void (*prepare_recurrent_backward)(fc_recurrent_op *) noexcept nogil
         void (*prepare_max_pool)(fc_pool_op *) noexcept nogil
         void (*prepare_max_pool_backward)(fc_pool_op *) noexcept nogil
         void (*prepare_average_pool)(fc_pool_op *) noexcept nogil

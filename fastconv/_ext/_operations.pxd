@@ -17,6 +17,7 @@ from fastconv._ext._kernels cimport (
     fc_norms,
     fc_pool,
     fc_prelu,
+    fc_recurrent,
     fc_resample,
     fc_response_norm,
     fc_row_norm,
@@ -221,6 +222,11 @@ cdef extern from "../operations/operations.h" nogil:
     ctypedef struct fc_broadcast_op:
         fc_op op
         fc_broadcast problem
+
+    ctypedef struct fc_recurrent_op:
+        fc_filter_op filters
+        fc_recurrent problem
+        const void *r
 
     ctypedef struct fc_resample_op:
         fc_op op

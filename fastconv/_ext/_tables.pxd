@@ -17,6 +17,7 @@ from fastconv._ext._kernels cimport (
     fc_norms,
     fc_pool,
     fc_prelu,
+    fc_recurrent,
     fc_resample,
     fc_residue,
     fc_response_norm,
@@ -44,6 +45,7 @@ cdef extern from "../schedule/schedule.h" nogil:
         void (*plan_dense_backward_input)(const fc_target *, fc_dense *) noexcept nogil
         void (*plan_dense_backward_kernel)(const fc_target *, fc_dense *) noexcept nogil
         void (*plan_dense_update)(const fc_target *, fc_dense *) noexcept nogil
+        void (*plan_recurrent)(const fc_target *, fc_recurrent *) noexcept nogil
         int64_t (*pool_backward_items)(const fc_pool *) noexcept nogil
         void (*plan_channel_norm)(const fc_target *, fc_channel_norm *) noexcept nogil
         void (*plan_row_norm)(const fc_target *, fc_row_norm *) noexcept nogil
@@ -128,6 +130,13 @@ cdef extern from "fastconv_kernels.h" nogil:
         ) noexcept nogil
         void (*dense_update_item)(
             const fc_dense *, const fc_update *, fc_update_rule, int64_t item, void *scratch
+        ) noexcept nogil
+        void (*recurrent_pack_item)(
+            const fc_recurrent *, const void *weights, int transposed, void *packed, int64_t panel
+        ) noexcept nogil
+        void (*recurrent_item)(const fc_recurrent *, int64_t step, int64_t item) noexcept nogil
+        void (*recurrent_gradient_item)(
+            const fc_recurrent *, int64_t step, int64_t item
         ) noexcept nogil
         void (*max_pool_item)(const fc_pool *, int64_t item) noexcept nogil
         void (*max_pool_backward_item)(const fc_pool *, int64_t item) noexcept nogil

@@ -12,6 +12,7 @@
     pooling         MaxPooling, AveragePooling, GlobalMaxPooling, GlobalAveragePooling, 1D to 3D
     adaptive_pooling AdaptiveMaxPooling, AdaptiveAveragePooling, 1D to 3D
     dense           Dense
+    recurrent       LSTM, GRU
     activated       Activated: layers with an argument `activation`
     activation      Activation, ReLU, LeakyReLU, PReLU, ELU, Softmax
     merging         Add, Subtract, Multiply, Average, Maximum, Minimum, Concatenate
@@ -134,6 +135,7 @@ from fastconv.layers.pooling import (
     MaxPooling2D,
     MaxPooling3D,
 )
+from fastconv.layers.recurrent import GRU, LSTM
 from fastconv.layers.regularization import (
     AlphaDropout,
     Dropout,
@@ -165,6 +167,8 @@ from fastconv.serialization import serializers
 
 __all__ = [
     "ELU",
+    "GRU",
+    "LSTM",
     "Activation",
     "ActivityRegularization",
     "AdaptiveAveragePooling1D",

@@ -95,6 +95,7 @@ class Layer(NamedArguments, Overridable, Stateful, ABC):
     penalties_of_call: Sequence[float] = ()  # on outputs and of `add_loss`, in the last one
     dtype = compute_dtype = variable_dtype = "float32"
     input_spec: Any = None  # an `InputSpec` for each input of a user's layer
+    weights_group = ""  # of the layer's weights, within its group of a weights file
     is_activation = False  # has no weights and may be the `activation` of another layer
     unused_hooks: ClassVar[Mapping[str, str]] = MappingProxyType(
         {

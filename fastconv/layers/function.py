@@ -11,7 +11,6 @@ A composite function is the graph of the functions that it calls; in the model i
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -22,9 +21,9 @@ from typing import Any
 import numpy as np
 
 from fastconv.layers.base import Layer
+from fastconv.layers.native import native_operations
 from fastconv.layers.symbolic import Call, SymbolicTensor, placeholders
 from fastconv.ops._function import FUNCTIONS, Function, Spec, as_array, find_symbolic, infer
-from fastconv.ops.windows import pooling_geometry
 from fastconv.parameters import Variable
 from fastconv.plan import operations
 from fastconv.plan.chain import Builder
@@ -168,15 +167,17 @@ class FunctionLayer(Layer):
         arguments = self._arguments([Slot(n) for n in range(len(values))])
         if len(call.outputs) > 1 or isinstance(self._specs_of(call), list):
             return [
-                graph.apply([FunctionCall(self.function, arguments, index)], *values)
+                graph.apply(
+                    native_operations(self.function, call, self.options, index)
+                    or [FunctionCall(self.function, arguments, index)],
+                    *values,
+                )
                 for index in range(len(call.outputs))
             ]
-        operation = (
-            _native(self.function, call, self.options)
-            or self._elementwise(call, arguments)
-            or FunctionCall(self.function, arguments)
-        )
-        return [graph.apply([operation], *values)]
+        found = native_operations(self.function, call, self.options) or [
+            self._elementwise(call, arguments) or FunctionCall(self.function, arguments)
+        ]
+        return [graph.apply(found, *values)]
 
     def _specs_of(self, call: Call, shapes: Sequence[Shape] | None = None) -> Any:
         """Return the results of `call`, for inputs of its own or of other `shapes`."""
@@ -368,40 +369,6 @@ def _copied(x: Any) -> Any:
 
 def _cast_to_bool(x: Any) -> Any:
     return x.apply("not_equal", 0.0)
-
-
-def _is_batch(tensor: SymbolicTensor) -> bool:
-    """Whether only the batch, in front, is unknown, and the dtype is that of layers."""
-    shape = tensor.shape
-    return tensor.dtype == "float32" and shape[:1] == (None,) and None not in shape[1:]
-
-
-def _native(function: Function, call: Call, settings: dict[str, Any]) -> Any:
-    """Return an operation of layers that equals the function; None without one."""
-    if len(call.outputs) != 1 or not all(map(_is_batch, [*call.inputs, call.outputs[0]])):
-        return None
-    shape: Any = call.inputs[0].shape
-    rank = len(shape)
-    name = function.name
-    if name in ("softmax", "log_softmax") and settings["axis"] in (-1, rank - 1) and rank > 1:
-        return operations.Softmax(log=name == "log_softmax")
-    if name in ("reshape", "expand_dims", "squeeze"):
-        target: Any = call.outputs[0].shape
-        sample, others = target[1:], shape[1:]
-        keeps_batch = sample and math.prod(sample) == math.prod(others)
-        return operations.Reshape(sample, others) if keeps_batch else None
-    if name in ("max_pool", "average_pool") and rank == 4:
-        window = dict(settings)
-        if window.pop("data_format") != "channels_first":
-            kind = "max" if name == "max_pool" else "average"
-            return operations.Pooling(kind, pooling_geometry(shape, **window))
-    axes = settings.get("axes") if name == "transpose" else None
-    if axes is not None and axes[0] == 0:
-        return operations.Transpose(tuple(axes))
-    if name == "concatenate" and len(call.inputs) == len(call.layer.given["xs"]):
-        axis = settings["axis"] % rank
-        return operations.Concatenate(axis) if axis > 0 else None
-    return None
 
 
 # ---------------------------------------------------------------------------------------- constants

@@ -35,9 +35,31 @@ def are_weights(*tensors: Tensor | None) -> bool:
     )
 
 
-def called(layer: Layer, value: Any, weights: Sequence[np.ndarray] = ()) -> Any:
-    """Call a layer on a symbolic tensor and set its weights."""
+def called(
+    layer: Layer,
+    value: Any,
+    weights: Sequence[np.ndarray] = (),
+    constants: Sequence[Tensor | None] = (),
+    arranged: tuple[Any, ...] = (),
+) -> Any:
+    """Call a layer on a symbolic tensor and set its weights.
+
+    If `constants` of the file are given, the weights are these, arranged as `arranged` says. Where
+    an earlier node has made an equal layer of them, call that one instead: weights that nodes share
+    stay one.
+    """
+    made = constants[0].layers if constants and constants[0] is not None else []
+    settings = _settings(layer), arranged
+    for earlier, given, its_settings in made:
+        same = all(a is b for a, b in zip(given, constants, strict=True))
+        if same and its_settings == settings:
+            return earlier(value)
     result = layer(value)
     if weights:
         layer.set_weights(list(weights))
+    made.append((layer, tuple(constants), settings))
     return result
+
+
+def _settings(layer: Layer) -> tuple[type, dict[str, Any]]:
+    return type(layer), {k: v for k, v in layer.get_config().items() if k != "name"}

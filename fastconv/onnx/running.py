@@ -58,11 +58,13 @@ def run(file: GraphFile, inputs: dict[str, Tensor]) -> list[Tensor]:
 
 
 def _needed(file: GraphFile) -> list[Node]:
-    """Return the nodes on which the outputs depend."""
+    """Return the nodes on which the outputs depend, without the names of unused results."""
     wanted, kept = set(file.outputs), []
     for node in reversed(file.nodes):
-        if wanted.intersection(node.outputs):
+        outputs = [name if name in wanted else "" for name in node.outputs]
+        if any(outputs):
             wanted.update(node.inputs)
+            node.outputs = outputs
             kept.append(node)
     return kept[::-1]
 

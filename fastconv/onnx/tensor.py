@@ -14,7 +14,7 @@ weights instead.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,8 @@ class Tensor:
     value: Any
     order: Order
     columns: np.ndarray | None = None
+    # Of a constant: (layer whose weights it is, the constants of all of them, settings).
+    layers: list[tuple[Any, tuple[Any, ...], Any]] = field(default_factory=list, init=False)
 
     @staticmethod
     def of(value: Any, order: Order | None = None) -> Tensor:

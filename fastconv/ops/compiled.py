@@ -12,6 +12,7 @@ An operation is made for arrays of given shapes and runs as often as its user li
                     strided gradient
     pooling         MaxPool*, AveragePool*
     dense layers    Dense*
+    recurrent       RecurrentForward, RecurrentBackward: the steps of LSTM and GRU
     activations     Activation*, Softmax*, Dropout*, PReLU*
     normalization   ChannelNorm*, FrozenNorm*, FoldNorm, RowNorm*, ResponseNorm*
     losses          SoftmaxCrossEntropy, CrossEntropy, MeanSquaredError, RowLoss
@@ -123,6 +124,7 @@ from fastconv._ext._pool import (
     MaxPoolForward,
 )
 from fastconv._ext._program import Op, Program, scratch_bytes
+from fastconv._ext._recurrent import RecurrentBackward, RecurrentForward
 from fastconv._ext._resample import Resample, Transpose, Warp, WarpBackward
 
 __all__ = [
@@ -182,6 +184,8 @@ __all__ = [
     "PReLUForward",
     "Penalty",
     "Program",
+    "RecurrentBackward",
+    "RecurrentForward",
     "Repeat",
     "RepeatBackward",
     "Resample",

@@ -90,6 +90,21 @@ class Dense:
 
 
 @dataclass(frozen=True)
+class Recurrent:
+    """x (N, T, I) with kernel (I, G H) and recurrent kernel (H, G H) -> h after every step,
+    (N, T, H), of an LSTM (G = 4) or a GRU (G = 3) that begins with zeros.
+
+    The bias has G H elements; that of a GRU may have twice as many, of which the second half is
+    that of the product with h. If `reverse`, the steps are run from the last to the first.
+    """
+
+    kernel: Variable
+    recurrent_kernel: Variable
+    bias: Variable | None
+    reverse: bool = False
+
+
+@dataclass(frozen=True)
 class BatchNormalization:
     """Normalizes over all axes but the last: by batch statistics in training, by the moving ones
     otherwise or if `frozen`. Outside of training it is folded into a convolution or dense
@@ -461,6 +476,7 @@ Operation = (
     | Quantize
     | Quantized
     | RandomWarp
+    | Recurrent
     | Reshape
     | ResponseNormalization
     | LayerNormalization

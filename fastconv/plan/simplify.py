@@ -18,9 +18,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
 
+import numpy as np
+
 from fastconv.plan import operations
 from fastconv.plan.graph import Graph, Node
 from fastconv.plan.operations import Operation
+from fastconv.resampling import AxisMap
 
 
 def simplify(graph: Graph) -> Graph:
@@ -67,10 +70,25 @@ def _joined(before: Operation, operation: Operation) -> Operation | None:
         return operations.Transpose(tuple(before.axes[axis] for axis in operation.axes))
     if isinstance(before, operations.Reshape) and isinstance(operation, operations.Reshape):
         return operations.Reshape(operation.shape, before.source)
+    if isinstance(before, operations.AxisMaps) and isinstance(operation, operations.AxisMaps):
+        pairs = list(zip(before.maps, operation.maps, strict=True))
+        if all(first is second is None or _are_inverse(first, second) for first, second in pairs):
+            return operations.AxisMaps((None,) * len(pairs))
     return None
 
 
+def _are_inverse(first: AxisMap | None, second: AxisMap | None) -> bool:
+    """Whether two maps that reorder an axis make the axis as it was."""
+    if first is None or second is None or first.weight is not None or second.weight is not None:
+        return False
+    size = first.input_size
+    one_each = all(np.array_equal(m.begin, np.arange(size + 1)) for m in (first, second))
+    return one_each and np.array_equal(first.index[second.index], np.arange(size))
+
+
 def _does_nothing(operation: Operation) -> bool:
+    if isinstance(operation, operations.AxisMaps):
+        return not any(operation.maps)
     if isinstance(operation, operations.Transpose):
         return operation.axes == tuple(range(len(operation.axes)))
     return isinstance(operation, operations.Reshape) and operation.source == operation.shape

@@ -118,6 +118,12 @@ from fastconv.reference.normalization import (  # noqa: F401
     unit_norm,
     unit_norm_backward,
 )
+from fastconv.reference.recurrent import (  # noqa: F401
+    gru,
+    gru_backward,
+    lstm,
+    lstm_backward,
+)
 
 CROSS_ENTROPY_EPSILON = 1e-7  # Keras's clip of probabilities before their logarithm is taken
 

@@ -108,9 +108,9 @@ def read(
         for place in _places(model, lambda level: _in_order_of(h5, level, path)):
             shapes = [variable.shape for variable in place.variables]
             with skipping(skip_mismatch, place.name):
-                if place.again and not _has_variables(h5, place.path, path):
+                if place.again and not _has_variables(h5, place.weights_path, path):
                     continue
-                found = _datasets(h5, place.path, shapes, path) if shapes else []
+                found = _datasets(h5, place.weights_path, shapes, path) if shapes else []
                 add_sources(sources, list(zip(place.variables, found, strict=True)), path)
         restore = None
         with skipping(skip_mismatch, "the optimizer"):
@@ -140,7 +140,9 @@ def _groups(model: Any, with_training: bool) -> Iterator[tuple[str, str, list[An
         yield "", model.name, []
     for place in _places(model, list):
         if not place.again:
-            yield place.path, place.name, [stored(variable) for variable in place.variables]
+            if place.path != place.weights_path:
+                yield place.path, place.name, []
+            yield place.weights_path, place.name, [stored(v) for v in place.variables]
     if with_training:
         yield (
             "optimizer",
@@ -159,6 +161,11 @@ class _Place(NamedTuple):
     @property
     def name(self) -> str:
         return self.layer.name
+
+    @property
+    def weights_path(self) -> str:
+        """The group of the weights: Keras keeps those of a recurrent layer in its cell."""
+        return f"{self.path}/{self.layer.weights_group}".rstrip("/")
 
     @property
     def variables(self) -> list[Variable]:

@@ -48,6 +48,10 @@
     X(void, dense_backward_kernel_item, (const fc_dense *, int64_t item, void *scratch)) \
     X(void, dense_update_item, \
       (const fc_dense *, const fc_update *, fc_update_rule, int64_t item, void *scratch)) \
+    X(void, recurrent_pack_item, \
+      (const fc_recurrent *, const void *weights, int transposed, void *packed, int64_t panel)) \
+    X(void, recurrent_item, (const fc_recurrent *, int64_t step, int64_t item)) \
+    X(void, recurrent_gradient_item, (const fc_recurrent *, int64_t step, int64_t item)) \
     /* Forward, an item is a row of the output; pool_backward_items counts the items backward. */ \
     X(void, max_pool_item, (const fc_pool *, int64_t item)) \
     X(void, max_pool_backward_item, (const fc_pool *, int64_t item)) \

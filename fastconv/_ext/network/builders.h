@@ -174,4 +174,23 @@ static inline fc_reduce_op *new_reduce(fc_builder *b, double scale)
     return op;
 }
 
+/* Sizes, recurrent weights and first states of a recurrent layer: the first arrays are its gates,
+ * weights, h and c.  The gates are written only for a gradient. */
+static inline fc_recurrent_op *new_recurrent(fc_builder *b)
+{
+    fc_recurrent_op *op = new_op(b, sizeof *op);
+    if (!op)
+        return NULL;
+    fc_recurrent *p = &op->problem;
+    p->batch = size_at(b, 0);
+    p->steps = size_at(b, 1);
+    p->units = size_at(b, 2);
+    p->gate_count = (int)fc_integer(b, 3, 3, FC_MOST_GATES);
+    p->reverse = code_at(b, 4, 1);
+    op->r = fc_read_array(b, 1, BYTES(p->units, p->gate_count, p->units));
+    p->h = optional(b, 2, BYTES(p->batch, p->units));
+    p->c = optional(b, 3, BYTES(p->batch, p->units));
+    return op;
+}
+
 #endif

@@ -453,3 +453,28 @@ fc_op *fc_build_prelu_input(fc_builder *b)
         fc_prepare_prelu_backward(op);
     return &op->op;
 }
+
+fc_op *fc_build_recurrent_input(fc_builder *b)
+{
+    fc_recurrent_op *op = new_recurrent(b);
+    if (!op)
+        return NULL;
+    fc_recurrent *p = &op->problem;
+    const int is_gru = p->gate_count == 3;
+    const int64_t bytes = BYTES(p->batch, p->steps, p->units),
+                  wide = BYTES(p->batch, p->steps, p->gate_count, p->units);
+    p->gates = fc_written_array(b, 0, wide);
+    p->dy = fc_read_array(b, 4, bytes);
+    p->dc_last = optional(b, 5, BYTES(p->batch, p->units));
+    p->cells = (void *)(intptr_t)optional(b, 6, bytes);
+    p->before = (void *)(intptr_t)fc_read_array(b, 7, bytes);
+    p->part = (void *)(intptr_t)optional(b, 8, bytes);
+    p->inner = optional_written(b, 9, wide);
+    p->dh = optional_written(b, 10, BYTES(p->batch, p->units));
+    p->dc = optional_written(b, 11, BYTES(p->batch, p->units));
+    if (is_gru ? !p->part || !p->inner : !p->cells)
+        b->status = FC_NETWORK_DAMAGED;
+    if (!b->status)
+        fc_prepare_recurrent_backward(op);
+    return &op->filters.op;
+}

@@ -54,11 +54,13 @@ enum { FC_IN_VALUES, FC_IN_WEIGHTS, FC_IN_STATE, FC_BLOCKS = 4 };
     X(convolution) X(dense) X(max_pool) X(average_pool) X(activation) X(softmax) X(merge) \
     X(concatenate) X(repeat) X(resample) X(transpose) X(scale_shift) X(column_sums) \
     X(column_max) X(frozen_norm) X(folded_norm) X(row_norm) X(response_norm) X(prelu) X(chain) \
+    X(recurrent) \
     /* gradients */ \
     X(convolution_input) X(convolution_kernel) X(dense_input) X(dense_kernel) \
     X(max_pool_input) X(average_pool_input) X(activation_input) X(softmax_input) X(merge_input) \
     X(scale) X(split) X(repeat_input) X(column_max_input) X(channel_norm) X(channel_norm_input) \
     X(frozen_norm_input) X(row_norm_input) X(response_norm_input) X(prelu_input) \
+    X(recurrent_input) \
     /* training */ \
     X(dropout) X(dropout_input) X(gaussian) X(masked) X(loss) X(total_loss) X(penalty) X(step) \
     X(update) X(dense_update) X(limit_norms)

@@ -437,6 +437,28 @@ fc_op *fc_build_prelu(fc_builder *b)
     return &op->op;
 }
 
+fc_op *fc_build_recurrent(fc_builder *b)
+{
+    fc_recurrent_op *op = new_recurrent(b);
+    if (!op)
+        return NULL;
+    fc_recurrent *p = &op->problem;
+    const int64_t bytes = BYTES(p->batch, p->steps, p->units),
+                  wide = BYTES(p->batch, p->steps, p->gate_count, p->units);
+    p->bias = optional(b, 4, BYTES(p->gate_count, p->units));
+    p->y = fc_written_array(b, 5, bytes);
+    p->cells = optional_written(b, 6, bytes);
+    p->before = optional_written(b, 7, bytes);
+    p->part = optional_written(b, 8, bytes);
+    p->gates = p->before ? fc_written_array(b, 0, wide)
+                         : (void *)(intptr_t)fc_read_array(b, 0, wide);
+    if (p->before && !(p->gate_count == 4 ? p->cells : p->part))
+        b->status = FC_NETWORK_DAMAGED;
+    if (!b->status)
+        fc_prepare_recurrent(op);
+    return &op->filters.op;
+}
+
 /* ---- chains ---- */
 
 /* The elements of a slot's array, of which a chain reads or writes `size`. */

@@ -136,6 +136,14 @@ typedef struct {
     fc_rule *rule; /* of a gradient fused with its update, else NULL */
 } fc_dense_op;
 
+/* ---- recurrent.c ---- */
+
+typedef struct {
+    fc_filter_op filters;
+    fc_recurrent problem;
+    const void *r; /* (units, gate_count, units): the recurrent weights */
+} fc_recurrent_op;
+
 /* ---- pool.c ---- */
 
 typedef struct {
@@ -373,6 +381,8 @@ typedef struct {
     X(void, prepare_dense_backward_input, (fc_dense_op *)) \
     X(void, prepare_dense_backward_kernel, (fc_dense_op *)) \
     X(void, prepare_dense_update, (fc_dense_op *)) \
+    X(void, prepare_recurrent, (fc_recurrent_op *)) \
+    X(void, prepare_recurrent_backward, (fc_recurrent_op *)) \
     X(void, prepare_max_pool, (fc_pool_op *)) \
     X(void, prepare_max_pool_backward, (fc_pool_op *)) \
     X(void, prepare_average_pool, (fc_pool_op *)) \

@@ -224,6 +224,30 @@ typedef struct {
     int narrow; /* use the micro-kernel of convolutions, with rows as pixels */
 } fc_dense;
 
+/* The steps of a recurrent layer, LSTM with 4 gates or GRU with 3 (recurrent.inc): y, dy, cells,
+ * before and part are (batch, steps, units), gates and inner (batch, steps, gate_count, units),
+ * states (batch, units), bias (gate_count, units).  With `reverse`, the last step is first. */
+enum { FC_MOST_GATES = 4 };
+typedef struct {
+    const void *h, *c;    /* the first states; NULL: zeros */
+    const void *bias;     /* GRU: of the recurrent product; may be NULL */
+    const void *dy;
+    const void *dc_last;  /* gradient of the last c; NULL: zeros */
+    void *gates;          /* x w + b, or, if `before` is kept, the gates and then their gradients */
+    void *y;
+    void *cells;          /* LSTM: c after every step; NULL forward: not kept */
+    void *before;         /* h before every step, for the gradient; NULL forward: not kept */
+    void *part;           /* GRU, beside `before`: h r + bias of n */
+    void *inner;          /* GRU: gradients of h r + bias */
+    void *dh, *dc;        /* gradients of the first states; may be NULL */
+    int64_t batch, steps, units;
+    int gate_count, reverse;
+    const void *w;        /* packed recurrent weights */
+    void *carry;          /* (batch, units) of a workspace: forward c, backward see recurrent.inc */
+    /* Filled in by fc_plan_recurrent. */
+    int64_t panels, rows_per_item, items, packed_size;
+} fc_recurrent;
+
 /* Pooling over windows of (pool_h, pool_w); argmax is uint8 or, for windows of more than 256
  * pixels, int32.  The activation gradient of max pooling has the pooled y as its output: a maximum
  * is an element of x, so x is not needed. */

@@ -35,6 +35,7 @@
     X(void, plan_dense_backward_input, (const fc_target *, fc_dense *)) \
     X(void, plan_dense_backward_kernel, (const fc_target *, fc_dense *)) \
     X(void, plan_dense_update, (const fc_target *, fc_dense *)) \
+    X(void, plan_recurrent, (const fc_target *, fc_recurrent *)) \
     X(int64_t, pool_backward_items, (const fc_pool *)) \
     X(void, plan_channel_norm, (const fc_target *, fc_channel_norm *)) \
     X(void, plan_row_norm, (const fc_target *, fc_row_norm *)) \

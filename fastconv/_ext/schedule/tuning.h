@@ -187,6 +187,14 @@ enum {
     FC_DOT_COLUMNS = 4
 };
 
+/* recurrent */
+enum {
+    /* Sequences whose sums are in registers together. [kernel] */
+    FC_RECURRENT_TILE = 4,
+    /* Sequences of an item. [threads] */
+    FC_RECURRENT_ROWS = 16
+};
+
 /* normalization */
 enum {
     /* Bytes of the x of an item of a pass. [L1] */

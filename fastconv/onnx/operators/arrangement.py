@@ -87,6 +87,10 @@ def _unsqueezed(x: Tensor, axes: Sequence[int]) -> Tensor:
     kept = [axis for axis in range(rank) if axis not in new]
     before = [kept[axis] for axis in x.order]
     wanted = [channels_last(rank), plain_order(rank)][:: 1 if rank > 3 else -1]
+    if is_batch(x):  # stays in front
+        batch = before[0]
+        others = (axis for axis in range(rank) if axis != batch)
+        wanted = [order for order in wanted if order[0] == batch] + [(batch, *others)]
     fits = [order for order in wanted if [a for a in order if a not in new] == before]
     order = fits[0] if fits else (*before, *sorted(new))
     places = tuple(k for k, axis in enumerate(order) if axis in new)

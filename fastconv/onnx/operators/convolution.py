@@ -56,7 +56,7 @@ def _conv_layer(node: Node, x: Any, w: Tensor, b: Tensor | None, window: Window,
         kernel.shape[-1], window.kernel, window.strides, padding or "valid",
         dilation_rate=window.dilations, groups=groups, use_bias=b is not None, name=name,
     )  # fmt: skip
-    return called(layer, x, [kernel] if b is None else [kernel, b.array])
+    return called(layer, x, [kernel] if b is None else [kernel, b.array], [w, b])
 
 
 def _as_argument(pads: Any) -> Any:
@@ -148,7 +148,7 @@ def _transposed_layer(
         output_padding=None if added is None else tuple(added) if window.rank > 1 else added[0],
         dilation_rate=window.dilations, use_bias=b is not None, name=name,
     )  # fmt: skip
-    y = called(layer, x, [kernel] if b is None else [kernel, b.array])
+    y = called(layer, x, [kernel] if b is None else [kernel, b.array], [w, b])
     if not any(n for pair in cropped for n in pair):
         return y
     crop = (layers.Cropping1D, layers.Cropping2D)[window.rank - 1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,8 @@ def gemm(node: Node, a: Tensor, b: Tensor, c: Tensor | None = None) -> Tensor:
     if is_batch(a) and not node["transA"] and are_weights(b, c) and _is_bias(c, b, node):
         kernel = b.array.T if node["transB"] else b.array
         bias = None if c is None else np.broadcast_to(beta * c.array, (1, kernel.shape[1]))[0]
-        return _dense(node, a, kernel if alpha == 1 else alpha * kernel, bias)
+        kernel = kernel if alpha == 1 else alpha * kernel
+        return _dense(node, a, kernel, bias, [b, c], (alpha, beta, node["transB"]))
     left = ops.swapaxes(a.plain, 0, 1) if node["transA"] else a.plain
     right = ops.swapaxes(b.plain, 0, 1) if node["transB"] else b.plain
     y = ops.matmul(left, right)
@@ -39,14 +41,22 @@ def _is_bias(c: Tensor | None, b: Tensor, node: Node) -> bool:
     return c.rank < 2 or c.shape[0] == 1
 
 
-def _dense(node: Node, x: Tensor, kernel: np.ndarray, bias: np.ndarray | None) -> Tensor:
+def _dense(
+    node: Node,
+    x: Tensor,
+    kernel: np.ndarray,
+    bias: np.ndarray | None,
+    constants: Sequence[Tensor | None],
+    arranged: tuple[Any, ...] = (),
+) -> Tensor:
     """The layer; its rows follow the order of flattened images in memory."""
     columns = x.columns
     if columns is not None and len(columns) != len(kernel):
         raise ValueError(f"expected {len(columns)} rows, received {kernel.shape}")
     value = x.value if columns is not None else x.plain
     layer = layers.Dense(kernel.shape[1], use_bias=bias is not None, name=layer_name(node))
-    y = called(layer, value, [kernel] if bias is None else [kernel, bias])
+    weights = [kernel] if bias is None else [kernel, bias]
+    y = called(layer, value, weights, constants if columns is None else [], arranged)
     if columns is not None:
         _move_rows(layer.weights[0]._live, columns)
     return Tensor.of(y)
@@ -64,8 +74,8 @@ def matmul(node: Node, a: Tensor, b: Tensor) -> Tensor:
     if not (is_batch(a) and are_weights(b) and b.rank == 2 and a.rank > 1):
         return Tensor.of(ops.matmul(a.plain, b.plain))
     if a.order == plain_order(a.rank):
-        return _dense(node, a, b.array, None)
+        return _dense(node, a, b.array, None, [b])
     if a.order[-1] == a.rank - 1:  # the vectors are rows of memory, too
-        y = _dense(node, Tensor.of(a.value), b.array, None)
+        y = _dense(node, Tensor.of(a.value), b.array, None, [b])
         return Tensor(y.value, a.order)
-    return _dense(node, Tensor.of(a.plain), b.array, None)
+    return _dense(node, Tensor.of(a.plain), b.array, None, [b])

@@ -57,6 +57,14 @@ class Call:
             return self.writer.weight(operand, array)
         return self.writer.constant(array)
 
+    def constant(self, argument: str) -> np.ndarray:
+        """Return an operand that must be an array or a weight; ValueError for any other."""
+        operand = self[argument]
+        if isinstance(operand, Slot):
+            name = self.operation.function.name
+            raise ValueError(f"`{argument}` of `ops.{name}` must be a constant to be written")
+        return np.asarray(live(operand))
+
     @property
     def x(self) -> str:
         """The name of the first operand."""

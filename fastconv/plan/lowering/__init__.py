@@ -19,6 +19,7 @@ with `run_python()`, which the plan calls in order (`plan.program`).
     base         Lowering
     weighted     convolution and dense
     transposed   transposed convolution
+    recurrent    LSTM and GRU
     arrangement  transposition, padding, cropping, resizing, scaling
     random       dropout, noise, image augmentation
     pooling, activation, normalization, reshape
@@ -63,6 +64,7 @@ from fastconv.plan.lowering.random import (
     Random,
     RandomWarp,
 )
+from fastconv.plan.lowering.recurrent import Recurrent
 from fastconv.plan.lowering.reshape import Reshape
 from fastconv.plan.lowering.transposed import TransposedConvolution
 from fastconv.plan.lowering.weight import Weight
@@ -94,6 +96,7 @@ LOWERINGS: dict[type, type[Lowering]] = {
     operations.Quantize: Quantize,
     operations.Quantized: Quantized,
     operations.RandomWarp: RandomWarp,
+    operations.Recurrent: Recurrent,
     operations.Reshape: Reshape,
     operations.ScaleShift: ScaleShift,
     operations.Softmax: Softmax,

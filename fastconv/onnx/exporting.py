@@ -19,6 +19,7 @@ from fastconv.common.arguments import normalize_int
 from fastconv.models import Model
 from fastconv.onnx.writing import WRITERS, Value, Writer
 from fastconv.plan.fusion import inference_graph
+from fastconv.plan.graph import Graph
 
 OLDEST_OPSET = 21  # the first with all operators that the writers use
 _BATCH = "batch"
@@ -64,11 +65,21 @@ def exported(model: Model, opset: int | None = None) -> ModelProto:
     if any(None in tensor.shape[1:] for tensor in model.inputs):
         shapes = [tensor.shape for tensor in model.inputs]
         raise ValueError(f"`model` must have inputs of known sizes, received {shapes}")
+    graph = inference_graph(model.graph(False))
+    try:
+        return written(graph, model.name, model.input_names, model.output_names, opset)
+    except ValueError as error:
+        raise ValueError(f"{model.name!r}: {error}") from error
+
+
+def written(
+    graph: Graph, title: str, input_names: list[str], output_names: list[str], opset: int
+) -> ModelProto:
+    """Return the file of a graph; ValueError for an operation that cannot be written."""
     writer = Writer(opset)
-    inputs, outputs = _write(writer, model)
-    graph = helper.make_graph(writer.nodes, model.name, inputs, outputs, writer.initializers)
+    inputs, outputs = _write(writer, graph, input_names, output_names)
     proto = helper.make_model(
-        graph,
+        helper.make_graph(writer.nodes, title, inputs, outputs, writer.initializers),
         opset_imports=[helper.make_opsetid("", opset)],
         ir_version=10 if opset <= 22 else None,
         producer_name="fastconv",
@@ -78,22 +89,21 @@ def exported(model: Model, opset: int | None = None) -> ModelProto:
     return proto
 
 
-def _write(writer: Writer, model: Model) -> tuple[list[Any], list[Any]]:
+def _write(
+    writer: Writer, graph: Graph, input_names: list[str], output_names: list[str]
+) -> tuple[list[Any], list[Any]]:
     """Write all nodes; return the descriptions of inputs and outputs."""
-    graph = inference_graph(model.graph(False))
     values: dict[int, Value] = {}
     inputs = []
-    for number, shape, wanted in zip(
-        graph.inputs, graph.input_shapes, model.input_names, strict=True
-    ):
+    for number, shape, wanted in zip(graph.inputs, graph.input_shapes, input_names, strict=True):
         name = writer.fresh(wanted)
         values[number] = Value(name, (None, *shape))
         inputs.append(_described(name, values[number]))
-    names = [writer.fresh(name) for name in model.output_names]
+    names = [writer.fresh(name) for name in output_names]
     for node in graph.nodes:
         write = WRITERS.get(type(node.operation))
         if write is None:
-            raise ValueError(f"{model.name!r}: {_kind(node.operation)} cannot be written as ONNX")
+            raise ValueError(f"{type(node.operation).__name__} cannot be written as ONNX")
         arguments = [values[number] for number in node.inputs]
         values[node.output] = write(writer, node.operation, *arguments)
     outputs = []
@@ -104,11 +114,6 @@ def _write(writer: Writer, model: Model) -> tuple[list[Any], list[Any]]:
         )
         outputs.append(_described(name, value))
     return inputs, outputs
-
-
-def _kind(operation: Any) -> str:
-    layer = getattr(operation, "layer", None)
-    return f"layer {layer.name!r}" if layer is not None else type(operation).__name__
 
 
 def _described(name: str, value: Value) -> Any:

@@ -22,6 +22,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import gzip
+import importlib.util
 import io
 import json
 import os
@@ -69,11 +70,9 @@ from tests.long.mutations import (
     zipped,
 )
 
-try:
+if HAS_ONNX := importlib.util.find_spec("onnx") is not None:
     from fastconv import onnx
     from tests.long import onnx_mutations
-except ImportError:  # the package onnx is an extra
-    onnx = None  # type: ignore[assignment]
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 SECONDS = 10
@@ -353,12 +352,12 @@ class Files:
     # Networks of other programs ---------------------------------------------------------------
 
     def mutated_graph(self, rng: random.Random) -> bytes:
-        if onnx is None:
+        if not HAS_ONNX:
             return b""
         return onnx_mutations.mutated_onnx(rng, rng.choice(self.graphs))
 
     def load_graph(self, data: bytes) -> None:
-        if onnx is None:
+        if not HAS_ONNX:
             return
         self.path.write_bytes(data)
         model = onnx.load(self.path)

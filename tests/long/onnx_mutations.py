@@ -20,6 +20,7 @@ OPERATORS = (
     "Relu", "Conv", "Reshape", "Transpose", "Concat", "Expand", "Tile", "ConstantOfShape", "Range",
     "Pad", "Resize", "Upsample", "Slice", "Gather", "TopK", "OneHot", "Loop", "If", "NonZero",
     "MatMul", "Squeeze", "Unsqueeze", "Split", "CumSum", "DepthToSpace", "MaxPool", "LSTM", "", "x",
+    "GatherElements", "Einsum", "GRU", "Trilu", "LRN", "QLinearConv", "NonMaxSuppression",
 )  # fmt: skip
 NAMES = ("", "x", "y", "w0", "../../etc/passwd", "a/b", "\0", "é" * 50, "x" * 5000)
 

@@ -39,6 +39,18 @@ def _largest(x: Tensor, k: Tensor, axis: int, largest: bool) -> list[Tensor]:
     ]
 
 
+@operator("GatherElements", 11, 13)
+def gather_elements(node: Node, x: Tensor, indices: Tensor) -> Tensor:
+    """An axis other than that of the indices is used from its start, as far as they reach."""
+    axis = node["axis"] % x.rank
+    key = tuple(
+        slice(None) if place == axis or n is None or n == m else slice(n)
+        for place, (m, n) in enumerate(zip(x.shape, indices.shape, strict=True))
+    )
+    value = x.plain if key == (slice(None),) * x.rank else ops.get_item(x.plain, key)
+    return Tensor.of(ops.take_along_axis(value, indices.plain, axis))
+
+
 @operator("CumSum", 11, 14)
 def cum_sum(node: Node, x: Tensor, axis: Tensor) -> Tensor:
     (along,) = axis.integers()

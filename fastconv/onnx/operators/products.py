@@ -79,3 +79,8 @@ def matmul(node: Node, a: Tensor, b: Tensor) -> Tensor:
         y = _dense(node, Tensor.of(a.value), b.array, None, [b])
         return Tensor(y.value, a.order)
     return _dense(node, Tensor.of(a.plain), b.array, None, [b])
+
+
+@operator("Einsum", 12)
+def einsum(node: Node, *operands: Tensor) -> Tensor:
+    return Tensor.of(ops.einsum(node["equation"], *(x.plain for x in operands)))

@@ -112,9 +112,21 @@ def _composed(writer: Writer, name: str, operands: list[str]) -> str | None:
         return node("Mul", node("Log", x), writer.number(1 / math.log(base)))
     if name == "trunc":
         return node("Mul", node("Sign", x), node("Floor", node("Abs", x)))
+    if name == "atan2":
+        return _angle(writer, x, operands[1])
     if name == "floor_divide":
         return node("Floor", node("Div", *operands))
     if name == "floor_mod":
         quotient = node("Floor", node("Div", *operands))
         return node("Sub", x, node("Mul", quotient, operands[1]))
     return None
+
+
+def _angle(writer: Writer, y: str, x: str) -> str:
+    """atan2(y, x): atan(y / x), half a turn further left of the y axis, 0 at the origin."""
+    node, zero = writer.node, writer.number(0)
+    half = node("Where", node("Less", y, zero), writer.number(-math.pi), writer.number(math.pi))
+    angle = node("Atan", node("Div", y, x))
+    angle = node("Where", node("Less", x, zero), node("Add", angle, half), angle)
+    origin = node("And", node("Equal", x, zero), node("Equal", y, zero))
+    return node("Where", origin, zero, angle)

@@ -69,17 +69,17 @@ def dense(writer: Writer, operation: operations.Dense, x: Value) -> Value:
 
 
 def _vector(writer: Writer, variable: Variable | None, size: int, value: float) -> str:
-    """Return the name of a weight, or of a vector of a constant without one."""
+    """Return the name of a weight as a vector, or of a vector of a constant without one."""
     if variable is None:
         return writer.constant(np.full(size, value, np.float32))
-    return writer.weight(variable, np.asarray(variable))
+    return writer.weight(variable, np.asarray(variable).reshape(size))
 
 
 @writes(operations.BatchNormalization)
 def batch_normalization(
     writer: Writer, operation: operations.BatchNormalization, x: Value
 ) -> Value:
-    size = operation.moving_mean.shape[0]
+    size = operation.moving_mean.size
     name = writer.node(
         "BatchNormalization", writer.first(x), _vector(writer, operation.gamma, size, 1),
         _vector(writer, operation.beta, size, 0), _vector(writer, operation.moving_mean, size, 0),
@@ -272,14 +272,12 @@ def axis_maps(writer: Writer, operation: operations.AxisMaps, x: Value) -> Value
     for axis, axis_map in enumerate(operation.maps, 1):
         if axis_map is not None:
             place = places.index(axis)
-            name = _mapped(writer, name, axis_map, place, x.rank, operation.fill)
+            name = mapped(writer, name, axis_map, place, x.rank, operation.fill)
             shape[axis] = axis_map.output_size
     return Value(name, shape, first=first)
 
 
-def _mapped(
-    writer: Writer, name: str, axis_map: AxisMap, place: int, rank: int, fill: float
-) -> str:
+def mapped(writer: Writer, name: str, axis_map: AxisMap, place: int, rank: int, fill: float) -> str:
     """Write the map of one axis: a slice with padding, a choice of elements, or a product."""
     counts = np.diff(axis_map.begin)
     if axis_map.weight is None and counts.max(initial=0) <= 1:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from onnx import helper
 
-from fastconv.onnx.writers.functions import Call, writes_function
+from fastconv.onnx.writers.calls import Call, writes_function
 from fastconv.onnx.writing import Value, Writer, writes
 from fastconv.plan import operations
 

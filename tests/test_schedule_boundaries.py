@@ -165,8 +165,18 @@ def test_splits_of_direct_sums(x_shape, w_shape, splits, vectors):
 @pytest.mark.parametrize(("channels", "variant"), [(113, "resident"), (114, "streamed")])
 def test_filters_are_streamed_above_4_mib(channels, variant, vectors):
     assert 36 * 113 * 256 * 4 < 4 * MIB < 36 * 114 * 256 * 4
-    found = described("forward", (1, 8, 8, channels), (3, 3, channels, 256), "winograd4", padding=1)
+    x_shape, w_shape = (1, 12, 12, channels), (3, 3, channels, 256)
+    found = described("forward", x_shape, w_shape, "winograd4", padding=1)
     assert found["variant"] == f"{variant}_filters"
+
+
+@pytest.mark.parametrize(("images", "few"), [(2, True), (3, False)])
+def test_up_to_8_tiles_meet_filters_in_registers(images, few, isa):
+    """Four tiles of each image, on instruction sets with 32 vector registers."""
+    x_shape, w_shape = (images, 7, 7, 64), (3, 3, 64, 64)
+    found = described("forward", x_shape, w_shape, "winograd4", padding=1)
+    in_registers = few and isa not in ("scalar", "avx2")
+    assert found["variant"] == ("filters_in_registers" if in_registers else "resident_filters")
 
 
 @pytest.mark.parametrize(("batch", "variant"), [(128, "streamed"), (129, "resident")])

@@ -179,6 +179,10 @@ CONVOLUTIONS = {
         ((2, 9, 10, 20), (3, 3, 20, 35)), {"padding": 1}, "forward", "winograd4",
         lambda d: d["variant"] == "streamed_filters",
     ),
+    "registers": (
+        ((3, 7, 6, 40), (3, 3, 40, 35)), {"padding": 1}, "forward", "winograd4",
+        lambda d: d["variant"] == "filters_in_registers",
+    ),
     "added_tiles": (
         ((2, 9, 11, 20), (3, 3, 20, 12)), {"padding": 1}, "backward_input", "winograd4",
         lambda d: d["sampling"] == "transposed",
@@ -228,6 +232,8 @@ def test_a_forced_variant_runs_and_is_right(name, isa, dtype, variants):
     *_, algorithm, shows = CONVOLUTIONS[name]
     if name == "few_filters" and isa == "scalar":
         pytest.skip("the variant needs fewer filters than a vector has lanes")
+    if name == "registers" and isa in ("scalar", "avx2"):
+        pytest.skip("the variant needs 32 vector registers")
     variants(forced=[name, *NEEDS.get(name, [])])
     for threads in (1, 2, 12):
         result, expected, description = run_convolution(name, dtype, threads)
@@ -333,6 +339,43 @@ def test_the_choice_of_a_variant(name, isa):
         op = op_for(pass_name, geometry, algorithm)
     description = op.describe(2)
     assert (description["problems"][0] if where else description)[entry] == value
+
+
+@pytest.mark.parametrize(
+    ("x_shape", "filters", "pool"),
+    [
+        ((1, 7, 7, 70), 40, None),
+        ((1, 4, 4, 32), 16, "max"),
+        ((3, 4, 7, 33), 5, None),
+        ((1, 8, 6, 100), 33, "average"),
+        ((2, 8, 8, 64), 64, None),
+    ],
+)
+def test_filters_in_registers_give_the_same_bits(x_shape, filters, pool, isa, dtype, variants):
+    if isa in ("scalar", "avx2"):
+        pytest.skip("the variant needs 32 vector registers")
+    w_shape = (3, 3, x_shape[3], filters)
+    geometry = shapes.conv2d_geometry(x_shape, w_shape, padding=1)
+    rng = generator("registers")
+    x, w = (rng.standard_normal(shape).astype(dtype) for shape in (x_shape, w_shape))
+    b = rng.standard_normal(filters).astype(dtype)
+    shape = np.array(geometry.output_shape) // (1, *([2, 2] if pool else [1, 1]), 1)
+    results = {}
+    for forced, forbidden in (
+        (["registers"], []),
+        (["streamed_filters"], ["registers"]),
+        ([], ["registers", "streamed_filters"]),
+    ):
+        variants(forced=forced, forbidden=forbidden)
+        y = np.empty(shape, dtype)
+        op = compiled.conv2d_forward(
+            geometry, x, w, b, y, "relu", algorithm="winograd4", pool=pool
+        )
+        op.run(2)
+        results[op.describe(2)["variant"]] = y
+    assert set(results) == {"filters_in_registers", "streamed_filters", "resident_filters"}
+    for y in results.values():
+        np.testing.assert_array_equal(y, results["resident_filters"])
 
 
 @pytest.mark.parametrize(

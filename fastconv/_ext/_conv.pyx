@@ -374,7 +374,11 @@ cdef class _Winograd(FilterOp):
         }
         return {
             "algorithm": self.algorithm,
-            "variant": "streamed_filters" if p.streams else "resident_filters",
+            "variant": (
+                "filters_in_registers" if p.in_registers
+                else "streamed_filters" if p.streams
+                else "resident_filters"
+            ),
             "store": "nontemporal" if p.nontemporal else "cached",
             "sampling": samplings.get(p.sampling, "stride_1"),
             "tiles": (_tile_sizes(&p.rows), _tile_sizes(&p.cols)),

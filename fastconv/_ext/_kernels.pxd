@@ -80,7 +80,7 @@ cdef extern from "fastconv_kernels.h" nogil:
         double slope
         void *v
         int64_t items, packed_size, pack_items, transform_items, v_size, scratch_bytes
-        int streams, nontemporal
+        int streams, in_registers, nontemporal
         int64_t components, tile_items, panel_items
         fc_tiling rows, cols
 

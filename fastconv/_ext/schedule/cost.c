@@ -144,6 +144,13 @@ static void add_winograd(const fc_target *t, const fc_geometry *g, int pass, int
     }
     amounts[near] += components * c;
     amounts[far] += components * k;
+    if (p.in_registers) {
+        amounts[FC_COST_multiply_add] += components * depth * k;
+        amounts[FC_COST_filters_in_registers] +=
+            (double)fc_ceil_div(p.tiles, FC_WINO_REGISTER_TILES) * side2 * depth * k;
+        add_filters(g, lanes, pass, frozen, amounts);
+        return;
+    }
     if (p.streams) { /* each filter is transformed once, where it is used */
         amounts[streamed_term(p.components)] += components * depth * k;
         amounts[far] += side2 * depth * k;

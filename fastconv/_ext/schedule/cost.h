@@ -19,6 +19,7 @@
     X(streamed_5)             /* ... of 5x5 components */ \
     X(streamed_6)             /* ... of 6x6 components */ \
     X(streamed_9)             /* ... of 9x9 components */ \
+    X(filters_in_registers)   /* vectors of filters transformed in registers, for four tiles */ \
     X(split_element)          /* elements of x copied into a plane of few_filters.inc */ \
     X(scatter_vector)         /* whole vectors that a scatter adds to dx */ \
     X(scatter_tail)           /* last parts of stretches that a scatter adds to dx */ \

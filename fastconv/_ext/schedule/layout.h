@@ -195,6 +195,18 @@ static inline int64_t fc_stream_row(const fc_target *t, const fc_winograd *p)
     return fc_round_vectors(t, p->channels) + t->lanes;
 }
 
+/* Columns of a panel of streamed filters. */
+static inline int64_t fc_stream_width(const fc_target *t, const fc_winograd *p)
+{
+    return p->in_registers ? t->lanes : FC_WINO_STREAM_VECTORS * t->lanes;
+}
+
+/* Tiles of V where filters are transformed in registers: an even number. */
+static inline int64_t fc_register_tiles(const fc_winograd *p)
+{
+    return fc_round_up(p->tiles, FC_WINO_REGISTER_PAIR);
+}
+
 /* Rows of one matrix's product for each tile: the components that share the matrix. */
 static inline int64_t fc_most_rows(const fc_winograd *p)
 {

@@ -168,6 +168,7 @@ typedef struct {
     int fetches_filters;      /* prefetch the next filters during the products */
     int fetches_y;            /* prefetch y during the products, before it is written */
     int streams;              /* few tiles, many filters: an item transforms its own filters */
+    int in_registers;         /* ... in registers (kernels/winograd_registers.inc) */
     void *v;                  /* if `streams`: the transformed input, `v_size` elements */
     int64_t v_size, transform_items, columns_per_item;
 } fc_winograd;

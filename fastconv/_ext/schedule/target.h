@@ -15,6 +15,7 @@
     X(whole_splits)     /* filter gradient: an item is a whole split */ \
     X(packed_dy)        /* ... and copies each block of dy into panels */ \
     X(streamed_filters) /* Winograd: filters are transformed where they are used */ \
+    X(registers)        /* ... in registers, beside the sums of four tiles */ \
     X(added_tiles)      /* Winograd input gradient: tiles of dy, added up in dx */ \
     X(own_sums)         /* Winograd filter gradient: every split sums up by itself */ \
     X(narrow)           /* dense: the micro-kernel of convolutions, whose panel holds all outputs */

@@ -111,6 +111,14 @@ enum {
     FC_WINO_STREAM_VECTORS = 2,
     /* Channels of streamed filters that are transformed at a time. [L2] */
     FC_WINO_STREAM_CHANNELS = 64,
+    /* Tiles up to which streamed filters are transformed in registers, once for four. [conv] */
+    FC_WINO_FEW_TILES = 8,
+    /* Tiles beside a filter in registers. [kernel] */
+    FC_WINO_REGISTER_TILES = 4,
+    /* Tiles of an item of the input transform before it. [threads] */
+    FC_WINO_REGISTER_PAIR = 2,
+    /* Channels over which its sums stay in registers: their filters stay in L1. [L1] */
+    FC_WINO_REGISTER_CHANNELS = 32,
     /* Bytes of the sums of a filter gradient that a thread keeps for itself, at most. [conv] */
     FC_WINO_OWN_SUMS_BYTES = 4000 * 1024,
     /* Tiles of a block of such a gradient. [L2] */

@@ -4,16 +4,39 @@
  * An item is a block of tiles and some panels of filters.  Its transformed input and its products
  * fit in L2, unless the filters are so many that reading them again for every block would cost
  * more; then L3 holds the block.
- * With few tiles and many filters, filters stream instead: they are transformed where they are
- * used, a few channels at a time, because the transformed filters, several times as large as the
- * filters, would pass through memory. */
+ * With few tiles, filters stream instead: they are transformed where they are used, because the
+ * transformed filters, several times as large as the filters, would pass through memory.  Beside
+ * at most eight tiles this happens in registers; beside more, if the filters are many, a few
+ * channels at a time, in cache. */
 #include "layout.h"
 #include "partition.h"
 #include "schedule.h"
 
+/* Whether the filters are transformed in registers: 24 sums are there, of 6 x 4 components. */
+static int transforms_in_registers(const fc_target *t, const fc_winograd *p)
+{
+    const int possible = t->panel_vectors * t->rows[t->panel_vectors - 1] >= 24 &&
+                         p->sampling == FC_WINO_SAME && !p->transposed && p->kernel == 3 &&
+                         p->components == 6;
+    return fc_decide(t, FC_VARIANT_registers, possible, p->tiles <= FC_WINO_FEW_TILES);
+}
+
+static void plan_in_registers(const fc_target *t, fc_winograd *p)
+{
+    const int64_t tiles = fc_register_tiles(p),
+                  blocks = fc_ceil_div(p->channels, FC_WINO_REGISTER_CHANNELS);
+    p->v_size = tiles * 36 * blocks * FC_WINO_REGISTER_CHANNELS;
+    p->transform_items = tiles / FC_WINO_REGISTER_PAIR;
+    p->columns_per_item = t->lanes;
+    p->items = fc_ceil_div(p->filters, t->lanes);
+    p->scratch_bytes =
+        64 + FC_RED_ZONE +
+        t->element_size * fc_max64(tiles * 36 * t->lanes, fc_round_vectors(t, p->channels));
+}
+
 static void plan_streamed(const fc_target *t, fc_winograd *p)
 {
-    const int64_t tiles = p->tiles, stream_width = FC_WINO_STREAM_VECTORS * t->lanes;
+    const int64_t tiles = p->tiles;
     const int64_t components = p->components * p->components, matrices = p->matrices * p->matrices;
     /* The filters of a gradient lie transposed: packing them costs more than it saves,
      * so they are read in place. */
@@ -21,9 +44,13 @@ static void plan_streamed(const fc_target *t, fc_winograd *p)
         p->transposed ? 0 : p->kernel * p->kernel * p->channels * fc_round_vectors(t, p->filters);
     p->pack_channels = FC_WINO_STREAM_CHANNELS / 2;
     p->pack_items = p->transposed ? 0 : fc_ceil_div(p->channels, p->pack_channels);
+    if (p->in_registers) {
+        plan_in_registers(t, p);
+        return;
+    }
     p->v_size = tiles * components * fc_stream_row(t, p);
     p->transform_items = fc_ceil_div(tiles, FC_WINO_TRANSFORM_TILES);
-    p->columns_per_item = stream_width;
+    p->columns_per_item = fc_stream_width(t, p);
     while (p->threads > FC_FEW_ITEMS && p->columns_per_item > t->lanes &&
            p->columns_per_item * p->threads > p->filters)
         p->columns_per_item /= 2;
@@ -72,7 +99,9 @@ void fc_plan_winograd(const fc_target *t, fc_winograd *p)
     p->packed_size = matrices * fc_filter_plane(t, p);
     p->nontemporal = writes_past_caches(t, p);
     p->fetches_filters = p->packed_size * t->element_size > FC_FAR_FILTER_BYTES;
-    p->streams = fc_decide(t, FC_VARIANT_streamed_filters, 1,
+    p->in_registers = transforms_in_registers(t, p);
+    p->streams = p->in_registers ||
+                 fc_decide(t, FC_VARIANT_streamed_filters, 1,
                            p->packed_size * t->element_size > FC_WINO_RESIDENT_BYTES &&
                                tiles <= FC_WINO_STREAM_TILES);
     if (p->streams) {

@@ -105,9 +105,7 @@ def mutations(words, count, seed):
     for _ in range(count):
         damaged = words.copy()
         position = rng.integers(len(words))
-        damaged[position] = rng.choice(
-            [*values, int(words[position]) + 1, int(words[position]) * 2]
-        )
+        damaged[position] = rng.choice([*values, words[position] + 1, words[position] << 1])
         yield damaged[: rng.integers(len(words))] if rng.random() < 0.1 else damaged
 
 

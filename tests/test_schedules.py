@@ -368,9 +368,7 @@ def test_filters_in_registers_give_the_same_bits(x_shape, filters, pool, isa, dt
     ):
         variants(forced=forced, forbidden=forbidden)
         y = np.empty(shape, dtype)
-        op = compiled.conv2d_forward(
-            geometry, x, w, b, y, "relu", algorithm="winograd4", pool=pool
-        )
+        op = compiled.conv2d_forward(geometry, x, w, b, y, "relu", algorithm="winograd4", pool=pool)
         op.run(2)
         results[op.describe(2)["variant"]] = y
     assert set(results) == {"filters_in_registers", "streamed_filters", "resident_filters"}

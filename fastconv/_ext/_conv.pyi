@@ -17,6 +17,7 @@ def conv2d_forward(
     algorithm: str = "auto",
     pool: str | None = None,
     frozen: bool = False,
+    residual: np.ndarray | None = None,
 ) -> DirectForward | WinogradForward: ...
 def conv2d_backward_input(
     geometry: Conv2DGeometry, dy: np.ndarray, w: np.ndarray, dx: np.ndarray, algorithm: str = "auto"
@@ -46,6 +47,7 @@ class DirectForward(_Problems):
         activation: str,
         slope: float,
         pool: str | None,
+        residual: np.ndarray | None,
     ) -> None: ...
     def record(self) -> Record: ...
 
@@ -94,6 +96,7 @@ class WinogradForward(_Winograd):
         activation: str,
         slope: float,
         pool: str | None,
+        residual: np.ndarray | None,
     ) -> None: ...
     def record(self) -> Record: ...
 

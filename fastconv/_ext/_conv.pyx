@@ -2,7 +2,7 @@
 
 x (N, H, W, C), w (KH, KW, C / groups, K), y and dy (N, OH, OW, K), all C-contiguous.
 
-    conv2d_forward          y = pool(activation(conv2d(x, w) + b))
+    conv2d_forward          y = pool(activation(conv2d(x, w) + b + residual))
     conv2d_backward_input   dx from dy and w
     conv2d_backward_kernel  dw and db from x and dy
 
@@ -53,9 +53,12 @@ cdef dict _poolings = {None: FC_POOL_NONE, "max": FC_POOL_MAX, "average": FC_POO
 
 def conv2d_forward(
     geometry, x, w, b, y, str activation="linear", double slope=0.0, algorithm="auto", pool=None,
-    bint frozen=False
+    bint frozen=False, residual=None
 ):
-    """The op y = pool(activation(conv2d(x, w) + b)).
+    """The op y = pool(activation(conv2d(x, w) + b + residual)).
+
+    `residual` has the shape of y and shares no memory with it; without a pooling, and not
+    depthwise.
 
     `pool` is None, "max" or "average": pooling over whole 2x2 windows with stride 2 (one
     group).  The convolution's output is not stored, and a last row or column that is in no
@@ -68,7 +71,7 @@ def conv2d_forward(
         geometry = geometry.whole_windows(2)
     chosen = ConvPass(geometry, "forward", x.dtype, algorithm, frozen)
     cls = DirectForward if chosen.algorithm == "direct" else WinogradForward
-    return cls(chosen, x, w, b, y, activation, slope, pool)
+    return cls(chosen, x, w, b, y, activation, slope, pool, residual)
 
 
 def conv2d_backward_input(geometry, dy, w, dx, algorithm="auto"):
@@ -145,6 +148,18 @@ cdef int _pool_code(g, pool) except -1:
     return _poolings[pool]
 
 
+cdef int _check_residual(ConvPass chosen, residual, y, pool) except -1:
+    if residual is None:
+        return 0
+    if residual.shape != y.shape or pointer(residual) == pointer(y):
+        raise ValueError(
+            f"expected a residual of shape {y.shape} beside y, received {residual.shape}"
+        )
+    if pool or schedule.is_depthwise(&chosen.sizes):
+        raise ValueError("a residual needs a convolution that is not depthwise and does not pool")
+    return 0
+
+
 # ---- direct sums ----
 
 
@@ -195,13 +210,13 @@ cdef class _Problems(FilterOp):
 
 @cython.final
 cdef class DirectForward(_Problems):
-    """y = pool(activation(conv2d(x, w) + b)) by direct sums: one problem."""
+    """y = pool(activation(conv2d(x, w) + b + residual)) by direct sums: one problem."""
 
     cdef readonly str pool
     cdef ConvPass chosen
 
-    def __init__(self, ConvPass chosen, x, w, b, y, str activation, double slope, pool):
-        bind(self, &self.c.filters.op, (x, w, b, y))
+    def __init__(self, ConvPass chosen, x, w, b, y, str activation, double slope, pool, residual):
+        bind(self, &self.c.filters.op, (x, w, b, y, residual))
         self.algorithm, self.pool, self.chosen = chosen.algorithm, pool, chosen
         _check_shapes(chosen.geometry, x, w, y, pool)
         _check_bias(chosen.geometry, b, "a bias")
@@ -210,6 +225,8 @@ cdef class DirectForward(_Problems):
         operations.describe_direct_forward(&self.c, &chosen.sizes)
         p.activation, p.slope = fused_activation_code(activation), slope
         p.pool = _pool_code(chosen.geometry, pool)
+        _check_residual(chosen, residual, y, pool)
+        p.residual = pointer(residual)
         operations.place_direct(&self.c, pointer(x), pointer(w), pointer(b), pointer(y))
         operations.prepare_direct(&self.c)
 
@@ -393,19 +410,20 @@ cdef class _Winograd(FilterOp):
 
 @cython.final
 cdef class WinogradForward(_Winograd):
-    """y = pool(activation(conv2d(x, w) + b)) by Winograd's algorithm"""
+    """y = pool(activation(conv2d(x, w) + b + residual)) by Winograd's algorithm"""
 
     cdef readonly str pool
 
-    def __init__(self, ConvPass chosen, x, w, b, y, str activation, double slope, pool):
+    def __init__(self, ConvPass chosen, x, w, b, y, str activation, double slope, pool, residual):
         self.pool = pool
         _check_shapes(chosen.geometry, x, w, y, pool)
         _check_bias(chosen.geometry, b, "a bias")
-        self._begin(chosen, (x, w, b, y), w)
+        _check_residual(chosen, residual, y, pool)
+        self._begin(chosen, (x, w, b, y, residual), w)
         cdef fc_winograd *p = &self.c.problem
         p.pool = _pool_code(chosen.geometry, pool)
         p.activation, p.slope = fused_activation_code(activation), slope
-        p.x, p.bias, p.y = pointer(x), pointer(b), pointer(y)
+        p.x, p.bias, p.y, p.residual = pointer(x), pointer(b), pointer(y), pointer(residual)
         operations.prepare_winograd(&self.c)
 
     def record(self):

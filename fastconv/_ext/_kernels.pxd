@@ -31,6 +31,7 @@ cdef extern from "fastconv_kernels.h" nogil:
         const void *x
         const void *w
         const void *bias
+        const void *residual
         void *y
         int64_t batch, in_h, in_w, channels, out_h, out_w, filters, groups
         int64_t x_sn, x_sh, x_sw, y_sn, y_sh, y_sw
@@ -74,6 +75,7 @@ cdef extern from "fastconv_kernels.h" nogil:
         const void *x
         const void *w
         const void *bias
+        const void *residual
         void *y
         int64_t batch, in_h, in_w, channels, out_h, out_w, filters, pad_top, pad_left
         int tile, kernel, sampling, activation, transposed, pool

@@ -40,9 +40,9 @@ def inference_graph(graph: Graph) -> Graph:
 
 
 def fuse_forward(graph: Graph) -> Graph:
-    """Return the fused graph with poolings inside convolutions, for passes without a backward pass,
-    which would need the input of the pooling."""
-    return _join(graph, _with_pooling)
+    """Return the fused graph with poolings and additions inside convolutions, for passes without a
+    backward pass, which would need the input of the pooling."""
+    return _with_additions(_join(graph, _with_pooling))
 
 
 def _simple(graph: Graph, mode: str) -> Graph:
@@ -165,6 +165,36 @@ def _with_pooling(maker: Operation, operation: Operation) -> Operation | None:
     fits = sizes == {2} and window.padding == ((0, 0), (0, 0))
     if fits and maker.geometry.groups == 1 and maker.pooling is None:
         return replace(maker, pooling=operation)
+    return None
+
+
+def _with_additions(graph: Graph) -> Graph:
+    """Return the graph with additions of two values in the convolution that makes one of them, the
+    later one if both are convolutions: a residual is then read while the sums are in registers."""
+    makers, uses = graph.makers(), graph.uses()
+    place = {node.output: number for number, node in enumerate(graph.nodes)}
+    joined: set[int] = set()
+    nodes = []
+    for node in graph.nodes:
+        value = max(node.inputs, key=lambda each: place.get(each, -1), default=-1)
+        maker = makers.get(value)
+        total = _with_addition(maker.operation, node) if maker and uses[value] == 1 else None
+        if maker is None or total is None:
+            nodes.append(node)
+            continue
+        (other,) = set(node.inputs) - {value}
+        nodes.append(Node(total, (*maker.inputs, other), node.output))
+        joined.add(value)
+    return replace(graph, nodes=[node for node in nodes if node.output not in joined])
+
+
+def _with_addition(maker: Operation, node: Node) -> Operation | None:
+    merge = node.operation
+    if not isinstance(maker, operations.Convolution) or not isinstance(merge, operations.Merge):
+        return None
+    plain = maker.activation is None and maker.pooling is None and not maker.adds
+    if merge.kind == "add" and len(node.inputs) == 2 and plain and maker.geometry.groups == 1:
+        return replace(maker, adds=True, activation=merge.activation)
     return None
 
 

@@ -55,7 +55,8 @@ class Convolution:
 
     `geometry` is that of one sample. The weight may have another shape than the kernel (1-D,
     depthwise), with the same elements in the same order. `pooling`: 2x2 windows with stride 2,
-    fused into the operation; only without groups.
+    fused into the operation; only without groups. `adds`: a second value, as in an addition of the
+    two, is added before the activation.
     """
 
     kernel: Variable
@@ -64,6 +65,7 @@ class Convolution:
     activation: Activation | None = None
     normalization: BatchNormalization | None = None
     pooling: Pooling | None = None
+    adds: bool = False
 
 
 @dataclass(frozen=True)

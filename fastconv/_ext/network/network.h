@@ -28,7 +28,7 @@
 
 #include "../operations/operations.h"
 
-#define FC_NETWORK_MAGIC INT64_C(0x02000074656e6366) /* the bytes "fcnet", 0, 0 and version 2 */
+#define FC_NETWORK_MAGIC INT64_C(0x03000074656e6366) /* the bytes "fcnet", 0, 0 and version 3 */
 
 enum {
     FC_WORD_MAGIC,

@@ -21,7 +21,11 @@ fc_op *fc_build_convolution(fc_builder *b)
     const void *w =
         fc_read_array(b, 1, BYTES(g.kernel_h, g.kernel_w, g.channels / g.groups, g.filters));
     const void *bias = optional(b, 2, BYTES(g.filters));
-    void *y = fc_written_array(b, 3, BYTES(g.batch, g.out_h / side, g.out_w / side, g.filters));
+    const int64_t y_bytes = BYTES(g.batch, g.out_h / side, g.out_w / side, g.filters);
+    void *y = fc_written_array(b, 3, y_bytes);
+    const void *residual = optional(b, 4, y_bytes);
+    if (residual && (pool || fc_is_depthwise(&g) || residual == y))
+        b->status = FC_NETWORK_DAMAGED;
     if (b->status)
         return NULL;
     if (algorithm == FC_DIRECT) {
@@ -35,6 +39,7 @@ fc_op *fc_build_convolution(fc_builder *b)
         part->problem.activation = activation;
         part->problem.slope = fc_real(b, 0);
         part->problem.pool = pool;
+        part->problem.residual = residual;
         fc_place_direct(d, x, w, bias, y);
         fc_prepare_direct(d);
         return &d->filters.op;
@@ -50,6 +55,7 @@ fc_op *fc_build_convolution(fc_builder *b)
     d->problem.slope = fc_real(b, 0);
     d->problem.x = x;
     d->problem.bias = bias;
+    d->problem.residual = residual;
     d->problem.y = y;
     fc_prepare_winograd(d);
     return &d->filters.op;

@@ -27,7 +27,8 @@ static int streams_output(const fc_target *t, const fc_conv *p)
  * and most of the copied input is read. */
 static int uses_few_filters(const fc_target *t, const fc_conv *p)
 {
-    const int possible = p->groups == 1 && p->filters < t->lanes && p->filters <= FC_FEW_FILTERS;
+    const int possible = p->groups == 1 && p->filters < t->lanes &&
+                         p->filters <= FC_FEW_FILTERS && !p->residual;
     const int preferred = p->stride_h * p->stride_w <= p->kernel_h * p->kernel_w &&
                           fc_ceil_div(p->cols_per_item, t->lanes) * p->filters <= p->cols_per_item;
     return fc_decide(t, FC_VARIANT_few_filters, possible, preferred);

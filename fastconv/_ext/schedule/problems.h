@@ -36,7 +36,8 @@ enum { FC_FILL_CONSTANT = 0, FC_FILL_NEAREST = 1, FC_FILL_REFLECT = 2, FC_FILL_W
 enum { FC_AXES = 8 };
 
 /* y[n,oh,ow,k] = act(bias[k] + sum over kh,kw,c of
- *                    x[n, oh*sh - pt + kh*dh, ow*sw - pl + kw*dw, c] * w[kh,kw,c,k])
+ *                    x[n, oh*sh - pt + kh*dh, ow*sw - pl + kw*dw, c] * w[kh,kw,c,k]
+ *                  + residual[n,oh,ow,k])
  *
  * x is (batch, in_h, in_w, channels) and y (batch, out_h, out_w, filters), both addressed through
  * strides, so the same problem describes a forward pass, one group of a grouped one, a dense layer
@@ -45,6 +46,7 @@ enum { FC_AXES = 8 };
  * Padding may be negative (a crop). */
 typedef struct {
     const void *x, *w, *bias; /* w: packed panels; depthwise: the natural layout (taps, channels) */
+    const void *residual; /* added before the activation, laid out as y; NULL: none */
     void *y;
     int64_t batch, in_h, in_w, channels, out_h, out_w, filters, groups;
     int64_t x_sn, x_sh, x_sw; /* strides of x; the groups are `channels` elements apart */
@@ -54,7 +56,7 @@ typedef struct {
     double slope; /* of the leaky ReLU */
     int depthwise; /* one input and one output channel per group: uses the vertical kernel */
     /* FC_POOL_*; if set, y holds pooled 2x2 windows; one group, out_h and out_w even,
-     * y contiguous. */
+     * y contiguous, no residual. */
     int pool;
 
     int threads;             /* threads to provide items for; no sum depends on it */
@@ -152,12 +154,15 @@ enum { FC_WINO_LEVELS = 3 }; /* of components: 0 in all tiles, 1 and 2 only in l
 
 typedef struct {
     const void *x, *w, *bias; /* w: packed filters */
+    const void *residual;     /* added before the activation, laid out as y; NULL: none */
     void *y;
     int64_t batch, in_h, in_w, channels, out_h, out_w, filters, pad_top, pad_left;
     int tile, kernel, sampling, activation;
     double slope;
     int transposed; /* the filters are transposed, as in a gradient */
-    int pool;       /* FC_POOL_*; if set, y holds the pooled 2x2 windows, without incomplete ones */
+    /* FC_POOL_*; if set, y holds the pooled 2x2 windows, without incomplete ones, and there is no
+     * residual. */
+    int pool;
     int threads;
     /* Filled in by fc_plan_winograd. */
     int64_t components, matrices; /* per dimension: of a tile; of the transformed filters */

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from fastconv._ext import _conv, _dense
+from fastconv.plan import operations
 from fastconv.plan.lowering.base import Lowering
+from fastconv.plan.lowering.merging import Merge
 from fastconv.plan.lowering.normalization import fold
 from fastconv.plan.tape import Tensor
 
@@ -26,13 +29,15 @@ class Weighted(Lowering):
     def trainable(self) -> bool:
         return self.operation.kernel.trainable
 
+    residual: Tensor | None = None
+
     def forward(self, x: Tensor) -> Tensor:
         self.x: Tensor = x
         self.y: Tensor = self.tape.tensor(self.output_shape(x))
         kernel, bias = self.weights()
         kernel, activation = self.shaped(kernel), self.operation.activation
         kind, slope = (activation.kind, activation.slope) if activation else ("linear", 0.0)
-        self.tape.emit(self.make_forward(kernel, bias, kind, slope), self.x, self.y)
+        self.tape.emit(self.make_forward(kernel, bias, kind, slope), self.x, self.y, self.residual)
         return self.y
 
     def weights(self) -> tuple[np.ndarray, np.ndarray | None]:
@@ -96,6 +101,20 @@ class Weighted(Lowering):
 
 
 class Convolution(Weighted):
+    """With a second value (`operation.adds`), which is added before the activation.
+
+    A value of another shape, which has to be broadcast or to which y has to be, is added apart.
+    """
+
+    def forward(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
+        if residual is not None and residual.shape != self.output_shape(x):
+            addition = operations.Merge("add", self.operation.activation)
+            self.operation = replace(self.operation, activation=None, adds=False)
+            merge = Merge(addition, self.tape, self.gradients, self.training)
+            return merge.forward(super().forward(x), residual)
+        self.residual = residual
+        return super().forward(x)
+
     def shaped(self, kernel: np.ndarray) -> np.ndarray:
         return kernel.reshape(self.operation.geometry.kernel_shape)
 
@@ -108,7 +127,7 @@ class Convolution(Weighted):
         self, kernel: np.ndarray, bias: np.ndarray | None, kind: str, slope: float
     ) -> Callable[[], Any]:
         x, y, pooling = self.x, self.y, self.operation.pooling
-        pool = pooling and pooling.kind
+        pool, residual = pooling and pooling.kind, self.residual
         return lambda: _conv.conv2d_forward(
             self.geometry,
             x.array,
@@ -119,6 +138,7 @@ class Convolution(Weighted):
             slope=slope,
             pool=pool,
             frozen=not self.training,
+            residual=residual and residual.array,
         )
 
     def make_backward_kernel(

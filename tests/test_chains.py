@@ -7,9 +7,10 @@ import pytest
 
 from fastconv import layers, models, ops
 from fastconv.ops.compiled import INSTRUCTIONS, Chain
-from fastconv.plan import fuse
+from fastconv.plan import Differential, fuse
 from fastconv.plan.chain import Builder, build
 from fastconv.plan.functions import Elementwise
+from fastconv.plan.fusion import fuse_forward
 from tests.support.oracle import assert_same_bits, generator
 
 # Definitions of the instructions in NumPy; the derivatives are tested through `ops`.
@@ -155,6 +156,46 @@ def test_a_fused_chain_computes_the_same_bits_forward(isa, monkeypatch):
     monkeypatch.setattr("fastconv.plan.fusion.join_chains", lambda graph: graph)
     other = models.Model([x, z], model.output)
     assert_same_bits(fused, other.predict_on_batch(arrays))
+
+
+@pytest.mark.parametrize(
+    "function, rule",
+    [
+        (lambda x: x * ops.sigmoid(x), None),
+        (lambda x: ops.sigmoid(x) * x, None),
+        (lambda x: ops.maximum(x, 0.1 * x), lambda x: np.where(x >= 0, 1, 0.1)),
+        (lambda x: ops.maximum(x * 0.1, x), lambda x: np.where(x > 0, 1, 0.1)),
+        (lambda x: ops.maximum(x, 1.5 * x), lambda x: np.where(x > 0, 1.5, 1)),
+        (lambda x: ops.maximum(x, -0.5 * x), lambda x: np.where(x >= 0, 1, -0.5)),
+    ],
+)
+def test_activations_written_as_chains(function, rule, isa):
+    """The values are those of the functions, bit for bit; at 0 the first operand of a maximum gets
+    the gradient."""
+    x = np.array([[-0.0, 0.0, 1e-45, -1e-45, 3.0, -3.0, 0.75, -0.25, 90.0, -90.0]], np.float32)
+    inputs = layers.Input(x.shape[1:])
+    model = models.Model(inputs, function(inputs))
+    expected = np.asarray(function(x), np.float32)
+    assert_same_bits(model.predict_on_batch(x), expected)
+    passes = Differential(model.graph(), 1, model.parameters)
+    passes.inputs[0][...] = x
+    passes.output_gradients[0][...] = 1
+    passes.run()
+    assert_same_bits(passes.outputs[0], expected)
+    if rule is None:
+        s = 1 / (1 + np.exp(-x.astype(np.float64)))
+        slope = s * (1 + x * (1 - s))
+    else:
+        slope = rule(x)
+    np.testing.assert_allclose(passes.input_gradients[0], slope, rtol=1e-6, atol=1e-7)
+
+
+def test_a_leaky_maximum_after_a_convolution_is_its_activation():
+    x = layers.Input((8, 8, 3))
+    y = layers.Conv2D(4, 3)(x)
+    model = models.Model(x, ops.maximum(y, 0.1 * y))
+    graph = fuse_forward(fuse(model.graph(), "predict"))
+    assert [type(node.operation).__name__ for node in graph.nodes] == ["Convolution"]
 
 
 def test_a_chain_is_not_computed_again_for_every_repetition():

@@ -198,6 +198,21 @@ class Term:
         """The number that it is; None if it is not a constant."""
         return self.builder.value_of(self.number)
 
+    @property
+    def made(self) -> Instruction | None:
+        """The instruction that makes it; None for an input."""
+        return self.builder.instruction(self.number)
+
+    def slope_of(self, other: Term) -> float | None:
+        """Return c if the value is c * other with a constant 0 < c < 1, else None."""
+        if self.made is None or self.made.name != "multiply":
+            return None
+        for one, two in (self.made.operands, self.made.operands[::-1]):
+            slope = self.builder.value_of(one)
+            if two == other.number and slope is not None and 0 < slope < 1:
+                return slope
+        return None
+
     def apply(self, name: str, *others: Any) -> Term:
         """Return an instruction on this value and `others`, which may be numbers."""
         return self.builder.apply(name, self, *map(self._term, others))
@@ -291,7 +306,39 @@ def _derivatives(
         ]
     if name not in _DERIVATIVES:
         raise ValueError(f"the instruction {name!r} has no derivative")
+    if name in _TOGETHER:
+        for one, other, order in ((x[0], x[1], 1), (x[1], x[0], -1)):
+            gradient = _TOGETHER[name](one, other, order, dy)
+            if gradient is not None:
+                return [gradient, None][::order]
     return _DERIVATIVES[name](*x, y, dy)
+
+
+def _of_silu(a: Term, b: Term, order: int, g: Term) -> Term | None:
+    """Return the gradient of a b if b = sigmoid(a)."""
+    made = b.made
+    if made is None or made.activation != "sigmoid" or made.name != "activation":
+        return None
+    if made.operands != (a.number,):
+        return None
+    return g.builder.apply(
+        "activation_gradient", a, g, activation="silu", parameters=made.parameters
+    )
+
+
+def _of_leaky(a: Term, b: Term, order: int, g: Term) -> Term | None:
+    """Return the gradient of max(a, b) if b = c a with 0 < c < 1. The one that comes first gets the
+    gradient at 0."""
+    slope = b.slope_of(a)
+    if slope is None:
+        return None
+    if order > 0:
+        return a.apply("greater_equal", 0.0).where(g, g * slope)
+    return g.builder.constant(0.0).apply("greater_equal", a).where(g * slope, g)
+
+
+# Gradients of functions of one value that is both operands, the second by another instruction.
+_TOGETHER = {"multiply": _of_silu, "maximum": _of_leaky}
 
 
 _DERIVATIVES: dict[str, Callable[..., Sequence[Term | None]]] = {
@@ -374,6 +421,11 @@ def _contracted(chain: Chain) -> Chain:
                 if total:
                     terms = (Term(builder, number) for number in total.operands)
                     term = builder.apply(f"{inner}_relu", *terms)
+        elif name == "maximum":
+            for operand, other in (operands, operands[::-1]):
+                slope = values[other].slope_of(values[operand])
+                if slope is not None:
+                    term = values[operand].activation("leaky_relu", slope)
         values.append(builder.add(instruction, values) if term is None else term)
     return builder.chain([values[output] for output in chain.outputs])
 

@@ -17,6 +17,7 @@ from fastconv.plan import operations
 from fastconv.plan.chain import Builder, build
 from fastconv.plan.functions import Elementwise, Slot
 from fastconv.plan.graph import Graph, Node
+from fastconv.plan.operations import Operation
 
 _MOST_INSTRUCTIONS = 64
 
@@ -48,6 +49,23 @@ def _as_chain(node: Node, joined: dict[int, Node], graph: Graph) -> Node:
         return node
     shape = before.operation.shape
     return replace(node, operation=_of_activation(node.operation, shape))
+
+
+def as_activation(operation: Operation) -> Operation:
+    """Return a chain that is one activation of its only operand as that; others as they are."""
+    if (
+        not isinstance(operation, Elementwise)
+        or operation.is_bool
+        or len(operation.operands) != 1
+        or not isinstance(operation.operands[0], Slot)
+        or operation.shapes != (operation.shape,)
+    ):
+        return operation
+    chain = operation.chain.contracted()
+    if len(chain.instructions) != 1 or chain.instructions[0].name != "activation":
+        return operation
+    (instruction,) = chain.instructions
+    return operations.Activation(instruction.activation, *instruction.parameters)
 
 
 def _of_activation(operation: operations.Activation, shape: tuple[int | None, ...]) -> Elementwise:

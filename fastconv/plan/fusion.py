@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from fastconv.plan import operations
-from fastconv.plan.chain_fusion import join_chains
+from fastconv.plan.chain_fusion import as_activation, join_chains
 from fastconv.plan.graph import Graph, Node
 from fastconv.plan.operations import Operation
 from fastconv.plan.simplify import simplify
@@ -40,8 +40,11 @@ def inference_graph(graph: Graph) -> Graph:
 
 
 def fuse_forward(graph: Graph) -> Graph:
-    """Return the fused graph with poolings and additions inside convolutions, for passes without a
-    backward pass, which would need the input of the pooling."""
+    """Return the fused graph for passes without a backward pass: with poolings and additions inside
+    convolutions, whose input the gradient would need, and with chains that are activations, whose
+    gradient at 0 may be another, as activations."""
+    nodes = [replace(node, operation=as_activation(node.operation)) for node in graph.nodes]
+    graph = _join(replace(graph, nodes=nodes), _with_activation)
     return _with_additions(_join(graph, _with_pooling))
 
 

@@ -93,7 +93,7 @@ def run_fastconv(net: AnyNet, options: argparse.Namespace) -> dict[str, Any]:
             chunks=options.chunks or ranks,
             communicator=communicator,
             gradient_dtype=options.gradients,
-            overlap=not options.at_end,
+            overlap=bool(options.links) or options.overlap or None,
         )
         assert parallel.ranks.size > 1
     predicted = 0.0
@@ -173,7 +173,7 @@ def start(
     command += ["--threads", str(threads), "--batch", str(options.batch)]
     command += ["--steps", str(options.steps)]
     command += ["--chunks", str(options.chunks), "--gradients", options.gradients]
-    command += ["--at-end"] * options.at_end
+    command += ["--overlap"] * options.overlap
     command += ["--links", str(link)] if link else []
     environments = [dict(os.environ, OMP_NUM_THREADS=str(threads))]
     if job == "torch":
@@ -250,7 +250,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=10, help="of an epoch")
     parser.add_argument("--chunks", type=int, default=0, help="0: the number of ranks, or 8")
     parser.add_argument("--gradients", default="float32")
-    parser.add_argument("--at-end", action="store_true", help="exchange without overlap")
+    parser.add_argument(
+        "--overlap", action="store_true", help="exchange during the computation, as with --links"
+    )
     parser.add_argument("--links", nargs="+", type=float, help="bandwidths in Gbit/s")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--digests", action="store_true")

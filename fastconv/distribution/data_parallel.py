@@ -31,9 +31,10 @@ class DataParallel:
         gradient_dtype: "float32"; "bfloat16" halves what the ranks exchange, by rounding the
             gradient of every chunk, and every sum of two, to 8 bits of mantissa. The bits still
             do not depend on the number of ranks.
-        overlap: whether gradients of the last layers are exchanged while those of the first ones
-            are computed, by a second thread. Needs an MPI with `MPI_THREAD_MULTIPLE`; with
-            another one they are exchanged at the end.
+        overlap: whether a second thread exchanges the gradients of the last layers while those of
+            the first ones are computed. Needs an MPI with `MPI_THREAD_MULTIPLE`; with another one
+            they are exchanged at the end. By default if the ranks are on several machines: on one,
+            the CPUs themselves move the data, so nothing is gained.
 
     Raises:
         ValueError: `chunks` below 1, an unknown `reduction` or `gradient_dtype`, or "fast" with
@@ -53,7 +54,7 @@ class DataParallel:
         reduction: str = "ordered",
         communicator: Any = None,
         gradient_dtype: str = "float32",
-        overlap: bool = True,
+        overlap: bool | None = None,
     ):
         self.chunks: int = normalize_int(chunks, "chunks")
         self.reduction: str = choice(reduction, "reduction", ("ordered", "fast"))
@@ -63,7 +64,7 @@ class DataParallel:
                 '`gradient_dtype` must be "float32" with reduction="fast", because MPI does not '
                 'add bfloat16, received "bfloat16"'
             )
-        self.overlap: bool = bool(overlap)
+        self.overlap: bool | None = None if overlap is None else bool(overlap)
         self._communicator = communicator
         self._ranks: Ranks | None = None
         self._helper: Helper | None = None
@@ -81,7 +82,9 @@ class DataParallel:
     @property
     def helper(self) -> Helper | None:
         """The thread that exchanges gradients during the computation; None without one."""
-        if self._helper is None and self.overlap and self.ranks.may_overlap:
+        ranks = self.ranks
+        wanted = len(set(ranks.hosts)) > 1 if self.overlap is None else self.overlap
+        if self._helper is None and wanted and ranks.may_overlap:
             self._helper = Helper()
         return self._helper
 

@@ -10,6 +10,7 @@ of its own. A `Helper` exchanges what is complete while the rank computes more.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -27,6 +28,13 @@ _PAUSE = 2e-4  # seconds between two looks at a transfer while the rank computes
 _TESTS = 50  # calls of MPI in such a look
 
 Wait = Callable[[Any], None]  # waits for an MPI request
+_yield_cpu = getattr(os, "sched_yield", lambda: time.sleep(0))
+
+
+def wait_for(request: Any) -> None:
+    """Wait for an MPI request; another rank on the same CPU can compute meanwhile."""
+    while not request.Test():
+        _yield_cpu()
 
 
 class Exchange:
@@ -156,4 +164,4 @@ class Helper:
                 if request.Test():
                     return
             time.sleep(_PAUSE)
-        request.Wait()
+        wait_for(request)

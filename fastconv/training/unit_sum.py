@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from fastconv.distribution.bfloat16 import rounded
-from fastconv.distribution.exchange import Exchange, Helper
+from fastconv.distribution.exchange import Exchange, Helper, wait_for
 from fastconv.distribution.ranks import Ranks
 from fastconv.distribution.tree import Node, Tree
 from fastconv.plan import add
@@ -90,7 +90,7 @@ class UnitSum:
         if self._helper is not None:
             self._helper.start(self._exchanges[number], units)
         else:
-            self._exchanges[number].run(units, lambda request: request.Wait())
+            self._exchanges[number].run(units, wait_for)
 
     def _add_kept(self, part: slice, sums: int) -> None:
         """Add the last `sums` kept sums to a part of the gradient."""

@@ -28,7 +28,7 @@ from fastconv.utils import PyDataset, set_random_seed
 
 COUNT = 43  # the last batch of 20 has 3 samples: most chunks are empty
 chunked._BUCKET = 64  # so that the small network has several buckets
-PARALLEL = DataParallel(chunks=6)
+PARALLEL = DataParallel(chunks=6, overlap=True)
 RANK = PARALLEL.ranks.rank
 
 
@@ -94,7 +94,7 @@ def all_kinds(folder: Path) -> dict[str, object]:
     found["resumed"] = trained(x, y)
     found["arrays"] = trained(x, y, sample_weight=weights, validation_split=0.2)
     found["at the end"] = trained(x, y, distribute=DataParallel(chunks=6, overlap=False))
-    rounded = DataParallel(chunks=6, gradient_dtype="bfloat16")
+    rounded = DataParallel(chunks=6, gradient_dtype="bfloat16", overlap=True)
     found["bfloat16"] = trained(x, y, distribute=rounded)
     data = Dataset.from_tensor_slices((x, y)).shuffle(COUNT, seed=1).batch(20)
     found["dataset"] = trained(data)

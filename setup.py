@@ -1,11 +1,12 @@
 """Compiles fastconv's extension modules; everything declarative is in pyproject.toml.
 
 Each `fastconv/_ext/*.pyx` becomes one extension module; one more holds what Cython writes for all
-of them.  `_core` alone links the C kernels: the files `kernels/target_<isa>.c` and `dot_<isa>.c`
-are compiled once per instruction set, with that set's flags and no others.  `kernels/dispatch.c`,
-which decides *before* any of the targets may run which of them the CPU supports, `schedule/*.c`,
-which cut the passes into items for all of them, `operations/*.c`, which run the items, and
-`interface/*.c`, which offer them to C programs, are compiled with the baseline flags.
+of them.  `_core` alone links the C kernels: the files `kernels/target_<isa>.c`, `dot_<isa>.c` and
+`bf16_<isa>.c` are compiled once per instruction set, with that set's flags and no others.
+`kernels/dispatch.c`, which decides *before* any of the targets may run which of them the CPU
+supports, `schedule/*.c`, which cut the passes into items for all of them, `operations/*.c`, which
+run the items, and `interface/*.c`, which offer them to C programs, are compiled with the baseline
+flags.
 
 setuptools gives one set of flags to a whole extension and recompiles nothing when a header
 changes, so `build_ext` below compiles every unit itself: in parallel, and only when the command
@@ -347,7 +348,9 @@ def kernel_units(compiler: Compiler, folder: Path) -> dict[Path, tuple[Path, lis
             continue
         compiled[isa] = [*compiled[base], *isa_flags]
     for isa, isa_flags in compiled.items():
-        units[folder / f"dot_{isa}.o"] = (KERNELS / f"dot_{isa}.c", [*flags, *isa_flags])
+        for source in (KERNELS / f"dot_{isa}.c", KERNELS / f"bf16_{isa}.c"):
+            if source.exists():
+                units[folder / f"{source.stem}.o"] = (source, [*flags, *isa_flags])
         have.append(f"-DFASTCONV_HAVE_DOT_{isa.upper()}=1")
     units[folder / "dispatch.o"] = (KERNELS / "dispatch.c", [*flags, *have])
     return units

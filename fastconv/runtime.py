@@ -43,6 +43,7 @@ __all__ = [
     "MAX_THREADS",
     "algorithm_policy",
     "available_isas",
+    "bfloat16_isa",
     "c_interface",
     "compiled_isas",
     "config",
@@ -376,8 +377,21 @@ def set_isa(name: str) -> None:
     _core().set_isa(name)
 
 
+def bfloat16_isa() -> str:
+    """Return the instruction set of the kernels of bfloat16.
+
+    "avx512_bf16" has an instruction for the dot product. The others add one product at a time, with
+    the same bits, and take longer than float32.
+
+    >>> from fastconv import runtime
+    >>> runtime.bfloat16_isa() in runtime.dot_isas()
+    True
+    """
+    return _core().bfloat16_isa()
+
+
 def dot_isa() -> str:
-    """Return the instruction set of the kernels of 8-bit integers: an element of `dot_isas()`.
+    """Return the instruction set of the kernels of narrow elements: an element of `dot_isas()`.
 
     >>> from fastconv import runtime
     >>> runtime.dot_isa() in runtime.dot_isas()
@@ -387,13 +401,13 @@ def dot_isa() -> str:
 
 
 def dot_isas() -> tuple[str, ...]:
-    """Return the instruction sets of kernels of 8-bit integers that are compiled in and supported
-    by this machine, best first.
+    """Return the instruction sets of kernels of narrow elements (8-bit integers and bfloat16) that
+    are compiled in and supported by this machine, best first.
 
-    They are those of `available_isas()`, and those that add dot products of bytes to one of them:
-    "avx512_vnni" to "avx512", "avx_vnni" to "avx2", "neon_dotprod" to "neon". `FASTCONV_ISA` and
-    `set_isa` accept their names, too; the name of one of `available_isas()` selects the best that
-    adds to it.
+    They are those of `available_isas()`, and those that add dot products to one of them:
+    "avx512_vnni" to "avx512", "avx_vnni" to "avx2", "neon_dotprod" to "neon", and "avx512_bf16" to
+    "avx512_vnni". `FASTCONV_ISA` and `set_isa` accept their names, too; the name of one of
+    `available_isas()` selects the best that adds to it.
 
     >>> from fastconv import runtime
     >>> runtime.dot_isas()[-1]
@@ -403,7 +417,7 @@ def dot_isas() -> tuple[str, ...]:
 
 
 def set_dot_isa(name: str) -> None:
-    """Use the kernels of 8-bit integers of another instruction set for the whole process.
+    """Use the kernels of narrow elements of another instruction set for the whole process.
 
     The setting applies to every operation that begins later, and does not change a bit of a result:
     it is for tests and measurements.
@@ -462,27 +476,29 @@ def peak_gflops(
     """Measure the multiply-add peak of the machine: the upper bound of every direct kernel.
 
     Independent fused multiply-adds in registers run for at least `seconds` with the instruction set
-    in use, two operations each, in float32, or dot products of four 8-bit integers, eight each.
+    in use, two operations each, in float32, or dot products of four 8-bit integers or of two
+    bfloat16, eight or four each.
 
     Args:
         num_threads: number of threads; None for `get_num_threads()`.
         seconds: duration of the measurement.
-        dtype: "float32" or "uint8".
+        dtype: "float32", "uint8" or "bfloat16".
 
     Returns:
         10^9 operations per second.
 
     Raises:
-        TypeError, ValueError: as `set_num_threads`, naming `num_threads`, or `dtype` is neither of
-            the two.
+        TypeError, ValueError: as `set_num_threads`, naming `num_threads`, or `dtype` is none of
+            the three.
 
     >>> from fastconv import runtime
     >>> runtime.peak_gflops(1, seconds=0.001) > 0
     True
     """
-    of_type = {"float32": _core().fma_peak, "uint8": _core().dot_peak}
-    measure = of_type[choice(dtype, "dtype", tuple(of_type))]
-    return measure(resolve_num_threads(num_threads), seconds)
+    threads = resolve_num_threads(num_threads)
+    if choice(dtype, "dtype", ("float32", "uint8", "bfloat16")) == "float32":
+        return _core().fma_peak(threads, seconds)
+    return _core().dot_peak(threads, seconds, dtype)
 
 
 def algorithm_policy() -> str:
@@ -637,6 +653,7 @@ def config() -> dict[str, Any]:
         "fastconv": fastconv.__version__,
         "instruction set": core.isa() + (f" (FASTCONV_ISA={forced})" if forced else ""),
         "for 8-bit integers": core.dot_isa(),
+        "for bfloat16": core.bfloat16_isa(),
         "available": ", ".join(core.available_isas()),
         "compiled": ", ".join(core.compiled_isas()),
         "compiler": core.compiler(),

@@ -55,9 +55,13 @@ def output(*command, **arguments) -> str:
 def test_there_is_an_object_for_every_target():
     built = {path.stem for path in (OBJECTS / "kernels").glob("*.o")}
     floats = {f"target_{isa}" for isa in runtime.compiled_isas()}
-    narrow = {name for name in built if name.startswith("dot_")}
+    narrow = {name for name in built if name.startswith(("dot_", "bf16_"))}
     assert built == {"dispatch"} | floats | narrow
-    assert narrow >= {f"dot_{isa}" for isa in {*runtime.compiled_isas(), *runtime.dot_isas()}}
+    assert narrow >= {
+        f"{kind}_{isa}" for isa in runtime.compiled_isas() for kind in ("dot", "bf16")
+    }
+    for isa in runtime.dot_isas():
+        assert {f"dot_{isa}", f"bf16_{isa}"} & narrow
     expected = {"x86_64": {"avx512", "avx2", "scalar"}, "aarch64": {"neon", "scalar"}}
     machine = os.uname().machine
     assert set(runtime.compiled_isas()) == expected.get(machine, {"scalar"})
@@ -73,8 +77,12 @@ def test_a_target_exports_nothing_but_its_tables(name):
 
 @pytest.mark.parametrize("name", runtime.dot_isas())
 def test_a_target_of_narrow_elements_exports_nothing_but_its_table(name):
-    listed = output("nm", "--defined-only", "--extern-only", OBJECTS / f"kernels/dot_{name}.o")
-    assert [line.split()[-1] for line in listed.splitlines()] == [f"fc_dot_table_u8_{name}"]
+    for file, element in (("dot", "u8"), ("bf16", "bf16")):
+        path = OBJECTS / f"kernels/{file}_{name}.o"
+        if path.exists():
+            listed = output("nm", "--defined-only", "--extern-only", path)
+            symbols = [line.split()[-1] for line in listed.splitlines()]
+            assert symbols == [f"fc_dot_table_{element}_{name}"]
 
 
 def modules() -> list[Path]:
@@ -338,7 +346,8 @@ def test_a_target_the_compiler_cannot_make_is_left_out(setup_py, tmp_path, capsy
     compiler = setup_py.Compiler([fake_compiler(tmp_path, "-mavx512f")], [])
     units = setup_py.kernel_units(compiler, Path("folder"))
     assert {path.stem for path in units} == {
-        "target_scalar", "target_avx2", "dot_scalar", "dot_avx2", "dot_avx_vnni", "dispatch"
+        "target_scalar", "target_avx2", "dot_scalar", "dot_avx2", "dot_avx_vnni", "bf16_scalar",
+        "bf16_avx2", "dispatch"
     }  # fmt: skip
     flags = units[Path("folder/dispatch.o")][1]
     assert "-DFASTCONV_HAVE_AVX2=1" in flags

@@ -20,6 +20,7 @@ MODULES = sorted(
 MUST_HAVE_EXAMPLES = {
     "fastconv.errors",
     "fastconv.ops.activations",
+    "fastconv.ops.bfloat16",
     "fastconv.ops.columns",
     "fastconv.ops.convolution",
     "fastconv.ops.fully_connected",
@@ -27,6 +28,7 @@ MUST_HAVE_EXAMPLES = {
     "fastconv.ops.pooling",
     "fastconv.ops.quantized",
     "fastconv.reference",
+    "fastconv.reference.bfloat16",
     "fastconv.reference.quantized",
     "fastconv.runtime",
     "fastconv.shapes.arguments",

@@ -9,7 +9,7 @@ from fastconv._ext._tables cimport fc_dot_table, fc_schedule, fc_table
 # The table for float32 or float64 of the selected instruction set.
 cdef const fc_table *current_table(bint is_double) noexcept
 
-# The table for narrow elements, FC_U8, of the selected instruction set.
+# The table for narrow elements, FC_U8 or FC_BF16, of the selected instruction set.
 cdef const fc_dot_table *current_dot_table(int type) noexcept
 
 # The table for float32 of an instruction set of this build, which the machine may lack;

@@ -36,6 +36,7 @@ from fastconv._ext._kernels cimport (
     FC_SOFTPLUS,
     FC_SOFTSIGN,
     FC_TANH,
+    FC_BF16,
     FC_U8,
     fc_isa_base,
     fc_isa_compiled,
@@ -88,7 +89,7 @@ cdef int selected = 0, selected_dot = 0
 _PREFERENCE = ("avx512", "avx2", "neon", "scalar")
 # With these, the targets of narrow elements, best first.
 _DOT_PREFERENCE = (
-    "avx512_vnni", "avx512", "avx_vnni", "avx2", "neon_dotprod", "neon", "scalar"
+    "avx512_bf16", "avx512_vnni", "avx512", "avx_vnni", "avx2", "neon_dotprod", "neon", "scalar"
 )
 
 
@@ -120,6 +121,11 @@ def dot_isas():
 def isa():
     """The name of the target in use."""
     return fc_isa_name(selected).decode()
+
+
+def bfloat16_isa():
+    """The name of the target in use for bfloat16."""
+    return current_dot_table(FC_BF16).isa.decode()
 
 
 def dot_isa():
@@ -231,12 +237,12 @@ def fma_peak(int num_threads, double seconds=0.05):
         iterations *= 2
 
 
-def dot_peak(int num_threads, double seconds=0.05):
-    """The rate of independent dot products of uint8 and int8 in registers, in 10^9 additions and
-    multiplications per second on `num_threads` threads."""
+def dot_peak(int num_threads, double seconds=0.05, dtype="uint8"):
+    """The rate of independent dot products of uint8 and int8, or of bfloat16, in registers, in
+    10^9 additions and multiplications per second on `num_threads` threads."""
     import time
 
-    cdef const fc_dot_table *table = current_dot_table(FC_U8)
+    cdef const fc_dot_table *table = current_dot_table(FC_U8 if dtype == "uint8" else FC_BF16)
     cdef int64_t iterations = 20000, i, chunks = num_threads
     cdef double count
     while True:

@@ -314,6 +314,7 @@ cdef extern from "fastconv_kernels.h" nogil:
 
     enum:
         FC_U8
+        FC_BF16
     const char *fc_isa_name(int)
     int fc_isa_base(int)
     int fc_isa_compiled(int)

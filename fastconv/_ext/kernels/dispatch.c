@@ -36,51 +36,60 @@ static const fc_table *const tables[FC_ISA_COUNT][2] = {
 #endif
 };
 
-#define FC_DECLARE_DOT(isa) extern const fc_dot_table fc_dot_table_u8_##isa;
-#define FC_DOT_TABLES(isa) {&fc_dot_table_u8_##isa}
+#define FC_DECLARE_DOT(type, isa) extern const fc_dot_table fc_dot_table_##type##_##isa;
 #ifdef FASTCONV_HAVE_DOT_SCALAR
-FC_DECLARE_DOT(scalar)
+FC_DECLARE_DOT(u8, scalar)
+FC_DECLARE_DOT(bf16, scalar)
 #endif
 #ifdef FASTCONV_HAVE_DOT_AVX2
-FC_DECLARE_DOT(avx2)
+FC_DECLARE_DOT(u8, avx2)
+FC_DECLARE_DOT(bf16, avx2)
 #endif
 #ifdef FASTCONV_HAVE_DOT_AVX512
-FC_DECLARE_DOT(avx512)
+FC_DECLARE_DOT(u8, avx512)
+FC_DECLARE_DOT(bf16, avx512)
 #endif
 #ifdef FASTCONV_HAVE_DOT_NEON
-FC_DECLARE_DOT(neon)
+FC_DECLARE_DOT(u8, neon)
+FC_DECLARE_DOT(bf16, neon)
 #endif
 #ifdef FASTCONV_HAVE_DOT_AVX_VNNI
-FC_DECLARE_DOT(avx_vnni)
+FC_DECLARE_DOT(u8, avx_vnni)
 #endif
 #ifdef FASTCONV_HAVE_DOT_AVX512_VNNI
-FC_DECLARE_DOT(avx512_vnni)
+FC_DECLARE_DOT(u8, avx512_vnni)
 #endif
 #ifdef FASTCONV_HAVE_DOT_NEON_DOTPROD
-FC_DECLARE_DOT(neon_dotprod)
+FC_DECLARE_DOT(u8, neon_dotprod)
+#endif
+#ifdef FASTCONV_HAVE_DOT_AVX512_BF16
+FC_DECLARE_DOT(bf16, avx512_bf16)
 #endif
 
 static const fc_dot_table *const dot_tables[FC_ISA_COUNT][FC_NARROW_TYPES] = {
 #ifdef FASTCONV_HAVE_DOT_SCALAR
-    [FC_ISA_SCALAR] = FC_DOT_TABLES(scalar),
+    [FC_ISA_SCALAR] = {[FC_U8] = &fc_dot_table_u8_scalar, [FC_BF16] = &fc_dot_table_bf16_scalar},
 #endif
 #ifdef FASTCONV_HAVE_DOT_AVX2
-    [FC_ISA_AVX2] = FC_DOT_TABLES(avx2),
+    [FC_ISA_AVX2] = {[FC_U8] = &fc_dot_table_u8_avx2, [FC_BF16] = &fc_dot_table_bf16_avx2},
 #endif
 #ifdef FASTCONV_HAVE_DOT_AVX512
-    [FC_ISA_AVX512] = FC_DOT_TABLES(avx512),
+    [FC_ISA_AVX512] = {[FC_U8] = &fc_dot_table_u8_avx512, [FC_BF16] = &fc_dot_table_bf16_avx512},
 #endif
 #ifdef FASTCONV_HAVE_DOT_NEON
-    [FC_ISA_NEON] = FC_DOT_TABLES(neon),
+    [FC_ISA_NEON] = {[FC_U8] = &fc_dot_table_u8_neon, [FC_BF16] = &fc_dot_table_bf16_neon},
 #endif
 #ifdef FASTCONV_HAVE_DOT_AVX_VNNI
-    [FC_ISA_AVX_VNNI] = FC_DOT_TABLES(avx_vnni),
+    [FC_ISA_AVX_VNNI] = {[FC_U8] = &fc_dot_table_u8_avx_vnni},
 #endif
 #ifdef FASTCONV_HAVE_DOT_AVX512_VNNI
-    [FC_ISA_AVX512_VNNI] = FC_DOT_TABLES(avx512_vnni),
+    [FC_ISA_AVX512_VNNI] = {[FC_U8] = &fc_dot_table_u8_avx512_vnni},
 #endif
 #ifdef FASTCONV_HAVE_DOT_NEON_DOTPROD
-    [FC_ISA_NEON_DOTPROD] = FC_DOT_TABLES(neon_dotprod),
+    [FC_ISA_NEON_DOTPROD] = {[FC_U8] = &fc_dot_table_u8_neon_dotprod},
+#endif
+#ifdef FASTCONV_HAVE_DOT_AVX512_BF16
+    [FC_ISA_AVX512_BF16] = {[FC_BF16] = &fc_dot_table_bf16_avx512_bf16},
 #endif
 };
 
@@ -94,6 +103,7 @@ const char *fc_isa_name(int isa)
         [FC_ISA_AVX_VNNI] = "avx_vnni",
         [FC_ISA_AVX512_VNNI] = "avx512_vnni",
         [FC_ISA_NEON_DOTPROD] = "neon_dotprod",
+        [FC_ISA_AVX512_BF16] = "avx512_bf16",
     };
     return isa >= 0 && isa < FC_ISA_COUNT ? names[isa] : NULL;
 }
@@ -107,6 +117,8 @@ int fc_isa_base(int isa)
         return FC_ISA_AVX512;
     case FC_ISA_NEON_DOTPROD:
         return FC_ISA_NEON;
+    case FC_ISA_AVX512_BF16:
+        return FC_ISA_AVX512_VNNI;
     default:
         return -1;
     }
@@ -133,7 +145,8 @@ int fc_isa_compiled(int isa)
 {
     if (isa < 0 || isa >= FC_ISA_COUNT)
         return 0;
-    return tables[isa][0] != NULL || dot_tables[isa][FC_U8] != NULL;
+    return tables[isa][0] != NULL || dot_tables[isa][FC_U8] != NULL ||
+           dot_tables[isa][FC_BF16] != NULL;
 }
 
 #if defined(__x86_64__)
@@ -163,7 +176,11 @@ static int x86_supports(int isa)
         return a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & avx_vnni);
     if ((xcr0 & zmm_state) != zmm_state || (b & (f | dq | bw | vl)) != (f | dq | bw | vl))
         return 0;
-    return isa == FC_ISA_AVX512 || has_vnni;
+    if (isa == FC_ISA_AVX512 || !has_vnni)
+        return isa == FC_ISA_AVX512;
+    const unsigned bf16 = 1u << 5; /* of eax of subleaf 1 */
+    return isa == FC_ISA_AVX512_VNNI ||
+           (a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & bf16));
 }
 #endif
 
@@ -197,6 +214,7 @@ int fc_isa_supported(int isa)
     case FC_ISA_AVX512:
     case FC_ISA_AVX_VNNI:
     case FC_ISA_AVX512_VNNI:
+    case FC_ISA_AVX512_BF16:
         return x86_supports(isa);
 #endif
 #if defined(__aarch64__)

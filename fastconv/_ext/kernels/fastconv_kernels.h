@@ -135,6 +135,7 @@ typedef struct {
     X(void, dot_pack_item, \
       (const fc_dot *, const fc_filter_view *, void *packed, int64_t item)) \
     X(void, dot_item, (const fc_dot *, int64_t item, void *scratch)) \
+    /* Between narrow elements and float32; bfloat16 without scale and zero point. */ \
     X(void, quantize, (const void *x, void *y, int64_t n, double scale, int zero_point)) \
     X(void, dequantize, (const void *x, void *y, int64_t n, double scale, int zero_point)) \
     X(void, quantized_max_pool_item, (const fc_pool *, int64_t item)) \
@@ -155,9 +156,9 @@ typedef struct {
  * instructions to one of them, their base, for narrow elements. */
 enum {
     FC_ISA_SCALAR, FC_ISA_AVX2, FC_ISA_AVX512, FC_ISA_NEON,
-    FC_ISA_AVX_VNNI, FC_ISA_AVX512_VNNI, FC_ISA_NEON_DOTPROD, FC_ISA_COUNT
+    FC_ISA_AVX_VNNI, FC_ISA_AVX512_VNNI, FC_ISA_NEON_DOTPROD, FC_ISA_AVX512_BF16, FC_ISA_COUNT
 };
-enum { FC_U8, FC_NARROW_TYPES };
+enum { FC_U8, FC_BF16, FC_NARROW_TYPES };
 
 const char *fc_isa_name(int isa);
 int fc_isa_base(int isa);      /* the level that `isa` adds to, or -1 */

@@ -1,6 +1,9 @@
 /* simd_dot_avx2.h: dot products of 4 bytes on AVX2, by vpdpbusd where the flags allow it, else by
  * products of 16 bits.  See simd_dot_scalar.h for the conventions. */
+#define FC_INTEGER 1
 typedef uint8_t narrow;
+typedef int8_t weight;
+typedef int8_t packed_weight;
 typedef __m256i sums;
 typedef __m256i bytes;
 
@@ -57,6 +60,7 @@ static inline sums d_add_products(sums a, sums x, sums w)
 }
 #endif
 static inline sums d_load(const void *w) { return _mm256_loadu_si256((const __m256i *)w); }
+static inline packed_weight d_pack(weight w) { return w; }
 static inline sums d_zero(void) { return _mm256_setzero_si256(); }
 static inline vec d_real(sums a) { return _mm256_cvtepi32_ps(a); }
 static inline sums d_elements(const narrow *x, int64_t n)

@@ -1,6 +1,9 @@
 /* simd_dot_avx512.h: dot products of 4 bytes on AVX-512, by vpdpbusd where the flags allow it, else
  * by products of 16 bits.  See simd_dot_scalar.h for the conventions. */
+#define FC_INTEGER 1
 typedef uint8_t narrow;
+typedef int8_t weight;
+typedef int8_t packed_weight;
 typedef __m512i sums;
 typedef __m512i bytes;
 
@@ -59,6 +62,7 @@ static inline sums d_add_products(sums a, sums x, sums w)
 }
 #endif
 static inline sums d_load(const void *w) { return _mm512_loadu_si512(w); }
+static inline packed_weight d_pack(weight w) { return w; }
 static inline sums d_zero(void) { return _mm512_setzero_si512(); }
 static inline vec d_real(sums a) { return _mm512_cvtepi32_ps(a); }
 static inline __mmask16 FC(first_lanes)(int64_t n) { return (__mmask16)((1u << n) - 1); }

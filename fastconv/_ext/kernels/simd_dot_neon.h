@@ -1,7 +1,10 @@
 /* simd_dot_neon.h: dot products of 4 bytes on aarch64, by sdot where the flags allow it, else by
  * products of 16 bits.  Both multiply signed by signed bytes, so 128 is subtracted from elements of
  * x.  See simd_dot_scalar.h for the conventions. */
+#define FC_INTEGER 1
 typedef uint8_t narrow;
+typedef int8_t weight;
+typedef int8_t packed_weight;
 typedef int32x4_t sums;
 typedef int8x16_t factor;
 typedef uint8x16_t bytes;
@@ -32,6 +35,7 @@ static inline sums d_dot(sums a, factor x, factor w)
 #endif
 static inline sums d_add_products(sums a, sums x, sums w) { return vmlaq_s32(a, x, w); }
 static inline sums d_load(const void *w) { return vld1q_s32((const int32_t *)w); }
+static inline packed_weight d_pack(weight w) { return w; }
 static inline sums d_zero(void) { return vdupq_n_s32(0); }
 static inline vec d_real(sums a) { return vcvtq_f32_s32(a); }
 static inline sums d_elements(const narrow *x, int64_t n)

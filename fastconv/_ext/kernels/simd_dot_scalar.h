@@ -2,7 +2,9 @@
  *
  * Every simd_dot_<target>.h is read after the simd_<target>.h of float32, whose vectors have as
  * many lanes.  It defines, for one element type,
+ *   FC_INTEGER       1: elements and sums are integers, 0: they are real numbers
  *   narrow           an element of x: uint8_t
+ *   weight           an element of the filters, and packed_weight in their packed form
  *   sums             VL sums
  *   factor           one side of VL dot products
  *   FC_TILE_ROWS_<n> rows of sums beside a panel of n vectors
@@ -13,6 +15,7 @@
  *   d_broadcast(x)     reads 4 bytes of x, and repeats them in every lane.
  *   d_filters(w)       reads 4 bytes for every lane.
  *   d_dot(a, x, w)     a plus the dot products of x and w, exactly, modulo 2^32.
+ *   d_pack(w)          one weight as packed_weight.
  *   d_load(w)          reads VL initial sums of 4 bytes each.
  *   d_real(a)          the sums as float32, rounded to even.
  *   d_elements(x, n)   reads n <= VL elements, one in each lane.
@@ -20,7 +23,10 @@
  *                      d_elements and w are sums within the range of an element of w.
  *   d_widen(x, n)      reads n <= VL elements as float32.
  *   d_narrow(x, a, n)  stores n <= VL elements: a, within the range of narrow, rounded to even. */
+#define FC_INTEGER 1
 typedef uint8_t narrow;
+typedef int8_t weight;
+typedef int8_t packed_weight;
 typedef int32_t sums;
 typedef uint32_t factor;
 typedef uint8_t bytes;
@@ -47,6 +53,7 @@ static inline sums d_dot(sums a, factor x, factor w)
     return (sums)sum;
 }
 static inline sums d_load(const void *w) { return (sums)d_broadcast((const narrow *)w); }
+static inline packed_weight d_pack(weight w) { return w; }
 static inline sums d_zero(void) { return 0; }
 static inline vec d_real(sums a) { return (vec)a; }
 static inline sums d_elements(const narrow *x, int64_t n) { return n > 0 ? *x : 0; }

@@ -75,7 +75,8 @@ static void quantize_item(const fc_op *op, int phase, int64_t item, char *worksp
     (void)phase, (void)workspace, (void)scratch;
     const fc_quantize_op *q = (const fc_quantize_op *)op;
     const int64_t begin = item * FC_STRETCH;
-    q->kernels->quantize(q->x + begin * (int64_t)sizeof(float), q->y + begin,
+    q->kernels->quantize(q->x + begin * (int64_t)sizeof(float),
+                         q->y + begin * op->target.element_size,
                          fc_min64(FC_STRETCH, q->stretch.size - begin), q->scale, q->zero_point);
 }
 
@@ -85,7 +86,8 @@ static void dequantize_item(const fc_op *op, int phase, int64_t item, char *work
     (void)phase, (void)workspace, (void)scratch;
     const fc_quantize_op *q = (const fc_quantize_op *)op;
     const int64_t begin = item * FC_STRETCH;
-    q->kernels->dequantize(q->x + begin, q->y + begin * (int64_t)sizeof(float),
+    q->kernels->dequantize(q->x + begin * op->target.element_size,
+                           q->y + begin * (int64_t)sizeof(float),
                            fc_min64(FC_STRETCH, q->stretch.size - begin), q->scale,
                            q->zero_point);
 }
@@ -104,6 +106,6 @@ void fc_prepare_dequantize(fc_quantize_op *q)
 void fc_prepare_quantized_max_pool(fc_pool_op *pool, const fc_dot_table *kernels)
 {
     fc_prepare_max_pool(pool);
-    pool->op.work /= 4.0; /* bytes instead of floats */
+    pool->op.work *= kernels->target.element_size / 4.0; /* narrow elements instead of floats */
     pool->item = kernels->quantized_max_pool_item;
 }

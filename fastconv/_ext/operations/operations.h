@@ -84,7 +84,8 @@ typedef struct {
     const fc_dot_table *kernels;
 } fc_dot_op;
 
-/* Between uint8 and float32: y = x / scale + zero_point, or y = (x - zero_point) * scale. */
+/* Between uint8 and float32, y = x / scale + zero_point rounded, or y = (x - zero_point) * scale;
+ * between bfloat16 and float32, y = x, rounded. */
 typedef struct {
     fc_stretch_op stretch;
     const char *x;

@@ -1,0 +1,6 @@
+/* bf16_avx512_bf16.c: the kernels of bfloat16, compiled for this target with its compiler flags. */
+#define FC_ISA avx512_bf16
+#define FC_NARROW bf16
+#define FC_ISA_HEADER "simd_avx512.h"
+#define FC_DOT_HEADER "simd_bf16_avx512.h"
+#include "dot_target.inc"

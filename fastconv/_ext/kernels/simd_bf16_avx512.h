@@ -1,6 +1,7 @@
 /* simd_bf16_avx512.h: dot products of two bfloat16 on AVX-512, by vdpbf16ps where the flags allow
  * it, else a product at a time.  See simd_bf16_scalar.h for the conventions. */
 #define FC_INTEGER 0
+#define FC_DEALS 0
 typedef uint16_t narrow;
 typedef float weight;
 typedef uint16_t packed_weight;

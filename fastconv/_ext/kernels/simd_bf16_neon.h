@@ -1,6 +1,7 @@
 /* simd_bf16_neon.h: dot products of two bfloat16 on aarch64, a product at a time: bfdot rounds in
  * another way.  See simd_bf16_scalar.h for the conventions. */
 #define FC_INTEGER 0
+#define FC_DEALS 0
 typedef uint16_t narrow;
 typedef float weight;
 typedef uint16_t packed_weight;

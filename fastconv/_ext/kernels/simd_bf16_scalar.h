@@ -7,6 +7,7 @@
  *   d_narrow          rounds to even; a NaN stays one, a denormal number becomes zero.
  * The float mode treats denormal numbers as zero (float_mode.h), as vdpbf16ps always does. */
 #define FC_INTEGER 0
+#define FC_DEALS 0
 typedef uint16_t narrow;
 typedef float weight;
 typedef uint16_t packed_weight;

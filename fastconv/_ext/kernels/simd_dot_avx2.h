@@ -9,6 +9,8 @@ typedef __m256i bytes;
 
 #define FC_DOT_SHIFT 0
 #define FC_BYTES 32
+#define FC_DEALS 1
+#define FC_MASKED_BYTES 0
 
 #ifdef __AVXVNNI__
 #define FC_TILE_ROWS_1 11
@@ -89,3 +91,34 @@ static inline void d_narrow(narrow *x, vec a, int64_t n)
 static inline bytes d_load_bytes(const void *p) { return _mm256_loadu_si256((const __m256i *)p); }
 static inline void d_store_bytes(void *p, bytes a) { _mm256_storeu_si256((__m256i *)p, a); }
 static inline bytes d_max_bytes(bytes a, bytes b) { return _mm256_max_epu8(a, b); }
+static inline void d_deal(vec a[2])
+{
+    const vec low = _mm256_permute2f128_ps(a[0], a[1], 0x20);
+    a[1] = _mm256_permute2f128_ps(a[0], a[1], 0x31);
+    a[0] = low;
+}
+static inline void d_widen_dealt(const narrow *x, vec a[2], int64_t n)
+{
+    uint8_t some[16] = {0};
+    if (n < 16)
+        __builtin_memcpy(some, x, (size_t)n);
+    const __m128i all = _mm_loadu_si128((const __m128i *)(n < 16 ? some : x));
+    const __m256i words = _mm256_cvtepu8_epi16(all), zero = _mm256_setzero_si256();
+    a[0] = d_real(_mm256_unpacklo_epi16(words, zero));
+    a[1] = d_real(_mm256_unpackhi_epi16(words, zero));
+}
+static inline bytes d_set_bytes(int value) { return _mm256_set1_epi8((char)value); }
+static inline void d_narrow_dealt(narrow *x, const vec a[2], bytes low, int64_t n)
+{
+    const __m256i words = _mm256_packs_epi32(_mm256_cvtps_epi32(a[0]), _mm256_cvtps_epi32(a[1]));
+    const __m128i some = _mm_packus_epi16(_mm256_castsi256_si128(words),
+                                          _mm256_extracti128_si256(words, 1));
+    const __m128i all = _mm_max_epu8(some, _mm256_castsi256_si128(low));
+    if (n == 16) {
+        _mm_storeu_si128((__m128i *)x, all);
+    } else {
+        uint8_t bytes16[16];
+        _mm_storeu_si128((__m128i *)bytes16, all);
+        __builtin_memcpy(x, bytes16, (size_t)n);
+    }
+}

@@ -9,6 +9,8 @@ typedef __m512i bytes;
 
 #define FC_DOT_SHIFT 0
 #define FC_BYTES 64
+#define FC_DEALS 1
+#define FC_MASKED_BYTES 1
 
 #ifdef __AVX512VNNI__
 #define FC_TILE_ROWS_1 11
@@ -83,3 +85,44 @@ static inline void d_narrow(narrow *x, vec a, int64_t n)
 static inline bytes d_load_bytes(const void *p) { return _mm512_loadu_si512(p); }
 static inline void d_store_bytes(void *p, bytes a) { _mm512_storeu_si512(p, a); }
 static inline bytes d_max_bytes(bytes a, bytes b) { return _mm512_max_epu8(a, b); }
+static inline __mmask64 FC(first_bytes)(int64_t n) { return ~(__mmask64)0 >> (64 - n); }
+static inline bytes d_load_some(const void *p, int64_t n)
+{
+    return _mm512_maskz_loadu_epi8(FC(first_bytes)(n), p);
+}
+static inline void d_store_some(void *p, bytes a, int64_t n)
+{
+    _mm512_mask_storeu_epi8(p, FC(first_bytes)(n), a);
+}
+static inline void d_deal(vec a[4])
+{
+    const vec low01 = _mm512_shuffle_f32x4(a[0], a[1], 0x44);
+    const vec low23 = _mm512_shuffle_f32x4(a[2], a[3], 0x44);
+    const vec high01 = _mm512_shuffle_f32x4(a[0], a[1], 0xEE);
+    const vec high23 = _mm512_shuffle_f32x4(a[2], a[3], 0xEE);
+    a[0] = _mm512_shuffle_f32x4(low01, low23, 0x88);
+    a[1] = _mm512_shuffle_f32x4(low01, low23, 0xDD);
+    a[2] = _mm512_shuffle_f32x4(high01, high23, 0x88);
+    a[3] = _mm512_shuffle_f32x4(high01, high23, 0xDD);
+}
+static inline void d_widen_dealt(const narrow *x, vec a[4], int64_t n)
+{
+    const __m512i all = n == 64 ? _mm512_loadu_si512(x) : d_load_some(x, n);
+    const __m512i zero = _mm512_setzero_si512();
+    const __m512i low = _mm512_unpacklo_epi8(all, zero), high = _mm512_unpackhi_epi8(all, zero);
+    a[0] = d_real(_mm512_unpacklo_epi16(low, zero));
+    a[1] = d_real(_mm512_unpackhi_epi16(low, zero));
+    a[2] = d_real(_mm512_unpacklo_epi16(high, zero));
+    a[3] = d_real(_mm512_unpackhi_epi16(high, zero));
+}
+static inline bytes d_set_bytes(int value) { return _mm512_set1_epi8((char)value); }
+static inline void d_narrow_dealt(narrow *x, const vec a[4], bytes low, int64_t n)
+{
+    const __m512i ab = _mm512_packs_epi32(_mm512_cvtps_epi32(a[0]), _mm512_cvtps_epi32(a[1]));
+    const __m512i cd = _mm512_packs_epi32(_mm512_cvtps_epi32(a[2]), _mm512_cvtps_epi32(a[3]));
+    const __m512i all = _mm512_max_epu8(_mm512_packus_epi16(ab, cd), low);
+    if (n == 64)
+        _mm512_storeu_si512(x, all);
+    else
+        d_store_some(x, all, n);
+}

@@ -15,6 +15,8 @@ typedef uint8x16_t bytes;
 #define FC_TILE_ROWS_4 6
 #define FC_DOT_SHIFT 128
 #define FC_BYTES 16
+#define FC_DEALS 0
+#define FC_MASKED_BYTES 0
 
 static inline factor d_broadcast(const narrow *x)
 {

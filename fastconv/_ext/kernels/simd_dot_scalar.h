@@ -11,6 +11,10 @@
  *   FC_DOT_SHIFT     what d_broadcast subtracts from elements of x; sums of w times it are added to
  *                    the initial sums
  *   FC_BYTES         bytes of a `bytes`
+ *   FC_MASKED_BYTES  1 if the header has d_load_some and d_store_some, the first n < FC_BYTES bytes
+ *   FC_DEALS         1 if the lanes of a full panel are dealt: its columns are blocks of four, and
+ *                    block i is in vector i % FC_PANEL_VECTORS, so that d_narrow_dealt interleaves
+ *                    the vectors by packing instructions
  * and the operations below.  Conventions that kernels rely on:
  *   d_broadcast(x)     reads 4 bytes of x, and repeats them in every lane.
  *   d_filters(w)       reads 4 bytes for every lane.
@@ -22,7 +26,11 @@
  *   d_add_products(a, x, w)   a plus the products of the lanes of x and w, where x is a result of
  *                      d_elements and w are sums within the range of an element of w.
  *   d_widen(x, n)      reads n <= VL elements as float32.
- *   d_narrow(x, a, n)  stores n <= VL elements: a, within the range of narrow, rounded to even. */
+ *   d_narrow(x, a, n)  stores n <= VL elements: a, within the range of narrow, rounded to even.
+ *   d_deal(a)          deals the lanes of a panel, or undoes that: it is its own inverse.
+ *   d_widen_dealt(x, a, n)        reads the n elements of a panel as dealt float32.
+ *   d_narrow_dealt(x, a, low, n)  stores n elements of a dealt panel: a, at most 255, rounded to
+ *                      even, at least low, a result of d_set_bytes. */
 #define FC_INTEGER 1
 typedef uint8_t narrow;
 typedef int8_t weight;
@@ -37,6 +45,8 @@ typedef uint8_t bytes;
 #define FC_TILE_ROWS_4 3
 #define FC_DOT_SHIFT 0
 #define FC_BYTES 1
+#define FC_DEALS 0
+#define FC_MASKED_BYTES 0
 
 static inline factor d_broadcast(const narrow *x)
 {

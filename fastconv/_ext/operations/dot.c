@@ -61,6 +61,8 @@ void fc_prepare_dot(fc_dot_op *d)
     const fc_conv *p = &d->problem.conv;
     op->kind = &dot;
     op->phases = 2;
+    const float magic = 12582912.0f; /* 1.5 * 2^23: the sum has no bits for a fraction */
+    d->problem.lowest = d->problem.wide ? 0 : (int)(d->problem.low + magic - magic);
     dot_fit(op, 1);
     fc_need_filters(&d->filters, p->packed_size * op->target.element_size, 0);
     op->work = 2.0 * (double)fc_max64(p->batch * p->out_h * p->out_w, 4) * (double)p->kernel_h *

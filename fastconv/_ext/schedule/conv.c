@@ -218,7 +218,8 @@ static void cut_depthwise_dots(const fc_target *t, fc_conv *p)
 
 void fc_plan_dot(const fc_target *t, fc_conv *p)
 {
-    p->streams = p->few_filters = p->pools_registers = p->prefetches = 0;
+    p->streams = p->few_filters = p->pools_registers = 0;
+    p->prefetches = !p->depthwise && p->kernel_h * p->kernel_w == 1;
     if (p->depthwise) {
         cut_depthwise_dots(t, p);
     } else {

@@ -90,6 +90,7 @@ typedef struct {
     const void *residual;  /* narrow, of the shape of y; may be NULL */
     float residual_scale, low, high;
     int zero_point;        /* of x */
+    int lowest;            /* low rounded; filled in by fc_prepare_dot, for a narrow y */
     int wide;              /* y is float32 instead of narrow */
 } fc_dot;
 

@@ -34,6 +34,7 @@ from numpy.typing import ArrayLike
 from fastconv import ops
 from fastconv.common.arguments import normalize_int, number, one_of
 from fastconv.common.arrays import real_array
+from fastconv.common.literals import PaddingMode
 from fastconv.shapes import checked_product
 
 __all__ = [
@@ -66,7 +67,7 @@ def apply(
     *,
     operation: str = "cross-correlation",
     padding: Any = "same",
-    padding_mode: str = "edge",
+    padding_mode: PaddingMode = "edge",
     strides: Any = 1,
 ) -> np.ndarray:
     """Apply a filter, or several filters, to an image.

@@ -10,11 +10,24 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
 import pytest
 
-from fastconv import activations, constraints, initializers, losses, optimizers, regularizers
+from fastconv import (
+    activations,
+    constraints,
+    initializers,
+    losses,
+    ops,
+    optimizers,
+    regularizers,
+    resampling,
+    shapes,
+)  # fmt: skip
+from fastconv.bench import operations
 from fastconv.common import literals
 from fastconv.common.naming import snake_case
+from fastconv.ops import compiled, shaping
 from tests.support import lint_types
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -24,7 +37,7 @@ PROGRAM = """\
 import numpy as np
 
 import fastconv
-from fastconv import layers, losses, metrics, models, optimizers
+from fastconv import layers, losses, metrics, models, ops, optimizers
 from fastconv.callbacks import Callback, EarlyStopping
 
 
@@ -61,6 +74,18 @@ fastconv.explain(model, batch_size=2).show()
 print(models.load_model("net.keras").predct(x))  # wrong
 print(models.load_model("net.keras").predict(x), metrics.Precision(), fastconv.zoo.vgg16())
 print(Doubled(3).predict(x), Doubled(units="3"))  # wrong
+w = np.zeros((3, 3, 1, 2), np.float32)
+ops.conv2d(x, w, padding="smae")  # wrong
+ops.conv2d(x, w, activation="gelu")  # wrong
+ops.conv2d(x, w, algorithm="winograd")  # wrong
+ops.conv2d(x, w, padding=(1, 2), activation="relu")
+ops.conv2d(x, w, padding=((1, 2), (0, 0)), padding_mode="edge", algorithm="direct")
+ops.max_pool2d(x, 2, padding="both")  # wrong
+ops.max_pool2d(x, 2, padding=np.int64(1))
+ops.conv(x, w, padding="same", data_format="channel_last")  # wrong
+ops.image.resize(x, (4, 4), interpolation="cubic")  # wrong
+ops.image.resize(x, (4, 4), interpolation="bicubic")
+ops.pad(x, 1, mode="mirror")  # wrong
 print(layers.Convolution2D(4, 3).get_config()["filters"], optimizers.Adam().learning_rate)
 """
 WRONG = {n for n, line in enumerate(PROGRAM.split("\n"), start=1) if line.endswith("# wrong")}
@@ -127,3 +152,29 @@ def test_the_names_for_type_checkers_are_those_that_are_accepted(literal, module
     assert set(get_args(literal)) == known
     for name in known:
         assert module.get(name) is not None
+
+
+@pytest.mark.parametrize(
+    ("literal", "known"),
+    [
+        (literals.Algorithm, compiled.ALGORITHMS),
+        (literals.ConvolutionPass, operations.PASSES),
+        (literals.FillMode, resampling.FILL_MODES),
+        (literals.Interpolation, resampling.INTERPOLATIONS),
+        (literals.PaddingMode, shapes.PADDING_MODES),
+        (literals.PadMode, shaping._PAD_MODES),
+        (literals.Resampling, resampling.RESIZINGS),
+    ],
+    ids=["algorithm", "pass", "fill", "interpolation", "padding", "pad", "resizing"],
+)
+def test_the_words_for_type_checkers_are_those_that_operations_accept(literal, known):
+    assert set(get_args(literal)) == set(known)
+
+
+def test_an_operation_applies_the_activations_that_type_checkers_know():
+    x, w = np.ones((1, 2), np.float32), np.eye(2, dtype=np.float32)
+    for name in get_args(literals.FusedActivation):
+        ops.dense(x, w, activation=name)
+    for name in set(get_args(literals.ActivationName)) - set(get_args(literals.FusedActivation)):
+        with pytest.raises(ValueError, match="activation"):
+            ops.dense(x, w, activation=name)

@@ -7,16 +7,23 @@ is; a test compares these lists with the tables.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, SupportsIndex
 
 import numpy as np
 
+Algorithm = Literal["auto", "direct", "scatter", "winograd2", "winograd4"]
+ConvolutionPass = Literal["forward", "backward_input", "backward_kernel"]
 DataFormat = Literal["channels_last", "channels_first"]
 FillMode = Literal["constant", "nearest", "reflect", "wrap"]
+# Activations that `ops.conv2d` and `ops.dense` apply to their own output.
+FusedActivation = Literal["linear", "relu", "leaky_relu", "sigmoid", "tanh", "softmax"]
 Interpolation = Literal["nearest", "bilinear"]
 Padding = Literal["valid", "same"]
+# Also the sizes: (rows, columns) or ((before, after), ...).
+WindowPadding = Padding | SupportsIndex | tuple[Any, ...] | list[Any]
 CausalPadding = Literal["valid", "same", "causal"]  # "causal": Conv1D only
 PaddingMode = Literal["zeros", "edge", "reflect"]
+PadMode = Literal["constant", "reflect", "symmetric", "edge", "wrap"]
 Reduction = Literal["sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "none"]
 Resampling = Literal["nearest", "bilinear", "bicubic", "lanczos3", "lanczos5", "area"]
 Verbose = Literal["auto", 0, 1, 2]

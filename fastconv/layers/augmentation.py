@@ -215,8 +215,8 @@ class _Random(ImageDicts):
     ):
         super().__init__(data_format, seed=seed, **common)
         one_of(fill_mode, "fill_mode", FILL_MODES)
-        self.fill_mode = fill_mode
-        self.interpolation: str = check_interpolation(interpolation)
+        self.fill_mode: FillMode = fill_mode
+        self.interpolation: Interpolation = check_interpolation(interpolation)
         self.fill_value: float = number(fill_value, "fill_value")
 
     @abstractmethod
@@ -232,7 +232,7 @@ class _Random(ImageDicts):
     def apply_to_masks(self, masks: np.ndarray, drawn: Any) -> np.ndarray:
         return self._warped(masks.astype(np.float32), drawn, "nearest").astype(masks.dtype)
 
-    def _warped(self, x: np.ndarray, maps: np.ndarray, interpolation: str) -> np.ndarray:
+    def _warped(self, x: np.ndarray, maps: np.ndarray, interpolation: Interpolation) -> np.ndarray:
         return warp(
             x,
             maps,

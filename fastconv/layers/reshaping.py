@@ -505,7 +505,7 @@ class UpSampling3D(_UpSampling):
         self.size: tuple[int, ...] = self._factors
 
 
-def check_interpolation(interpolation: str, known: tuple[str, ...] = INTERPOLATIONS) -> str:
+def check_interpolation(interpolation: str, known: tuple[str, ...] = INTERPOLATIONS) -> Any:
     """Return an interpolation among `known` in lower case; the argument is case-insensitive."""
     if not isinstance(interpolation, str) or interpolation.lower() not in known:
         raise ValueError(

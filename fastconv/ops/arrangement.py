@@ -9,6 +9,7 @@ import numpy as np
 from fastconv import resampling, runtime, shapes
 from fastconv._ext._resample import Resample, Warp, WarpBackward
 from fastconv.common.arguments import choice
+from fastconv.common.literals import FillMode, Interpolation, PaddingMode
 from fastconv.ops import _validation as check
 from fastconv.ops._function import Spec, function
 
@@ -17,7 +18,7 @@ def pad2d(
     x: np.ndarray,
     padding: Any,
     *,
-    padding_mode: str = "zeros",
+    padding_mode: PaddingMode = "zeros",
     value: float = 0.0,
     out: np.ndarray | None = None,
     num_threads: int | None = None,
@@ -63,7 +64,7 @@ def pad2d_backward(
     dy: np.ndarray,
     padding: Any,
     *,
-    padding_mode: str = "zeros",
+    padding_mode: PaddingMode = "zeros",
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> np.ndarray:
@@ -160,7 +161,7 @@ def upsample2d(
     x: np.ndarray,
     size: Any = 2,
     *,
-    interpolation: str = "nearest",
+    interpolation: Interpolation = "nearest",
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> np.ndarray:
@@ -201,7 +202,7 @@ def upsample2d_backward(
     dy: np.ndarray,
     size: Any = 2,
     *,
-    interpolation: str = "nearest",
+    interpolation: Interpolation = "nearest",
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> np.ndarray:
@@ -243,7 +244,7 @@ def resize2d(
     x: np.ndarray,
     size: Any,
     *,
-    interpolation: str = "bilinear",
+    interpolation: Interpolation = "bilinear",
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> np.ndarray:
@@ -273,7 +274,7 @@ def resize2d_backward(
     dy: np.ndarray,
     *,
     input_shape: Any,
-    interpolation: str = "bilinear",
+    interpolation: Interpolation = "bilinear",
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> np.ndarray:
@@ -403,8 +404,8 @@ def warp(
     transforms: np.ndarray,
     *,
     size: Any = None,
-    interpolation: str = "bilinear",
-    fill_mode: str = "constant",
+    interpolation: Interpolation = "bilinear",
+    fill_mode: FillMode = "constant",
     fill_value: float = 0.0,
     out: np.ndarray | None = None,
     num_threads: int | None = None,
@@ -456,8 +457,8 @@ def warp_backward(
     transforms: np.ndarray,
     *,
     input_shape: Any,
-    interpolation: str = "bilinear",
-    fill_mode: str = "constant",
+    interpolation: Interpolation = "bilinear",
+    fill_mode: FillMode = "constant",
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> np.ndarray:

@@ -8,6 +8,13 @@ import numpy as np
 
 from fastconv import runtime, shapes
 from fastconv._ext import _algorithm, _conv
+from fastconv.common.literals import (
+    Algorithm,
+    ConvolutionPass,
+    FusedActivation,
+    PaddingMode,
+    WindowPadding,
+)
 from fastconv.ops import _validation as check
 from fastconv.ops.activations import epilogue
 from fastconv.ops.softmax import softmax_in_place
@@ -19,12 +26,12 @@ def conv2d(
     b: np.ndarray | None = None,
     *,
     strides: Any = 1,
-    padding: Any = "valid",
-    padding_mode: str = "zeros",
+    padding: WindowPadding = "valid",
+    padding_mode: PaddingMode = "zeros",
     dilation_rate: Any = 1,
     groups: int = 1,
-    activation: str | None = None,
-    algorithm: str = "auto",
+    activation: FusedActivation | None = None,
+    algorithm: Algorithm = "auto",
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> np.ndarray:
@@ -79,7 +86,7 @@ def conv2d(
     w = check.check_float(w, "w", x, "x")
     if b is not None:
         b = check.check_float(b, "b", x, "x")
-    activation = check.check_activation(activation)
+    applied = check.check_activation(activation)
     geometry = shapes.conv2d_geometry(
         x.shape,
         w.shape,
@@ -96,10 +103,10 @@ def conv2d(
     threads = runtime.resolve_num_threads(num_threads)
     y = check.result(out, geometry.output_shape, x, {"x": x, "w": w, "b": b})
     if geometry.batch:
-        fused, slope = epilogue(activation)
+        fused, slope = epilogue(applied)
         x, w, b = check.operand(x), check.operand(w), None if b is None else check.operand(b)
         _conv.conv2d_forward(geometry, x, w, b, y, fused, slope, algorithm).run(threads)
-        if activation == "softmax":
+        if applied == "softmax":
             softmax_in_place(y, threads)
     else:  # refuses the algorithms that a larger batch refuses
         _algorithm.choose_algorithm(geometry, "forward", x.dtype, algorithm)
@@ -112,10 +119,10 @@ def conv2d_backward_input(
     *,
     input_shape: Any,
     strides: Any = 1,
-    padding: Any = "valid",
+    padding: WindowPadding = "valid",
     dilation_rate: Any = 1,
     groups: int = 1,
-    algorithm: str = "auto",
+    algorithm: Algorithm = "auto",
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> np.ndarray:
@@ -170,10 +177,10 @@ def conv2d_backward_kernel(
     *,
     kernel_size: Any,
     strides: Any = 1,
-    padding: Any = "valid",
+    padding: WindowPadding = "valid",
     dilation_rate: Any = 1,
     groups: int = 1,
-    algorithm: str = "auto",
+    algorithm: Algorithm = "auto",
     num_threads: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The gradients of a convolution (without activation) with respect to its filters and bias.
@@ -230,15 +237,15 @@ def conv2d_backward_kernel(
 def conv2d_algorithm(
     input_shape: Any,
     kernel_shape: Any,
-    pass_name: str = "forward",
+    pass_name: ConvolutionPass = "forward",
     *,
     strides: Any = 1,
-    padding: Any = "valid",
-    padding_mode: str = "zeros",
+    padding: WindowPadding = "valid",
+    padding_mode: PaddingMode = "zeros",
     dilation_rate: Any = 1,
     groups: int = 1,
     dtype: Any = np.float32,
-    algorithm: str = "auto",
+    algorithm: Algorithm = "auto",
     num_threads: int | None = None,
 ) -> dict[str, Any]:
     """Return how `conv2d` or one of its gradients runs for a shape, without running it.

@@ -6,6 +6,7 @@ import numpy as np
 
 from fastconv import runtime, shapes
 from fastconv._ext._dense import DenseBackwardInput, DenseBackwardKernel, DenseForward
+from fastconv.common.literals import FusedActivation
 from fastconv.ops import _validation as check
 from fastconv.ops.activations import epilogue
 from fastconv.ops.softmax import softmax_in_place
@@ -16,7 +17,7 @@ def dense(
     w: np.ndarray,
     b: np.ndarray | None = None,
     *,
-    activation: str | None = None,
+    activation: FusedActivation | None = None,
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> np.ndarray:
@@ -49,7 +50,7 @@ def dense(
     w = check.check_float(w, "w", x, "x")
     if b is not None:
         b = check.check_float(b, "b", x, "x")
-    activation = check.check_activation(activation)
+    applied = check.check_activation(activation)
     rows, inputs = shapes.normalize_shape(x.shape, "x", "N, I")
     outputs = shapes.normalize_shape(w.shape, "w", "I, O")[1]
     check.check_shape(w, "w", (inputs, outputs), f"to match `x` with {inputs} columns")
@@ -58,10 +59,10 @@ def dense(
     threads = runtime.resolve_num_threads(num_threads)
     y = check.result(out, (rows, outputs), x, {"x": x, "w": w, "b": b})
     if rows:
-        fused, slope = epilogue(activation)
+        fused, slope = epilogue(applied)
         x, w, b = check.operand(x), check.operand(w), None if b is None else check.operand(b)
         DenseForward(x, w, b, y, fused, slope).run(threads)
-        if activation == "softmax":
+        if applied == "softmax":
             softmax_in_place(y, threads)
     return y if out is None else out
 

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from fastconv.common.arguments import choice
+from fastconv.common.literals import DataFormat, FillMode, Interpolation, Resampling
 from fastconv.ops import linear, shaping
 from fastconv.ops._function import Spec, composite, function
 from fastconv.ops.arrangement import resample2d, resample2d_backward, warp, warp_backward
 from fastconv.ops.indexing import get_item
-from fastconv.resampling import RESIZINGS
+from fastconv.resampling import FILL_MODES, RESIZINGS
 from fastconv.shapes import normalize_int, normalize_pair
 
 __all__ = ["affine_transform", "crop_images", "pad_images", "resize", "rgb_to_grayscale"]
@@ -83,13 +84,13 @@ def _resized(
 def resize(
     images: Any,
     size: Any,
-    interpolation: str = "bilinear",
+    interpolation: Resampling = "bilinear",
     antialias: bool = False,
     crop_to_aspect_ratio: bool = False,
     pad_to_aspect_ratio: bool = False,
-    fill_mode: str = "constant",
+    fill_mode: FillMode = "constant",
     fill_value: float = 0.0,
-    data_format: str | None = None,
+    data_format: DataFormat | None = None,
 ) -> np.ndarray:
     """Pictures (N, H, W, C) or (H, W, C) in another size.
 
@@ -138,8 +139,6 @@ def resize(
 
 # -------------------------------------------------------------------------------------- affine maps
 
-_FILL_MODES = ("constant", "nearest", "wrap", "reflect")
-
 
 def _maps(transform: np.ndarray, count: int) -> np.ndarray:
     """Return the maps as (N, 6), refusing projections."""
@@ -177,10 +176,10 @@ def _affine_gradient(dy, y, images, transform, interpolation, fill_mode, fill_va
 def affine_transform(
     images: Any,
     transform: Any,
-    interpolation: str = "bilinear",
-    fill_mode: str = "constant",
+    interpolation: Interpolation = "bilinear",
+    fill_mode: FillMode = "constant",
     fill_value: float = 0,
-    data_format: str | None = None,
+    data_format: DataFormat | None = None,
 ) -> np.ndarray:
     """Output pixel (x, y) is the input at (a0 x + a1 y + a2, b0 x + b1 y + b2).
 
@@ -199,7 +198,7 @@ def affine_transform(
     >>> ops.image.affine_transform(x, [-1, 0, 2, 0, 1, 0, 0, 0]).ravel().tolist()
     [3.0, 2.0, 1.0]
     """
-    choice(fill_mode, "fill_mode", _FILL_MODES)
+    choice(fill_mode, "fill_mode", FILL_MODES)
     batch = _batch(images, data_format)
     warped = warp(
         batch,
@@ -244,7 +243,7 @@ def pad_images(
     right_padding: int | None = None,
     target_height: int | None = None,
     target_width: int | None = None,
-    data_format: str | None = None,
+    data_format: DataFormat | None = None,
 ) -> np.ndarray:
     """Pictures with zeros around; two of (top, bottom, height) and of (left, right, width) decide.
 
@@ -271,7 +270,7 @@ def crop_images(
     right_cropping: int | None = None,
     target_height: int | None = None,
     target_width: int | None = None,
-    data_format: str | None = None,
+    data_format: DataFormat | None = None,
 ) -> np.ndarray:
     """Parts of pictures; two of (top, bottom, height) and of (left, right, width) decide.
 
@@ -292,7 +291,7 @@ def crop_images(
 
 
 @composite("image", "RGBToGrayscale", "images")
-def rgb_to_grayscale(images: Any, data_format: str | None = None) -> np.ndarray:
+def rgb_to_grayscale(images: Any, data_format: DataFormat | None = None) -> np.ndarray:
     """0.2989 red + 0.587 green + 0.114 blue, with one channel.
 
     >>> import numpy as np

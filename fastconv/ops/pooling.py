@@ -13,6 +13,7 @@ from fastconv._ext._pool import (
     MaxPoolBackward,
     MaxPoolForward,
 )
+from fastconv.common.literals import WindowPadding
 from fastconv.ops import _validation as check
 
 
@@ -21,7 +22,7 @@ def max_pool2d(
     *,
     pool_size: Any = 2,
     strides: Any = None,
-    padding: Any = "valid",
+    padding: WindowPadding = "valid",
     return_argmax: bool = False,
     out: np.ndarray | None = None,
     num_threads: int | None = None,
@@ -72,7 +73,7 @@ def max_pool2d_backward(
     input_shape: Any,
     pool_size: Any = 2,
     strides: Any = None,
-    padding: Any = "valid",
+    padding: WindowPadding = "valid",
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> np.ndarray:
@@ -139,7 +140,7 @@ def avg_pool2d(
     *,
     pool_size: Any = 2,
     strides: Any = None,
-    padding: Any = "valid",
+    padding: WindowPadding = "valid",
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> np.ndarray:
@@ -170,7 +171,7 @@ def avg_pool2d_backward(
     input_shape: Any,
     pool_size: Any = 2,
     strides: Any = None,
-    padding: Any = "valid",
+    padding: WindowPadding = "valid",
     out: np.ndarray | None = None,
     num_threads: int | None = None,
 ) -> np.ndarray:

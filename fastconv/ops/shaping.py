@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.common.literals import PadMode
 from fastconv.ops._function import Spec, broadcast_shapes, composite, function, sum_to
 from fastconv.shapes import normalize_int
 
@@ -447,7 +448,7 @@ def _pad_gradient(dy, y, x, pad_width, mode, constant_values=None):
 
 @function("numpy", "Pad", gradient=_pad_gradient, shape=_padded, keys="constant_values")
 def pad(
-    x: Any, pad_width: Any, mode: str = "constant", constant_values: float | None = None
+    x: Any, pad_width: Any, mode: PadMode = "constant", constant_values: float | None = None
 ) -> np.ndarray:
     """Elements added before and after each axis.
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from fastconv.common.literals import DataFormat, Padding, WindowPadding
 from fastconv.ops._function import Spec, composite, function
 from fastconv.ops.convolution import conv2d, conv2d_backward_input, conv2d_backward_kernel
 from fastconv.ops.pooling import (
@@ -147,8 +148,8 @@ def conv(
     inputs: Any,
     kernel: Any,
     strides: Any = 1,
-    padding: str = "valid",
-    data_format: str | None = None,
+    padding: Padding = "valid",
+    data_format: DataFormat | None = None,
     dilation_rate: Any = 1,
 ) -> np.ndarray:
     """Convolution of sequences (N, L, C), images (N, H, W, C) or volumes (N, D, H, W, C) with a
@@ -205,8 +206,8 @@ def depthwise_conv(
     inputs: Any,
     kernel: Any,
     strides: Any = 1,
-    padding: str = "valid",
-    data_format: str | None = None,
+    padding: Padding = "valid",
+    data_format: DataFormat | None = None,
     dilation_rate: Any = 1,
 ) -> np.ndarray:
     """Convolution of each channel with its own kernels (..., C, multiplier); see `conv`.
@@ -226,8 +227,8 @@ def separable_conv(
     depthwise_kernel: Any,
     pointwise_kernel: Any,
     strides: Any = 1,
-    padding: str = "valid",
-    data_format: str | None = None,
+    padding: Padding = "valid",
+    data_format: DataFormat | None = None,
     dilation_rate: Any = 1,
 ) -> np.ndarray:
     """`depthwise_conv`, and then a convolution with a kernel (1, 1, C * multiplier, K).
@@ -308,9 +309,9 @@ def conv_transpose(
     inputs: Any,
     kernel: Any,
     strides: Any = 1,
-    padding: str = "valid",
+    padding: Padding = "valid",
     output_padding: Any = None,
-    data_format: str | None = None,
+    data_format: DataFormat | None = None,
     dilation_rate: Any = 1,
 ) -> np.ndarray:
     """The transpose of a convolution, with a kernel (..., K, C): from its output to its input.
@@ -385,8 +386,8 @@ def max_pool(
     inputs: Any,
     pool_size: Any,
     strides: Any = None,
-    padding: Any = "valid",
-    data_format: str | None = None,
+    padding: WindowPadding = "valid",
+    data_format: DataFormat | None = None,
 ) -> np.ndarray:
     """The maximum of every window of sequences (N, L, C), images (N, H, W, C) or volumes
     (N, D, H, W, C).
@@ -430,8 +431,8 @@ def average_pool(
     inputs: Any,
     pool_size: Any,
     strides: Any = None,
-    padding: Any = "valid",
-    data_format: str | None = None,
+    padding: WindowPadding = "valid",
+    data_format: DataFormat | None = None,
 ) -> np.ndarray:
     """The mean of every window, without the padding; see `max_pool`.
 

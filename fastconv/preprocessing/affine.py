@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastconv import ops
+from fastconv.common.literals import FillMode, Interpolation
 
 FILL_MODES = ("constant", "nearest", "reflect", "wrap")
 
@@ -41,7 +42,11 @@ def transform_matrix(
 
 
 def transformed(
-    x: np.ndarray, matrix: np.ndarray, fill_mode: str, fill_value: float, interpolation: str
+    x: np.ndarray,
+    matrix: np.ndarray,
+    fill_mode: FillMode,
+    fill_value: float,
+    interpolation: Interpolation,
 ) -> np.ndarray:
     """Return the image (H, W, C) under `matrix`.
 
@@ -61,7 +66,9 @@ def transformed(
     return _sampled(x, _wrapped(row, height), _wrapped(column, width), interpolation)
 
 
-def _warped(x: np.ndarray, matrix: np.ndarray, fill_mode: str, interpolation: str) -> np.ndarray:
+def _warped(
+    x: np.ndarray, matrix: np.ndarray, fill_mode: FillMode, interpolation: Interpolation
+) -> np.ndarray:
     (b1, b0, b2), (a1, a0, a2) = matrix[:2]
     maps = np.array([[a0, a1, a2, b0, b1, b2]])
     return ops.warp(x[None], maps, interpolation=interpolation, fill_mode=fill_mode)[0]

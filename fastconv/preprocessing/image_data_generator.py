@@ -13,11 +13,12 @@ from numpy.typing import ArrayLike
 from fastconv.common import randomness
 from fastconv.common.arguments import normalize_int, number, one_of
 from fastconv.common.keywords import NamedArguments
+from fastconv.common.literals import FillMode, Interpolation
 from fastconv.preprocessing.affine import FILL_MODES, transform_matrix, transformed
 from fastconv.preprocessing.flows import ArrayFlow, FileFlow, files_of_columns, files_of_folders
 from fastconv.utils.images import array_to_img, img_to_array, is_channels_first
 
-_INTERPOLATIONS = {0: "nearest", 1: "bilinear"}
+_INTERPOLATIONS: dict[int, Interpolation] = {0: "nearest", 1: "bilinear"}
 _EPSILON = 1e-6  # added to standard deviations
 
 
@@ -65,7 +66,7 @@ class ImageDataGenerator(NamedArguments):
     zca_epsilon: float
     width_shift_range: Any
     height_shift_range: Any
-    fill_mode: str
+    fill_mode: FillMode
     cval: float
     horizontal_flip: bool
     vertical_flip: bool
@@ -85,7 +86,7 @@ class ImageDataGenerator(NamedArguments):
         shear_range: float = 0.0,
         zoom_range: Any = 0.0,
         channel_shift_range: float = 0.0,
-        fill_mode: str = "nearest",
+        fill_mode: FillMode = "nearest",
         cval: float = 0.0,
         horizontal_flip: bool = False,
         vertical_flip: bool = False,

@@ -80,8 +80,8 @@ ops.conv2d(x, w, activation="gelu")  # wrong
 ops.conv2d(x, w, algorithm="winograd")  # wrong
 ops.conv2d(x, w, padding=(1, 2), activation="relu")
 ops.conv2d(x, w, padding=((1, 2), (0, 0)), padding_mode="edge", algorithm="direct")
-ops.max_pool2d(x, 2, padding="both")  # wrong
-ops.max_pool2d(x, 2, padding=np.int64(1))
+ops.max_pool2d(x, pool_size=2, padding="both")  # wrong
+ops.max_pool2d(x, pool_size=2, padding=np.int64(1))
 ops.conv(x, w, padding="same", data_format="channel_last")  # wrong
 ops.image.resize(x, (4, 4), interpolation="cubic")  # wrong
 ops.image.resize(x, (4, 4), interpolation="bicubic")

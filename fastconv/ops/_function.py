@@ -32,11 +32,15 @@ import functools
 import inspect
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec
 
 import numpy as np
 
 FLOAT = np.dtype(np.float32)
+
+# The parameters of a definition, which are those of the public function for type checkers. Its
+# result is Any: an array, or a symbolic tensor.
+P = ParamSpec("P")
 
 # Arguments that say how to compute an array or where to put it.
 _EXECUTION = ("out", "num_threads")
@@ -218,7 +222,7 @@ def function(
     strict: bool = False,
     keys: str = "",
     composite: bool = False,
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+) -> Callable[[Callable[P, Any]], Callable[P, Any]]:
     """Return a decorator that registers the definition of a function and makes the public one.
 
     Args:
@@ -236,7 +240,7 @@ def function(
         strict: leave arrays as they are, for definitions that check their operands themselves.
     """
 
-    def decorate(compute: Callable[..., Any]) -> Callable[..., Any]:
+    def decorate(compute: Callable[P, Any]) -> Callable[P, Any]:
         record = Function(
             compute,
             module,
@@ -282,7 +286,7 @@ def elementwise(
     chain: Callable[..., Any],
     real: bool = False,
     promoted: str | None = None,
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+) -> Callable[[Callable[P, Any]], Callable[P, Any]]:
     """`function` for a definition that computes element by element with broadcasting."""
     return function(
         module, class_name, operands, chain=chain, real=real, promoted=promoted, shape=_broadcast
@@ -291,14 +295,14 @@ def elementwise(
 
 def activation(
     class_name: str, chain: Callable[..., Any], module: str = "nn"
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+) -> Callable[[Callable[P, Any]], Callable[P, Any]]:
     """`elementwise` for a compiled function of one array, which checks its arguments itself."""
     return function(module, class_name, chain=chain, shape=_broadcast, strict=True)
 
 
 def composite(
     module: str, class_name: str, operands: str = "x", **options: Any
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+) -> Callable[[Callable[P, Any]], Callable[P, Any]]:
     """`function` for a definition that calls other functions of this package only."""
     return function(module, class_name, operands, composite=True, **options)
 

@@ -6,6 +6,8 @@ are functions of y, so training keeps only y. Functions without this property ar
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from fastconv import runtime
@@ -28,9 +30,7 @@ def epilogue(activation: str) -> tuple[str, float]:
 
 
 @activation("Relu", lambda x: x.activation("relu"))
-def relu(
-    x: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
-) -> np.ndarray:
+def relu(x: Any, *, out: np.ndarray | None = None, num_threads: int | None = None) -> np.ndarray:
     """y = max(x, 0); NaN stays NaN.
 
     Args:
@@ -80,7 +80,7 @@ def relu_backward(
 
 @activation("LeakyRelu", lambda x, negative_slope: x.activation("leaky_relu", negative_slope))
 def leaky_relu(
-    x: np.ndarray,
+    x: Any,
     negative_slope: float = LEAKY_RELU_SLOPE,
     *,
     out: np.ndarray | None = None,
@@ -121,9 +121,7 @@ def leaky_relu_backward(
 
 
 @activation("Sigmoid", lambda x: x.activation("sigmoid"))
-def sigmoid(
-    x: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
-) -> np.ndarray:
+def sigmoid(x: Any, *, out: np.ndarray | None = None, num_threads: int | None = None) -> np.ndarray:
     """y = 1 / (1 + exp(-x)), without overflow for any x. Everything else is as for `relu`.
 
     >>> import numpy as np
@@ -148,9 +146,7 @@ def sigmoid_backward(
 
 
 @activation("Tanh", lambda x: x.activation("tanh"), "numpy")
-def tanh(
-    x: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
-) -> np.ndarray:
+def tanh(x: Any, *, out: np.ndarray | None = None, num_threads: int | None = None) -> np.ndarray:
     """y = tanh(x). Everything else is as for `relu`.
 
     >>> import numpy as np
@@ -175,9 +171,7 @@ def tanh_backward(
 
 
 @activation("Relu6", lambda x: x.activation("clipped_relu", 6.0))
-def relu6(
-    x: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
-) -> np.ndarray:
+def relu6(x: Any, *, out: np.ndarray | None = None, num_threads: int | None = None) -> np.ndarray:
     """y = min(max(x, 0), 6); NaN stays NaN. Everything else is as for `relu`.
 
     >>> import numpy as np
@@ -205,7 +199,7 @@ def relu6_backward(
 
 @activation("Elu", lambda x, alpha: x.activation("elu", alpha))
 def elu(
-    x: np.ndarray,
+    x: Any,
     alpha: float = 1.0,
     *,
     out: np.ndarray | None = None,
@@ -244,9 +238,7 @@ def elu_backward(
 
 
 @activation("Selu", lambda x: x.activation("selu"))
-def selu(
-    x: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
-) -> np.ndarray:
+def selu(x: Any, *, out: np.ndarray | None = None, num_threads: int | None = None) -> np.ndarray:
     """y = 1.0507 * elu(x, alpha=1.67326) (Klambauer et al. 2017: preserves mean 0 and variance 1).
 
     Everything else is as for `relu`.
@@ -302,7 +294,7 @@ def exponential_backward(
 
 @activation("Softplus", lambda x: x.activation("softplus"))
 def softplus(
-    x: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
+    x: Any, *, out: np.ndarray | None = None, num_threads: int | None = None
 ) -> np.ndarray:
     """y = log(1 + exp(x)), without overflow for any x. Everything else is as for `relu`.
 
@@ -329,7 +321,7 @@ def softplus_backward(
 
 @activation("Softsign", lambda x: x.activation("softsign"))
 def softsign(
-    x: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
+    x: Any, *, out: np.ndarray | None = None, num_threads: int | None = None
 ) -> np.ndarray:
     """y = x / (1 + |x|). Everything else is as for `relu`.
 
@@ -356,7 +348,7 @@ def softsign_backward(
 
 @activation("HardSigmoid", lambda x: x.activation("hard_sigmoid"))
 def hard_sigmoid(
-    x: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
+    x: Any, *, out: np.ndarray | None = None, num_threads: int | None = None
 ) -> np.ndarray:
     """y = min(max(x + 3, 0), 6) / 6. Everything else is as for `relu`.
 

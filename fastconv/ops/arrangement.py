@@ -363,7 +363,7 @@ def _transposed(x: Spec, axes: Any = None) -> tuple:
     strict=True,
 )
 def transpose(
-    x: np.ndarray,
+    x: Any,
     axes: Any = None,
     *,
     out: np.ndarray | None = None,

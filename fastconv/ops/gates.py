@@ -66,7 +66,7 @@ def bounded_relu_backward(
 
 @activation("Gelu", lambda x, approximate: x.activation("gelu_tanh" if approximate else "gelu"))
 def gelu(
-    x: np.ndarray,
+    x: Any,
     approximate: bool = True,
     *,
     out: np.ndarray | None = None,
@@ -108,9 +108,7 @@ def gelu_backward(
 
 
 @activation("Silu", lambda x: x.activation("silu"))
-def silu(
-    x: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
-) -> np.ndarray:
+def silu(x: Any, *, out: np.ndarray | None = None, num_threads: int | None = None) -> np.ndarray:
     """y = x * sigmoid(x), also called swish. Everything else is as for `relu`.
 
     >>> import numpy as np
@@ -138,7 +136,7 @@ def silu_backward(
 
 @activation("HardSilu", lambda x: x.activation("hard_silu"))
 def hard_silu(
-    x: np.ndarray, *, out: np.ndarray | None = None, num_threads: int | None = None
+    x: Any, *, out: np.ndarray | None = None, num_threads: int | None = None
 ) -> np.ndarray:
     """y = x * hard_sigmoid(x), also called hard swish (Howard et al. 2019).
 

@@ -33,7 +33,7 @@ def _same(x: Spec, axis: Any = -1) -> tuple:
     strict=True,
 )
 def softmax(
-    x: np.ndarray,
+    x: Any,
     axis: Any = -1,
     *,
     out: np.ndarray | None = None,
@@ -94,7 +94,7 @@ def softmax_backward(
     strict=True,
 )
 def log_softmax(
-    x: np.ndarray,
+    x: Any,
     axis: Any = -1,
     *,
     out: np.ndarray | None = None,

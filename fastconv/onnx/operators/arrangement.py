@@ -219,7 +219,7 @@ def gather(node: Node, x: Tensor, indices: Tensor) -> Tensor:
 # ------------------------------------------------------------------------------ padding, repeating
 
 
-_MODES = {"constant": "constant", "reflect": "reflect", "edge": "edge", "wrap": "wrap"}
+_MODES = ("constant", "reflect", "edge", "wrap")
 
 
 @operator("Pad", 2)
@@ -256,7 +256,7 @@ def _padded(node: Node, x: Tensor, pads: Sequence[int], axes: Sequence[int], fil
     if node["mode"] == "constant":
         value = ops.pad(value, widths, constant_values=fill or None)
     else:
-        value = ops.pad(value, widths, mode=_MODES[node["mode"]])
+        value = ops.pad(value, widths, mode=node["mode"])
     return Tensor(value, x.order)
 
 

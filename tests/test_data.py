@@ -395,3 +395,25 @@ def test_windows_of_tuples_are_tuples_of_data_sets():
     ]
     with pytest.raises(ValueError, match="`shift` must be positive, received 0"):
         Dataset.range(3).window(2, shift=0)
+
+
+def test_padded_batches_have_the_largest_size_of_each_batch():
+    pairs = Dataset.range(1, 6).map(lambda n: (np.full((n, 2), n, np.float32), n))
+    batches = list(pairs.padded_batch(2, padding_values=-1))
+    assert [x.shape for x, _ in batches] == [(2, 2, 2), (2, 4, 2), (1, 5, 2)]
+    assert [y.tolist() for _, y in batches] == [[1, 2], [3, 4], [5]]
+    x, _ = batches[0]
+    np.testing.assert_array_equal(x, [[[1, 1], [-1, -1]], [[2, 2], [2, 2]]])
+    assert x.dtype == np.float32
+    assert len(list(pairs.padded_batch(2, drop_remainder=True))) == 2
+    assert pairs.padded_batch(2).cardinality() == 3
+
+
+def test_padded_batches_of_other_ranks_or_given_shapes_are_refused():
+    ranks = Dataset.range(1, 3).map(lambda n: np.zeros((1,) * int(n)))
+    with pytest.raises(ValueError, match=r"must have one number of axes, received \{1, 2\}"):
+        list(ranks.padded_batch(2))
+    with pytest.raises(ValueError, match=r"`padded_shapes` must be None.*received \(3,\)"):
+        ranks.padded_batch(2, (3,))
+    with pytest.raises(TypeError, match="`padding_values` must be a number"):
+        ranks.padded_batch(2, padding_values="0")

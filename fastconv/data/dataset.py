@@ -13,9 +13,9 @@ import numpy as np
 
 from fastconv import runtime
 from fastconv.common import randomness
-from fastconv.common.arguments import normalize_int
+from fastconv.common.arguments import normalize_int, number
 from fastconv.data import passes
-from fastconv.data.elements import as_element, leaves, spec_of, with_leaves
+from fastconv.data.elements import as_element, leaves, padded, spec_of, stacked, with_leaves
 from fastconv.data.passes import Key
 from fastconv.training.dataset import NumberedPasses
 from fastconv.training.prefetch import DEPTH, prefetched
@@ -272,16 +272,49 @@ class Dataset(NumberedPasses):
                 f"`num_parallel_calls` must be None or AUTOTUNE, received {num_parallel_calls!r}"
             )
         size, whole = normalize_int(batch_size, "batch_size"), bool(drop_remainder)
-        count = self.cardinality()
-        if count > 0:
-            count = count // size if whole else -(-count // size)
+        count = self._batches(size, whole)
         if self.indexed:
             return _Derived(
                 (self,),
                 lambda _, key: passes.batched_rows(self.gather, self.rows(key), size, whole),
                 count,
             )
-        return self._derived(partial(passes.batched, size, whole), count)
+        return self._derived(partial(passes.batched, size, whole, stacked), count)
+
+    def padded_batch(
+        self,
+        batch_size: int,
+        padded_shapes: None = None,
+        padding_values: float | None = None,
+        drop_remainder: bool = False,
+    ) -> Dataset:
+        """Return batches of elements of different sizes, each filled up at the ends of its axes to
+        the largest size of its batch with `padding_values`, 0 by default.
+
+        The last batch may be smaller, or is left out with `drop_remainder`. `padded_shapes` must be
+        None: the sizes are those of the batch.
+
+        >>> from fastconv.data import Dataset
+        >>> rows = Dataset.range(1, 4).map(lambda n: [n] * n)
+        >>> [batch.tolist() for batch in rows.padded_batch(2)]
+        [[[1, 0], [2, 2]], [[3, 3, 3]]]
+        """
+        if padded_shapes is not None:
+            raise ValueError(
+                f"`padded_shapes` must be None, the largest sizes of the batch, received "
+                f"{padded_shapes!r}; crop or pad the elements with `map` before `batch`"
+            )
+        fill = 0.0 if padding_values is None else number(padding_values, "padding_values")
+        size, whole = normalize_int(batch_size, "batch_size"), bool(drop_remainder)
+        make = partial(passes.batched, size, whole, partial(padded, fill))
+        return self._derived(make, self._batches(size, whole))
+
+    def _batches(self, size: int, whole: bool) -> int:
+        """Return the number of batches of `size` elements."""
+        count = self.cardinality()
+        if count <= 0:
+            return count
+        return count // size if whole else -(-count // size)
 
     def window(
         self,
@@ -394,12 +427,10 @@ class Dataset(NumberedPasses):
         """Return the elements of this data set, then those of `dataset`."""
         _check_dataset(dataset)
         counts = (self.cardinality(), dataset.cardinality())
-        number = sum(counts) if min(counts) >= 0 else INFINITE_CARDINALITY
+        count = sum(counts) if min(counts) >= 0 else INFINITE_CARDINALITY
         if INFINITE_CARDINALITY not in counts and UNKNOWN_CARDINALITY in counts:
-            number = UNKNOWN_CARDINALITY
-        return _Derived(
-            (self, dataset), lambda one, other, key: chain(one(key), other(key)), number
-        )
+            count = UNKNOWN_CARDINALITY
+        return _Derived((self, dataset), lambda one, other, key: chain(one(key), other(key)), count)
 
     def cache(self, filename: str = "") -> Dataset:
         """Return the same elements, kept in memory from the first complete pass on.

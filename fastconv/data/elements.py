@@ -118,6 +118,28 @@ def _stack(*arrays: Any) -> np.ndarray:
     return np.stack(arrays)
 
 
+def padded(value: float, elements: Sequence[Any]) -> Any:
+    """Return the batch of `elements`, each filled up with `value` at the ends of its axes to the
+    largest size of the batch.
+
+    Raises ValueError if numbers of axes or structures differ.
+    """
+
+    def batch(*arrays: Any) -> np.ndarray:
+        ranks = {np.ndim(array) for array in arrays}
+        if len(ranks) > 1:
+            raise ValueError(
+                f"the elements of a padded batch must have one number of axes, received {ranks}"
+            )
+        largest = map(max, zip(*map(np.shape, arrays), strict=True))
+        rows = np.full((len(arrays), *largest), value, np.result_type(*arrays))
+        for row, array in enumerate(arrays):
+            rows[(row, *map(slice, np.shape(array)))] = array
+        return rows
+
+    return with_leaves(batch, *elements)
+
+
 def spec_of(element: Any) -> Any:
     """Return the `TensorSpec` of every leaf."""
     return with_leaves(lambda leaf: TensorSpec(np.shape(leaf), np.asarray(leaf).dtype), element)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from fastconv.common import randomness
-from fastconv.data.elements import TensorSpec, as_element, leaves, stacked, with_leaves
+from fastconv.data.elements import TensorSpec, as_element, leaves, with_leaves
 from fastconv.training.prefetch import in_parallel
 
 Key = tuple[int, ...]
@@ -131,13 +131,15 @@ def interleaved(
             begin()
 
 
-def batched(size: int, whole: bool, source: Source, key: Key) -> Iterator[Any]:
-    """Yield batches of `size` elements; all of that size if `whole`."""
+def batched(
+    size: int, whole: bool, stack: Callable[[list[Any]], Any], source: Source, key: Key
+) -> Iterator[Any]:
+    """Yield batches of `size` elements, made by `stack`; all of that size if `whole`."""
     elements = source(key)
     while group := list(islice(elements, size)):
         if whole and len(group) < size:
             return
-        yield stacked(group)
+        yield stack(group)
 
 
 def batched_rows(

@@ -88,6 +88,21 @@ def test_the_doctor_names_every_instruction_set_and_tests_the_kernels(capsys):
     assert printed.count("\npassed ") == len(doctor.CHECKS)
 
 
+@pytest.mark.parametrize("line", ["doctor", "filters --list"])
+def test_a_terminal_gets_lines_of_its_width_and_a_file_gets_whole_ones(line, capsys, monkeypatch):
+    monkeypatch.setattr(doctor, "CHECKS", {})
+    assert cli.main(line.split()) == 0
+    whole = capsys.readouterr().out
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    assert cli.main(line.split()) == 0
+    wrapped = capsys.readouterr().out
+    assert wrapped.split() == whole.split()
+    assert len(wrapped.splitlines()) > len(whole.splitlines())
+    for printed in wrapped.splitlines():
+        assert len(printed) < 60 or " " not in printed[24:]  # a long word stays whole
+
+
 def test_the_doctor_reports_a_test_that_fails(capsys, monkeypatch):
     def broken():
         raise RuntimeError("the results differ")

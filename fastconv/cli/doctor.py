@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from fastconv.cli.wrapping import print_wrapped
+
 HELP = "examine the installation and test the kernels"
 DESCRIPTION = (
     "Shows the processor, the instruction sets and why one of them is used, the threads and\n"
@@ -24,14 +26,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     del options
     for name, value in facts():
-        print(f"{name:<18} {value}")
+        print_wrapped(f"{name:<18} ", value)
     failed = []
     for name, check in CHECKS.items():
         try:
             check()
         except Exception as error:
             failed.append(name)
-            print(f"{'FAILED':<18} {name}: {error}")
+            print_wrapped(f"{'FAILED':<18} ", f"{name}: {error}")
         else:
             print(f"{'passed':<18} {name}")
     if failed:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fastconv.cli.errors import InputError, check_writable, checked_input, suggestion
 from fastconv.cli.pictures import SUFFIXES
+from fastconv.cli.wrapping import print_wrapped
 
 HELP = "apply a filter (edges, blur, relief, ...) to a picture"
 DESCRIPTION = (
@@ -48,10 +49,6 @@ def first_line(function: Callable) -> str:
 
 
 def run(options: argparse.Namespace) -> None:
-    import shutil
-    import sys
-    import textwrap
-
     import numpy as np
 
     from fastconv import filters
@@ -60,15 +57,7 @@ def run(options: argparse.Namespace) -> None:
         for name, make in filters.FILTERS.items():
             height, width = make().shape
             size, total = f"{height}x{width}", round(float(make().sum()), 4)
-            numbers = f"{name:<16} {size:<6} sum {abs(total):g}  "
-            line = numbers + first_line(make)
-            width = shutil.get_terminal_size().columns - 1 if sys.stdout.isatty() else len(line)
-            print(
-                textwrap.fill(
-                    line, width, subsequent_indent=" " * len(numbers), break_on_hyphens=False,
-                    break_long_words=False, drop_whitespace=True,
-                )
-            )  # fmt: skip
+            print_wrapped(f"{name:<16} {size:<6} sum {abs(total):<3g}  ", first_line(make))
         return
     if options.filter is not None and options.filter not in filters.FILTERS:
         raise InputError(

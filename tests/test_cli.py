@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import fastconv
-from fastconv import cli, runtime
+from fastconv import cli, layers, models, runtime
 from fastconv.bench import operations, results, suite, tables
 from fastconv.bench.peak import Peak
 from fastconv.bench.timing import Protocol
@@ -284,6 +284,25 @@ def test_bench_prints_every_part(small, capsys):
     assert all(direction in printed for direction in operations.PASSES)
     assert "training step" in printed and "LeNet-5" in printed
     assert runtime.get_num_threads() == before
+
+
+def test_bench_measures_a_model(small, capsys, tmp_path):
+    digit_model().save(tmp_path / "m.keras")
+    arguments = ["bench", str(tmp_path / "m.keras"), "--batch-size", "3", "--quick", "--json"]
+    assert cli.main([*arguments, "--threads", "1,2"]) == 0
+    document = results.checked(json.loads(capsys.readouterr().out), "the output")
+    assert [table["threads"] for table in document["tables"]] == [1, 2]
+    for table in document["tables"]:
+        (row,) = table["rows"]
+        assert (table["part"], row[1:3]) == ("model", ["8x8x1", 3])
+        assert row[3] > 0
+
+
+def test_bench_refuses_models_that_it_cannot_feed(capsys, tmp_path):
+    x = layers.Input((None, None, 1))
+    models.Model(x, layers.Conv2D(2, 3)(x)).save(tmp_path / "m.keras")
+    assert "must be known" in refused(capsys, "bench", str(tmp_path / "m.keras"))
+    assert "--batch-size is for a MODEL" in refused(capsys, "bench", "--batch-size", "2")
 
 
 def test_bench_as_json(small, capsys):

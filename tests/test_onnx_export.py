@@ -7,6 +7,7 @@ import pytest
 
 from fastconv import Input, Model, Sequential, layers, ops
 from fastconv.cli import main
+from fastconv.utils import save_img
 from tests.golden.golden_file import HERE
 
 onnx = pytest.importorskip("onnx")
@@ -218,13 +219,25 @@ def test_arguments_are_checked(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_the_command_reads_and_writes_files(tmp_path, capsys, monkeypatch):
+def test_commands_take_a_file_wherever_they_take_a_model(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    Sequential([Input((8, 8, 1)), layers.Conv2D(2, 3), layers.Flatten()]).save("m.keras")
+    network = [layers.Conv2D(2, 3), layers.Flatten(), layers.Dense(3, activation="softmax")]
+    Sequential([Input((8, 8, 1)), *network]).save("m.keras")
+    save_img("picture.png", np.arange(64).reshape(8, 8, 1), scale=False)
     assert main(["export", "m.keras", "--to", "onnx", "--out", "m.onnx"]) == 0
-    assert main(["summary", "m.onnx"]) == 0
-    assert "Conv2D" in capsys.readouterr().out
-    assert main(["export", "m.onnx", "--to", "onnx", "--out", "again.onnx"]) == 0
+    printed = {}
+    for name in ("m.keras", "m.onnx"):
+        capsys.readouterr()
+        assert main(["predict", name, "picture.png"]) == 0
+        printed[name] = capsys.readouterr().out
+        for command in ("summary", "explain"):
+            assert main([command, name]) == 0
+            assert "Conv2D" in capsys.readouterr().out
+        assert main(["bench", name, "--quick"]) == 0
+        assert "8x8x1" in capsys.readouterr().out
+        for kind, out in (("onnx", "again.onnx"), ("c", "folder"), ("network", "m.fcn")):
+            assert main(["export", name, "--to", kind, "--out", f"{name}.{out}"]) == 0
+    assert printed["m.onnx"] == printed["m.keras"]
     assert main(["export", "m.keras", "--to", "onnx", "--out", "m.pt"]) == 2
 
 

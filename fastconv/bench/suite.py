@@ -17,6 +17,7 @@ from fastconv.bench.operations import Convolution
 from fastconv.bench.peak import Peak
 from fastconv.bench.tables import Table
 from fastconv.bench.timing import Protocol, run_block
+from fastconv.shapes import sample_sizes
 
 CONVOLUTIONS = (
     #           name                 N    H    W    C    K  kernel s  p  groups
@@ -119,6 +120,30 @@ def measure_networks(protocol: Protocol) -> Table:
         images = rng.random((batch, 32, 32, 1), dtype=np.float32)
         add("LeNet-5", "inference", batch, lambda images=images: lenet.predict_on_batch(images))
     table.notes.append("a training step: forward, cross-entropy, accuracy, backward, RMSprop")
+    return table
+
+
+def inputs_of(model: models.Model, batch: int) -> list[np.ndarray]:
+    """Return a batch of random numbers for each input; ValueError for an input of open sizes."""
+    rng = np.random.default_rng(1)
+    shapes = [(batch, *sample_sizes(tensor.shape)) for tensor in model.inputs]
+    return [rng.random(shape, dtype=np.float32) for shape in shapes]
+
+
+def measure_model(
+    model: models.Model, inputs: list[np.ndarray], threads: int, *, quick: bool = False
+) -> Table:
+    """The inference of a model on `threads` threads."""
+    table = Table(
+        f"Inference, float32, {runtime.isa()}, threads: {threads}",
+        ["model", "input", "batch", "ms", "samples/s"],
+    )
+    x = inputs if len(inputs) > 1 else inputs[0]
+    with runtime.num_threads(threads):
+        seconds = _median(lambda: model.predict_on_batch(x), _QUICK if quick else _USUAL)
+    batch = len(inputs[0])
+    shapes = ", ".join("x".join(map(str, array.shape[1:])) for array in inputs)
+    table.add(model.name, shapes, batch, seconds * 1e3, f"{batch / seconds:,.0f}")
     return table
 
 

@@ -6,18 +6,25 @@ import argparse
 import json
 import math
 import sys
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
-from fastconv.cli.errors import InputError
+from fastconv.cli import models
+from fastconv.cli.errors import InputError, check_at_least, checked_input
 
-HELP = "measure convolutions, pooling and small networks on this machine"
+if TYPE_CHECKING:
+    from fastconv.bench.tables import Table
+
+HELP = "measure convolutions, pooling and networks on this machine"
 DESCRIPTION = (
     "Measures a fixed list of convolutions, pooling, a training step and inference on this\n"
-    "machine, against the multiply-add peak of its processor. With --compare the exit code\n"
-    "is 3 if a measurement is slower than the tolerance."
+    "machine, against the multiply-add peak of its processor; with MODEL, the inference of\n"
+    "that model instead. With --compare the exit code is 3 if a measurement is slower than\n"
+    "the tolerance."
 )
 EXAMPLES = [
     "fastconv bench",
+    "fastconv bench digits.onnx --batch-size 16",
     "fastconv bench --quick --threads 1",
     "fastconv bench --json --threads 1,2 > before.json",
     "fastconv bench --threads 1,2 --compare before.json",
@@ -26,6 +33,10 @@ SLOWER = 3  # exit code
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    models.add_model(parser, optional=True)
+    parser.add_argument(
+        "--batch-size", type=int, metavar="N", help="of the inputs of MODEL (default 1)"
+    )
     parser.add_argument(
         "--threads",
         metavar="N,...",
@@ -51,17 +62,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from fastconv import runtime
-    from fastconv.bench import results, suite
+    from fastconv.bench import results
 
     old = None if options.compare is None else _read(options.compare)
     if not options.tolerance >= 0:
         raise InputError(f"--tolerance must be at least 0, received {options.tolerance:g}")
-    made = []
+    measure, made = _measurement(options), []
     for threads in _counts(options.threads) or [runtime.get_num_threads()]:
         with runtime.num_threads(threads):
-            for part, table in zip(
-                suite.PARTS, suite.measure(threads, quick=options.quick), strict=True
-            ):
+            for part, table in measure(threads):
                 made.append((part, threads, table))
                 if not options.json and old is None:
                     table.show()
@@ -69,6 +78,28 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(new, indent=1))
     return 0 if old is None else _compare(old, new, options)
+
+
+def _measurement(options: argparse.Namespace) -> Callable[[int], Iterable[tuple[str, Table]]]:
+    """Return the function (threads) -> (part, table), ... that the arguments choose."""
+    from fastconv.bench import suite
+
+    if options.model is None:
+        for name in ("batch_size", "size", "channels", "classes"):
+            if getattr(options, name) is not None:
+                raise InputError(f"--{name.replace('_', '-')} is for a MODEL")
+        return lambda threads: zip(
+            suite.PARTS, suite.measure(threads, quick=options.quick), strict=True
+        )
+    check_at_least(options, "batch_size")
+    model, batch = models.chosen(options), options.batch_size or 1
+    with checked_input(options.model):
+        inputs = suite.inputs_of(model, batch)
+
+    def measure(threads: int) -> Iterable[tuple[str, Table]]:
+        yield "model", suite.measure_model(model, inputs, threads, quick=options.quick)
+
+    return measure
 
 
 def _compare(old: dict[str, Any], new: dict[str, Any], options: argparse.Namespace) -> int:

@@ -98,10 +98,13 @@ def shape_for(name: str, pictures: tuple[int, int, int], size: int | None) -> tu
     return size, size, channels
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
+def add_model(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
     """A model to look at, by `chosen`."""
     parser.add_argument(
-        "model", metavar="MODEL", help="a .keras or .onnx file, or a network of the zoo"
+        "model",
+        metavar="MODEL",
+        nargs="?" if optional else None,
+        help="a .keras or .onnx file, or a network of the zoo",
     )
     parser.add_argument("--size", type=int, metavar="PIXELS", help="of the input, with the zoo")
     parser.add_argument("--channels", type=int, metavar="N", help="of the input, with the zoo")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import filecmp
+import importlib
 import importlib.util
 import os
 import pkgutil
@@ -54,7 +55,7 @@ def output(*command, **arguments) -> str:
 
 def test_there_is_an_object_for_every_target():
     built = {path.stem for path in (OBJECTS / "kernels").glob("*.o")}
-    floats = {f"target_{isa}" for isa in runtime.compiled_isas()}
+    floats = {f"target_{isa}{x}" for isa in runtime.compiled_isas() for x in ("", "_double")}
     narrow = {name for name in built if name.startswith(("dot_", "bf16_"))}
     assert built == {"dispatch"} | floats | narrow
     assert narrow >= {
@@ -68,11 +69,12 @@ def test_there_is_an_object_for_every_target():
 
 
 @pytest.mark.parametrize("name", runtime.compiled_isas())
-def test_a_target_exports_nothing_but_its_tables(name):
+@pytest.mark.parametrize("suffix, element", [("", "f32"), ("_double", "f64")])
+def test_a_target_exports_nothing_but_its_table(name, suffix, element):
     """A second copy of a helper, compiled for another instruction set, could win at link time."""
-    listed = output("nm", "--defined-only", "--extern-only", OBJECTS / f"kernels/target_{name}.o")
-    symbols = {line.split()[-1] for line in listed.splitlines()}
-    assert symbols == {f"fc_table_f32_{name}", f"fc_table_f64_{name}"}
+    path = OBJECTS / f"kernels/target_{name}{suffix}.o"
+    listed = output("nm", "--defined-only", "--extern-only", path)
+    assert [line.split()[-1] for line in listed.splitlines()] == [f"fc_table_{element}_{name}"]
 
 
 @pytest.mark.parametrize("name", runtime.dot_isas())
@@ -85,16 +87,31 @@ def test_a_target_of_narrow_elements_exports_nothing_but_its_table(name):
             assert symbols == [f"fc_dot_table_{element}_{name}"]
 
 
-def modules() -> list[Path]:
-    suffix = sysconfig.get_config_var("EXT_SUFFIX")
-    return sorted((CHECKOUT / "fastconv/_ext").glob(f"*{suffix}"))
+EXT = CHECKOUT / "fastconv/_ext"
+SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
+CORE = EXT / f"_core{SUFFIX}"
+MODULES = ["_cython_utility", *sorted(path.stem for path in EXT.glob("*.pyx"))]
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: path.name.partition(".")[0])
-def test_a_module_exports_nothing_but_its_entry(path):
-    listed = output("nm", "--dynamic", "--defined-only", path)
+def test_the_modules_are_one_file_that_exports_nothing_but_their_entries():
+    assert list(EXT.glob(f"*{SUFFIX}")) == [CORE]
+    listed = output("nm", "--dynamic", "--defined-only", CORE)
     symbols = {line.split()[-1] for line in listed.splitlines()}
-    assert symbols == {f"PyInit_{path.name.partition('.')[0]}"}
+    assert symbols == {f"PyInit_{name}" for name in MODULES}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_is_found_in_the_file_of_the_core(name):
+    module = importlib.import_module(f"fastconv._ext.{name}")
+    assert Path(module.__file__) == CORE
+    assert importlib.import_module(f"fastconv._ext.{name}") is module
+
+
+def test_a_module_that_is_not_there_is_named():
+    with pytest.raises(ImportError, match="PyInit__nothing"):
+        importlib.import_module("fastconv._ext._nothing")
+    with pytest.raises(ModuleNotFoundError, match="fastconv._ext.nothing"):
+        importlib.import_module("fastconv._ext.nothing")
 
 
 FOLDERS = ("schedule", "operations", "network", "interface")  # of plain C
@@ -151,13 +168,14 @@ WIDE = re.compile(r"%[yz]mm|%k[0-7]\b|\bvfn?m(add|sub)")
     [
         "kernels/dispatch",
         "kernels/target_scalar",
+        "kernels/target_scalar_double",
         *(
             f"{folder}/{name}"
             for folder in FOLDERS
             for name in plain_c(folder)
             if name not in ("schedule", "operations")  # which are data
         ),
-        *(path.name.split(".")[0] for path in modules()),
+        *MODULES,
     ],
 )
 def test_baseline_code_runs_on_any_x86_64(name):
@@ -167,8 +185,9 @@ def test_baseline_code_runs_on_any_x86_64(name):
 
 
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="wide registers are x86-64's")
-def test_avx2_code_holds_no_avx512():
-    path = OBJECTS / "kernels/target_avx2.o"
+@pytest.mark.parametrize("name", ["target_avx2", "target_avx2_double", "dot_avx2"])
+def test_avx2_code_holds_no_avx512(name):
+    path = OBJECTS / f"kernels/{name}.o"
     code = output("objdump", "--disassemble", "--no-show-raw-insn", path)
     assert "%ymm" in code
     assert not re.search(r"%zmm|%k[0-7]\b|%[xy]mm(1[6-9]|2\d|3[01])\b", code)
@@ -176,7 +195,7 @@ def test_avx2_code_holds_no_avx512():
 
 def test_no_flag_changes_values_or_asks_for_this_machine():
     commands = list(OBJECTS.rglob("*.cmd"))
-    assert len(commands) >= len(modules())
+    assert len(commands) > len(MODULES)
     for path in commands:
         command = path.read_text()
         assert "-march=native" not in command
@@ -186,10 +205,11 @@ def test_no_flag_changes_values_or_asks_for_this_machine():
 
 
 @pytest.mark.parametrize("name", runtime.compiled_isas())
-def test_no_kernel_needs_much_of_the_stack(name, setup_py):
+@pytest.mark.parametrize("suffix", ["", "_double"])
+def test_no_kernel_needs_much_of_the_stack(name, suffix, setup_py):
     """Threads with small stacks run every kernel (tests/test_small_stacks.py)."""
     frames = {}
-    for line in (OBJECTS / f"kernels/target_{name}.su").read_text().splitlines():
+    for line in (OBJECTS / f"kernels/target_{name}{suffix}.su").read_text().splitlines():
         place, size, _ = line.split("\t")
         frames[place.rpartition(":")[2]] = int(size)
     assert len(frames) > 100
@@ -332,9 +352,8 @@ def test_a_compiler_without_the_option_may_still_have_openmp(setup_py, tmp_path,
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: path.name.partition(".")[0])
-def test_a_module_declares_that_it_needs_no_gil(path):
-    name = path.name.partition(".")[0]
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_declares_that_it_needs_no_gil(name):
     text = (CHECKOUT / f"build/cython/fastconv/_ext/{name}.c").read_text()
     # The first two definitions are for those who override the last one, the module's own.
     declared = re.findall(r"#define __Pyx_FREETHREADING_COMPATIBLE (\w+)", text)
@@ -346,8 +365,8 @@ def test_a_target_the_compiler_cannot_make_is_left_out(setup_py, tmp_path, capsy
     compiler = setup_py.Compiler([fake_compiler(tmp_path, "-mavx512f")], [])
     units = setup_py.kernel_units(compiler, Path("folder"))
     assert {path.stem for path in units} == {
-        "target_scalar", "target_avx2", "dot_scalar", "dot_avx2", "dot_avx_vnni", "bf16_scalar",
-        "bf16_avx2", "dispatch"
+        "target_scalar", "target_scalar_double", "target_avx2", "target_avx2_double",
+        "dot_scalar", "dot_avx2", "dot_avx_vnni", "bf16_scalar", "bf16_avx2", "dispatch",
     }  # fmt: skip
     flags = units[Path("folder/dispatch.o")][1]
     assert "-DFASTCONV_HAVE_AVX2=1" in flags
@@ -422,18 +441,18 @@ def test_wheel_holds_the_package(wheel):
         names = [name for name in archive.namelist() if ".dist-info/" not in name]
     assert {name.split("/")[0] for name in names} == {"fastconv"}
     kinds = {"".join(Path(name).suffixes[-1:]) for name in names}
-    modules_and_data = {".py", ".pyi", ".pxd", ".so", ".typed", ".gz", ".tar", ".json"}
+    modules_and_data = {".py", ".pyi", ".pxd", ".so", ".typed", ".gz", ".bz2", ".json"}
     page = {".html", ".css", ".js"}  # of `fastconv play`
     c_library = {".h", ".cmake", ".txt", ".pc"}
     assert kinds == modules_and_data | page | c_library
-    assert len([name for name in names if name.endswith(".so")]) == len(modules())
+    assert len([name for name in names if name.endswith(".so")]) == 1
     assert [name for name in names if name.endswith(".pxd")] == ["fastconv/__init__.pxd"]
     assert wheel.stat().st_size < 3_000_000
 
 
 def test_a_wheel_exports_the_sources_of_the_checkout(wheel, tmp_path, monkeypatch):
     with zipfile.ZipFile(wheel) as archive:
-        packed = Path(archive.extract("fastconv/_ext/sources.tar", tmp_path))
+        packed = Path(archive.extract("fastconv/_ext/sources.tar.bz2", tmp_path))
     compiled_files = library.copy_sources(tmp_path / "checkout")
     monkeypatch.setattr(library, "ARCHIVE", packed)
     assert library.copy_sources(tmp_path / "wheel") == compiled_files

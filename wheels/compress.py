@@ -29,7 +29,7 @@ class Zopfli:
 @functools.cache  # most files are the same in all wheels
 def deflated(data: bytes) -> bytes:
     # zlib's format is a DEFLATE stream between a header of 2 bytes and a checksum of 4.
-    return compress(data, numiterations=5, blocksplittingmax=0)[2:-4]
+    return compress(data, numiterations=15, blocksplittingmax=0)[2:-4]
 
 
 def recompressed(wheel: Path) -> None:

@@ -16,7 +16,7 @@ from fastconv.export.program import Record
 from fastconv.ops import compiled
 
 SOURCES = Path(compiled.__file__).parents[1] / "_ext"
-ARCHIVE = SOURCES / "sources.tar"  # these folders and more, in an installed package: setup.py
+ARCHIVE = SOURCES / "sources.tar.bz2"  # these folders and more, in an installed package: setup.py
 _FOLDERS = ("kernels", "schedule", "operations", "network")
 _SUFFIXES = (".h", ".inc", ".c")
 

@@ -280,6 +280,46 @@ def run_dense(problems: Problems, dtype) -> None:
         p.run(f"dense update {label}", update, w, w, b)
 
 
+def run_recurrent(problems: Problems, dtype) -> None:
+    p = problems
+    for _ in range(20):
+        batch, steps, units = p.number(1, 20), p.number(1, 5), p.number(1, 140)
+        gates = p.one_of((3, 4))
+        whole, last = (batch, steps, units), (batch, units)
+        x, dy = p.normal((batch, steps, gates * units), dtype), p.normal(whole, dtype)
+        r, h = p.normal((units, gates * units), dtype) / 8, p.normal(last, dtype)
+        c = p.normal(last, dtype) if gates == 4 else None
+        bias = p.normal(gates * units, dtype) if gates == 3 else None
+        reverse = bool(p.number(0, 1))
+        label = f"{np.dtype(dtype)} {batch}x{steps}x{units}, {gates} gates"
+
+        def forward(given, y, before, kept, o=(r, h, c, bias), x=x, reverse=reverse):
+            given[...] = x
+            cells, part = (kept, None) if o[2] is not None else (None, kept)
+            return compiled.RecurrentForward(given, *o, y, cells, before, part, reverse)
+
+        p.run(f"recurrent {label}", forward, x, dy, dy, dy)
+        given, y, before, kept = (np.empty_like(array) for array in (x, dy, dy, dy))
+        forward(given, y, before, kept).run(1)
+
+        def backward(
+            changed, inner, dh, dc, o=(given, before, kept, dy), r=r, h=h, c=c, reverse=reverse
+        ):
+            given, before, kept, dy = o
+            changed[...], is_lstm = given, c is not None
+            cells, part = (kept, None) if is_lstm else (None, kept)
+            if is_lstm:
+                inner[...] = 0
+            else:
+                dc[...] = 0
+            return compiled.RecurrentBackward(
+                changed, r, h, c, dy, h if is_lstm else None, cells, before, part,
+                None if is_lstm else inner, dh, dc if is_lstm else None, reverse,
+            )  # fmt: skip
+
+        p.run(f"recurrent backward {label}", backward, x, x, h, h)
+
+
 ROW_LOSSES = (
     compiled.MeanSquaredError,
     compiled.CrossEntropy,
@@ -442,6 +482,7 @@ FAMILIES = {
     "large": run_large,
     "pool": run_pool,
     "dense": run_dense,
+    "recurrent": run_recurrent,
     "rows": run_rows,
     "networks": run_networks,
 }

@@ -391,10 +391,55 @@ def run_optim(dtype) -> None:
             )
 
 
+def run_recurrent(dtype) -> None:
+    """LSTM and GRU: tails of vectors, of tiles of sequences and of panels of units."""
+    from fastconv.ops import compiled
+
+    generator = np.random.default_rng(6)
+    absent = dict.fromkeys(("h", "c", "bias", "cells", "before", "part"))
+    for batch, steps, units, gates in (
+        (1, 2, 1, 4), (3, 3, 17, 4), (9, 2, 33, 4), (5, 1, 130, 4),
+        (1, 2, 1, 3), (3, 3, 17, 3), (9, 2, 33, 3), (5, 1, 130, 3),
+    ):  # fmt: skip
+
+        def normal(*shape, generator=generator):
+            return generator.standard_normal(shape).astype(dtype)
+
+        whole, last = (batch, steps, units), (batch, units)
+        inputs = {"r": normal(units, gates * units), "h": normal(*last)}
+        inputs |= {"c": normal(*last)} if gates == 4 else {"bias": normal(gates * units)}
+        given = normal(batch, steps, gates * units)
+        kept = ("before", "cells" if gates == 4 else "part")
+        results = {"gates": given} | {name: blank(whole, dtype) for name in ("y", *kept)}
+        label = f"recurrent {np.dtype(dtype)} {batch}x{steps}x{units}, {gates} gates"
+
+        def forward(**arrays):
+            return compiled.RecurrentForward(**absent | arrays)
+
+        check(label, forward, inputs, results)
+        check(f"{label}, inference", forward, inputs, {"gates": given, "y": blank(whole, dtype)})
+        run = {name: array.copy() for name, array in results.items()}
+        forward(**inputs, **run).run(1)
+        inputs |= {name: run[name] for name in kept} | {"dy": normal(*whole)}
+        inputs.pop("bias", None)
+        changed = {"gates": run["gates"], "dh": blank(last, dtype)}
+        if gates == 4:
+            inputs["dc_last"], changed["dc"] = normal(*last), blank(last, dtype)
+        else:
+            changed["inner"] = blank(given.shape, dtype)
+
+        def backward(**arrays):
+            names = ("c", "dc_last", "cells", "before", "part")
+            return compiled.RecurrentBackward(**dict.fromkeys(names) | arrays)
+
+        check(f"{label}, backward", backward, inputs, changed)
+
+
 FAMILIES = {
     "conv": run_conv,
     "pool": run_pool,
     "dense": run_dense,
+    "recurrent": run_recurrent,
     "elementwise": run_elementwise,
     "optim": run_optim,
 }

@@ -16,7 +16,7 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
 
 from fastconv._ext._algorithm cimport ConvPass, algorithm_code
-from fastconv._ext._core cimport fused_activation_code, operations, pointer, schedule
+from fastconv._ext._core cimport last_activation_code, operations, pointer, schedule
 from fastconv._ext._kernels cimport (
     FC_BACKWARD_INPUT,
     FC_BACKWARD_KERNEL,
@@ -223,7 +223,7 @@ cdef class DirectForward(_Problems):
         self._allocate(1)
         cdef fc_conv *p = &self.c.parts[0].problem
         operations.describe_direct_forward(&self.c, &chosen.sizes)
-        p.activation, p.slope = fused_activation_code(activation), slope
+        p.activation, p.slope = last_activation_code(activation, pool is not None), slope
         p.pool = _pool_code(chosen.geometry, pool)
         _check_residual(chosen, residual, y, pool)
         p.residual = pointer(residual)
@@ -422,7 +422,7 @@ cdef class WinogradForward(_Winograd):
         self._begin(chosen, (x, w, b, y, residual), w)
         cdef fc_winograd *p = &self.c.problem
         p.pool = _pool_code(chosen.geometry, pool)
-        p.activation, p.slope = fused_activation_code(activation), slope
+        p.activation, p.slope = last_activation_code(activation, pool is not None), slope
         p.x, p.bias, p.y, p.residual = pointer(x), pointer(b), pointer(y), pointer(residual)
         operations.prepare_winograd(&self.c)
 

@@ -45,3 +45,4 @@ cdef void *pointer(array) except? NULL
 # convolution or dense product.
 cdef int activation_code(str name) except -1
 cdef int fused_activation_code(str name) except -1
+cdef int last_activation_code(str name, bint pools) except -1

@@ -22,4 +22,5 @@ VARIANTS: tuple[str, ...]
 def set_variants(forced: Iterable[str] = (), forbidden: Iterable[str] = ()) -> None: ...
 
 FUSIBLE: frozenset[str]
+ONE_PARAMETER: frozenset[str]
 KEEPS_INPUT: frozenset[str]

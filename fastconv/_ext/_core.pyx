@@ -17,6 +17,7 @@ from fastconv._ext._kernels cimport (
     FC_VARIANT_COUNT,
     FC_BOUNDED_RELU,
     FC_CAN_FUSE,
+    FC_ONE_PARAMETER,
     FC_CLIPPED_RELU,
     FC_ELU,
     FC_EXPONENTIAL,
@@ -393,9 +394,10 @@ cdef dict _activations = {
     "bounded_relu": FC_BOUNDED_RELU,
 }
 
-# Activations that can be fused into a convolution or dense product,
-# and those whose gradient needs the input.
+# Activations that can be fused into a convolution or dense product, those that can end a
+# convolution without a backward pass, and those whose gradient needs the input.
 FUSIBLE = frozenset(name for name, code in _activations.items() if code <= FC_CAN_FUSE)
+ONE_PARAMETER = frozenset(name for name, code in _activations.items() if code <= FC_ONE_PARAMETER)
 KEEPS_INPUT = frozenset(name for name, code in _activations.items() if code >= FC_KEEPS_INPUT)
 
 
@@ -406,10 +408,19 @@ cdef int activation_code(str name) except -1:
     return code
 
 
-cdef int fused_activation_code(str name) except -1:
+cdef int _code_among(str name, names) except -1:
     code = activation_code(name)
-    if code > FC_CAN_FUSE:
+    if name not in names:
         raise ValueError(
-            f"activation {name!r} cannot be fused; expected one of {', '.join(sorted(FUSIBLE))}"
+            f"activation {name!r} cannot be fused; expected one of {', '.join(sorted(names))}"
         )
     return code
+
+
+cdef int fused_activation_code(str name) except -1:
+    return _code_among(name, FUSIBLE)
+
+
+cdef int last_activation_code(str name, bint pools) except -1:
+    """That of an activation at the end of a convolution, before its pooling if it `pools`."""
+    return _code_among(name, FUSIBLE if pools else ONE_PARAMETER)

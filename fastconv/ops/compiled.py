@@ -58,7 +58,7 @@ from fastconv._ext._conv import (
     conv2d_forward,
     residues,
 )
-from fastconv._ext._core import FUSIBLE, KEEPS_INPUT
+from fastconv._ext._core import FUSIBLE, KEEPS_INPUT, ONE_PARAMETER
 from fastconv._ext._dense import (
     DenseBackwardInput,
     DenseBackwardKernel,
@@ -143,6 +143,7 @@ __all__ = [
     "NETWORK_MAGIC",
     "NETWORK_WORDS",
     "NO_ARRAY",
+    "ONE_PARAMETER",
     "RECORD_KINDS",
     "RULES",
     "SETTINGS",

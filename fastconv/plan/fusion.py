@@ -40,12 +40,12 @@ def inference_graph(graph: Graph) -> Graph:
 
 
 def fuse_forward(graph: Graph) -> Graph:
-    """Return the fused graph for passes without a backward pass: with poolings and additions inside
-    convolutions, whose input the gradient would need, and with chains that are activations, whose
-    gradient at 0 may be another, as activations."""
+    """Return the fused graph for passes without a backward pass: with poolings, additions and all
+    activations inside convolutions, whose input the gradient would need, and with chains that are
+    activations, whose gradient at 0 may be another, as activations."""
     nodes = [replace(node, operation=as_activation(node.operation)) for node in graph.nodes]
     graph = _join(replace(graph, nodes=nodes), _with_activation)
-    return _with_additions(_join(graph, _with_pooling))
+    return _join(_with_additions(_join(graph, _with_pooling)), _with_last_activation)
 
 
 def _simple(graph: Graph, mode: str) -> Graph:
@@ -145,6 +145,15 @@ def _with_activation(maker: Operation, operation: Operation) -> Operation | None
     ):
         return replace(maker, activation=operation)
     return None
+
+
+def _with_last_activation(maker: Operation, operation: Operation) -> Operation | None:
+    if not isinstance(maker, operations.Convolution) or not isinstance(
+        operation, operations.Activation
+    ):
+        return None
+    plain = maker.activation is None and maker.pooling is None
+    return replace(maker, activation=operation) if plain and operation.has_one_parameter else None
 
 
 def _with_normalization(maker: Operation, operation: Operation) -> Operation | None:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from fastconv._ext._core import FUSIBLE, KEEPS_INPUT
+from fastconv._ext._core import FUSIBLE, KEEPS_INPUT, ONE_PARAMETER
 from fastconv.parameters import Variable
 from fastconv.plan.functions import Elementwise, FunctionCall
 from fastconv.plan.rules import Penalty
@@ -38,6 +38,11 @@ class Activation:
     def fusible(self) -> bool:
         """Whether it can be the epilogue of a convolution or dense operation."""
         return self.kind in FUSIBLE
+
+    @property
+    def has_one_parameter(self) -> bool:
+        """Whether it can be the epilogue of a convolution without a backward pass."""
+        return self.kind in ONE_PARAMETER
 
     @property
     def keeps_input(self) -> bool:

@@ -60,6 +60,9 @@ static inline vec v_pow2(vec n)
     __m512i e = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
     return _mm512_castsi512_ps(_mm512_slli_epi32(e, 23));
 }
+/* a * 2^n for integral n, rounded once */
+#define FC_VECTOR_SCALE
+static inline vec v_scale(vec a, vec n) { return _mm512_scalef_ps(a, n); }
 #endif
 
 static inline mask FC(tail_mask)(int64_t n) { return (mask)((1u << n) - 1u); }

@@ -31,4 +31,5 @@
 #define v_store_part FC(v_store_part)
 #define v_round FC(v_round)
 #define v_pow2 FC(v_pow2)
+#define v_scale FC(v_scale)
 #define m_and FC(m_and)

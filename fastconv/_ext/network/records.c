@@ -10,9 +10,9 @@ fc_op *fc_build_convolution(fc_builder *b)
     fc_geometry g;
     read_geometry(b, &g);
     const int algorithm = read_algorithm(b, &g, FC_FORWARD);
-    const int activation = code_at(b, AFTER_ALGORITHM, FC_CAN_FUSE);
+    const int activation = code_at(b, AFTER_ALGORITHM, FC_ONE_PARAMETER);
     const int pool = code_at(b, AFTER_ALGORITHM + 1, FC_POOL_AVERAGE);
-    if (pool && (g.groups != 1 || g.out_h % 2 || g.out_w % 2))
+    if (pool && (g.groups != 1 || g.out_h % 2 || g.out_w % 2 || activation > FC_CAN_FUSE))
         b->status = FC_NETWORK_DAMAGED;
     if (b->status)
         return NULL;

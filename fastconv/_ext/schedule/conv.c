@@ -18,7 +18,7 @@ static int streams_output(const fc_target *t, const fc_conv *p)
     const int64_t bytes = p->batch * p->out_h * p->out_w * p->filters * p->groups * t->element_size;
     const int whole_lines = (uintptr_t)p->y % 64 == 0 && p->y_sw * t->element_size % 64 == 0 &&
                             p->filters * t->element_size % 64 == 0;
-    const int possible = whole_lines && !p->pool && p->activation <= FC_LEAKY_RELU &&
+    const int possible = whole_lines && !p->pool && fc_in_registers(p->activation) &&
                          reduction <= FC_STREAM_REDUCTION;
     return fc_decide(t, FC_VARIANT_nontemporal, possible, bytes > FC_STREAM_BYTES);
 }
@@ -38,7 +38,7 @@ static int uses_few_filters(const fc_target *t, const fc_conv *p)
  * window, and one pass must complete the sums. */
 static int pools_in_registers(const fc_target *t, const fc_conv *p)
 {
-    const int possible = p->pool && !p->few_filters && p->activation <= FC_LEAKY_RELU &&
+    const int possible = p->pool && !p->few_filters && fc_in_registers(p->activation) &&
                          p->taps <= p->tap_block && p->run <= p->run_block &&
                          t->rows[t->panel_vectors - 1] >= 4;
     return fc_decide(t, FC_VARIANT_register_pooling, possible, 1);

@@ -11,15 +11,25 @@
 #include <stdint.h>
 
 /* Activations (activation.inc).  Kinds up to FC_CAN_FUSE can be fused into the epilogue of a
- * convolution or dense product.  The gradients of kinds from FC_KEEPS_INPUT on are computed from
+ * convolution or dense product, kinds up to FC_ONE_PARAMETER into that of a convolution without a
+ * backward pass.  The gradients of kinds from FC_KEEPS_INPUT on are computed from
  * the input, those of all others from the output. */
 enum {
     FC_LINEAR, FC_RELU, FC_LEAKY_RELU, FC_SIGMOID, FC_TANH, FC_CLIPPED_RELU,
     FC_ELU, FC_SELU, FC_EXPONENTIAL, FC_SOFTPLUS, FC_SOFTSIGN, FC_HARD_SIGMOID,
     FC_GELU, FC_GELU_TANH, FC_SILU, FC_HARD_SILU, FC_MISH, FC_BOUNDED_RELU,
     FC_CAN_FUSE = FC_CLIPPED_RELU,
+    FC_ONE_PARAMETER = FC_MISH,
     FC_KEEPS_INPUT = FC_GELU
 };
+
+/* Whether micro-kernels apply an activation while the sums are in registers.  An exponential takes
+ * dozens of operations, too many to spend on the empty lanes of a layer with six filters: others
+ * are applied to the output of an item while it is in cache. */
+static inline int fc_in_registers(int activation)
+{
+    return activation <= FC_LEAKY_RELU || activation == FC_CLIPPED_RELU;
+}
 
 /* An activation gradient, fused into the operation that writes dx: dx is multiplied by the
  * derivative of the activation at `output`, the activation's output, which has the shape of dx.

@@ -85,7 +85,8 @@ static void cut_tiles(fc_winograd *p)
 static int writes_past_caches(const fc_target *t, const fc_winograd *p)
 {
     const int possible = t->lanes * t->element_size == 64 && p->sampling != FC_WINO_SPREAD &&
-                         p->filters % t->lanes == 0 && (uintptr_t)p->y % 64 == 0;
+                         p->activation <= FC_CAN_FUSE && p->filters % t->lanes == 0 &&
+                         (uintptr_t)p->y % 64 == 0;
     const int64_t bytes = p->batch * p->out_h * p->out_w * p->filters * t->element_size;
     return fc_decide(t, FC_VARIANT_nontemporal, possible, bytes >= FC_STREAM_BYTES);
 }

@@ -136,7 +136,8 @@ def _sources() -> Iterator[tuple[str, bytes]]:
 def _is_needed(name: str) -> bool:
     """Whether a network may need the file: none needs the kernels of narrow elements."""
     folder, _, file = name.partition("/")
-    return folder in _FOLDERS and not file.startswith(("dot", "simd_dot"))
+    narrow = ("dot", "bf16", "bfloat16", "simd_dot", "simd_bf16")
+    return folder in _FOLDERS and not file.startswith(narrow)
 
 
 def used_kernels(records: Iterable[Record]) -> dict[str, set[str]]:

@@ -199,6 +199,9 @@ def _totals(model: Summarized) -> list[str]:
     quantization = getattr(model, "quantization", None)
     if quantization is not None:
         lines.append(f"[bold] Quantized to int8: [/]{len(quantization)} kernels")
+    computes = getattr(model, "compute_dtype", "float32")
+    if computes != "float32":
+        lines.append(f"[bold] Computes in: [/]{computes}")
     return lines
 
 

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -6,6 +7,7 @@ from fastconv._ext._program import FilterOp, Op
 from fastconv.shapes import Conv2DGeometry, Pool2DGeometry
 
 class BFloat16Convolution(FilterOp):
+    renew: Callable[[], None] | None
     def __init__(
         self,
         geometry: Conv2DGeometry,
@@ -16,7 +18,9 @@ class BFloat16Convolution(FilterOp):
         low: float = ...,
         high: float = ...,
         residual: np.ndarray | None = None,
+        scale: np.ndarray | None = None,
     ) -> None: ...
+    def invalidate(self) -> None: ...
     def details(self) -> dict[str, Any]: ...
 
 class _Conversion(Op):

@@ -44,17 +44,24 @@ _EITHER = (np.uint16, np.float32)
 
 @cython.final
 cdef class BFloat16Convolution(FilterOp):
-    """y = limit(conv2d(x, w) + bias + residual), rounded to even if y is bfloat16.
+    """y = limit(scale * conv2d(x, w) + bias + residual), rounded to even if y is bfloat16.
 
-    x (N, H, W, C) bfloat16, w (KH, KW, C / groups, K) and bias (K,) float32, y (N, OH, OW, K)
-    bfloat16 or float32, residual of the shape of y, bfloat16; limit(v) = min(max(v, low), high).
+    x (N, H, W, C) bfloat16, w (KH, KW, C / groups, K), scale and bias (K,) float32, y (N, OH, OW,
+    K) bfloat16 or float32, residual of the shape of y, bfloat16; limit(v) = min(max(v, low), high).
     """
 
     cdef fc_dot_op c
     cdef ConvPass chosen
+    cdef public object renew  # computes scale and bias again; None if they are variables
+
+    def invalidate(self):
+        if self.renew is not None:
+            self.renew()
+        FilterOp.invalidate(self)
 
     def __init__(
-        self, geometry, x, w, bias, y, float low=-np.inf, float high=np.inf, residual=None
+        self, geometry, x, w, bias, y, float low=-np.inf, float high=np.inf, residual=None,
+        scale=None
     ):
         self.chosen = ConvPass(geometry, "forward", np.float32, "direct", True)
         g = self.chosen.geometry
@@ -63,15 +70,18 @@ cdef class BFloat16Convolution(FilterOp):
         _check("w", w, (np.float32,), shape)
         if bias is not None:
             _check("bias", bias, (np.float32,), (g.filters,))
+        if scale is not None:
+            _check("scale", scale, (np.float32,), (g.filters,))
         _check("y", y, _EITHER, (g.batch, g.out_h, g.out_w, g.filters))
         if residual is not None:
             _check("residual", residual, (np.uint16,), y.shape)
-        _bind(self, &self.c.filters.op, (x, w, bias, residual, y))
+        _bind(self, &self.c.filters.op, (x, w, scale, bias, residual, y))
         self.c.kernels = current_dot_table(FC_BF16)
         cdef fc_dot *p = &self.c.problem
         schedule.describe_forward(&self.chosen.sizes, &p.conv, &self.c.view)
         p.conv.x, p.conv.bias, p.conv.y = pointer(x), pointer(bias), pointer(y)
         self.c.view.w = pointer(w)
+        p.scale = <const float *> pointer(scale)
         p.residual, p.residual_scale = pointer(residual), 1.0
         p.low, p.high, p.wide = low, high, y.dtype == np.float32
         operations.prepare_dot(&self.c)

@@ -90,6 +90,11 @@ def inference(model: Model, batch_size: int) -> Listing:
             f"{model.name!r} is quantized, which is not exported as C: export the float32 model "
             "before `quantize`"
         )
+    if model.compute_dtype != "float32":
+        raise ValueError(
+            f"{model.name!r} computes in {model.compute_dtype}, which is not exported as C: export "
+            "the float32 model"
+        )
     plan = Plan(model.graph(), batch_size, model.parameters)
     return Listing(batch_size, records_of(plan), plan.inputs, plan.outputs)
 

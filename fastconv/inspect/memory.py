@@ -81,7 +81,7 @@ def memory_of(model: Model, batch_size: int, activations: int) -> Memory:
     scratch = predicting.scratch_bytes_on(threads)
     arena = predicting.peak_bytes
     del predicting
-    graph = replace(graph, quantization=None)  # training needs float32
+    graph = replace(graph, quantization=None, compute_dtype="float32")  # training needs float32
     training = Plan(graph, batch_size, parameters, mode="train", losses=_losses(graph))
     weights = parameters.values.nbytes
     trained = bool(parameters.trainable_slices())

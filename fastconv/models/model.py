@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fastconv.common import randomness
+from fastconv.common.arguments import choice
 from fastconv.common.keywords import explain_keywords
 from fastconv.common.naming import is_builtin, numbered
 from fastconv.common.overriding import definer
@@ -30,7 +31,7 @@ from fastconv.layers.function import FunctionLayer
 from fastconv.layers.network import Network
 from fastconv.layers.symbolic import Call, SymbolicTensor
 from fastconv.layers.tracing import Tracer
-from fastconv.models import quantizing, sharing
+from fastconv.models import precision, quantizing, sharing
 from fastconv.models.configuration import (
     functional_config,
     functional_from_config,
@@ -442,7 +443,11 @@ class Model(Trainer, OpenSizes, Layer):
         the plan. `input_shapes` are those of the inputs, if the model leaves sizes open.
         """
         network = self.network if input_shapes is None else self.network_for(input_shapes)
-        return replace(network.graph(training), quantization=self._quantization)
+        return replace(
+            network.graph(training),
+            quantization=self._quantization,
+            compute_dtype=self.compute_dtype,
+        )
 
     def inner_network(self, call: Call, training: bool | None) -> Network | None:
         if self._tracer is not None:
@@ -680,7 +685,53 @@ class Model(Trainer, OpenSizes, Layer):
         self._draws = state["draws"]
         self._plans.clear()  # they use the layers' old random streams
 
-    # Quantization ---------------------------------------------------------------------------------
+    # Lower precision ------------------------------------------------------------------------------
+
+    @explain_keywords
+    def astype(self, dtype: Any, *, allow_emulation: bool = False) -> Model:
+        """Return a copy that computes in `dtype`, for `predict` and `evaluate`.
+
+        In bfloat16, convolutions and dense layers read and multiply elements of 16 bits with the
+        range of float32 and 8 bits of precision: their kernels, rounded, and activations, which
+        max-pooling and additions between them read as such, too. Sums, biases, batch normalization
+        and all other layers are float32. Files of the copy store the kernels in half the bytes.
+        Results are the same bits on any number of threads, and those of the layers in bfloat16 on
+        every instruction set.
+
+        The copy has its own weights; a copy in bfloat16 cannot be trained, and a model that
+        contains it as a layer computes in float32.
+
+        Args:
+            dtype: "bfloat16", or "float32" for a plain copy.
+            allow_emulation: compute in bfloat16 also on a machine without instructions for it (of
+                this version, avx512_bf16), with a warning.
+
+        Raises:
+            ValueError: another dtype, or the model is quantized or not built.
+            RuntimeError: the machine has no instructions for bfloat16, and would be slower than in
+                float32, without `allow_emulation`.
+
+        >>> import numpy as np
+        >>> from fastconv import layers, models
+        >>> x = np.random.default_rng(1).normal(size=(4, 8, 8, 3)).astype("float32")
+        >>> model = models.Sequential([layers.Input((8, 8, 3)), layers.Conv2D(8, 3)])
+        >>> half = model.astype("bfloat16")  # doctest: +SKIP
+        >>> half.compute_dtype  # doctest: +SKIP
+        'bfloat16'
+        """
+        return precision.astype(self, dtype, allow_emulation)
+
+    def set_compute_dtype(self, dtype: str) -> None:
+        """Compute in "float32" or "bfloat16"."""
+        self.compute_dtype = dtype
+        self._plans.clear()
+
+    def restore_compute_dtype(self, dtype: Any) -> None:
+        """Take the dtype from a file; ValueError for an unknown one, a warning if it is slow."""
+        choice(dtype, "compute_dtype", precision.COMPUTE_DTYPES)
+        if dtype == "bfloat16":
+            precision.check_speed(self, allow_emulation=True)
+        self.set_compute_dtype(dtype)
 
     @property
     def quantization(self) -> Quantization | None:
@@ -846,6 +897,8 @@ class Model(Trainer, OpenSizes, Layer):
         described = described | {"compile_config": given or {}}
         if self._quantization is not None:
             described["quantization"] = quantizing.to_config(self._quantization)
+        if self.compute_dtype != "float32":
+            described["compute_dtype"] = self.compute_dtype
         return described
 
     def get_config(self) -> dict[str, Any]:

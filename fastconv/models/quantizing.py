@@ -71,6 +71,8 @@ def quantize(
     batch_size = normalize_int(batch_size, "batch_size")
     if model.quantization is not None:
         raise ValueError(f"{model.name!r} is quantized already")
+    if model.compute_dtype != "float32":
+        raise ValueError(f"{model.name!r} computes in {model.compute_dtype}: quantize the original")
     if calibration is None:
         raise ValueError("`calibration` must be given: samples like those of the training data")
     model._build_on(calibration)

@@ -62,6 +62,11 @@ def exported(model: Model, opset: int | None = None) -> ModelProto:
             f"{model.name!r} is quantized, which is not written as ONNX: write the float32 model "
             "before `quantize`"
         )
+    if model.compute_dtype != "float32":
+        raise ValueError(
+            f"{model.name!r} computes in {model.compute_dtype}, which is not written as ONNX: "
+            "write the float32 model"
+        )
     if any(None in tensor.shape[1:] for tensor in model.inputs):
         shapes = [tensor.shape for tensor in model.inputs]
         raise ValueError(f"`model` must have inputs of known sizes, received {shapes}")

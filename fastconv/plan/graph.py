@@ -44,6 +44,7 @@ class Graph:
     outputs: list[int] = field(default_factory=list)
     # Of a quantized model, `fastconv.plan.quantization`; plans for training refuse it.
     quantization: Quantization | None = None
+    compute_dtype: str = "float32"  # or "bfloat16", `fastconv.plan.bfloat16`; refused likewise
     _calls: Counter[Any] = field(default_factory=Counter)
 
     def input(self, shape: Sequence[int]) -> int:

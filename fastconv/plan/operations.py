@@ -438,6 +438,28 @@ class Quantized:
 
 
 @dataclass(frozen=True)
+class Narrow:
+    """float32 -> bfloat16."""
+
+
+@dataclass(frozen=True)
+class Widen:
+    """bfloat16 -> float32."""
+
+
+@dataclass(frozen=True)
+class InBFloat16:
+    """`operation`, without activation and pooling, on bfloat16; with `adds`, the sum with a second
+    input; then the limits `low` and `high`. The output is float32 if `wide`, else bfloat16."""
+
+    operation: Convolution | Dense
+    wide: bool
+    adds: bool = False
+    low: float = -math.inf
+    high: float = math.inf
+
+
+@dataclass(frozen=True)
 class Loss:
     """The end of a training or test plan: predictions and targets -> one number per row.
 
@@ -475,7 +497,9 @@ Operation = (
     | GaussianNoise
     | GlobalPooling
     | GroupNormalization
+    | InBFloat16
     | Merge
+    | Narrow
     | PReLU
     | Pooling
     | Dense
@@ -492,6 +516,7 @@ Operation = (
     | Transpose
     | TransposedConvolution
     | Weight
+    | Widen
 )
 
 # Outside of training: the identity, or their attribute `still`.
@@ -540,7 +565,7 @@ def variables_of(operation: Operation) -> list[Variable]:
     """Return the weights of an operation, trainable or not."""
     if isinstance(operation, Custom):
         return list(operation.layer.weights)
-    if isinstance(operation, Quantized):
+    if isinstance(operation, (InBFloat16, Quantized)):
         return variables_of(operation.operation)
     if isinstance(operation, (Elementwise, FunctionCall)):
         return operation.variables

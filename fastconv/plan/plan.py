@@ -14,6 +14,7 @@ from fastconv.common.arrays import aligned_zeros, read_only
 from fastconv.parameters import AnyParameters, Variable
 from fastconv.plan import operations
 from fastconv.plan.autodiff import Autodiff
+from fastconv.plan.bfloat16 import narrow
 from fastconv.plan.fusion import Output, fuse, fuse_forward, fuse_losses
 from fastconv.plan.graph import Graph
 from fastconv.plan.lowering import LossTensors, Lowering, Part, Random, lower_loss
@@ -277,6 +278,13 @@ def _fused(
                 "model, and quantize it again"
             )
         network = quantize(network, graph.quantization)
+    if graph.compute_dtype == "bfloat16":
+        if mode in ("forward", "train"):
+            raise ValueError(
+                "a model in bfloat16 cannot be trained or called as in training: train the float32 "
+                "model, and call `astype` again"
+            )
+        network = narrow(network)
     if mode != "train":
         network = fuse_forward(network)
     return fuse_losses(network, losses or [None] * len(graph.outputs))

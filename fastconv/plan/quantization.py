@@ -16,6 +16,7 @@ the scales. The weights of the model stay float32 and lie on the grid of these i
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -97,7 +98,7 @@ def sums(graph: Graph, paths: set[str]) -> dict[int, tuple[Node, int]]:
         if _passes(maker.operation):
             return on_integers(maker.inputs[0])
         return value in ends or (
-            _has_kernel(maker.operation, paths) and _bounds(maker.operation) is not None
+            _has_kernel(maker.operation, paths) and bounds_of(maker.operation) is not None
         )
 
     for node in graph.nodes:
@@ -123,7 +124,7 @@ def sums(graph: Graph, paths: set[str]) -> dict[int, tuple[Node, int]]:
 
 def quantize(graph: Graph, quantization: Quantization) -> Graph:
     """Return the fused `graph` with the operations in `quantization` on integers."""
-    return _Rewriter(graph, quantization).result()
+    return _Quantizer(graph, quantization).result()
 
 
 def _has_kernel(operation: Any, paths: set[str]) -> bool:
@@ -136,7 +137,7 @@ def _passes(operation: Operation) -> bool:
     return is_pool or isinstance(operation, operations.Reshape)
 
 
-def _bounds(operation: Operation) -> tuple[float, float] | None:
+def bounds_of(operation: Operation) -> tuple[float, float] | None:
     """Return the limits that the activation sets, None if it does more than that."""
     activation = getattr(operation, "activation", None)
     kind = activation.kind if activation else "linear"
@@ -147,23 +148,19 @@ def _bounds(operation: Operation) -> tuple[float, float] | None:
     return (0.0, activation.slope) if kind == "clipped_relu" and activation else None
 
 
-class _Rewriter:
-    """Appends nodes; a value has its number as float32, and another one as uint8."""
+class Rewriter(ABC):
+    """Appends nodes; a value has its number as float32, and another one in narrow elements, with
+    their steps, if they have any.
 
-    def __init__(self, graph: Graph, quantization: Quantization):
-        self._graph, self._quantization = graph, quantization
+    `paths` are the kernels of the operations on narrow elements, `sums` the additions at their end.
+    """
+
+    def __init__(self, graph: Graph, paths: set[str], sums: dict[int, tuple[Node, int]]):
+        self._graph, self._paths, self._sums = graph, paths, sums
         self._makers = graph.makers()
-        self._paths = {
-            path for _, path, reason in candidates(graph) if not reason and path in quantization
-        }
-        self._sums = {
-            value: found
-            for value, found in sums(graph, self._paths).items()
-            if self._ranges_of(value).sum is not None
-        }
         self._nodes: list[Node] = []
         self._fresh = max([*graph.inputs, *self._makers], default=0)
-        self._integers: dict[int, tuple[int, Steps]] = {}
+        self._narrow: dict[int, tuple[int, Any]] = {}
         self._reals = set(graph.inputs)
 
     def result(self) -> Graph:
@@ -176,10 +173,10 @@ class _Rewriter:
                 self._weighted(self._makers[value], node, self._sums[value][1])
             elif _has_kernel(node.operation, self._paths):
                 self._weighted(node)
-            elif _passes(node.operation) and node.inputs[0] in self._integers:
-                integers, steps = self._integers[node.inputs[0]]
-                self._integers[node.output] = (
-                    self._append(node.operation, (integers,), self._next()), steps
+            elif _passes(node.operation) and node.inputs[0] in self._narrow:
+                x, steps = self._narrow[node.inputs[0]]
+                self._narrow[node.output] = (
+                    self._append(node.operation, (x,), self._next()), steps
                 )  # fmt: skip
             else:
                 inputs = tuple(self._real(value) for value in node.inputs)
@@ -187,40 +184,16 @@ class _Rewriter:
         outputs = [self._real(value) for value in self._graph.outputs]
         return replace(self._graph, nodes=self._nodes, outputs=outputs)
 
-    def _ranges_of(self, value: int) -> Ranges:
-        operation: Any = self._makers[value].operation
-        return self._quantization[operation.kernel.path]
-
+    @abstractmethod
     def _weighted(self, node: Node, merge: Node | None = None, other: int | None = None) -> None:
         """Append the operation of `node`, with the addition `merge` of the value `other`."""
-        operation: Any = node.operation
-        ranges: Ranges = self._quantization[operation.kernel.path]
-        x, of_x = self._integer(node.inputs[0], ranges.input)
-        end = node if merge is None else merge
-        last: Any = end.operation
-        activation, bounds = last.activation, _bounds(last)
-        steps = ranges.output if merge is None else ranges.sum
-        narrow = bounds is not None and self._read_as_integers(end.output)
-        inputs, residual = (x,), None
-        if other is not None:
-            added, residual = self._integers[other]
-            inputs = (x, added)
-        low, high = bounds or (-np.inf, np.inf)
-        plain = replace(operation, activation=None)
-        quantized = operations.Quantized(
-            plain, of_x, steps if narrow else None, residual, low, high
-        )
-        if narrow and steps is not None:
-            number = self._append(quantized, inputs, self._next())
-            self._integers[end.output] = number, steps
-        elif bounds is None and activation is not None:
-            number = self._append(quantized, inputs, self._next())
-            self._reals.add(self._append(activation, (number,), end.output))
-        else:
-            self._reals.add(self._append(quantized, inputs, end.output))
 
-    def _read_as_integers(self, value: int) -> bool:
-        """Return whether an operation on integers reads `value`."""
+    @abstractmethod
+    def _widen(self, steps: Any) -> Operation:
+        """Return the operation from narrow elements to float32."""
+
+    def _is_read_narrow(self, value: int) -> bool:
+        """Return whether an operation on narrow elements reads `value`."""
         for node in self._graph.nodes:
             if value not in node.inputs:
                 continue
@@ -228,20 +201,14 @@ class _Rewriter:
                 return True
             if any(node is merge for merge, _ in self._sums.values()):
                 return True
-            if _passes(node.operation) and self._read_as_integers(node.output):
+            if _passes(node.operation) and self._is_read_narrow(node.output):
                 return True
         return False
 
-    def _integer(self, value: int, steps: Steps) -> tuple[int, Steps]:
-        if value not in self._integers:
-            number = self._append(operations.Quantize(steps), (value,), self._next())
-            self._integers[value] = number, steps
-        return self._integers[value]
-
     def _real(self, value: int) -> int:
         if value not in self._reals:
-            number, steps = self._integers[value]
-            self._reals.add(self._append(operations.Dequantize(steps), (number,), value))
+            number, steps = self._narrow[value]
+            self._reals.add(self._append(self._widen(steps), (number,), value))
         return value
 
     def _append(self, operation: Operation, inputs: tuple[int, ...], output: int) -> int:
@@ -251,3 +218,55 @@ class _Rewriter:
     def _next(self) -> int:
         self._fresh += 1
         return self._fresh
+
+
+class _Quantizer(Rewriter):
+    def __init__(self, graph: Graph, quantization: Quantization):
+        self._quantization = quantization
+        paths = {
+            path for _, path, reason in candidates(graph) if not reason and path in quantization
+        }
+        makers: dict[int, Any] = graph.makers()
+        ends = {
+            value: found
+            for value, found in sums(graph, paths).items()
+            if quantization[makers[value].operation.kernel.path].sum is not None
+        }
+        super().__init__(graph, paths, ends)
+
+    def _weighted(self, node: Node, merge: Node | None = None, other: int | None = None) -> None:
+        """Append the operation of `node`, with the addition `merge` of the value `other`."""
+        operation: Any = node.operation
+        ranges: Ranges = self._quantization[operation.kernel.path]
+        x, of_x = self._integer(node.inputs[0], ranges.input)
+        end = node if merge is None else merge
+        last: Any = end.operation
+        activation, bounds = last.activation, bounds_of(last)
+        steps = ranges.output if merge is None else ranges.sum
+        narrow = bounds is not None and self._is_read_narrow(end.output)
+        inputs, residual = (x,), None
+        if other is not None:
+            added, residual = self._narrow[other]
+            inputs = (x, added)
+        low, high = bounds or (-np.inf, np.inf)
+        plain = replace(operation, activation=None)
+        quantized = operations.Quantized(
+            plain, of_x, steps if narrow else None, residual, low, high
+        )
+        if narrow and steps is not None:
+            number = self._append(quantized, inputs, self._next())
+            self._narrow[end.output] = number, steps
+        elif bounds is None and activation is not None:
+            number = self._append(quantized, inputs, self._next())
+            self._reals.add(self._append(activation, (number,), end.output))
+        else:
+            self._reals.add(self._append(quantized, inputs, end.output))
+
+    def _widen(self, steps: Any) -> Operation:
+        return operations.Dequantize(steps)
+
+    def _integer(self, value: int, steps: Steps) -> tuple[int, Steps]:
+        if value not in self._narrow:
+            number = self._append(operations.Quantize(steps), (value,), self._next())
+            self._narrow[value] = number, steps
+        return self._narrow[value]

@@ -85,7 +85,8 @@ def dataset_at(start: h5py.Group, names: str, shape: tuple[int, ...], path: Path
         raise FormatError(f"{where} must be a dataset")
     if dataset.shape != shape:
         raise Mismatch(f"{where} must have shape {shape}, received {dataset.shape}")
-    if dataset.dtype.kind not in "iuf" or dataset.dtype.itemsize > 8:
+    halves = _is_bfloat16(dataset, path)
+    if not halves and (dataset.dtype.kind not in "iuf" or dataset.dtype.itemsize > 8):
         raise FormatError(f"{where} must hold numbers, received dtype {dataset.dtype}")
     properties = dataset.id.get_create_plist()
     inside = properties.get_layout() in (h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT)
@@ -94,7 +95,13 @@ def dataset_at(start: h5py.Group, names: str, shape: tuple[int, ...], path: Path
     needed, stored = dataset.size * dataset.dtype.itemsize, dataset.id.get_storage_size()
     if stored != needed:
         raise FormatError(f"{where} must store {needed} bytes, received {stored}")
-    return Dataset(dataset, where)
+    return Halves(dataset, where) if halves else Dataset(dataset, where)
+
+
+def _is_bfloat16(dataset: h5py.Dataset, path: Path) -> bool:
+    """Return whether a dataset holds bfloat16: opaque, with an attribute."""
+    opaque = dataset.dtype.kind == "V" and dataset.dtype.itemsize == 2 and not dataset.dtype.fields
+    return opaque and text_attribute(dataset, "dtype", path) == "bfloat16"
 
 
 def shape_at(start: h5py.Group, names: str, path: Path) -> tuple[int, ...]:
@@ -130,6 +137,15 @@ class Dataset:
         return array if dtype is None else array.astype(dtype)
 
 
+class Halves(Dataset):
+    """A dataset of bfloat16."""
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        bits = super().__array__().view("<u2").astype(np.uint32)
+        array = (bits << 16).view(np.float32)
+        return array if dtype is None else array.astype(dtype)
+
+
 class Scaled(Dataset):
     """A dataset of integers times a dataset of scales, which are those of its last axis or, of a
     depthwise kernel, of its last two."""
@@ -156,7 +172,14 @@ def write_dataset(group: h5py.Group, name: str, array: np.ndarray) -> None:
     group.create_dataset(name, data=array).attrs[_CHECKSUM] = np.uint32(_crc(array))
 
 
-def text_attribute(group: h5py.Group, name: str, path: Path) -> str | None:
+def write_bfloat16(group: h5py.Group, name: str, array: np.ndarray) -> None:
+    """Write a float32 `array` of bfloat16 values as a dataset of 2 bytes each."""
+    bits = (array.view(np.uint32) >> 16).astype("<u2")
+    write_dataset(group, name, bits.view("V2"))
+    group[name].attrs["dtype"] = "bfloat16"
+
+
+def text_attribute(group: h5py.Group | h5py.Dataset, name: str, path: Path) -> str | None:
     """Return the attribute `name` as text, None if absent."""
     texts = _attribute(group, name, (), path)
     return None if texts is None else texts[0]
@@ -193,7 +216,7 @@ def numbers_attribute(group: h5py.Group, name: str, path: Path) -> list[int] | N
 
 
 def _attribute(
-    group: h5py.Group, name: str, shape: tuple[()] | None, path: Path
+    group: h5py.Group | h5py.Dataset, name: str, shape: tuple[()] | None, path: Path
 ) -> list[str] | None:
     import h5py
 
@@ -222,4 +245,5 @@ def _attribute(
 
 
 def _crc(array: np.ndarray) -> int:
-    return zlib.crc32(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(-1).data)
+    little = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(-1)
+    return zlib.crc32(little.view(np.uint8).data)

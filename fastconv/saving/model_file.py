@@ -59,6 +59,9 @@ def load(file: ReadableFile, path: Path, compile: bool) -> Any:
         if "quantization" in description:
             with parsing(f"{path}: cannot read the quantization"):
                 model.restore_quantization(description["quantization"])
+        if "compute_dtype" in description:
+            with parsing(f"{path}: cannot read the type of the computation"):
+                model.restore_compute_dtype(description["compute_dtype"])
         weights_file.read(model, sections[_WEIGHTS], path, new_model=True)
     return model
 

@@ -11,8 +11,10 @@
 
     /layers/dense/scales/0       of a quantized kernel, which is int8: one scale per output channel
 
-Every `vars` has an attribute `name`. Weights are little-endian float32. A layer that occurs several
-times is numbered each time; its weights are stored at the first occurrence.
+Every `vars` has an attribute `name`. Kernels of a model in bfloat16, and other weights of it whose
+values are bfloat16, are 2 opaque bytes with the attribute `dtype` "bfloat16". All other
+weights are little-endian float32. A layer that occurs several times is numbered each time; its
+weights are stored at the first occurrence.
 
 Reading (`fastconv.saving.hdf5`) ignores everything that the model does not need. Layers match by
 position, except where their names give another order in the file (`fastconv.saving.matching`).
@@ -52,6 +54,7 @@ from fastconv.saving.hdf5 import (
     opened,
     shape_at,
     text_attribute,
+    write_bfloat16,
     write_dataset,
 )
 from fastconv.saving.matching import order_of, prefix_of
@@ -77,6 +80,8 @@ def write(model: Any, file: BinaryIO, include_optimizer: bool = True) -> None:
                     write_dataset(group, str(index), array.values)
                     scales = h5.require_group(f"{path}/scales")
                     write_dataset(scales, str(index), array.scale)
+                elif isinstance(array, _Halves):
+                    write_bfloat16(group, str(index), array.values)
                 else:
                     write_dataset(group, str(index), np.asarray(array))
         if with_training:
@@ -127,13 +132,23 @@ class _Integers(NamedTuple):
     scale: np.ndarray
 
 
+class _Halves(NamedTuple):
+    """A weight of a model in bfloat16 whose values are all bfloat16."""
+
+    values: np.ndarray
+
+
 def _groups(model: Any, with_training: bool) -> Iterator[tuple[str, str, list[Any]]]:
     """Yield (path, attribute "name", arrays) of every group of variables."""
     quantization = getattr(model, "quantization", None) or {}
 
+    in_bfloat16 = getattr(model, "compute_dtype", "float32") == "bfloat16"
+
     def stored(variable: Variable) -> Any:
         if variable.path not in quantization:
-            return variable._live
+            values = variable._live
+            exact = in_bfloat16 and values.ndim and not (values.view(np.uint32) & 0xFFFF).any()
+            return _Halves(values) if exact else values
         return _Integers(*quantized_kernel(variable._live, quantization[variable.path].filters))
 
     if not model.is_traced:

@@ -25,6 +25,7 @@ with `run_python()`, which the plan calls in order (`plan.program`).
     pooling, activation, normalization, reshape
     merging      several inputs, one output
     quantized    convolution and dense on 8-bit integers
+    bfloat16     convolution and dense on bfloat16
     custom       layers in NumPy
     elementwise  chains of element-wise functions
     function_call  functions in NumPy
@@ -39,6 +40,7 @@ from fastconv.plan import functions, operations
 from fastconv.plan.lowering.activation import Activation, Softmax
 from fastconv.plan.lowering.arrangement import AxisMaps, ScaleShift, Transpose
 from fastconv.plan.lowering.base import Lowering
+from fastconv.plan.lowering.bfloat16 import InBFloat16, Narrow, Widen
 from fastconv.plan.lowering.custom import Custom
 from fastconv.plan.lowering.elementwise import Elementwise
 from fastconv.plan.lowering.function_call import FunctionCall
@@ -89,7 +91,9 @@ LOWERINGS: dict[type, type[Lowering]] = {
     operations.Dropout: Dropout,
     operations.GaussianNoise: GaussianNoise,
     operations.GlobalPooling: GlobalPooling,
+    operations.InBFloat16: InBFloat16,
     operations.Merge: Merge,
+    operations.Narrow: Narrow,
     operations.Pooling: Pooling,
     operations.Dense: Dense,
     operations.Dequantize: Dequantize,
@@ -105,6 +109,7 @@ LOWERINGS: dict[type, type[Lowering]] = {
     functions.FunctionCall: FunctionCall,
     operations.TransposedConvolution: TransposedConvolution,
     operations.Weight: Weight,
+    operations.Widen: Widen,
 }
 
 __all__ = [

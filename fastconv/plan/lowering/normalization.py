@@ -197,6 +197,21 @@ def fold(
     )  # fmt: skip
 
 
+def scale_and_bias(
+    operation: operations.BatchNormalization, bias: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return float64 factors and summands of the channels: normalization by the moving statistics
+    of sums to which `bias` is added."""
+    scale = 1 / np.sqrt(operation.moving_variance._live.astype(np.float64) + operation.epsilon)
+    if operation.gamma is not None:
+        scale *= operation.gamma._live
+    shift = np.zeros(scale.shape) if bias is None else bias.astype(np.float64)
+    shift = (shift - operation.moving_mean._live) * scale
+    if operation.beta is not None:
+        shift += operation.beta._live
+    return scale, shift
+
+
 class GroupNormalization(_ChannelNormalization):
     """One segment per sample."""
 

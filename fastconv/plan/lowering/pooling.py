@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastconv._ext import _channels, _pool, _quantized, _resample
+from fastconv._ext import _bfloat16, _channels, _pool, _quantized, _resample
 from fastconv.plan.lowering.base import Lowering
 from fastconv.plan.tape import Tensor
 from fastconv.resampling import repeat_axis
@@ -32,6 +32,9 @@ class Pooling(Lowering):
         y = self.y = self.tape.tensor(geometry.output_shape, x.dtype)
         if x.dtype == np.uint8:
             self.tape.emit(lambda: _quantized.QuantizedMaxPool(geometry, x.array, y.array), x, y)
+            return y
+        if x.dtype == np.uint16:
+            self.tape.emit(lambda: _bfloat16.BFloat16MaxPool(geometry, x.array, y.array), x, y)
             return y
         if operation.kind == "average":
             self.tape.emit(lambda: _pool.AveragePoolForward(geometry, x.array, y.array), x, y)

@@ -11,6 +11,7 @@ from fastconv import shapes
 from fastconv._ext import _quantized
 from fastconv.plan import operations
 from fastconv.plan.lowering.base import Lowering
+from fastconv.plan.lowering.normalization import scale_and_bias
 from fastconv.plan.quantization import quantized_kernel
 from fastconv.plan.tape import Tensor
 
@@ -125,14 +126,9 @@ def _constants(
     bias = np.zeros(shape[-1])
     if weighted.bias is not None:
         bias += weighted.bias._live
-    norm = weighted.normalization
-    if norm is not None:
-        factor = 1 / np.sqrt(norm.moving_variance._live.astype(np.float64) + norm.epsilon)
-        if norm.gamma is not None:
-            factor *= norm.gamma._live
-        scale, bias = scale * factor, (bias - norm.moving_mean._live) * factor
-        if norm.beta is not None:
-            bias += norm.beta._live
+    if weighted.normalization is not None:
+        factor, bias = scale_and_bias(weighted.normalization, bias)
+        scale = scale * factor
     if residual is not None:
         bias -= residual.zero_point * residual.scale
     if output is not None:

@@ -26,7 +26,7 @@ FIXED: dict[str, float] | None = {
     "streamed_5": 1.5,
     "streamed_6": 1.3,
     "streamed_9": 1.5,
-    "filters_in_registers": 5,
+    "filters_in_registers": 3,
     "split_element": 6,
     "scatter_vector": 8,
     "scatter_tail": 15,

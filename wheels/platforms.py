@@ -10,7 +10,8 @@ CHECKOUT = HERE.parent
 WORK = CHECKOUT / "build" / "wheels"  # everything that is downloaded or built
 DIST = CHECKOUT / "dist"
 
-LARGEST_WHEEL = 2_500_000  # bytes, the bundled library included
+# Bytes, the bundled library included.  The kernels of 8-bit integers and bfloat16 have 0.3 MB.
+LARGEST_WHEEL = 3_000_000
 
 
 @dataclass(frozen=True)

@@ -58,5 +58,5 @@ def _load_core() -> None:
         del os.environ["GOMP_SPINCOUNT"]  # it is for this process alone, not for its children
 
 
-sys.meta_path.append(_Modules)
+sys.meta_path.append(_Modules())
 _load_core()

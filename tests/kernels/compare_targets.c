@@ -122,11 +122,15 @@ static void run_winograd(const fc_table *t, fc_winograd p, const fc_filter_view 
     fc_plan_winograd(&t->target, &p);
     void *packed = leftover(p.packed_size * t->target.element_size),
          *scratch = leftover(p.scratch_bytes);
+    p.v = leftover(p.v_size * t->target.element_size);
     for (int64_t i = 0; i < p.pack_items; i++)
         t->winograd_pack_item(&p, view, packed, i, scratch);
     p.w = packed;
+    for (int64_t i = 0; i < p.transform_items; i++)
+        t->winograd_transform_item(&p, i, scratch);
     for (int64_t i = 0; i < p.items; i++)
         t->winograd_item(&p, view, i, scratch);
+    free(p.v);
     free(packed);
     free(scratch);
 }

@@ -7,7 +7,7 @@
  *
  *   group                    cases  residual  90 %   regret  worst
  *   amd-epyc-zen4 avx512 1t    308      0.05  0.31    1.002   1.19
- *   amd-epyc-zen4 avx512 2t    308      0.10  0.52    1.002   1.10
+ *   amd-epyc-zen4 avx512 2t    308      0.10  0.53    1.002   1.10
  *   amd-epyc-zen4 avx2 1t      308      0.11  0.38    1.012   2.40 */
 #ifndef FASTCONV_COST_TABLE_H
 #define FASTCONV_COST_TABLE_H
@@ -20,7 +20,7 @@ static const double fc_cost_table[FC_COST_TERM_COUNT] = {
     [FC_COST_streamed_5] = 1.5,
     [FC_COST_streamed_6] = 1.3,
     [FC_COST_streamed_9] = 1.5,
-    [FC_COST_filters_in_registers] = 5,
+    [FC_COST_filters_in_registers] = 3,
     [FC_COST_split_element] = 6,
     [FC_COST_scatter_vector] = 8,
     [FC_COST_scatter_tail] = 15,

@@ -19,7 +19,8 @@ ROWS = X.reshape(-1, 4)
 NOT_INTEGERS = {
     "activation", "algorithm", "alpha", "approximate", "argmax", "b", "beta", "bias", "cols", "dy",
     "epsilon", "fill_mode", "fill_value", "gamma", "interpolation", "logits", "max_value", "mean",
-    "negative_slope", "out", "padding_mode", "prediction", "probabilities", "return_argmax",
+    "c", "h", "negative_slope", "out", "padding_mode", "prediction", "probabilities", "r", "rb",
+    "reset_after", "return_argmax",
     "sample_weight", "targets", "threshold", "transforms", "value", "variance", "w", "x", "y",
 }  # fmt: skip
 
@@ -59,8 +60,16 @@ OPERATIONS = {
     "layer_norm_backward": {"axes": 2},
     "log_softmax": {"axis": -1},
     "softmax": {"axis": -1},
+    "gru": {
+        "x": np.ones((2, 3, 4)), "w": np.eye(4, 6), "r": np.eye(2, 6), "b": np.ones(6),
+        "rb": np.ones(6), "h": np.zeros((2, 2)),
+    },
     "local_response_norm": _RADIUS,
     "local_response_norm_backward": _RADIUS,
+    "lstm": {
+        "x": np.ones((2, 3, 4)), "w": np.eye(4, 8), "r": np.eye(2, 8), "b": np.ones(8),
+        "h": np.zeros((2, 2)), "c": np.zeros((2, 2)),
+    },
     "max_pool2d": _POOL,
     "max_pool2d_backward": {
         "dy": _POOLED, "argmax": np.full(_POOLED.shape, 4, np.uint8),
@@ -105,7 +114,7 @@ def check_operation(name: str, arguments: dict) -> None:
 
 
 def _parts(result):
-    return result if isinstance(result, tuple) else (result,)
+    return result if isinstance(result, (list, tuple)) else (result,)
 
 
 def operations() -> None:
